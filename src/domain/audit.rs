@@ -1,0 +1,73 @@
+//! The audit trail: who did what, from where, and what it was before and after. Secrets are left out by whoever builds `before` and `after`.
+
+use serde_json::Value;
+
+use crate::domain::time::Millis;
+use crate::domain::user::{User, UserId};
+
+/// Something that somebody did, about to be written down.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// Who.
+    pub actor: Actor,
+    /// What, as `noun.verb`.
+    pub action: &'static str,
+    /// To which user, token app … by name.
+    pub target: String,
+    /// How it was; `None` where it was not.
+    pub before: Option<Value>,
+    /// How it is; `None` where it is no more.
+    pub after: Option<Value>,
+}
+
+/// Who does something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// A user name; at a failed sign-in the one that was claimed; for what nobody asked for, a word in brackets.
+    pub name: String,
+    /// The user's id, where there is a user.
+    pub id: Option<UserId>,
+}
+
+/// A deed, written down.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Ascending.
+    pub id: i64,
+    /// When.
+    pub at: Millis,
+    /// Who.
+    pub actor: Actor,
+    /// The client's address.
+    pub address: Option<String>,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub target: String,
+    /// How it was.
+    pub before: Option<Value>,
+    /// How it is.
+    pub after: Option<Value>,
+    /// The `x-request-id` of the answer.
+    pub request_id: String,
+}
+
+impl Actor {
+    /// Nobody: the scheduled event.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { name: "[scheduled]".to_owned(), id: None }
+    }
+
+    /// Somebody who could not prove to be anybody.
+    #[must_use]
+    pub fn claimed(name: &str) -> Self {
+        Self { name: name.chars().take(128).collect(), id: None }
+    }
+}
+
+impl From<&User> for Actor {
+    fn from(user: &User) -> Self {
+        Self { name: user.username.as_str().to_owned(), id: Some(user.id) }
+    }
+}

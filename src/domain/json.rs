@@ -1,0 +1,166 @@
+//! JSON from outside, read strictly: no duplicate members, no depth over 32, no trailing garbage, UTF-8 only.
+//!
+//! `serde_json` alone lets the last of two equal members win, and two readers of one text may then see two different texts.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 32;
+
+/// Reads one JSON text; the error is a phrase for the caller.
+pub fn parse(text: &[u8]) -> Result<Value, String> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = Strict { depth_left: MAX_DEPTH }.deserialize(&mut reader).map_err(|error| error.to_string())?;
+    reader.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+/// Reads one JSON text that must be an object.
+pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, String> {
+    match parse(text)? {
+        Value::Object(members) => Ok(members),
+        _ => Err("not a JSON object".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strict {
+    depth_left: usize,
+}
+
+impl Strict {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        match self.depth_left.checked_sub(1) {
+            Some(depth_left) => Ok(Self { depth_left }),
+            None => Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}"))),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(inner)?;
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("duplicate member {name:?}")));
+            }
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(text: &str, why: &str) {
+        let error = parse(text.as_bytes()).unwrap_err();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+
+    #[test]
+    fn duplicate_members_are_refused_at_every_level() {
+        refused(r#"{"a":1,"a":2}"#, "duplicate member \"a\"");
+        refused(r#"[{"x":{"a":1,"\u0061":2}}]"#, "duplicate member \"a\"");
+    }
+
+    #[test]
+    fn trailing_garbage_is_refused() {
+        refused("{} {}", "trailing");
+        refused("1 x", "trailing");
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(parse(deep(MAX_DEPTH).as_bytes()).is_ok());
+        refused(&deep(MAX_DEPTH + 1), "nested deeper");
+        refused(&deep(100_000), "");
+    }
+
+    #[test]
+    fn invalid_utf8_is_refused() {
+        assert!(parse(b"\"\xff\"").is_err());
+        assert!(parse(br#""\ud800""#).is_err());
+    }
+
+    #[test]
+    fn int64_keeps_its_full_range() {
+        for number in [9_007_199_254_740_993, i64::MIN, i64::MAX] {
+            assert_eq!(parse(number.to_string().as_bytes()).unwrap().as_i64(), Some(number));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn what_is_read_is_what_serde_json_reads(text in r#"[\[\]{}",:0-9a-z ]{0,40}"#) {
+            if let Ok(value) = parse(text.as_bytes()) {
+                prop_assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap());
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! JSON Web Tokens: reading one strictly, before any key is touched; checking its signature and its lifetime; signing one.
+//!
+//! `jwt-compact` does the signatures. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
+//! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
+use jwt_compact::{Algorithm as _, AlgorithmSignature};
+use serde_json::{Map, Value};
+
+use crate::domain::algorithm::{Algorithm, PUBLIC_KEY_NAMES};
+use crate::domain::json;
+use crate::domain::secret::Secret;
+use crate::domain::time::Millis;
+use crate::domain::user::Username;
+use crate::error::Denied;
+
+/// The longest token that is looked at.
+pub const MAX_BYTES: usize = 8 * 1024;
+
+/// A token that was read, and not yet believed.
+#[derive(Debug)]
+pub struct UnverifiedToken<'a> {
+    /// The algorithm of the header, which only narrows the choice of apps; `None` for one that no app can have.
+    pub algorithm: Option<Algorithm>,
+    /// The header's `kid`.
+    pub key_id: Option<String>,
+    claims: Map<String, Value>,
+    signed_text: &'a str,
+    signature: Vec<u8>,
+}
+
+/// Whose signature a token bears, and what it says. Made by [`UnverifiedToken::verify`] only.
+#[derive(Debug)]
+pub struct VerifiedClaims<'a>(&'a Map<String, Value>);
+
+/// When a token counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// Now.
+    pub now: Millis,
+    /// How far clocks may differ, in seconds.
+    pub leeway_s: i64,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Reads a token in compact serialization (RFC 7515, 7.1).
+    pub fn parse(token: &'a str) -> Result<Self, Denied> {
+        if token.len() > MAX_BYTES {
+            return Err(Denied::Malformed);
+        }
+        let (signed_text, signature) = token.rsplit_once('.').ok_or(Denied::Malformed)?;
+        let (header, claims) = signed_text.split_once('.').ok_or(Denied::Malformed)?;
+        // A fourth or fifth part would stand in one of these, and is no base64url.
+        let header = read_object(header)?;
+        let algorithm = read_algorithm(&header)?;
+        // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
+        if header.contains_key("crit") || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
+            return Err(Denied::Malformed);
+        }
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(_) => return Err(Denied::Malformed),
+        };
+        let claims = read_object(claims)?;
+        let signature = decode(signature)?;
+        Ok(Self { algorithm, key_id, claims, signed_text, signature })
+    }
+
+    /// Whatever in the claims could be a user name, at most 16: for reading ahead, never for believing.
+    #[must_use]
+    pub fn possible_usernames(&self) -> Vec<String> {
+        self.claims.values().filter_map(identifier).filter(|text| Username::parse(text).is_ok()).take(16).collect()
+    }
+
+    /// Checks the signature with the app's algorithm and the app's secret. The header's algorithm must be the same, and a blank secret verifies nothing.
+    #[must_use]
+    pub fn verify(&self, algorithm: Algorithm, secret: &Secret) -> Option<VerifiedClaims<'_>> {
+        if self.algorithm != Some(algorithm) || secret.is_empty() {
+            return None;
+        }
+        let (key, text) = (secret.expose(), self.signed_text.as_bytes());
+        let right = match algorithm {
+            Algorithm::Hs256 => fits(&Hs256, &Hs256Key::new(key), &self.signature, text),
+            Algorithm::Hs384 => fits(&Hs384, &Hs384Key::new(key), &self.signature, text),
+            Algorithm::Hs512 => fits(&Hs512, &Hs512Key::new(key), &self.signature, text),
+        };
+        right.then_some(VerifiedClaims(&self.claims))
+    }
+}
+
+fn fits<A: jwt_compact::Algorithm>(algorithm: &A, key: &A::VerifyingKey, signature: &[u8], text: &[u8]) -> bool {
+    // `try_from_slice` panics on a wrong length, which an attacker may send.
+    let has_length = A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len());
+    has_length && A::Signature::try_from_slice(signature).is_ok_and(|signature| algorithm.verify_signature(&signature, key, text))
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Denied> {
+    // Refuses padding, foreign characters and non-canonical last characters.
+    Base64UrlUnpadded::decode_vec(part).map_err(|_| Denied::Malformed)
+}
+
+fn read_object(part: &str) -> Result<Map<String, Value>, Denied> {
+    json::parse_object(&decode(part)?).map_err(|_| Denied::Malformed)
+}
+
+fn read_algorithm(header: &Map<String, Value>) -> Result<Option<Algorithm>, Denied> {
+    let name = header.get("alg").and_then(Value::as_str).ok_or(Denied::Malformed)?;
+    match Algorithm::from_name(name) {
+        Some(algorithm) => Ok(Some(algorithm)),
+        None if PUBLIC_KEY_NAMES.contains(&name) => Ok(None),
+        // `none` in every spelling, and whatever else is not registered.
+        None => Err(Denied::Malformed),
+    }
+}
+
+impl VerifiedClaims<'_> {
+    /// Checks `exp` and `nbf` (RFC 7519, 4.1.4 and 4.1.5), with `iat` + `expire_s` as a second end, and answers the earlier end in seconds.
+    /// A token with neither `exp` nor `iat` would live for ever, and is refused.
+    pub fn lifetime(&self, expire_s: i64, clock: Clock) -> Result<i64, Denied> {
+        let now_s = clock.now.seconds();
+        let [exp, nbf, iat] = [self.seconds("exp")?, self.seconds("nbf")?, self.seconds("iat")?];
+        // Without this an `iat` in the future would stretch `iat` + `expire_s` at will.
+        if [nbf, iat].into_iter().flatten().any(|begin| begin > now_s.saturating_add(clock.leeway_s)) {
+            return Err(Denied::NotYetValid);
+        }
+        let ends = [exp, iat.map(|iat| iat.saturating_add(expire_s))];
+        let end = ends.into_iter().flatten().min().ok_or(Denied::Malformed)?;
+        if now_s >= end.saturating_add(clock.leeway_s) { Err(Denied::Expired) } else { Ok(end) }
+    }
+
+    /// The user name: a string, or an integer as its decimal digits.
+    pub fn username(&self, claim: &str) -> Result<Username, Denied> {
+        let text = self.0.get(claim).and_then(identifier).ok_or(Denied::NoUsername)?;
+        Username::parse(&text).map_err(|_| Denied::NoUsername)
+    }
+
+    /// An optional text, cut to `max` characters; empty is none.
+    #[must_use]
+    pub fn text(&self, claim: &str, max: usize) -> Option<String> {
+        let text = self.0.get(claim)?.as_str()?.trim();
+        let text: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A `NumericDate` (RFC 7519, 2), which may have a fraction, in whole seconds.
+    fn seconds(&self, claim: &str) -> Result<Option<i64>, Denied> {
+        let Some(value) = self.0.get(claim) else { return Ok(None) };
+        #[expect(clippy::cast_possible_truncation, reason = "bounded in the same expression")]
+        let fraction = || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
+        value.as_i64().or_else(fraction).map(Some).ok_or(Denied::Malformed)
+    }
+}
+
+fn identifier(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Signs claims, with the header `{"typ":"JWT","alg":…}` in this order.
+#[must_use]
+pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) -> String {
+    let header = format!(r#"{{"typ":"JWT","alg":"{}"}}"#, algorithm.name());
+    let claims = Value::Object(claims.clone()).to_string();
+    let text = [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
+    let (key, bytes) = (secret.expose(), text.as_bytes());
+    let signature = match algorithm {
+        Algorithm::Hs256 => Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned(),
+        Algorithm::Hs384 => Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned(),
+        Algorithm::Hs512 => Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned(),
+    };
+    format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
+}

@@ -1,0 +1,131 @@
+//! Secrets at rest: AES-256-GCM under `MASTER_KEY`, with a key id in the stored form so that the key can be rotated.
+//!
+//! Stored form: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. What it belongs to is bound as associated data, so that a sealed
+//! value that is moved to another row does not open.
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Key, Nonce};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+
+use crate::domain::secret::{Secret, hex, sha256};
+use crate::error::Fault;
+
+const NONCE_BYTES: usize = 12;
+
+/// The keys that are known: the one that seals, and those that still open.
+pub struct MasterKeys {
+    current: MasterKey,
+    previous: Option<MasterKey>,
+}
+
+/// One key of 32 bytes.
+#[derive(Clone)]
+pub struct MasterKey {
+    id: String,
+    cipher: Aes256Gcm,
+}
+
+impl MasterKey {
+    /// From 64 hex digits, or from 32 bytes in base64 (standard or URL-safe, padded or not); the error is the phrase that follows the variable's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let bytes = from_hex(text).or_else(|| from_base64(text)).filter(|bytes| bytes.len() == 32);
+        let bytes = Secret::new(bytes.ok_or("must be 32 bytes, in base64 or hex")?);
+        let id = hex(&sha256(bytes.expose())).chars().take(8).collect();
+        Ok(Self { id, cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())) })
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let unpadded = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    base64ct::Base64Unpadded::decode_vec(&unpadded).or_else(|_| Base64::decode_vec(text)).ok()
+}
+
+impl MasterKeys {
+    /// The current key, and the one before it while it is being replaced.
+    #[must_use]
+    pub fn new(current: MasterKey, previous: Option<MasterKey>) -> Self {
+        Self { current, previous }
+    }
+
+    /// The id under which new values are sealed.
+    #[must_use]
+    pub fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// Seals a secret. `belongs_to` says what it is ("`token_app/ERP`"); `nonce` must be random.
+    pub fn seal(&self, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+        let payload = Payload { msg: secret, aad: belongs_to.as_bytes() };
+        let sealed = self.current.cipher.encrypt(Nonce::from_slice(&nonce), payload);
+        let sealed = sealed.map_err(|_| Fault::new(format!("{belongs_to} could not be encrypted")))?;
+        let bytes = [nonce.as_slice(), &sealed].concat();
+        Ok(format!("v1.{}.{}", self.current.id, Base64UrlUnpadded::encode_string(&bytes)))
+    }
+
+    /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said to be.
+    #[must_use]
+    pub fn open(&self, stored: &str, belongs_to: &str) -> Option<Secret> {
+        let (id, text) = stored.strip_prefix("v1.")?.split_once('.')?;
+        let key = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == id)?;
+        let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
+        let payload = Payload { msg: sealed, aad: belongs_to.as_bytes() };
+        key.cipher.decrypt(Nonce::from_slice(nonce), payload).ok().map(Secret::new)
+    }
+}
+
+impl std::fmt::Debug for MasterKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(current: u8, previous: Option<u8>) -> MasterKeys {
+        let key = |byte: u8| MasterKey::parse(&hex(&[byte; 32])).unwrap();
+        MasterKeys::new(key(current), previous.map(key))
+    }
+
+    #[test]
+    fn what_was_sealed_opens_as_itself_only() {
+        let keys = keys(1, None);
+        let stored = keys.seal(b"abcd", "token_app/ERP", [9; 12]).unwrap();
+        assert!(!stored.contains("abcd"));
+        assert_eq!(keys.open(&stored, "token_app/ERP"), Some(Secret::new("abcd")));
+        assert_eq!(keys.open(&stored, "token_app/CRM"), None);
+        assert_eq!(keys.open(&stored[..stored.len() - 2], "token_app/ERP"), None);
+        assert_eq!(keys.open("v1", "token_app/ERP"), None);
+    }
+
+    #[test]
+    fn a_rotated_key_still_opens_while_it_is_the_previous_one() {
+        let stored = keys(1, None).seal(b"abcd", "x", [9; 12]).unwrap();
+        assert_eq!(keys(2, Some(1)).open(&stored, "x"), Some(Secret::new("abcd")));
+        assert_eq!(keys(2, None).open(&stored, "x"), None);
+    }
+
+    #[test]
+    fn a_key_is_32_bytes_in_base64_or_hex() {
+        let base64 = Base64::encode_string(&[0xfb; 32]);
+        let url = base64.replace('+', "-").replace('/', "_");
+        let ids: Vec<_> = [hex(&[0xfb; 32]), base64.clone(), url, base64.trim_end_matches('=').to_owned()]
+            .iter()
+            .map(|text| MasterKey::parse(text).map(|key| key.id))
+            .collect();
+        assert!(ids.iter().all(|id| *id == ids[0] && id.is_ok()), "{ids:?}");
+        for wrong in ["", "abcd", &hex(&[1; 31]), &Base64::encode_string(&[1; 33]), "ä"] {
+            assert!(MasterKey::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

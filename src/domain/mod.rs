@@ -1,0 +1,17 @@
+//! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's vocabulary.
+
+pub mod algorithm;
+pub mod audit;
+pub mod config;
+pub mod json;
+pub mod jwt;
+pub mod master_key;
+pub mod opaque_token;
+pub mod password;
+pub mod secret;
+pub mod snapshot;
+pub mod text;
+pub mod time;
+pub mod token_app;
+pub mod trust;
+pub mod user;

@@ -1,0 +1,143 @@
+//! Strings that must not leak: redacted in `Debug`, without `Display`, compared in constant time, wiped when dropped.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A secret of any kind: a password, a shared key.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes the bytes over.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    /// The bytes, for the one place that needs them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes as text; `None` where they are not UTF-8.
+    #[must_use]
+    pub fn expose_text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        // Over digests, so that the time does not tell the length either.
+        sha256(&self.0).ct_eq(&sha256(&other.0)).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A token as its bearer sends it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlainToken(Secret);
+
+impl PlainToken {
+    /// Takes the text over.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Secret::new(text.into()))
+    }
+
+    /// The text, for parsing and for the answer that issues it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_text().unwrap_or_default()
+    }
+
+    /// What is stored and compared.
+    #[must_use]
+    pub fn hashed(&self) -> HashedToken {
+        HashedToken(sha256(self.0.expose()))
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HashedToken([u8; 32]);
+
+impl HashedToken {
+    /// Lower-case hex, as stored.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        hex(&self.0)
+    }
+}
+
+impl fmt::Debug for HashedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_redacted() {
+        let token = PlainToken::new("hunter2");
+        for text in [format!("{:?}", Secret::new("hunter2")), format!("{token:?}"), format!("{:?}", token.hashed())] {
+            assert_eq!(text, "[redacted]");
+        }
+    }
+
+    #[test]
+    fn equality_is_of_the_whole() {
+        assert_eq!(Secret::new("abc"), Secret::new("abc"));
+        assert_ne!(Secret::new("abc"), Secret::new("abd"));
+        assert_ne!(Secret::new("abc"), Secret::new("ab"));
+    }
+
+    #[test]
+    fn tokens_are_stored_as_sha256() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(PlainToken::new("abc").hashed().to_hex(), expected);
+    }
+}

@@ -1,0 +1,204 @@
+//! Token apps: the systems whose JSON Web Tokens are accepted, and on which terms.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use crate::domain::algorithm::Algorithm;
+use crate::domain::password::PasswordHash;
+use crate::domain::secret::Secret;
+use crate::domain::text;
+use crate::domain::time::Millis;
+use crate::domain::user::UserId;
+
+/// How many keys one token may be tried with.
+pub const MAX_CANDIDATES: usize = 64;
+
+/// The longest lifetime that an app may give its tokens, in seconds: ten years.
+pub const MAX_EXPIRE_S: i64 = 315_360_000;
+
+/// A token app's name: 1 to 64 letters, digits, spaces, `-`, `_`, `.`; case-sensitive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppName(String);
+
+/// The URL parameter that carries an app's tokens: 1 to 64 of `A–Z a–z 0–9 - _ .`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenName(String);
+
+/// A registered token app.
+#[derive(Debug, Clone)]
+pub struct TokenApp {
+    /// Its name.
+    pub name: AppName,
+    /// All that can be chosen about it, but for the secrets.
+    pub terms: Terms,
+    /// The shared secret; `None` where no master key opens it any more, so that it verifies nothing.
+    pub secret: Option<Secret>,
+    /// The password of users created at first sight.
+    pub initial_password: Option<PasswordHash>,
+    /// Who created it.
+    pub creator_id: UserId,
+    /// When it was created.
+    pub created_at: Millis,
+    /// When it was last replaced.
+    pub modified_at: Millis,
+}
+
+/// What can be chosen about a token app, beside its name and its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The URL parameter.
+    pub token_name: TokenName,
+    /// How its tokens are signed. This, and never the token's header, rules.
+    pub algorithm: Algorithm,
+    /// A token is over so many seconds after its `iat`.
+    pub expire_s: i64,
+    /// Which claims say who.
+    pub claims: ClaimNames,
+    /// Whether its tokens are accepted.
+    pub enabled: bool,
+    /// Whether unknown users are created at first sight.
+    pub creates_users: bool,
+    /// The roles of such users; a user type may be among them.
+    pub initial_roles: Vec<String>,
+}
+
+/// Names of claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// The claim with the user name.
+    pub username: String,
+    /// The claim with the name for people.
+    pub name: String,
+    /// The claim with the email address.
+    pub email: String,
+}
+
+/// Which apps a token may belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// Those with the algorithm of the token's header.
+    pub algorithm: Algorithm,
+    /// Only those with this URL parameter; `None` for a token in a header.
+    pub token_name: Option<String>,
+    /// Only the one of this name.
+    pub app: Option<String>,
+}
+
+impl AppName {
+    /// Checks the rule; the error is the phrase that follows the field's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text::plain(text, 64, " -_.")?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TokenName {
+    /// Checks the rule; the error is the phrase that follows the field's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text::plain(text, 64, "-_.")?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TokenName {
+    fn default() -> Self {
+        Self("token".to_owned())
+    }
+}
+
+impl Selection {
+    /// Whether the app is one that the token may belong to.
+    #[must_use]
+    pub fn takes(&self, app: &TokenApp) -> bool {
+        app.terms.enabled
+            && app.terms.algorithm == self.algorithm
+            && self.token_name.as_deref().is_none_or(|name| name == app.terms.token_name.as_str())
+            && self.app.as_deref().is_none_or(|name| name == app.name.as_str())
+    }
+}
+
+impl TokenApp {
+    /// What the audit trail keeps: everything but the secrets.
+    #[must_use]
+    pub fn for_audit(&self) -> Value {
+        self.terms.for_audit()
+    }
+}
+
+impl Terms {
+    /// What the audit trail keeps.
+    #[must_use]
+    pub fn for_audit(&self) -> Value {
+        json!({
+            "token_name": self.token_name.as_str(),
+            "algorithm": self.algorithm.name(),
+            "expire": self.expire_s,
+            "fieldmap": { "username": self.claims.username, "name": self.claims.name, "email": self.claims.email },
+            "enable": self.enabled,
+            "inituser": self.creates_users,
+            "initroles": self.initial_roles,
+        })
+    }
+}
+
+/// The rule for a shared secret, as the phrase that follows the field's name.
+pub fn secret_rule(secret: &Secret, min_bytes: usize) -> Result<(), String> {
+    if secret.expose_text().is_some_and(|text| text.trim_start().starts_with("-----BEGIN")) {
+        return Err("is a PEM key, which is no shared secret: an HS algorithm needs the secret itself".to_owned());
+    }
+    if secret.expose().iter().all(u8::is_ascii_whitespace) {
+        return Err("must not be blank".to_owned());
+    }
+    if secret.len() < min_bytes {
+        return Err(format!("must have at least {min_bytes} bytes (MIN_SECRET_BYTES)"));
+    }
+    if secret.len() > 16 * 1024 {
+        return Err("must have at most 16384 bytes".to_owned());
+    }
+    Ok(())
+}
+
+/// The apps of a list that a selection takes, in order of name.
+#[must_use]
+pub fn candidates<'a>(apps: impl Iterator<Item = &'a Rc<TokenApp>>, selection: &Selection) -> Vec<Rc<TokenApp>> {
+    let mut taken: Vec<_> = apps.filter(|app| selection.takes(app)).cloned().collect();
+    taken.sort_by(|a, b| a.name.cmp(&b.name));
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_their_rules() {
+        assert!(AppName::parse("ERP 2.0_a-b").is_ok());
+        for wrong in ["", " ERP", "ERP ", "a/b", "ä", "a\tb", &"x".repeat(65)] {
+            assert!(AppName::parse(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(TokenName::parse("access-token_1.x").is_ok());
+        assert!(TokenName::parse("access token").is_err());
+    }
+
+    #[test]
+    fn a_public_key_or_a_blank_is_no_shared_secret() {
+        for wrong in ["-----BEGIN PUBLIC KEY-----\nMIIB", " \n\t-----BEGIN PUBLIC KEY-----", "", " ", "\n\t "] {
+            assert!(secret_rule(&Secret::new(wrong), 1).is_err(), "{wrong:?}");
+        }
+        assert!(secret_rule(&Secret::new("abcd"), 1).is_ok());
+        assert!(secret_rule(&Secret::new("abcd"), 32).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! Everything that can go wrong, in domain words. Each dialect decides how to say it, and with which status.
+
+use std::fmt;
+
+/// Why an action did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Nobody is signed in, and this is precisely why.
+    Unauthenticated(Denied),
+    /// Somebody is signed in, and may not.
+    Forbidden(Refusal),
+    /// `what` ("user", "token app", "path" …) of that id is not there.
+    NotFound {
+        /// The noun.
+        what: &'static str,
+        /// Its id, as it was asked for.
+        id: String,
+    },
+    /// The path exists, with these methods only.
+    MethodNotAllowed {
+        /// The methods that the path has.
+        allow: Vec<&'static str>,
+    },
+    /// The path exists, but not in this representation.
+    NotAcceptable {
+        /// The format that was asked for.
+        format: String,
+    },
+    /// What is asked contradicts what is there.
+    Conflict {
+        /// What stands against it, as a sentence without a full stop.
+        why: String,
+    },
+    /// A field breaks a rule.
+    Invalid {
+        /// The field's name, as the caller wrote it.
+        field: String,
+        /// The rule, so that "{field} {why}" is a sentence.
+        why: String,
+    },
+    /// The body or the URL is over the limit.
+    TooLarge {
+        /// "body" or "url".
+        what: &'static str,
+        /// The limit in bytes.
+        limit_bytes: usize,
+    },
+    /// Too many failed sign-ins.
+    TooMany {
+        /// Seconds until the next attempt is worth making.
+        retry_after_s: i64,
+    },
+    /// D1 does not answer, and no copy is young enough.
+    Unavailable(Fault),
+    /// Variables or secrets of the deployment are missing or malformed; each item is a sentence without a full stop.
+    Misconfigured(Vec<String>),
+    /// Our fault.
+    Internal(Fault),
+}
+
+/// What the log says of an internal fault. It never reaches a caller.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fault(String);
+
+/// Why a credential was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// No credential was sent.
+    Missing,
+    /// The credential cannot be read, is doubled, or breaks a rule that is looked at before any key.
+    Malformed,
+    /// No enabled token app could have issued the token.
+    UnknownApp,
+    /// No key of the candidates verifies the token.
+    BadSignature,
+    /// The token's or session's lifetime is over.
+    Expired,
+    /// `nbf` or `iat` lies ahead.
+    NotYetValid,
+    /// An opaque token that is not, or no longer, valid.
+    Revoked,
+    /// The claim that should hold the user name is absent, empty or unusable.
+    NoUsername,
+    /// Unknown user or wrong password: one answer for both.
+    WrongPassword,
+}
+
+/// Why a known caller may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Only callers of type `Administrator` may.
+    NotAdministrator,
+    /// Only the user themselves, or an administrator, may.
+    NotYourself,
+    /// The user is disabled.
+    UserDisabled,
+    /// The token is good, its user does not exist, and its app creates none.
+    UnknownUser,
+    /// A cookie was sent by a page of another origin.
+    CrossOrigin,
+}
+
+/// The result of nearly everything.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A field that breaks a rule.
+    pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: why.into() }
+    }
+
+    /// A fault of ours, with its text for the log.
+    pub fn internal(text: impl Into<String>) -> Self {
+        Self::Internal(Fault::new(text))
+    }
+
+    /// Something that is not there.
+    pub fn not_found(what: &'static str, id: impl fmt::Display) -> Self {
+        Self::NotFound { what, id: id.to_string() }
+    }
+}
+
+impl Fault {
+    /// A fault with its text for the log.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the log only.
+    #[must_use]
+    pub fn for_log(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fault").field(&self.0).finish()
+    }
+}
+
+impl Denied {
+    /// The word for it in `/v1` answers.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::UnknownApp => "unknown_app",
+            Self::BadSignature => "bad_signature",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Revoked => "revoked",
+            Self::NoUsername => "no_username",
+            Self::WrongPassword => "wrong_password",
+        }
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "no credential was sent",
+            Self::Malformed => "the credential is malformed",
+            Self::UnknownApp => "no enabled token app fits the token",
+            Self::BadSignature => "the token's signature does not verify",
+            Self::Expired => "the token is expired",
+            Self::NotYetValid => "the token is not valid yet",
+            Self::Revoked => "the token is unknown or was revoked",
+            Self::NoUsername => "the token names no usable user name",
+            Self::WrongPassword => "the user name or password is incorrect",
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAdministrator => "only administrators may do this",
+            Self::NotYourself => "only the user themselves or an administrator may do this",
+            Self::UserDisabled => "the user is disabled",
+            Self::UnknownUser => "the user is unknown and the token app creates none",
+            Self::CrossOrigin => "a page of another origin may not use the cookie",
+        })
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        Self::Unauthenticated(denied)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Forbidden(refusal)
+    }
+}

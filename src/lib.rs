@@ -1,0 +1,22 @@
+//! Postern: an authorization gate at the edge.
+//!
+//! One Cloudflare Worker registers token apps, verifies their tokens, issues opaque tokens and keeps an audit trail, with its state in
+//! D1 (the truth) and KV (a copy for bad days). The map, from the outside in:
+//!
+//! * `edge` (wasm only): the Worker itself; the only place that names `worker`.
+//! * [`api`]: the HTTP dialects, side by side, on plain types.
+//! * [`actions`]: one use case, one function.
+//! * [`store`]: every SQL string and every KV key.
+//! * [`domain`]: values and decisions, without I/O.
+//! * [`ports`] and [`error`]: what all of them share.
+//!
+//! Arrows never turn back, and dialects never import each other; `tests/layers.rs` holds the rules.
+
+pub mod actions;
+pub mod api;
+pub mod domain;
+#[cfg(target_arch = "wasm32")]
+mod edge;
+pub mod error;
+pub mod ports;
+pub mod store;

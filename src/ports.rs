@@ -1,0 +1,230 @@
+//! What Postern needs from outside, as small traits, and the context [`Cx`] that carries them through a request.
+//!
+//! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the host tests run, against the real migrations.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use crate::domain::config::Config;
+use crate::domain::time::Millis;
+use crate::domain::trust::Trust;
+use crate::error::{Error, Fault, Result};
+
+/// A future of one request, on one thread.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind the answer.
+#[derive(Clone)]
+pub struct Cx {
+    /// The truth.
+    pub sql: Rc<dyn Sql>,
+    /// The copy for bad days.
+    pub kv: Rc<dyn Kv>,
+    /// Random bytes.
+    pub entropy: Rc<dyn Entropy>,
+    /// Work behind the answer.
+    pub tasks: Rc<dyn Tasks>,
+    /// The log.
+    pub log: Rc<dyn Log>,
+    /// What this isolate remembers.
+    pub trust: Rc<Trust>,
+    /// The deployment's variables and secrets.
+    pub config: Rc<Config>,
+    /// When the request began.
+    pub now: Millis,
+    /// The client's address, where the platform tells it.
+    pub address: Option<String>,
+    /// The answer's `x-request-id`.
+    pub request_id: String,
+    /// The request must see at least what its bookmark names, and has not looked yet.
+    pub must_read: Cell<bool>,
+}
+
+/// SQL over one database.
+pub trait Sql {
+    /// Runs the statements in one transaction and one round trip; all of them count, or none.
+    fn batch(&self, statements: Vec<Statement>) -> LocalFuture<'_, std::result::Result<Vec<Rows>, SqlError>>;
+
+    /// Every batch from now on sees at least what the bookmark names.
+    fn read_at_least(&self, bookmark: String);
+
+    /// The bookmark of the last write of this request; `None` where there was none.
+    fn bookmark(&self) -> Option<String>;
+}
+
+/// Text by key, eventually consistent.
+pub trait Kv {
+    /// The value, or `None` where there is none.
+    fn get<'a>(&'a self, key: &'a str) -> LocalFuture<'a, std::result::Result<Option<String>, Fault>>;
+
+    /// Writes a value that vanishes after `lifetime_s` seconds (60 at least).
+    fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+}
+
+/// Cryptographically strong random bytes.
+pub trait Entropy {
+    /// Fills the buffer, or says why it cannot.
+    fn fill(&self, buffer: &mut [u8]) -> std::result::Result<(), Fault>;
+}
+
+/// Work that goes on after the answer.
+pub trait Tasks {
+    /// Runs the future to its end, after the answer if need be.
+    fn spawn(&self, task: LocalFuture<'static, ()>);
+}
+
+/// The operator's log.
+pub trait Log {
+    /// Writes one line. Never a secret, a password or a token.
+    fn line(&self, text: &str);
+}
+
+/// One SQL statement with its bound values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The text, with `?1`, `?2` …
+    pub sql: Cow<'static, str>,
+    /// The values.
+    pub params: Vec<Param>,
+}
+
+/// A bound value, in the shapes that D1 takes without loss.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// NULL.
+    Null,
+    /// Text.
+    Text(String),
+    /// An int64, bound as decimal text.
+    Int64(i64),
+    /// A number that a double holds exactly: milliseconds, counts, 0 and 1.
+    Number(i64),
+}
+
+/// What one statement returned.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+    /// How many rows it changed.
+    pub changes: u64,
+}
+
+/// One row, by column name.
+#[derive(Debug, Clone)]
+pub struct Row(pub Map<String, Value>);
+
+/// Why a batch failed.
+#[derive(Debug, Clone)]
+pub enum SqlError {
+    /// A constraint, a unique index or a trigger refused it; `SQLite`'s text.
+    Refused(String),
+    /// The database does not answer. Whether a write took effect is unknown.
+    Unavailable(Fault),
+    /// The statement is wrong: our fault.
+    Failed(Fault),
+}
+
+impl Cx {
+    /// `N` random bytes.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.entropy.fill(&mut bytes).map_err(Error::Internal)?;
+        Ok(bytes)
+    }
+}
+
+impl Statement {
+    /// Whether it changes nothing, so that it may be tried again.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        self.sql.trim_start().starts_with("SELECT")
+    }
+
+    /// A statement with its values.
+    pub fn new(sql: impl Into<Cow<'static, str>>, params: impl Into<Vec<Param>>) -> Self {
+        Self { sql: sql.into(), params: params.into() }
+    }
+}
+
+impl From<&str> for Param {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Param {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Param {
+    fn from(flag: bool) -> Self {
+        Self::Number(i64::from(flag))
+    }
+}
+
+impl From<Millis> for Param {
+    fn from(time: Millis) -> Self {
+        Self::Number(time.0)
+    }
+}
+
+impl<T: Into<Param>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl Row {
+    /// A text column that is never NULL.
+    pub fn text(&self, column: &str) -> Result<&str> {
+        self.optional_text(column)?.ok_or_else(|| wrong(column))
+    }
+
+    /// A text column.
+    pub fn optional_text(&self, column: &str) -> Result<Option<&str>> {
+        match self.0.get(column) {
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(wrong(column)),
+        }
+    }
+
+    /// A number within ±2^53: milliseconds, counts, flags.
+    pub fn number(&self, column: &str) -> Result<i64> {
+        let value = self.0.get(column).ok_or_else(|| wrong(column))?;
+        #[expect(clippy::cast_possible_truncation, reason = "D1 answers whole numbers as doubles, exact within 2^53")]
+        value.as_i64().or_else(|| value.as_f64().map(|number| number as i64)).ok_or_else(|| wrong(column))
+    }
+
+    /// A 0/1 column.
+    pub fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.number(column)? != 0)
+    }
+
+    /// An int64, which was selected as `CAST(… AS TEXT)`.
+    pub fn int64(&self, column: &str) -> Result<i64> {
+        self.text(column)?.parse().map_err(|_| wrong(column))
+    }
+}
+
+fn wrong(column: &str) -> Error {
+    Error::internal(format!("the database answered column {column} in an unexpected shape"))
+}
+
+impl From<SqlError> for Error {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Refused(text) => Self::internal(format!("the database refused: {text}")),
+            SqlError::Unavailable(fault) => Self::Unavailable(fault),
+            SqlError::Failed(fault) => Self::Internal(fault),
+        }
+    }
+}
