@@ -1,0 +1,89 @@
+//! The audit trail.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::domain::audit::{Actor, Deed, Event};
+use crate::domain::time::Millis;
+use crate::domain::user::UserId;
+use crate::error::Result;
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+/// Which events to list: the newest first, `limit` at most.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// Only of this user name.
+    pub actor: Option<String>,
+    /// Only of this action.
+    pub action: Option<String>,
+    /// Not before.
+    pub from: Option<Millis>,
+    /// Before.
+    pub until: Option<Millis>,
+    /// Only events with a smaller id.
+    pub before_id: Option<i64>,
+    /// How many.
+    pub limit: i64,
+}
+
+/// Writes a deed down.
+#[must_use]
+pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
+    let text = |value: &Option<Value>| Param::from(value.as_ref().map(ToString::to_string));
+    Statement::new(
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        [
+            cx.now.into(),
+            deed.actor.name.as_str().into(),
+            deed.actor.id.map_or(Param::Null, |id| Param::Int64(id.0)),
+            cx.address.clone().into(),
+            deed.action.into(),
+            deed.target.as_str().into(),
+            text(&deed.before),
+            text(&deed.after),
+            cx.request_id.as_str().into(),
+        ],
+    )
+}
+
+/// Lists events.
+pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
+    let mut sql = String::from(
+        "SELECT CAST(id AS TEXT) AS id, at, actor, CAST(actor_id AS TEXT) AS actor_id, address, action, target, before, after, request_id
+         FROM audit_events WHERE 1",
+    );
+    let mut params = Vec::new();
+    let conditions = [
+        (" AND actor = ?", filter.actor.clone().map(Param::from)),
+        (" AND action = ?", filter.action.clone().map(Param::from)),
+        (" AND at >= ?", filter.from.map(Param::from)),
+        (" AND at < ?", filter.until.map(Param::from)),
+        (" AND id < ?", filter.before_id.map(Param::Int64)),
+    ];
+    for (condition, value) in conditions.into_iter().filter_map(|(condition, value)| Some((condition, value?))) {
+        params.push(value);
+        let _ = write!(sql, "{condition}{}", params.len());
+    }
+    params.push(Param::Number(filter.limit));
+    let _ = write!(sql, " ORDER BY id DESC LIMIT ?{}", params.len());
+    store::query(cx, Statement::new(sql, params)).await?.iter().map(event).collect()
+}
+
+fn event(row: &Row) -> Result<Event> {
+    let value = |column| Ok::<_, crate::error::Error>(row.optional_text(column)?.and_then(|text| serde_json::from_str(text).ok()));
+    let actor_id = row.optional_text("actor_id")?.and_then(|id| id.parse().ok()).map(UserId);
+    Ok(Event {
+        id: row.int64("id")?,
+        at: Millis(row.number("at")?),
+        actor: Actor { name: row.text("actor")?.to_owned(), id: actor_id },
+        address: row.optional_text("address")?.map(str::to_owned),
+        action: row.text("action")?.to_owned(),
+        target: row.text("target")?.to_owned(),
+        before: value("before")?,
+        after: value("after")?,
+        request_id: row.text("request_id")?.to_owned(),
+    })
+}

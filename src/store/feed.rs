@@ -1,0 +1,46 @@
+//! The change feed: what isolates must forget.
+
+use crate::domain::time::Millis;
+use crate::domain::trust::ChangeKind;
+use crate::domain::user::{UserId, Username};
+use crate::ports::{Param, Statement};
+
+/// How long entries are kept.
+const KEPT: Millis = Millis::from_seconds(3600);
+
+/// A token app was written or deleted.
+#[must_use]
+pub fn token_app_changed(name: &str, now: Millis) -> Statement {
+    changed(ChangeKind::TokenApp, name.to_owned(), now)
+}
+
+/// A user was changed or deleted.
+#[must_use]
+pub fn user_changed(id: UserId, now: Millis) -> Statement {
+    changed(ChangeKind::User, id.0.to_string(), now)
+}
+
+/// A session was revoked.
+#[must_use]
+pub fn session_changed(id: i64, now: Millis) -> Statement {
+    changed(ChangeKind::Session, id.to_string(), now)
+}
+
+/// A user was created in the same batch, whose id nobody knows yet.
+#[must_use]
+pub fn user_created(username: &Username, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO changes (kind, key, at) SELECT 'user', CAST(id AS TEXT), ?2 FROM users WHERE username = ?1",
+        [username.as_str().into(), now.into()],
+    )
+}
+
+/// Deletes old entries, but never the newest: it tells readers where the feed is.
+#[must_use]
+pub fn prune(now: Millis) -> Statement {
+    Statement::new("DELETE FROM changes WHERE at < ?1 AND revision < (SELECT MAX(revision) FROM changes)", [Param::from(now - KEPT)])
+}
+
+fn changed(kind: ChangeKind, key: String, now: Millis) -> Statement {
+    Statement::new("INSERT INTO changes (kind, key, at) VALUES (?1, ?2, ?3)", [kind.name().into(), key.into(), now.into()])
+}

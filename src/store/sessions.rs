@@ -1,0 +1,72 @@
+//! Sessions: opaque tokens and their cookies, by hash.
+
+use crate::domain::opaque_token::Session;
+use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
+use crate::domain::user::UserId;
+use crate::error::Result;
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+pub(crate) const COLUMNS: &str =
+    "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT) AS session_user_id, s.address AS session_address,
+    s.created_at AS session_created_at, s.expires_at AS session_expires_at";
+
+/// Adds a session.
+#[must_use]
+pub fn insert(
+    token: HashedToken,
+    cookie: HashedToken,
+    user_id: UserId,
+    address: Option<String>,
+    now: Millis,
+    expires_at: Millis,
+) -> Statement {
+    Statement::new(
+        "INSERT INTO sessions (token_hash, cookie_hash, user_id, address, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        [token.to_hex().into(), cookie.to_hex().into(), Param::Int64(user_id.0), address.into(), now.into(), expires_at.into()],
+    )
+}
+
+/// Ends one session of a user.
+#[must_use]
+pub fn delete(user_id: UserId, id: i64) -> Statement {
+    Statement::new("DELETE FROM sessions WHERE id = ?1 AND user_id = ?2", [Param::Int64(id), Param::Int64(user_id.0)])
+}
+
+/// Ends all sessions of a user, but for one.
+#[must_use]
+pub fn delete_all(user_id: UserId, but: Option<i64>) -> Statement {
+    let but = but.map_or(Param::Null, Param::Int64);
+    Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND (?2 IS NULL OR id <> CAST(?2 AS INTEGER))", [Param::Int64(user_id.0), but])
+}
+
+/// Deletes what has expired.
+#[must_use]
+pub fn prune(now: Millis) -> Statement {
+    Statement::new("DELETE FROM sessions WHERE expires_at <= ?1", [Param::from(now)])
+}
+
+/// The sessions of a user that have not ended, the newest first, 500 at most.
+pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
+    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.id DESC LIMIT 500");
+    let statement = Statement::new(sql, [Param::Int64(user_id.0), cx.now.into()]);
+    store::query(cx, statement).await?.iter().map(session).collect()
+}
+
+/// Whether the user has a session of that id that has not ended.
+pub async fn exists(cx: &Cx, user_id: UserId, id: i64) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM sessions WHERE id = ?1 AND user_id = ?2 AND expires_at > ?3";
+    let statement = Statement::new(sql, [Param::Int64(id), Param::Int64(user_id.0), cx.now.into()]);
+    Ok(!store::query(cx, statement).await?.is_empty())
+}
+
+pub(crate) fn session(row: &Row) -> Result<Session> {
+    Ok(Session {
+        id: row.int64("session_id")?,
+        user_id: UserId(row.int64("session_user_id")?),
+        address: row.optional_text("session_address")?.map(str::to_owned),
+        created_at: Millis(row.number("session_created_at")?),
+        expires_at: Millis(row.number("session_expires_at")?),
+    })
+}

@@ -1,0 +1,156 @@
+//! Token apps. Their secrets are sealed here on the way in and opened on the way out.
+
+use crate::domain::algorithm::Algorithm;
+use crate::domain::password::PasswordHash;
+use crate::domain::time::Millis;
+use crate::domain::token_app::{AppName, ClaimNames, Terms, TokenApp, TokenName};
+use crate::domain::user::UserId;
+use crate::error::{Error, Result};
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+pub(crate) const COLUMNS: &str =
+    "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
+    initial_roles, initial_password, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
+
+/// A secret as it is stored, and the id of the master key.
+#[derive(Debug)]
+pub struct SealedSecret {
+    stored: String,
+    key_id: String,
+}
+
+/// Seals the secret of the app of that name.
+pub fn seal(cx: &Cx, name: &AppName, secret: &[u8]) -> Result<SealedSecret> {
+    let keys = &cx.config.master_keys;
+    let stored = keys.seal(secret, &belongs_to(name.as_str()), cx.random()?).map_err(Error::Internal)?;
+    Ok(SealedSecret { stored, key_id: keys.current_id().to_owned() })
+}
+
+/// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret the stored one is kept; where there is none,
+/// the write is refused.
+#[must_use]
+pub fn upsert(
+    name: &AppName,
+    terms: &Terms,
+    secret: Option<&SealedSecret>,
+    password: Option<&PasswordHash>,
+    creator: UserId,
+    now: Millis,
+) -> Statement {
+    Statement::new(
+        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm, enabled,
+           creates_users, initial_roles, initial_password, creator_id, created_at, modified_at)
+         VALUES (?1, ?2, COALESCE(?3, (SELECT secret FROM token_apps WHERE name = ?1)),
+           COALESCE(?4, (SELECT secret_key_id FROM token_apps WHERE name = ?1)), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
+         ON CONFLICT (name) DO UPDATE SET token_name = excluded.token_name, secret = excluded.secret, secret_key_id = excluded.secret_key_id,
+           expire_s = excluded.expire_s, claim_username = excluded.claim_username, claim_name = excluded.claim_name,
+           claim_email = excluded.claim_email, algorithm = excluded.algorithm, enabled = excluded.enabled, creates_users = excluded.creates_users,
+           initial_roles = excluded.initial_roles, initial_password = excluded.initial_password, modified_at = excluded.modified_at",
+        [
+            name.as_str().into(),
+            terms.token_name.as_str().into(),
+            secret.map(|secret| secret.stored.clone()).into(),
+            secret.map(|secret| secret.key_id.clone()).into(),
+            Param::Number(terms.expire_s),
+            terms.claims.username.as_str().into(),
+            terms.claims.name.as_str().into(),
+            terms.claims.email.as_str().into(),
+            terms.algorithm.name().into(),
+            terms.enabled.into(),
+            terms.creates_users.into(),
+            store::stored_strings(&terms.initial_roles).into(),
+            password.map(|hash| hash.as_stored().to_owned()).into(),
+            Param::Int64(creator.0),
+            now.into(),
+        ],
+    )
+}
+
+/// What a refused write means.
+#[must_use]
+pub fn refused(text: &str) -> Option<Error> {
+    text.contains("token_apps.secret").then(|| Error::invalid("secret", "is required for a new token app"))
+}
+
+/// Deletes an app.
+#[must_use]
+pub fn delete(name: &str) -> Statement {
+    Statement::new("DELETE FROM token_apps WHERE name = ?1", [name.into()])
+}
+
+/// One app.
+pub async fn find(cx: &Cx, name: &str) -> Result<Option<TokenApp>> {
+    let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name = ?1");
+    store::query(cx, Statement::new(sql, [name.into()])).await?.first().map(|row| app(cx, row)).transpose()
+}
+
+/// The apps of these names that exist.
+pub async fn find_all(cx: &Cx, names: &[String]) -> Result<Vec<TokenApp>> {
+    let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
+    store::query(cx, Statement::new(sql, [store::stored_strings(names).into()])).await?.iter().map(|row| app(cx, row)).collect()
+}
+
+/// Every app, by name.
+pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
+    let sql = format!("SELECT {COLUMNS} FROM token_apps ORDER BY name");
+    store::query(cx, Statement::new(sql, [])).await?.iter().map(|row| app(cx, row)).collect()
+}
+
+/// Names and stored secrets of at most `limit` apps whose secret is under another master key.
+pub async fn list_under_other_keys(cx: &Cx, limit: i64) -> Result<Vec<(AppName, String)>> {
+    let statement = Statement::new(
+        "SELECT name, secret FROM token_apps WHERE secret_key_id < ?1 OR secret_key_id > ?1 LIMIT ?2",
+        [cx.config.master_keys.current_id().into(), Param::Number(limit)],
+    );
+    let pair = |row: &Row| Ok((stored_name(row)?, row.text("secret")?.to_owned()));
+    store::query(cx, statement).await?.iter().map(pair).collect()
+}
+
+/// Replaces a stored secret by the same one under the current master key, unless it was changed meanwhile.
+pub fn reseal(cx: &Cx, name: &AppName, stored: &str) -> Result<Option<Statement>> {
+    let Some(secret) = cx.config.master_keys.open(stored, &belongs_to(name.as_str())) else { return Ok(None) };
+    let sealed = seal(cx, name, secret.expose())?;
+    Ok(Some(Statement::new(
+        "UPDATE token_apps SET secret = ?2, secret_key_id = ?3 WHERE name = ?1 AND secret = ?4",
+        [name.as_str().into(), sealed.stored.into(), sealed.key_id.into(), stored.into()],
+    )))
+}
+
+fn belongs_to(name: &str) -> String {
+    format!("token_app/{name}")
+}
+
+fn stored_name(row: &Row) -> Result<AppName> {
+    AppName::parse(row.text("name")?).map_err(|_| Error::internal("a stored token app has an unreadable name"))
+}
+
+pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
+    let unreadable = |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
+    let name = stored_name(row)?;
+    let secret = cx.config.master_keys.open(row.text("secret")?, &belongs_to(name.as_str()));
+    if secret.is_none() {
+        cx.log.line(&format!("the secret of token app {:?} cannot be opened: is MASTER_KEY the one that sealed it?", name.as_str()));
+    }
+    Ok(TokenApp {
+        name,
+        terms: Terms {
+            token_name: TokenName::parse(row.text("token_name")?).map_err(|_| unreadable("token name"))?,
+            algorithm: Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?,
+            expire_s: row.number("expire_s")?,
+            claims: ClaimNames {
+                username: row.text("claim_username")?.to_owned(),
+                name: row.text("claim_name")?.to_owned(),
+                email: row.text("claim_email")?.to_owned(),
+            },
+            enabled: row.flag("enabled")?,
+            creates_users: row.flag("creates_users")?,
+            initial_roles: store::strings(row.text("initial_roles")?)?,
+        },
+        secret,
+        initial_password: row.optional_text("initial_password")?.map(PasswordHash::from_stored),
+        creator_id: UserId(row.int64("creator_id")?),
+        created_at: Millis(row.number("created_at")?),
+        modified_at: Millis(row.number("modified_at")?),
+    })
+}

@@ -1,0 +1,310 @@
+//! Filling the isolate's memory: the change feed and whatever a request wants besides, in one round trip.
+
+use std::rc::Rc;
+
+use crate::domain::opaque_token::Session;
+use crate::domain::secret::HashedToken;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Millis;
+use crate::domain::token_app::{self, MAX_CANDIDATES, Selection, TokenApp};
+use crate::domain::trust::{Change, ChangeKind, Freshness, MAX_APPS, MAX_CHANGES, Reading};
+use crate::domain::user::{User, UserId, Username};
+use crate::error::{Error, Fault, Result};
+use crate::ports::{Cx, Param, Rows, Statement};
+use crate::store::{self, sessions, snapshot, token_apps, users};
+
+/// Something that a request wants to know, beside what changed.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// The users of these names.
+    Users(Vec<String>),
+    /// A user by id.
+    User(UserId),
+    /// The session of a token or cookie, and its user.
+    Session(HashedToken),
+}
+
+/// What was loaded, from D1 or, while D1 does not answer, from the snapshot.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    users: Vec<Rc<User>>,
+    session: Option<Rc<Session>>,
+    selected: Option<Vec<Rc<TokenApp>>>,
+    copies: Option<Copies>,
+}
+
+/// What serves while D1 does not answer. At least one of them is younger than `STALE_IF_ERROR_S`.
+#[derive(Debug)]
+struct Copies {
+    snapshot: Option<Rc<Snapshot>>,
+    memory_is_young: bool,
+    snapshot_is_newer: bool,
+}
+
+/// The statements that bring memory up to date, and what is wanted besides.
+pub struct Plan {
+    since: Option<i64>,
+    wanted: Vec<Wanted>,
+    selection: Option<Selection>,
+}
+
+impl Plan {
+    /// Plans a reading from where memory is.
+    #[must_use]
+    pub fn new(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
+        Self { since: cx.trust.revision(), wanted: wanted.to_vec(), selection: selection.cloned() }
+    }
+
+    /// The statements, to be run as one batch or at the end of one.
+    #[must_use]
+    pub fn statements(&self) -> Vec<Statement> {
+        let since = Param::Number(self.since.unwrap_or(-1));
+        let mut statements = vec![
+            Statement::new("SELECT MAX(revision) AS head, MIN(revision) AS oldest FROM changes", []),
+            Statement::new(
+                "SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2",
+                [since.clone(), Param::Number(MAX_CHANGES)],
+            ),
+            apps_since(since),
+        ];
+        if let Some(selection) = &self.selection {
+            statements.push(apps_selected(selection));
+        }
+        statements.extend(self.wanted.iter().map(Wanted::statement));
+        statements
+    }
+
+    /// Takes the answers into memory.
+    pub fn take_in(self, cx: &Cx, results: &[Rows]) -> Result<Loaded> {
+        let mut reading = Reading { since: self.since, ..Reading::default() };
+        for row in store::rows(results, 0)? {
+            reading.head = row.number("head")?;
+            reading.oldest = row.number("oldest")?;
+        }
+        for row in store::rows(results, 1)? {
+            if let Some(kind) = ChangeKind::from_name(row.text("kind")?) {
+                reading.changes.push(Change { kind, key: row.text("key")?.to_owned(), revision: row.number("revision")? });
+            }
+        }
+        let apps = |index| {
+            let app = |row| token_apps::app(cx, row).map(Rc::new);
+            store::rows(results, index)?.iter().map(app).collect::<Result<Vec<_>>>()
+        };
+        reading.apps = apps(2)?;
+        let mut next = 3;
+        if let Some(selection) = self.selection {
+            reading.selected = Some((selection, apps(next)?));
+            next += 1;
+        }
+        for (index, wanted) in (next..).zip(&self.wanted) {
+            for row in store::rows(results, index)? {
+                reading.users.push(Rc::new(users::user(row)?));
+                if let Wanted::Session(hash) = wanted {
+                    reading.session = Some((*hash, Rc::new(sessions::session(row)?)));
+                }
+            }
+        }
+        cx.trust.take_in(&reading, cx.now);
+        cx.must_read.set(false);
+        let session = reading.session.map(|(_, session)| session);
+        let selected = reading.selected.map(|(_, apps)| apps);
+        Ok(Loaded { users: reading.users, session, selected, copies: None })
+    }
+}
+
+/// The enabled apps that changed since a revision; all of them where the feed has a gap there (`Reading::has_gap` decides the same).
+fn apps_since(since: Param) -> Statement {
+    let columns = token_apps::COLUMNS;
+    Statement::new(
+        format!(
+            "SELECT {columns} FROM token_apps WHERE enabled = 1 AND name IN (
+               SELECT key FROM changes WHERE revision > ?1 AND kind = 'token_app'
+               UNION
+               SELECT name FROM token_apps WHERE (SELECT ?1 < MIN(revision) - 1 OR ?1 > MAX(revision) OR MAX(revision) - ?1 > ?2 FROM changes))
+             ORDER BY name LIMIT ?3"
+        ),
+        [since, Param::Number(MAX_CHANGES), count(MAX_APPS)],
+    )
+}
+
+fn apps_selected(selection: &Selection) -> Statement {
+    let columns = token_apps::COLUMNS;
+    Statement::new(
+        format!(
+            "SELECT {columns} FROM token_apps WHERE enabled = 1 AND algorithm = ?1 AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR name = ?3)
+             ORDER BY name LIMIT ?4"
+        ),
+        [selection.algorithm.name().into(), selection.token_name.clone().into(), selection.app.clone().into(), count(MAX_CANDIDATES)],
+    )
+}
+
+/// One more than the limit, so that it shows when there are more.
+fn count(limit: usize) -> Param {
+    Param::Number(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1))
+}
+
+impl Wanted {
+    fn statement(&self) -> Statement {
+        let columns = users::COLUMNS;
+        match self {
+            Self::Users(names) => Statement::new(
+                format!("SELECT {columns} FROM users u WHERE u.username IN (SELECT value FROM json_each(?1))"),
+                [store::stored_strings(names).into()],
+            ),
+            Self::User(id) => Statement::new(format!("SELECT {columns} FROM users u WHERE u.id = ?1"), [Param::Int64(id.0)]),
+            Self::Session(hash) => Statement::new(
+                format!(
+                    "SELECT {columns}, {} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?1 OR s.cookie_hash = ?1",
+                    sessions::COLUMNS
+                ),
+                [hash.to_hex().into()],
+            ),
+        }
+    }
+}
+
+impl Loaded {
+    /// A user by name: as loaded, else as remembered; from the copies while D1 does not answer.
+    #[must_use]
+    pub fn user_named(&self, cx: &Cx, username: &Username) -> Option<Rc<User>> {
+        let loaded = || self.users.iter().find(|user| user.username == *username).cloned();
+        match &self.copies {
+            None => loaded().or_else(|| cx.trust.user_named(username)),
+            Some(copies) => copies.user(cx, cx.trust.user_named(username), |snapshot| snapshot.user_id(username)),
+        }
+    }
+
+    /// A user by id, likewise.
+    #[must_use]
+    pub fn user(&self, cx: &Cx, id: UserId) -> Option<Rc<User>> {
+        let loaded = || self.users.iter().find(|user| user.id == id).cloned();
+        match &self.copies {
+            None => loaded().or_else(|| cx.trust.user(id)),
+            Some(copies) => copies.user(cx, cx.trust.user(id), |_| Some(id)),
+        }
+    }
+
+    /// The session that was wanted, or that is remembered. Snapshots have none.
+    #[must_use]
+    pub fn session(&self, cx: &Cx, hash: &HashedToken) -> Option<Rc<Session>> {
+        match &self.copies {
+            Some(copies) if !copies.memory_is_young => None,
+            _ => self.session.clone().or_else(|| cx.trust.session(hash)),
+        }
+    }
+
+    /// The apps that a selection takes, in order of name; `None` where that is not known yet.
+    #[must_use]
+    pub fn candidates(&self, cx: &Cx, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
+        match self.apps() {
+            Apps::Of(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
+            Apps::OfMemory => self.selected.clone().or_else(|| cx.trust.candidates(selection)),
+        }
+    }
+
+    /// Whether the URL parameter carries the tokens of an enabled app; `None` where that is not known.
+    #[must_use]
+    pub fn is_token_name(&self, cx: &Cx, parameter: &str) -> Option<bool> {
+        match self.apps() {
+            Apps::Of(snapshot) => Some(snapshot.apps.iter().any(|app| app.terms.token_name.as_str() == parameter)),
+            Apps::OfMemory => cx.trust.is_token_name(parameter),
+        }
+    }
+
+    /// Whether an enabled app has that name; `None` where that is not known.
+    #[must_use]
+    pub fn is_app(&self, cx: &Cx, name: &str) -> Option<bool> {
+        match self.apps() {
+            Apps::Of(snapshot) => Some(snapshot.apps.iter().any(|app| app.name.as_str() == name)),
+            Apps::OfMemory => cx.trust.is_app(name),
+        }
+    }
+
+    /// Whether all of this comes from copies, because D1 does not answer.
+    #[must_use]
+    pub fn is_from_copies(&self) -> bool {
+        self.copies.is_some()
+    }
+
+    fn apps(&self) -> Apps<'_> {
+        match &self.copies {
+            Some(Copies { snapshot: Some(snapshot), snapshot_is_newer: true, .. }) => Apps::Of(snapshot),
+            _ => Apps::OfMemory,
+        }
+    }
+}
+
+enum Apps<'a> {
+    OfMemory,
+    Of(&'a Snapshot),
+}
+
+impl Copies {
+    /// The newer copy first. The snapshot's is refused where memory knows that the user changed since.
+    fn user(&self, cx: &Cx, remembered: Option<Rc<User>>, id: impl Fn(&Snapshot) -> Option<UserId>) -> Option<Rc<User>> {
+        let remembered = remembered.filter(|_| self.memory_is_young);
+        let copied = self.snapshot.as_ref().and_then(|snapshot| {
+            let user = snapshot.user(id(snapshot)?)?;
+            let stands = cx.trust.user_changed_at(user.id).is_none_or(|revision| revision <= snapshot.revision);
+            stands.then(|| Rc::clone(user))
+        });
+        if self.snapshot_is_newer { copied.or(remembered) } else { remembered.or(copied) }
+    }
+}
+
+/// Memory as it may be relied on now: read first where it must be, read behind the answer where that is enough.
+pub async fn current(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Loaded> {
+    if cx.must_read.get() {
+        return load(cx, wanted, selection).await;
+    }
+    match cx.trust.freshness(cx.now) {
+        Freshness::Fresh => Ok(Loaded::default()),
+        Freshness::Aging => {
+            if cx.trust.begin_background_reading(cx.now) {
+                let behind = cx.clone();
+                cx.tasks.spawn(Box::pin(async move {
+                    // A failure is noted in memory, which then ages on: the next request reads first.
+                    let _ = read(&behind, &[], None).await;
+                }));
+            }
+            Ok(Loaded::default())
+        }
+        Freshness::Expired => load(cx, wanted, selection).await,
+    }
+}
+
+/// Reads now, whatever memory says; falls back on copies that are young enough while D1 does not answer.
+pub async fn load(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Loaded> {
+    // A caller who names a bookmark asks for D1 itself.
+    if cx.must_read.get() {
+        return read(cx, wanted, selection).await;
+    }
+    let failed = Error::Unavailable(Fault::new("D1 did not answer a moment ago"));
+    let result = if cx.trust.is_pausing(cx.now) { Err(failed) } else { read(cx, wanted, selection).await };
+    match result {
+        Err(Error::Unavailable(fault)) => copies(cx).await.ok_or(Error::Unavailable(fault)),
+        other => other,
+    }
+}
+
+async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Loaded> {
+    let plan = Plan::new(cx, wanted, selection);
+    match cx.sql.batch(plan.statements()).await {
+        Ok(results) => plan.take_in(cx, &results),
+        Err(error) => {
+            cx.trust.note_failure(cx.now, false);
+            Err(error.into())
+        }
+    }
+}
+
+/// Memory and the snapshot, while one of them is young enough.
+async fn copies(cx: &Cx) -> Option<Loaded> {
+    let snapshot = snapshot::fetch(cx).await;
+    let age = cx.trust.age(cx.now);
+    let memory_is_young = age.is_some_and(|age| age <= Millis::from_seconds(cx.config.stale_if_error_s));
+    let newer = |snapshot: &Rc<Snapshot>| age.is_none_or(|age| snapshot.taken_at > cx.now - age);
+    let snapshot_is_newer = snapshot.as_ref().is_some_and(newer);
+    let serves = memory_is_young || snapshot.is_some();
+    serves.then(|| Loaded { copies: Some(Copies { snapshot, memory_is_young, snapshot_is_newer }), ..Loaded::default() })
+}

@@ -1,0 +1,140 @@
+//! Users.
+
+use crate::domain::password::PasswordHash;
+use crate::domain::time::Millis;
+use crate::domain::user::{Profile, User, UserId, UserType, Username};
+use crate::error::{Error, Result};
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+pub(crate) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
+    u.password IS NOT NULL AS has_password, u.created_at, u.modified_at";
+
+/// Which users to list: by ascending id, `limit` at most.
+#[derive(Debug)]
+pub struct Filter {
+    /// Only the one of this name.
+    pub username: Option<String>,
+    /// Only users with a greater id.
+    pub after_id: Option<i64>,
+    /// How many.
+    pub limit: i64,
+}
+
+/// Adds a user; the name must be free.
+#[must_use]
+pub fn insert(username: &Username, profile: &Profile, password: Option<&PasswordHash>, now: Millis) -> Statement {
+    let text = |text: &Option<String>| Param::from(text.clone());
+    Statement::new(
+        "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        [
+            username.as_str().into(),
+            text(&profile.name),
+            text(&profile.email),
+            text(&profile.phone),
+            profile.user_type.name().into(),
+            store::stored_strings(&profile.roles).into(),
+            profile.enabled.into(),
+            password.map(|hash| hash.as_stored().to_owned()).into(),
+            now.into(),
+        ],
+    )
+}
+
+/// Replaces what can be chosen about a user.
+#[must_use]
+pub fn update(id: UserId, profile: &Profile, now: Millis) -> Statement {
+    let text = |text: &Option<String>| Param::from(text.clone());
+    Statement::new(
+        "UPDATE users SET name = ?2, email = ?3, phone = ?4, type = ?5, roles = ?6, enabled = ?7, modified_at = ?8 WHERE id = ?1",
+        [
+            Param::Int64(id.0),
+            text(&profile.name),
+            text(&profile.email),
+            text(&profile.phone),
+            profile.user_type.name().into(),
+            store::stored_strings(&profile.roles).into(),
+            profile.enabled.into(),
+            now.into(),
+        ],
+    )
+}
+
+/// Replaces a user's password.
+#[must_use]
+pub fn set_password(id: UserId, password: &PasswordHash, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE users SET password = ?2, modified_at = ?3 WHERE id = ?1",
+        [Param::Int64(id.0), password.as_stored().into(), now.into()],
+    )
+}
+
+/// Deletes a user.
+#[must_use]
+pub fn delete(id: UserId) -> Statement {
+    Statement::new("DELETE FROM users WHERE id = ?1", [Param::Int64(id.0)])
+}
+
+/// What a refused write means.
+#[must_use]
+pub fn refused(text: &str) -> Option<Error> {
+    if text.contains("users.username") {
+        return Some(Error::Conflict { why: "a user of that name exists".to_owned() });
+    }
+    text.contains("last administrator").then(|| Error::Conflict { why: "the last enabled administrator must stay one".to_owned() })
+}
+
+/// One user with the password hash, by name: for signing in.
+#[must_use]
+pub fn select_for_sign_in(username: &str) -> Statement {
+    Statement::new(format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.username = ?1"), [username.into()])
+}
+
+/// One user with the password hash, by id.
+pub async fn find_with_password(cx: &Cx, id: UserId) -> Result<Option<(User, Option<PasswordHash>)>> {
+    let sql = format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.id = ?1");
+    store::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(with_password).transpose()
+}
+
+/// One user.
+pub async fn find(cx: &Cx, id: UserId) -> Result<Option<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ?1");
+    store::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(user).transpose()
+}
+
+/// Lists users.
+pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<User>> {
+    let mut sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id > ?1");
+    let mut params = vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
+    if let Some(username) = &filter.username {
+        params.push(username.as_str().into());
+        sql.push_str(" AND u.username = ?3");
+    }
+    sql.push_str(" ORDER BY u.id LIMIT ?2");
+    store::query(cx, Statement::new(sql, params)).await?.iter().map(user).collect()
+}
+
+pub(crate) fn with_password(row: &Row) -> Result<(User, Option<PasswordHash>)> {
+    Ok((user(row)?, row.optional_text("password")?.map(PasswordHash::from_stored)))
+}
+
+pub(crate) fn user(row: &Row) -> Result<User> {
+    let text = |column| row.optional_text(column).map(|text| text.map(str::to_owned));
+    let unreadable = |what: &str| Error::internal(format!("a stored user has an unreadable {what}"));
+    Ok(User {
+        id: UserId(row.int64("id")?),
+        username: Username::parse(row.text("username")?).map_err(|_| unreadable("username"))?,
+        profile: Profile {
+            name: text("name")?,
+            email: text("email")?,
+            phone: text("phone")?,
+            user_type: UserType::from_name(row.text("type")?).ok_or_else(|| unreadable("type"))?,
+            roles: store::strings(row.text("roles")?)?,
+            enabled: row.flag("enabled")?,
+        },
+        has_password: row.flag("has_password")?,
+        created_at: Millis(row.number("created_at")?),
+        modified_at: Millis(row.number("modified_at")?),
+    })
+}
