@@ -1,0 +1,77 @@
+//! Who is calling: one credential in, one caller out.
+//!
+//! The dialects choose which credential counts; a wrong one is refused here, and nothing falls through to another.
+
+use std::rc::Rc;
+
+use crate::actions::{passwords, sessions, verify_token};
+use crate::domain::opaque_token::Session;
+use crate::domain::secret::{PlainToken, Secret};
+use crate::domain::token_app::AppName;
+use crate::domain::user::User;
+use crate::error::{Denied, Refusal, Result};
+use crate::ports::Cx;
+
+/// What a caller shows.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A user name and a password.
+    Password {
+        /// As sent.
+        username: String,
+        /// As sent.
+        password: Secret,
+    },
+    /// A token that may be opaque or a JSON Web Token.
+    Token(PlainToken),
+    /// An opaque token.
+    OpaqueToken(PlainToken),
+    /// An opaque token's cookie.
+    Cookie(PlainToken),
+    /// URL parameters, of which one may carry a token app's token: name and value.
+    Parameters(Vec<(String, PlainToken)>),
+}
+
+/// Somebody who proved who they are.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who they are; enabled.
+    pub user: Rc<User>,
+    /// How they proved it.
+    pub proof: Proof,
+}
+
+/// How somebody proved who they are.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// By a password.
+    Password,
+    /// By an opaque token or its cookie.
+    Session(Rc<Session>),
+    /// By a token app's token.
+    Jwt {
+        /// The app.
+        app: AppName,
+        /// When the token is over, in seconds since the epoch.
+        expires_at_s: i64,
+    },
+}
+
+/// Tells who shows the credential. `app` narrows the choice of token apps to one.
+pub async fn authenticate(cx: &Cx, credential: &Credential, app: Option<&str>) -> Result<Caller> {
+    let caller = match credential {
+        Credential::Password { username, password } => passwords::check(cx, username, password).await?,
+        Credential::Token(token) if token.expose().contains('.') => verify_token::verify(cx, token, None, app).await?,
+        Credential::Token(token) | Credential::OpaqueToken(token) | Credential::Cookie(token) => sessions::find(cx, token).await?,
+        Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, app).await?,
+    };
+    if !caller.user.profile.enabled {
+        return Err(Refusal::UserDisabled.into());
+    }
+    Ok(caller)
+}
+
+/// The caller of a route that needs one.
+pub async fn required(cx: &Cx, credential: Option<&Credential>, app: Option<&str>) -> Result<Caller> {
+    authenticate(cx, credential.ok_or(Denied::Missing)?, app).await
+}

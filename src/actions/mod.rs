@@ -1,0 +1,13 @@
+//! Use cases: one function each, in no dialect's vocabulary. They read through `store`, decide through `domain`, write through `store`.
+
+pub mod audit;
+pub mod authenticate;
+pub mod generate_token;
+pub mod health;
+pub mod housekeeping;
+pub mod passwords;
+pub mod sessions;
+pub mod sign_in;
+pub mod token_apps;
+pub mod users;
+pub mod verify_token;

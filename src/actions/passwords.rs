@@ -1,0 +1,103 @@
+//! Checking a user name and a password, within the limit on failures, and setting passwords.
+//!
+//! Unknown user and wrong password are one answer, in one time: both cost one reading, one Argon2id and one writing.
+
+use std::rc::Rc;
+
+use crate::actions::authenticate::{Caller, Proof};
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::password::{self, PasswordHash};
+use crate::domain::secret::{Secret, sha256};
+use crate::domain::user::{Profile, User, UserType};
+use crate::error::{Denied, Error, Result};
+use crate::ports::{Cx, Row};
+use crate::store::trust::{self, Wanted};
+use crate::store::{self, Write, feed, sign_in_failures, users};
+
+/// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
+pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
+    let digest = digest(cx, username, password);
+    let loaded = trust::current(cx, &[], None).await?;
+    if !loaded.is_from_copies()
+        && let Some(user) = cx.trust.remembered_password(&digest, cx.now)
+    {
+        return Ok(Caller { user, proof: Proof::Password });
+    }
+    let revision = cx.trust.revision();
+    let user = check_now(cx, username, password).await?;
+    cx.trust.remember_password(digest, &user, revision, cx.now);
+    Ok(Caller { user, proof: Proof::Password })
+}
+
+/// Checks a password against the database.
+pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
+    let count = || sign_in_failures::count(username, cx.address.as_deref(), cx.now);
+    let results = cx.sql.batch(vec![count(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
+    refuse_over_limit(cx, store::rows(&results, 0)?)?;
+    let found = store::rows(&results, 1)?.first().map(users::with_password).transpose()?;
+    let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
+    let right = password::verify(hash, password);
+    let user = match found {
+        Some((user, _)) if right => Rc::new(user),
+        None if is_first_administrator(cx, username, password) => create_first_administrator(cx, password).await?,
+        _ => return Err(refuse(cx, username).await?),
+    };
+    // Counted once more: of many guesses that were begun at once, only those before the tenth failure may be right.
+    refuse_over_limit(cx, &store::query(cx, count()).await?)?;
+    Ok(user)
+}
+
+fn refuse_over_limit(cx: &Cx, counts: &[Row]) -> Result<()> {
+    match sign_in_failures::retry_after_s(counts, cx.now)? {
+        Some(retry_after_s) => Err(Error::TooMany { retry_after_s }),
+        None => Ok(()),
+    }
+}
+
+/// Notes a failure, and answers what to refuse with.
+async fn refuse(cx: &Cx, username: &str) -> Result<Error> {
+    let actor = Actor::claimed(username);
+    let deed = Deed { target: actor.name.clone(), actor, action: "sign_in.fail", before: None, after: None };
+    Write::of(sign_in_failures::insert(username, cx.address.as_deref(), cx.now)).deed(deed).commit(cx, |_| None).await?;
+    Ok(Denied::WrongPassword.into())
+}
+
+fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
+    let first = &cx.config.first_administrator;
+    // Both are compared, so that the time does not tell which one differs.
+    (first.username.as_str() == username) && (first.password == *password)
+}
+
+async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<User>> {
+    let username = &cx.config.first_administrator.username;
+    let profile = Profile::of_type(UserType::Administrator);
+    let hash = hash(cx, password)?;
+    let deed = Deed {
+        actor: Actor { name: "[first administrator]".to_owned(), id: None },
+        action: "user.create",
+        target: username.as_str().to_owned(),
+        before: None,
+        after: Some(profile.for_audit()),
+    };
+    let write = Write::of(users::insert(username, &profile, Some(&hash), cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    match write.commit(cx, users::refused).await {
+        // Another request was first, with the same password.
+        Ok(_) | Err(Error::Conflict { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let loaded = trust::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
+    loaded.user_named(cx, username).ok_or_else(|| Error::internal("the first administrator, just created, is not there"))
+}
+
+/// Hashes a password under a fresh salt.
+pub fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
+    password::hash(password, cx.random()?).map_err(Error::Internal)
+}
+
+/// What a right password is remembered by: both parts, each with its length, under a key that only this deployment has.
+fn digest(cx: &Cx, username: &str, password: &Secret) -> [u8; 32] {
+    let lengths = format!("{}:{}:", username.len(), password.len());
+    let key = cx.config.first_administrator.password.expose();
+    let parts = [&sha256(key), lengths.as_bytes(), username.as_bytes(), password.expose()];
+    sha256(&parts.concat())
+}

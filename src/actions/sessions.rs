@@ -1,0 +1,89 @@
+//! Opaque tokens: whose one is, and the tokens of a user.
+
+use std::rc::Rc;
+
+use crate::actions::authenticate::{Caller, Proof};
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::opaque_token::Session;
+use crate::domain::secret::PlainToken;
+use crate::domain::user::UserId;
+use crate::error::{Denied, Error, Fault, Result};
+use crate::ports::Cx;
+use crate::store::trust::{self, Wanted};
+use crate::store::{Write, feed, sessions, users};
+
+/// The caller who shows an opaque token or its cookie.
+pub async fn find(cx: &Cx, token: &PlainToken) -> Result<Caller> {
+    let hash = token.hashed();
+    let wanted = [Wanted::Session(hash)];
+    let mut loaded = trust::current(cx, &wanted, None).await?;
+    if loaded.session(cx, &hash).is_none_or(|session| loaded.user(cx, session.user_id).is_none()) && !loaded.is_from_copies() {
+        loaded = trust::load(cx, &wanted, None).await?;
+    }
+    let Some(session) = loaded.session(cx, &hash) else { return Err(unknown(loaded.is_from_copies())) };
+    if session.expires_at <= cx.now {
+        return Err(Denied::Expired.into());
+    }
+    let user = loaded.user(cx, session.user_id).ok_or_else(|| unknown(loaded.is_from_copies()))?;
+    Ok(Caller { user, proof: Proof::Session(session) })
+}
+
+/// While D1 does not answer, nobody knows whether a token that is not remembered was revoked.
+fn unknown(from_copies: bool) -> Error {
+    if from_copies {
+        return Error::Unavailable(Fault::new("a session is not remembered while D1 does not answer"));
+    }
+    Denied::Revoked.into()
+}
+
+/// The tokens of a user that have not ended, the newest first.
+pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
+    users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    sessions::list(cx, user_id).await
+}
+
+/// Revokes one token of a user.
+pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> Result<()> {
+    let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    if !sessions::exists(cx, user_id, session_id).await? {
+        return Err(Error::not_found("token", session_id));
+    }
+    end(cx, by, user.username.as_str(), user_id, session_id).await
+}
+
+/// Revokes all tokens of a user.
+pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
+    let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "token.revoke_all",
+        target: user.username.as_str().to_owned(),
+        before: None,
+        after: None,
+    };
+    let write = Write::of(sessions::delete_all(user_id, None)).and(feed::user_changed(user_id, cx.now)).deed(deed);
+    write.commit(cx, |_| None).await.map(drop)
+}
+
+/// Ends the session that the caller came with; without one there is nothing to end.
+pub async fn sign_out(cx: &Cx, caller: &Caller) -> Result<()> {
+    match &caller.proof {
+        Proof::Session(session) => {
+            let session: &Rc<Session> = session;
+            end(cx, caller, caller.user.username.as_str(), session.user_id, session.id).await
+        }
+        Proof::Password | Proof::Jwt { .. } => Ok(()),
+    }
+}
+
+async fn end(cx: &Cx, by: &Caller, username: &str, user_id: UserId, session_id: i64) -> Result<()> {
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "token.revoke",
+        target: format!("{username}/{session_id}"),
+        before: None,
+        after: None,
+    };
+    let write = Write::of(sessions::delete(user_id, session_id)).and(feed::session_changed(session_id, cx.now)).deed(deed);
+    write.commit(cx, |_| None).await.map(drop)
+}

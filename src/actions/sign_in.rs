@@ -1,0 +1,35 @@
+//! Signing in: a user name and a password in, an opaque token out.
+
+use crate::actions::passwords;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::opaque_token;
+use crate::domain::secret::{PlainToken, Secret};
+use crate::domain::time::Millis;
+use crate::error::{Refusal, Result};
+use crate::ports::Cx;
+use crate::store::{Write, sessions};
+
+/// A new session: separate random values for the header and for the cookie.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// For headers.
+    pub token: PlainToken,
+    /// For the browser.
+    pub cookie: PlainToken,
+}
+
+/// Signs a user in. Answers `WrongPassword` for an unknown user and for a wrong password alike.
+pub async fn sign_in(cx: &Cx, username: &str, password: &Secret) -> Result<SignedIn> {
+    let user = passwords::check_now(cx, username, password).await?;
+    if !user.profile.enabled {
+        return Err(Refusal::UserDisabled.into());
+    }
+    let token = opaque_token::token(cx.random()?);
+    let cookie = opaque_token::cookie(cx.random()?);
+    let expires_at = cx.now + Millis::from_seconds(cx.config.token_ttl_s);
+    let insert = sessions::insert(token.hashed(), cookie.hashed(), user.id, cx.address.clone(), cx.now, expires_at);
+    let deed =
+        Deed { actor: Actor::from(&*user), action: "token.issue", target: user.username.as_str().to_owned(), before: None, after: None };
+    Write::of(insert).deed(deed).commit(cx, |_| None).await?;
+    Ok(SignedIn { token, cookie })
+}

@@ -1,0 +1,75 @@
+//! Registering, listing and deleting token apps.
+
+use crate::actions::authenticate::Caller;
+use crate::actions::passwords;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::secret::Secret;
+use crate::domain::token_app::{AppName, Terms, TokenApp, secret_rule};
+use crate::error::{Error, Result};
+use crate::ports::Cx;
+use crate::store::{Write, feed, token_apps};
+
+/// A whole configuration, as it is to be.
+#[derive(Debug)]
+pub struct Registration {
+    /// The app's name.
+    pub name: AppName,
+    /// What can be chosen.
+    pub terms: Terms,
+    /// The shared secret; `None` keeps the stored one.
+    pub secret: Option<Secret>,
+    /// The password of users created at first sight.
+    pub initial_password: Option<Secret>,
+}
+
+/// Creates or replaces a token app, wholly or not at all. Answers warnings.
+pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<String>> {
+    if let Some(secret) = &app.secret {
+        secret_rule(secret, cx.config.min_secret_bytes).map_err(|why| Error::invalid("secret", why))?;
+    }
+    let before = token_apps::find(cx, app.name.as_str()).await?;
+    let sealed = app.secret.as_ref().map(|secret| token_apps::seal(cx, &app.name, secret.expose())).transpose()?;
+    let password = app.initial_password.as_ref().map(|password| passwords::hash(cx, password)).transpose()?;
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: if before.is_some() { "token_app.update" } else { "token_app.create" },
+        target: app.name.as_str().to_owned(),
+        before: before.as_ref().map(TokenApp::for_audit),
+        after: Some(app.terms.for_audit()),
+    };
+    let upsert = token_apps::upsert(&app.name, &app.terms, sealed.as_ref(), password.as_ref(), by.user.id, cx.now);
+    let write = Write::of(upsert).and(feed::token_app_changed(app.name.as_str(), cx.now)).deed(deed);
+    write.commit(cx, token_apps::refused).await?;
+    let secret = app.secret.as_ref().or(before.as_ref().and_then(|before| before.secret.as_ref()));
+    let min = app.terms.algorithm.min_secret_bytes();
+    let is_short = secret.is_some_and(|secret| secret.len() < min);
+    Ok(is_short.then(|| format!("secret is shorter than {min} bytes (RFC 7518, 3.2)")).into_iter().collect())
+}
+
+/// Every token app, by name.
+pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
+    token_apps::list(cx).await
+}
+
+/// One token app.
+pub async fn find(cx: &Cx, name: &str) -> Result<TokenApp> {
+    token_apps::find(cx, name).await?.ok_or_else(|| Error::not_found("token app", name))
+}
+
+/// Deletes the apps of these names, all or none; unknown names are skipped.
+pub async fn delete(cx: &Cx, by: &Caller, names: &[String]) -> Result<()> {
+    let apps = token_apps::find_all(cx, names).await?;
+    let mut write = Write::default();
+    for app in &apps {
+        let name = app.name.as_str();
+        let deed = Deed {
+            actor: Actor::from(&*by.user),
+            action: "token_app.delete",
+            target: name.to_owned(),
+            before: Some(app.for_audit()),
+            after: None,
+        };
+        write = write.and(token_apps::delete(name)).and(feed::token_app_changed(name, cx.now)).deed(deed);
+    }
+    if apps.is_empty() { Ok(()) } else { write.commit(cx, |_| None).await.map(drop) }
+}

@@ -1,0 +1,94 @@
+//! Users, as administrators see them.
+
+use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::passwords;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::password;
+use crate::domain::secret::Secret;
+use crate::domain::user::{Profile, User, UserId, Username};
+use crate::error::{Denied, Error, Refusal, Result};
+use crate::ports::Cx;
+pub use crate::store::users::Filter;
+use crate::store::{Write, feed, sessions, users};
+
+/// Creates a user.
+pub async fn create(cx: &Cx, by: &Caller, username: &Username, profile: &Profile, password: Option<&Secret>) -> Result<User> {
+    let hash = password.map(|password| passwords::hash(cx, password)).transpose()?;
+    let deed = deed(by, "user.create", username, None, Some(profile.for_audit()));
+    let write = Write::of(users::insert(username, profile, hash.as_ref(), cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    write.commit(cx, users::refused).await?;
+    let filter = Filter { username: Some(username.as_str().to_owned()), after_id: None, limit: 1 };
+    let created = users::list(cx, &filter).await?.pop();
+    created.ok_or_else(|| Error::internal("a user who was just created is not there"))
+}
+
+/// One user.
+pub async fn find(cx: &Cx, id: UserId) -> Result<User> {
+    users::find(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
+}
+
+/// One user, for administrators and for themselves.
+pub async fn show(cx: &Cx, by: &Caller, id: UserId) -> Result<User> {
+    if by.user.id != id && !by.user.is_administrator() {
+        return Err(Refusal::NotYourself.into());
+    }
+    find(cx, id).await
+}
+
+/// Users by ascending id.
+pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<User>> {
+    users::list(cx, filter).await
+}
+
+/// Changes what can be chosen about a user. A disabled user's tokens are dead at once.
+pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut Profile)) -> Result<User> {
+    let before = find(cx, id).await?;
+    let mut profile = before.profile.clone();
+    change(&mut profile);
+    let deed = deed(by, "user.update", &before.username, Some(before.profile.for_audit()), Some(profile.for_audit()));
+    let write = Write::of(users::update(id, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
+    write.commit(cx, users::refused).await?;
+    find(cx, id).await
+}
+
+/// Deletes a user and ends their tokens.
+pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
+    let before = find(cx, id).await?;
+    let deed = deed(by, "user.delete", &before.username, Some(before.for_audit()), None);
+    let write = Write::of(users::delete(id)).and(sessions::delete_all(id, None)).and(feed::user_changed(id, cx.now)).deed(deed);
+    write.commit(cx, users::refused).await.map(drop)
+}
+
+/// Sets a user's password, and ends their tokens but the one that the caller came with. Users who change their own must know the current one.
+pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, current: Option<&Secret>) -> Result<()> {
+    let is_own = by.user.id == id;
+    if !is_own && !by.user.is_administrator() {
+        return Err(Refusal::NotYourself.into());
+    }
+    let (user, stored) = users::find_with_password(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))?;
+    if is_own && stored.is_some() {
+        let current = current.ok_or_else(|| Error::invalid("currentPassword", "is required to change one's own password"))?;
+        match passwords::check_now(cx, user.username.as_str(), current).await {
+            Err(Error::Unauthenticated(Denied::WrongPassword)) => {
+                return Err(Error::invalid("currentPassword", "is not the current password"));
+            }
+            other => drop(other?),
+        }
+    }
+    let text = new.expose_text().ok_or_else(|| Error::invalid("password", "must be UTF-8"))?;
+    password::rule(text).map_err(|why| Error::invalid("password", why))?;
+    let hash = passwords::hash(cx, new)?;
+    let kept = match &by.proof {
+        Proof::Session(session) if is_own => Some(session.id),
+        _ => None,
+    };
+    let write = Write::of(users::set_password(id, &hash, cx.now))
+        .and(sessions::delete_all(id, kept))
+        .and(feed::user_changed(id, cx.now))
+        .deed(deed(by, "user.set_password", &user.username, None, None));
+    write.commit(cx, |_| None).await.map(drop)
+}
+
+fn deed(by: &Caller, action: &'static str, target: &Username, before: Option<serde_json::Value>, after: Option<serde_json::Value>) -> Deed {
+    Deed { actor: Actor::from(&*by.user), action, target: target.as_str().to_owned(), before, after }
+}

@@ -1,0 +1,148 @@
+//! Verifying a token app's token: which app it belongs to, whether it counts now, and whose it is.
+//!
+//! A warm verification does no I/O. A cold one reads the apps, the change feed and whoever the token claims to be in one round trip; what
+//! it claims is used for reading ahead only, and believed after the signature.
+
+use std::rc::Rc;
+
+use crate::actions::authenticate::{Caller, Proof};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::jwt::{Clock, UnverifiedToken, VerifiedClaims};
+use crate::domain::secret::PlainToken;
+use crate::domain::token_app::{MAX_CANDIDATES, Selection, TokenApp};
+use crate::domain::user::{Profile, User, UserType, Username};
+use crate::error::{Denied, Error, Fault, Refusal, Result};
+use crate::ports::Cx;
+use crate::store::trust::{self, Loaded, Wanted};
+use crate::store::{Write, feed, users};
+
+/// Verifies a token. `parameter` is the URL parameter that carried it, `app` the name of the only app that it may belong to.
+pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, app: Option<&str>) -> Result<Caller> {
+    let unverified = UnverifiedToken::parse(token.expose())?;
+    let (loaded, candidates) = candidates(cx, &unverified, parameter, app).await?;
+    if candidates.is_empty() {
+        return Err(Denied::UnknownApp.into());
+    }
+    if candidates.len() > MAX_CANDIDATES {
+        return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
+    }
+    let verified = candidates.iter().find_map(|app| {
+        let claims = unverified.verify(app.terms.algorithm, app.secret.as_ref()?)?;
+        Some((app, claims))
+    });
+    let (app, claims) = verified.ok_or(Denied::BadSignature)?;
+    let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
+    let expires_at_s = claims.lifetime(app.terms.expire_s, clock)?;
+    let user = user(cx, loaded, app, &claims).await?;
+    Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s } })
+}
+
+/// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
+pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], app: Option<&str>) -> Result<Caller> {
+    let unverified = parameters.iter().find_map(|(name, token)| Some((name, UnverifiedToken::parse(token.expose()).ok()?)));
+    let wanted: Vec<_> = unverified.iter().map(|(_, token)| Wanted::Users(token.possible_usernames())).collect();
+    let selection = unverified.as_ref().and_then(|(name, token)| Some(select(token.algorithm?, Some(name), app)));
+    let loaded = trust::current(cx, &wanted, selection.as_ref()).await?;
+    let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
+    let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
+    match (named.next(), named.next()) {
+        (Some((name, token)), None) => verify(cx, token, Some(name), app).await,
+        (Some(_), Some(_)) => Err(Denied::Malformed.into()),
+        // A token that no enabled app takes is told apart from no token at all.
+        (None, _) if parameters.iter().any(|(name, _)| looks_like_one(name)) => Err(Denied::UnknownApp.into()),
+        (None, _) => Err(Denied::Missing.into()),
+    }
+}
+
+fn select(algorithm: Algorithm, parameter: Option<&str>, app: Option<&str>) -> Selection {
+    Selection { algorithm, token_name: parameter.map(str::to_owned), app: app.map(str::to_owned) }
+}
+
+/// The apps that the token may belong to, in order of name, and what was loaded on the way.
+async fn candidates(
+    cx: &Cx,
+    token: &UnverifiedToken<'_>,
+    parameter: Option<&str>,
+    app: Option<&str>,
+) -> Result<(Loaded, Vec<Rc<TokenApp>>)> {
+    // The public-key algorithms have no apps.
+    let algorithm = token.algorithm.ok_or(Denied::UnknownApp)?;
+    let of = |app: Option<&str>| select(algorithm, parameter, app);
+    let wanted = [Wanted::Users(token.possible_usernames())];
+    let mut loaded = trust::current(cx, &wanted, Some(&of(app))).await?;
+    // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
+    let key_id = token.key_id.as_deref().filter(|_| app.is_none());
+    if let Some(name) = key_id {
+        let narrow = match loaded.is_app(cx, name) {
+            Some(false) => None,
+            Some(true) => Some(known(cx, &mut loaded, &of(Some(name))).await?),
+            None => Some(known(cx, &mut loaded, &of(Some(name))).await?).filter(|apps| !apps.is_empty()),
+        };
+        if let Some(apps) = narrow {
+            return Ok((loaded, apps));
+        }
+    }
+    let apps = known(cx, &mut loaded, &of(app)).await?;
+    Ok((loaded, apps))
+}
+
+/// The apps of a selection, loaded where memory does not know them.
+async fn known(cx: &Cx, loaded: &mut Loaded, selection: &Selection) -> Result<Vec<Rc<TokenApp>>> {
+    if let Some(apps) = loaded.candidates(cx, selection) {
+        return Ok(apps);
+    }
+    *loaded = trust::load(cx, &[], Some(selection)).await?;
+    loaded.candidates(cx, selection).ok_or_else(|| Error::Unavailable(Fault::new("the token apps are not known while D1 does not answer")))
+}
+
+/// The user that verified claims name; created at first sight where the app says so.
+async fn user(cx: &Cx, loaded: Loaded, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Rc<User>> {
+    let username = claims.username(&app.terms.claims.username)?;
+    if let Some(user) = loaded.user_named(cx, &username) {
+        return Ok(user);
+    }
+    let wanted = [Wanted::Users(vec![username.as_str().to_owned()])];
+    let loaded = if loaded.is_from_copies() { loaded } else { trust::load(cx, &wanted, None).await? };
+    if let Some(user) = loaded.user_named(cx, &username) {
+        return Ok(user);
+    }
+    if loaded.is_from_copies() {
+        return Err(Error::Unavailable(Fault::new("a user is not among the copies while D1 does not answer")));
+    }
+    if !app.terms.creates_users {
+        return Err(Refusal::UnknownUser.into());
+    }
+    create(cx, app, claims, &username).await
+}
+
+/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
+async fn create(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: &Username) -> Result<Rc<User>> {
+    let profile = Profile {
+        name: claims.text(&app.terms.claims.name, Profile::MAX_TEXT),
+        email: claims.text(&app.terms.claims.email, Profile::MAX_TEXT),
+        phone: None,
+        user_type: UserType::among(&app.terms.initial_roles),
+        roles: app.terms.initial_roles.clone(),
+        enabled: true,
+    };
+    let deed = Deed {
+        actor: Actor { name: format!("[token app {}]", app.name.as_str()), id: None },
+        action: "user.create",
+        target: username.as_str().to_owned(),
+        before: None,
+        after: Some(profile.for_audit()),
+    };
+    let written = Write::of(users::insert(username, &profile, app.initial_password.as_ref(), cx.now))
+        .and(feed::user_created(username, cx.now))
+        .deed(deed)
+        .commit(cx, users::refused)
+        .await;
+    match written {
+        // Another request was first; theirs is as good.
+        Ok(_) | Err(Error::Conflict { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let loaded = trust::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
+    loaded.user_named(cx, username).ok_or_else(|| Error::internal("a user who was just created is not there"))
+}
