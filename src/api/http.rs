@@ -1,0 +1,109 @@
+//! HTTP on plain types. What comes from outside is read when asked for: each reading of a header crosses from wasm to JavaScript.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::ports::LocalFuture;
+
+/// The longest body, in bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The longest URL, in bytes.
+pub const MAX_URL_BYTES: usize = 16 * 1024;
+
+/// A request as it arrives.
+pub trait Inbound {
+    /// The method, upper case.
+    fn method(&self) -> &str;
+    /// `https://host:port`.
+    fn origin(&self) -> &str;
+    /// The path, percent-encoded as it was sent.
+    fn path(&self) -> &str;
+    /// What follows the question mark; empty where there is none.
+    fn query(&self) -> &str;
+    /// A header's value; the values of a header that was sent twice are joined by a comma.
+    fn header(&self, name: &str) -> Option<String>;
+    /// The body; `TooLarge` where it is longer than [`MAX_BODY_BYTES`].
+    fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>>;
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Response {
+    /// A JSON answer.
+    #[must_use]
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        Self::text(status, "application/json", serde_json::to_string(body).unwrap_or_default())
+    }
+
+    /// An answer of another content type.
+    #[must_use]
+    pub fn text(status: u16, content_type: &str, body: impl Into<String>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+    }
+
+    /// An answer without a body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: String::new() }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The status of a failure, in every dialect.
+#[must_use]
+pub fn status(error: &Error) -> u16 {
+    match error {
+        Error::Invalid { .. } => 400,
+        Error::Unauthenticated(_) => 401,
+        Error::Forbidden(_) => 403,
+        Error::NotFound { .. } => 404,
+        Error::MethodNotAllowed { .. } => 405,
+        Error::NotAcceptable { .. } => 406,
+        Error::Conflict { .. } => 409,
+        Error::TooLarge { what: "url", .. } => 414,
+        Error::TooLarge { .. } => 413,
+        Error::TooMany { .. } => 429,
+        Error::Internal(_) => 500,
+        Error::Unavailable(_) | Error::Misconfigured(_) => 503,
+    }
+}
+
+/// The sentence of a failure for callers, without a full stop. Of internal faults it says nothing.
+#[must_use]
+pub fn sentence(error: &Error) -> String {
+    match error {
+        Error::Invalid { field, why } => format!("{field} {why}"),
+        Error::Unauthenticated(denied) => denied.to_string(),
+        Error::Forbidden(refusal) => refusal.to_string(),
+        Error::NotFound { what, id } => format!("there is no {what} {id}"),
+        Error::MethodNotAllowed { allow } => format!("only {} may be used here", allow.join(", ")),
+        Error::NotAcceptable { format } => format!("the format {format} is not supported: use json"),
+        Error::Conflict { why } => why.clone(),
+        Error::TooLarge { what, limit_bytes } => format!("the {what} is longer than {limit_bytes} bytes"),
+        Error::TooMany { retry_after_s } => format!("too many failed sign-ins; try again in {retry_after_s} seconds"),
+        Error::Internal(_) => "an internal error occurred".to_owned(),
+        Error::Unavailable(_) => "the database does not answer; try again".to_owned(),
+        Error::Misconfigured(problems) => format!("this deployment is not configured: {}", problems.join("; ")),
+    }
+}

@@ -1,0 +1,87 @@
+//! Queries and forms (`application/x-www-form-urlencoded`), read strictly: invalid UTF-8 is refused, doubled names are seen.
+
+use percent_encoding::percent_decode_str;
+
+use crate::error::{Error, Result};
+
+/// Names and values, decoded, in order.
+#[derive(Debug, Default)]
+pub struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Reads a query without its question mark, or a form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(&name.replace('+', " "), "a parameter's name")?;
+            let value = decode(&value.replace('+', " "), &name)?;
+            Ok((name, value))
+        });
+        Ok(Self { pairs: pairs.collect::<Result<_>>()? })
+    }
+
+    /// All pairs.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
+    /// The value of a parameter that may be there once.
+    pub fn one(&self, name: &str) -> Result<Option<&str>> {
+        let mut values = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Error::invalid(name, "must not be there twice")),
+            (value, None) => Ok(value),
+        }
+    }
+
+    /// The value of a parameter that must be there once.
+    pub fn required(&self, name: &str) -> Result<&str> {
+        self.one(name)?.filter(|value| !value.is_empty()).ok_or_else(|| Error::invalid(name, "is required"))
+    }
+
+    /// A whole number within limits.
+    pub fn integer(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        let wrong = || Error::invalid(name, format!("must be a whole number from {min} to {max}"));
+        number.map(Some).ok_or_else(wrong)
+    }
+}
+
+/// Percent-decodes; `field` is named where that gives no UTF-8.
+pub fn decode(text: &str, field: &str) -> Result<String> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::invalid(field, "must be UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn doubled_parameters_are_refused_where_one_is_read() {
+        let query = Query::parse("a=1&b=2&a=3").unwrap();
+        assert_eq!(query.one("b"), Ok(Some("2")));
+        assert!(query.one("a").is_err());
+        assert!(Query::parse("a=%ff").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,80}") {
+            let _ = Query::parse(&text);
+        }
+
+        #[test]
+        fn what_was_encoded_comes_back(name in ".{1,10}", value in ".{0,10}") {
+            let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+            let query = Query::parse(&format!("{}={}", encode(&name), encode(&value))).unwrap();
+            prop_assert_eq!(query.pairs(), &[(name, value)]);
+        }
+    }
+}

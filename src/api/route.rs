@@ -1,0 +1,222 @@
+//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and the README's table derive from them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::actions::authenticate::Caller;
+use crate::api::body::Fields;
+use crate::api::http::{Inbound, Response};
+use crate::api::query::Query;
+use crate::api::shape::{Answer, Field, Shape};
+use crate::error::{Error, Result};
+use crate::ports::{Cx, LocalFuture};
+
+/// One HTTP dialect.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Its name, as in the tree.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub summary: &'static str,
+    /// The longest prefix of a path decides which dialect answers.
+    pub prefixes: &'static [&'static str],
+    /// Whether a token may come in a URL parameter.
+    pub takes_parameters: bool,
+    /// Its routes.
+    pub routes: &'static [Route],
+    /// Its envelope for failures; standard headers are added for all dialects.
+    pub failure: fn(&Error) -> Response,
+    /// What its failures look like.
+    pub failure_shape: &'static Shape,
+    /// Their content type.
+    pub failure_type: &'static str,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name: a verb and a noun, unique in all dialects.
+    pub operation: &'static str,
+    /// What it does, in a sentence without a full stop.
+    pub summary: &'static str,
+    /// Its method.
+    pub method: &'static str,
+    /// Its full paths, with `{parameters}`.
+    pub paths: &'static [&'static str],
+    /// Who may call it.
+    pub access: Access,
+    /// Whether it changes something, whatever its method.
+    pub writes: bool,
+    /// Its query parameters.
+    pub query: &'static [Field],
+    /// Its body.
+    pub body: Option<&'static Shape>,
+    /// Its success.
+    pub answer: Answer,
+    /// What answers it.
+    pub handler: Handler,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody; the handler looks at the credential itself, if at all.
+    Public,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Callers of type `Administrator`.
+    Administrator,
+}
+
+/// What answers an operation.
+pub type Handler = for<'a> fn(&'a Cx, &'a Call<'a>) -> LocalFuture<'a, Result<Response>>;
+
+/// A request on its way to a handler.
+pub struct Call<'a> {
+    /// The request.
+    pub request: &'a dyn Inbound,
+    /// Its query.
+    pub query: &'a Query,
+    /// The parameters of its path, decoded.
+    pub parameters: Vec<(String, String)>,
+    /// Who calls; `None` for public routes.
+    pub caller: Option<Caller>,
+}
+
+impl Call<'_> {
+    /// Who calls; every route but a public one has somebody.
+    pub fn caller(&self) -> Result<&Caller> {
+        self.caller.as_ref().ok_or_else(|| Error::internal("a public route asked for its caller"))
+    }
+
+    /// A parameter of the path.
+    pub fn parameter(&self, name: &str) -> Result<&str> {
+        let found = self.parameters.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).ok_or_else(|| Error::internal(format!("the path has no parameter {name}")))
+    }
+
+    /// A parameter of the path that is an int64.
+    pub fn int64(&self, name: &str) -> Result<i64> {
+        self.parameter(name)?.parse().map_err(|_| Error::invalid(name, "must be an int64"))
+    }
+
+    /// The body's members: JSON or a form.
+    pub async fn fields(&self) -> Result<Fields> {
+        Fields::parse(&self.request.body().await?)
+    }
+}
+
+impl Route {
+    /// A route that reads.
+    #[must_use]
+    pub const fn get(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Self {
+        Self::of("GET", operation, paths, handler)
+    }
+
+    /// A route that writes.
+    #[must_use]
+    pub const fn of(method: &'static str, operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Self {
+        Self {
+            operation,
+            summary: "",
+            method,
+            paths,
+            access: Access::Public,
+            writes: !matches!(method.as_bytes(), b"GET"),
+            query: &[],
+            body: None,
+            answer: Answer::empty(204),
+            handler,
+        }
+    }
+
+    /// What it does.
+    #[must_use]
+    pub const fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    /// Who may call it.
+    #[must_use]
+    pub const fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Whether it changes something, where the method does not tell.
+    #[must_use]
+    pub const fn writes(mut self, writes: bool) -> Self {
+        self.writes = writes;
+        self
+    }
+
+    /// Its query parameters.
+    #[must_use]
+    pub const fn query(mut self, query: &'static [Field]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Its body.
+    #[must_use]
+    pub const fn body(mut self, body: &'static Shape) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Its success.
+    #[must_use]
+    pub const fn answers(mut self, answer: Answer) -> Self {
+        self.answer = answer;
+        self
+    }
+}
+
+/// Makes a [`Handler`] of an `async fn(&Cx, &Call) -> Result<Response>`.
+macro_rules! handler {
+    ($function:path) => {
+        |cx, call| Box::pin($function(cx, call))
+    };
+}
+pub(crate) use handler;
+
+type Methods = BTreeMap<&'static str, &'static Route>;
+
+static ROUTER: LazyLock<matchit::Router<Methods>> = LazyLock::new(|| {
+    let mut by_path: BTreeMap<&str, Methods> = BTreeMap::new();
+    for route in super::DIALECTS.iter().flat_map(|dialect| dialect.routes) {
+        for path in route.paths {
+            by_path.entry(path).or_default().insert(route.method, route);
+        }
+    }
+    let mut router = matchit::Router::new();
+    for (path, methods) in by_path {
+        // A path that does not fit would be unreachable; `tests/routes.rs` reaches every one.
+        let _ = router.insert(path, methods);
+    }
+    router
+});
+
+/// A route, and the parameters of the path that led there.
+#[derive(Debug)]
+pub struct Found {
+    /// The route.
+    pub route: &'static Route,
+    /// The parameters, decoded.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// The route of a method and a path. HEAD goes where GET does.
+pub fn find(method: &str, path: &str) -> Result<Found> {
+    let Ok(matched) = ROUTER.at(path) else { return Err(Error::not_found("path", path)) };
+    let route = matched.value.get(if method == "HEAD" { "GET" } else { method });
+    let Some(route) = route else {
+        let has_get = matched.value.contains_key("GET");
+        let allow = has_get.then_some("HEAD").into_iter().chain(matched.value.keys().copied()).collect();
+        return Err(Error::MethodNotAllowed { allow });
+    };
+    let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), super::query::decode(value, name)?));
+    let parameters = matched.params.iter().map(decoded).collect::<Result<_>>()?;
+    Ok(Found { route, parameters })
+}

@@ -1,0 +1,354 @@
+//! What the JSON of `/v1` looks like.
+
+use serde_json::{Value, json};
+
+use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::health::Health;
+use crate::api::body::Fields;
+use crate::api::http::Response;
+use crate::api::shape::{Field, Kind, Shape, optional, required};
+use crate::domain::audit::Event;
+use crate::domain::opaque_token::Session;
+use crate::domain::secret::Secret;
+use crate::domain::text;
+use crate::domain::user::{Profile, User, UserType, Username};
+use crate::error::Result;
+
+const USER_TYPE: Kind = Kind::OneOf(&["Administrator", "SYS_Creator", "SYS_Reader"]);
+
+const IDENTITY: Shape = Shape {
+    name: "Identity",
+    fields: &[
+        required("id", Kind::Int64, "the user's id"),
+        required("username", Kind::Text, "the user name"),
+        required("name", Kind::Text, "a name for people, or null"),
+        required("email", Kind::Text, "an address, or null"),
+        required("type", USER_TYPE, "what the user is"),
+        required("roles", Kind::Texts, "roles"),
+    ],
+    example: r#"{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]}"#,
+};
+
+pub(super) const VERIFIED: Shape = Shape {
+    name: "Verified",
+    fields: &[
+        required("active", Kind::Boolean, "true"),
+        required("kind", Kind::OneOf(&["jwt", "opaque", "basic"]), "what kind of credential it is"),
+        optional("app", Kind::Text, "the token app, for a jwt"),
+        required("user", Kind::Object(&IDENTITY), "whose it is"),
+        required("expiresAt", Kind::Int64, "when it is over, epoch seconds; null for a password"),
+    ],
+    example: r#"{"active":true,"kind":"jwt","app":"ERP","user":{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]},"expiresAt":1737687504}"#,
+};
+
+pub(super) const TOKEN: Shape = Shape {
+    name: "Token",
+    fields: &[optional("token", Kind::Text, "the token to verify, opaque or a JSON Web Token")],
+    example: r#"{"token":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}"#,
+};
+
+pub(super) const HEALTH: Shape = Shape {
+    name: "Health",
+    fields: &[
+        required("status", Kind::OneOf(&["ok", "degraded", "down"]), "down is answered with 503"),
+        required("version", Kind::Text, "the version of Postern"),
+        required("d1", Kind::OneOf(&["ok", "down"]), "whether D1 answers"),
+        required("kv", Kind::OneOf(&["ok", "down"]), "whether KV answers"),
+    ],
+    example: r#"{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok"}"#,
+};
+
+pub(super) const USER: Shape = Shape {
+    name: "User",
+    fields: &[
+        required("id", Kind::Int64, "the user's id"),
+        required("username", Kind::Text, "the user name"),
+        required("name", Kind::Text, "a name for people, or null"),
+        required("email", Kind::Text, "an address, or null"),
+        required("phone", Kind::Text, "a number, or null"),
+        required("type", USER_TYPE, "what the user is"),
+        required("roles", Kind::Texts, "roles"),
+        required("enabled", Kind::Boolean, "disabled users may do nothing"),
+        required("hasPassword", Kind::Boolean, "whether they can sign in with a password"),
+        required("createdAt", Kind::Int64, "epoch milliseconds"),
+        required("modifiedAt", Kind::Int64, "epoch milliseconds"),
+    ],
+    example: r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"createdAt":1737599864898,"modifiedAt":1737599864898}"#,
+};
+
+const NEXT: Field = required("next", Kind::Text, "the cursor of the next page, or null");
+
+pub(super) const USERS: Shape = Shape {
+    name: "Users",
+    fields: &[required("items", Kind::List(&USER), "by ascending id"), NEXT],
+    example: r#"{"items":[{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"createdAt":1737599864898,"modifiedAt":1737599864898}],"next":null}"#,
+};
+
+pub(super) const NEW_USER: Shape = Shape {
+    name: "NewUser",
+    fields: &[
+        required("username", Kind::Text, "1 to 128 characters, case-sensitive"),
+        optional("name", Kind::Text, "a name for people"),
+        optional("email", Kind::Text, "an address"),
+        optional("phone", Kind::Text, "a number"),
+        optional("type", USER_TYPE, "default SYS_Reader"),
+        optional("roles", Kind::Texts, "default: the type"),
+        optional("enabled", Kind::Boolean, "default true"),
+        optional("password", Kind::Text, "at least 8 characters; without one the user signs in with tokens only"),
+    ],
+    example: r#"{"username":"alice","name":"Alice","email":"alice@example.com","type":"SYS_Reader","password":"correct horse"}"#,
+};
+
+pub(super) const USER_CHANGE: Shape = Shape {
+    name: "UserChange",
+    fields: &[
+        optional("name", Kind::Text, "null removes it"),
+        optional("email", Kind::Text, "null removes it"),
+        optional("phone", Kind::Text, "null removes it"),
+        optional("type", USER_TYPE, "what the user is"),
+        optional("roles", Kind::Texts, "replaces all roles"),
+        optional("enabled", Kind::Boolean, "disabled users may do nothing"),
+    ],
+    example: r#"{"enabled":false}"#,
+};
+
+pub(super) const PASSWORD: Shape = Shape {
+    name: "Password",
+    fields: &[
+        required("password", Kind::Text, "the new one, at least 8 characters"),
+        optional("currentPassword", Kind::Text, "required to change one's own"),
+    ],
+    example: r#"{"password":"correct horse","currentPassword":"battery staple"}"#,
+};
+
+const SESSION: Shape = Shape {
+    name: "IssuedToken",
+    fields: &[
+        required("id", Kind::Int64, "for revoking it"),
+        required("address", Kind::Text, "where it was issued to, or null"),
+        required("createdAt", Kind::Int64, "epoch milliseconds"),
+        required("expiresAt", Kind::Int64, "epoch milliseconds"),
+    ],
+    example: r#"{"id":7,"address":"203.0.113.9","createdAt":1737599864898,"expiresAt":1737643064898}"#,
+};
+
+pub(super) const TOKENS: Shape = Shape {
+    name: "IssuedTokens",
+    fields: &[required("items", Kind::List(&SESSION), "the newest first, 500 at most")],
+    example: r#"{"items":[{"id":7,"address":"203.0.113.9","createdAt":1737599864898,"expiresAt":1737643064898}]}"#,
+};
+
+const EVENT: Shape = Shape {
+    name: "AuditEvent",
+    fields: &[
+        required("id", Kind::Int64, "ascending"),
+        required("at", Kind::Int64, "epoch milliseconds"),
+        required("actor", Kind::Text, "a user name; in brackets where nobody asked"),
+        required("actorId", Kind::Int64, "the user's id, or null"),
+        required("address", Kind::Text, "the client's address, or null"),
+        required("action", Kind::Text, "what was done"),
+        required("target", Kind::Text, "to whom or what"),
+        required("before", Kind::Any, "how it was, or null; without secrets"),
+        required("after", Kind::Any, "how it is, or null; without secrets"),
+        required("requestId", Kind::Text, "the x-request-id of the answer"),
+    ],
+    example: r#"{"id":3,"at":1737599864898,"actor":"admin","actorId":1,"address":"203.0.113.9","action":"token_app.delete","target":"ERP","before":{"enable":true},"after":null,"requestId":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}"#,
+};
+
+pub(super) const EVENTS: Shape = Shape {
+    name: "AuditEvents",
+    fields: &[required("items", Kind::List(&EVENT), "the newest first"), NEXT],
+    example: r#"{"items":[{"id":3,"at":1737599864898,"actor":"admin","actorId":1,"address":"203.0.113.9","action":"token_app.delete","target":"ERP","before":{"enable":true},"after":null,"requestId":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}],"next":null}"#,
+};
+
+pub(super) const PROBLEM: Shape = Shape {
+    name: "Problem",
+    fields: &[
+        required("type", Kind::Text, "about:blank"),
+        required("title", Kind::Text, "the status in words"),
+        required("status", Kind::Int64, "the HTTP status"),
+        required("detail", Kind::Text, "what is wrong"),
+        optional(
+            "reason",
+            Kind::Text,
+            "401: missing, malformed, unknown_app, bad_signature, expired, not_yet_valid, revoked, no_username or wrong_password",
+        ),
+        optional("field", Kind::Text, "400: which field"),
+    ],
+    example: r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"the token's signature does not verify","reason":"bad_signature"}"#,
+};
+
+/// What a verification answers.
+pub(super) fn verified(caller: &Caller) -> Response {
+    let user = &caller.user;
+    let profile = &user.profile;
+    let identity = json!({
+        "id": user.id.0, "username": user.username.as_str(), "name": profile.name, "email": profile.email,
+        "type": profile.user_type.name(), "roles": profile.roles,
+    });
+    let body = match &caller.proof {
+        Proof::Jwt { app, expires_at_s } => {
+            json!({ "active": true, "kind": "jwt", "app": app.as_str(), "user": identity, "expiresAt": expires_at_s })
+        }
+        Proof::Session(session) => json!({ "active": true, "kind": "opaque", "user": identity, "expiresAt": session.expires_at.seconds() }),
+        Proof::Password => json!({ "active": true, "kind": "basic", "user": identity, "expiresAt": null }),
+    };
+    Response::json(200, &body)
+}
+
+/// What `/health` answers.
+pub(super) fn health(health: Health) -> Response {
+    let word = |answers| if answers { "ok" } else { "down" };
+    let (status, summary) = match health {
+        Health { verifies: false, .. } => (503, "down"),
+        Health { d1: true, kv: true, .. } => (200, "ok"),
+        Health { .. } => (200, "degraded"),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    Response::json(status, &json!({ "status": summary, "version": version, "d1": word(health.d1), "kv": word(health.kv) }))
+}
+
+/// A user.
+pub(super) fn user(user: &User) -> Value {
+    let profile = &user.profile;
+    json!({
+        "id": user.id.0, "username": user.username.as_str(), "name": profile.name, "email": profile.email, "phone": profile.phone,
+        "type": profile.user_type.name(), "roles": profile.roles, "enabled": profile.enabled, "hasPassword": user.has_password,
+        "createdAt": user.created_at.0, "modifiedAt": user.modified_at.0,
+    })
+}
+
+/// A user's tokens.
+pub(super) fn tokens(sessions: &[Session]) -> Response {
+    let item = |session: &Session| json!({ "id": session.id, "address": session.address, "createdAt": session.created_at.0, "expiresAt": session.expires_at.0 });
+    Response::json(200, &json!({ "items": sessions.iter().map(item).collect::<Vec<_>>() }))
+}
+
+/// An event of the audit trail.
+pub(super) fn event(event: &Event) -> Value {
+    json!({
+        "id": event.id, "at": event.at.0, "actor": event.actor.name, "actorId": event.actor.id.map(|id| id.0), "address": event.address,
+        "action": event.action, "target": event.target, "before": event.before, "after": event.after, "requestId": event.request_id,
+    })
+}
+
+/// A page of at most `limit` items, of which one more was read to see whether there is a next page.
+pub(super) fn page<T>(found: &[T], limit: i64, item: impl Fn(&T) -> Value, id: impl Fn(&T) -> i64) -> Response {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let items = found.get(..limit).unwrap_or(found);
+    let next = (found.len() > limit).then(|| items.last().map(|last| id(last).to_string())).flatten();
+    Response::json(200, &json!({ "items": items.iter().map(item).collect::<Vec<_>>(), "next": next }))
+}
+
+/// A user to be created.
+pub(super) struct NewUser {
+    pub(super) username: Username,
+    pub(super) profile: Profile,
+    pub(super) password: Option<Secret>,
+}
+
+/// Reads a user to be created.
+pub(super) fn new_user(fields: &Fields) -> Result<NewUser> {
+    let username = fields.parsed("username", Username::parse)?;
+    let password = fields.secret("password")?;
+    if let Some(text) = fields.text("password")? {
+        crate::domain::password::rule(text).map_err(|why| fields.invalid("password", why))?;
+    }
+    let change = user_change(fields)?;
+    let mut profile = Profile::of_type(change.user_type.unwrap_or(UserType::Reader));
+    change.apply(&mut profile);
+    Ok(NewUser { username, profile, password })
+}
+
+/// What is to become of a user; `None` leaves a member as it is.
+pub(super) struct UserChange {
+    name: Text,
+    email: Text,
+    phone: Text,
+    user_type: Option<UserType>,
+    roles: Option<Vec<String>>,
+    enabled: Option<bool>,
+}
+
+/// What is to become of a text.
+enum Text {
+    Stays,
+    Is(String),
+    Goes,
+}
+
+impl Text {
+    fn apply(self, text: &mut Option<String>) {
+        match self {
+            Self::Stays => {}
+            Self::Is(new) => *text = Some(new),
+            Self::Goes => *text = None,
+        }
+    }
+}
+
+impl UserChange {
+    pub(super) fn apply(self, profile: &mut Profile) {
+        let Self { name, email, phone, user_type, roles, enabled } = self;
+        name.apply(&mut profile.name);
+        email.apply(&mut profile.email);
+        phone.apply(&mut profile.phone);
+        profile.user_type = user_type.unwrap_or(profile.user_type);
+        profile.enabled = enabled.unwrap_or(profile.enabled);
+        if let Some(roles) = roles {
+            profile.roles = roles;
+        }
+    }
+}
+
+/// Reads what is to become of a user.
+pub(super) fn user_change(fields: &Fields) -> Result<UserChange> {
+    let optional_text = |name: &str| -> Result<Text> {
+        match fields.text(name)? {
+            Some("") => Ok(Text::Goes),
+            Some(text) => {
+                text::printable(text, Profile::MAX_TEXT).map_err(|why| fields.invalid(name, why))?;
+                Ok(Text::Is(text.to_owned()))
+            }
+            None if fields.has(name) => Ok(Text::Goes),
+            None => Ok(Text::Stays),
+        }
+    };
+    let wrong_type = || fields.invalid("type", "must be Administrator, SYS_Creator or SYS_Reader");
+    let user_type = fields.text("type")?.map(|name| UserType::from_name(name).ok_or_else(wrong_type)).transpose()?;
+    let roles = fields.texts("roles")?;
+    for role in roles.iter().flatten() {
+        text::printable(role, 128).map_err(|why| fields.invalid("roles", format!("has an item that {why}")))?;
+    }
+    Ok(UserChange {
+        name: optional_text("name")?,
+        email: optional_text("email")?,
+        phone: optional_text("phone")?,
+        user_type,
+        roles,
+        enabled: fields.boolean("enabled")?,
+    })
+}
+
+/// A problem (RFC 9457).
+pub(super) fn problem(status: u16, detail: &str, member: Option<(&str, &str)>) -> Response {
+    let title = match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    };
+    let mut body = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+    if let (Some((name, value)), Value::Object(members)) = (member, &mut body) {
+        members.insert(name.to_owned(), json!(value));
+    }
+    Response { headers: vec![("content-type", "application/problem+json".to_owned())], ..Response::json(status, &body) }
+}
