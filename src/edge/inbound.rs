@@ -1,0 +1,78 @@
+//! A request of the runtime, behind [`Inbound`].
+
+use std::cell::RefCell;
+
+use futures_util::StreamExt;
+use worker::{ByteStream, Request};
+
+use crate::api::http::{Inbound, MAX_BODY_BYTES};
+use crate::error::{Error, Result};
+use crate::ports::LocalFuture;
+
+/// A request of the runtime. Its URL is read once; headers and the body are read when asked for.
+pub(super) struct WorkerRequest {
+    request: RefCell<Request>,
+    method: String,
+    url: String,
+    origin_end: usize,
+    path_end: usize,
+}
+
+impl WorkerRequest {
+    pub(super) fn new(request: Request) -> Result<Self> {
+        let inner = request.inner();
+        let (method, mut url) = (inner.method(), inner.url());
+        if let Some(fragment) = url.find('#') {
+            url.truncate(fragment);
+        }
+        let unreadable = || Error::invalid("url", "must be absolute");
+        let host = url.find("://").ok_or_else(unreadable)? + 3;
+        let rest = url.get(host..).ok_or_else(unreadable)?;
+        let origin_end = host + rest.find(['/', '?']).unwrap_or(rest.len());
+        let path_end = url.find('?').unwrap_or(url.len());
+        Ok(Self { request: RefCell::new(request), method, url, origin_end, path_end })
+    }
+}
+
+impl Inbound for WorkerRequest {
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn origin(&self) -> &str {
+        self.url.get(..self.origin_end).unwrap_or_default()
+    }
+
+    fn path(&self) -> &str {
+        self.url.get(self.origin_end..self.path_end).filter(|path| !path.is_empty()).unwrap_or("/")
+    }
+
+    fn query(&self) -> &str {
+        self.url.get(self.path_end..).unwrap_or_default().trim_start_matches('?')
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.request.borrow().headers().get(name).ok().flatten()
+    }
+
+    fn body(&self) -> LocalFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move {
+            let too_large = || Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES };
+            let declared = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+            if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
+                return Err(too_large());
+            }
+            let Some(stream) = self.request.borrow().inner().body() else { return Ok(Vec::new()) };
+            let mut stream = ByteStream::from(stream);
+            let mut body = Vec::new();
+            while let Some(chunk) = stream.next().await {
+                // The client went away, or sent less than it declared.
+                body.extend(chunk.map_err(|_| Error::invalid("body", "ended before its end"))?);
+                if body.len() > MAX_BODY_BYTES {
+                    return Err(too_large());
+                }
+            }
+            Ok(body)
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! The Worker: events in, answers out, D1 and KV behind the ports. The only place that names `worker`.
+//!
+//! `entry.mjs` is the module that the runtime loads; it calls the events below. They never return `Err`: a failure is an answer too.
+
+mod inbound;
+mod kv;
+mod sql;
+
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+use worker::{Context, Env, Headers, Request, Response as WorkerResponse, ScheduleContext, ScheduledEvent, console_error, event};
+
+use crate::actions::housekeeping;
+use crate::api;
+use crate::api::http::{Inbound as _, Response};
+use crate::domain::config::Config;
+use crate::domain::opaque_token;
+use crate::domain::time::Millis;
+use crate::domain::trust::Trust;
+use crate::error::Fault;
+use crate::ports::{Cx, Entropy, Kv, LocalFuture, Log, Sql, Tasks};
+use inbound::WorkerRequest;
+
+thread_local! {
+    // Values only: handles of D1, KV and streams belong to the request that made them.
+    static TRUST: Rc<Trust> = Rc::new(Trust::default());
+    static CONFIG: OnceCell<Result<Rc<Config>, Vec<String>>> = const { OnceCell::new() };
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<WorkerResponse> {
+    let request_id = Random.id();
+    let request = match WorkerRequest::new(request) {
+        Ok(request) => request,
+        Err(error) => return outbound(&api::unreadable(&request_id, &error)),
+    };
+    #[cfg(feature = "panic_probe")]
+    #[expect(clippy::panic, reason = "the feature exists for this, and is never part of a deployment")]
+    if request.path() == "/panic" {
+        panic!("the probe panics");
+    }
+    let config = match config(&env) {
+        Ok(config) => config,
+        Err(problems) => return outbound(&api::refuse(&request, &request_id, problems)),
+    };
+    let address = request.header("cf-connecting-ip");
+    let background = Rc::new(Background(context));
+    let cx = match cx(&env, config, background, request_id.clone(), address) {
+        Ok(cx) => cx,
+        Err(problem) => return outbound(&api::refuse(&request, &request_id, vec![problem])),
+    };
+    outbound(&api::handle(&cx, &request).await)
+}
+
+#[event(scheduled)]
+async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
+    let config = match config(&env) {
+        Ok(config) => config,
+        Err(problems) => return ConsoleLog.line(&format!("the scheduled event: {}", problems.join("; "))),
+    };
+    match cx(&env, config, Rc::new(NoBackground), Random.id(), None) {
+        // Failures are logged where they occur; the next event tries again.
+        Ok(cx) => drop(housekeeping::run(&cx).await),
+        Err(problem) => ConsoleLog.line(&format!("the scheduled event: {problem}")),
+    }
+}
+
+fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
+    let read = || Config::read(|name| env.var(name).ok().map(|value| value.to_string())).map(Rc::new);
+    CONFIG.with(|config| config.get_or_init(read).clone())
+}
+
+fn cx(env: &Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, address: Option<String>) -> Result<Cx, String> {
+    let database = env.d1("DB").map_err(|_| "the D1 binding DB is missing".to_owned())?;
+    let namespace = env.kv("KV").map_err(|_| "the KV binding KV is missing".to_owned())?;
+    let sql: Rc<dyn Sql> = Rc::new(sql::D1::new(database));
+    let kv: Rc<dyn Kv> = Rc::new(kv::WorkersKv::new(namespace));
+    Ok(Cx {
+        sql,
+        kv,
+        entropy: Rc::new(Random),
+        tasks,
+        log: Rc::new(ConsoleLog),
+        trust: TRUST.with(Rc::clone),
+        config,
+        now: Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX)),
+        address,
+        request_id,
+        must_read: Cell::new(false),
+    })
+}
+
+fn outbound(response: &Response) -> worker::Result<WorkerResponse> {
+    let headers = Headers::new();
+    for (name, value) in &response.headers {
+        headers.append(name, value)?;
+    }
+    let built = match response.status {
+        204 | 304 => WorkerResponse::empty(),
+        _ => WorkerResponse::from_bytes(response.body.as_bytes().to_vec()),
+    };
+    Ok(built?.with_status(response.status).with_headers(headers))
+}
+
+struct Random;
+
+impl Random {
+    fn id(&self) -> String {
+        let mut bytes = [0; 16];
+        // An id that repeats is a nuisance in the log; nothing relies on it.
+        let _ = self.fill(&mut bytes);
+        opaque_token::token(bytes).expose().to_owned()
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), Fault> {
+        getrandom::fill(buffer).map_err(|error| Fault::new(format!("no random bytes: {error}")))
+    }
+}
+
+struct ConsoleLog;
+
+impl Log for ConsoleLog {
+    fn line(&self, text: &str) {
+        console_error!("{text}");
+    }
+}
+
+struct Background(Context);
+
+impl Tasks for Background {
+    fn spawn(&self, task: LocalFuture<'static, ()>) {
+        self.0.wait_until(task);
+    }
+}
+
+/// The scheduled event waits for all that it does.
+struct NoBackground;
+
+impl Tasks for NoBackground {
+    fn spawn(&self, _: LocalFuture<'static, ()>) {}
+}
