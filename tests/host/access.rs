@@ -1,0 +1,197 @@
+//! Who may do what, and which credential counts.
+
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN_PASSWORD, Isolate, ORIGIN, Request, World, admin, basic, json_of};
+
+struct SignedIn {
+    token: String,
+    cookie: String,
+}
+
+fn sign_in(isolate: &Isolate<'_>, username: &str, password: &str) -> SignedIn {
+    let body = json!({ "username": username, "password": password }).to_string();
+    let response = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
+    assert_eq!(response.status, 200, "{}", response.body);
+    let cookie = response.header("set-cookie").and_then(|value| value.split(';').next()).expect("a cookie").to_owned();
+    SignedIn { token: response.body, cookie }
+}
+
+#[test]
+fn a_cookie_changes_nothing_for_pages_of_other_origins() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let cookie = sign_in(&isolate, "admin", ADMIN_PASSWORD).cookie;
+    let create = |headers: &[(&str, &str)], username: &str| {
+        let body = json!({ "username": username }).to_string();
+        let request = Request::new("POST", "/v1/users").header("cookie", &cookie).body(&body);
+        isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value))).status
+    };
+    assert_eq!(create(&[("origin", "https://evil.example")], "a"), 403);
+    assert_eq!(create(&[("origin", "null")], "a"), 403);
+    assert_eq!(create(&[("sec-fetch-site", "cross-site")], "a"), 403);
+    assert_eq!(create(&[("sec-fetch-site", "same-site")], "a"), 403);
+    assert_eq!(create(&[("origin", ORIGIN), ("sec-fetch-site", "same-origin")], "a"), 201);
+    assert_eq!(create(&[], "b"), 201, "no browser");
+    let read = Request::new("GET", "/v1/users").header("cookie", &cookie).header("sec-fetch-site", "cross-site");
+    assert_eq!(isolate.send(&read).status, 200, "reading changes nothing, and CORS keeps the answer from the page");
+    let logout = Request::new("GET", "/imanager/security/logout").header("cookie", &cookie).header("sec-fetch-site", "cross-site");
+    assert_eq!(isolate.send(&logout).status, 403, "signing out is a change, whatever its method");
+    let with_header =
+        Request::new("POST", "/v1/users").authorization(&admin()).header("origin", "https://evil.example").body(r#"{"username":"c"}"#);
+    assert_eq!(isolate.send(&with_header).status, 201, "other credentials no browser adds by itself");
+}
+
+#[test]
+fn the_first_kind_present_decides_and_a_wrong_one_never_falls_through() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let good = sign_in(&isolate, "admin", ADMIN_PASSWORD);
+    let jwt = isolate.token("alice");
+    let cases: &[(&[(&str, &str)], u16)] = &[
+        (&[("authorization", "Bearer wrong"), ("x-auth-token", &good.token)], 401),
+        (&[("authorization", "Digest x"), ("x-auth-token", &good.token)], 401),
+        (&[("authorization", ""), ("x-auth-token", &good.token)], 401),
+        (&[("x-auth-token", "wrong"), ("cookie", &good.cookie)], 401),
+        (&[("x-auth-token", &good.token), ("x-auth-token", &good.token)], 401),
+        (&[("cookie", "JSESSIONID=wrong")], 401),
+        (&[("cookie", &good.cookie), ("cookie", &good.cookie)], 401),
+        (&[("x-auth-token", &good.token), ("cookie", "JSESSIONID=wrong")], 200),
+        (&[("authorization", &admin()), ("x-auth-token", "wrong")], 200),
+        (&[("x-auth-token", &jwt)], 401),
+    ];
+    for (headers, status) in cases {
+        // A good token in the URL never helps a wrong credential in a header.
+        let request = Request::new("GET", &format!("/v1/verify?token={jwt}"));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        assert_eq!(isolate.send(&request).status, *status, "{headers:?}");
+    }
+}
+
+#[test]
+fn every_dialect_takes_every_credential() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "initroles": ["Administrator"] }));
+    let good = sign_in(&isolate, "admin", ADMIN_PASSWORD);
+    let jwt = isolate.token("root");
+    let credentials = [
+        ("authorization", admin()),
+        ("authorization", format!("Bearer {}", good.token)),
+        ("authorization", format!("bearer {jwt}")),
+        ("x-auth-token", good.token.clone()),
+        ("cookie", format!("other=1; {}", good.cookie)),
+    ];
+    for (name, value) in &credentials {
+        for path in ["/plugin/datafor-modeler/api/token/list", "/v1/users", "/v1/verify"] {
+            assert_eq!(isolate.send(&Request::new("GET", path).header(name, value)).status, 200, "{path} {name}");
+        }
+    }
+    assert_eq!(isolate.get(&format!("/plugin/datafor-modeler/api/token/list?token={jwt}"), "").status, 200);
+    assert_eq!(isolate.get(&format!("/v1/users?token={jwt}"), "").status, 401, "no URL parameter elsewhere");
+    let (name, value) = &credentials[3];
+    assert_eq!(isolate.send(&Request::new("GET", "/imanager/security/logout").header(name, value)).status, 200);
+    for (name, value) in &credentials[3..] {
+        assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header(name, value)).status, 401, "token and cookie are over");
+    }
+}
+
+#[test]
+fn only_administrators_administer() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "initroles": ["SYS_Creator"] }));
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let own = json_of(&isolate.get("/v1/verify", &bearer))["user"]["id"].to_string();
+    for route in postern::api::DIALECTS.iter().flat_map(|dialect| dialect.routes) {
+        if route.access == postern::api::route::Access::Administrator {
+            let path = route.paths[0].replace("{id}", &own).replace("{tokenId}", "1");
+            let request = Request::new(route.method, &path).authorization(&bearer).body("{not json");
+            assert_eq!(isolate.send(&request).status, 403, "{}", route.operation);
+        }
+    }
+    assert_eq!(isolate.get(&format!("/v1/users/{own}"), &bearer).status, 200, "themselves");
+    assert_eq!(isolate.get("/v1/users/1", &bearer).status, 403, "not others");
+    let body = json!({ "password": "correct horse", "currentPassword": "x" }).to_string();
+    let request = Request::new("PUT", "/v1/users/1/password").authorization(&bearer).body(&body);
+    assert_eq!(isolate.send(&request).status, 403, "not others' passwords");
+}
+
+#[test]
+fn changing_ones_own_password_needs_the_current_one_and_ends_the_other_tokens() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let user = isolate.administer("POST", "/v1/users", &json!({ "username": "alice", "password": "correct horse" }));
+    let id = json_of(&user)["id"].to_string();
+    let (mine, other) = (sign_in(&isolate, "alice", "correct horse"), sign_in(&isolate, "alice", "correct horse"));
+    let change = |body: Value| {
+        let request = Request::new("PUT", &format!("/v1/users/{id}/password")).header("x-auth-token", &mine.token);
+        isolate.send(&request.body(&body.to_string())).status
+    };
+    assert_eq!(change(json!({ "password": "battery staple" })), 400);
+    assert_eq!(change(json!({ "password": "battery staple", "currentPassword": "wrong" })), 400);
+    assert_eq!(change(json!({ "password": "short", "currentPassword": "correct horse" })), 400);
+    assert_eq!(change(json!({ "password": "battery staple", "currentPassword": "correct horse" })), 204);
+    assert_eq!((isolate.verify(&mine.token).0, isolate.verify(&other.token).0), (200, 401));
+    assert_eq!(isolate.get("/v1/verify", &basic("alice", "correct horse")).status, 401);
+    assert_eq!(isolate.get("/v1/verify", &basic("alice", "battery staple")).status, 200);
+}
+
+#[test]
+fn guessing_the_current_password_is_limited_too() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let token = sign_in(&isolate, "admin", ADMIN_PASSWORD).token;
+    let id = json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["user"]["id"].to_string();
+    let guess = || {
+        let body = json!({ "password": "battery staple", "currentPassword": "wrong" }).to_string();
+        isolate.send(&Request::new("PUT", &format!("/v1/users/{id}/password")).header("x-auth-token", &token).body(&body)).status
+    };
+    assert_eq!((0..11).map(|_| guess()).collect::<Vec<_>>(), [[400; 10].as_slice(), &[429]].concat());
+}
+
+#[test]
+fn int64_ids_keep_their_full_range() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.administer("POST", "/v1/users", &json!({ "username": "first" }));
+    let insert = "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9007199254740993, 'big', 'SYS_Reader', 0, 0)";
+    crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(insert, [])])).expect("a user");
+    let response = isolate.administer("GET", "/v1/users/9007199254740993", &Value::Null);
+    assert_eq!(json_of(&response)["id"], json!(9_007_199_254_740_993_i64), "{}", response.body);
+    let next = isolate.administer("POST", "/v1/users", &json!({ "username": "next" }));
+    assert_eq!(json_of(&next)["id"], json!(9_007_199_254_740_994_i64));
+    assert_eq!(next.header("location"), Some("/v1/users/9007199254740994"));
+    let page = json_of(&isolate.administer("GET", "/v1/users?limit=1&cursor=9007199254740992", &Value::Null));
+    assert_eq!((&page["items"][0]["username"], &page["next"]), (&json!("big"), &json!("9007199254740993")));
+    assert_eq!(isolate.administer("DELETE", "/v1/users/9007199254740993", &Value::Null).status, 204);
+    assert_eq!(isolate.administer("GET", "/v1/users/9223372036854775808", &Value::Null).status, 400);
+}
+
+#[test]
+fn cors_is_off_unless_origins_are_listed() {
+    let world = World::new();
+    let page = "https://app.example";
+    let preflight = Request::new("OPTIONS", "/v1/users").header("origin", page).header("access-control-request-method", "POST");
+    let off = world.isolate().send(&preflight);
+    assert_eq!((off.status, off.header("access-control-allow-origin")), (405, None));
+    let isolate = world.isolate_with(&[("CORS_ORIGINS", Some("https://app.example, https://other.example"))]);
+    let on = isolate.send(&preflight);
+    assert_eq!((on.status, on.header("access-control-allow-origin")), (204, Some(page)));
+    let request = Request::new("GET", "/v1/verify").header("origin", page);
+    assert_eq!(isolate.send(&request).header("access-control-allow-origin"), Some(page));
+    let stranger = Request::new("GET", "/v1/verify").header("origin", "https://evil.example");
+    assert_eq!(isolate.send(&stranger).header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn urls_and_bodies_over_the_limit_are_refused() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(isolate.get(&format!("/v1/verify?x={}", "y".repeat(16 * 1024)), "").status, 414);
+    let body = format!(r#"{{"username":"{}"}}"#, "x".repeat(1024 * 1024));
+    let request = Request::new("POST", "/v1/users").authorization(&admin()).body(&body);
+    assert_eq!(isolate.send(&request).status, 413);
+    assert_eq!(isolate.send(&Request::new("HEAD", "/health")).body, "");
+}

@@ -1,0 +1,290 @@
+//! Tokens that others have accepted, and that must be refused: each case fails when its check is taken out.
+//!
+//! One app, `ERP` with the secret `abcd` under HS256, unless a case says otherwise.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use postern::domain::jwt::UnverifiedToken;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::support::{Isolate, Request, World, forge};
+
+const HS256: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+
+fn with_erp(test: impl FnOnce(&Isolate<'_>, &str)) {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let claims = serde_json::to_string(&isolate.claims("alice")).expect("claims");
+    assert_eq!(isolate.verify(&forge(HS256, &claims, b"abcd")), (200, "alice".to_owned()), "the honest token");
+    test(&isolate, &claims);
+}
+
+fn refused(isolate: &Isolate<'_>, token: &str, reason: &str) {
+    assert_eq!(isolate.verify(token), (401, reason.to_owned()), "{token}");
+}
+
+#[test]
+fn no_algorithm_is_refused_in_every_spelling() {
+    with_erp(|isolate, claims| {
+        for name in ["none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "HS1", "null"] {
+            let honest = forge(&format!(r#"{{"alg":"{name}"}}"#), claims, b"abcd");
+            let (text, _) = honest.rsplit_once('.').expect("two dots");
+            refused(isolate, &honest, "malformed");
+            refused(isolate, &format!("{text}."), "malformed");
+        }
+        for header in [r#"{"typ":"JWT"}"#, r#"{"alg":null}"#, r#"{"alg":["HS256"]}"#, r#"{"alg":256}"#] {
+            refused(isolate, &forge(header, claims, b"abcd"), "malformed");
+        }
+    });
+}
+
+#[test]
+fn an_empty_signature_is_refused() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        let (text, _) = honest.rsplit_once('.').expect("two dots");
+        refused(isolate, &format!("{text}."), "bad_signature");
+    });
+}
+
+#[test]
+fn a_truncated_signature_is_refused() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        let (text, signature) = honest.rsplit_once('.').expect("two dots");
+        let bytes = Base64UrlUnpadded::decode_vec(signature).expect("base64url");
+        for length in [1, 16, 31] {
+            refused(isolate, &format!("{text}.{}", Base64UrlUnpadded::encode_string(&bytes[..length])), "bad_signature");
+        }
+    });
+}
+
+#[test]
+fn the_algorithm_is_the_apps_and_never_the_tokens() {
+    with_erp(|isolate, claims| {
+        for name in ["HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA"] {
+            refused(isolate, &forge(&format!(r#"{{"alg":"{name}"}}"#), claims, b"abcd"), "unknown_app");
+        }
+    });
+}
+
+#[test]
+fn keys_in_the_header_are_never_used() {
+    with_erp(|isolate, claims| {
+        let key = Base64UrlUnpadded::encode_string(b"mine");
+        for header in [
+            format!(r#"{{"alg":"HS256","jwk":{{"kty":"oct","k":"{key}"}}}}"#),
+            r#"{"alg":"HS256","jku":"https://evil.example/keys"}"#.to_owned(),
+            r#"{"alg":"HS256","x5u":"https://evil.example/cert"}"#.to_owned(),
+            r#"{"alg":"HS256","kid":"../../dev/null"}"#.to_owned(),
+            r#"{"alg":"HS256","kid":"' OR 1=1 --"}"#.to_owned(),
+            r#"{"alg":"HS256","kid":"ERP"}"#.to_owned(),
+        ] {
+            refused(isolate, &forge(&header, claims, b"mine"), "bad_signature");
+            refused(isolate, &forge(&header, claims, b""), "bad_signature");
+        }
+        refused(isolate, &forge(r#"{"alg":"HS256","kid":7}"#, claims, b"abcd"), "malformed");
+    });
+}
+
+#[test]
+fn extensions_that_are_not_understood_are_refused() {
+    with_erp(|isolate, claims| {
+        for header in [
+            r#"{"alg":"HS256","crit":["exp"]}"#,
+            r#"{"alg":"HS256","crit":[]}"#,
+            r#"{"alg":"HS256","crit":["b64"],"b64":true}"#,
+            r#"{"alg":"HS256","b64":false}"#,
+            r#"{"alg":"HS256","b64":"true"}"#,
+        ] {
+            refused(isolate, &forge(header, claims, b"abcd"), "malformed");
+        }
+    });
+}
+
+#[test]
+fn doubled_members_are_refused_in_header_and_claims() {
+    with_erp(|isolate, _| {
+        let end = isolate.world.now.get().seconds() + 600;
+        let claims = format!(r#"{{"loginname":"alice","exp":{end}}}"#);
+        refused(isolate, &forge(r#"{"alg":"HS256","alg":"HS256"}"#, &claims, b"abcd"), "malformed");
+        let doubled = format!(r#"{{"loginname":"alice","exp":{end},"loginname":"admin"}}"#);
+        refused(isolate, &forge(HS256, &doubled, b"abcd"), "malformed");
+        let nested = format!(r#"{{"loginname":"alice","exp":{end},"x":{{"a":1,"a":2}}}}"#);
+        refused(isolate, &forge(HS256, &nested, b"abcd"), "malformed");
+    });
+}
+
+#[test]
+fn huge_deep_and_misshapen_tokens_are_refused() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        let end = isolate.world.now.get().seconds() + 600;
+        let huge = format!(r#"{{"loginname":"alice","exp":{end},"x":"{}"}}"#, "x".repeat(8 * 1024));
+        let deep = format!(r#"{{"loginname":"alice","exp":{end},"x":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+        let trailing = format!("{claims} x");
+        for token in [
+            forge(HS256, &huge, b"abcd"),
+            forge(HS256, &deep, b"abcd"),
+            forge(HS256, &trailing, b"abcd"),
+            forge(HS256, "[]", b"abcd"),
+            forge("[]", claims, b"abcd"),
+            format!("{honest}.{honest}"),
+            format!("{honest}.a.b"),
+            format!("{honest}="),
+            honest.replace('.', ".."),
+            "..".to_owned(),
+            "a.b".to_owned(),
+        ] {
+            refused(isolate, &token, "malformed");
+        }
+    });
+}
+
+/// Of the last character of an HS256 signature only four bits count; a token whose other two are set is another text with the same meaning.
+#[test]
+fn base64_that_is_not_canonical_is_refused() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let last = honest.chars().last().and_then(|last| alphabet.find(last)).expect("base64url");
+        for low_bits in 1..4 {
+            let twin = format!("{}{}", &honest[..honest.len() - 1], &alphabet[last + low_bits..=last + low_bits]);
+            refused(isolate, &twin, "malformed");
+        }
+    });
+}
+
+#[test]
+fn a_token_of_one_app_is_refused_at_another() {
+    with_erp(|isolate, claims| {
+        isolate.register(&json!({ "name": "CRM", "secret": "efgh", "token_name": "crm" }));
+        let of_crm = forge(HS256, claims, b"efgh");
+        let reason = |path: &str| {
+            let response = isolate.get(path, "");
+            (response.status, crate::support::json_of(&response)["reason"].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(reason(&format!("/v1/verify?crm={of_crm}")).0, 200);
+        assert_eq!(reason(&format!("/v1/verify?token={of_crm}")), (401, "bad_signature".to_owned()));
+        assert_eq!(reason(&format!("/v1/verify?crm={of_crm}&app=ERP")), (401, "unknown_app".to_owned()));
+        // The name of an app is what it is, to the letter.
+        assert_eq!(reason(&format!("/v1/verify?crm={of_crm}&app=crm")), (401, "unknown_app".to_owned()));
+    });
+}
+
+#[test]
+fn a_doubled_token_is_refused() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        for query in [format!("token={honest}&token={honest}"), format!("token=x&token={honest}"), format!("token={honest}&%74oken=x")] {
+            let response = isolate.get(&format!("/v1/verify?{query}"), "");
+            assert_eq!((response.status, crate::support::json_of(&response)["reason"].clone()), (401, json!("malformed")), "{query}");
+        }
+        let bearer = format!("Bearer {honest}");
+        let twice = Request::new("GET", "/v1/verify").header("authorization", &bearer).header("authorization", &bearer);
+        assert_eq!(isolate.send(&twice).status, 401);
+    });
+}
+
+#[test]
+fn a_token_is_dead_once_its_app_is_disabled_or_deleted_or_its_secret_rotated() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        isolate.register(&json!({ "enable": "0" }));
+        refused(isolate, &honest, "unknown_app");
+        isolate.register(&json!({ "secret": "new secret" }));
+        refused(isolate, &honest, "bad_signature");
+        isolate.register(&json!({}));
+        assert_eq!(isolate.verify(&honest).0, 200);
+        isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+        refused(isolate, &honest, "unknown_app");
+    });
+}
+
+#[test]
+fn a_public_key_is_never_a_shared_secret() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for secret in ["-----BEGIN PUBLIC KEY-----\nMIIBIjAN\n-----END PUBLIC KEY-----", "\n \t-----BEGIN RSA PUBLIC KEY-----", " ", "\t\n"] {
+        let body = json!({
+            "name": "ERP", "secret": secret, "expire": 60, "fieldmap": { "username": "u", "name": "n", "email": "e" },
+            "algorithm": "HS256", "enable": "1", "inituser": "1", "initroles": [],
+        });
+        let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);
+        assert_eq!(response.status, 400, "{secret:?}: {}", response.body);
+    }
+}
+
+#[test]
+fn a_secret_that_no_master_key_opens_verifies_nothing() {
+    with_erp(|isolate, claims| {
+        let other = isolate.world.isolate_with(&[("MASTER_KEY", Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="))]);
+        for secret in [b"abcd".as_slice(), b"", b"************"] {
+            refused(&other, &forge(HS256, claims, secret), "bad_signature");
+        }
+    });
+}
+
+#[test]
+fn more_candidates_than_keys_may_be_tried_ask_for_the_app() {
+    with_erp(|isolate, claims| {
+        for number in 0..64 {
+            isolate.register(&json!({ "name": format!("App {number}"), "secret": format!("secret {number}") }));
+        }
+        let of_last = forge(HS256, claims, b"secret 63");
+        assert_eq!(isolate.verify(&of_last), (400, String::new()));
+        assert_eq!(isolate.get("/v1/verify?app=App%2063", &format!("Bearer {of_last}")).status, 200);
+        let named = forge(r#"{"alg":"HS256","kid":"App 63"}"#, claims, b"secret 63");
+        assert_eq!(isolate.verify(&named), (200, "alice".to_owned()));
+        isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "App 0" }));
+        assert_eq!(isolate.verify(&of_last), (200, "alice".to_owned()));
+    });
+}
+
+#[test]
+fn a_token_without_a_usable_user_name_is_refused() {
+    with_erp(|isolate, _| {
+        let end = isolate.world.now.get().seconds() + 600;
+        for name in
+            [json!(""), json!(null), json!(true), json!(1.5), json!(["alice"]), json!(" alice"), json!("a\u{0}b"), json!("x".repeat(129))]
+        {
+            let claims = json!({ "loginname": name, "exp": end }).to_string();
+            refused(isolate, &forge(HS256, &claims, b"abcd"), "no_username");
+        }
+        let claims = json!({ "loginname": 9_007_199_254_740_993_i64, "exp": end }).to_string();
+        assert_eq!(isolate.verify(&forge(HS256, &claims, b"abcd")), (200, "9007199254740993".to_owned()));
+    });
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_without_panic(text in ".{0,100}") {
+        let _ = UnverifiedToken::parse(&text);
+    }
+
+    #[test]
+    fn any_parts_are_read_or_refused_without_panic(header in ".{0,60}", claims in ".{0,60}") {
+        let token = forge(&header, &claims, b"k");
+        if let Ok(read) = UnverifiedToken::parse(&token) {
+            let _ = read.possible_usernames();
+        }
+    }
+}
+
+/// Every single bit of a token counts.
+#[test]
+fn a_flipped_bit_anywhere_is_refused() {
+    with_erp(|isolate, claims| {
+        let honest = forge(HS256, claims, b"abcd");
+        for (index, byte) in honest.bytes().enumerate() {
+            for bit in 0..7 {
+                let mut bytes = honest.as_bytes().to_vec();
+                bytes[index] = byte ^ (1 << bit);
+                let Ok(forged) = String::from_utf8(bytes) else { continue };
+                let status = isolate.verify(&forged).0;
+                assert_eq!(status, 401, "bit {bit} of byte {index}: {forged:?}");
+            }
+        }
+    });
+}

@@ -1,0 +1,170 @@
+//! The tables themselves, and what derives from them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use postern::api::route::{self, Access, Dialect, Route};
+use postern::api::{DIALECTS, openapi};
+use serde_json::Value;
+
+use crate::golden;
+use crate::support::World;
+
+fn routes() -> impl Iterator<Item = (&'static Dialect, &'static Route)> {
+    DIALECTS.iter().flat_map(|dialect| dialect.routes.iter().map(move |route| (*dialect, route)))
+}
+
+/// A path with its parameters filled in.
+fn filled(path: &str) -> String {
+    path.replace("{format}", "xml").replace("{id}", "1").replace("{tokenId}", "1")
+}
+
+#[test]
+fn every_route_is_reached_at_every_path() {
+    for (_, route) in routes() {
+        for path in route.paths {
+            let found = route::find(route.method, &filled(path)).unwrap_or_else(|error| panic!("{path}: {error:?}"));
+            assert_eq!(found.route.operation, route.operation, "{path}");
+        }
+    }
+}
+
+#[test]
+fn names_and_places_are_unique_and_summaries_are_sentences() {
+    let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for (dialect, route) in routes() {
+        assert!(names.insert(route.operation), "{} is there twice", route.operation);
+        for path in route.paths {
+            assert!(places.insert((route.method, *path)), "{} {path} is there twice", route.method);
+            assert!(dialect.prefixes.iter().any(|prefix| path.starts_with(prefix)), "{path} is outside its dialect");
+        }
+        let begins = route.summary.chars().next().is_some_and(char::is_uppercase);
+        assert!(begins && !route.summary.ends_with('.') && route.summary.contains(' '), "{}: {:?}", route.operation, route.summary);
+    }
+}
+
+#[test]
+fn every_operation_has_a_golden_success_and_a_golden_refusal() {
+    let files = golden::files();
+    for (dialect, route) in routes() {
+        let folder = Path::new("tests/golden").join(dialect.name).join(route.operation);
+        let statuses: Vec<u16> = files
+            .iter()
+            .filter(|file| file.starts_with(&folder))
+            .filter_map(|file| file.file_name()?.to_str()?.split('-').next()?.parse().ok())
+            .collect();
+        assert!(statuses.contains(&route.answer.status), "{} lacks a {} transcript", folder.display(), route.answer.status);
+        assert!(statuses.iter().any(|status| *status >= 400), "{} lacks a refusal", folder.display());
+    }
+}
+
+#[test]
+fn nobody_gets_past_access_without_a_credential() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for (_, route) in routes().filter(|(_, route)| route.access != Access::Public) {
+        for path in route.paths {
+            let request = crate::support::Request::new(route.method, &filled(path)).body("{not json");
+            assert_eq!(isolate.send(&request).status, 401, "{} {path}", route.method);
+        }
+    }
+    assert_eq!(world.database.batches.get(), 0, "and nothing was asked of the database");
+}
+
+#[test]
+fn the_openapi_document_is_the_committed_one() {
+    let document = openapi::document();
+    let path = "public/openapi.json";
+    let text = serde_json::to_string_pretty(&document).expect("a document") + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &text).expect("public/openapi.json");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == text, "{path} is out of date: run UPDATE=1 cargo test --test host openapi");
+    refers_to_what_exists(&document, &document);
+}
+
+fn refers_to_what_exists(document: &Value, value: &Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get("$ref") {
+                assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+            }
+            members.values().for_each(|member| refers_to_what_exists(document, member));
+        }
+        Value::Array(items) => items.iter().for_each(|item| refers_to_what_exists(document, item)),
+        _ => {}
+    }
+}
+
+/// An example with a member that its shape lacks, or without one that it requires, would mislead whoever copies it.
+#[test]
+fn examples_have_the_shapes_that_they_illustrate() {
+    let document = openapi::document();
+    let mut checked = 0;
+    for path in document["paths"].as_object().into_iter().flat_map(|paths| paths.values()) {
+        for operation in path.as_object().into_iter().flat_map(|path| path.values()) {
+            let bodies = operation.pointer("/requestBody/content/application~1json").into_iter();
+            let answers = operation["responses"].as_object().into_iter().flat_map(|responses| responses.values());
+            let contents = answers.filter_map(|answer| answer["content"].as_object()).flat_map(|content| content.values());
+            for content in bodies.chain(contents) {
+                fits(&document, &content["schema"], &content["example"], operation["operationId"].as_str().unwrap_or_default());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 40, "{checked}");
+}
+
+fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let schema = document.pointer(reference.trim_start_matches('#')).expect("a schema");
+        return fits(document, schema, example, &format!("{place} {reference}"));
+    }
+    let types: Vec<_> = match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let fits_type = types.iter().any(|name| match *name {
+        "object" => example.is_object(),
+        "array" => example.is_array(),
+        "string" => example.is_string(),
+        "integer" => example.is_i64(),
+        "boolean" => example.is_boolean(),
+        _ => example.is_null(),
+    });
+    assert!(types.is_empty() || fits_type, "{place}: {example} is no {types:?}");
+    for (name, value) in example.as_object().into_iter().flatten() {
+        let property = &schema["properties"][name];
+        assert!(!property.is_null() || schema["properties"].is_null(), "{place}: {name} is not in the shape");
+        fits(document, property, value, &format!("{place}.{name}"));
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        assert!(example.get(name).is_some(), "{place}: {name} is required");
+    }
+    example.as_array().into_iter().flatten().for_each(|item| fits(document, &schema["items"], item, place));
+}
+
+/// The README's table of endpoints is the tables'.
+#[test]
+fn the_readme_lists_every_path() {
+    let mut table = String::from("| endpoint | who | what |\n|---|---|---|\n");
+    for (_, route) in routes() {
+        let who = match route.access {
+            Access::Public => "anybody",
+            Access::SignedIn => "signed in",
+            Access::Administrator => "administrators",
+        };
+        let paths: Vec<_> = route.paths.iter().map(|path| format!("`{path}`")).collect();
+        table.push_str(&format!("| `{}` {} | {who} | {} |\n", route.method, paths.join(", "), route.summary));
+    }
+    let readme = std::fs::read_to_string("README.md").unwrap_or_default();
+    if std::env::var_os("UPDATE").is_some() {
+        let (begin, end) = ("<!-- endpoints -->\n", "<!-- /endpoints -->");
+        if let (Some((before, _)), Some((_, after))) = (readme.split_once(begin), readme.split_once(end)) {
+            std::fs::write("README.md", format!("{before}{begin}{table}{end}{after}")).expect("README.md");
+        }
+        return;
+    }
+    assert!(readme.contains(&table), "README.md is out of date: run UPDATE=1 cargo test --test host readme; it should have\n{table}");
+}
