@@ -1,0 +1,31 @@
+// Waits until `make dev` answers, then says where it is and how to sign in.
+// Usage: announce.mjs PORT PID, where PID is the process that serves.
+
+const [port, pid] = process.argv.slice(2);
+const address = `http://localhost:${port}`;
+
+const serving = () => {
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+const answers = () => fetch(`${address}/health`, { signal: AbortSignal.timeout(2000) }).then(() => true, () => false);
+
+while (serving()) {
+  if (await answers()) {
+    // The password stays in its file: it is neither shown here nor left in a shell's history.
+    console.log(`
+Postern is at ${address}. The administrator is "admin", the password is in .dev.vars:
+
+  (. ./.dev.vars; curl -u "admin:$ADMIN_PASSWORD" ${address}/v1/users)
+
+What happens every five minutes in production happens here when asked: curl ${address}/__scheduled
+Ctrl-C stops it; the state stays.
+`);
+    break;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 300));
+}

@@ -1,0 +1,148 @@
+# For setup.sh: sourced, never run. Finds a compiler with a standard library for wasm32-unknown-unknown, or makes one.
+#
+# find_wasm_target sets
+#   wasm_toolchain  the rustup toolchain to build the Worker with; empty: whichever `cargo` is active
+#   wasm_compiler   the version of its compiler, by which the next run sees that nothing has changed
+
+target=wasm32-unknown-unknown
+linked_toolchain=postern-wasm
+
+# Runs a command under a rustup toolchain; under the active one where that is empty.
+# under TOOLCHAIN COMMAND…
+under() {
+  local toolchain=$1
+  shift
+  if [ -n "$toolchain" ]; then RUSTUP_TOOLCHAIN=$toolchain "$@"; else "$@"; fi
+}
+
+# The truth about a toolchain: does it link a small wasm library, with link-time optimisation as the release build does?
+# compiles_wasm COMMAND…, where COMMAND is a compiler
+compiles_wasm() {
+  local trial=$cache/trial.$$ ok=1
+  mkdir -p "$trial"
+  printf 'use std::fmt::Write;\n#[unsafe(no_mangle)]\npub extern "C" fn trial(n: u32) -> usize { let mut s = String::new(); let _ = write!(s, "{n}"); s.len() }\n' >"$trial/lib.rs"
+  "$@" --edition 2024 --crate-type cdylib --target $target -C lto=fat -C opt-level=1 \
+    -o "$trial/trial.wasm" "$trial/lib.rs" >"$cache/trial.log" 2>&1 || ok=0
+  rm -r "$trial"
+  [ $ok = 1 ]
+}
+
+compiler_of() { under "$1" rustc -vV 2>/dev/null | tr '\n' ' '; }
+
+# accept TOOLCHAIN: takes it if it works.
+accept() {
+  wasm_toolchain=$1
+  wasm_compiler=$(compiler_of "$1")
+  compiles_wasm under "$1" rustc
+}
+
+# What the last run found, if the compiler and its library are still the same.
+unchanged() {
+  [ -f "$env_file" ] || return 1
+  wasm_toolchain=$(. "$env_file" && printf %s "${wasm_toolchain-}")
+  wasm_compiler=$(. "$env_file" && printf %s "${wasm_compiler-}")
+  [ -n "$wasm_compiler" ] && [ "$(compiler_of "$wasm_toolchain")" = "$wasm_compiler" ] &&
+    compgen -G "$(under "$wasm_toolchain" rustc --print target-libdir --target $target)/libstd-*.rlib" >/dev/null
+}
+
+# version_at_least RUSTC MINIMUM
+version_at_least() {
+  local version major minor
+  version=$("$1" --version 2>/dev/null) || return 1
+  IFS='. ' read -r _ major minor _ <<<"$version"
+  [ "$major" -gt 1 ] || [ "$minor" -ge "${2#1.}" ]
+}
+
+minimum_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+may_be_root() { [ "$(id -u)" = 0 ] || { has sudo && sudo -n true 2>/dev/null; }; }
+
+is_debian_12() { grep -qs '^ID=debian$' /etc/os-release && grep -qs '^VERSION_ID="12"$' /etc/os-release; }
+
+# rustup's own copy of the target.
+add_with_rustup() {
+  has rustup || return 1
+  say "adding the target $target (rustup, at most 3 minutes)"
+  RUSTUP_MAX_RETRIES=1 bounded 180 rustup target add $target >"$cache/rustup.log" 2>&1 </dev/null && return
+  say '  rustup could not: its server is out of reach, or the toolchain is not one of its own'
+  return 1
+}
+
+# Debian packs a compiler that is new enough, a linker, and the library's source, but not the library for wasm32.
+# Compiles that library, and puts it where Debian's compiler looks for it.
+make_with_debian() {
+  local work=$cache/wasm32-std log=$cache/wasm32-std.log libdir host_bin
+  if ! dpkg-query -W rustc-web cargo-web rust-web-src lld-22 >/dev/null 2>&1 || ! version_at_least /usr/bin/rustc "$(minimum_rust)"; then
+    say 'installing Debian'\''s Rust with its library source, and lld (apt-get)'
+    # The lists of a machine may be older than the packages that the server still has.
+    quietly "$cache/apt.log" as_root apt-get update || say '  apt-get update failed; going on with the lists there are'
+    # --no-remove: a user's own rustc package is not ours to take away.
+    quietly "$cache/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-remove --no-install-recommends rustc-web cargo-web rust-web-src lld-22 || return 1
+  fi
+
+  # Made already, for a rustup that has forgotten it or for another user.
+  if compiles_wasm /usr/bin/rustc; then return; fi
+
+  say "compiling the standard library for $target (under a minute)"
+  rm -rf "$work"
+  mkdir -p "$work/src"
+  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' >"$work/Cargo.toml"
+  printf '#![no_std]\n' >"$work/src/lib.rs"
+  # The embedded bitcode is what link-time optimisation reads; without it `lto = true` fails much later.
+  (
+    cd "$work"
+    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes CARGO_TARGET_DIR=$work/target
+    quietly "$log" /usr/bin/cargo build --release -Zbuild-std=std,panic_abort --target $target
+  ) || return 1
+  rm -f "$work/target/$target/release/deps/"libempty-*.rlib
+
+  libdir=$(/usr/bin/rustc --print target-libdir --target $target)
+  host_bin=$(dirname "$(/usr/bin/rustc --print target-libdir)")/bin
+  say "putting it into $libdir"
+  # The libraries of an older compiler would be taken for doubles.
+  as_root rm -rf "$libdir"
+  as_root mkdir -p "$libdir" "$host_bin"
+  as_root cp "$work/target/$target/release/deps/"*.rlib "$libdir/"
+  [ -e "$host_bin/rust-lld" ] || as_root ln -s /usr/lib/llvm-22/bin/lld "$host_bin/rust-lld"
+  rm -r "$work"
+}
+
+link_debian() {
+  if ! has rustup; then return; fi
+  say "telling rustup of Debian's Rust as the toolchain $linked_toolchain"
+  rustup toolchain link $linked_toolchain /usr >"$cache/rustup.log" 2>&1
+}
+
+# The toolchain under which Debian's compiler runs: rustup's link to it, or none where there is no rustup before it.
+debian_toolchain() {
+  if ! has rustup; then return; fi
+  printf %s $linked_toolchain
+}
+
+has_linked_toolchain() { has rustup && rustup toolchain list 2>/dev/null | grep -q "^$linked_toolchain\b"; }
+
+find_wasm_target() {
+  mkdir -p "$cache"
+  if unchanged; then return; fi
+
+  local rust_is_new_enough=1
+  version_at_least rustc "$(minimum_rust)" || rust_is_new_enough=0
+
+  if [ $rust_is_new_enough = 1 ] && accept ''; then return; fi
+  # Before rustup, whose attempt can take minutes where its server is out of reach.
+  if has_linked_toolchain && accept $linked_toolchain; then return; fi
+  if [ $rust_is_new_enough = 1 ] && add_with_rustup && accept ''; then return; fi
+
+  if is_debian_12 && may_be_root; then
+    make_with_debian && link_debian && accept "$(debian_toolchain)" && return
+    die "no standard library for $target could be made from Debian's packages" \
+      "the logs are $cache/apt.log, $cache/wasm32-std.log, $cache/rustup.log and $cache/trial.log"
+  fi
+  die "no Rust compiler here has the target $target ($(rustc --version); $(minimum_rust) or newer is needed)" \
+    'with rustup:             rustup update stable && rustup target add wasm32-unknown-unknown' \
+    'on Debian 12 as root, or with sudo that asks for no password: run this again, it makes the target from Debian'\''s packages' \
+    "the compiler's own words: $cache/trial.log"
+}

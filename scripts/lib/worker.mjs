@@ -1,0 +1,170 @@
+// Starts the built Worker under `wrangler dev`, as often as asked, and ends it again.
+//
+// Not for `make dev`: nothing here reads .dev.vars or the default state folder. Build first (scripts/build.sh).
+
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const top = fileURLToPath(new URL("../../", import.meta.url));
+const wrangler = join(top, "node_modules/wrangler/bin/wrangler.js");
+const running = new Set();
+const folders = new Set();
+
+process.on("exit", () => {
+  running.forEach((child) => child.signal("SIGKILL"));
+  folders.forEach((folder) => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.once(signal, () => process.exit(1));
+}
+
+/** Secrets for a Worker that nobody will miss. */
+export function throwAwaySecrets() {
+  return {
+    MASTER_KEY: randomBytes(32).toString("base64"),
+    ADMIN_PASSWORD: randomBytes(18).toString("base64url"),
+  };
+}
+
+/** A new empty folder that goes when Node ends, or before if the caller removes it. */
+export function throwAwayFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "postern-"));
+  folders.add(folder);
+  return folder;
+}
+
+/** Applies the migrations to the local D1 in `stateDir`. */
+export async function applyMigrations(stateDir) {
+  const scratch = throwAwayFolder();
+  try {
+    const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", resolve(stateDir)];
+    const child = run(args, scratch);
+    const code = await child.ended;
+    if (code !== 0) throw new Error(`the migrations could not be applied:\n${child.output()}`);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Starts a Worker and waits until it listens.
+ *
+ * `stateDir` keeps D1 and KV; two Workers may share one. `bindings` are the variables and secrets that replace those
+ * of wrangler.toml. `entry` is another entry module, such as the one that `scripts/build.sh probe` makes.
+ * Returns `url`, `output()` (all that it printed so far), `stop()` (in order) and `kill()` (SIGKILL to all of it).
+ * The scheduled event runs when `/__scheduled` is asked for.
+ */
+export async function startWorker(options) {
+  for (let attempt = 1; ; attempt += 1) {
+    const child = launch(options);
+    const url = await Promise.race([child.printed(/Ready on (http:\/\/\S+)/), child.ended.then(() => undefined)]);
+    if (url) return control(child, url);
+    child.signal("SIGKILL");
+    // Two workerds that open one new state at the same moment: the second finds SQLite locked, and gives up at once.
+    const locked = child.output().includes("SQLITE_BUSY");
+    if (!locked || attempt === 5) throw new Error(`wrangler dev ended before it was ready:\n${child.output()}`);
+  }
+}
+
+function launch({ stateDir, bindings = {}, entry, port = 0 }) {
+  const scratch = throwAwayFolder();
+  mkdirSync(stateDir, { recursive: true });
+  // A file, since arguments can be read by everyone on the machine. Naming one also keeps wrangler from .dev.vars.
+  const bindingsFile = join(scratch, "bindings.env");
+  const lines = Object.entries(bindings).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(bindingsFile, lines.join(""), { mode: 0o600 });
+
+  const args = [
+    ...["dev", ...(entry ? [entry] : [])],
+    ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
+    ...["--persist-to", resolve(stateDir), "--env-file", bindingsFile, "--test-scheduled"],
+  ];
+  const child = run(args, scratch);
+  child.ended.then(() => rmSync(scratch, { recursive: true, force: true }));
+  return child;
+}
+
+function control(child, url) {
+  // A Worker that its user forgets, as a failing test does, must not keep Node from ending; `exit` kills it then.
+  child.holdNode(false);
+  return {
+    url,
+    output: child.output,
+    async stop() {
+      child.holdNode(true);
+      child.signal("SIGTERM");
+      const patience = setTimeout(() => child.signal("SIGKILL"), 5000);
+      await child.ended;
+      clearTimeout(patience);
+      // Whatever of the group has outlived its leader.
+      child.signal("SIGKILL");
+    },
+    async kill() {
+      child.holdNode(true);
+      child.signal("SIGKILL");
+      await child.ended;
+    },
+  };
+}
+
+function run(args, scratch) {
+  const child = spawn(process.execPath, [wrangler, ...args], {
+    cwd: top,
+    // A process group of its own: wrangler starts workerd and esbuild, and all of them have to go.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      CI: "1",
+      POSTERN_BUILT: "1",
+      NO_COLOR: "1",
+      WRANGLER_SEND_METRICS: "false",
+      WRANGLER_HIDE_BANNER: "true",
+      WRANGLER_LOG_PATH: join(scratch, "logs"),
+      // Two Workers of one name would otherwise find each other.
+      WRANGLER_REGISTRY_PATH: join(scratch, "registry"),
+      CLOUDFLARE_CF_FETCH_ENABLED: "false",
+    },
+  });
+  const chunks = [];
+  const listeners = new Set();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      chunks.push(chunk);
+      listeners.forEach((listener) => listener());
+    });
+  }
+  const output = () => Buffer.concat(chunks).toString();
+  const handle = {
+    output,
+    ended: new Promise((done) => child.on("exit", (code) => done(code))),
+    signal(name) {
+      try {
+        process.kill(-child.pid, name);
+      } catch {
+        // The group is gone already.
+      }
+    },
+    holdNode(yes) {
+      for (const each of [child, child.stdout, child.stderr]) yes ? each.ref() : each.unref();
+    },
+    printed: (pattern) =>
+      new Promise((found) => {
+        const look = () => {
+          const match = pattern.exec(output());
+          if (!match) return;
+          listeners.delete(look);
+          found(match[1]);
+        };
+        listeners.add(look);
+        look();
+      }),
+  };
+  running.add(handle);
+  handle.ended.then(() => running.delete(handle));
+  return handle;
+}
