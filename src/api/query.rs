@@ -22,6 +22,17 @@ impl Query {
         Ok(Self { pairs: pairs.collect::<Result<_>>()? })
     }
 
+    /// Reads a query that was made for somebody else, whose escapes may be broken: such a value is taken as it stands, such a name is passed over.
+    #[must_use]
+    pub fn of_others(text: &str) -> Self {
+        let pairs = text.split('&').filter_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(&name.replace('+', " "), "").ok().filter(|name| !name.is_empty())?;
+            Some((name, decode(&value.replace('+', " "), "").unwrap_or_else(|_| value.to_owned())))
+        });
+        Self { pairs: pairs.collect() }
+    }
+
     /// All pairs.
     #[must_use]
     pub fn pairs(&self) -> &[(String, String)] {
@@ -51,8 +62,16 @@ impl Query {
     }
 }
 
-/// Percent-decodes; `field` is named where that gives no UTF-8.
+/// Percent-decodes; `field` is named where that gives no UTF-8, or where an escape is broken.
 pub fn decode(text: &str, field: &str) -> Result<String> {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        if !is_hex(rest.first()) || !is_hex(rest.get(1)) {
+            return Err(Error::invalid(field, "has a broken percent escape"));
+        }
+    }
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::invalid(field, "must be UTF-8"))
 }
@@ -69,6 +88,13 @@ mod tests {
         assert_eq!(query.one("b"), Ok(Some("2")));
         assert!(query.one("a").is_err());
         assert!(Query::parse("a=%ff").is_err());
+    }
+
+    #[test]
+    fn a_query_of_others_never_fails_and_still_shows_doubles() {
+        let query = Query::of_others("q=100%&token=a&%zz=x&token=%zz");
+        let names: Vec<_> = query.pairs().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["q", "token", "token"]);
     }
 
     proptest! {

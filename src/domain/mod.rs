@@ -8,6 +8,7 @@ pub mod jwt;
 pub mod master_key;
 pub mod opaque_token;
 pub mod password;
+pub mod permission;
 pub mod secret;
 pub mod snapshot;
 pub mod text;

@@ -36,7 +36,7 @@ pub(super) async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         }
     }
     let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri")).unwrap_or_default();
-    let forwarded = Query::parse(forwarded.split_once('?').map_or("", |(_, query)| query))?;
+    let forwarded = Query::of_others(forwarded.split_once('?').map_or("", |(_, query)| query));
     let credential = credential(call.request, &forwarded)?;
     let caller = required(cx, credential.as_ref(), call.query.one("app")?).await?;
     Ok(identity(&caller))
