@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::permission::Permission;
+
 /// Why an action did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -31,12 +33,21 @@ pub enum Error {
         /// What stands against it, as a sentence without a full stop.
         why: String,
     },
+    /// What is to be made is there already.
+    AlreadyExists {
+        /// The noun.
+        what: &'static str,
+        /// Its id, as the caller names it.
+        id: String,
+    },
     /// A field breaks a rule.
     Invalid {
         /// The field's name, as the caller wrote it.
         field: String,
         /// The rule, so that "{field} {why}" is a sentence.
         why: String,
+        /// What kind of rule.
+        rule: Rule,
     },
     /// The body or the URL is over the limit.
     TooLarge {
@@ -56,6 +67,25 @@ pub enum Error {
     Misconfigured(Vec<String>),
     /// Our fault.
     Internal(Fault),
+}
+
+/// What kind of rule a field breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// It must be there.
+    Presence,
+    /// It must be readable: JSON, UTF-8.
+    Syntax,
+    /// It must have one of certain values.
+    Value,
+    /// A filter may name only certain fields.
+    FilterField,
+    /// Only certain fields have an order, so that they may be compared.
+    FilterRange,
+    /// Only certain fields may be filtered by what they are not, or by a list.
+    FilterNot,
+    /// A list may be ordered by certain fields only.
+    OrderBy,
 }
 
 /// What the log says of an internal fault. It never reaches a caller.
@@ -88,6 +118,15 @@ pub enum Denied {
 /// Why a known caller may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
+    /// The caller lacks a permission on a service.
+    NoPermission {
+        /// Which.
+        permission: Permission,
+        /// On which.
+        service_id: i64,
+    },
+    /// The grant of a service's creator stays as it is.
+    CreatorGrant,
     /// Only callers of type `Administrator` may.
     NotAdministrator,
     /// Only the user themselves, or an administrator, may.
@@ -106,7 +145,17 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A field that breaks a rule.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Invalid { field: field.into(), why: why.into() }
+        Self::Invalid { field: field.into(), why: why.into(), rule: Rule::Value }
+    }
+
+    /// A field that must be there.
+    pub fn missing(field: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: "is required".to_owned(), rule: Rule::Presence }
+    }
+
+    /// Something that cannot be read.
+    pub fn unreadable(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: why.into(), rule: Rule::Syntax }
     }
 
     /// A fault of ours, with its text for the log.
@@ -176,6 +225,10 @@ impl fmt::Display for Denied {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NoPermission { permission, service_id } => {
+                return write!(f, "the permission {} on service {service_id} is needed", permission.name());
+            }
+            Self::CreatorGrant => "the grant of a service's creator cannot be changed",
             Self::NotAdministrator => "only administrators may do this",
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",

@@ -143,7 +143,7 @@ impl Statement {
     /// Whether it changes nothing, so that it may be tried again.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        self.sql.trim_start().starts_with("SELECT")
+        ["SELECT", "WITH"].iter().any(|word| self.sql.trim_start().starts_with(word))
     }
 
     /// A statement with its values.
@@ -202,6 +202,11 @@ impl Row {
         let value = self.0.get(column).ok_or_else(|| wrong(column))?;
         #[expect(clippy::cast_possible_truncation, reason = "D1 answers whole numbers as doubles, exact within 2^53")]
         value.as_i64().or_else(|| value.as_f64().map(|number| number as i64)).ok_or_else(|| wrong(column))
+    }
+
+    /// A number that may be NULL.
+    pub fn optional_number(&self, column: &str) -> Result<Option<i64>> {
+        if self.0.get(column).is_some_and(Value::is_null) { Ok(None) } else { self.number(column).map(Some) }
     }
 
     /// A 0/1 column.

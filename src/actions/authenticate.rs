@@ -57,13 +57,23 @@ pub enum Proof {
     },
 }
 
-/// Tells who shows the credential. `app` narrows the choice of token apps to one.
-pub async fn authenticate(cx: &Cx, credential: &Credential, app: Option<&str>) -> Result<Caller> {
+/// What is known of a request beside its credential.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hints<'a> {
+    /// The only token app that a token may belong to.
+    pub app: Option<&'a str>,
+    /// The service that the caller's standing will be asked for, so that it is read in the same round trip.
+    pub service_id: Option<i64>,
+}
+
+/// Tells who shows the credential.
+pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Caller> {
     let caller = match credential {
         Credential::Password { username, password } => passwords::check(cx, username, password).await?,
-        Credential::Token(token) if token.expose().contains('.') => verify_token::verify(cx, token, None, app).await?,
-        Credential::Token(token) | Credential::OpaqueToken(token) | Credential::Cookie(token) => sessions::find(cx, token).await?,
-        Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, app).await?,
+        Credential::Token(token) if token.expose().contains('.') => verify_token::verify(cx, token, None, hints).await?,
+        Credential::Token(token) | Credential::OpaqueToken(token) => sessions::find(cx, token.hashed(), hints).await?,
+        Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
+        Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
     if !caller.user.profile.enabled {
         return Err(Refusal::UserDisabled.into());
@@ -72,6 +82,6 @@ pub async fn authenticate(cx: &Cx, credential: &Credential, app: Option<&str>) -
 }
 
 /// The caller of a route that needs one.
-pub async fn required(cx: &Cx, credential: Option<&Credential>, app: Option<&str>) -> Result<Caller> {
-    authenticate(cx, credential.ok_or(Denied::Missing)?, app).await
+pub async fn required(cx: &Cx, credential: Option<&Credential>, hints: Hints<'_>) -> Result<Caller> {
+    authenticate(cx, credential.ok_or(Denied::Missing)?, hints).await
 }

@@ -3,11 +3,15 @@
 pub mod audit;
 pub mod authenticate;
 pub mod generate_token;
+pub mod grants;
 pub mod health;
 pub mod housekeeping;
 pub mod passwords;
+pub mod permissions;
+pub mod services;
 pub mod sessions;
 pub mod sign_in;
 pub mod token_apps;
+pub mod units;
 pub mod users;
 pub mod verify_token;

@@ -2,20 +2,20 @@
 
 use std::rc::Rc;
 
-use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::authenticate::{Caller, Hints, Proof};
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::opaque_token::Session;
-use crate::domain::secret::PlainToken;
+use crate::domain::secret::HashedToken;
 use crate::domain::user::UserId;
 use crate::error::{Denied, Error, Fault, Result};
 use crate::ports::Cx;
-use crate::store::trust::{self, Wanted};
+use crate::store::trust::{self, Subject, Wanted};
 use crate::store::{Write, feed, sessions, users};
 
-/// The caller who shows an opaque token or its cookie.
-pub async fn find(cx: &Cx, token: &PlainToken) -> Result<Caller> {
-    let hash = token.hashed();
-    let wanted = [Wanted::Session(hash)];
+/// The caller who shows an opaque token or its cookie, by its hash.
+pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {
+    let mut wanted = vec![Wanted::Session(hash)];
+    wanted.extend(hints.service_id.map(|service_id| Wanted::Standing { subject: Subject::Session(hash), service_id }));
     let mut loaded = trust::current(cx, &wanted, None).await?;
     if loaded.session(cx, &hash).is_none_or(|session| loaded.user(cx, session.user_id).is_none()) && !loaded.is_from_copies() {
         loaded = trust::load(cx, &wanted, None).await?;

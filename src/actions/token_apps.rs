@@ -24,10 +24,12 @@ pub struct Registration {
 
 /// Creates or replaces a token app, wholly or not at all. Answers warnings.
 pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<String>> {
-    if let Some(secret) = &app.secret {
+    let before = token_apps::find(cx, app.name.as_str()).await?;
+    let kept = before.as_ref().and_then(|before| before.secret.as_ref());
+    let secret = app.secret.as_ref().or(kept);
+    if let Some(secret) = secret {
         secret_rule(secret, cx.config.min_secret_bytes).map_err(|why| Error::invalid("secret", why))?;
     }
-    let before = token_apps::find(cx, app.name.as_str()).await?;
     let sealed = app.secret.as_ref().map(|secret| token_apps::seal(cx, &app.name, secret.expose())).transpose()?;
     let password = app.initial_password.as_ref().map(|password| passwords::hash(cx, password)).transpose()?;
     let deed = Deed {
@@ -40,7 +42,6 @@ pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<St
     let upsert = token_apps::upsert(&app.name, &app.terms, sealed.as_ref(), password.as_ref(), by.user.id, cx.now);
     let write = Write::of(upsert).and(feed::token_app_changed(app.name.as_str(), cx.now)).deed(deed);
     write.commit(cx, token_apps::refused).await?;
-    let secret = app.secret.as_ref().or(before.as_ref().and_then(|before| before.secret.as_ref()));
     let min = app.terms.algorithm.min_secret_bytes();
     let is_short = secret.is_some_and(|secret| secret.len() < min);
     Ok(is_short.then(|| format!("secret is shorter than {min} bytes (RFC 7518, 3.2)")).into_iter().collect())

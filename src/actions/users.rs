@@ -4,12 +4,13 @@ use crate::actions::authenticate::{Caller, Proof};
 use crate::actions::passwords;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::password;
+use crate::domain::permission::ObjectType;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Profile, User, UserId, Username};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 pub use crate::store::users::Filter;
-use crate::store::{Write, feed, sessions, users};
+use crate::store::{Write, feed, grants, sessions, units, users};
 
 /// Creates a user.
 pub async fn create(cx: &Cx, by: &Caller, username: &Username, profile: &Profile, password: Option<&Secret>) -> Result<User> {
@@ -40,22 +41,30 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<User>> {
     users::list(cx, filter).await
 }
 
-/// Changes what can be chosen about a user. A disabled user's tokens are dead at once.
+/// Changes what can be chosen about a user. Disabling one ends their opaque tokens for good.
 pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut Profile)) -> Result<User> {
     let before = find(cx, id).await?;
     let mut profile = before.profile.clone();
     change(&mut profile);
     let deed = deed(by, "user.update", &before.username, Some(before.profile.for_audit()), Some(profile.for_audit()));
-    let write = Write::of(users::update(id, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
+    let mut write = Write::of(users::update(id, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
+    if !profile.enabled {
+        write = write.and(sessions::delete_all(id, None));
+    }
     write.commit(cx, users::refused).await?;
     find(cx, id).await
 }
 
-/// Deletes a user and ends their tokens.
+/// Deletes a user with their tokens, memberships and grants.
 pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     let before = find(cx, id).await?;
     let deed = deed(by, "user.delete", &before.username, Some(before.for_audit()), None);
-    let write = Write::of(users::delete(id)).and(sessions::delete_all(id, None)).and(feed::user_changed(id, cx.now)).deed(deed);
+    let write = Write::of(users::delete(id))
+        .and(sessions::delete_all(id, None))
+        .and(units::delete_memberships(id.0))
+        .and(grants::delete_of_object(ObjectType::User, id.0))
+        .and(feed::user_changed(id, cx.now))
+        .deed(deed);
     write.commit(cx, users::refused).await.map(drop)
 }
 

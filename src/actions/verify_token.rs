@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::authenticate::{Caller, Hints, Proof};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::jwt::{Clock, UnverifiedToken, VerifiedClaims};
@@ -14,13 +14,13 @@ use crate::domain::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::domain::user::{Profile, User, UserType, Username};
 use crate::error::{Denied, Error, Fault, Refusal, Result};
 use crate::ports::Cx;
-use crate::store::trust::{self, Loaded, Wanted};
+use crate::store::trust::{self, Loaded, Subject, Wanted};
 use crate::store::{Write, feed, users};
 
-/// Verifies a token. `parameter` is the URL parameter that carried it, `app` the name of the only app that it may belong to.
-pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, app: Option<&str>) -> Result<Caller> {
+/// Verifies a token. `parameter` is the URL parameter that carried it.
+pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
     let unverified = UnverifiedToken::parse(token.expose())?;
-    let (loaded, candidates) = candidates(cx, &unverified, parameter, app).await?;
+    let (loaded, candidates) = candidates(cx, &unverified, parameter, hints).await?;
     if candidates.is_empty() {
         return Err(Denied::UnknownApp.into());
     }
@@ -39,20 +39,27 @@ pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, app: O
 }
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
-pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], app: Option<&str>) -> Result<Caller> {
+pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
     let unverified = parameters.iter().find_map(|(name, token)| Some((name, UnverifiedToken::parse(token.expose()).ok()?)));
-    let wanted: Vec<_> = unverified.iter().map(|(_, token)| Wanted::Users(token.possible_usernames())).collect();
-    let selection = unverified.as_ref().and_then(|(name, token)| Some(select(token.algorithm?, Some(name), app)));
+    let wanted: Vec<_> = unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
+    let selection = unverified.as_ref().and_then(|(name, token)| Some(select(token.algorithm?, Some(name), hints.app)));
     let loaded = trust::current(cx, &wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
     match (named.next(), named.next()) {
-        (Some((name, token)), None) => verify(cx, token, Some(name), app).await,
+        (Some((name, token)), None) => verify(cx, token, Some(name), hints).await,
         (Some(_), Some(_)) => Err(Denied::Malformed.into()),
         // A token that no enabled app takes is told apart from no token at all.
         (None, _) if parameters.iter().any(|(name, _)| looks_like_one(name)) => Err(Denied::UnknownApp.into()),
         (None, _) => Err(Denied::Missing.into()),
     }
+}
+
+/// Whoever the token may be of, and how they stand: read ahead, and believed after the signature.
+fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
+    let names = token.possible_usernames();
+    let standing = hints.service_id.map(|service_id| Wanted::Standing { subject: Subject::Names(names.clone()), service_id });
+    [Wanted::Users(names)].into_iter().chain(standing).collect()
 }
 
 fn select(algorithm: Algorithm, parameter: Option<&str>, app: Option<&str>) -> Selection {
@@ -64,13 +71,13 @@ async fn candidates(
     cx: &Cx,
     token: &UnverifiedToken<'_>,
     parameter: Option<&str>,
-    app: Option<&str>,
+    hints: Hints<'_>,
 ) -> Result<(Loaded, Vec<Rc<TokenApp>>)> {
     // The public-key algorithms have no apps.
     let algorithm = token.algorithm.ok_or(Denied::UnknownApp)?;
     let of = |app: Option<&str>| select(algorithm, parameter, app);
-    let wanted = [Wanted::Users(token.possible_usernames())];
-    let mut loaded = trust::current(cx, &wanted, Some(&of(app))).await?;
+    let app = hints.app;
+    let mut loaded = trust::current(cx, &wanted(token, hints), Some(&of(app))).await?;
     // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
     let key_id = token.key_id.as_deref().filter(|_| app.is_none());
     if let Some(name) = key_id {

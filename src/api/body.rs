@@ -24,14 +24,14 @@ impl Fields {
         match start {
             Some(b'{' | b'[') => match parse_json(body)? {
                 Value::Object(members) => Ok(Self { members, is_form: false, prefix: String::new() }),
-                _ => Err(Error::invalid("body", "must be a JSON object")),
+                _ => Err(Error::unreadable("body", "must be a JSON object")),
             },
             _ => Self::parse_form(body),
         }
     }
 
     fn parse_form(body: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(body).map_err(|_| Error::invalid("body", "must be UTF-8"))?;
+        let text = std::str::from_utf8(body).map_err(|_| Error::unreadable("body", "must be UTF-8"))?;
         let mut members = Map::new();
         for (name, value) in Query::parse(text.trim())?.pairs() {
             add_pair(&mut members, name, value)?;
@@ -55,7 +55,7 @@ impl Fields {
     }
 
     fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
-        value.ok_or_else(|| self.invalid(name, "is required"))
+        value.ok_or_else(|| Error::missing(format!("{}{name}", self.prefix)))
     }
 
     /// A string; absent and null are `None`.
@@ -154,6 +154,21 @@ impl Fields {
         Ok(Self { members, is_form: self.is_form, prefix: format!("{}{name}.", self.prefix) })
     }
 
+    /// A list of 1 to `max` objects.
+    pub fn required_objects(&self, name: &str, max: usize) -> Result<Vec<Self>> {
+        let items = self.required(name, self.get(name))?.as_array().ok_or_else(|| self.invalid(name, "must be a list of objects"))?;
+        if items.is_empty() || items.len() > max {
+            return Err(self.invalid(name, format!("must have 1 to {max} items")));
+        }
+        let object = |(index, item): (usize, &Value)| match item {
+            Value::Object(members) => {
+                Ok(Self { members: members.clone(), is_form: self.is_form, prefix: format!("{}{name}[{index}].", self.prefix) })
+            }
+            _ => Err(self.invalid(name, "must be a list of objects")),
+        };
+        items.iter().enumerate().map(object).collect()
+    }
+
     /// The members themselves.
     #[must_use]
     pub fn into_members(self) -> Map<String, Value> {
@@ -163,7 +178,7 @@ impl Fields {
 
 /// Reads a JSON body.
 pub fn parse_json(body: &[u8]) -> Result<Value> {
-    json::parse(body).map_err(|why| Error::invalid("body", format!("is no JSON: {why}")))
+    json::parse(body).map_err(|why| Error::unreadable("body", format!("is no JSON: {why}")))
 }
 
 fn add_pair(members: &mut Map<String, Value>, name: &str, value: &str) -> Result<()> {

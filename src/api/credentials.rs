@@ -35,7 +35,7 @@ pub fn in_query(query: &Query) -> Option<Credential> {
 /// Refuses a cookie on a call that changes something, where the page that makes it is of another origin.
 pub fn refuse_cross_origin(request: &dyn Inbound) -> Result<()> {
     let is_other_origin = request.header("origin").is_some_and(|origin| origin != request.origin());
-    let is_other_site = request.header("sec-fetch-site").is_some_and(|site| site != "same-origin");
+    let is_other_site = request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
 }
 

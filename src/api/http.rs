@@ -80,7 +80,7 @@ pub fn status(error: &Error) -> u16 {
         Error::NotFound { .. } => 404,
         Error::MethodNotAllowed { .. } => 405,
         Error::NotAcceptable { .. } => 406,
-        Error::Conflict { .. } => 409,
+        Error::Conflict { .. } | Error::AlreadyExists { .. } => 409,
         Error::TooLarge { what: "url", .. } => 414,
         Error::TooLarge { .. } => 413,
         Error::TooMany { .. } => 429,
@@ -93,13 +93,14 @@ pub fn status(error: &Error) -> u16 {
 #[must_use]
 pub fn sentence(error: &Error) -> String {
     match error {
-        Error::Invalid { field, why } => format!("{field} {why}"),
+        Error::Invalid { field, why, .. } => format!("{field} {why}"),
         Error::Unauthenticated(denied) => denied.to_string(),
         Error::Forbidden(refusal) => refusal.to_string(),
         Error::NotFound { what, id } => format!("there is no {what} {id}"),
         Error::MethodNotAllowed { allow } => format!("only {} may be used here", allow.join(", ")),
         Error::NotAcceptable { format } => format!("the format {format} is not supported: use json"),
         Error::Conflict { why } => why.clone(),
+        Error::AlreadyExists { what, id } => format!("there is a {what} {id} already"),
         Error::TooLarge { what, limit_bytes } => format!("the {what} is longer than {limit_bytes} bytes"),
         Error::TooMany { retry_after_s } => format!("too many failed sign-ins; try again in {retry_after_s} seconds"),
         Error::Internal(_) => "an internal error occurred".to_owned(),

@@ -11,10 +11,12 @@ pub mod imanager;
 pub mod openapi;
 pub mod query;
 pub mod route;
+pub mod services;
 pub mod shape;
 pub mod v1;
 
-use crate::actions::authenticate::{self, Caller, Credential};
+use crate::actions::authenticate::{self, Caller, Credential, Hints};
+use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 
@@ -23,7 +25,7 @@ use query::Query;
 use route::{Access, Call, Dialect, Found, Route};
 
 /// Every dialect. The longest matching prefix decides; the last one has the empty prefix.
-pub const DIALECTS: &[&Dialect] = &[&datafor_modeler::DIALECT, &imanager::DIALECT, &v1::DIALECT];
+pub const DIALECTS: &[&Dialect] = &[&datafor_modeler::DIALECT, &services::DIALECT, &imanager::DIALECT, &v1::DIALECT];
 
 /// The header that names what a read must at least have seen, and what a write wrote.
 const BOOKMARK: &str = "x-postern-bookmark";
@@ -38,7 +40,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Response {
         Ok(response) => response,
         Err(error) => {
             log(cx, request, &error);
-            failure(dialect, &error)
+            failure(dialect, &error, cx.now)
         }
     };
     finish(request, &cx.request_id, Some(cx), response)
@@ -46,14 +48,14 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Response {
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
 #[must_use]
-pub fn refuse(request: &dyn Inbound, request_id: &str, problems: Vec<String>) -> Response {
-    finish(request, request_id, None, failure(dialect(request.path()), &Error::Misconfigured(problems)))
+pub fn refuse(request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
+    finish(request, request_id, None, failure(dialect(request.path()), &Error::Misconfigured(problems), now))
 }
 
 /// Answers a request that cannot even be read.
 #[must_use]
 pub fn unreadable(request_id: &str, error: &Error) -> Response {
-    failure(&v1::DIALECT, error).with("x-request-id", request_id).with("cache-control", "no-store")
+    with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id)
 }
 
 fn dialect(path: &str) -> &'static Dialect {
@@ -88,7 +90,7 @@ async fn caller(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound
     if route.writes && matches!(credential, Credential::Cookie(_)) {
         credentials::refuse_cross_origin(request)?;
     }
-    let caller = authenticate::authenticate(cx, &credential, None).await?;
+    let caller = authenticate::authenticate(cx, &credential, Hints::default()).await?;
     if route.access == Access::Administrator && !caller.user.is_administrator() {
         return Err(Refusal::NotAdministrator.into());
     }
@@ -108,8 +110,8 @@ fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
 }
 
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
-fn failure(dialect: &Dialect, error: &Error) -> Response {
-    let response = (dialect.failure)(error);
+fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
+    let response = (dialect.failure)(error, now);
     match error {
         Error::Unauthenticated(Denied::Missing) => response.with("www-authenticate", "Bearer"),
         Error::Unauthenticated(_) => response.with("www-authenticate", "Bearer error=\"invalid_token\""),
@@ -119,6 +121,7 @@ fn failure(dialect: &Dialect, error: &Error) -> Response {
         | Error::NotFound { .. }
         | Error::NotAcceptable { .. }
         | Error::Conflict { .. }
+        | Error::AlreadyExists { .. }
         | Error::Invalid { .. }
         | Error::TooLarge { .. }
         | Error::Unavailable(_)
@@ -131,8 +134,7 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     if request.method() == "HEAD" {
         response.body.clear();
     }
-    let mut response =
-        response.with("x-request-id", request_id).with("cache-control", "no-store").with("x-content-type-options", "nosniff");
+    let mut response = with_standard_headers(response, request_id);
     let Some(cx) = cx else { return response };
     if let Some(bookmark) = cx.sql.bookmark() {
         response = response.with(BOOKMARK, bookmark);
@@ -144,6 +146,10 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
             .with("vary", "origin");
     }
     response
+}
+
+fn with_standard_headers(response: Response, request_id: &str) -> Response {
+    response.with("x-request-id", request_id).with("cache-control", "no-store").with("x-content-type-options", "nosniff")
 }
 
 /// The origin of the page that calls, where `CORS_ORIGINS` lists it.

@@ -59,7 +59,11 @@ fn operation(dialect: &Dialect, route: &Route, index: usize, path: &str) -> Valu
         "responses": responses(dialect, route),
     });
     let path_parameters = path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| {
-        let schema = if name == "format" { json!({ "type": "string" }) } else { json!({ "type": "integer", "format": "int64" }) };
+        let schema = if name == "format" || name == "authPermission" {
+            json!({ "type": "string" })
+        } else {
+            json!({ "type": "integer", "format": "int64" })
+        };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let query_parameters = route.query.iter().map(|field| {

@@ -50,16 +50,22 @@ impl Query {
 
     /// The value of a parameter that must be there once.
     pub fn required(&self, name: &str) -> Result<&str> {
-        self.one(name)?.filter(|value| !value.is_empty()).ok_or_else(|| Error::invalid(name, "is required"))
+        self.one(name)?.filter(|value| !value.is_empty()).ok_or_else(|| Error::missing(name))
     }
 
     /// A whole number within limits.
     pub fn integer(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>> {
         let Some(text) = self.one(name)? else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        let number = int64(text).filter(|number| (min..=max).contains(number));
         let wrong = || Error::invalid(name, format!("must be a whole number from {min} to {max}"));
         number.map(Some).ok_or_else(wrong)
     }
+}
+
+/// An int64 in its one decimal form: `+1` and `01` are other texts, and might be another id to somebody else.
+#[must_use]
+pub fn int64(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// Percent-decodes; `field` is named where that gives no UTF-8, or where an escape is broken.
@@ -69,11 +75,11 @@ pub fn decode(text: &str, field: &str) -> Result<String> {
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
         rest = rest.get(at + 1..).unwrap_or_default();
         if !is_hex(rest.first()) || !is_hex(rest.get(1)) {
-            return Err(Error::invalid(field, "has a broken percent escape"));
+            return Err(Error::unreadable(field, "has a broken percent escape"));
         }
     }
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::invalid(field, "must be UTF-8"))
+    decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::unreadable(field, "must be UTF-8"))
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use crate::actions::authenticate::Caller;
 use crate::api::body::Fields;
 use crate::api::http::{Inbound, Response};
-use crate::api::query::Query;
+use crate::api::query::{self, Query};
 use crate::api::shape::{Answer, Field, Shape};
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, LocalFuture};
 
@@ -25,7 +26,7 @@ pub struct Dialect {
     /// Its routes.
     pub routes: &'static [Route],
     /// Its envelope for failures; standard headers are added for all dialects.
-    pub failure: fn(&Error) -> Response,
+    pub failure: fn(&Error, Millis) -> Response,
     /// What its failures look like.
     pub failure_shape: &'static Shape,
     /// Their content type.
@@ -97,7 +98,7 @@ impl Call<'_> {
 
     /// A parameter of the path that is an int64.
     pub fn int64(&self, name: &str) -> Result<i64> {
-        self.parameter(name)?.parse().map_err(|_| Error::invalid(name, "must be an int64"))
+        query::int64(self.parameter(name)?).ok_or_else(|| Error::invalid(name, "must be an int64"))
     }
 
     /// The body's members: JSON or a form.
@@ -216,7 +217,7 @@ pub fn find(method: &str, path: &str) -> Result<Found> {
         let allow = has_get.then_some("HEAD").into_iter().chain(matched.value.keys().copied()).collect();
         return Err(Error::MethodNotAllowed { allow });
     };
-    let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), super::query::decode(value, name)?));
+    let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), query::decode(value, name)?));
     let parameters = matched.params.iter().map(decoded).collect::<Result<_>>()?;
     Ok(Found { route, parameters })
 }

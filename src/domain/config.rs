@@ -21,6 +21,8 @@ pub struct Config {
     pub mask_secrets: bool,
     /// `MIN_SECRET_BYTES`: shorter shared secrets are refused.
     pub min_secret_bytes: usize,
+    /// `DIRECTORY`: whether ids in grants must be registered first (`strict`), or are references into other systems (`open`).
+    pub strict_directory: bool,
     /// `CORS_ORIGINS`: origins whose pages may call, separated by commas; `*` is not taken.
     pub cors_origins: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl Config {
         let stale_if_error_s = reader.integer("STALE_IF_ERROR_S", 900, 0, 86_400);
         let mask_secrets = reader.flag("MASK_SECRETS");
         let min_secret_bytes = usize::try_from(reader.integer("MIN_SECRET_BYTES", 1, 1, 1024)).unwrap_or(1);
+        let strict_directory = reader.one_of("DIRECTORY", ["open", "strict"]) == 1;
         let cors_origins = reader.origins("CORS_ORIGINS");
         match (current, username, password) {
             (Some(current), Some(username), Some(password)) if reader.problems.is_empty() => Ok(Self {
@@ -58,6 +61,7 @@ impl Config {
                 stale_if_error_s,
                 mask_secrets,
                 min_secret_bytes,
+                strict_directory,
                 cors_origins,
             }),
             _ => Err(reader.problems),
@@ -103,6 +107,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             Some("1") => true,
             Some(_) => self.checked(name, Err("must be \"0\" or \"1\"".to_owned())).unwrap_or(false),
         }
+    }
+
+    /// The index of the word; that of the first where there is none.
+    fn one_of(&mut self, name: &str, words: [&str; 2]) -> usize {
+        let Some(text) = self.get(name) else { return 0 };
+        let index = words.iter().position(|word| *word == text.trim());
+        self.checked(name, index.ok_or(format!("must be one of {}", words.join(", ")))).unwrap_or(0)
     }
 
     fn origins(&mut self, name: &str) -> Vec<String> {

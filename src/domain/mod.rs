@@ -3,6 +3,8 @@
 pub mod algorithm;
 pub mod audit;
 pub mod config;
+pub mod directory;
+pub mod grant;
 pub mod json;
 pub mod jwt;
 pub mod master_key;

@@ -77,6 +77,12 @@ impl PlainToken {
     pub fn hashed(&self) -> HashedToken {
         HashedToken(sha256(self.0.expose()))
     }
+
+    /// What is stored and compared of a cookie: another digest, so that a cookie's value is never taken for a token, or the other way round.
+    #[must_use]
+    pub fn hashed_as_cookie(&self) -> HashedToken {
+        HashedToken(sha256(&[b"cookie:".as_slice(), self.0.expose()].concat()))
+    }
 }
 
 impl fmt::Debug for PlainToken {

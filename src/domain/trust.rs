@@ -7,13 +7,14 @@
 //! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use lru::LruCache;
 
 use crate::domain::opaque_token::Session;
+use crate::domain::permission::Standing;
 use crate::domain::secret::HashedToken;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Millis;
@@ -39,6 +40,7 @@ const READING_GIVEN_UP: Millis = Millis::from_seconds(5);
 
 const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
+const CACHED_STANDINGS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(50_000);
 const CACHED_PASSWORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
@@ -60,6 +62,7 @@ struct Memory {
     changed_users: LruCache<UserId, i64>,
     sessions: LruCache<HashedToken, Rc<Session>>,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
+    standings: LruCache<Pair, Standing>,
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
 }
 
@@ -72,6 +75,15 @@ pub enum Freshness {
     Aging,
     /// Not before the feed was read.
     Expired,
+}
+
+/// Somebody and a service. The user need not be known to Postern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// The service's id.
+    pub service_id: i64,
+    /// The user's id.
+    pub user_id: i64,
 }
 
 /// One entry of the change feed.
@@ -94,6 +106,14 @@ pub enum ChangeKind {
     User,
     /// A session; the key is its id.
     Session,
+    /// A service, its switch, or a grant on it to a department or group; the key is the service's id.
+    Service,
+    /// A grant to a user; the key is the service's id, a slash, the user's.
+    Grant,
+    /// The departments and groups of a user; the key is the user's id.
+    Membership,
+    /// Departments, groups, or so many grants that how anybody stands with any service may be another; the key says nothing.
+    Directory,
 }
 
 /// What one reading of the database brought, all of it as of `head`.
@@ -115,6 +135,8 @@ pub struct Reading {
     pub users: Vec<Rc<User>>,
     /// The session that was asked for.
     pub session: Option<(HashedToken, Rc<Session>)>,
+    /// How those who were asked for stand.
+    pub standings: Vec<(Pair, Standing)>,
 }
 
 impl ChangeKind {
@@ -125,13 +147,18 @@ impl ChangeKind {
             Self::TokenApp => "token_app",
             Self::User => "user",
             Self::Session => "session",
+            Self::Service => "service",
+            Self::Grant => "grant",
+            Self::Membership => "membership",
+            Self::Directory => "directory",
         }
     }
 
     /// By its word; `None` for kinds that nothing is remembered of.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::TokenApp, Self::User, Self::Session].into_iter().find(|kind| kind.name() == name)
+        let all = [Self::TokenApp, Self::User, Self::Session, Self::Service, Self::Grant, Self::Membership, Self::Directory];
+        all.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -165,6 +192,7 @@ impl Memory {
             changed_users: LruCache::new(CACHED_USERS),
             sessions: LruCache::new(CACHED_SESSIONS),
             passwords: LruCache::new(CACHED_PASSWORDS),
+            standings: LruCache::new(CACHED_STANDINGS),
             snapshot: None,
         }
     }
@@ -176,16 +204,40 @@ impl Memory {
                 self.selections.clear();
             }
             ChangeKind::User => self.forget_user(&change.key, change.revision),
-            ChangeKind::Session => forget_where(&mut self.sessions, |session| session.id.to_string() == change.key),
+            ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
+            // All of these at once: see `forget_standings`.
+            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Membership | ChangeKind::Directory => {}
         }
+    }
+
+    /// Looks through the standings once, however many changes there are.
+    fn forget_standings(&mut self, changes: &[Change]) {
+        if changes.iter().any(|change| change.kind == ChangeKind::Directory) {
+            self.standings.clear();
+            return;
+        }
+        let keys = |kinds: &[ChangeKind]| {
+            let named = changes.iter().filter(|change| kinds.contains(&change.kind));
+            named.map(|change| change.key.clone()).collect::<HashSet<String>>()
+        };
+        let services = keys(&[ChangeKind::Service]);
+        let users = keys(&[ChangeKind::User, ChangeKind::Membership]);
+        let pairs = keys(&[ChangeKind::Grant]);
+        if services.is_empty() && users.is_empty() && pairs.is_empty() {
+            return;
+        }
+        forget_where(&mut self.standings, |pair, _| {
+            let (service, user) = (pair.service_id.to_string(), pair.user_id.to_string());
+            pairs.contains(&format!("{service}/{user}")) || services.contains(&service) || users.contains(&user)
+        });
     }
 
     fn forget_user(&mut self, key: &str, revision: i64) {
         let Ok(id) = key.parse().map(UserId) else { return };
         self.users.pop(&id);
         self.changed_users.put(id, revision);
-        forget_where(&mut self.sessions, |session| session.user_id == id);
-        forget_where(&mut self.passwords, |(user_id, _)| *user_id == id);
+        forget_where(&mut self.sessions, |_, session| session.user_id == id);
+        forget_where(&mut self.passwords, |_, (user_id, _)| *user_id == id);
     }
 
     fn remember_user(&mut self, user: &Rc<User>) {
@@ -194,8 +246,8 @@ impl Memory {
     }
 }
 
-fn forget_where<K: Clone + std::hash::Hash + Eq, V>(cache: &mut LruCache<K, V>, gone: impl Fn(&V) -> bool) {
-    let keys: Vec<K> = cache.iter().filter(|(_, value)| gone(value)).map(|(key, _)| key.clone()).collect();
+fn forget_where<K: Clone + std::hash::Hash + Eq, V>(cache: &mut LruCache<K, V>, gone: impl Fn(&K, &V) -> bool) {
+    let keys: Vec<K> = cache.iter().filter(|(key, value)| gone(key, value)).map(|(key, _)| key.clone()).collect();
     for key in keys {
         cache.pop(&key);
     }
@@ -253,6 +305,7 @@ impl Trust {
         for change in &reading.changes {
             memory.forget(change);
         }
+        memory.forget_standings(&reading.changes);
         if memory.has_all_apps {
             memory.apps.extend(reading.apps.iter().map(|app| (app.name.clone(), Rc::clone(app))));
             if memory.apps.len() > MAX_APPS {
@@ -268,6 +321,9 @@ impl Trust {
         }
         if let Some((hash, session)) = &reading.session {
             memory.sessions.put(*hash, Rc::clone(session));
+        }
+        for (pair, standing) in &reading.standings {
+            memory.standings.put(*pair, *standing);
         }
         memory.revision = Some(reading.head);
         memory.read_at = memory.read_at.max(Some(begun_at));
@@ -332,6 +388,12 @@ impl Trust {
     #[must_use]
     pub fn session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
         self.memory.borrow_mut().sessions.get(hash).cloned()
+    }
+
+    /// How somebody stands with a service.
+    #[must_use]
+    pub fn standing(&self, pair: &Pair) -> Option<Standing> {
+        self.memory.borrow_mut().standings.get(pair).copied()
     }
 
     /// What KV was last asked for and answered, where that was a moment ago.

@@ -42,13 +42,13 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<W
     }
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return outbound(&api::refuse(&request, &request_id, problems)),
+        Err(problems) => return outbound(&api::refuse(&request, &request_id, now(), problems)),
     };
     let address = request.header("cf-connecting-ip");
     let background = Rc::new(Background(context));
     let cx = match cx(&env, config, background, request_id.clone(), address) {
         Ok(cx) => cx,
-        Err(problem) => return outbound(&api::refuse(&request, &request_id, vec![problem])),
+        Err(problem) => return outbound(&api::refuse(&request, &request_id, now(), vec![problem])),
     };
     outbound(&api::handle(&cx, &request).await)
 }
@@ -84,11 +84,15 @@ fn cx(env: &Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, a
         log: Rc::new(ConsoleLog),
         trust: TRUST.with(Rc::clone),
         config,
-        now: Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX)),
+        now: now(),
         address,
         request_id,
         must_read: Cell::new(false),
     })
+}
+
+fn now() -> Millis {
+    Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
 fn outbound(response: &Response) -> worker::Result<WorkerResponse> {

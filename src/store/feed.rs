@@ -1,5 +1,6 @@
 //! The change feed: what isolates must forget.
 
+use crate::domain::permission::ObjectType;
 use crate::domain::time::Millis;
 use crate::domain::trust::ChangeKind;
 use crate::domain::user::{UserId, Username};
@@ -24,6 +25,33 @@ pub fn user_changed(id: UserId, now: Millis) -> Statement {
 #[must_use]
 pub fn session_changed(id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Session, id.to_string(), now)
+}
+
+/// A service, its switch, or a grant on it to a department or group was changed.
+#[must_use]
+pub fn service_changed(id: i64, now: Millis) -> Statement {
+    changed(ChangeKind::Service, id.to_string(), now)
+}
+
+/// A grant was changed.
+#[must_use]
+pub fn grant_changed(service_id: i64, object_type: ObjectType, object_id: i64, now: Millis) -> Statement {
+    match object_type {
+        ObjectType::User => changed(ChangeKind::Grant, format!("{service_id}/{object_id}"), now),
+        ObjectType::Dept | ObjectType::Group => service_changed(service_id, now),
+    }
+}
+
+/// The departments and groups of a user were changed.
+#[must_use]
+pub fn membership_changed(user_id: i64, now: Millis) -> Statement {
+    changed(ChangeKind::Membership, user_id.to_string(), now)
+}
+
+/// So much was changed that everybody's standing is to be forgotten.
+#[must_use]
+pub fn directory_changed(now: Millis) -> Statement {
+    changed(ChangeKind::Directory, String::new(), now)
 }
 
 /// A user was created in the same batch, whose id nobody knows yet.

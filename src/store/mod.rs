@@ -2,11 +2,15 @@
 
 pub mod audit;
 pub mod feed;
+pub mod grants;
+pub mod services;
 pub mod sessions;
 pub mod sign_in_failures;
 pub mod snapshot;
+pub mod standings;
 pub mod token_apps;
 pub mod trust;
+pub mod units;
 pub mod users;
 
 use crate::domain::audit::Deed;
@@ -32,6 +36,18 @@ impl Write {
     pub fn and(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
+    }
+
+    /// How many statements there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
     }
 
     /// Adds what the audit trail is to say.

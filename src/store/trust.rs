@@ -3,15 +3,16 @@
 use std::rc::Rc;
 
 use crate::domain::opaque_token::Session;
+use crate::domain::permission::Standing;
 use crate::domain::secret::HashedToken;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Millis;
 use crate::domain::token_app::{self, MAX_CANDIDATES, Selection, TokenApp};
-use crate::domain::trust::{Change, ChangeKind, Freshness, MAX_APPS, MAX_CHANGES, Reading};
+use crate::domain::trust::{Change, ChangeKind, Freshness, MAX_APPS, MAX_CHANGES, Pair, Reading};
 use crate::domain::user::{User, UserId, Username};
 use crate::error::{Error, Fault, Result};
 use crate::ports::{Cx, Param, Rows, Statement};
-use crate::store::{self, sessions, snapshot, token_apps, users};
+use crate::store::{self, sessions, snapshot, standings, token_apps, users};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
@@ -22,6 +23,24 @@ pub enum Wanted {
     User(UserId),
     /// The session of a token or cookie, and its user.
     Session(HashedToken),
+    /// How somebody stands with a service.
+    Standing {
+        /// Who.
+        subject: Subject,
+        /// With what.
+        service_id: i64,
+    },
+}
+
+/// Somebody, as a request names them before it is known who that is.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// By id; Postern need not know them.
+    Id(i64),
+    /// Any user of these names.
+    Names(Vec<String>),
+    /// The user of a session, by the hash of its token or cookie.
+    Session(HashedToken),
 }
 
 /// What was loaded, from D1 or, while D1 does not answer, from the snapshot.
@@ -30,6 +49,7 @@ pub struct Loaded {
     users: Vec<Rc<User>>,
     session: Option<Rc<Session>>,
     selected: Option<Vec<Rc<TokenApp>>>,
+    standings: Vec<(Pair, Standing)>,
     copies: Option<Copies>,
 }
 
@@ -97,7 +117,12 @@ impl Plan {
             next += 1;
         }
         for (index, wanted) in (next..).zip(&self.wanted) {
-            for row in store::rows(results, index)? {
+            let rows = store::rows(results, index)?;
+            if let Wanted::Standing { service_id, .. } = wanted {
+                reading.standings.extend(standings::read(*service_id, rows)?);
+                continue;
+            }
+            for row in rows {
                 reading.users.push(Rc::new(users::user(row)?));
                 if let Wanted::Session(hash) = wanted {
                     reading.session = Some((*hash, Rc::new(sessions::session(row)?)));
@@ -108,7 +133,7 @@ impl Plan {
         cx.must_read.set(false);
         let session = reading.session.map(|(_, session)| session);
         let selected = reading.selected.map(|(_, apps)| apps);
-        Ok(Loaded { users: reading.users, session, selected, copies: None })
+        Ok(Loaded { users: reading.users, session, selected, standings: reading.standings, copies: None })
     }
 }
 
@@ -159,6 +184,7 @@ impl Wanted {
                 ),
                 [hash.to_hex().into()],
             ),
+            Self::Standing { subject, service_id } => standings::select(subject, *service_id),
         }
     }
 }
@@ -190,6 +216,18 @@ impl Loaded {
         match &self.copies {
             Some(copies) if !copies.memory_is_young => None,
             _ => self.session.clone().or_else(|| cx.trust.session(hash)),
+        }
+    }
+
+    /// How somebody stands with a service: as loaded, else as remembered. Snapshots do not know.
+    #[must_use]
+    pub fn standing(&self, cx: &Cx, pair: &Pair) -> Option<Standing> {
+        match &self.copies {
+            Some(copies) if !copies.memory_is_young => None,
+            _ => {
+                let loaded = self.standings.iter().find(|(of, _)| of == pair).map(|(_, standing)| *standing);
+                loaded.or_else(|| cx.trust.standing(pair))
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! What each dialect says of each error: a generated table that is committed and compared.
 
 use postern::api::DIALECTS;
-use postern::error::{Denied, Error, Fault, Refusal};
+use postern::domain::permission::Permission;
+use postern::error::{Denied, Error, Fault, Refusal, Rule};
+
+use crate::support::START;
 
 fn errors() -> Vec<Error> {
     let denied = [
@@ -15,11 +18,26 @@ fn errors() -> Vec<Error> {
         Denied::NoUsername,
         Denied::WrongPassword,
     ];
-    let refusals = [Refusal::NotAdministrator, Refusal::NotYourself, Refusal::UserDisabled, Refusal::UnknownUser, Refusal::CrossOrigin];
+    let no = |permission| Refusal::NoPermission { permission, service_id: 7 };
+    let refusals = [
+        no(Permission::Grant),
+        no(Permission::View),
+        Refusal::CreatorGrant,
+        Refusal::NotAdministrator,
+        Refusal::NotYourself,
+        Refusal::UserDisabled,
+        Refusal::UnknownUser,
+        Refusal::CrossOrigin,
+    ];
     let mut errors: Vec<Error> = denied.into_iter().map(Error::from).chain(refusals.into_iter().map(Error::from)).collect();
     errors.extend([
-        Error::invalid("name", "is required"),
+        Error::missing("name"),
+        Error::unreadable("body", "is no JSON"),
+        Error::invalid("name", "must not be blank"),
+        Error::not_found("path", "/nowhere"),
         Error::not_found("user", 7),
+        Error::not_found("grant", 7),
+        Error::AlreadyExists { what: "grant", id: "USER[7]".to_owned() },
         Error::MethodNotAllowed { allow: vec!["HEAD", "GET"] },
         Error::NotAcceptable { format: "xml".to_owned() },
         Error::Conflict { why: "a user of that name exists".to_owned() },
@@ -30,6 +48,9 @@ fn errors() -> Vec<Error> {
         Error::Misconfigured(vec!["the secret MASTER_KEY is missing".to_owned()]),
         Error::internal("for the log"),
     ]);
+    let rules = [Rule::FilterField, Rule::FilterRange, Rule::FilterNot, Rule::OrderBy];
+    let invalid = |rule| Error::Invalid { field: "x".to_owned(), why: "(id)".to_owned(), rule };
+    errors.extend(rules.map(invalid));
     errors
 }
 
@@ -38,6 +59,8 @@ fn name(error: &Error) -> String {
     match error {
         Error::Unauthenticated(denied) => format!("Unauthenticated({denied:?})"),
         Error::Forbidden(refusal) => format!("Forbidden({refusal:?})"),
+        Error::Invalid { rule, .. } => format!("Invalid({rule:?})"),
+        Error::NotFound { what, .. } => format!("NotFound({what})"),
         Error::TooLarge { what, .. } => format!("TooLarge({what})"),
         other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
     }
@@ -49,7 +72,7 @@ fn the_table_of_errors_is_the_committed_one() {
     for dialect in DIALECTS {
         text.push_str(&format!("\n## {}\n\n| error | status | body |\n|---|---|---|\n", dialect.name));
         for error in errors() {
-            let response = (dialect.failure)(&error);
+            let response = (dialect.failure)(&error, START);
             assert!(!response.body.contains("for the log"), "{}", response.body);
             text.push_str(&format!("| {} | {} | `{}` |\n", name(&error), response.status, response.body));
         }

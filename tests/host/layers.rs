@@ -28,8 +28,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("src/actions/", &["crate::api", "crate::edge"]),
     ("src/api/", &["crate::store", "crate::edge"]),
     ("src/api/datafor_modeler/", &["imanager", "v1::"]),
-    ("src/api/imanager/", &["datafor_modeler", "v1::"]),
-    ("src/api/v1/", &["datafor_modeler", "imanager::"]),
+    ("src/api/imanager/", &["datafor_modeler", "services::", "v1::"]),
+    ("src/api/services/", &["datafor_modeler", "imanager", "v1::"]),
+    ("src/api/v1/", &["datafor_modeler", "imanager::", "api::services"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -10,6 +10,7 @@ mod forgeries;
 mod golden;
 mod housekeeping;
 mod layers;
+mod oracle;
 mod routes;
 mod sign_in;
 mod staleness;

@@ -16,7 +16,12 @@ fn routes() -> impl Iterator<Item = (&'static Dialect, &'static Route)> {
 
 /// A path with its parameters filled in.
 fn filled(path: &str) -> String {
-    path.replace("{format}", "xml").replace("{id}", "1").replace("{tokenId}", "1")
+    path.replace("{format}", "xml")
+        .replace("{authPermission}", "VIEW")
+        .replace("{id}", "1")
+        .replace("{userId}", "1")
+        .replace("{apiId}", "1")
+        .replace("{tokenId}", "1")
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl Isolate<'_> {
     pub async fn answer(&self, request: &Request) -> Response {
         match &self.config {
             Ok(_) => api::handle(&self.cx(), request).await,
-            Err(problems) => api::refuse(request, "00000000-0000-4000-8000-000000000000", problems.clone()),
+            Err(problems) => api::refuse(request, "00000000-0000-4000-8000-000000000000", self.world.now.get(), problems.clone()),
         }
     }
 

@@ -8,6 +8,7 @@ mod wire;
 use crate::api::http::{self, Response};
 use crate::api::route::{Access, Dialect, Route, handler};
 use crate::api::shape::{Answer, Kind, required};
+use crate::domain::time::Millis;
 use crate::error::Error;
 
 /// The dialect.
@@ -60,7 +61,7 @@ const ROUTES: &[Route] = &[
         .answers(Answer::json(200, &wire::GENERATED)),
 ];
 
-fn failure(error: &Error) -> Response {
+fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
         Error::Unauthenticated(_) => "not logged in".to_owned(),
         Error::Forbidden(_) => "no permission".to_owned(),
@@ -69,6 +70,7 @@ fn failure(error: &Error) -> Response {
         | Error::MethodNotAllowed { .. }
         | Error::NotAcceptable { .. }
         | Error::Conflict { .. }
+        | Error::AlreadyExists { .. }
         | Error::TooLarge { .. }
         | Error::TooMany { .. }
         | Error::Unavailable(_)

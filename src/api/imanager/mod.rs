@@ -6,6 +6,7 @@ mod wire;
 use crate::api::http::{self, Response};
 use crate::api::route::{Access, Dialect, Route, handler};
 use crate::api::shape::Answer;
+use crate::domain::time::Millis;
 use crate::error::{Denied, Error};
 
 /// The dialect.
@@ -56,7 +57,7 @@ const ROUTES: &[Route] = &[
     .answers(Answer::json(200, &wire::SUCCEEDED)),
 ];
 
-fn failure(error: &Error) -> Response {
+fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
         Error::Unauthenticated(Denied::WrongPassword) => "The user name or password is incorrect".to_owned(),
         Error::Unauthenticated(_) => "Not logged in".to_owned(),
@@ -66,6 +67,7 @@ fn failure(error: &Error) -> Response {
         | Error::MethodNotAllowed { .. }
         | Error::NotAcceptable { .. }
         | Error::Conflict { .. }
+        | Error::AlreadyExists { .. }
         | Error::TooLarge { .. }
         | Error::TooMany { .. }
         | Error::Unavailable(_)

@@ -2,13 +2,15 @@
 //!
 //! Failures are problem details (RFC 9457); those of a credential say why in `reason`.
 
+mod catalogue;
 mod directory;
 mod verification;
 mod wire;
 
 use crate::api::http::{self, Response};
 use crate::api::route::{Access, Dialect, Route, handler};
-use crate::api::shape::{Answer, Field, Kind, optional};
+use crate::api::shape::{Answer, Field, Kind, optional, required};
+use crate::domain::time::Millis;
 use crate::error::Error;
 
 /// The dialect.
@@ -27,12 +29,24 @@ const VERIFY_QUERY: &[Field] = &[
     optional("token", Kind::Text, "the token, under the name that its app's token_name says"),
     optional("app", Kind::Text, "the only token app that the token may belong to"),
 ];
-const FORWARD_QUERY: &[Field] = &[optional("app", Kind::Text, "the only token app that the token may belong to")];
+const FORWARD_QUERY: &[Field] = &[
+    optional("app", Kind::Text, "the only token app that the token may belong to"),
+    optional("service", Kind::Int64, "a service on which the user must have a permission"),
+    optional("permission", Kind::Text, "which"),
+];
+const CHECK_QUERY: &[Field] = &[
+    required("service", Kind::Int64, "the service's id"),
+    required("permission", Kind::Text, "ADD, VIEW, MODIFY, DELETE, TEST, GRANT, SHARE, RELEASE or EXPORT"),
+    optional("user", Kind::Int64, "the user's id; default: the caller"),
+    optional("app", Kind::Text, "the only token app that the token may belong to"),
+];
 const USERS_QUERY: &[Field] = &[
     optional("username", Kind::Text, "only the user of this name"),
     optional("limit", Kind::Int64, "1 to 500, default 50"),
     optional("cursor", Kind::Text, "the `next` of the page before"),
 ];
+const PAGE_QUERY: &[Field] =
+    &[optional("limit", Kind::Int64, "1 to 500, default 50"), optional("cursor", Kind::Text, "the `next` of the page before")];
 const AUDIT_QUERY: &[Field] = &[
     optional("actor", Kind::Text, "only of this user name"),
     optional("action", Kind::Text, "only this action, for example token_app.update"),
@@ -62,6 +76,16 @@ const ROUTES: &[Route] = &[
         .writes(false)
         .query(FORWARD_QUERY)
         .answers(Answer::empty(200)),
+    Route::get("check", &["/v1/check"], handler!(verification::check))
+        .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
+        .query(CHECK_QUERY)
+        .answers(Answer::json(200, &wire::CHECKED)),
+    Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(verification::check_batch))
+        .summary("Answers up to 100 such questions, in their order")
+        .access(Access::SignedIn)
+        .writes(false)
+        .body(&wire::QUESTIONS)
+        .answers(Answer::json(200, &wire::ANSWERS)),
     Route::get("health", &["/health"], handler!(verification::health))
         .summary("Tells whether verification works, and whether D1 and KV answer")
         .answers(Answer::json(200, &wire::HEALTH)),
@@ -101,6 +125,112 @@ const ROUTES: &[Route] = &[
     Route::of("DELETE", "revoke_user_token", &["/v1/users/{id}/tokens/{tokenId}"], handler!(directory::revoke_token))
         .summary("Revokes one of a user's opaque tokens")
         .access(Access::Administrator),
+    Route::get("list_services", &["/v1/services"], handler!(catalogue::list_services))
+        .summary("Lists services by ascending id")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &wire::SERVICES)),
+    Route::of("POST", "create_service", &["/v1/services"], handler!(catalogue::create_service))
+        .summary("Creates a service, and gives who creates it every permission on it")
+        .access(Access::Administrator)
+        .body(&wire::NEW_SERVICE)
+        .answers(Answer::json(201, &wire::SERVICE)),
+    Route::get("get_service", &["/v1/services/{id}"], handler!(catalogue::get_service))
+        .summary("Shows a service")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &wire::SERVICE)),
+    Route::of("PATCH", "update_service", &["/v1/services/{id}"], handler!(catalogue::update_service))
+        .summary("Changes a service's name or switch")
+        .access(Access::Administrator)
+        .body(&wire::SERVICE_CHANGE)
+        .answers(Answer::json(200, &wire::SERVICE)),
+    Route::of("DELETE", "delete_service", &["/v1/services/{id}"], handler!(catalogue::delete_service))
+        .summary("Deletes a service with its APIs and all grants on it")
+        .access(Access::Administrator),
+    Route::get("list_service_apis", &["/v1/services/{id}/apis"], handler!(catalogue::list_apis))
+        .summary("Lists the APIs of a service by ascending id")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &wire::APIS)),
+    Route::of("PUT", "put_service_api", &["/v1/services/{id}/apis/{apiId}"], handler!(catalogue::put_api))
+        .summary("Creates an API of a service or replaces it")
+        .access(Access::Administrator)
+        .body(&wire::SERVICE_CHANGE)
+        .answers(Answer::json(200, &wire::API)),
+    Route::of("DELETE", "delete_service_api", &["/v1/services/{id}/apis/{apiId}"], handler!(catalogue::delete_api))
+        .summary("Deletes an API of a service")
+        .access(Access::Administrator),
+    Route::get("list_departments", &["/v1/departments"], handler!(catalogue::list_departments))
+        .summary("Lists departments by ascending id")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &wire::DEPARTMENTS)),
+    Route::of("POST", "create_department", &["/v1/departments"], handler!(catalogue::create_department))
+        .summary("Creates a department, below another one or not")
+        .access(Access::Administrator)
+        .body(&wire::NEW_DEPARTMENT)
+        .answers(Answer::json(201, &wire::DEPARTMENT)),
+    Route::get("get_department", &["/v1/departments/{id}"], handler!(catalogue::get_department))
+        .summary("Shows a department")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &wire::DEPARTMENT)),
+    Route::of("PATCH", "update_department", &["/v1/departments/{id}"], handler!(catalogue::update_department))
+        .summary("Changes a department's name or where it lies, but never below itself")
+        .access(Access::Administrator)
+        .body(&wire::DEPARTMENT_CHANGE)
+        .answers(Answer::json(200, &wire::DEPARTMENT)),
+    Route::of("DELETE", "delete_department", &["/v1/departments/{id}"], handler!(catalogue::delete_department))
+        .summary("Deletes a department that has none below, and the grants to it")
+        .access(Access::Administrator),
+    Route::get("list_department_members", &["/v1/departments/{id}/members"], handler!(catalogue::list_department_members))
+        .summary("Lists who is in a department, by ascending id of the user")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &wire::MEMBERS)),
+    Route::of("PUT", "add_department_member", &["/v1/departments/{id}/members/{userId}"], handler!(catalogue::add_department_member))
+        .summary("Puts a user into a department")
+        .access(Access::Administrator),
+    Route::of(
+        "DELETE",
+        "remove_department_member",
+        &["/v1/departments/{id}/members/{userId}"],
+        handler!(catalogue::remove_department_member),
+    )
+    .summary("Takes a user out of a department")
+    .access(Access::Administrator),
+    Route::get("list_groups", &["/v1/groups"], handler!(catalogue::list_groups))
+        .summary("Lists groups by ascending id")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &wire::GROUPS)),
+    Route::of("POST", "create_group", &["/v1/groups"], handler!(catalogue::create_group))
+        .summary("Creates a group")
+        .access(Access::Administrator)
+        .body(&wire::NEW_GROUP)
+        .answers(Answer::json(201, &wire::GROUP)),
+    Route::get("get_group", &["/v1/groups/{id}"], handler!(catalogue::get_group))
+        .summary("Shows a group")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &wire::GROUP)),
+    Route::of("PATCH", "update_group", &["/v1/groups/{id}"], handler!(catalogue::update_group))
+        .summary("Changes a group's name")
+        .access(Access::Administrator)
+        .body(&wire::GROUP_CHANGE)
+        .answers(Answer::json(200, &wire::GROUP)),
+    Route::of("DELETE", "delete_group", &["/v1/groups/{id}"], handler!(catalogue::delete_group))
+        .summary("Deletes a group, and the grants to it")
+        .access(Access::Administrator),
+    Route::get("list_group_members", &["/v1/groups/{id}/members"], handler!(catalogue::list_group_members))
+        .summary("Lists who is in a group, by ascending id of the user")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &wire::MEMBERS)),
+    Route::of("PUT", "add_group_member", &["/v1/groups/{id}/members/{userId}"], handler!(catalogue::add_group_member))
+        .summary("Puts a user into a group")
+        .access(Access::Administrator),
+    Route::of("DELETE", "remove_group_member", &["/v1/groups/{id}/members/{userId}"], handler!(catalogue::remove_group_member))
+        .summary("Takes a user out of a group")
+        .access(Access::Administrator),
     Route::get("list_audit_events", &["/v1/audit"], handler!(directory::list_audit_events))
         .summary("Lists what was written, by whom and from where, and failed sign-ins; the newest first")
         .access(Access::Administrator)
@@ -108,7 +238,7 @@ const ROUTES: &[Route] = &[
         .answers(Answer::json(200, &wire::EVENTS)),
 ];
 
-fn failure(error: &Error) -> Response {
+fn failure(error: &Error, _: Millis) -> Response {
     let member = match error {
         Error::Unauthenticated(denied) => Some(("reason", denied.reason())),
         Error::Invalid { field, .. } => Some(("field", field.as_str())),
@@ -117,6 +247,7 @@ fn failure(error: &Error) -> Response {
         | Error::MethodNotAllowed { .. }
         | Error::NotAcceptable { .. }
         | Error::Conflict { .. }
+        | Error::AlreadyExists { .. }
         | Error::TooLarge { .. }
         | Error::TooMany { .. }
         | Error::Unavailable(_)

@@ -3,14 +3,16 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::wire;
-use crate::actions::authenticate::{Caller, Credential, Proof, required};
-use crate::actions::health;
+use crate::actions::authenticate::{Caller, Credential, Hints, Proof, required};
+use crate::actions::permissions::Question;
+use crate::actions::{health, permissions};
 use crate::api::credentials;
 use crate::api::http::{Inbound, Response};
 use crate::api::query::Query;
 use crate::api::route::Call;
+use crate::domain::permission::Permission;
 use crate::domain::secret::PlainToken;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::ports::Cx;
 
 /// What header values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be undone.
@@ -18,28 +20,68 @@ const HEADER_VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 pub(super) async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credential(call.request, call.query)?;
-    let caller = required(cx, credential.as_ref(), call.query.one("app")?).await?;
+    let caller = required(cx, credential.as_ref(), hints(call, None)?).await?;
     Ok(wire::verified(&caller))
 }
 
 pub(super) async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     // A token in the body is what the caller asks about; the headers then say nothing.
     let Some(token) = call.fields().await?.text("token")?.map(PlainToken::new) else { return verify(cx, call).await };
-    let caller = required(cx, Some(&Credential::Token(token)), call.query.one("app")?).await?;
+    let caller = required(cx, Some(&Credential::Token(token)), hints(call, None)?).await?;
     Ok(wire::verified(&caller))
 }
 
 pub(super) async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    for name in ["service", "permission"] {
-        if call.query.one(name)?.is_some() {
-            return Err(Error::invalid(name, "cannot be checked: this version keeps no grants"));
+    let asked = asked(call)?;
+    let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri"));
+    let forwarded = forwarded.map(|url| Query::of_others(url.split_once('?').map_or("", |(_, query)| query)));
+    let credential = credential(call.request, forwarded.as_ref().unwrap_or(call.query))?;
+    let caller = required(cx, credential.as_ref(), hints(call, asked.map(|asked| asked.service_id))?).await?;
+    if let Some(Asked { service_id, permission, .. }) = asked {
+        let question = Question { service_id, user_id: caller.user.id.0, permission };
+        if !permissions::check(cx, &caller, question).await? {
+            return Err(Refusal::NoPermission { permission, service_id }.into());
         }
     }
-    let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri")).unwrap_or_default();
-    let forwarded = Query::of_others(forwarded.split_once('?').map_or("", |(_, query)| query));
-    let credential = credential(call.request, &forwarded)?;
-    let caller = required(cx, credential.as_ref(), call.query.one("app")?).await?;
     Ok(identity(&caller))
+}
+
+pub(super) async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let Asked { service_id, permission, user_id } = asked(call)?.ok_or_else(|| Error::missing("service"))?;
+    let credential = credential(call.request, call.query)?;
+    let caller = required(cx, credential.as_ref(), hints(call, Some(service_id))?).await?;
+    let user_id = user_id.unwrap_or(caller.user.id.0);
+    let question = Question { service_id, user_id, permission };
+    let allowed = permissions::check(cx, &caller, question).await?;
+    Ok(wire::checked(question, allowed))
+}
+
+pub(super) async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let caller = call.caller()?;
+    let questions = wire::questions(&call.fields().await?, caller.user.id.0)?;
+    let answers = permissions::check_all(cx, caller, &questions).await?;
+    Ok(wire::checked_batch(&questions, &answers))
+}
+
+/// What a query asks about.
+#[derive(Clone, Copy)]
+struct Asked {
+    service_id: i64,
+    permission: Permission,
+    user_id: Option<i64>,
+}
+
+/// The question in the query; `service` and `permission` come together or not at all.
+fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
+    let Some(service_id) = call.query.integer("service", i64::MIN, i64::MAX)? else {
+        return if call.query.one("permission")?.is_some() { Err(Error::missing("service")) } else { Ok(None) };
+    };
+    let permission = Permission::parse(call.query.required("permission")?).map_err(|why| Error::invalid("permission", why))?;
+    Ok(Some(Asked { service_id, permission, user_id: call.query.integer("user", i64::MIN, i64::MAX)? }))
+}
+
+fn hints<'a>(call: &'a Call<'_>, service_id: Option<i64>) -> Result<Hints<'a>> {
+    Ok(Hints { app: call.query.one("app")?, service_id })
 }
 
 pub(super) async fn health(cx: &Cx, _: &Call<'_>) -> Result<Response> {

@@ -4,15 +4,21 @@ use serde_json::{Value, json};
 
 use crate::actions::authenticate::{Caller, Proof};
 use crate::actions::health::Health;
+use crate::actions::permissions::Question;
 use crate::api::body::Fields;
 use crate::api::http::Response;
 use crate::api::shape::{Field, Kind, Shape, optional, required};
 use crate::domain::audit::Event;
+use crate::domain::directory::{Api, MAX_NAME, Service, Unit, UnitKind};
 use crate::domain::opaque_token::Session;
+use crate::domain::permission::Permission;
 use crate::domain::secret::Secret;
 use crate::domain::text;
 use crate::domain::user::{Profile, User, UserType, Username};
 use crate::error::Result;
+
+/// How many questions one request may ask.
+const MAX_QUESTIONS: usize = 100;
 
 const USER_TYPE: Kind = Kind::OneOf(&["Administrator", "SYS_Creator", "SYS_Reader"]);
 
@@ -45,6 +51,39 @@ pub(super) const TOKEN: Shape = Shape {
     name: "Token",
     fields: &[optional("token", Kind::Text, "the token to verify, opaque or a JSON Web Token")],
     example: r#"{"token":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}"#,
+};
+
+pub(super) const CHECKED: Shape = Shape {
+    name: "Checked",
+    fields: &[
+        required("allowed", Kind::Boolean, "the answer"),
+        required("service", Kind::Int64, "the service's id"),
+        required("permission", Kind::Text, "the permission"),
+        required("user", Kind::Int64, "the user's id"),
+    ],
+    example: r#"{"allowed":true,"service":1,"permission":"VIEW","user":2}"#,
+};
+
+const QUESTION: Shape = Shape {
+    name: "Question",
+    fields: &[
+        required("service", Kind::Int64, "the service's id"),
+        required("permission", Kind::Text, "ADD, VIEW, MODIFY, DELETE, TEST, GRANT, SHARE, RELEASE or EXPORT"),
+        optional("user", Kind::Int64, "the user's id; default: the caller"),
+    ],
+    example: r#"{"service":1,"permission":"VIEW","user":2}"#,
+};
+
+pub(super) const QUESTIONS: Shape = Shape {
+    name: "Questions",
+    fields: &[required("checks", Kind::List(&QUESTION), "1 to 100 questions")],
+    example: r#"{"checks":[{"service":1,"permission":"VIEW","user":2},{"service":1,"permission":"GRANT"}]}"#,
+};
+
+pub(super) const ANSWERS: Shape = Shape {
+    name: "Answers",
+    fields: &[required("results", Kind::List(&CHECKED), "in the order of the questions")],
+    example: r#"{"results":[{"allowed":true,"service":1,"permission":"VIEW","user":2},{"allowed":false,"service":1,"permission":"GRANT","user":1}]}"#,
 };
 
 pub(super) const HEALTH: Shape = Shape {
@@ -161,6 +200,127 @@ pub(super) const EVENTS: Shape = Shape {
     example: r#"{"items":[{"id":3,"at":1737599864898,"actor":"admin","actorId":1,"address":"203.0.113.9","action":"token_app.delete","target":"ERP","before":{"enable":true},"after":null,"requestId":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}],"next":null}"#,
 };
 
+pub(super) const SERVICE: Shape = Shape {
+    name: "Service",
+    fields: &[
+        required("id", Kind::Int64, "the callers' id"),
+        required("name", Kind::Text, "a name for people, or null"),
+        required("authEnabled", Kind::Boolean, "the authorization switch"),
+        required("creatorId", Kind::Int64, "who created it, or null"),
+        required("createdAt", Kind::Int64, "epoch milliseconds"),
+    ],
+    example: r#"{"id":1,"name":"Orders","authEnabled":true,"creatorId":1,"createdAt":1737599864898}"#,
+};
+
+pub(super) const SERVICES: Shape = Shape {
+    name: "ServicePage",
+    fields: &[required("items", Kind::List(&SERVICE), "by ascending id"), NEXT],
+    example: r#"{"items":[{"id":1,"name":"Orders","authEnabled":true,"creatorId":1,"createdAt":1737599864898}],"next":null}"#,
+};
+
+pub(super) const NEW_SERVICE: Shape = Shape {
+    name: "NewService",
+    fields: &[
+        optional("id", Kind::Int64, "the callers' id; chosen where it is left out"),
+        optional("name", Kind::Text, "1 to 256 characters"),
+        optional("authEnabled", Kind::Boolean, "default true"),
+    ],
+    example: r#"{"id":1,"name":"Orders"}"#,
+};
+
+pub(super) const SERVICE_CHANGE: Shape = Shape {
+    name: "ServiceChange",
+    fields: &[optional("name", Kind::Text, "null removes it"), optional("authEnabled", Kind::Boolean, "the authorization switch")],
+    example: r#"{"authEnabled":false}"#,
+};
+
+pub(super) const API: Shape = Shape {
+    name: "ServiceApi",
+    fields: &[
+        required("id", Kind::Int64, "unique in its service"),
+        required("serviceId", Kind::Int64, "the service's id"),
+        required("name", Kind::Text, "a name for people, or null"),
+        required("authEnabled", Kind::Boolean, "the authorization switch"),
+        required("createdAt", Kind::Int64, "epoch milliseconds"),
+    ],
+    example: r#"{"id":2,"serviceId":1,"name":"List orders","authEnabled":true,"createdAt":1737599864898}"#,
+};
+
+pub(super) const APIS: Shape = Shape {
+    name: "ServiceApiPage",
+    fields: &[required("items", Kind::List(&API), "by ascending id"), NEXT],
+    example: r#"{"items":[{"id":2,"serviceId":1,"name":"List orders","authEnabled":true,"createdAt":1737599864898}],"next":null}"#,
+};
+
+pub(super) const DEPARTMENT: Shape = Shape {
+    name: "Department",
+    fields: &[
+        required("id", Kind::Int64, "the callers' id"),
+        required("name", Kind::Text, "a name for people, or null"),
+        required("parentId", Kind::Int64, "the department above, or null"),
+        required("createdAt", Kind::Int64, "epoch milliseconds"),
+    ],
+    example: r#"{"id":2,"name":"Sales","parentId":1,"createdAt":1737599864898}"#,
+};
+
+pub(super) const DEPARTMENTS: Shape = Shape {
+    name: "DepartmentPage",
+    fields: &[required("items", Kind::List(&DEPARTMENT), "by ascending id"), NEXT],
+    example: r#"{"items":[{"id":2,"name":"Sales","parentId":1,"createdAt":1737599864898}],"next":null}"#,
+};
+
+pub(super) const NEW_DEPARTMENT: Shape = Shape {
+    name: "NewDepartment",
+    fields: &[
+        optional("id", Kind::Int64, "the callers' id; chosen where it is left out"),
+        optional("name", Kind::Text, "1 to 256 characters"),
+        optional("parentId", Kind::Int64, "the department above; it must exist"),
+    ],
+    example: r#"{"name":"Sales","parentId":1}"#,
+};
+
+pub(super) const DEPARTMENT_CHANGE: Shape = Shape {
+    name: "DepartmentChange",
+    fields: &[optional("name", Kind::Text, "null removes it"), optional("parentId", Kind::Int64, "the department above; null for none")],
+    example: r#"{"parentId":null}"#,
+};
+
+pub(super) const GROUP: Shape = Shape {
+    name: "Group",
+    fields: &[
+        required("id", Kind::Int64, "the callers' id"),
+        required("name", Kind::Text, "a name for people, or null"),
+        required("createdAt", Kind::Int64, "epoch milliseconds"),
+    ],
+    example: r#"{"id":3,"name":"Testers","createdAt":1737599864898}"#,
+};
+
+pub(super) const GROUPS: Shape = Shape {
+    name: "GroupPage",
+    fields: &[required("items", Kind::List(&GROUP), "by ascending id"), NEXT],
+    example: r#"{"items":[{"id":3,"name":"Testers","createdAt":1737599864898}],"next":null}"#,
+};
+
+pub(super) const NEW_GROUP: Shape = Shape {
+    name: "NewGroup",
+    fields: &[
+        optional("id", Kind::Int64, "the callers' id; chosen where it is left out"),
+        optional("name", Kind::Text, "1 to 256 characters"),
+    ],
+    example: r#"{"name":"Testers"}"#,
+};
+
+pub(super) const GROUP_CHANGE: Shape =
+    Shape { name: "GroupChange", fields: &[optional("name", Kind::Text, "null removes it")], example: r#"{"name":"Testers"}"# };
+
+const MEMBER: Shape = Shape { name: "Member", fields: &[required("userId", Kind::Int64, "the user's id")], example: r#"{"userId":5}"# };
+
+pub(super) const MEMBERS: Shape = Shape {
+    name: "MemberPage",
+    fields: &[required("items", Kind::List(&MEMBER), "by ascending id"), NEXT],
+    example: r#"{"items":[{"userId":5}],"next":null}"#,
+};
+
 pub(super) const PROBLEM: Shape = Shape {
     name: "Problem",
     fields: &[
@@ -194,6 +354,34 @@ pub(super) fn verified(caller: &Caller) -> Response {
         Proof::Password => json!({ "active": true, "kind": "basic", "user": identity, "expiresAt": null }),
     };
     Response::json(200, &body)
+}
+
+/// What a check answers.
+pub(super) fn checked(question: Question, allowed: bool) -> Response {
+    Response::json(200, &checked_item(question, allowed))
+}
+
+/// What a batch of checks answers, in the order of the questions.
+pub(super) fn checked_batch(questions: &[Question], answers: &[bool]) -> Response {
+    let items: Vec<_> = questions.iter().zip(answers).map(|(question, allowed)| checked_item(*question, *allowed)).collect();
+    Response::json(200, &json!({ "results": items }))
+}
+
+fn checked_item(question: Question, allowed: bool) -> Value {
+    json!({ "allowed": allowed, "service": question.service_id, "permission": question.permission.name(), "user": question.user_id })
+}
+
+/// Reads at most 100 questions; one that names no user is about the caller.
+pub(super) fn questions(fields: &Fields, own_id: i64) -> Result<Vec<Question>> {
+    let items = fields.required_objects("checks", MAX_QUESTIONS)?;
+    let question = |item: &Fields| {
+        Ok(Question {
+            service_id: item.required_integer("service", i64::MIN, i64::MAX)?,
+            user_id: item.integer("user", i64::MIN, i64::MAX)?.unwrap_or(own_id),
+            permission: item.parsed("permission", Permission::parse)?,
+        })
+    };
+    items.iter().map(question).collect()
 }
 
 /// What `/health` answers.
@@ -271,14 +459,27 @@ pub(super) struct UserChange {
 }
 
 /// What is to become of a text.
-enum Text {
+pub(super) enum Text {
     Stays,
     Is(String),
     Goes,
 }
 
 impl Text {
-    fn apply(self, text: &mut Option<String>) {
+    /// Reads a member that may be left out, or null.
+    fn read(fields: &Fields, name: &str, max: usize) -> Result<Self> {
+        match fields.text(name)? {
+            Some("") => Ok(Self::Goes),
+            Some(text) => {
+                text::printable(text, max).map_err(|why| fields.invalid(name, why))?;
+                Ok(Self::Is(text.to_owned()))
+            }
+            None if fields.has(name) => Ok(Self::Goes),
+            None => Ok(Self::Stays),
+        }
+    }
+
+    pub(super) fn apply(self, text: &mut Option<String>) {
         match self {
             Self::Stays => {}
             Self::Is(new) => *text = Some(new),
@@ -293,27 +494,21 @@ impl UserChange {
         name.apply(&mut profile.name);
         email.apply(&mut profile.email);
         phone.apply(&mut profile.phone);
-        profile.user_type = user_type.unwrap_or(profile.user_type);
+        let before = profile.user_type;
+        profile.user_type = user_type.unwrap_or(before);
         profile.enabled = enabled.unwrap_or(profile.enabled);
-        if let Some(roles) = roles {
-            profile.roles = roles;
+        match roles {
+            Some(roles) => profile.roles = roles,
+            // Whoever trusts the roles must see the change of type too.
+            None => {
+                profile.roles.iter_mut().filter(|role| *role == before.name()).for_each(|role| profile.user_type.name().clone_into(role))
+            }
         }
     }
 }
 
 /// Reads what is to become of a user.
 pub(super) fn user_change(fields: &Fields) -> Result<UserChange> {
-    let optional_text = |name: &str| -> Result<Text> {
-        match fields.text(name)? {
-            Some("") => Ok(Text::Goes),
-            Some(text) => {
-                text::printable(text, Profile::MAX_TEXT).map_err(|why| fields.invalid(name, why))?;
-                Ok(Text::Is(text.to_owned()))
-            }
-            None if fields.has(name) => Ok(Text::Goes),
-            None => Ok(Text::Stays),
-        }
-    };
     let wrong_type = || fields.invalid("type", "must be Administrator, SYS_Creator or SYS_Reader");
     let user_type = fields.text("type")?.map(|name| UserType::from_name(name).ok_or_else(wrong_type)).transpose()?;
     let roles = fields.texts("roles")?;
@@ -321,13 +516,39 @@ pub(super) fn user_change(fields: &Fields) -> Result<UserChange> {
         text::printable(role, 128).map_err(|why| fields.invalid("roles", format!("has an item that {why}")))?;
     }
     Ok(UserChange {
-        name: optional_text("name")?,
-        email: optional_text("email")?,
-        phone: optional_text("phone")?,
+        name: Text::read(fields, "name", Profile::MAX_TEXT)?,
+        email: Text::read(fields, "email", Profile::MAX_TEXT)?,
+        phone: Text::read(fields, "phone", Profile::MAX_TEXT)?,
         user_type,
         roles,
         enabled: fields.boolean("enabled")?,
     })
+}
+
+/// A service.
+pub(super) fn service(service: &Service) -> Value {
+    json!({
+        "id": service.id, "name": service.name, "authEnabled": service.auth_enabled, "creatorId": service.creator_id,
+        "createdAt": service.created_at.0,
+    })
+}
+
+/// An API of a service.
+pub(super) fn api(api: &Api) -> Value {
+    json!({ "id": api.id, "serviceId": api.service_id, "name": api.name, "authEnabled": api.auth_enabled, "createdAt": api.created_at.0 })
+}
+
+/// A department or group.
+pub(super) fn unit(unit: &Unit) -> Value {
+    match unit.kind {
+        UnitKind::Department => json!({ "id": unit.id, "name": unit.name, "parentId": unit.parent_id, "createdAt": unit.created_at.0 }),
+        UnitKind::Group => json!({ "id": unit.id, "name": unit.name, "createdAt": unit.created_at.0 }),
+    }
+}
+
+/// Reads what is to become of a name.
+pub(super) fn name(fields: &Fields) -> Result<Text> {
+    Text::read(fields, "name", MAX_NAME)
 }
 
 /// A problem (RFC 9457).

@@ -1,0 +1,128 @@
+//! Who may do what with a service. Cold, a check costs one D1 round trip; warm, none.
+
+use crate::actions::authenticate::Caller;
+use crate::domain::permission::{Permission, Permissions, Standing};
+use crate::domain::trust::Pair;
+use crate::error::{Error, Fault, Refusal, Result};
+use crate::ports::Cx;
+use crate::store::trust::{self, Subject, Wanted};
+
+/// May this user do this with this service?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// The service's id.
+    pub service_id: i64,
+    /// The user's id.
+    pub user_id: i64,
+    /// What they want to do.
+    pub permission: Permission,
+}
+
+/// Answers one question. Who is no administrator may ask about themselves, and about others with GRANT on the service.
+pub async fn check(cx: &Cx, caller: &Caller, question: Question) -> Result<bool> {
+    let answers = check_all(cx, caller, &[question]).await?;
+    answers.first().copied().ok_or_else(|| Error::internal("a question has no answer"))
+}
+
+/// Answers questions in their order, all of them or, where one may not be asked, none.
+pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Result<Vec<bool>> {
+    let own_id = caller.user.id.0;
+    let needs_right = |question: &&Question| question.user_id != own_id && !caller.user.is_administrator();
+    let subjects = questions.iter().map(|question| Pair { service_id: question.service_id, user_id: question.user_id });
+    let askers = questions.iter().filter(needs_right).map(|question| Pair { service_id: question.service_id, user_id: own_id });
+    let pairs: Vec<_> = subjects.chain(askers).collect();
+    let standings = standings(cx, &pairs).await?;
+    let (subjects, askers) = standings.split_at_checked(questions.len()).unwrap_or_default();
+    for (question, asker) in questions.iter().filter(needs_right).zip(askers) {
+        if !asker.allows(Permission::Grant) {
+            return Err(no_permission(Permission::Grant, question.service_id));
+        }
+    }
+    for (question, standing) in questions.iter().zip(subjects) {
+        refuse_unknown(cx, question.service_id, *standing)?;
+        if standing.user.is_none() && cx.config.strict_directory {
+            return Err(Error::not_found("user", question.user_id));
+        }
+    }
+    Ok(questions.iter().zip(subjects).map(|(question, standing)| standing.allows(question.permission)).collect())
+}
+
+/// A user's permissions on a service, and the service's switch. With the switch off, VIEW is among them. `as_administrator` is for callers who
+/// are one, and gives everything. The same callers may ask as in [`check`].
+pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, as_administrator: bool) -> Result<(bool, Permissions)> {
+    check(cx, caller, Question { service_id, user_id, permission: Permission::View }).await?;
+    let standing = standing(cx, Pair { service_id, user_id }).await?;
+    if as_administrator && caller.user.is_administrator() {
+        return Ok((standing.switch, Permissions::ALL));
+    }
+    let is_disabled = standing.user.is_some_and(|user| !user.enabled);
+    let granted = standing.permissions();
+    let permissions = if standing.switch || is_disabled { granted } else { granted.with(Permission::View) };
+    Ok((standing.switch, permissions))
+}
+
+/// A service's switch; on for a service that nobody registered.
+pub async fn switch(cx: &Cx, caller: &Caller, service_id: i64) -> Result<bool> {
+    let standing = standing(cx, Pair { service_id, user_id: caller.user.id.0 }).await?;
+    refuse_unknown(cx, service_id, standing)?;
+    Ok(standing.switch)
+}
+
+/// Refuses a caller who neither has the permission by a grant nor is an administrator; a switch that is off spares nobody.
+pub async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permission) -> Result<()> {
+    if caller.user.is_administrator() {
+        return Ok(());
+    }
+    let standing = standing(cx, Pair { service_id, user_id: caller.user.id.0 }).await?;
+    if standing.permissions().has(permission) { Ok(()) } else { Err(no_permission(permission, service_id)) }
+}
+
+/// Refuses a caller who may not see the service; a switch that is off lets everybody see it.
+pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Result<()> {
+    let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id: caller.user.id.0 }).collect();
+    for (pair, standing) in pairs.iter().zip(standings(cx, &pairs).await?) {
+        if !standing.allows(Permission::View) {
+            return Err(no_permission(Permission::View, pair.service_id));
+        }
+    }
+    Ok(())
+}
+
+fn no_permission(permission: Permission, service_id: i64) -> Error {
+    Refusal::NoPermission { permission, service_id }.into()
+}
+
+fn refuse_unknown(cx: &Cx, service_id: i64, standing: Standing) -> Result<()> {
+    if cx.config.strict_directory && !standing.service_exists {
+        return Err(Error::not_found("service", service_id));
+    }
+    Ok(())
+}
+
+async fn standing(cx: &Cx, pair: Pair) -> Result<Standing> {
+    standings(cx, &[pair]).await?.first().copied().ok_or_else(|| Error::internal("a standing is missing"))
+}
+
+/// How each of the pairs stands, in their order.
+async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
+    let mut loaded = trust::current(cx, &wanted(pairs.iter()), None).await?;
+    let missing: Vec<_> = pairs.iter().filter(|pair| loaded.standing(cx, pair).is_none()).collect();
+    let mut known: Vec<_> = pairs.iter().map(|pair| loaded.standing(cx, pair)).collect();
+    if !missing.is_empty() && !loaded.is_from_copies() {
+        loaded = trust::load(cx, &wanted(missing.into_iter()), None).await?;
+        for (pair, standing) in pairs.iter().zip(&mut known) {
+            *standing = loaded.standing(cx, pair).or(*standing);
+        }
+    }
+    let unknown = || Error::Unavailable(Fault::new("a permission is not remembered while D1 does not answer"));
+    known.into_iter().map(|standing| standing.ok_or_else(unknown)).collect()
+}
+
+/// What to load, each pair once.
+fn wanted<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Wanted> {
+    let mut seen = std::collections::HashSet::new();
+    pairs
+        .filter(|pair| seen.insert(**pair))
+        .map(|pair| Wanted::Standing { subject: Subject::Id(pair.user_id), service_id: pair.service_id })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! Services and their APIs, as administrators manage them; who creates a service gets everything on it.
+
+use serde_json::json;
+
+use crate::actions::authenticate::Caller;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::directory::{Api, Service};
+use crate::error::{Error, Result};
+use crate::ports::Cx;
+use crate::store::{Write, feed, grants, services};
+
+/// Creates a service. Its id is chosen where it is `None`.
+pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, auth_enabled: bool) -> Result<Service> {
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "service.create",
+        target: id.map_or_else(|| "[new]".to_owned(), |id| id.to_string()),
+        before: None,
+        after: Some(json!({ "name": name, "authEnabled": auth_enabled })),
+    };
+    let refused = |text: &str| {
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
+        (services::is_double(text) || grants::is_double(text)).then_some(Error::AlreadyExists { what: "service", id })
+    };
+    let results = Write::of(services::insert(id, name, auth_enabled, by.user.id.0, cx.now))
+        .and(services::insert_creator_grant(by.user.id.0, id, cx.now))
+        .and(feed::directory_changed(cx.now))
+        .deed(deed)
+        .commit(cx, refused)
+        .await?;
+    let row = results.first().and_then(|result| result.rows.first());
+    find(cx, row.ok_or_else(|| Error::internal("a service was created without an id"))?.int64("id")?).await
+}
+
+/// One service.
+pub async fn find(cx: &Cx, id: i64) -> Result<Service> {
+    services::find(cx, id).await?.ok_or_else(|| Error::not_found("service", id))
+}
+
+/// Services by ascending id.
+pub async fn list(cx: &Cx, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
+    services::list(cx, after_id, limit).await
+}
+
+/// Changes a service.
+pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&mut Service)) -> Result<Service> {
+    let before = find(cx, id).await?;
+    let mut after = before.clone();
+    change(&mut after);
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "service.update",
+        target: id.to_string(),
+        before: Some(before.for_audit()),
+        after: Some(after.for_audit()),
+    };
+    Write::of(services::update(id, after.name.as_deref(), after.auth_enabled, cx.now))
+        .and(feed::service_changed(id, cx.now))
+        .deed(deed)
+        .commit(cx, |_| None)
+        .await?;
+    find(cx, id).await
+}
+
+/// Deletes a service with its APIs and all grants on it.
+pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
+    let before = find(cx, id).await?;
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "service.delete",
+        target: id.to_string(),
+        before: Some(before.for_audit()),
+        after: None,
+    };
+    let write = Write::of(services::delete(id)).and(services::delete_apis(id)).and(grants::delete_of_service(id));
+    write.and(feed::service_changed(id, cx.now)).deed(deed).commit(cx, |_| None).await.map(drop)
+}
+
+/// The APIs of a service by ascending id.
+pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Api>> {
+    find(cx, service_id).await?;
+    services::list_apis(cx, service_id, after_id, limit).await
+}
+
+/// Creates or replaces an API.
+pub async fn put_api(cx: &Cx, by: &Caller, service_id: i64, id: i64, name: Option<&str>, auth_enabled: bool) -> Result<Api> {
+    find(cx, service_id).await?;
+    let before = services::find_api(cx, service_id, id).await?;
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "api.put",
+        target: format!("{service_id}/{id}"),
+        before: before.map(|api| json!({ "name": api.name, "authEnabled": api.auth_enabled })),
+        after: Some(json!({ "name": name, "authEnabled": auth_enabled })),
+    };
+    Write::of(services::put_api(service_id, id, name, auth_enabled, cx.now)).deed(deed).commit(cx, |_| None).await?;
+    services::find_api(cx, service_id, id).await?.ok_or_else(|| Error::not_found("api", id))
+}
+
+/// Deletes an API.
+pub async fn delete_api(cx: &Cx, by: &Caller, service_id: i64, id: i64) -> Result<()> {
+    let before = services::find_api(cx, service_id, id).await?.ok_or_else(|| Error::not_found("api", id))?;
+    let deed = Deed {
+        actor: Actor::from(&*by.user),
+        action: "api.delete",
+        target: format!("{service_id}/{id}"),
+        before: Some(json!({ "name": before.name, "authEnabled": before.auth_enabled })),
+        after: None,
+    };
+    Write::of(services::delete_api(service_id, id)).deed(deed).commit(cx, |_| None).await.map(drop)
+}

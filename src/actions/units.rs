@@ -1,0 +1,121 @@
+//! Departments, groups, and who is in them, as administrators manage them.
+
+use crate::actions::authenticate::Caller;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::directory::{Unit, UnitKind};
+use crate::domain::permission::ObjectType;
+use crate::error::{Error, Result};
+use crate::ports::Cx;
+use crate::store::{Write, feed, grants, units};
+
+/// Creates a department or group. Its id is chosen where it is `None`.
+pub async fn create(cx: &Cx, by: &Caller, kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>) -> Result<Unit> {
+    refuse_unknown_parent(cx, parent_id).await?;
+    let unit = Unit { kind, id: id.unwrap_or(0), name: name.map(str::to_owned), parent_id, created_at: cx.now };
+    let target = id.map_or_else(|| "[new]".to_owned(), |id| id.to_string());
+    let deed = deed(by, kind, ["department.create", "group.create"], target, None, Some(&unit));
+    let refused = |text: &str| {
+        let double = || Error::AlreadyExists { what: kind.noun(), id: id.unwrap_or(0).to_string() };
+        units::refused(text).or_else(|| units::is_double(text).then(double))
+    };
+    let [cycle, _] = units::refuse_broken_tree(&[id.unwrap_or(0)]);
+    let results = Write::of(units::insert(kind, id, name, parent_id, cx.now))
+        .and(cycle)
+        .and(feed::directory_changed(cx.now))
+        .deed(deed)
+        .commit(cx, refused)
+        .await?;
+    let row = results.first().and_then(|result| result.rows.first());
+    find(cx, kind, row.ok_or_else(|| Error::internal("a unit was created without an id"))?.int64("id")?).await
+}
+
+/// One department or group.
+pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Unit> {
+    units::find(cx, kind, id).await?.ok_or_else(|| Error::not_found(kind.noun(), id))
+}
+
+/// Departments or groups by ascending id.
+pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
+    units::list(cx, kind, after_id, limit).await
+}
+
+/// Changes a department or group. A department cannot come to lie below itself.
+pub async fn update(cx: &Cx, by: &Caller, kind: UnitKind, id: i64, change: impl FnOnce(&mut Unit)) -> Result<Unit> {
+    let before = find(cx, kind, id).await?;
+    let mut after = before.clone();
+    change(&mut after);
+    refuse_unknown_parent(cx, after.parent_id).await?;
+    let deed = deed(by, kind, ["department.update", "group.update"], id.to_string(), Some(&before), Some(&after));
+    let [cycle, _] = units::refuse_broken_tree(&[id]);
+    Write::of(units::update(kind, id, after.name.as_deref(), after.parent_id))
+        .and(cycle)
+        .and(feed::directory_changed(cx.now))
+        .deed(deed)
+        .commit(cx, units::refused)
+        .await?;
+    find(cx, kind, id).await
+}
+
+/// Deletes a department or group, who is in it, and the grants to it. A department with departments below stays.
+pub async fn delete(cx: &Cx, by: &Caller, kind: UnitKind, id: i64) -> Result<()> {
+    let before = find(cx, kind, id).await?;
+    let deed = deed(by, kind, ["department.delete", "group.delete"], id.to_string(), Some(&before), None);
+    let mut write = Write::of(units::delete(kind, id));
+    if kind == UnitKind::Department {
+        let [_, orphans] = units::refuse_broken_tree(&[id]);
+        write = write.and(orphans);
+    }
+    write
+        .and(units::delete_members(kind, id))
+        .and(grants::delete_of_object(kind.object_type(), id))
+        .and(feed::directory_changed(cx.now))
+        .deed(deed)
+        .commit(cx, units::refused)
+        .await
+        .map(drop)
+}
+
+/// Who is in it, by ascending id of the user.
+pub async fn list_members(cx: &Cx, kind: UnitKind, id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<i64>> {
+    refuse_unknown(cx, kind, id).await?;
+    units::list_members(cx, kind, id, after_id, limit).await
+}
+
+/// Puts a user in, or takes one out. Doing it twice is doing it once.
+pub async fn set_member(cx: &Cx, by: &Caller, kind: UnitKind, id: i64, user_id: i64, is_member: bool) -> Result<()> {
+    refuse_unknown(cx, kind, id).await?;
+    if cx.config.strict_directory && is_member && !units::exists(cx, ObjectType::User, user_id).await? {
+        return Err(Error::not_found("user", user_id));
+    }
+    let (statement, names) = if is_member {
+        (units::insert_member(kind, id, user_id), ["department.add_member", "group.add_member"])
+    } else {
+        (units::delete_member(kind, id, user_id), ["department.remove_member", "group.remove_member"])
+    };
+    let deed = deed(by, kind, names, format!("{id}/{user_id}"), None, None);
+    Write::of(statement).and(feed::membership_changed(user_id, cx.now)).deed(deed).commit(cx, |_| None).await.map(drop)
+}
+
+/// In a strict directory, a department or group must be registered before anybody is in it.
+async fn refuse_unknown(cx: &Cx, kind: UnitKind, id: i64) -> Result<()> {
+    if cx.config.strict_directory { find(cx, kind, id).await.map(drop) } else { Ok(()) }
+}
+
+/// The department above must be registered, in any directory: it is here that it lies.
+async fn refuse_unknown_parent(cx: &Cx, parent_id: Option<i64>) -> Result<()> {
+    let Some(parent_id) = parent_id else { return Ok(()) };
+    let parent = units::find(cx, UnitKind::Department, parent_id).await?;
+    parent.map(drop).ok_or_else(|| Error::invalid("parentId", "must be the id of a department"))
+}
+
+/// `names` are the action's for a department and for a group.
+fn deed(by: &Caller, kind: UnitKind, names: [&'static str; 2], target: String, before: Option<&Unit>, after: Option<&Unit>) -> Deed {
+    let [department, group] = names;
+    Deed {
+        actor: Actor::from(&*by.user),
+        action: if kind == UnitKind::Department { department } else { group },
+        target,
+        before: before.map(Unit::for_audit),
+        after: after.map(Unit::for_audit),
+    }
+}

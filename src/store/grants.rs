@@ -1,0 +1,207 @@
+//! Grants.
+//!
+//! A list reads what its rows cost: every order has an index below (service, type), the total comes from counters where nothing else is
+//! asked, and a page beyond the middle is read from the other end.
+
+use std::fmt::Write;
+
+use crate::domain::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, OrderBy, Test};
+use crate::domain::permission::{ObjectType, Permissions};
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+const COLUMNS: &str =
+    "CAST(g.id AS TEXT) AS id, CAST(g.service_id AS TEXT) AS service_id, g.object_type, CAST(g.object_id AS TEXT) AS object_id,
+    g.permissions, g.creator, g.created_at";
+
+/// The name of whom a grant is given to.
+const OBJECT_NAME: &str = "CASE g.object_type WHEN 'USER' THEN (SELECT COALESCE(u.name, u.username) FROM users u WHERE u.id = g.object_id)
+    ELSE (SELECT d.name FROM units d WHERE d.object_type = g.object_type AND d.id = g.object_id) END";
+
+/// Adds a grant; there must be none of that object on that service. Answers its id.
+#[must_use]
+pub fn insert(service_id: i64, object_type: ObjectType, object_id: i64, permissions: Permissions, creator: bool, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         RETURNING CAST(id AS TEXT) AS id",
+        [
+            Param::Int64(service_id),
+            object_type.name().into(),
+            Param::Int64(object_id),
+            Param::Number(permissions.bits()),
+            creator.into(),
+            now.into(),
+        ],
+    )
+}
+
+/// Whether a refused write means that the grant is there already.
+#[must_use]
+pub fn is_double(text: &str) -> bool {
+    text.contains("grants.service_id")
+}
+
+/// Replaces the permissions of a grant that is no creator's. Answers its id where it was there.
+#[must_use]
+pub fn update(id: i64, permissions: Permissions) -> Statement {
+    Statement::new(
+        "UPDATE grants SET permissions = ?2 WHERE id = ?1 AND creator = 0 RETURNING CAST(id AS TEXT) AS id",
+        [Param::Int64(id), Param::Number(permissions.bits())],
+    )
+}
+
+/// Deletes a grant that is no creator's. Answers its id where it was there.
+#[must_use]
+pub fn delete(id: i64) -> Statement {
+    Statement::new("DELETE FROM grants WHERE id = ?1 AND creator = 0 RETURNING CAST(id AS TEXT) AS id", [Param::Int64(id)])
+}
+
+/// Deletes all grants to an object.
+#[must_use]
+pub fn delete_of_object(object_type: ObjectType, object_id: i64) -> Statement {
+    Statement::new("DELETE FROM grants WHERE object_type = ?1 AND object_id = ?2", [object_type.name().into(), Param::Int64(object_id)])
+}
+
+/// Deletes all grants on a service.
+#[must_use]
+pub fn delete_of_service(service_id: i64) -> Statement {
+    Statement::new("DELETE FROM grants WHERE service_id = ?1", [Param::Int64(service_id)])
+}
+
+/// One grant.
+pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
+    let sql = format!("SELECT {COLUMNS} FROM grants g WHERE g.id = ?1");
+    store::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
+}
+
+/// A page of a list, and how many there are on all pages.
+pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
+    let total = store::query(cx, count(query)).await?.first().map_or(Ok(0), |row| row.number("total"))?;
+    let limit = query.limit.min(total.saturating_sub(query.offset));
+    if limit <= 0 {
+        return Ok(GrantPage { total, grants: Vec::new() });
+    }
+    // The last page costs what the first does.
+    let is_beyond_middle = query.offset > total / 2;
+    let offset = if is_beyond_middle { total - query.offset - limit } else { query.offset };
+    let rows = store::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
+    let item = |row: &Row| Ok((grant(row)?, row.optional_text("object_name")?.map(str::to_owned)));
+    let mut grants = rows.iter().map(item).collect::<Result<Vec<_>>>()?;
+    if is_beyond_middle {
+        grants.reverse();
+    }
+    Ok(GrantPage { total, grants })
+}
+
+fn count(query: &GrantQuery) -> Statement {
+    if query.conditions.is_empty() {
+        let (services, params) = services(query);
+        let sql = format!("SELECT COALESCE(SUM(g.grants), 0) AS total FROM grant_counts g WHERE {services} AND g.object_type = ?2");
+        return Statement::new(sql, params);
+    }
+    let (conditions, params) = conditions(query);
+    Statement::new(format!("SELECT COUNT(*) AS total FROM grants g WHERE {conditions}"), params)
+}
+
+fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statement {
+    let (conditions, mut params) = conditions(query);
+    let name = if query.with_names { OBJECT_NAME } else { "NULL" };
+    let direction = if descending { "DESC" } else { "ASC" };
+    let order = match query.order_by {
+        // Of one service, its id orders nothing; named all the same, so that the index is walked and nothing is sorted.
+        OrderBy::Id if query.service_ids.len() > 1 => format!("g.id {direction}"),
+        OrderBy::Id | OrderBy::ServiceId => format!("g.service_id {direction}, g.object_type {direction}, g.id {direction}"),
+        OrderBy::CreatedAt if query.service_ids.len() > 1 => format!("g.created_at {direction}, g.id {direction}"),
+        OrderBy::CreatedAt => {
+            format!("g.service_id {direction}, g.object_type {direction}, g.created_at {direction}, g.id {direction}")
+        }
+    };
+    params.extend([Param::Number(limit), Param::Number(offset)]);
+    let (limit, offset) = (params.len() - 1, params.len());
+    let sql = format!(
+        "SELECT {COLUMNS}, {name} AS object_name FROM grants g WHERE {conditions} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}"
+    );
+    Statement::new(sql, params)
+}
+
+/// `?1` is the service or the list of them, `?2` the object type.
+fn services(query: &GrantQuery) -> (&'static str, Vec<Param>) {
+    let object_type = Param::from(query.object_type.name());
+    match query.service_ids.as_slice() {
+        [id] => ("g.service_id = CAST(?1 AS INTEGER)", vec![Param::Int64(*id), object_type]),
+        ids => {
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            ("g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))", vec![store::stored_strings(&ids).into(), object_type])
+        }
+    }
+}
+
+fn conditions(query: &GrantQuery) -> (String, Vec<Param>) {
+    let (services, mut params) = services(query);
+    let mut sql = format!("{services} AND g.object_type = ?2");
+    for condition in &query.conditions {
+        condition_sql(condition, &mut sql, &mut params);
+    }
+    (sql, params)
+}
+
+fn condition_sql(condition: &Condition, sql: &mut String, params: &mut Vec<Param>) {
+    let column = match condition.field {
+        GrantField::Id => "g.id",
+        GrantField::ServiceId => "g.service_id",
+        GrantField::ObjectType => "g.object_type",
+        GrantField::ObjectId => "g.object_id",
+        GrantField::CreatedAt => "g.created_at",
+    };
+    let text = match condition.field {
+        GrantField::CreatedAt => "strftime('%Y-%m-%d %H:%M:%S', g.created_at / 1000, 'unixepoch')".to_owned(),
+        _ => format!("CAST({column} AS TEXT)"),
+    };
+    let mut bind = |param: Param| {
+        params.push(param);
+        params.len()
+    };
+    // Writing into a string cannot fail.
+    let _ = match &condition.test {
+        Test::Within(first, last) => {
+            for (operator, bound) in [(">=", first), ("<=", last)] {
+                if let Some(bound) = bound {
+                    let _ = write!(sql, " AND {column} {operator} CAST(?{} AS INTEGER)", bind(Param::Int64(*bound)));
+                }
+            }
+            Ok(())
+        }
+        Test::Among { values, not } => {
+            let not = if *not { "NOT " } else { "" };
+            let value = if condition.field == GrantField::ObjectType { "value" } else { "CAST(value AS INTEGER)" };
+            write!(sql, " AND {column} {not}IN (SELECT {value} FROM json_each(?{}))", bind(store::stored_strings(values).into()))
+        }
+        Test::Like { text: part, at_start, not } => {
+            let not = if *not { "NOT " } else { "" };
+            let index = bind(part.as_str().into());
+            if *at_start {
+                write!(sql, " AND {not}(substr({text}, 1, length(?{index})) = ?{index})")
+            } else {
+                write!(sql, " AND {not}(instr({text}, ?{index}) > 0)")
+            }
+        }
+        Test::Present(true) => write!(sql, " AND {column} IS NOT NULL"),
+        Test::Present(false) => write!(sql, " AND {column} IS NULL"),
+    };
+}
+
+pub(crate) fn grant(row: &Row) -> Result<Grant> {
+    let object_type = ObjectType::parse(row.text("object_type")?).map_err(|_| Error::internal("a stored grant has an unreadable type"))?;
+    let creator = row.flag("creator")?;
+    Ok(Grant {
+        id: row.int64("id")?,
+        service_id: row.int64("service_id")?,
+        object_type,
+        object_id: row.int64("object_id")?,
+        permissions: if creator { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) },
+        creator,
+        created_at: Millis(row.number("created_at")?),
+    })
+}

@@ -1,0 +1,150 @@
+//! Services and their APIs.
+
+use crate::domain::directory::{Api, Service};
+use crate::domain::time::Millis;
+use crate::error::Result;
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled, CAST(creator_id AS TEXT) AS creator_id, created_at";
+const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name, auth_enabled, created_at";
+
+/// The next id that nobody has chosen.
+const NEXT_ID: &str = "(SELECT COALESCE(MAX(id), 0) + 1 FROM services)";
+
+/// Creates a service; its id must be free, and is chosen where it is `None`. Answers its id.
+#[must_use]
+pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_id: i64, now: Millis) -> Statement {
+    Statement::new(
+        format!(
+            "INSERT INTO services (id, name, auth_enabled, creator_id, created_at, modified_at)
+             VALUES (COALESCE(CAST(?1 AS INTEGER), {NEXT_ID}), ?2, ?3, ?4, ?5, ?5) RETURNING CAST(id AS TEXT) AS id"
+        ),
+        [id.map_or(Param::Null, Param::Int64), name.map(str::to_owned).into(), auth_enabled.into(), Param::Int64(creator_id), now.into()],
+    )
+}
+
+/// The grant of who created the service that was inserted last by them: everything.
+#[must_use]
+pub fn insert_creator_grant(creator_id: i64, id: Option<i64>, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at)
+         SELECT COALESCE(CAST(?2 AS INTEGER), MAX(id)), 'USER', CAST(?1 AS INTEGER), 511, 1, ?3 FROM services",
+        [Param::Int64(creator_id), id.map_or(Param::Null, Param::Int64), now.into()],
+    )
+}
+
+/// Registers a service with its switch on, where nobody has.
+#[must_use]
+pub fn register(id: i64, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO services (id, created_at, modified_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
+        [Param::Int64(id), now.into()],
+    )
+}
+
+/// Changes a service's name and switch.
+#[must_use]
+pub fn update(id: i64, name: Option<&str>, auth_enabled: bool, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE services SET name = ?2, auth_enabled = ?3, modified_at = ?4 WHERE id = ?1",
+        [Param::Int64(id), name.map(str::to_owned).into(), auth_enabled.into(), now.into()],
+    )
+}
+
+/// Sets a service's switch, registering it where nobody has.
+#[must_use]
+pub fn set_switch(id: i64, enabled: bool, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO services (id, auth_enabled, created_at, modified_at) VALUES (?1, ?2, ?3, ?3)
+         ON CONFLICT (id) DO UPDATE SET auth_enabled = excluded.auth_enabled, modified_at = excluded.modified_at",
+        [Param::Int64(id), enabled.into(), now.into()],
+    )
+}
+
+/// Sets the switches of all APIs of a service.
+#[must_use]
+pub fn set_api_switches(id: i64, enabled: bool) -> Statement {
+    Statement::new("UPDATE service_apis SET auth_enabled = ?2 WHERE service_id = ?1", [Param::Int64(id), enabled.into()])
+}
+
+/// Deletes a service; its APIs and grants are to go in the same batch.
+#[must_use]
+pub fn delete(id: i64) -> Statement {
+    Statement::new("DELETE FROM services WHERE id = ?1", [Param::Int64(id)])
+}
+
+/// Deletes all APIs of a service.
+#[must_use]
+pub fn delete_apis(service_id: i64) -> Statement {
+    Statement::new("DELETE FROM service_apis WHERE service_id = ?1", [Param::Int64(service_id)])
+}
+
+/// Creates or replaces an API.
+#[must_use]
+pub fn put_api(service_id: i64, id: i64, name: Option<&str>, auth_enabled: bool, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO service_apis (service_id, id, name, auth_enabled, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (service_id, id) DO UPDATE SET name = excluded.name, auth_enabled = excluded.auth_enabled",
+        [Param::Int64(service_id), Param::Int64(id), name.map(str::to_owned).into(), auth_enabled.into(), now.into()],
+    )
+}
+
+/// Deletes an API.
+#[must_use]
+pub fn delete_api(service_id: i64, id: i64) -> Statement {
+    Statement::new("DELETE FROM service_apis WHERE service_id = ?1 AND id = ?2", [Param::Int64(service_id), Param::Int64(id)])
+}
+
+/// Whether a refused write means that the id is taken.
+#[must_use]
+pub fn is_double(text: &str) -> bool {
+    text.contains("services.id")
+}
+
+/// One service.
+pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
+    let sql = format!("SELECT {COLUMNS} FROM services WHERE id = ?1");
+    store::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(service).transpose()
+}
+
+/// Services by ascending id.
+pub async fn list(cx: &Cx, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
+    let sql = format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let params = [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
+    store::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
+}
+
+/// The APIs of a service by ascending id.
+pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Api>> {
+    let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+    let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
+    store::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
+}
+
+/// One API.
+pub async fn find_api(cx: &Cx, service_id: i64, id: i64) -> Result<Option<Api>> {
+    let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id = ?2");
+    let params = [Param::Int64(service_id), Param::Int64(id)];
+    store::query(cx, Statement::new(sql, params)).await?.first().map(api).transpose()
+}
+
+fn service(row: &Row) -> Result<Service> {
+    Ok(Service {
+        id: row.int64("id")?,
+        name: row.optional_text("name")?.map(str::to_owned),
+        auth_enabled: row.flag("auth_enabled")?,
+        creator_id: row.optional_text("creator_id")?.and_then(|id| id.parse().ok()),
+        created_at: Millis(row.number("created_at")?),
+    })
+}
+
+fn api(row: &Row) -> Result<Api> {
+    Ok(Api {
+        service_id: row.int64("service_id")?,
+        id: row.int64("id")?,
+        name: row.optional_text("name")?.map(str::to_owned),
+        auth_enabled: row.flag("auth_enabled")?,
+        created_at: Millis(row.number("created_at")?),
+    })
+}

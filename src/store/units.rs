@@ -1,0 +1,159 @@
+//! Departments, groups, and who is in them.
+
+use crate::domain::directory::{Unit, UnitKind};
+use crate::domain::permission::ObjectType;
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
+
+/// Creates a department or group; its id must be free, and is chosen where it is `None`. Answers its id.
+#[must_use]
+pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO units (object_type, id, name, parent_id, created_at)
+         VALUES (?1, COALESCE(CAST(?2 AS INTEGER), (SELECT COALESCE(MAX(id), 0) + 1 FROM units WHERE object_type = ?1)), ?3, ?4, ?5)
+         RETURNING CAST(id AS TEXT) AS id",
+        [
+            kind.object_type().name().into(),
+            id.map_or(Param::Null, Param::Int64),
+            name.map(str::to_owned).into(),
+            parent_id.map_or(Param::Null, Param::Int64),
+            now.into(),
+        ],
+    )
+}
+
+/// Changes the name and the department above.
+#[must_use]
+pub fn update(kind: UnitKind, id: i64, name: Option<&str>, parent_id: Option<i64>) -> Statement {
+    Statement::new(
+        "UPDATE units SET name = ?3, parent_id = ?4 WHERE object_type = ?1 AND id = ?2",
+        [kind.object_type().name().into(), Param::Int64(id), name.map(str::to_owned).into(), parent_id.map_or(Param::Null, Param::Int64)],
+    )
+}
+
+/// Deletes a department or group; who is in it, and the grants to it, are to go in the same batch.
+#[must_use]
+pub fn delete(kind: UnitKind, id: i64) -> Statement {
+    Statement::new("DELETE FROM units WHERE object_type = ?1 AND id = ?2", [kind.object_type().name().into(), Param::Int64(id)])
+}
+
+/// Refuses the whole batch where one of these departments now lies below itself, or where one that is gone has departments below.
+#[must_use]
+pub fn refuse_broken_tree(ids: &[i64]) -> [Statement; 2] {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    let ids = Param::from(store::stored_strings(&ids));
+    // NULL is what the table refuses; the words are for `refused`.
+    let cycle = Statement::new(
+        "INSERT INTO units (object_type, id, created_at) SELECT NULL, 0, 0 WHERE EXISTS (
+           WITH RECURSIVE above (start, id) AS (
+             SELECT id, parent_id FROM units
+               WHERE object_type = 'DEPT' AND parent_id IS NOT NULL AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))
+             UNION
+             SELECT a.start, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id WHERE d.parent_id IS NOT NULL)
+           SELECT 1 FROM above WHERE start = id)",
+        [ids.clone()],
+    );
+    let orphans = Statement::new(
+        "INSERT INTO units (object_type, id, created_at) SELECT 'DEPT', 0, NULL WHERE EXISTS (
+           SELECT 1 FROM json_each(?1) gone JOIN units d ON d.parent_id = CAST(gone.value AS INTEGER)
+             WHERE NOT EXISTS (SELECT 1 FROM units u WHERE u.object_type = 'DEPT' AND u.id = CAST(gone.value AS INTEGER)))",
+        [ids],
+    );
+    [cycle, orphans]
+}
+
+/// What a refused write means.
+#[must_use]
+pub fn refused(text: &str) -> Option<Error> {
+    if text.contains("units.object_type") && text.contains("NOT NULL") {
+        return Some(Error::Conflict { why: "a department would lie below itself".to_owned() });
+    }
+    text.contains("units.created_at").then(|| Error::Conflict { why: "there are departments below it".to_owned() })
+}
+
+/// Whether a refused write means that the id is taken.
+#[must_use]
+pub fn is_double(text: &str) -> bool {
+    text.contains("UNIQUE") && text.contains("units.")
+}
+
+/// Puts a user in. Being in twice is being in.
+#[must_use]
+pub fn insert_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
+    Statement::new(
+        "INSERT INTO memberships (user_id, object_type, object_id) VALUES (?3, ?1, ?2) ON CONFLICT DO NOTHING",
+        [kind.object_type().name().into(), Param::Int64(id), Param::Int64(user_id)],
+    )
+}
+
+/// Takes a user out.
+#[must_use]
+pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM memberships WHERE user_id = ?3 AND object_type = ?1 AND object_id = ?2",
+        [kind.object_type().name().into(), Param::Int64(id), Param::Int64(user_id)],
+    )
+}
+
+/// Takes everybody out.
+#[must_use]
+pub fn delete_members(kind: UnitKind, id: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM memberships WHERE object_type = ?1 AND object_id = ?2",
+        [kind.object_type().name().into(), Param::Int64(id)],
+    )
+}
+
+/// Takes a user out of everything.
+#[must_use]
+pub fn delete_memberships(user_id: i64) -> Statement {
+    Statement::new("DELETE FROM memberships WHERE user_id = ?1", [Param::Int64(user_id)])
+}
+
+/// One department or group.
+pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
+    let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id = ?2");
+    let params = [kind.object_type().name().into(), Param::Int64(id)];
+    store::query(cx, Statement::new(sql, params)).await?.first().map(|row| unit(kind, row)).transpose()
+}
+
+/// Departments or groups by ascending id.
+pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
+    let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+    let params = [kind.object_type().name().into(), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
+    store::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
+}
+
+/// Who is in a department or group, by ascending id of the user.
+pub async fn list_members(cx: &Cx, kind: UnitKind, id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<i64>> {
+    let statement = Statement::new(
+        "SELECT CAST(user_id AS TEXT) AS user_id FROM memberships WHERE object_type = ?1 AND object_id = ?2 AND user_id > ?3
+         ORDER BY user_id LIMIT ?4",
+        [kind.object_type().name().into(), Param::Int64(id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
+    );
+    store::query(cx, statement).await?.iter().map(|row| row.int64("user_id")).collect()
+}
+
+/// Whether the object of a grant is registered: a user, a department or a group.
+pub async fn exists(cx: &Cx, object_type: ObjectType, id: i64) -> Result<bool> {
+    let sql = match object_type {
+        ObjectType::User => "SELECT 1 AS found FROM users WHERE id = ?1 AND ?2 = 'USER'",
+        ObjectType::Dept | ObjectType::Group => "SELECT 1 AS found FROM units WHERE id = ?1 AND object_type = ?2",
+    };
+    let statement = Statement::new(sql, [Param::Int64(id), object_type.name().into()]);
+    Ok(!store::query(cx, statement).await?.is_empty())
+}
+
+fn unit(kind: UnitKind, row: &Row) -> Result<Unit> {
+    Ok(Unit {
+        kind,
+        id: row.int64("id")?,
+        name: row.optional_text("name")?.map(str::to_owned),
+        parent_id: row.optional_text("parent_id")?.and_then(|id| id.parse().ok()),
+        created_at: Millis(row.number("created_at")?),
+    })
+}
