@@ -12,6 +12,7 @@ pub mod services;
 pub mod sessions;
 pub mod sign_in;
 pub mod token_apps;
+pub mod transfer;
 pub mod units;
 pub mod users;
 pub mod verify_token;

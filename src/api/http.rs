@@ -26,15 +26,29 @@ pub trait Inbound {
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>>;
 }
 
+/// The further pages of a long body, made one by one as they are asked for; `None` is the end.
+pub type Pages = Box<dyn FnMut() -> LocalFuture<'static, Option<Result<String, Error>>>>;
+
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
+    /// The body, or its beginning.
     pub body: String,
+    /// What follows, where the body is too long to be held.
+    pub pages: Option<Pages>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Response {
@@ -47,13 +61,20 @@ impl Response {
     /// An answer of another content type.
     #[must_use]
     pub fn text(status: u16, content_type: &str, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into(), pages: None }
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
+        Self { status, headers: Vec::new(), body: String::new(), pages: None }
+    }
+
+    /// Lets further pages follow the body.
+    #[must_use]
+    pub fn followed_by(mut self, pages: Pages) -> Self {
+        self.pages = Some(pages);
+        self
     }
 
     /// Adds a header.

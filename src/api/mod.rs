@@ -133,6 +133,7 @@ fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
 fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response: Response) -> Response {
     if request.method() == "HEAD" {
         response.body.clear();
+        response.pages = None;
     }
     let mut response = with_standard_headers(response, request_id);
     let Some(cx) = cx else { return response };

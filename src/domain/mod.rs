@@ -16,5 +16,6 @@ pub mod snapshot;
 pub mod text;
 pub mod time;
 pub mod token_app;
+pub mod transfer;
 pub mod trust;
 pub mod user;

@@ -13,7 +13,7 @@ use worker::{Context, Env, Headers, Request, Response as WorkerResponse, Schedul
 
 use crate::actions::housekeeping;
 use crate::api;
-use crate::api::http::{Inbound as _, Response};
+use crate::api::http::{Inbound as _, Pages, Response};
 use crate::domain::config::Config;
 use crate::domain::opaque_token;
 use crate::domain::time::Millis;
@@ -33,7 +33,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<W
     let request_id = Random.id();
     let request = match WorkerRequest::new(request) {
         Ok(request) => request,
-        Err(error) => return outbound(&api::unreadable(&request_id, &error)),
+        Err(error) => return outbound(api::unreadable(&request_id, &error)),
     };
     #[cfg(feature = "panic_probe")]
     #[expect(clippy::panic, reason = "the feature exists for this, and is never part of a deployment")]
@@ -42,15 +42,15 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<W
     }
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return outbound(&api::refuse(&request, &request_id, now(), problems)),
+        Err(problems) => return outbound(api::refuse(&request, &request_id, now(), problems)),
     };
     let address = request.header("cf-connecting-ip");
     let background = Rc::new(Background(context));
     let cx = match cx(&env, config, background, request_id.clone(), address) {
         Ok(cx) => cx,
-        Err(problem) => return outbound(&api::refuse(&request, &request_id, now(), vec![problem])),
+        Err(problem) => return outbound(api::refuse(&request, &request_id, now(), vec![problem])),
     };
-    outbound(&api::handle(&cx, &request).await)
+    outbound(api::handle(&cx, &request).await)
 }
 
 #[event(scheduled)]
@@ -95,16 +95,31 @@ fn now() -> Millis {
     Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
-fn outbound(response: &Response) -> worker::Result<WorkerResponse> {
+fn outbound(response: Response) -> worker::Result<WorkerResponse> {
     let headers = Headers::new();
     for (name, value) in &response.headers {
         headers.append(name, value)?;
     }
-    let built = match response.status {
-        204 | 304 => WorkerResponse::empty(),
-        _ => WorkerResponse::from_bytes(response.body.as_bytes().to_vec()),
+    let built = match (response.status, response.pages) {
+        (204 | 304, _) => WorkerResponse::empty(),
+        (_, None) => WorkerResponse::from_bytes(response.body.into_bytes()),
+        (_, Some(pages)) => WorkerResponse::from_stream(stream(response.body, pages)),
     };
     Ok(built?.with_status(response.status).with_headers(headers))
+}
+
+/// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.
+fn stream(begin: String, pages: Pages) -> impl futures_util::TryStream<Ok = Vec<u8>, Error = worker::Error> + 'static {
+    let begin = futures_util::stream::once(async move { Ok(begin.into_bytes()) });
+    let rest = futures_util::stream::unfold(pages, |mut pages| async move {
+        let page = pages().await?;
+        let broken = |error| {
+            ConsoleLog.line(&format!("a long answer broke off: {error:?}"));
+            worker::Error::RustError("the answer broke off".to_owned())
+        };
+        Some((page.map(String::into_bytes).map_err(broken), pages))
+    });
+    futures_util::StreamExt::chain(begin, rest)
 }
 
 struct Random;

@@ -68,7 +68,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
         let _ = write!(sql, "{condition}{}", params.len());
     }
     params.push(Param::Number(filter.limit));
-    let _ = write!(sql, " ORDER BY id DESC LIMIT ?{}", params.len());
+    let _ = write!(sql, " ORDER BY audit_events.id DESC LIMIT ?{}", params.len());
     store::query(cx, Statement::new(sql, params)).await?.iter().map(event).collect()
 }
 

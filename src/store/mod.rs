@@ -1,4 +1,6 @@
 //! Every SQL string and every KV key. One noun a file; no decisions, and no statuses.
+//!
+//! ids are selected as text (`CAST(id AS TEXT) AS id`), so `ORDER BY` names the table's column (`users.id`): the bare name would be the text.
 
 pub mod audit;
 pub mod feed;
@@ -9,6 +11,7 @@ pub mod sign_in_failures;
 pub mod snapshot;
 pub mod standings;
 pub mod token_apps;
+pub mod transfer;
 pub mod trust;
 pub mod units;
 pub mod users;

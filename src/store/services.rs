@@ -110,14 +110,14 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
 
 /// Services by ascending id.
 pub async fn list(cx: &Cx, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
-    let sql = format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let sql = format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY services.id LIMIT ?2");
     let params = [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
     store::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
 }
 
 /// The APIs of a service by ascending id.
 pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Api>> {
-    let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+    let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY service_apis.id LIMIT ?3");
     let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
     store::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
 }

@@ -123,7 +123,7 @@ pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
 
 /// Departments or groups by ascending id.
 pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
-    let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+    let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3");
     let params = [kind.object_type().name().into(), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
     store::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
 }
@@ -132,7 +132,7 @@ pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) ->
 pub async fn list_members(cx: &Cx, kind: UnitKind, id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<i64>> {
     let statement = Statement::new(
         "SELECT CAST(user_id AS TEXT) AS user_id FROM memberships WHERE object_type = ?1 AND object_id = ?2 AND user_id > ?3
-         ORDER BY user_id LIMIT ?4",
+         ORDER BY memberships.user_id LIMIT ?4",
         [kind.object_type().name().into(), Param::Int64(id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
     );
     store::query(cx, statement).await?.iter().map(|row| row.int64("user_id")).collect()

@@ -170,6 +170,37 @@ fn int64_ids_keep_their_full_range() {
 }
 
 #[test]
+fn lists_are_in_the_order_of_numbers_and_not_of_digits() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for id in [9, 10, 100, 11, 2] {
+        assert_eq!(isolate.administer("POST", "/v1/services", &json!({ "id": id })).status, 201);
+        isolate.administer("PUT", &format!("/v1/services/2/apis/{id}"), &json!({}));
+        isolate.administer("POST", "/v1/departments", &json!({ "id": id }));
+        isolate.administer("PUT", &format!("/v1/groups/1/members/{id}"), &Value::Null);
+        isolate.administer("POST", "/v1/users", &json!({ "username": format!("user {id}") }));
+        isolate.administer("POST", "/v1/users", &json!({ "username": format!("other {id}") }));
+    }
+    isolate.administer("PUT", "/v1/services/2/apis/9", &json!({}));
+    for id in [9, 10, 100, 11] {
+        isolate.administer("PUT", &format!("/v1/services/2/apis/{id}"), &json!({}));
+    }
+    let ids = |path: &str, member: &str| -> Vec<i64> {
+        let page = json_of(&isolate.administer("GET", path, &Value::Null));
+        page["items"].as_array().into_iter().flatten().filter_map(|item| item[member].as_i64()).collect()
+    };
+    for (path, member) in
+        [("/v1/services", "id"), ("/v1/services/2/apis", "id"), ("/v1/departments", "id"), ("/v1/groups/1/members", "userId")]
+    {
+        assert_eq!(ids(path, member), [2, 9, 10, 11, 100], "{path}");
+    }
+    let users = ids("/v1/users", "id");
+    assert!(users.len() > 10 && users.is_sorted(), "{users:?}");
+    let events = ids("/v1/audit", "id");
+    assert!(events.len() > 10 && events.iter().rev().is_sorted(), "{events:?}");
+}
+
+#[test]
 fn cors_is_off_unless_origins_are_listed() {
     let world = World::new();
     let page = "https://app.example";

@@ -15,4 +15,5 @@ mod routes;
 mod sign_in;
 mod staleness;
 mod support;
+mod transfer;
 mod vectors;

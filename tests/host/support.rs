@@ -93,6 +93,16 @@ impl Isolate<'_> {
     }
 
     pub async fn answer(&self, request: &Request) -> Response {
+        let mut response = self.answer_begun(request).await;
+        if let Some(mut pages) = response.pages.take() {
+            while let Some(page) = pages().await {
+                response.body.push_str(&page.expect("a page"));
+            }
+        }
+        response
+    }
+
+    async fn answer_begun(&self, request: &Request) -> Response {
         match &self.config {
             Ok(_) => api::handle(&self.cx(), request).await,
             Err(problems) => api::refuse(request, "00000000-0000-4000-8000-000000000000", self.world.now.get(), problems.clone()),

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod directory;
+mod transfer;
 mod verification;
 mod wire;
 
@@ -47,6 +48,11 @@ const USERS_QUERY: &[Field] = &[
 ];
 const PAGE_QUERY: &[Field] =
     &[optional("limit", Kind::Int64, "1 to 500, default 50"), optional("cursor", Kind::Text, "the `next` of the page before")];
+const FORMAT_QUERY: &[Field] = &[optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson")];
+const EXPORT_QUERY: &[Field] = &[
+    optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson"),
+    optional("after", Kind::Text, "the last line that an interrupted export brought: this one goes on behind it"),
+];
 const AUDIT_QUERY: &[Field] = &[
     optional("actor", Kind::Text, "only of this user name"),
     optional("action", Kind::Text, "only this action, for example token_app.update"),
@@ -231,6 +237,20 @@ const ROUTES: &[Route] = &[
     Route::of("DELETE", "remove_group_member", &["/v1/groups/{id}/members/{userId}"], handler!(catalogue::remove_group_member))
         .summary("Takes a user out of a group")
         .access(Access::Administrator),
+    Route::of("POST", "import_grants", &["/v1/grants/import"], handler!(transfer::import))
+        .summary("Writes up to 1 MiB of records (services, APIs, departments, groups, members, grants), all of them or none; twice is once")
+        .access(Access::Administrator)
+        .query(FORMAT_QUERY)
+        .body(&wire::RECORD)
+        .answers(Answer::json(200, &wire::IMPORTED)),
+    Route::get("export_grants", &["/v1/grants/export"], handler!(transfer::export))
+        .summary("Streams all records, so that they import into an empty Postern as the same state")
+        .access(Access::Administrator)
+        .query(EXPORT_QUERY)
+        .answers(Answer::text(
+            200,
+            "{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":2,\"permissions\":[\"VIEW\"]}",
+        )),
     Route::get("list_audit_events", &["/v1/audit"], handler!(directory::list_audit_events))
         .summary("Lists what was written, by whom and from where, and failed sign-ins; the newest first")
         .access(Access::Administrator)

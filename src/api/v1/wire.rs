@@ -1,6 +1,6 @@
 //! What the JSON of `/v1` looks like.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::actions::authenticate::{Caller, Proof};
 use crate::actions::health::Health;
@@ -14,8 +14,12 @@ use crate::domain::opaque_token::Session;
 use crate::domain::permission::Permission;
 use crate::domain::secret::Secret;
 use crate::domain::text;
+use crate::domain::transfer::LineError;
 use crate::domain::user::{Profile, User, UserType, Username};
 use crate::error::Result;
+
+/// How many wrong lines an import tells.
+const MAX_LINE_ERRORS: usize = 100;
 
 /// How many questions one request may ask.
 const MAX_QUESTIONS: usize = 100;
@@ -321,6 +325,29 @@ pub(super) const MEMBERS: Shape = Shape {
     example: r#"{"items":[{"userId":5}],"next":null}"#,
 };
 
+pub(super) const RECORD: Shape = Shape {
+    name: "DirectoryRecord",
+    fields: &[
+        required("record", Kind::OneOf(&["service", "api", "department", "group", "member", "grant"]), "one such object a line"),
+        optional("serviceId", Kind::Int64, "of an api or a grant"),
+        optional("id", Kind::Int64, "of a service, an api, a department or a group"),
+        optional("name", Kind::Text, "of the same"),
+        optional("parentId", Kind::Int64, "of a department"),
+        optional("authEnabled", Kind::Boolean, "of a service or an api, default true"),
+        optional("creatorId", Kind::Int64, "of a service: the user who created it"),
+        optional("authObjectType", Kind::OneOf(&["USER", "DEPT", "GROUP"]), "of a grant; DEPT or GROUP of a member"),
+        optional("authObjectId", Kind::Int64, "of the same"),
+        optional("userId", Kind::Int64, "of a member"),
+        optional("permissions", Kind::Texts, "of a grant; in CSV joined by |"),
+        optional("creator", Kind::Boolean, "of a grant, default false"),
+        optional("createdAt", Kind::Int64, "epoch milliseconds, default now"),
+    ],
+    example: r#"{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":2,"permissions":["VIEW"]}"#,
+};
+
+pub(super) const IMPORTED: Shape =
+    Shape { name: "Imported", fields: &[required("imported", Kind::Int64, "how many records")], example: r#"{"imported":1}"# };
+
 pub(super) const PROBLEM: Shape = Shape {
     name: "Problem",
     fields: &[
@@ -501,7 +528,8 @@ impl UserChange {
             Some(roles) => profile.roles = roles,
             // Whoever trusts the roles must see the change of type too.
             None => {
-                profile.roles.iter_mut().filter(|role| *role == before.name()).for_each(|role| profile.user_type.name().clone_into(role))
+                let renamed = profile.roles.iter_mut().filter(|role| *role == before.name());
+                renamed.for_each(|role| profile.user_type.name().clone_into(role));
             }
         }
     }
@@ -523,6 +551,20 @@ pub(super) fn user_change(fields: &Fields) -> Result<UserChange> {
         roles,
         enabled: fields.boolean("enabled")?,
     })
+}
+
+/// What an import answers.
+pub(super) fn imported(count: usize) -> Response {
+    Response::json(200, &json!({ "imported": count }))
+}
+
+/// What an import answers that wrote nothing: what is wrong with which line, at most 100 of them.
+pub(super) fn import_refused(errors: &[LineError]) -> Response {
+    let detail = format!("{} lines are wrong, nothing was written", errors.len());
+    let error = |error: &LineError| json!({ "line": error.line, "field": error.field, "why": error.why });
+    let mut body = problem_body(400, &detail);
+    body.insert("errors".to_owned(), errors.iter().take(MAX_LINE_ERRORS).map(error).collect());
+    problem_response(400, &body)
 }
 
 /// A service.
@@ -553,6 +595,14 @@ pub(super) fn name(fields: &Fields) -> Result<Text> {
 
 /// A problem (RFC 9457).
 pub(super) fn problem(status: u16, detail: &str, member: Option<(&str, &str)>) -> Response {
+    let mut body = problem_body(status, detail);
+    if let Some((name, value)) = member {
+        body.insert(name.to_owned(), json!(value));
+    }
+    problem_response(status, &body)
+}
+
+fn problem_body(status: u16, detail: &str) -> Map<String, Value> {
     let title = match status {
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -567,9 +617,10 @@ pub(super) fn problem(status: u16, detail: &str, member: Option<(&str, &str)>) -
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     };
-    let mut body = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
-    if let (Some((name, value)), Value::Object(members)) = (member, &mut body) {
-        members.insert(name.to_owned(), json!(value));
-    }
-    Response { headers: vec![("content-type", "application/problem+json".to_owned())], ..Response::json(status, &body) }
+    let members = [("type", json!("about:blank")), ("title", json!(title)), ("status", json!(status)), ("detail", json!(detail))];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn problem_response(status: u16, body: &Map<String, Value>) -> Response {
+    Response::text(status, "application/problem+json", Value::Object(body.clone()).to_string())
 }
