@@ -5,6 +5,7 @@
 #![expect(clippy::format_push_string, reason = "what a test prints need not be fast")]
 
 mod access;
+mod checks;
 mod errors;
 mod forgeries;
 mod golden;

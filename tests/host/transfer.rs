@@ -69,7 +69,7 @@ fn an_interrupted_export_goes_on_behind_its_last_line() {
 }
 
 fn percent_encode(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 #[test]

@@ -524,14 +524,13 @@ impl UserChange {
         let before = profile.user_type;
         profile.user_type = user_type.unwrap_or(before);
         profile.enabled = enabled.unwrap_or(profile.enabled);
-        match roles {
-            Some(roles) => profile.roles = roles,
-            // Whoever trusts the roles must see the change of type too.
-            None => {
-                let renamed = profile.roles.iter_mut().filter(|role| *role == before.name());
-                renamed.for_each(|role| profile.user_type.name().clone_into(role));
-            }
+        if let Some(roles) = roles {
+            profile.roles = roles;
+            return;
         }
+        // Whoever trusts the roles must see the change of type too.
+        let renamed = profile.roles.iter_mut().filter(|role| *role == before.name());
+        renamed.for_each(|role| profile.user_type.name().clone_into(role));
     }
 }
 
