@@ -106,6 +106,29 @@ async function signedTokens() {
   const forged = await send("GET", `/v1/verify?token=${withOneBitFlipped(token)}`);
   check("401", forged.status === 401);
   check("the reason is bad_signature", forged.json?.reason === "bad_signature");
+  return { token, userId: good.json?.user?.id };
+}
+
+async function grants(admin, { token, userId }) {
+  title("Alice is given the permission to test service 1, and nothing else");
+  const grant = await send("POST", "/api/v1/services/1/auth", {
+    basic: admin,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ authObjectType: "USER", authObjectId: userId, permissions: ["TEST"] }),
+  });
+  check("200", grant.status === 200);
+
+  title("Her token and her permission are checked in one hop");
+  const yes = await send("GET", `/v1/check?service=1&permission=TEST&token=${token}`);
+  check('"allowed":true', yes.status === 200 && yes.json?.allowed === true);
+  const no = await send("GET", `/v1/check?service=1&permission=DELETE&token=${token}`);
+  check('"allowed":false', no.status === 200 && no.json?.allowed === false);
+
+  title("The grant is taken back, and that is in force at once");
+  const revoked = await send("DELETE", `/api/v1/services/auth/${grant.json?.data?.id}`, { basic: admin });
+  check("200", revoked.status === 200);
+  const over = await send("GET", `/v1/check?service=1&permission=TEST&token=${token}`);
+  check('"allowed":false', over.status === 200 && over.json?.allowed === false);
 }
 
 async function opaqueTokens(admin) {
@@ -150,7 +173,8 @@ try {
   url = worker.url;
 
   await tokenApps(admin);
-  await signedTokens();
+  const alice = await signedTokens();
+  await grants(admin, alice);
   await opaqueTokens(admin);
 } catch (error) {
   failures += 1;

@@ -1,8 +1,8 @@
 //! Who may do what with a service. Cold, a check costs one D1 round trip; warm, none.
 
 use crate::actions::authenticate::Caller;
+use crate::domain::feed::Pair;
 use crate::domain::permission::{Permission, Permissions, Standing};
-use crate::domain::trust::Pair;
 use crate::error::{Error, Fault, Refusal, Result};
 use crate::ports::Cx;
 use crate::store::trust::{self, Subject, Wanted};

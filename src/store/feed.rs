@@ -1,8 +1,8 @@
 //! The change feed: what isolates must forget.
 
+use crate::domain::feed::ChangeKind;
 use crate::domain::permission::ObjectType;
 use crate::domain::time::Millis;
-use crate::domain::trust::ChangeKind;
 use crate::domain::user::{UserId, Username};
 use crate::ports::{Param, Statement};
 

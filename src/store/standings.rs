@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::domain::feed::Pair;
 use crate::domain::permission::{Permissions, Standing, StandingUser};
-use crate::domain::trust::Pair;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::{self, trust::Subject};

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::domain::directory::UnitKind;
 use crate::domain::permission::{ObjectType, Permissions};
+use crate::domain::record::Record;
 use crate::domain::time::Millis;
-use crate::domain::transfer::Record;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;

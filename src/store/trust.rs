@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use crate::domain::feed::{Change, ChangeKind, MAX_APPS, MAX_CHANGES, Pair, Reading};
 use crate::domain::opaque_token::Session;
 use crate::domain::permission::Standing;
 use crate::domain::secret::HashedToken;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Millis;
 use crate::domain::token_app::{self, MAX_CANDIDATES, Selection, TokenApp};
-use crate::domain::trust::{Change, ChangeKind, Freshness, MAX_APPS, MAX_CHANGES, Pair, Reading};
+use crate::domain::trust::Freshness;
 use crate::domain::user::{User, UserId, Username};
 use crate::error::{Error, Fault, Result};
 use crate::ports::{Cx, Param, Rows, Statement};

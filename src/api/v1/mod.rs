@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod directory;
+mod shapes;
 mod transfer;
 mod verification;
 mod wire;
@@ -22,7 +23,7 @@ pub const DIALECT: Dialect = Dialect {
     takes_parameters: false,
     routes: ROUTES,
     failure,
-    failure_shape: &wire::PROBLEM,
+    failure_shape: &shapes::PROBLEM,
     failure_type: "application/problem+json",
 };
 
@@ -66,13 +67,13 @@ const ROUTES: &[Route] = &[
     Route::get("verify", &["/v1/verify"], handler!(verification::verify))
         .summary("Verifies the credential of the request and tells whose it is")
         .query(VERIFY_QUERY)
-        .answers(Answer::json(200, &wire::VERIFIED)),
+        .answers(Answer::json(200, &shapes::VERIFIED)),
     Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verification::verify_posted))
         .summary("Verifies the token in the body, else the credential of the request")
         .writes(false)
         .query(VERIFY_QUERY)
-        .body(&wire::TOKEN)
-        .answers(Answer::json(200, &wire::VERIFIED)),
+        .body(&shapes::TOKEN)
+        .answers(Answer::json(200, &shapes::VERIFIED)),
     Route::get("forward_auth", &["/v1/forward-auth"], handler!(verification::forward_auth))
         .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
         .query(FORWARD_QUERY)
@@ -85,46 +86,46 @@ const ROUTES: &[Route] = &[
     Route::get("check", &["/v1/check"], handler!(verification::check))
         .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
         .query(CHECK_QUERY)
-        .answers(Answer::json(200, &wire::CHECKED)),
+        .answers(Answer::json(200, &shapes::CHECKED)),
     Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(verification::check_batch))
         .summary("Answers up to 100 such questions, in their order")
         .access(Access::SignedIn)
         .writes(false)
-        .body(&wire::QUESTIONS)
-        .answers(Answer::json(200, &wire::ANSWERS)),
+        .body(&shapes::QUESTIONS)
+        .answers(Answer::json(200, &shapes::ANSWERS)),
     Route::get("health", &["/health"], handler!(verification::health))
         .summary("Tells whether verification works, and whether D1 and KV answer")
-        .answers(Answer::json(200, &wire::HEALTH)),
+        .answers(Answer::json(200, &shapes::HEALTH)),
     Route::get("list_users", &["/v1/users"], handler!(directory::list_users))
         .summary("Lists users by ascending id")
         .access(Access::Administrator)
         .query(USERS_QUERY)
-        .answers(Answer::json(200, &wire::USERS)),
+        .answers(Answer::json(200, &shapes::USERS)),
     Route::of("POST", "create_user", &["/v1/users"], handler!(directory::create_user))
         .summary("Creates a user")
         .access(Access::Administrator)
-        .body(&wire::NEW_USER)
-        .answers(Answer::json(201, &wire::USER)),
+        .body(&shapes::NEW_USER)
+        .answers(Answer::json(201, &shapes::USER)),
     Route::get("get_user", &["/v1/users/{id}"], handler!(directory::get_user))
         .summary("Shows a user, to administrators and to themselves")
         .access(Access::SignedIn)
-        .answers(Answer::json(200, &wire::USER)),
+        .answers(Answer::json(200, &shapes::USER)),
     Route::of("PATCH", "update_user", &["/v1/users/{id}"], handler!(directory::update_user))
         .summary("Changes the named members of a user; a disabled user's tokens are dead at once")
         .access(Access::Administrator)
-        .body(&wire::USER_CHANGE)
-        .answers(Answer::json(200, &wire::USER)),
+        .body(&shapes::USER_CHANGE)
+        .answers(Answer::json(200, &shapes::USER)),
     Route::of("DELETE", "delete_user", &["/v1/users/{id}"], handler!(directory::delete_user))
         .summary("Deletes a user and ends their tokens")
         .access(Access::Administrator),
     Route::of("PUT", "set_password", &["/v1/users/{id}/password"], handler!(directory::set_password))
         .summary("Sets a user's password and ends their other tokens; users change their own with the current one")
         .access(Access::SignedIn)
-        .body(&wire::PASSWORD),
+        .body(&shapes::PASSWORD),
     Route::get("list_user_tokens", &["/v1/users/{id}/tokens"], handler!(directory::list_tokens))
         .summary("Lists a user's opaque tokens, the newest first; the tokens themselves are stored nowhere")
         .access(Access::Administrator)
-        .answers(Answer::json(200, &wire::TOKENS)),
+        .answers(Answer::json(200, &shapes::TOKENS)),
     Route::of("DELETE", "revoke_user_tokens", &["/v1/users/{id}/tokens"], handler!(directory::revoke_tokens))
         .summary("Revokes all of a user's opaque tokens")
         .access(Access::Administrator),
@@ -135,21 +136,21 @@ const ROUTES: &[Route] = &[
         .summary("Lists services by ascending id")
         .access(Access::Administrator)
         .query(PAGE_QUERY)
-        .answers(Answer::json(200, &wire::SERVICES)),
+        .answers(Answer::json(200, &shapes::SERVICES)),
     Route::of("POST", "create_service", &["/v1/services"], handler!(catalogue::create_service))
         .summary("Creates a service, and gives who creates it every permission on it")
         .access(Access::Administrator)
-        .body(&wire::NEW_SERVICE)
-        .answers(Answer::json(201, &wire::SERVICE)),
+        .body(&shapes::NEW_SERVICE)
+        .answers(Answer::json(201, &shapes::SERVICE)),
     Route::get("get_service", &["/v1/services/{id}"], handler!(catalogue::get_service))
         .summary("Shows a service")
         .access(Access::Administrator)
-        .answers(Answer::json(200, &wire::SERVICE)),
+        .answers(Answer::json(200, &shapes::SERVICE)),
     Route::of("PATCH", "update_service", &["/v1/services/{id}"], handler!(catalogue::update_service))
         .summary("Changes a service's name or switch")
         .access(Access::Administrator)
-        .body(&wire::SERVICE_CHANGE)
-        .answers(Answer::json(200, &wire::SERVICE)),
+        .body(&shapes::SERVICE_CHANGE)
+        .answers(Answer::json(200, &shapes::SERVICE)),
     Route::of("DELETE", "delete_service", &["/v1/services/{id}"], handler!(catalogue::delete_service))
         .summary("Deletes a service with its APIs and all grants on it")
         .access(Access::Administrator),
@@ -157,12 +158,12 @@ const ROUTES: &[Route] = &[
         .summary("Lists the APIs of a service by ascending id")
         .access(Access::Administrator)
         .query(PAGE_QUERY)
-        .answers(Answer::json(200, &wire::APIS)),
+        .answers(Answer::json(200, &shapes::APIS)),
     Route::of("PUT", "put_service_api", &["/v1/services/{id}/apis/{apiId}"], handler!(catalogue::put_api))
         .summary("Creates an API of a service or replaces it")
         .access(Access::Administrator)
-        .body(&wire::SERVICE_CHANGE)
-        .answers(Answer::json(200, &wire::API)),
+        .body(&shapes::SERVICE_CHANGE)
+        .answers(Answer::json(200, &shapes::API)),
     Route::of("DELETE", "delete_service_api", &["/v1/services/{id}/apis/{apiId}"], handler!(catalogue::delete_api))
         .summary("Deletes an API of a service")
         .access(Access::Administrator),
@@ -170,21 +171,21 @@ const ROUTES: &[Route] = &[
         .summary("Lists departments by ascending id")
         .access(Access::Administrator)
         .query(PAGE_QUERY)
-        .answers(Answer::json(200, &wire::DEPARTMENTS)),
+        .answers(Answer::json(200, &shapes::DEPARTMENTS)),
     Route::of("POST", "create_department", &["/v1/departments"], handler!(catalogue::create_department))
         .summary("Creates a department, below another one or not")
         .access(Access::Administrator)
-        .body(&wire::NEW_DEPARTMENT)
-        .answers(Answer::json(201, &wire::DEPARTMENT)),
+        .body(&shapes::NEW_DEPARTMENT)
+        .answers(Answer::json(201, &shapes::DEPARTMENT)),
     Route::get("get_department", &["/v1/departments/{id}"], handler!(catalogue::get_department))
         .summary("Shows a department")
         .access(Access::Administrator)
-        .answers(Answer::json(200, &wire::DEPARTMENT)),
+        .answers(Answer::json(200, &shapes::DEPARTMENT)),
     Route::of("PATCH", "update_department", &["/v1/departments/{id}"], handler!(catalogue::update_department))
         .summary("Changes a department's name or where it lies, but never below itself")
         .access(Access::Administrator)
-        .body(&wire::DEPARTMENT_CHANGE)
-        .answers(Answer::json(200, &wire::DEPARTMENT)),
+        .body(&shapes::DEPARTMENT_CHANGE)
+        .answers(Answer::json(200, &shapes::DEPARTMENT)),
     Route::of("DELETE", "delete_department", &["/v1/departments/{id}"], handler!(catalogue::delete_department))
         .summary("Deletes a department that has none below, and the grants to it")
         .access(Access::Administrator),
@@ -192,7 +193,7 @@ const ROUTES: &[Route] = &[
         .summary("Lists who is in a department, by ascending id of the user")
         .access(Access::Administrator)
         .query(PAGE_QUERY)
-        .answers(Answer::json(200, &wire::MEMBERS)),
+        .answers(Answer::json(200, &shapes::MEMBERS)),
     Route::of("PUT", "add_department_member", &["/v1/departments/{id}/members/{userId}"], handler!(catalogue::add_department_member))
         .summary("Puts a user into a department")
         .access(Access::Administrator),
@@ -208,21 +209,21 @@ const ROUTES: &[Route] = &[
         .summary("Lists groups by ascending id")
         .access(Access::Administrator)
         .query(PAGE_QUERY)
-        .answers(Answer::json(200, &wire::GROUPS)),
+        .answers(Answer::json(200, &shapes::GROUPS)),
     Route::of("POST", "create_group", &["/v1/groups"], handler!(catalogue::create_group))
         .summary("Creates a group")
         .access(Access::Administrator)
-        .body(&wire::NEW_GROUP)
-        .answers(Answer::json(201, &wire::GROUP)),
+        .body(&shapes::NEW_GROUP)
+        .answers(Answer::json(201, &shapes::GROUP)),
     Route::get("get_group", &["/v1/groups/{id}"], handler!(catalogue::get_group))
         .summary("Shows a group")
         .access(Access::Administrator)
-        .answers(Answer::json(200, &wire::GROUP)),
+        .answers(Answer::json(200, &shapes::GROUP)),
     Route::of("PATCH", "update_group", &["/v1/groups/{id}"], handler!(catalogue::update_group))
         .summary("Changes a group's name")
         .access(Access::Administrator)
-        .body(&wire::GROUP_CHANGE)
-        .answers(Answer::json(200, &wire::GROUP)),
+        .body(&shapes::GROUP_CHANGE)
+        .answers(Answer::json(200, &shapes::GROUP)),
     Route::of("DELETE", "delete_group", &["/v1/groups/{id}"], handler!(catalogue::delete_group))
         .summary("Deletes a group, and the grants to it")
         .access(Access::Administrator),
@@ -230,7 +231,7 @@ const ROUTES: &[Route] = &[
         .summary("Lists who is in a group, by ascending id of the user")
         .access(Access::Administrator)
         .query(PAGE_QUERY)
-        .answers(Answer::json(200, &wire::MEMBERS)),
+        .answers(Answer::json(200, &shapes::MEMBERS)),
     Route::of("PUT", "add_group_member", &["/v1/groups/{id}/members/{userId}"], handler!(catalogue::add_group_member))
         .summary("Puts a user into a group")
         .access(Access::Administrator),
@@ -241,8 +242,8 @@ const ROUTES: &[Route] = &[
         .summary("Writes up to 1 MiB of records (services, APIs, departments, groups, members, grants), all of them or none; twice is once")
         .access(Access::Administrator)
         .query(FORMAT_QUERY)
-        .body(&wire::RECORD)
-        .answers(Answer::json(200, &wire::IMPORTED)),
+        .body(&shapes::RECORD)
+        .answers(Answer::json(200, &shapes::IMPORTED)),
     Route::get("export_grants", &["/v1/grants/export"], handler!(transfer::export))
         .summary("Streams all records, so that they import into an empty Postern as the same state")
         .access(Access::Administrator)
@@ -255,7 +256,7 @@ const ROUTES: &[Route] = &[
         .summary("Lists what was written, by whom and from where, and failed sign-ins; the newest first")
         .access(Access::Administrator)
         .query(AUDIT_QUERY)
-        .answers(Answer::json(200, &wire::EVENTS)),
+        .answers(Answer::json(200, &shapes::EVENTS)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {

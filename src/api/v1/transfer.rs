@@ -7,7 +7,8 @@ use super::wire;
 use crate::actions::transfer::{self, Export};
 use crate::api::http::{Pages, Response};
 use crate::api::route::Call;
-use crate::domain::transfer::{Format, Record};
+use crate::domain::record::Record;
+use crate::domain::transfer::Format;
 use crate::error::{Error, Result};
 use crate::ports::Cx;
 

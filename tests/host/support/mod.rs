@@ -1,5 +1,7 @@
 //! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A [`World`] has one database and any number of isolates.
 
+mod database;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,9 +19,10 @@ use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
 use postern::domain::trust::Trust;
 use postern::error::{Error, Fault};
-use postern::ports::{Cx, Entropy, Kv, LocalFuture, Log, Param, Row, Rows, Sql, SqlError, Statement, Tasks};
-use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use postern::ports::{Cx, Entropy, Kv, LocalFuture, Log, Tasks};
 use serde_json::{Map, Value, json};
+
+use database::{Database, Session};
 
 pub const ADMIN_PASSWORD: &str = "correct horse admin";
 pub const ORIGIN: &str = "http://postern.test";
@@ -78,7 +81,7 @@ impl Isolate<'_> {
     pub fn cx(&self) -> Cx {
         let world = self.world;
         Cx {
-            sql: Rc::new(Session { database: Rc::clone(&world.database), has_written: Cell::new(false) }),
+            sql: Rc::new(Session::new(&world.database)),
             kv: world.kv.clone(),
             entropy: Rc::new(Random),
             tasks: world.tasks.clone(),
@@ -252,162 +255,6 @@ impl Inbound for Request {
         let too_large = self.body.len() > MAX_BODY_BYTES;
         let error = Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES };
         Box::pin(async move { if too_large { Err(error) } else { Ok(self.body.clone()) } })
-    }
-}
-
-/// SQLite with the migrations, which binds and answers as D1 does: numbers as doubles, int64 as text.
-pub struct Database {
-    connection: RefCell<rusqlite::Connection>,
-    /// How many batches were run.
-    pub batches: Cell<u32>,
-    /// Whether it answers.
-    pub answers: Cell<bool>,
-    /// Whether a batch that writes takes effect and its answer is lost.
-    pub loses_answers: Cell<bool>,
-}
-
-impl Database {
-    fn new() -> Self {
-        let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
-        let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
-        files.sort();
-        for file in files {
-            let sql = std::fs::read_to_string(&file).expect("a migration");
-            connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        }
-        Self { connection: RefCell::new(connection), batches: Cell::new(0), answers: Cell::new(true), loses_answers: Cell::new(false) }
-    }
-
-    /// Asks for one number, past all ports.
-    pub fn number(&self, sql: &str) -> i64 {
-        self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
-    }
-
-    /// Asks for one text, past all ports.
-    pub fn text(&self, sql: &str) -> String {
-        self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
-    }
-
-    /// Everything in every table, as text.
-    pub fn dump(&self) -> String {
-        let connection = self.connection.borrow();
-        let mut tables = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").expect("tables");
-        let tables: Vec<String> = tables.query_map([], |row| row.get(0)).expect("tables").map(|name| name.expect("name")).collect();
-        let mut dump = String::new();
-        for table in tables {
-            let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).expect("table");
-            let columns = statement.column_count();
-            let mut rows = statement.query([]).expect("rows");
-            while let Some(row) = rows.next().expect("row") {
-                let values: Vec<String> = (0..columns).map(|index| format!("{:?}", row.get_ref(index).expect("value"))).collect();
-                let texts: Vec<String> = (0..columns).filter_map(|index| row.get::<_, String>(index).ok()).collect();
-                dump.push_str(&format!("{table}: {} {}\n", values.join(" | "), texts.join(" | ")));
-            }
-        }
-        dump
-    }
-
-    fn run(&self, statements: &[Statement]) -> Result<Vec<Rows>, SqlError> {
-        let mut connection = self.connection.borrow_mut();
-        let transaction = connection.transaction().map_err(sort)?;
-        let results = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
-        transaction.commit().map_err(sort)?;
-        Ok(results)
-    }
-}
-
-fn run(connection: &rusqlite::Connection, statement: &Statement) -> Result<Rows, SqlError> {
-    let mut prepared = connection.prepare(&statement.sql).map_err(sort)?;
-    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
-    let values = statement.params.iter().map(|param| Bound(param.clone()));
-    let mut found = prepared.query(rusqlite::params_from_iter(values)).map_err(sort)?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next().map_err(sort)? {
-        let value = |index| row.get_ref(index).map_or(Value::Null, answer);
-        rows.push(Row(names.iter().enumerate().map(|(index, name)| (name.clone(), value(index))).collect()));
-    }
-    drop(found);
-    let changes = if statement.only_reads() { 0 } else { connection.changes() };
-    Ok(Rows { rows, changes })
-}
-
-fn answer(value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Null => Value::Null,
-        // As a double: an int64 that was not cast to text is rounded here as it is in D1.
-        ValueRef::Integer(number) => json!(number as f64),
-        ValueRef::Real(number) => json!(number),
-        ValueRef::Text(text) | ValueRef::Blob(text) => json!(String::from_utf8_lossy(text)),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn sort(error: rusqlite::Error) -> SqlError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::ConstraintViolation) => SqlError::Refused(error.to_string()),
-        _ => SqlError::Failed(Fault::new(error.to_string())),
-    }
-}
-
-struct Bound(Param);
-
-impl rusqlite::ToSql for Bound {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Owned(match &self.0 {
-            Param::Null => SqlValue::Null,
-            Param::Text(text) => SqlValue::Text(text.clone()),
-            Param::Int64(number) => SqlValue::Text(number.to_string()),
-            Param::Number(number) => SqlValue::Real(*number as f64),
-        }))
-    }
-}
-
-struct Session {
-    database: Rc<Database>,
-    has_written: Cell<bool>,
-}
-
-impl Sql for Session {
-    fn batch(&self, statements: Vec<Statement>) -> LocalFuture<'_, Result<Vec<Rows>, SqlError>> {
-        Box::pin(async move {
-            self.database.batches.set(self.database.batches.get() + 1);
-            // Let others run first, as they do while D1 is on its way.
-            Yield(false).await;
-            let lost = || SqlError::Unavailable(Fault::new("D1 does not answer"));
-            if !self.database.answers.get() {
-                return Err(lost());
-            }
-            let results = self.database.run(&statements)?;
-            // Others run before the answer arrives, too.
-            Yield(false).await;
-            if !statements.iter().all(Statement::only_reads) {
-                self.has_written.set(true);
-                if self.database.loses_answers.get() {
-                    return Err(lost());
-                }
-            }
-            Ok(results)
-        })
-    }
-
-    fn read_at_least(&self, _: String) {}
-
-    fn bookmark(&self) -> Option<String> {
-        self.has_written.get().then(|| "00000001-00000002-00000003-0123456789abcdef0123456789abcdef".to_owned())
-    }
-}
-
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.0 {
-            return Poll::Ready(());
-        }
-        self.0 = true;
-        Poll::Pending
     }
 }
 
