@@ -17,7 +17,7 @@ use crate::store::{self, Write, feed, sign_in_failures, users};
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
     let digest = digest(cx, username, password);
-    let loaded = trust::current(cx, &[], None).await?;
+    let loaded = trust::current(cx, Vec::new, None).await?;
     if !loaded.is_from_copies()
         && let Some(user) = cx.trust.remembered_password(&digest, cx.now)
     {
@@ -31,7 +31,8 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller>
 
 /// Checks a password against the database.
 pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
-    let count = || sign_in_failures::count(username, cx.address.as_deref(), cx.now);
+    let counted_as = Actor::claimed(username).name;
+    let count = || sign_in_failures::count(&counted_as, cx.address.as_deref(), cx.now);
     let results = cx.sql.batch(vec![count(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
     refuse_over_limit(cx, store::rows(&results, 0)?)?;
     let found = store::rows(&results, 1)?.first().map(users::with_password).transpose()?;
@@ -56,9 +57,11 @@ fn refuse_over_limit(cx: &Cx, counts: &[Row]) -> Result<()> {
 
 /// Notes a failure, and answers what to refuse with.
 async fn refuse(cx: &Cx, username: &str) -> Result<Error> {
+    // Cut to what a user name may have, whatever was sent.
     let actor = Actor::claimed(username);
+    let failure = sign_in_failures::insert(&actor.name, cx.address.as_deref(), cx.now);
     let deed = Deed { target: actor.name.clone(), actor, action: "sign_in.fail", before: None, after: None };
-    Write::of(sign_in_failures::insert(username, cx.address.as_deref(), cx.now)).deed(deed).commit(cx, |_| None).await?;
+    Write::of(failure).deed(deed).commit(cx, |_| None).await?;
     Ok(Denied::WrongPassword.into())
 }
 

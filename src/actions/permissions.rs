@@ -105,7 +105,7 @@ async fn standing(cx: &Cx, pair: Pair) -> Result<Standing> {
 
 /// How each of the pairs stands, in their order.
 async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
-    let mut loaded = trust::current(cx, &wanted(pairs.iter()), None).await?;
+    let mut loaded = trust::current(cx, || wanted(pairs.iter()), None).await?;
     let missing: Vec<_> = pairs.iter().filter(|pair| loaded.standing(cx, pair).is_none()).collect();
     let mut known: Vec<_> = pairs.iter().map(|pair| loaded.standing(cx, pair)).collect();
     if !missing.is_empty() && !loaded.is_from_copies() {

@@ -14,11 +14,13 @@ use crate::store::{Write, feed, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {
-    let mut wanted = vec![Wanted::Session(hash)];
-    wanted.extend(hints.service_id.map(|service_id| Wanted::Standing { subject: Subject::Session(hash), service_id }));
-    let mut loaded = trust::current(cx, &wanted, None).await?;
+    let wanted = || {
+        let standing = hints.service_id.map(|service_id| Wanted::Standing { subject: Subject::Session(hash), service_id });
+        [Wanted::Session(hash)].into_iter().chain(standing).collect::<Vec<_>>()
+    };
+    let mut loaded = trust::current(cx, wanted, None).await?;
     if loaded.session(cx, &hash).is_none_or(|session| loaded.user(cx, session.user_id).is_none()) && !loaded.is_from_copies() {
-        loaded = trust::load(cx, &wanted, None).await?;
+        loaded = trust::load(cx, &wanted(), None).await?;
     }
     let Some(session) = loaded.session(cx, &hash) else { return Err(unknown(loaded.is_from_copies())) };
     if session.expires_at <= cx.now {

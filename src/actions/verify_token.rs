@@ -19,8 +19,11 @@ use crate::store::{Write, feed, users};
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
 pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
-    let unverified = UnverifiedToken::parse(token.expose())?;
-    let (loaded, candidates) = candidates(cx, &unverified, parameter, hints).await?;
+    verify_read(cx, &UnverifiedToken::parse(token.expose())?, parameter, hints).await
+}
+
+async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
+    let (loaded, candidates) = candidates(cx, unverified, parameter, hints).await?;
     if candidates.is_empty() {
         return Err(Denied::UnknownApp.into());
     }
@@ -41,13 +44,16 @@ pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints:
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
 pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
     let unverified = parameters.iter().find_map(|(name, token)| Some((name, UnverifiedToken::parse(token.expose()).ok()?)));
-    let wanted: Vec<_> = unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
+    let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
     let selection = unverified.as_ref().and_then(|(name, token)| Some(select(token.algorithm?, Some(name), hints.app)));
-    let loaded = trust::current(cx, &wanted, selection.as_ref()).await?;
+    let loaded = trust::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
     match (named.next(), named.next()) {
-        (Some((name, token)), None) => verify(cx, token, Some(name), hints).await,
+        (Some((name, token)), None) => match &unverified {
+            Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints).await,
+            _ => verify(cx, token, Some(name), hints).await,
+        },
         (Some(_), Some(_)) => Err(Denied::Malformed.into()),
         // A token that no enabled app takes is told apart from no token at all.
         (None, _) if parameters.iter().any(|(name, _)| looks_like_one(name)) => Err(Denied::UnknownApp.into()),
@@ -77,7 +83,7 @@ async fn candidates(
     let algorithm = token.algorithm.ok_or(Denied::UnknownApp)?;
     let of = |app: Option<&str>| select(algorithm, parameter, app);
     let app = hints.app;
-    let mut loaded = trust::current(cx, &wanted(token, hints), Some(&of(app))).await?;
+    let mut loaded = trust::current(cx, || wanted(token, hints), Some(&of(app))).await?;
     // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
     let key_id = token.key_id.as_deref().filter(|_| app.is_none());
     if let Some(name) = key_id {

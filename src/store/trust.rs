@@ -291,10 +291,10 @@ impl Copies {
     }
 }
 
-/// Memory as it may be relied on now: read first where it must be, read behind the answer where that is enough.
-pub async fn current(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Loaded> {
+/// Memory as it may be relied on now: read first where it must be, together with what is wanted; read behind the answer where that is enough.
+pub async fn current(cx: &Cx, wanted: impl FnOnce() -> Vec<Wanted>, selection: Option<&Selection>) -> Result<Loaded> {
     if cx.must_read.get() {
-        return load(cx, wanted, selection).await;
+        return load(cx, &wanted(), selection).await;
     }
     match cx.trust.freshness(cx.now) {
         Freshness::Fresh => Ok(Loaded::default()),
@@ -308,7 +308,7 @@ pub async fn current(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) 
             }
             Ok(Loaded::default())
         }
-        Freshness::Expired => load(cx, wanted, selection).await,
+        Freshness::Expired => load(cx, &wanted(), selection).await,
     }
 }
 

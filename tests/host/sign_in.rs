@@ -77,6 +77,18 @@ fn ten_failures_in_ten_minutes_are_the_limit() {
 }
 
 #[test]
+fn an_endless_user_name_is_counted_and_kept_short() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let endless = "x".repeat(100_000);
+    for _ in 0..10 {
+        assert_eq!(sign_in(&isolate, &endless, "wrong password").status, 401);
+    }
+    assert_eq!(sign_in(&isolate, &endless, "wrong password").status, 429);
+    assert!(world.database.dump().len() < 50_000);
+}
+
+#[test]
 fn an_address_is_limited_across_user_names() {
     let world = World::new();
     let isolate = world.isolate();
