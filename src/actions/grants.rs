@@ -9,7 +9,7 @@ use crate::domain::grant::{Grant, GrantPage, GrantQuery};
 use crate::domain::permission::{ObjectType, Permission, Permissions};
 use crate::error::{Error, Refusal, Result};
 use crate::ports::Cx;
-use crate::store::{Write, feed, grants, services, units};
+use crate::store::{Write, feed, grants, services, transfer, units};
 
 /// Gives permissions to an object that has none on the service. Answers the grant's id.
 pub async fn add(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64, permissions: Permissions) -> Result<i64> {
@@ -75,8 +75,9 @@ pub async fn set_switches(cx: &Cx, by: &Caller, service_id: i64, enabled: bool, 
 pub async fn list(cx: &Cx, by: &Caller, query: &GrantQuery) -> Result<GrantPage> {
     permissions::require_view(cx, by, &query.service_ids).await?;
     if cx.config.strict_directory {
-        for &service_id in &query.service_ids {
-            services::find(cx, service_id).await?.ok_or_else(|| Error::not_found("service", service_id))?;
+        let services: Vec<_> = query.service_ids.iter().map(|id| ("SERVICE", *id)).collect();
+        if let Some((_, id)) = transfer::missing(cx, &services).await?.first() {
+            return Err(Error::not_found("service", id));
         }
     }
     grants::list(cx, query).await

@@ -79,6 +79,9 @@ pub async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Perm
 
 /// Refuses a caller who may not see the service; a switch that is off lets everybody see it.
 pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Result<()> {
+    if caller.user.is_administrator() {
+        return Ok(());
+    }
     let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id: caller.user.id.0 }).collect();
     for (pair, standing) in pairs.iter().zip(standings(cx, &pairs).await?) {
         if !standing.allows(Permission::View) {

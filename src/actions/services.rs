@@ -22,13 +22,13 @@ pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, a
         let id = id.map(|id| id.to_string()).unwrap_or_default();
         (services::is_double(text) || grants::is_double(text)).then_some(Error::AlreadyExists { what: "service", id })
     };
-    let results = Write::of(services::insert(id, name, auth_enabled, by.user.id.0, cx.now))
-        .and(services::insert_creator_grant(by.user.id.0, id, cx.now))
+    let results = Write::of(services::insert_creator_grant(by.user.id.0, id, cx.now))
+        .and(services::insert(id, name, auth_enabled, by.user.id.0, cx.now))
         .and(feed::directory_changed(cx.now))
         .deed(deed)
         .commit(cx, refused)
         .await?;
-    let row = results.first().and_then(|result| result.rows.first());
+    let row = results.get(1).and_then(|result| result.rows.first());
     find(cx, row.ok_or_else(|| Error::internal("a service was created without an id"))?.int64("id")?).await
 }
 

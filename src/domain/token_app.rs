@@ -194,6 +194,29 @@ mod tests {
     }
 
     #[test]
+    fn a_selection_takes_enabled_apps_only() {
+        let app = |enabled| TokenApp {
+            name: AppName("ERP".to_owned()),
+            terms: Terms {
+                token_name: TokenName::default(),
+                algorithm: Algorithm::Hs256,
+                expire_s: 1,
+                claims: ClaimNames { username: String::new(), name: String::new(), email: String::new() },
+                enabled,
+                creates_users: false,
+                initial_roles: Vec::new(),
+            },
+            secret: None,
+            initial_password: None,
+            creator_id: UserId(1),
+            created_at: Millis(0),
+            modified_at: Millis(0),
+        };
+        let selection = Selection { algorithm: Algorithm::Hs256, token_name: Some("token".to_owned()), app: None };
+        assert!(selection.takes(&app(true)) && !selection.takes(&app(false)));
+    }
+
+    #[test]
     fn a_public_key_or_a_blank_is_no_shared_secret() {
         for wrong in ["-----BEGIN PUBLIC KEY-----\nMIIB", " \n\t-----BEGIN PUBLIC KEY-----", "", " ", "\n\t "] {
             assert!(secret_rule(&Secret::new(wrong), 1).is_err(), "{wrong:?}");

@@ -1,6 +1,7 @@
 //! Services and their APIs.
 
 use crate::domain::directory::{Api, Service};
+use crate::domain::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Cx, Param, Row, Statement};
@@ -9,8 +10,8 @@ use crate::store;
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled, CAST(creator_id AS TEXT) AS creator_id, created_at";
 const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name, auth_enabled, created_at";
 
-/// The next id that nobody has chosen.
-const NEXT_ID: &str = "(SELECT COALESCE(MAX(id), 0) + 1 FROM services)";
+/// The id of a service for which nobody chose one: the next one that a double holds, too.
+const NEXT_ID: &str = "(SELECT COALESCE(MAX(id), 0) + 1 FROM services WHERE id BETWEEN 0 AND 9007199254740990)";
 
 /// Creates a service; its id must be free, and is chosen where it is `None`. Answers its id.
 #[must_use]
@@ -24,13 +25,15 @@ pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_i
     )
 }
 
-/// The grant of who created the service that was inserted last by them: everything.
+/// The grant of who creates a service: everything. It goes before the service itself, so that both choose the same id.
 #[must_use]
 pub fn insert_creator_grant(creator_id: i64, id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at)
-         SELECT COALESCE(CAST(?2 AS INTEGER), MAX(id)), 'USER', CAST(?1 AS INTEGER), 511, 1, ?3 FROM services",
-        [Param::Int64(creator_id), id.map_or(Param::Null, Param::Int64), now.into()],
+        format!(
+            "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at)
+             VALUES (COALESCE(CAST(?2 AS INTEGER), {NEXT_ID}), 'USER', CAST(?1 AS INTEGER), ?3, 1, ?4)"
+        ),
+        [Param::Int64(creator_id), id.map_or(Param::Null, Param::Int64), Param::Number(Permissions::ALL.bits()), now.into()],
     )
 }
 

@@ -14,7 +14,7 @@ const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS 
 pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
         "INSERT INTO units (object_type, id, name, parent_id, created_at)
-         VALUES (?1, COALESCE(CAST(?2 AS INTEGER), (SELECT COALESCE(MAX(id), 0) + 1 FROM units WHERE object_type = ?1)), ?3, ?4, ?5)
+         VALUES (?1, COALESCE(CAST(?2 AS INTEGER), (SELECT COALESCE(MAX(id), 0) + 1 FROM units WHERE object_type = ?1 AND id BETWEEN 0 AND 9007199254740990)), ?3, ?4, ?5)
          RETURNING CAST(id AS TEXT) AS id",
         [
             kind.object_type().name().into(),

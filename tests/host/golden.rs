@@ -31,9 +31,22 @@ fn every_transcript_holds() {
     let only = std::env::var("GOLDEN").unwrap_or_default();
     let files: Vec<_> = files().into_iter().filter(|file| file.to_string_lossy().contains(&only)).collect();
     assert!(!files.is_empty(), "there are no transcripts");
-    let failures: Vec<_> = files.iter().filter_map(|file| play(file).err().map(|why| format!("{}: {why}", file.display()))).collect();
+    let failures = all(&files);
     assert!(failures.is_empty(), "{} of {} transcripts:\n{}", failures.len(), files.len(), failures.join("\n"));
     println!("{} transcripts", files.len());
+}
+
+/// Plays them on as many threads as there are processors; answers what failed.
+fn all(files: &[PathBuf]) -> Vec<String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed = |file: &PathBuf| play(file).err().map(|why| format!("{}: {why}", file.display()));
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = files
+            .chunks(files.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().filter_map(failed).collect::<Vec<_>>()))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().expect("a thread")).collect()
+    })
 }
 
 /// The status in a file's name is that of its last answer, so that the table test can count on it.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result, Rule};
 
 const MAX_FILTERS: usize = 20;
 const MAX_VALUES: usize = 1000;
+const MAX_SERVICES: usize = 100;
 const OPERATORS: Kind = Kind::OneOf(&[
     "GREATER_THAN",
     "LESS_THAN",
@@ -49,7 +50,7 @@ pub(super) const QUERY: &[Field] = &[
 /// Reads the whole question.
 pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
     let mut conditions = Vec::new();
-    let mut services = query.integer("serviceId", i64::MIN, i64::MAX)?.map(|id| vec![id]);
+    let mut services = integer(query, "serviceId", i64::MIN, i64::MAX)?.map(|id| vec![id]);
     for filter in filters(query)? {
         match filter.condition()? {
             // The services confine the list; several lists of them confine it to what they share.
@@ -61,18 +62,21 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
         }
     }
     let object_type = ObjectType::parse(query.required("authObjectType")?).map_err(|why| Error::invalid("authObjectType", why))?;
-    if let Some(id) = query.integer("authObjectId", i64::MIN, i64::MAX)? {
+    if let Some(id) = integer(query, "authObjectId", i64::MIN, i64::MAX)? {
         conditions.push(Condition { field: GrantField::ObjectId, test: Test::Among { values: vec![id.to_string()], not: false } });
     }
-    if let Some(text) = query.one("createdDate")? {
+    if let Some(text) = query.one("createdDate")?.filter(|text| !text.is_empty()) {
         let (first, last) = second("createdDate", text)?;
         conditions.push(Condition { field: GrantField::CreatedAt, test: Test::Within(Some(first), Some(last)) });
     }
-    let page_no = query.integer("pageNo", 1, 100_000)?.unwrap_or(1);
-    let page_size = query.integer("pageSize", 1, 2000)?.unwrap_or(10);
+    let page_no = integer(query, "pageNo", 1, 100_000)?.unwrap_or(1);
+    let page_size = integer(query, "pageSize", 1, 2000)?.unwrap_or(10);
     let mut service_ids = services.ok_or_else(|| Error::missing("serviceId"))?;
     service_ids.sort_unstable();
     service_ids.dedup();
+    if service_ids.len() > MAX_SERVICES {
+        return Err(Error::invalid("serviceId", format!("must have 1 to {MAX_SERVICES} values")));
+    }
     Ok(GrantQuery {
         service_ids,
         object_type,
@@ -83,6 +87,11 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
         limit: page_size,
         with_names: word(query, "infoScope", ["BASIC", "DETAIL"])? == 1,
     })
+}
+
+/// A whole number; forms send their empty fields too, which count as absent.
+fn integer(query: &Query, name: &str, min: i64, max: i64) -> Result<Option<i64>> {
+    if query.one(name)? == Some("") { Ok(None) } else { query.integer(name, min, max) }
 }
 
 fn order_by(query: &Query) -> Result<OrderBy> {
@@ -134,8 +143,12 @@ fn filters(query: &Query) -> Result<Vec<Filter<'_>>> {
 impl Filter<'_> {
     fn is_whole(&self) -> bool {
         let is_there = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
-        let needs_value = !matches!(self.operator, Some("IS_NULL" | "IS_NOT_NULL"));
+        let needs_value = !self.operator().starts_with("IS_");
         is_there(self.key) && is_there(self.operator) && (is_there(self.value) || !needs_value)
+    }
+
+    fn operator(&self) -> String {
+        self.operator.unwrap_or_default().to_ascii_uppercase()
     }
 
     fn condition(&self) -> Result<Condition> {
@@ -149,7 +162,7 @@ impl Filter<'_> {
             _ => return Err(unsupported(key, Rule::FilterField)),
         };
         let has_order = matches!(field, GrantField::Id | GrantField::CreatedAt);
-        let test = match self.operator.unwrap_or_default() {
+        let test = match self.operator().as_str() {
             "GREATER_THAN" | "LESS_THAN" | "GREATER_THAN_EQUAL" | "LESS_THAN_EQUAL" if !has_order => {
                 return Err(unsupported(key, Rule::FilterRange));
             }

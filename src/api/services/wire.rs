@@ -12,6 +12,9 @@ use crate::domain::permission::{ObjectType, Permission, Permissions};
 use crate::domain::time::Millis;
 use crate::error::Result;
 
+/// What the published page has where a permission is to stand: tried as it is, it asks for none, and so for VIEW.
+const PLACEHOLDER: &str = "string";
+
 const OBJECT_TYPE: Kind = Kind::OneOf(&["USER", "DEPT", "GROUP"]);
 
 pub(super) const NEW_GRANT: Shape = Shape {
@@ -174,7 +177,7 @@ pub(super) fn new_grant(fields: &Fields) -> Result<NewGrant> {
 pub(super) fn permissions(fields: &Fields) -> Result<Permissions> {
     let names = fields.required_texts("permissions")?;
     let parse = |name: &String| Permission::parse(name).map_err(|why| fields.invalid("permissions", why));
-    names.iter().map(parse).collect::<Result<Vec<_>>>().map(Permissions::of_grant)
+    names.iter().filter(|name| *name != PLACEHOLDER).map(parse).collect::<Result<Vec<_>>>().map(Permissions::of_grant)
 }
 
 /// A page of grants.
