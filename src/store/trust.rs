@@ -332,7 +332,12 @@ async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Resu
         Ok(results) => plan.take_in(cx, &results),
         Err(error) => {
             cx.trust.note_failure(cx.now, false);
-            Err(error.into())
+            let error = Error::from(error);
+            // Where a copy serves, nobody else will say it.
+            if let Error::Unavailable(fault) = &error {
+                cx.log.line(&format!("D1 did not answer: {}", fault.for_log()));
+            }
+            Err(error)
         }
     }
 }
