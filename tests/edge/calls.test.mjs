@@ -1,0 +1,77 @@
+// What a verification costs: nothing when warm, one round trip when cold. An entry that only tests know counts the calls.
+
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
+import { startIsolates } from "./support/workerd.mjs";
+
+const callsSince = async (isolate) => (await isolate.send({ path: "/testing" })).json;
+
+/** Asks twice in an isolate that has seen no request, where everything that is asked about was made by another one. */
+async function coldAndWarm(test, prepare) {
+  const [writer, cold] = await startIsolates(test, 2, { entry: "observed" });
+  const ask = await prepare(writer);
+  expectStatus(await ask(writer), 200);
+  assert.ok((await callsSince(writer)).d1 > 0, "what the writer did was counted");
+
+  assert.deepEqual(await callsSince(cold), { d1: 0, kv: 0 });
+  expectStatus(await ask(cold), 200);
+  assert.deepEqual(await callsSince(cold), { d1: 1, kv: 0 }, "a cold verification is one round trip to D1");
+  for (let again = 0; again < 10; again += 1) expectStatus(await ask(cold), 200);
+  assert.deepEqual(await callsSince(cold), { d1: 0, kv: 0 }, "a warm verification reads and writes nothing");
+}
+
+const token = () => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 });
+
+test("a token app's token in a parameter costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(test, async (writer) => {
+    await registerApp(writer);
+    return (isolate) => verifyParameter(isolate, token());
+  }));
+
+test("a token app's token as a Bearer costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(test, async (writer) => {
+    await registerApp(writer);
+    return (isolate) => verifyBearer(isolate, token());
+  }));
+
+test("a token app's token at forward-auth costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(test, async (writer) => {
+    await registerApp(writer);
+    return (isolate) => isolate.send({ path: "/v1/forward-auth", headers: { "x-forwarded-uri": `/some/page?a=b&token=${token()}` } });
+  }));
+
+test("an opaque token costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(test, async (writer) => {
+    const { token } = await signIn(writer);
+    return (isolate) => verifyBearer(isolate, token);
+  }));
+
+test("a cookie costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(test, async (writer) => {
+    const { cookie } = await signIn(writer);
+    return (isolate) => isolate.send({ path: "/v1/verify", headers: { cookie: `JSESSIONID=${cookie}` } });
+  }));
+
+test("a password that was right a moment ago costs no round trip", async (test) => {
+  const [isolate] = await startIsolates(test, 1, { entry: "observed" });
+  const ask = async () => expectStatus(await isolate.send({ path: "/v1/verify", headers: admin }), 200);
+  // The first creates the administrator, which changes the user; the second is remembered.
+  await ask();
+  await ask();
+  await callsSince(isolate);
+  await ask();
+  assert.deepEqual(await callsSince(isolate), { d1: 0, kv: 0 });
+});
+
+test("a refused token costs no round trip when warm, whoever it claims to be", async (test) => {
+  const [isolate] = await startIsolates(test, 1, { entry: "observed" });
+  await registerApp(isolate);
+  expectStatus(await verifyBearer(isolate, token()), 200);
+  await callsSince(isolate);
+  for (const username of ["alice", "nobody-yet"]) {
+    const forged = sign("wrong", { loginname: username, exp: nowInSeconds() + 600 });
+    expectStatus(await verifyBearer(isolate, forged), 401);
+  }
+  assert.deepEqual(await callsSince(isolate), { d1: 0, kv: 0 });
+});

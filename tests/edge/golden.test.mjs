@@ -1,0 +1,78 @@
+// Every transcript over HTTP, each on an isolate, a D1 and a KV of its own; and then a look for their credentials in what is left.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { run, transcripts } from "./support/golden.mjs";
+import { Recorder, filesIn, occurrences, sha256Hex } from "./support/leaks.mjs";
+import { deployment, startWorkerd } from "./support/workerd.mjs";
+
+/** Isolates in one workerd process, which starts once for all of them. */
+const ISOLATES = 12;
+/** Processes at a time. */
+const LANES = 2;
+
+const all = transcripts();
+const state = mkdtempSync(join(tmpdir(), "postern-golden-"));
+const recorder = new Recorder();
+let output = "";
+
+/** A process with an isolate for each of its transcripts: started for the first that runs, stopped after the last. */
+class Batch {
+  transcripts = [];
+  #workerd;
+  #ended = 0;
+
+  async run(transcript) {
+    this.#workerd ??= this.#start();
+    const { isolates } = await this.#workerd;
+    try {
+      await run(recorder.listen(isolates[this.transcripts.indexOf(transcript)]), transcript);
+    } finally {
+      this.#ended += 1;
+      if (this.#ended === this.transcripts.length) await this.stop();
+    }
+  }
+
+  #start() {
+    const isolates = this.transcripts.map(({ variables }) => ({ bindings: deployment(variables) }));
+    return startWorkerd({ isolates, folder: mkdtempSync(join(state, "batch-")), onOutput: (text) => (output += text) });
+  }
+
+  async stop() {
+    const workerd = await this.#workerd?.catch(() => {});
+    await workerd?.stop();
+  }
+}
+
+const batches = [];
+
+/** Neighbours go to different processes, so that all of them are busy. */
+function batchOf(index) {
+  const place = LANES * Math.floor(index / (LANES * ISOLATES)) + (index % LANES);
+  return (batches[place] ??= new Batch());
+}
+
+after(async () => {
+  await Promise.all(batches.map((batch) => batch.stop()));
+  rmSync(state, { recursive: true, force: true });
+});
+
+it("there are transcripts", () => assert.notEqual(all.length, 0));
+
+describe("transcripts", { concurrency: LANES }, () => {
+  for (const [index, transcript] of all.entries()) {
+    const batch = batchOf(index);
+    batch.transcripts.push(transcript);
+    it(`${transcript.file}: ${transcript.about}`, () => batch.run(transcript));
+  }
+});
+
+it("no secret, password, token or cookie of a transcript is in the state or in the log", () => {
+  const files = filesIn(state);
+  const hashes = [...recorder.issued].map(sha256Hex);
+  assert.notEqual(occurrences(files, hashes).length, 0, "the search finds what is there: the hashes of tokens");
+  assert.deepEqual(occurrences({ ...files, "the log": Buffer.from(output) }, recorder.credentials), []);
+});

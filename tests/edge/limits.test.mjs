@@ -1,0 +1,166 @@
+// What HTTP itself brings: sizes, methods, doubled credentials, static files.
+
+import { after, before, describe, it } from "node:test";
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { admin, configuration, expectRefusal, expectStatus, nowInSeconds, registerApp, sign, signIn } from "./support/client.mjs";
+import { startWorkerd, top } from "./support/workerd.mjs";
+
+const MIB = 1024 * 1024;
+const URL_BYTES = 16 * 1024;
+
+let workerd;
+let postern;
+let session;
+const token = () => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 });
+
+before(async () => {
+  workerd = await startWorkerd({ assets: true });
+  [postern] = workerd.isolates;
+  await registerApp(postern);
+  session = await signIn(postern);
+});
+after(() => workerd?.stop());
+
+/** A path of each dialect that reads a body, and what its failures look like. */
+const ENVELOPES = {
+  "/plugin/datafor-modeler/api/token/update": (json) => ({ success: json.success, code: json.code }),
+  "/imanager/cloud/security/tokens.json": (json) => ({ succeed: json.succeed, code: json.error.code }),
+  "/v1/verify": (json) => ({ type: json.type, status: json.status }),
+};
+const TOO_LARGE = {
+  "/plugin/datafor-modeler/api/token/update": { success: false, code: "413" },
+  "/imanager/cloud/security/tokens.json": { succeed: false, code: 413 },
+  "/v1/verify": { type: "about:blank", status: 413 },
+};
+
+describe("a body of more than 1 MiB", () => {
+  for (const [path, envelope] of Object.entries(ENVELOPES)) {
+    for (const chunked of [false, true]) {
+      it(`at ${path}, ${chunked ? "in chunks" : "of declared length"}, is a 413 in the dialect's envelope`, async () => {
+        const body = `{"a":"${"x".repeat(MIB)}"}`;
+        const answer = await postern.send({ method: "POST", path, headers: session.credential, body, chunked });
+        expectStatus(answer, 413);
+        assert.deepEqual(envelope(answer.json), TOO_LARGE[path]);
+      });
+    }
+  }
+
+  for (const chunked of [false, true]) {
+    it(`begins a byte after 1 MiB, ${chunked ? "in chunks" : "of declared length"}`, async () => {
+      const json = JSON.stringify(configuration({ name: "LARGE", token_name: "large" }));
+      const path = "/plugin/datafor-modeler/api/token/update";
+      const padded = (length) => json.padEnd(length, " ");
+      const send = (length) => postern.send({ method: "POST", path, headers: session.credential, body: padded(length), chunked });
+      expectStatus(await send(MIB), 200);
+      expectStatus(await send(MIB + 1), 413);
+    });
+  }
+});
+
+describe("a URL", () => {
+  const padded = (length) => {
+    const path = `/v1/verify?token=${token()}&app=ERP&padding=`;
+    return path.padEnd(length, "x");
+  };
+  it("of nearly 16 KiB is read", async () => {
+    expectStatus(await postern.send({ path: padded(URL_BYTES - 100) }), 200);
+  });
+  it("of more than 16 KiB is a 414 in the dialect's envelope", async () => {
+    const answer = expectStatus(await postern.send({ path: padded(URL_BYTES + 100) }), 414);
+    assert.equal(answer.headers["content-type"], "application/problem+json");
+    assert.equal(answer.json.status, 414);
+    const list = `/plugin/datafor-modeler/api/token/list?padding=${"x".repeat(URL_BYTES)}`;
+    assert.equal(expectStatus(await postern.send({ path: list, headers: session.credential }), 414).json.code, "414");
+  });
+});
+
+describe("HEAD", () => {
+  const paths = [
+    ["/health", {}, 200],
+    ["/v1/verify", () => ({ authorization: `Bearer ${token()}` }), 200],
+    ["/v1/verify", {}, 401],
+    ["/v1/forward-auth", () => ({ "x-forwarded-uri": `/?token=${token()}` }), 200],
+    ["/v1/users", () => session.credential, 200],
+    ["/v1/users/1", () => session.credential, 200],
+    ["/v1/users/999", () => session.credential, 404],
+    ["/v1/audit", {}, 401],
+    ["/plugin/datafor-modeler/api/token/list", () => session.credential, 200],
+    ["/plugin/datafor-modeler/api/token/content?name=ERP", () => session.credential, 200],
+    ["/plugin/datafor-modeler/api/token/update", () => session.credential, 405],
+    ["/no/such/path", {}, 404],
+  ];
+  for (const [path, headers, status] of paths) {
+    it(`${path} answers ${status} as GET does, without a body`, async () => {
+      const given = typeof headers === "function" ? headers() : headers;
+      const get = expectStatus(await postern.send({ path, headers: given }), status);
+      const head = expectStatus(await postern.send({ method: "HEAD", path, headers: given }), status);
+      assert.equal(head.text, "");
+      for (const name of ["content-type", "cache-control", "x-content-type-options", "allow", "www-authenticate"]) {
+        assert.equal(head.headers[name], get.headers[name], name);
+      }
+      assert.ok(head.headers["x-request-id"]);
+    });
+  }
+});
+
+describe("a doubled credential is refused, though each of the two is right:", () => {
+  const twice = (value) => [value, value];
+  it("two Authorization headers", async () => {
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: twice(`Bearer ${token()}`) } }), "malformed");
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: twice(`Bearer ${session.token}`) } }), "malformed");
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: twice(admin.authorization) } }), "malformed");
+    const mixed = [`Bearer ${session.token}`, admin.authorization];
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: mixed } }), "malformed");
+  });
+  it("two X-Auth-Token headers", async () => {
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { "x-auth-token": twice(session.token) } }), "malformed");
+  });
+  it("two cookies, in one header or in two", async () => {
+    const cookie = `JSESSIONID=${session.cookie}`;
+    expectStatus(await postern.send({ path: "/v1/verify", headers: { cookie: `a=b; ${cookie}; c=d` } }), 200);
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { cookie: `${cookie}; ${cookie}` } }), "malformed");
+    expectRefusal(await postern.send({ path: "/v1/verify", headers: { cookie: twice(cookie) } }), "malformed");
+  });
+  it("two parameters", async () => {
+    expectStatus(await postern.send({ path: `/v1/verify?token=${token()}` }), 200);
+    expectRefusal(await postern.send({ path: `/v1/verify?token=${token()}&token=${token()}` }), "malformed");
+    expectRefusal(await postern.send({ path: `/v1/verify?token=${token()}&%74oken=${token()}` }), "malformed");
+    const forwarded = { "x-forwarded-uri": `/?token=${token()}&token=${token()}` };
+    expectRefusal(await postern.send({ path: "/v1/forward-auth", headers: forwarded }), "malformed");
+  });
+});
+
+describe("cookies", () => {
+  const path = "/plugin/datafor-modeler/api/token/update";
+  const write = (headers) =>
+    postern.send({ method: "POST", path, headers: { cookie: `JSESSIONID=${session.cookie}`, ...headers }, json: configuration({ name: "COOKIE", token_name: "cookie" }) });
+
+  it("of a page of the same origin, or of no page, may write", async () => {
+    expectStatus(await write({}), 200);
+    expectStatus(await write({ origin: postern.url.replace(/\/$/, "") }), 200);
+    expectStatus(await write({ "sec-fetch-site": "same-origin" }), 200);
+  });
+  it("of a page of another origin may not", async () => {
+    expectStatus(await write({ origin: "https://evil.example" }), 403);
+    expectStatus(await write({ origin: "null" }), 403);
+    for (const site of ["cross-site", "same-site"]) expectStatus(await write({ "sec-fetch-site": site }), 403);
+  });
+});
+
+describe("static files", () => {
+  const file = join(top, "public/openapi.json");
+  const fromFrontDoor = (request) => workerd.isolates[0].send(request, workerd.url);
+
+  it("/openapi.json is the document in public/", async () => {
+    assert.ok(existsSync(file), "public/openapi.json is missing: it is generated from the routes");
+    const answer = expectStatus(await fromFrontDoor({ path: "/openapi.json" }), 200);
+    assert.match(answer.headers["content-type"], /^application\/json/);
+    assert.equal(answer.text, readFileSync(file, "utf8"));
+  });
+  it("a path without a file goes to the Worker", async () => {
+    assert.equal(expectStatus(await fromFrontDoor({ path: "/health" }), 200).json.status, "ok");
+    assert.equal(expectStatus(await fromFrontDoor({ path: "/no/such/file.json" }), 404).headers["content-type"], "application/problem+json");
+  });
+});

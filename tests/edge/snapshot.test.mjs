@@ -1,0 +1,136 @@
+// The snapshot in KV: written by the scheduled event, sealed, and what verification goes on with while D1 does not answer.
+
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { admin, configuration, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
+import { startPostern, stateFolder } from "./support/workerd.mjs";
+
+const APP = "ERP of the snapshot";
+const SECRET = "distinctive secret of the snapshot's app";
+
+const token = (claims = {}) => sign(SECRET, { loginname: "alice", exp: nowInSeconds() + 600, ...claims });
+
+const setStates = async (isolate, json) => expectStatus(await isolate.send({ method: "POST", path: "/testing", json }), 204);
+
+const SHARED = { database: "shared", namespace: "shared" };
+
+/** A state with an app, the users alice, root (an administrator) and mallory (disabled), and a snapshot of them. */
+async function withSnapshot(test) {
+  const folder = stateFolder(test);
+  const postern = await startPostern(test, { ...SHARED, folder });
+  const create = async (json) => expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: admin, json }), 201);
+  await registerApp(postern, { name: APP, secret: SECRET });
+  const { token: opaque } = await signIn(postern);
+  expectStatus(await verifyBearer(postern, token()), 200);
+  await create({ username: "root", type: "Administrator" });
+  const last = await create({ username: "mallory", enabled: false });
+  assert.equal((await postern.scheduled()).outcome, "ok");
+  const records = await postern.records();
+  await postern.stop();
+  return { folder, bindings: postern.bindings, opaque, records, bookmark: last.headers["x-postern-bookmark"] };
+}
+
+/** A fresh isolate on that state, whose D1 and KV are as told before its first request. */
+async function restarted(test, { folder, bindings }, states, changes = {}) {
+  const one = { ...SHARED, folder, migrate: false, entry: "observed", bindings: { ...bindings, ...changes } };
+  const postern = await startPostern(test, one);
+  await setStates(postern, states);
+  return postern;
+}
+
+test("the scheduled event writes one record, which tells nothing without the master key", async (test) => {
+  const { records, bindings } = await withSnapshot(test);
+  assert.equal(records.length, 1);
+  const [{ expiration, value: record }] = records;
+  assert.ok(expiration > nowInSeconds(), "it vanishes by itself");
+  assert.ok(record.length > 500, `the record has only ${record.length} characters`);
+  for (const word of [SECRET, APP, "alice", "loginname", bindings.MASTER_KEY]) {
+    const encoded = Buffer.from(word).toString("base64").replace(/..?=*$/, "");
+    assert.ok(!record.includes(word) && !record.includes(encoded), `the record shows ${word}`);
+  }
+});
+
+test("without D1, tokens of known apps and users verify from the snapshot, and writes answer 503", async (test) => {
+  const state = await withSnapshot(test);
+  const postern = await restarted(test, state, { d1: "down" });
+
+  for (const verify of [verifyBearer, verifyParameter]) {
+    const { json } = expectStatus(await verify(postern, token()), 200);
+    assert.equal(json.app, APP);
+    assert.equal(json.user.username, "alice");
+  }
+  expectStatus(await verifyBearer(postern, sign("wrong", { loginname: "alice", exp: nowInSeconds() + 600 })), 401);
+  expectStatus(await verifyBearer(postern, token({ exp: nowInSeconds() - 600 })), 401);
+  expectStatus(await verifyBearer(postern, token({ loginname: "mallory" })), 403);
+
+  // Nobody can tell whether these are right: not in the snapshot, and D1 does not say.
+  expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
+  expectStatus(await verifyBearer(postern, state.opaque), 503);
+  expectStatus(await postern.send({ path: "/v1/verify", headers: admin }), 503);
+
+  const rootCredential = { authorization: `Bearer ${token({ loginname: "root" })}` };
+  expectStatus(await postern.send({ path: "/v1/verify", headers: rootCredential }), 200);
+  const path = "/plugin/datafor-modeler/api/token/update";
+  const write = expectStatus(await postern.send({ method: "POST", path, headers: rootCredential, json: configuration({ name: "CRM" }) }), 503);
+  assert.equal(write.json.success, false);
+  assert.equal(write.json.code, "503");
+  const user = await postern.send({ method: "POST", path: "/v1/users", headers: rootCredential, json: { username: "bob" } });
+  assert.equal(expectStatus(user, 503).headers["content-type"], "application/problem+json");
+  const account = { username: "admin", password: state.bindings.ADMIN_PASSWORD };
+  expectStatus(await postern.send({ method: "POST", path: "/imanager/cloud/security/tokens.json", json: account }), 503);
+
+  const health = expectStatus(await postern.send({ path: "/health" }), 200);
+  assert.deepEqual({ ...health.json, version: undefined }, { status: "degraded", version: undefined, d1: "down", kv: "ok" });
+});
+
+test("when D1 answers again, everything works without a restart", async (test) => {
+  const state = await withSnapshot(test);
+  const postern = await restarted(test, state, { d1: "down" });
+  expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
+  await setStates(postern, {});
+  // A bookmark asks for D1 itself, past the pause of 2 s after a failure.
+  const headers = { authorization: `Bearer ${token({ loginname: "newcomer" })}`, "x-postern-bookmark": state.bookmark };
+  expectStatus(await postern.send({ path: "/v1/verify", headers }), 200);
+  expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 200);
+});
+
+test("without D1, a snapshot older than STALE_IF_ERROR_S is not used", async (test) => {
+  const postern = await restarted(test, await withSnapshot(test), { d1: "down" }, { STALE_IF_ERROR_S: "0" });
+  expectStatus(await verifyBearer(postern, token()), 503);
+  assert.equal(expectStatus(await postern.send({ path: "/health" }), 503).json.status, "down");
+});
+
+test("without D1 and without KV, verification fails closed", async (test) => {
+  const postern = await restarted(test, await withSnapshot(test), { d1: "down", kv: "down" });
+  expectStatus(await verifyBearer(postern, token()), 503);
+  assert.equal(expectStatus(await postern.send({ path: "/health" }), 503).json.status, "down");
+});
+
+test("without KV nothing changes for callers", async (test) => {
+  const state = await withSnapshot(test);
+  const postern = await restarted(test, state, { kv: "down" });
+  expectStatus(await verifyBearer(postern, token()), 200);
+  expectStatus(await verifyBearer(postern, state.opaque), 200);
+  expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 200);
+  await registerApp(postern, { name: "CRM" });
+  await signIn(postern);
+  const health = expectStatus(await postern.send({ path: "/health" }), 200);
+  assert.equal(health.json.status, "degraded");
+  assert.equal(health.json.kv, "down");
+});
+
+test("a warm isolate goes on with its memory when D1 and KV are lost", async (test) => {
+  const state = await withSnapshot(test);
+  const postern = await restarted(test, state, {});
+  const rootCredential = { authorization: `Bearer ${token({ loginname: "root" })}` };
+  expectStatus(await postern.send({ path: "/v1/verify", headers: rootCredential }), 200);
+  expectStatus(await verifyBearer(postern, token()), 200);
+  expectStatus(await verifyBearer(postern, state.opaque), 200);
+  await setStates(postern, { d1: "down", kv: "down" });
+  // Nobody knows whether this write took effect, so memory counts as expired from here on: what follows is no longer the fast path.
+  const json = { username: "bob" };
+  expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: rootCredential, json }), 503);
+  expectStatus(await verifyBearer(postern, token()), 200);
+  expectStatus(await verifyBearer(postern, state.opaque), 200);
+  expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
+});

@@ -1,0 +1,87 @@
+// What callers do again and again: credentials, token apps, tokens.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { ADMIN_PASSWORD } from "./workerd.mjs";
+
+const TOKEN_APPS = "/plugin/datafor-modeler/api/token";
+const HASHES = { HS256: "sha256", HS384: "sha384", HS512: "sha512" };
+
+export const basic = (username, password) => `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+
+/** The first administrator's credential. */
+export const admin = { authorization: basic("admin", ADMIN_PASSWORD) };
+
+export const nowInSeconds = () => Math.floor(Date.now() / 1000);
+
+const encoded = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+
+/** Signs with the HMAC that the header's `alg` names, and with HS256's where it names none. */
+export function sign(secret, claims, header = { typ: "JWT", alg: "HS256" }) {
+  const text = `${encoded(header)}.${encoded(claims)}`;
+  const signature = createHmac(HASHES[header.alg] ?? "sha256", secret).update(text);
+  return `${text}.${signature.digest("base64url")}`;
+}
+
+/** A token app's whole configuration. */
+export function configuration(changes = {}) {
+  return {
+    name: "ERP",
+    token_name: "token",
+    secret: "abcd",
+    expire: 86400,
+    fieldmap: { username: "loginname", name: "name", email: "email" },
+    algorithm: "HS256",
+    enable: "1",
+    inituser: "1",
+    initroles: ["SYS_Reader"],
+    ...changes,
+  };
+}
+
+/** Asserts the status, showing the body where it differs. */
+export function expectStatus(answer, status, what = "") {
+  assert.equal(answer.status, status, `${what} ${answer.status} ${answer.text}`);
+  return answer;
+}
+
+export async function registerApp(postern, changes, credential = admin) {
+  const json = configuration(changes);
+  const path = `${TOKEN_APPS}/updateAuthorization`;
+  expectStatus(await postern.send({ method: "POST", path, headers: credential, json }), 200, "registering a token app:");
+  return json;
+}
+
+export async function listApps(postern, credential = admin) {
+  return expectStatus(await postern.send({ path: `${TOKEN_APPS}/list`, headers: credential }), 200, "listing token apps:").json.data;
+}
+
+/** Every user, page by page. */
+export async function listUsers(postern, credential = admin) {
+  const users = [];
+  for (let cursor = ""; cursor !== null; ) {
+    const path = `/v1/users?limit=500${cursor && `&cursor=${cursor}`}`;
+    const { json } = expectStatus(await postern.send({ path, headers: credential }), 200, "listing users:");
+    users.push(...json.items);
+    cursor = json.next;
+  }
+  return users;
+}
+
+/** A token and its cookie, from a user name and a password. */
+export async function signIn(postern, username = "admin", password = ADMIN_PASSWORD) {
+  const answer = await postern.send({ method: "POST", path: "/imanager/cloud/security/tokens.json", json: { username, password } });
+  expectStatus(answer, 200, "signing in:");
+  const [, cookie] = /^JSESSIONID=([0-9A-F]{32});/.exec(answer.headers["set-cookie"][0]);
+  return { token: answer.text, cookie, credential: { "x-auth-token": answer.text } };
+}
+
+export const verifyParameter = (postern, token) => postern.send({ path: `/v1/verify?token=${token}` });
+
+export const verifyBearer = (postern, token) => postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${token}` } });
+
+/** Asserts a refusal and its reason. */
+export function expectRefusal(answer, reason) {
+  expectStatus(answer, 401, `expected ${reason}:`);
+  assert.equal(answer.json.reason, reason, answer.text);
+}

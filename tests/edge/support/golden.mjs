@@ -1,0 +1,122 @@
+// Runs a transcript; tests/golden/README.md says what one is.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { admin, nowInSeconds, sign } from "./client.mjs";
+import { top } from "./workerd.mjs";
+
+const folder = join(top, "tests/golden");
+
+const EPOCH_MILLIS = { from: Date.UTC(2020), until: Date.UTC(2200) };
+
+/** What stands for a value of some shape: as a text, and as a JSON value that is none. */
+const SHAPES = {
+  "<int>": { pattern: "-?\\d+", accepts: Number.isInteger },
+  "<millis>": { pattern: "\\d{13}", accepts: (value) => Number.isInteger(value) && within(value) },
+  "<seconds>": { pattern: "\\d{10}", accepts: (value) => Number.isInteger(value) && within(value * 1000) },
+  "<uuid>": { pattern: "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}" },
+  "<jwt>": { pattern: "[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+" },
+  "<cookie>": { pattern: "[0-9A-F]{32}" },
+  "<text>": { pattern: "[^]+" },
+  "<any>": { pattern: "[^]*", accepts: () => true },
+};
+
+function within(millis) {
+  return millis >= EPOCH_MILLIS.from && millis < EPOCH_MILLIS.until;
+}
+
+/** Every transcript, with its path below tests/golden. */
+export function transcripts() {
+  const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".json"));
+  return files.sort().map((file) => ({ file, ...JSON.parse(readFileSync(join(folder, file), "utf8")) }));
+}
+
+/** The host that requests are sent to, by name, so that transcripts can name its origin. */
+const HOST = "postern.test";
+
+/** Runs the steps one after another on an empty Postern. */
+export async function run(postern, { tokens = {}, steps }) {
+  const known = { admin: admin.authorization, ...signed(tokens) };
+  for (const [index, { send, expect, capture = {} }] of steps.entries()) {
+    const { text, ...request } = filled(send, known);
+    const headers = { host: HOST, ...request.headers };
+    const answer = await postern.send({ ...request, headers, ...(text !== undefined && { body: text }) });
+    const what = `step ${index + 1}, ${request.method ?? "GET"} ${request.path} answered ${answer.status} ${answer.text}`;
+    check(answer, filled(expect, known), what);
+    for (const [name, source] of Object.entries(capture)) {
+      const value = captured(answer, source);
+      assert.notEqual(value, undefined, `${what}: there is no ${source}`);
+      known[name] = value;
+    }
+  }
+}
+
+function signed(tokens) {
+  const moment = (value) => (/^[+-]\d+$/.test(value) ? nowInSeconds() + Number(value) : value);
+  const claims = (raw) => Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, typeof value === "string" ? moment(value) : value]));
+  const token = ({ secret, header, claims: raw }) => sign(secret, claims(raw), header);
+  return Object.fromEntries(Object.entries(tokens).map(([name, parts]) => [name, token(parts)]));
+}
+
+/** Puts in what is known for `{{name}}`, in every text within the value. */
+function filled(value, known) {
+  if (typeof value === "string") {
+    return value.replace(/\{\{(\w+)\}\}/g, (_, name) => {
+      assert.ok(name in known, `nothing was captured as ${name}`);
+      return String(known[name]);
+    });
+  }
+  if (Array.isArray(value)) return value.map((item) => filled(item, known));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [filled(name, known), filled(item, known)]));
+}
+
+function check(answer, { status, headers = {}, json, text }, what) {
+  assert.equal(answer.status, status, what);
+  const standard = { "x-request-id": "<text>", "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  for (const [name, expected] of Object.entries({ ...standard, ...headers })) {
+    const value = header(answer, name);
+    if (expected === null) assert.equal(value, undefined, `${what}: the header ${name} must be absent`);
+    else assert.ok(fitsText(value, expected), `${what}: the header ${name} is ${value}, expected ${expected}`);
+  }
+  if (text !== undefined) assert.ok(fitsText(answer.text, text), `${what}, expected ${text}`);
+  if (json !== undefined) assert.deepEqual(reduced(answer.json, json), json, what);
+}
+
+function header({ headers }, name) {
+  const value = headers[name.toLowerCase()];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function fitsText(value, expected) {
+  if (typeof value !== "string") return false;
+  const parts = expected.split(/(<\w+>)/).map((part) => SHAPES[part]?.pattern ?? escaped(part));
+  return new RegExp(`^${parts.join("")}$`).test(value);
+}
+
+function escaped(text) {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+/** The value with each part that fits its placeholder replaced by the placeholder, so that the rest can be compared whole. */
+function reduced(value, expected) {
+  if (typeof expected === "string" && fitsShape(value, expected)) return expected;
+  if (value === null || expected === null || typeof value !== "object" || typeof expected !== "object") return value;
+  if (Array.isArray(value)) return value.map((item, index) => reduced(item, expected[index]));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, reduced(item, expected[name])]));
+}
+
+function fitsShape(value, expected) {
+  if (typeof value === "string") return /<\w+>/.test(expected) && fitsText(value, expected);
+  return SHAPES[expected]?.accepts?.(value) ?? false;
+}
+
+function captured(answer, source) {
+  if (source === "text") return answer.text;
+  const [kind, name] = [source.slice(0, source.indexOf(":")), source.slice(source.indexOf(":") + 1)];
+  if (kind === "header") return header(answer, name);
+  assert.equal(kind, "json", `unknown source ${source}`);
+  const steps = name.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return steps.reduce((value, step) => value?.[step], answer.json);
+}

@@ -1,0 +1,59 @@
+// Requests exactly as written. `fetch` would forbid some headers, join doubled ones and add its own.
+
+import http from "node:http";
+
+/** Only so that a Worker that hangs fails its test; nothing is asserted about times. */
+const PATIENCE_MS = 60_000;
+
+// A connection for each request: one that workerd closes while idle would fail the request that takes it up again.
+const agent = new http.Agent({ keepAlive: false });
+
+/**
+ * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL and answers `{ status, headers, text, json }`.
+ * A header's value may be a list, which is sent as that many headers. `chunked` sends the body without its length.
+ */
+export function send(base, { method = "GET", path, headers = {}, body, json, form, chunked = false }) {
+  const { hostname, port, host } = new URL(base);
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const declare = (name, value) => {
+    if (!lines.some(([key]) => key.toLowerCase() === name)) lines.push([name, value]);
+  };
+  let content = body;
+  if (json !== undefined) {
+    content = JSON.stringify(json);
+    declare("content-type", "application/json");
+  } else if (form !== undefined) {
+    content = String(new URLSearchParams(form));
+    declare("content-type", "application/x-www-form-urlencoded");
+  }
+  declare("host", host);
+  if (content !== undefined) {
+    if (chunked) declare("transfer-encoding", "chunked");
+    else declare("content-length", String(Buffer.byteLength(content)));
+  } else if (!["GET", "HEAD"].includes(method)) {
+    declare("content-length", "0");
+  }
+  return new Promise((done, failed) => {
+    const request = http.request({ hostname, port, agent, method, path, headers: lines.flat().map(String) }, (answer) => {
+      const chunks = [];
+      answer.on("data", (chunk) => chunks.push(chunk));
+      answer.on("error", failed);
+      answer.on("end", () => {
+        const text = Buffer.concat(chunks).toString();
+        done({ status: answer.statusCode, headers: answer.headers, text, json: parsed(text) });
+      });
+    });
+    request.setTimeout(PATIENCE_MS, () => request.destroy(new Error(`no answer to ${method} ${path.slice(0, 100)} within ${PATIENCE_MS} ms`)));
+    request.on("error", failed);
+    request.end(content);
+  });
+}
+
+/** A JSON body; undefined where it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,198 @@
+// The built Worker on real workerd, with real D1 and KV, as many isolates of it as a test wants.
+//
+// Not `wrangler dev`, which `make demo` covers: Miniflare's own API starts in a second, and several Workers share a process.
+// Requests go to workerd directly, past Miniflare's own entry, so that headers arrive as they were sent.
+
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { randomBytes, randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { send } from "./http.mjs";
+
+export const top = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** The first administrator's password; transcripts rely on it. */
+export const ADMIN_PASSWORD = "correct horse admin";
+
+const ENTRIES = {
+  /** What is deployed. */
+  shipped: { root: top, main: "src/edge/entry.mjs", build: "scripts/build.sh" },
+  /** The same, where `/panic` panics. */
+  probe: { root: join(top, ".build/probe"), main: "src/edge/entry.mjs", build: "scripts/build.sh probe" },
+  /** What is deployed, behind an entry that counts calls to D1 and KV and makes them fail. */
+  observed: { root: top, main: "tests/edge/support/observed-entry.mjs", build: "scripts/build.sh" },
+};
+
+const { Miniflare, children } = loadMiniflare();
+
+/** Loads Miniflare so that the processes which it starts are known, and no others. */
+function loadMiniflare() {
+  const require = createRequire(import.meta.url);
+  const childProcess = require("node:child_process");
+  const { spawn } = childProcess;
+  const started = [];
+  childProcess.spawn = (command, ...rest) => {
+    const child = spawn(command, ...rest);
+    if (String(command).includes("workerd")) started.push(child);
+    return child;
+  };
+  return { Miniflare: require("miniflare").Miniflare, children: started };
+}
+
+// Once, with one message, and not in each test.
+modulesOf(ENTRIES.shipped);
+
+function modulesOf({ root, main, build }) {
+  const files = [main, "src/edge/entry.mjs", "build/index.js", "build/index_bg.wasm"];
+  const modules = [...new Set(files)].map((file) => {
+    const path = join(root, file);
+    if (!existsSync(path)) throw new Error(`${path} is missing: run ${build} first`);
+    return { type: file.endsWith(".wasm") ? "CompiledWasm" : "ESModule", path };
+  });
+  return { modules, modulesRoot: root };
+}
+
+const wranglerToml = readFileSync(join(top, "wrangler.toml"), "utf8");
+
+function compatibilityDate() {
+  const [, date] = /^compatibility_date = "([\d-]+)"$/m.exec(wranglerToml);
+  return date;
+}
+
+/** The variables under [vars], which are all strings. */
+function variables() {
+  const [, section] = /^\[vars\]\n((?:(?!\[).*\n)*)/m.exec(wranglerToml);
+  return Object.fromEntries([...section.matchAll(/^([A-Z0-9_]+) = ("[^"\n]*")$/gm)].map(([, name, value]) => [name, JSON.parse(value)]));
+}
+
+const migrations = readdirSync(join(top, "migrations"))
+  .filter((file) => file.endsWith(".sql"))
+  .sort()
+  .map((file) => readFileSync(join(top, "migrations", file), "utf8"));
+
+/** Secrets and variables of a deployment; null unsets one. */
+export function deployment(changes = {}) {
+  const all = { ...variables(), MASTER_KEY: randomBytes(32).toString("base64"), ADMIN_PASSWORD, ...changes };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
+}
+
+/** A folder for state, removed when the test (a context of node:test) is over. */
+export function stateFolder(test) {
+  const folder = mkdtempSync(join(tmpdir(), "postern-edge-"));
+  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/**
+ * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings, database, namespace }`: by default the
+ * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it.
+ *
+ * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated; `assets` serves public/ in
+ * front of the first isolate, at `url`; `onOutput` is told what workerd prints.
+ */
+export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
+  const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
+  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database }, index) => ({
+    ...directly,
+    ...modulesOf(ENTRIES[entry]),
+    name: `isolate-${index}`,
+    bindings,
+    d1Databases: { DB: database },
+    kvNamespaces: { KV: namespace },
+    ...(assets && index === 0 && { assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } } }),
+  }));
+  const before = children.length;
+  let output = "";
+  const print = (chunk) => {
+    output += chunk;
+    onOutput(String(chunk));
+  };
+  const miniflare = new Miniflare({
+    host: "127.0.0.1",
+    port: 0,
+    // Else it asks Cloudflare for an example of what `request.cf` holds.
+    cf: false,
+    ...(folder && { d1Persist: join(folder, "d1"), kvPersist: join(folder, "kv") }),
+    handleRuntimeStdio: (...streams) => streams.forEach((stream) => stream.on("data", print)),
+    workers: [...workers, { ...directly, ...toolsFor(workers) }],
+  });
+  let stopped;
+  const stop = () => (stopped ??= miniflare.dispose());
+  try {
+    const url = String(await miniflare.ready);
+    const [child] = children.slice(before);
+    const tools = await toolsOf(miniflare);
+    const running = await Promise.all(workers.map((worker, index) => isolate(miniflare, worker, tools(index))));
+    if (migrate) {
+      const fresh = new Map(running.map((one, index) => [workers[index].d1Databases.DB, one]));
+      await Promise.all([...fresh.values()].map((one) => one.tool("migrate", migrations)));
+    }
+    /** SIGKILL, in the midst of whatever it is doing. */
+    const kill = async () => {
+      const gone = new Promise((done) => child.once("exit", done));
+      child.kill("SIGKILL");
+      await gone;
+      await stop();
+    };
+    return { url, isolates: running, stop, kill };
+  } catch (error) {
+    await stop().catch(() => {});
+    throw new Error(`workerd did not start: ${output}`, { cause: error });
+  }
+}
+
+/** The Worker of tools.mjs, with the bindings of each isolate under its number. */
+function toolsFor(workers) {
+  const bound = (kind, value) => Object.fromEntries(workers.map((worker, index) => [`${kind}_${index}`, value(worker)]));
+  return {
+    name: "tools",
+    modules: [{ type: "ESModule", path: join(top, "tests/edge/support/tools.mjs") }],
+    modulesRoot: top,
+    // For the scheduled event of another Worker.
+    compatibilityFlags: ["service_binding_extra_handlers"],
+    d1Databases: bound("DB", (worker) => worker.d1Databases.DB),
+    kvNamespaces: bound("KV", (worker) => worker.kvNamespaces.KV),
+    serviceBindings: bound("ISOLATE", (worker) => worker.name),
+  };
+}
+
+async function toolsOf(miniflare) {
+  const url = await miniflare.unsafeGetDirectURL("tools");
+  return (index) => async (name, json) => {
+    const answer = await send(url, { method: "POST", path: `/${name}?isolate=${index}`, json });
+    if (answer.status !== 200) throw new Error(`${name}: ${answer.status} ${answer.text}`);
+    return answer.json;
+  };
+}
+
+async function isolate(miniflare, { name, bindings }, tool) {
+  const url = String(await miniflare.unsafeGetDirectURL(name));
+  return {
+    url,
+    bindings,
+    tool,
+    /** Sends a request, see http.mjs; past the static files, unless another base says so. */
+    send: (request, base = url) => send(base, request),
+    /** Runs the scheduled event to its end. */
+    scheduled: () => tool("scheduled"),
+    /** What is in KV: name, expiration, value. */
+    records: () => tool("records"),
+  };
+}
+
+/** One isolate, stopped when the test is over. */
+export async function startPostern(test, { folder, migrate, onOutput, ...one } = {}) {
+  const workerd = await startWorkerd({ isolates: [one], folder, migrate, onOutput });
+  test.after(() => workerd.stop());
+  return { ...workerd.isolates[0], stop: workerd.stop };
+}
+
+/** Isolates on one database and one KV, stopped when the test is over. */
+export async function startIsolates(test, count, { entry, changes } = {}) {
+  const shared = { entry, bindings: deployment(changes), database: "shared", namespace: "shared" };
+  const workerd = await startWorkerd({ isolates: Array.from({ length: count }, () => shared) });
+  test.after(() => workerd.stop());
+  return workerd.isolates;
+}
