@@ -11,6 +11,7 @@ use crate::domain::token_app::AppName;
 use crate::domain::user::User;
 use crate::error::{Denied, Refusal, Result};
 use crate::ports::Cx;
+use crate::store::trust::{Subject, Wanted};
 
 /// What a caller shows.
 #[derive(Debug, Clone)]
@@ -62,8 +63,20 @@ pub enum Proof {
 pub struct Hints<'a> {
     /// The only token app that a token may belong to.
     pub app: Option<&'a str>,
-    /// The service that the caller's standing will be asked for, so that it is read in the same round trip.
+    /// The service that standings will be asked for, so that they are read in the same round trip.
     pub service_id: Option<i64>,
+    /// Whose standing will be asked for, beside the caller's own.
+    pub user_id: Option<i64>,
+}
+
+impl Hints<'_> {
+    /// What to read ahead of the standings that will be asked for, of a caller who is known in this way so far.
+    pub(crate) fn standings(&self, caller: Subject) -> impl Iterator<Item = Wanted> {
+        let other = self.user_id.map(Subject::Id);
+        let service_id = self.service_id;
+        let wanted = move |subject| Some(Wanted::Standing { subject, service_id: service_id? });
+        [Some(caller), other].into_iter().flatten().filter_map(wanted)
+    }
 }
 
 /// Tells who shows the credential.

@@ -14,10 +14,7 @@ use crate::store::{Write, feed, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {
-    let wanted = || {
-        let standing = hints.service_id.map(|service_id| Wanted::Standing { subject: Subject::Session(hash), service_id });
-        [Wanted::Session(hash)].into_iter().chain(standing).collect::<Vec<_>>()
-    };
+    let wanted = || [Wanted::Session(hash)].into_iter().chain(hints.standings(Subject::Session(hash))).collect::<Vec<_>>();
     let mut loaded = trust::current(cx, wanted, None).await?;
     if loaded.session(cx, &hash).is_none_or(|session| loaded.user(cx, session.user_id).is_none()) && !loaded.is_from_copies() {
         loaded = trust::load(cx, &wanted(), None).await?;

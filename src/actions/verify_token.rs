@@ -64,8 +64,7 @@ pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hint
 /// Whoever the token may be of, and how they stand: read ahead, and believed after the signature.
 fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
     let names = token.possible_usernames();
-    let standing = hints.service_id.map(|service_id| Wanted::Standing { subject: Subject::Names(names.clone()), service_id });
-    [Wanted::Users(names)].into_iter().chain(standing).collect()
+    [Wanted::Users(names.clone())].into_iter().chain(hints.standings(Subject::Names(names))).collect()
 }
 
 fn select(algorithm: Algorithm, parameter: Option<&str>, app: Option<&str>) -> Selection {

@@ -8,33 +8,46 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::{self, trust::Subject};
 
-/// A row for each grant that reaches the subject, and one where none does. It reads the subject's memberships and, for each, one index entry.
+/// A row for the subject, without permissions, and one for each grant that reaches them. It reads the subject's memberships, the departments
+/// above, and for each of these one index entry.
 #[must_use]
 pub fn select(subject: &Subject, service_id: i64) -> Statement {
-    let (who, param) = match subject {
-        Subject::Id(id) => ("SELECT CAST(?1 AS INTEGER)", Param::Int64(*id)),
-        Subject::Names(names) => {
-            ("SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))", store::stored_strings(names).into())
+    // An id is written wherever it is needed; whoever is looked up is looked up once.
+    let (is_kept, who, param) = match subject {
+        Subject::Id(id) => ("NOT MATERIALIZED", "SELECT CAST(?1 AS INTEGER)", Param::Int64(*id)),
+        Subject::Names(names) => (
+            "MATERIALIZED",
+            "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))",
+            store::stored_strings(names).into(),
+        ),
+        Subject::Session(hash) => {
+            ("MATERIALIZED", "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into())
         }
-        Subject::Session(hash) => ("SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into()),
     };
     let sql = format!(
         "WITH RECURSIVE
-           subject (id) AS ({who}),
-           reached (user_id, object_type, object_id) AS (
-             SELECT id, 'USER', id FROM subject
+           subject (id) AS {is_kept} ({who}),
+           above (user_id, id) AS (
+             SELECT m.user_id, d.parent_id FROM subject s
+               CROSS JOIN memberships m ON m.user_id = s.id AND m.object_type = 'DEPT'
+               CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = m.object_id
+               WHERE d.parent_id IS NOT NULL
              UNION
-             SELECT m.user_id, m.object_type, m.object_id FROM subject s CROSS JOIN memberships m ON m.user_id = s.id
-             UNION
-             SELECT r.user_id, 'DEPT', d.parent_id FROM reached r
-               CROSS JOIN units d ON r.object_type = 'DEPT' AND d.object_type = 'DEPT' AND d.id = r.object_id
-               WHERE d.parent_id IS NOT NULL),
-           granted (user_id, permissions, creator) AS (
-             SELECT r.user_id, g.permissions, g.creator FROM reached r
-               CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = r.object_type AND g.object_id = r.object_id)
+             SELECT a.user_id, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
+               WHERE d.parent_id IS NOT NULL)
          SELECT CAST(s.id AS TEXT) AS user_id, u.type, u.enabled, (SELECT auth_enabled FROM services WHERE id = CAST(?2 AS INTEGER)) AS switch,
-           g.permissions, g.creator
-         FROM subject s LEFT JOIN users u ON u.id = s.id LEFT JOIN granted g ON g.user_id = s.id"
+           NULL AS permissions, NULL AS creator
+         FROM subject s LEFT JOIN users u ON u.id = s.id
+         UNION ALL
+         SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, g.permissions, g.creator FROM subject s
+           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'USER' AND g.object_id = s.id
+         UNION ALL
+         SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, g.permissions, g.creator FROM subject s
+           CROSS JOIN memberships m ON m.user_id = s.id
+           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = m.object_type AND g.object_id = m.object_id
+         UNION ALL
+         SELECT CAST(a.user_id AS TEXT), NULL, NULL, NULL, g.permissions, g.creator FROM above a
+           CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'DEPT' AND g.object_id = a.id"
     );
     Statement::new(sql, [param, Param::Int64(service_id)])
 }
@@ -42,15 +55,13 @@ pub fn select(subject: &Subject, service_id: i64) -> Statement {
 /// Reads what [`select`] answered: one standing for each subject.
 pub fn read(service_id: i64, rows: &[Row]) -> Result<Vec<(Pair, Standing)>> {
     let mut found: HashMap<i64, Standing> = HashMap::new();
+    let mut granted: HashMap<i64, Permissions> = HashMap::new();
     for row in rows {
         let user_id = row.int64("user_id")?;
-        let granted = match (row.optional_number("permissions")?, row.optional_number("creator")?) {
-            (Some(_), Some(1)) => Permissions::ALL,
-            (Some(bits), _) => Permissions::from_bits(bits),
-            (None, _) => Permissions::NONE,
-        };
-        if let Some(standing) = found.get_mut(&user_id) {
-            standing.granted = standing.granted.union(granted);
+        if let Some(bits) = row.optional_number("permissions")? {
+            let permissions = if row.flag("creator")? { Permissions::ALL } else { Permissions::from_bits(bits) };
+            let known = granted.entry(user_id).or_insert(Permissions::NONE);
+            *known = known.union(permissions);
             continue;
         }
         let switch = row.optional_number("switch")?;
@@ -58,7 +69,10 @@ pub fn read(service_id: i64, rows: &[Row]) -> Result<Vec<(Pair, Standing)>> {
             Some(name) => Some(StandingUser { is_administrator: is_administrator(name)?, enabled: row.flag("enabled")? }),
             None => None,
         };
-        found.insert(user_id, Standing { switch: switch != Some(0), service_exists: switch.is_some(), user, granted });
+        found.insert(user_id, Standing { switch: switch != Some(0), service_exists: switch.is_some(), user, granted: Permissions::NONE });
+    }
+    for (user_id, standing) in &mut found {
+        standing.granted = granted.get(user_id).copied().unwrap_or(Permissions::NONE);
     }
     Ok(found.into_iter().map(|(user_id, standing)| (Pair { service_id, user_id }, standing)).collect())
 }

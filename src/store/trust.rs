@@ -79,9 +79,11 @@ impl Plan {
     /// The statements, to be run as one batch or at the end of one.
     #[must_use]
     pub fn statements(&self) -> Vec<Statement> {
-        let since = Param::Number(self.since.unwrap_or(-1));
+        // NULL: memory is empty, nothing has to be forgotten, and every app is wanted.
+        let since = self.since.map_or(Param::Null, Param::Number);
         let mut statements = vec![
-            Statement::new("SELECT MAX(revision) AS head, MIN(revision) AS oldest FROM changes", []),
+            // One look at each end: both in one SELECT would read all that lies between.
+            Statement::new("SELECT (SELECT MAX(revision) FROM changes) AS head, (SELECT MIN(revision) FROM changes) AS oldest", []),
             Statement::new(
                 "SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2",
                 [since.clone(), Param::Number(MAX_CHANGES)],
@@ -146,7 +148,8 @@ fn apps_since(since: Param) -> Statement {
             "SELECT {columns} FROM token_apps WHERE enabled = 1 AND name IN (
                SELECT key FROM changes WHERE revision > ?1 AND kind = 'token_app'
                UNION
-               SELECT name FROM token_apps WHERE (SELECT ?1 < MIN(revision) - 1 OR ?1 > MAX(revision) OR MAX(revision) - ?1 > ?2 FROM changes))
+               SELECT name FROM token_apps WHERE ?1 IS NULL OR (SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2
+                 FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)))
              ORDER BY name LIMIT ?3"
         ),
         [since, Param::Number(MAX_CHANGES), count(MAX_APPS)],

@@ -44,6 +44,10 @@ fn a_cold_check_is_one_round_trip_with_its_verification_and_a_warm_one_none() {
         let cold = world.isolate();
         assert_eq!(batches(&world, || assert_eq!(cold.get(path, &credential).status, 200)), 1, "cold");
     }
+    let users = json_of(&writer.administer("GET", "/v1/users?username=alice", &Value::Null));
+    let about_her = format!("/v1/check?service=1&permission=TEST&user={}", users["items"][0]["id"]);
+    let cold = world.isolate();
+    assert_eq!(batches(&world, || assert_eq!(cold.get(&about_her, &format!("Bearer {opaque}")).status, 200)), 1, "about another user");
     // The same in the services dialect, where the caller is known before the service is.
     let warm = world.isolate();
     assert!(allowed(&warm, &jwt));

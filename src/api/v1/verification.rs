@@ -36,7 +36,7 @@ pub(super) async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri"));
     let forwarded = forwarded.map(|url| Query::of_others(url.split_once('?').map_or("", |(_, query)| query)));
     let credential = credential(call.request, forwarded.as_ref().unwrap_or(call.query))?;
-    let caller = required(cx, credential.as_ref(), hints(call, asked.map(|asked| asked.service_id))?).await?;
+    let caller = required(cx, credential.as_ref(), hints(call, asked)?).await?;
     if let Some(Asked { service_id, permission, .. }) = asked {
         let question = Question { service_id, user_id: caller.user.id.0, permission };
         if !permissions::check(cx, &caller, question).await? {
@@ -47,9 +47,10 @@ pub(super) async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let Asked { service_id, permission, user_id } = asked(call)?.ok_or_else(|| Error::missing("service"))?;
+    let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
+    let Asked { service_id, permission, user_id } = asked;
     let credential = credential(call.request, call.query)?;
-    let caller = required(cx, credential.as_ref(), hints(call, Some(service_id))?).await?;
+    let caller = required(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
     let user_id = user_id.unwrap_or(caller.user.id.0);
     let question = Question { service_id, user_id, permission };
     let allowed = permissions::check(cx, &caller, question).await?;
@@ -80,8 +81,9 @@ fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
     Ok(Some(Asked { service_id, permission, user_id: call.query.integer("user", i64::MIN, i64::MAX)? }))
 }
 
-fn hints<'a>(call: &'a Call<'_>, service_id: Option<i64>) -> Result<Hints<'a>> {
-    Ok(Hints { app: call.query.one("app")?, service_id })
+fn hints<'a>(call: &'a Call<'_>, asked: Option<Asked>) -> Result<Hints<'a>> {
+    let user_id = asked.and_then(|asked| asked.user_id);
+    Ok(Hints { app: call.query.one("app")?, service_id: asked.map(|asked| asked.service_id), user_id })
 }
 
 pub(super) async fn health(cx: &Cx, _: &Call<'_>) -> Result<Response> {
