@@ -1,7 +1,7 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test build deploy clean
+.PHONY: help dev demo test scale oracle import export build deploy clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,24 @@ demo: ## Shows the main job from the outside, on a throw-away state, and checks 
 
 test: ## Runs everything: form, lints, host tests, build, dry run, tests on workerd
 	@scripts/test.sh
+
+scale: ## Brings in a million grants, and shows what each kind of query reads; GRANTS=1000000
+	@scripts/build.sh
+	@POSTERN_BUILT=1 node tests/scale/main.mjs
+
+oracle: ## Compares a million permission checks with the naive rules; CHECKS=1000000 SEED=20250123
+	@CHECKS=$${CHECKS:-1000000} cargo test --test host oracle -- --nocapture
+
+# Some desktops set USERNAME to whoever is logged in there; a user of Postern is named on the command line.
+ifneq ($(origin USERNAME),command line)
+unexport USERNAME
+endif
+
+import: ## Brings records in, going on where it was; FILE=grants.ndjson URL=http://localhost:8787 USERNAME=admin FORMAT=ndjson|csv
+	@node scripts/transfer.mjs import
+
+export: ## Brings all records out likewise; the password is PASSWORD in the environment, or on this machine that of .dev.vars
+	@node scripts/transfer.mjs export
 
 build: ## Builds the Worker into build/
 	@scripts/build.sh

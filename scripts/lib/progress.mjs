@@ -1,0 +1,107 @@
+// Shows how far a long task is: a bar on a terminal, else a line now and then. Remembers it in a small file between runs.
+
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+
+const BAR_WIDTH = 24;
+const BAR_EVERY_MS = 100;
+const LINE_EVERY_MS = 10_000;
+
+export const grouped = (number) => Math.round(number).toLocaleString("en-US");
+
+/** 75 s is 1:15, 4000 s is 1:06:40. */
+export function duration(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const padded = (number) => String(number).padStart(2, "0");
+  return `${hours > 0 ? `${hours}:${padded(minutes)}` : minutes}:${padded(seconds % 60)}`;
+}
+
+/** Since it is made, from where an earlier run ended: `fraction` between 0 and 1, `records`. */
+export class Progress {
+  #out;
+  #start;
+  #startedAt = Date.now();
+  #shownAt = Date.now();
+  #isDrawn = false;
+
+  constructor({ fraction = 0, records = 0 } = {}, out = process.stdout) {
+    this.#out = out;
+    this.#start = { fraction, records };
+  }
+
+  update(now) {
+    const isDue = Date.now() - this.#shownAt >= (this.#out.isTTY ? BAR_EVERY_MS : LINE_EVERY_MS);
+    if (!isDue) return;
+    this.#shownAt = Date.now();
+    if (!this.#out.isTTY) {
+      this.#out.write(`${this.#text(now)}\n`);
+      return;
+    }
+    const filled = Math.round(Math.min(1, now.fraction) * BAR_WIDTH);
+    const bar = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}`;
+    this.#out.write(`\r${`${bar} ${this.#text(now)}`.slice(0, (this.#out.columns || 80) - 1)}\u001b[K`);
+    this.#isDrawn = true;
+  }
+
+  #text({ fraction, records }) {
+    const elapsed = Date.now() - this.#startedAt;
+    const gone = fraction - this.#start.fraction;
+    const left = gone > 0 ? `, ${duration((elapsed * (1 - fraction)) / gone)} left` : "";
+    return `${String(Math.floor(Math.min(1, fraction) * 100)).padStart(3)} %  ${grouped(records)} records, ${grouped(this.#rate(records))}/s${left}`;
+  }
+
+  #rate(records) {
+    return ((records - this.#start.records) * 1000) / Math.max(1, Date.now() - this.#startedAt);
+  }
+
+  /** A line of its own; the bar is drawn anew behind it. */
+  say(text, out = this.#out) {
+    this.clear();
+    out.write(`${text}\n`);
+  }
+
+  clear() {
+    if (this.#isDrawn) this.#out.write("\r\u001b[K");
+    this.#isDrawn = false;
+  }
+
+  /** What this run did, in words. */
+  summary(records) {
+    const elapsed = Date.now() - this.#startedAt;
+    // Kilobytes; the most that this process has ever had.
+    const memory = process.resourceUsage().maxRSS / 1024;
+    return `${grouped(records - this.#start.records)} records in ${duration(elapsed)}, ${grouped(this.#rate(records))}/s, with at most ${grouped(memory)} MB of memory`;
+  }
+}
+
+/** Where a task is, in a file. It counts only for the task that it was written for. */
+export class Bookmark {
+  #path;
+  #task;
+
+  constructor(path, task) {
+    this.#path = path;
+    this.#task = task;
+  }
+
+  /** What was written last for this task; undefined where there is nothing. */
+  read() {
+    try {
+      const { task, at } = JSON.parse(readFileSync(this.#path, "utf8"));
+      return isDeepStrictEqual(task, this.#task) ? at : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  write(at) {
+    const fresh = `${this.#path}.new`;
+    writeFileSync(fresh, `${JSON.stringify({ task: this.#task, at })}\n`);
+    renameSync(fresh, this.#path);
+  }
+
+  remove() {
+    rmSync(this.#path, { force: true });
+  }
+}

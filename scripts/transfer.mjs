@@ -1,0 +1,174 @@
+// `make import` and `make export`: brings the directory and its grants in and out, however many they are, with little memory.
+// Usage: transfer.mjs import|export, with FILE, FORMAT, URL, USERNAME, PASSWORD and REQUEST_BYTES in the environment.
+//
+// Either goes on where it was after an interruption. Beside FILE that leaves FILE.progress, and FILE.partial of an export.
+
+import { isUtf8 } from "node:buffer";
+import { createWriteStream } from "node:fs";
+import { rename, rm, stat } from "node:fs/promises";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Failure, Passing, Postern, Refusal, broken, patiently } from "./lib/postern.mjs";
+import { Bookmark, Progress, grouped } from "./lib/progress.mjs";
+import { MAX_REQUEST_BYTES, UnsendableLine, cutToWholeLines, requests } from "./lib/records.mjs";
+
+const { URL: url = "http://localhost:8787", USERNAME: username = "admin", PASSWORD: password, REQUEST_BYTES } = process.env;
+
+const [LINE_FEED] = Buffer.from("\n");
+
+async function importFile(postern, file, format) {
+  const { size, mtimeMs } = await fileStat(file);
+  const bookmark = new Bookmark(`${file}.progress`, { import: postern.address, format, size, mtimeMs });
+  const from = bookmark.read() ?? { offset: 0, line: 0, records: 0 };
+  const fraction = (offset) => (size === 0 ? 1 : offset / size);
+  const progress = new Progress({ fraction: fraction(from.offset), records: from.records });
+  progress.say(`${from.line > 0 ? `going on behind line ${grouped(from.line)}` : "importing"}: ${file} into ${postern.address}`);
+  onInterrupt(() => progress);
+
+  const warn = (text) => progress.say(text, process.stderr);
+  let { records, line } = from;
+  const refused = (wrong, why) => {
+    progress.clear();
+    wrong.forEach((one) => console.error(`${file}:${one.line}: ${[one.field, one.why].filter(Boolean).join(" ")}`));
+    const before = line > 0 ? ` Lines 1 to ${grouped(line)} are written.` : "";
+    return new Failure(`${why}${before} Correct the file and run the same again: what is written twice is there once.`);
+  };
+  try {
+    for await (const { body, lines, end } of requests(file, format, from, maxBytes())) {
+      let imported;
+      try {
+        imported = await patiently(warn, () => postern.importRecords(format, body));
+      } catch (error) {
+        if (!(error instanceof Refusal) || [401, 403].includes(error.status)) throw error;
+        throw refused(wrongLines(error, body, lines), `nothing of the lines ${grouped(line + 1)} to ${grouped(end.line)} was written: ${reason(error)}`);
+      }
+      records += imported;
+      line = end.line;
+      bookmark.write({ ...end, records });
+      progress.update({ fraction: fraction(end.offset), records });
+    }
+  } catch (error) {
+    if (error instanceof UnsendableLine) throw refused([{ line: error.line, why: error.message }], "a line cannot be sent.");
+    throw error;
+  }
+  const now = await fileStat(file);
+  if (now.size !== size || now.mtimeMs !== mtimeMs) throw new Failure(`${file} was changed while it was read. Run the same again.`);
+  bookmark.remove();
+  progress.say(`imported ${progress.summary(records)}`);
+}
+
+/** What was wrong, with the numbers that lines have in the file. */
+function wrongLines({ body }, sent, lines) {
+  if (Array.isArray(body?.errors)) return body.errors.map((error) => ({ ...error, line: lines[error.line - 1] ?? error.line }));
+  if (isUtf8(sent)) return [];
+  const wrong = [];
+  for (let index = 0, from = 0; from < sent.length; index += 1) {
+    const end = sent.indexOf("\n", from);
+    if (!isUtf8(sent.subarray(from, end))) wrong.push({ line: lines[index], why: "is not UTF-8" });
+    from = end + 1;
+  }
+  return wrong;
+}
+
+function reason({ body, message }) {
+  const untold = Array.isArray(body?.errors) ? Number.parseInt(body.detail, 10) - body.errors.length : 0;
+  if (untold > 0) return `${body.detail.split(",")[0]}, of which ${body.errors.length} are shown.`;
+  return `${body?.detail ?? message}.`;
+}
+
+async function exportFile(postern, file, format) {
+  const partial = `${file}.partial`;
+  const bookmark = new Bookmark(`${file}.progress`, { export: postern.address, format });
+  if (!bookmark.read()) {
+    await rm(partial, { force: true });
+    bookmark.write({});
+  }
+  const headLines = format === "csv" ? 1 : 0;
+  let { records, last } = await recordsOf(partial, headLines);
+  const started = records;
+  let progress = new Progress({ records });
+  progress.say(`${records > 0 ? `going on behind ${grouped(records)} records` : "exporting"}: ${postern.address} into ${file}`);
+  onInterrupt(() => progress);
+
+  let achieved = records;
+  const progressed = () => records > achieved && ((achieved = records), true);
+  const warn = (text) => progress.say(text, process.stderr);
+  await patiently(warn, async () => {
+    ({ records, last } = await recordsOf(partial, headLines));
+    const { body, total } = await postern.exportRecords(format, last);
+    if (total > 0 && records === started) progress = new Progress({ records, fraction: records / total });
+    let hasHead = records > 0 || headLines === 0;
+    let tail = LINE_FEED;
+    const counted = new Transform({
+      transform(chunk, _, done) {
+        let lines = 0;
+        for (let at = chunk.indexOf("\n"); at !== -1; at = chunk.indexOf("\n", at + 1)) lines += 1;
+        if (lines > 0 && !hasHead) {
+          hasHead = true;
+          lines -= 1;
+        }
+        records += lines;
+        tail = chunk.at(-1) ?? tail;
+        progress.update({ records, fraction: total > 0 ? Math.min(1, records / total) : 0 });
+        done(null, chunk);
+      },
+    });
+    try {
+      await pipeline(Readable.fromWeb(body), counted, createWriteStream(partial, { flags: "a" }));
+    } catch (error) {
+      throw broken(error);
+    }
+    if (tail !== LINE_FEED) throw new Passing("the answer ended within a line");
+  }, progressed);
+  await rename(partial, file);
+  bookmark.remove();
+  progress.say(`exported ${progress.summary(records)}; ${grouped(records)} are in ${file}`);
+}
+
+/** How many records a file has, and the last of them; what follows it is cut off. */
+async function recordsOf(partial, headLines) {
+  const { lines, last } = await cutToWholeLines(partial);
+  if (lines > headLines) return { records: lines - headLines, last };
+  await rm(partial, { force: true });
+  return { records: 0, last: undefined };
+}
+
+function onInterrupt(progress) {
+  process.once("SIGINT", () => {
+    progress().say("stopped; the same command goes on from here", process.stderr);
+    process.exit(130);
+  });
+}
+
+async function fileStat(file) {
+  try {
+    return await stat(file);
+  } catch (error) {
+    throw error.code === "ENOENT" ? new Failure(`there is no file ${file}`) : error;
+  }
+}
+
+function maxBytes() {
+  const bytes = Number(REQUEST_BYTES ?? MAX_REQUEST_BYTES);
+  if (!(bytes > 0 && bytes <= MAX_REQUEST_BYTES)) throw new Failure(`REQUEST_BYTES must be 1 to ${MAX_REQUEST_BYTES}`);
+  return bytes;
+}
+
+function formatOf(file) {
+  const format = process.env.FORMAT || (/\.csv$/i.test(file) ? "csv" : "ndjson");
+  if (!["ndjson", "csv"].includes(format)) throw new Failure(`FORMAT must be ndjson or csv, not ${format}`);
+  return format;
+}
+
+try {
+  const [task] = process.argv.slice(2);
+  const file = process.env.FILE || (task === "export" ? `grants.${process.env.FORMAT || "ndjson"}` : undefined);
+  if (!["import", "export"].includes(task)) throw new Failure("say import or export");
+  if (!file) throw new Failure("say which file: make import FILE=grants.ndjson");
+  const act = task === "import" ? importFile : exportFile;
+  await act(new Postern({ url, username, password }), file, formatOf(file));
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  console.error(`postern: error: ${error.message}`);
+  process.exitCode = 1;
+}

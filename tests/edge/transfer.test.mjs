@@ -1,0 +1,237 @@
+// The command line behind `make import` and `make export`: what it brings in and out, what it says of wrong lines, and how it goes on after
+// having been killed. A proxy stands between it and Postern, so that it can be killed at a chosen moment.
+
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
+import { sizes, write } from "../scale/directory.mjs";
+import { tallyOf, transfer } from "../scale/support.mjs";
+import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
+
+const SIZE = sizes({ grants: 4000, users: 500, services: 40 });
+/** Small, so that there are many requests. */
+const REQUEST_BYTES = 20_000;
+
+/**
+ * A proxy in front of Postern. `interfere(number)` decides about each request, counted from 0:
+ * undefined lets it pass, "unheard" hangs before Postern hears of it, "unanswered" hangs after Postern has answered, "reset" closes the
+ * connection, "cut" does so in the midst of the answer, and a number answers with that status.
+ */
+async function proxy(test, postern) {
+  const proxied = { interfere: () => undefined, count: 0, hung: undefined };
+  const server = http.createServer(async (request, response) => {
+    const deed = proxied.interfere(proxied.count++);
+    if (deed === "unheard") return proxied.hung?.();
+    if (deed === "reset") return request.socket.destroy();
+    if (typeof deed === "number") return response.writeHead(deed).end("{}");
+    const headers = { ...request.headers, host: new URL(postern.url).host };
+    const passed = http.request(new URL(request.url, postern.url), { method: request.method, headers, agent: false }, async (answer) => {
+      const body = [];
+      for await (const chunk of answer) body.push(chunk);
+      const whole = Buffer.concat(body);
+      if (deed === "unanswered") return proxied.hung?.();
+      delete answer.headers["transfer-encoding"];
+      response.writeHead(answer.statusCode, { ...answer.headers, "content-length": whole.length });
+      if (deed !== "cut") return response.end(whole);
+      response.write(whole.subarray(0, whole.length / 2 + 7), () => proxied.hung?.() ?? setTimeout(() => request.socket.destroy(), 100));
+    });
+    request.pipe(passed);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  test.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  proxied.url = `http://127.0.0.1:${server.address().port}`;
+  return proxied;
+}
+
+async function prepare(test) {
+  const folder = stateFolder(test);
+  const postern = await startPostern(test, { bindings: deployment(), folder });
+  return { folder, postern, file: join(folder, "directory.ndjson"), target: await proxy(test, postern) };
+}
+
+async function succeeds(running) {
+  const { code, stdout, stderr } = await running.ended;
+  assert.equal(code, 0, stdout + stderr);
+  return stdout;
+}
+
+async function exported(postern, folder, name = "exported.ndjson") {
+  const file = join(folder, name);
+  await succeeds(transfer("export", postern.url, { FILE: file }));
+  assert.equal(existsSync(`${file}.partial`) || existsSync(`${file}.progress`), false);
+  return file;
+}
+
+/** Runs it until the proxy hangs, and kills it there. */
+async function killWhereItHangs(target, start) {
+  const hung = new Promise((done) => (target.hung = () => (done(), true)));
+  const running = start();
+  await Promise.race([hung, running.ended.then(({ stderr }) => assert.fail(`it ended by itself: ${stderr}`))]);
+  running.child.kill("SIGKILL");
+  assert.equal((await running.ended).signal, "SIGKILL");
+  target.hung = undefined;
+  target.interfere = () => undefined;
+}
+
+test("what is imported is exported, and that imports into an empty Postern as the same state, in both formats", async (test) => {
+  const { folder, postern, file } = await prepare(test);
+  const tally = await write(file, SIZE);
+  const said = await succeeds(transfer("import", postern.url, { FILE: file }));
+  assert.match(said, /imported [\d,]+ records in 0:\d\d, [\d,]+\/s, with at most \d+ MB of memory/);
+  const first = await exported(postern, folder);
+  assert.deepEqual(await tallyOf(first), tally);
+
+  const csv = await exported(postern, folder, "exported.csv");
+  for (const copy of [first, csv]) {
+    const other = await startPostern(test, { bindings: deployment() });
+    await succeeds(transfer("import", other.url, { FILE: copy, REQUEST_BYTES }));
+    const again = await exported(other, folder, "again.ndjson");
+    assert.equal(readFileSync(again, "utf8"), readFileSync(first, "utf8"), copy);
+  }
+
+  await succeeds(transfer("import", postern.url, { FILE: file }));
+  assert.deepEqual(await tallyOf(await exported(postern, folder, "twice.ndjson")), tally, "twice is once");
+});
+
+for (const moment of ["unheard", "unanswered"]) {
+  test(`an import that is killed while a request is ${moment} ends with the same state when it is started again`, async (test) => {
+    const { folder, postern, file, target } = await prepare(test);
+    const tally = await write(file, SIZE);
+    target.interfere = (number) => (number === 10 ? moment : undefined);
+    const start = () => transfer("import", target.url, { FILE: file, REQUEST_BYTES });
+    await killWhereItHangs(target, start);
+    assert.equal(existsSync(`${file}.progress`), true);
+
+    target.count = 0;
+    const said = await succeeds(start());
+    const [, line] = /^going on behind line ([\d,]+)/.exec(said);
+    assert.ok(Number(line.replaceAll(",", "")) > 0);
+    const total = Object.values(tally.counts).reduce((sum, count) => sum + count);
+    assert.ok(target.count < total / 50, "the requests before are not sent again");
+    assert.equal(existsSync(`${file}.progress`), false);
+    assert.deepEqual(await tallyOf(await exported(postern, folder)), tally);
+  });
+}
+
+test("a progress file counts only for the file and the Postern that it was written for", async (test) => {
+  const { folder, postern, file, target } = await prepare(test);
+  await write(file, SIZE);
+  const killInTheMidst = async () => {
+    Object.assign(target, { count: 0, interfere: (number) => (number === 10 ? "unheard" : undefined) });
+    await killWhereItHangs(target, () => transfer("import", target.url, { FILE: file, REQUEST_BYTES }));
+  };
+  await killInTheMidst();
+  const other = await startPostern(test, { bindings: deployment() });
+  assert.match(await succeeds(transfer("import", other.url, { FILE: file })), /^importing/);
+
+  await killInTheMidst();
+  writeFileSync(file, readFileSync(file, "utf8").replace("Service 1", "Service one"));
+  assert.match(await succeeds(transfer("import", target.url, { FILE: file })), /^importing/);
+  assert.match(readFileSync(await exported(postern, folder), "utf8"), /"Service one"/);
+});
+
+for (const format of ["ndjson", "csv"]) {
+  test(`an export as ${format} that is killed in the midst of a line goes on there, and ends as if it had not been`, async (test) => {
+    const { folder, postern, file, target } = await prepare(test);
+    await write(file, SIZE);
+    await succeeds(transfer("import", postern.url, { FILE: file }));
+    const expected = readFileSync(await exported(postern, folder, `expected.${format}`), "utf8");
+
+    const result = join(folder, `result.${format}`);
+    const start = () => transfer("export", target.url, { FILE: result });
+    target.interfere = () => "cut";
+    const partial = `${result}.partial`;
+    await killWhereItHangs(target, start);
+    const half = existsSync(partial) ? readFileSync(partial, "utf8") : "";
+    assert.ok(expected.startsWith(half));
+    // However much the killed one had written: half of it, ending within a line.
+    writeFileSync(partial, expected.slice(0, expected.length / 2));
+    assert.match(await succeeds(start()), /^going on behind [\d,]+ records/);
+    assert.equal(readFileSync(result, "utf8"), expected);
+
+    target.count = 0;
+    target.interfere = (number) => (number === 0 ? "cut" : undefined);
+    const { code, stderr } = await start().ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /trying again/);
+    assert.equal(readFileSync(result, "utf8"), expected, "a connection that is lost is no matter either");
+  });
+}
+
+test("what passes is tried again", async (test) => {
+  const { folder, postern, file, target } = await prepare(test);
+  const tally = await write(file, SIZE);
+  const deeds = { 3: 503, 5: "reset" };
+  target.interfere = (number) => deeds[number];
+  const { code, stderr } = await transfer("import", target.url, { FILE: file, REQUEST_BYTES }).ended;
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /Postern answered 503; trying again in 0\.5 s\nno answer \(\S.*\); trying again in 0\.5 s\n/);
+  assert.deepEqual(await tallyOf(await exported(postern, folder)), tally);
+});
+
+const grant = (changes) => ({ record: "grant", serviceId: 1, authObjectType: "USER", authObjectId: 2, permissions: ["VIEW"], ...changes });
+
+test("a wrong line is told with its number in the file and its field, and nothing of its request is written", async (test) => {
+  const { folder, postern, file } = await prepare(test);
+  const lines = Array.from({ length: 600 }, (_, index) => JSON.stringify(grant({ authObjectId: index })));
+  // With a byte order mark, line ends of Windows and blank lines, none of which may shift the numbers.
+  const text = (wrong) => `\ufeff${[...lines.slice(0, 100), "", " ", ...lines.slice(100, 400), ...wrong, ...lines.slice(400)].join("\r\n")}`;
+  writeFileSync(file, text([JSON.stringify(grant({ permissions: ["FLY"] })), "no JSON", JSON.stringify(grant({ authObjectType: undefined }))]));
+  const { code, stderr } = await transfer("import", postern.url, { FILE: file, REQUEST_BYTES }).ended;
+  assert.equal(code, 1, stderr);
+  const numbered = stderr.split("\n").filter((line) => line.startsWith(`${file}:`)).map((line) => line.slice(file.length + 1));
+  assert.match(numbered[0], /^403: permissions .*FLY/);
+  assert.match(numbered[1], /^404: is no JSON object/);
+  assert.match(numbered[2], /^405: authObjectType is required/);
+  assert.equal(numbered.length, 3);
+  assert.match(stderr, /nothing of the lines \d+ to \d+ was written: 3 lines are wrong/);
+  const written = (await tallyOf(await exported(postern, folder))).counts.grant;
+  assert.ok(written > 0 && written < 400, `${written}`);
+
+  writeFileSync(file, text([]));
+  await succeeds(transfer("import", postern.url, { FILE: file, REQUEST_BYTES }));
+  assert.equal((await tallyOf(await exported(postern, folder, "corrected.ndjson"))).counts.grant, 600);
+});
+
+test("a wrong line of CSV is told likewise, also behind cells that hold line breaks", async (test) => {
+  const { folder, postern } = await prepare(test);
+  const file = join(folder, "directory.csv");
+  const row = (index, name = "", permissions = "VIEW") => `grant,${1 + (index % 3)},${name},USER,${index},${permissions}`;
+  const rows = Array.from({ length: 400 }, (_, index) => row(index));
+  const head = "record,serviceId,name,authObjectType,authObjectId,permissions";
+  const text = (last) => `${[head, ...rows.slice(0, 200), row(1000, '"a, ""quoted"" cell"'), row(1001, '"two\r\nlines"'), ...rows.slice(200), last].join("\r\n")}\r\n`;
+  writeFileSync(file, text(row(400, "", "VIEW|FLY")));
+  const refused = await transfer("import", postern.url, { FILE: file, REQUEST_BYTES: 4000 }).ended;
+  assert.equal(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, new RegExp(`^${file}:405: permissions .*FLY`));
+
+  writeFileSync(file, text(row(400)));
+  await succeeds(transfer("import", postern.url, { FILE: file, REQUEST_BYTES: 4000 }));
+  assert.equal((await tallyOf(await exported(postern, folder))).counts.grant, 403);
+});
+
+test("what cannot be done is said in a line, without a trace", async (test) => {
+  const { folder, postern, file } = await prepare(test);
+  const fails = async (task, environment, pattern, url = postern.url) => {
+    const { code, stderr } = await transfer(task, url, environment).ended;
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, pattern);
+    assert.doesNotMatch(stderr, /^ +at /m);
+  };
+  await fails("import", { FILE: file }, /there is no file/);
+  await fails("import", {}, /say which file/);
+  writeFileSync(file, `${JSON.stringify(grant())}\n`);
+  await fails("import", { FILE: file, PASSWORD: "wrong" }, /Postern answered 401/);
+  await fails("import", { FILE: file, FORMAT: "xml" }, /FORMAT must be/);
+  await fails("import", { FILE: file }, /must begin with https/, "http://example.com");
+  await fails("export", { FILE: join(folder, "out"), PASSWORD: "wrong" }, /Postern answered 401/);
+  writeFileSync(file, `${JSON.stringify(grant({ name: "x".repeat(1024 * 1024) }))}\n`);
+  await fails("import", { FILE: file }, /:1: is longer than a request/);
+  writeFileSync(file, Buffer.concat([Buffer.from(`${JSON.stringify(grant())}\n{"record":"`), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n')]));
+  await fails("import", { FILE: file }, /:2: is not UTF-8/);
+});

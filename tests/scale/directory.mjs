@@ -1,0 +1,132 @@
+// A large directory from a seed: the same lines each time, made one after another.
+
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+const PERMISSIONS = ["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+/** The service on which a twentieth of all grants is; the other services share the rest evenly. */
+export const BUSY_SERVICE = 1;
+/** The users' ids begin here, so that nobody is the administrator. */
+const FIRST_USER = 1000;
+
+/** `{ grants, users, services, departments, groups, seed }`; departments and groups follow from the users. */
+export function sizes({ grants, users, services, seed = 20250123 }) {
+  return { grants, users, services, departments: users / 100, groups: users / 50, seed };
+}
+
+/** Numbers that look random and can be had again (mulberry32). */
+function dice(seed) {
+  let state = seed;
+  return (sides) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % sides;
+  };
+}
+
+/** Departments below each other, ten to one, so that a user's is up to four levels deep. */
+const parentOf = (department) => (department < 10 ? undefined : Math.floor(department / 10));
+
+export const userId = (index) => FIRST_USER + index;
+
+/** The departments and groups that a user is put into. */
+export function membershipsOf(index, { departments, groups }) {
+  const chosen = [["DEPT", 1 + ((index * 7919) % departments)]];
+  if (index % 3 === 0) chosen.push(["DEPT", 1 + ((index * 104729) % departments)]);
+  for (let number = 0; number < index % 5; number += 1) chosen.push(["GROUP", 1 + ((index * 31 + number * 977) % groups)]);
+  return chosen;
+}
+
+/** Whom a grant must be given to so that it reaches the user, the user aside: the memberships, and the departments above. */
+export function reach(index, size) {
+  const reached = new Set();
+  for (const [type, id] of membershipsOf(index, size)) {
+    for (let at = id; at !== undefined; at = type === "DEPT" ? parentOf(at) : undefined) reached.add(`${type}/${at}`);
+  }
+  return reached;
+}
+
+/** How many grants to each type of object a service has. */
+export function grantsOf(service, { grants, services, departments, groups }) {
+  const ofBusy = Math.floor(grants / 20);
+  const others = grants - ofBusy;
+  const all = service === BUSY_SERVICE ? ofBusy : Math.floor(others / (services - 1)) + (service - 2 < others % (services - 1) ? 1 : 0);
+  const toDepartments = Math.min(Math.floor(all / 10), departments, 100);
+  const toGroups = Math.min(Math.floor(all / 20), groups, 100);
+  return { USER: all - toDepartments - toGroups, DEPT: toDepartments, GROUP: toGroups };
+}
+
+/** Every record, in the order in which an export has them but for the order of keys. */
+export function* records(size) {
+  const roll = dice(size.seed);
+  const { users, services, departments, groups } = size;
+  const now = Date.UTC(2025, 0, 1);
+  const time = () => now + roll(YEAR_MS);
+  for (let id = 1; id <= services; id += 1) {
+    yield { record: "service", id, name: `Service ${id}`, authEnabled: roll(10) > 0, createdAt: time() };
+  }
+  for (let id = 1; id <= departments; id += 1) {
+    yield { record: "department", id, name: `Department ${id}`, parentId: parentOf(id), createdAt: time() };
+  }
+  for (let id = 1; id <= groups; id += 1) yield { record: "group", id, name: `Group ${id}`, createdAt: time() };
+  for (let index = 0; index < users; index += 1) {
+    const seen = new Set();
+    for (const [authObjectType, authObjectId] of membershipsOf(index, size)) {
+      if (seen.size < seen.add(`${authObjectType}/${authObjectId}`).size) {
+        yield { record: "member", authObjectType, authObjectId, userId: userId(index) };
+      }
+    }
+  }
+  const objects = { USER: [users, FIRST_USER], DEPT: [departments, 1], GROUP: [groups, 1] };
+  for (let serviceId = 1; serviceId <= services; serviceId += 1) {
+    for (const [authObjectType, count] of Object.entries(grantsOf(serviceId, size))) {
+      const [all, first] = objects[authObjectType];
+      // Consecutive ones from a random one on: no object twice.
+      const offset = roll(all);
+      for (let number = 0; number < count; number += 1) {
+        const permissions = PERMISSIONS.filter((name) => name === "VIEW" || roll(4) === 0);
+        yield { record: "grant", serviceId, authObjectType, authObjectId: first + ((offset + number) % all), permissions, createdAt: time() };
+      }
+    }
+  }
+}
+
+/** Writes them into a file, as a stream, and answers their tally. */
+export async function write(file, size) {
+  const tally = new Tally();
+  function* lines() {
+    let block = [];
+    for (const record of records(size)) {
+      tally.add(record);
+      block.push(JSON.stringify(record), "\n");
+      if (block.length >= 2000) {
+        yield block.join("");
+        block = [];
+      }
+    }
+    yield block.join("");
+  }
+  await pipeline(Readable.from(lines()), createWriteStream(file));
+  return tally.result();
+}
+
+/** How many records of each kind there are, and a sum over all of them that does not depend on their order. */
+export class Tally {
+  #counts = {};
+  #sum = 0n;
+
+  add(record) {
+    this.#counts[record.record] = (this.#counts[record.record] ?? 0) + 1;
+    const text = JSON.stringify(Object.entries(record).filter(([, value]) => value !== undefined).sort());
+    this.#sum = BigInt.asUintN(64, this.#sum + createHash("md5").update(text).digest().readBigUInt64LE());
+  }
+
+  result() {
+    return { counts: this.#counts, sum: this.#sum.toString(16).padStart(16, "0") };
+  }
+}

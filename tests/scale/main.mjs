@@ -1,0 +1,116 @@
+// `make scale`: a large directory through the command line into a local D1, killed in the middle once, and then what each kind of query
+// reads. Prints its figures; the exit status says whether the counts are equal and no query read more than its kind allows.
+//
+// GRANTS sets how many grants there are (1,000,000), over a tenth as many users and a hundredth as many services.
+
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { applyMigrations, throwAwayFolder } from "../../scripts/lib/worker.mjs";
+import { duration, grouped } from "../../scripts/lib/progress.mjs";
+import { sizes, write } from "./directory.mjs";
+import { exceeded, issueToken, measure, table } from "./rows_read.mjs";
+import { startMeasured, tallyOf, transfer } from "./support.mjs";
+
+const SAMPLE_MS = 200;
+const grants = Number(process.env.GRANTS || 1_000_000);
+const size = sizes({ grants, users: grants / 10, services: grants / 100 });
+let failures = 0;
+
+function check(what, holds) {
+  console.log(`  ${holds ? "ok  " : "FAIL"} ${what}`);
+  if (!holds) failures += 1;
+}
+
+const title = (text) => console.log(`\n== ${text}\n`);
+const inWords = ({ counts }) => Object.entries(counts).map(([kind, count]) => `${grouped(count)} ${kind}`).join(", ");
+
+async function timed(act) {
+  const started = Date.now();
+  const result = await act();
+  return [result, duration(Date.now() - started)];
+}
+
+/** The most memory that a process has at a time, in MB, in each quarter of its life; where the system tells. */
+function watchMemory(child) {
+  const samples = [];
+  const timer = setInterval(() => {
+    try {
+      const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
+      if (kilobytes) samples.push(Math.round(kilobytes / 1024));
+    } catch {
+      // It has ended, or this system has no /proc.
+    }
+  }, SAMPLE_MS);
+  child.once("close", () => clearInterval(timer));
+  return () => [0, 1, 2, 3].map((quarter) => Math.max(0, ...samples.slice((quarter * samples.length) / 4, ((quarter + 1) * samples.length) / 4)));
+}
+
+/** Imports, showing what the command line prints. With `killAt`, a fraction, it is killed once it is that far. */
+async function importAll(url, file, killAt) {
+  const { child, ended } = transfer("import", url, { FILE: file }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  ")));
+  const memory = watchMemory(child);
+  const { size: bytes } = statSync(file);
+  const timer = setInterval(() => {
+    const offset = progressOf(file);
+    if (killAt && offset / bytes >= killAt) child.kill("SIGKILL");
+  }, SAMPLE_MS / 4);
+  const result = await ended;
+  clearInterval(timer);
+  console.log(`  the client's memory in each quarter of its time: ${memory().join(", ")} MB`);
+  return result;
+}
+
+function progressOf(file) {
+  try {
+    return JSON.parse(readFileSync(`${file}.progress`, "utf8")).at.offset;
+  } catch {
+    return 0;
+  }
+}
+
+const folder = throwAwayFolder();
+const stateDir = join(folder, "state");
+const file = join(folder, "directory.ndjson");
+const copy = join(folder, "copy.ndjson");
+let worker;
+try {
+  title(`${grouped(size.grants)} grants over ${grouped(size.users)} users and ${grouped(size.services)} services`);
+  const [tally, took] = await timed(() => write(file, size));
+  console.log(`  ${inWords(tally)}: ${grouped(statSync(file).size / 1e6)} MB in ${took}`);
+  await applyMigrations(stateDir);
+  worker = await startMeasured(stateDir);
+
+  title("Import, killed in the middle");
+  const killed = await importAll(worker.url, file, 0.5);
+  check("killed by SIGKILL, in the middle", killed.signal === "SIGKILL");
+  title("The same command again");
+  const finished = await importAll(worker.url, file);
+  check("it goes on where it was", /^going on behind line/.test(finished.stdout));
+  check("it ends well", finished.code === 0);
+
+  title("Export, and the counts");
+  const exported = await transfer("export", worker.url, { FILE: copy }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  "))).ended;
+  check("it ends well", exported.code === 0);
+  const after = await tallyOf(copy);
+  console.log(`  ${inWords(after)}`);
+  check("as many of each kind as there were in the file, and the same ones", isDeepStrictEqual(after, tally));
+  const token = await issueToken(worker.url);
+  await worker.stop();
+
+  title("What each kind of query reads");
+  worker = await startMeasured(stateDir);
+  const [measured, asking] = await timed(() => measure(worker.url, size, token));
+  console.log(table(measured));
+  console.log(`\n  in ${asking}`);
+  check("no query reads more than its kind allows", exceeded(measured).length === 0);
+} catch (error) {
+  failures += 1;
+  console.error(`\n${error.stack}`);
+  if (worker) console.error(`\nWhat the Worker printed:\n${worker.output().slice(-4000)}`);
+} finally {
+  await worker?.stop();
+}
+
+console.log(failures === 0 ? "\nAll of it held." : `\n${failures} did not hold.`);
+process.exitCode = failures === 0 ? 0 : 1;

@@ -1,0 +1,50 @@
+// The Worker behind an entry that only tests know: it tells how many rows D1 read for it.
+//
+// GET /testing answers `{"calls":…,"rowsRead":…,"statements":[{"sql":…,"rowsRead":…}]}` since it was last asked: round trips to D1, and
+// the statements that were run in them.
+
+import postern from "../../src/edge/entry.mjs";
+
+/** Methods that make a round trip; the others only prepare one. */
+const CALLS = ["batch", "first", "run", "all", "raw"];
+const PREPARING = ["withSession", "prepare", "bind"];
+
+let calls = 0;
+let statements = [];
+
+export default {
+  async fetch(request, env, ctx) {
+    if (new URL(request.url).pathname !== "/testing") return postern.fetch(request, { ...env, DB: measured(env.DB) }, ctx);
+    const answer = { calls, rowsRead: statements.reduce((sum, one) => sum + one.rowsRead, 0), statements };
+    calls = 0;
+    statements = [];
+    return Response.json(answer);
+  },
+
+  scheduled(event, env, ctx) {
+    return postern.scheduled(event, env, ctx);
+  },
+};
+
+/** Which statement a prepared one is. */
+const texts = new WeakMap();
+
+function measured(binding, sql) {
+  const proxy = new Proxy(binding, {
+    get(target, name) {
+      const member = target[name];
+      if (typeof member !== "function" || name === "constructor") return member;
+      if (PREPARING.includes(name)) return (...args) => measured(member.apply(target, args), name === "prepare" ? args[0] : sql);
+      if (!CALLS.includes(name)) return (...args) => member.apply(target, args);
+      return async (...args) => {
+        calls += 1;
+        const answer = await member.apply(target, args);
+        const asked = name === "batch" ? args[0].map((statement) => texts.get(statement)) : [sql];
+        [answer].flat().forEach(({ meta }, index) => statements.push({ sql: asked[index].replaceAll(/\s+/g, " "), rowsRead: meta.rows_read }));
+        return answer;
+      };
+    },
+  });
+  if (sql) texts.set(proxy, sql);
+  return proxy;
+}

@@ -1,0 +1,162 @@
+// How many rows each kind of query reads, and how many it may.
+//
+// None may cost what all grants cost. A list of one service's grants costs its page, from either end; a page in the middle costs the way to
+// it. A filter that takes few costs those few; one that takes many, or that no index answers, costs at most the service's grants: once for
+// the total and once for the page.
+
+import { BUSY_SERVICE, grantsOf, reach, userId } from "./directory.mjs";
+import { PASSWORD, admin } from "./support.mjs";
+
+const PAGE = 10;
+/** What any request reads besides: the change feed, and how the caller stands with the service. */
+const BESIDES = 20;
+const CHECKS = 25;
+
+/**
+ * Asks each kind of query, and answers `{ kind, rows, bound, calls, statements, path, times }` for each. The Worker must not have been asked
+ * anything before; `token` is an administrator's, issued by another one.
+ */
+export async function measure(url, size, token) {
+  const measured = [];
+  const ask = async (kind, path, bound, { headers = admin, beyond = 0, maxCalls = Infinity } = {}) => {
+    await fetch(`${url}/testing`);
+    const answer = await fetch(url + path, { headers });
+    const text = await answer.text();
+    if (answer.status !== 200) throw new Error(`${kind}: ${path} answered ${answer.status} ${text}`);
+    const { rowsRead, statements, calls } = await (await fetch(`${url}/testing`)).json();
+    if (calls > maxCalls) throw new Error(`${kind}: ${path} made ${calls} round trips to D1 instead of ${maxCalls}`);
+    measured.push({ kind, rows: rowsRead - beyond, bound, calls, statements, path });
+    return JSON.parse(text);
+  };
+  await checks(ask, size, token);
+  await lists(ask, size);
+  await filters(ask, size);
+  return byKind(measured);
+}
+
+async function checks(ask, size, token) {
+  const headers = { authorization: `Bearer ${token}` };
+  const check = (service, user) => `/v1/check?service=${service}&permission=VIEW&user=${user}`;
+  const services = (number) => 2 + (number % (size.services - 1));
+  const own = `/v1/check?service=${services(0)}&permission=VIEW`;
+  await ask("check of oneself, the first of an isolate", own, 20, { headers, maxCalls: 1 });
+  await ask("check, warm", own, 0, { headers, maxCalls: 0 });
+  for (let number = 1; number <= CHECKS; number += 1) {
+    const index = (number * 7919 + 9) % size.users;
+    const [user, memberships] = [userId(index), reach(index, size).size];
+    // Services that the isolate has not seen yet.
+    const [first, second, third, fourth] = [0, 1, 2, 3].map((step) => services(number * 5 + step));
+    const cold = { headers, maxCalls: 1 };
+    await ask("check, beyond the memberships", check(first, user), 20, { ...cold, beyond: memberships });
+    await ask("check, where all memberships are granted", check(BUSY_SERVICE, user), 20 + 3 * memberships, cold);
+    await ask("a user's permissions, beyond the memberships", `/api/v1/services/${second}/user/${user}/auth`, 20, { headers, beyond: memberships });
+    await ask("own permissions", `/api/v1/services/${third}/user/auth/current`, BESIDES, cold);
+    await ask("status", `/api/v1/services/${fourth}/auth/status`, BESIDES, cold);
+  }
+}
+
+/** A token of the administrator's. */
+export async function issueToken(url) {
+  const body = JSON.stringify({ username: "admin", password: PASSWORD });
+  return (await fetch(`${url}/imanager/cloud/security/tokens.json`, { method: "POST", body })).text();
+}
+
+const list = (query) => `/api/v1/services/auth?${new URLSearchParams({ authObjectType: "USER", pageSize: PAGE, ...query })}`;
+const filter = (key, op, value) => ({ "filters[0].key": key, "filters[0].op": op, "filters[0].value": value });
+
+async function lists(ask, size) {
+  const several = [BUSY_SERVICE, 2, 3, 4];
+  const all = several.reduce((sum, service) => sum + grantsOf(service, size).USER, 0);
+  for (const [of, services, total, query] of [
+    ["one service", 1, grantsOf(BUSY_SERVICE, size).USER, { serviceId: BUSY_SERVICE }],
+    [`${several.length} services`, several.length, all, filter("serviceId", "IN", several.join())],
+  ]) {
+    // From several services rows are merged: a page, and the look at each row's place, of each.
+    const page = services === 1 ? PAGE + BESIDES : 2 * PAGE * services + BESIDES + 4 * services;
+    const middle = services === 1 ? Math.ceil(total / 2) + page : 2 * total + page;
+    const found = await ask(`total of ${of}`, list({ ...query, pageSize: 1 }), BESIDES + 8 * services);
+    if (found.data.total !== total) throw new Error(`the total of ${of} is ${found.data.total}, expected ${total}`);
+    const last = Math.ceil(total / PAGE);
+    for (const orderBy of ["id", "serviceId", "createdDate"]) {
+      for (const orderSort of ["ASC", "DESC"]) {
+        const kind = `list of ${of} by ${orderBy} ${orderSort}`;
+        for (const [which, pageNo, bound] of [["first", 1, page], ["middle", Math.ceil(last / 2), middle], ["last", last, page]]) {
+          await ask(`${kind}, ${which} page`, list({ ...query, orderBy, orderSort, pageNo }), bound);
+        }
+      }
+    }
+    await ask(`list of ${of} with names`, list({ ...query, infoScope: "DETAIL" }), page + 2 * PAGE);
+  }
+}
+
+async function filters(ask, size) {
+  const query = { serviceId: BUSY_SERVICE };
+  const total = grantsOf(BUSY_SERVICE, size).USER;
+  const { data } = await ask("list of one service, page of 3", list({ ...query, orderBy: "id", orderSort: "ASC", pageSize: 3 }), PAGE + BESIDES);
+  const [first, second, third] = data.list;
+  const moment = new Date(first.createdDate).toISOString().replace("T", " ").slice(0, 19);
+  const few = 3 * PAGE + BESIDES;
+  // The total looks at each row, and at each of the values beside it; so may the page.
+  const many = 4 * total + few;
+  const cases = [
+    ["id", "EQUAL", first.id, few],
+    ["id", "NOT_EQUAL", first.id, many],
+    ["id", "GREATER_THAN", first.id, many],
+    ["id", "GREATER_THAN_EQUAL", first.id, many],
+    ["id", "LESS_THAN", third.id, few],
+    ["id", "LESS_THAN_EQUAL", third.id, few],
+    ["id", "IN", [first.id, second.id], few],
+    ["id", "NOT_IN", [first.id, second.id], many],
+    ["authObjectId", "EQUAL", first.authObjectId, few],
+    ["authObjectId", "NOT_EQUAL", first.authObjectId, many],
+    ["authObjectId", "IN", [first.authObjectId, third.authObjectId], few],
+    ["authObjectId", "NOT_IN", [first.authObjectId], many],
+    ["authObjectId", "MATCH", String(first.authObjectId), many],
+    ["authObjectId", "NOT_MATCH", String(first.authObjectId), many],
+    ["authObjectId", "MATCH_END", String(first.authObjectId), many],
+    ["authObjectId", "NOT_MATCH_END", String(first.authObjectId), many],
+    ["authObjectId", "IS_NULL", "", many],
+    ["authObjectId", "IS_NOT_NULL", "", many],
+    ["authObjectType", "EQUAL", "USER", many],
+    ["createdDate", "EQUAL", moment, few],
+    ["createdDate", "GREATER_THAN", "2030-01-01 00:00:00", few],
+    ["createdDate", "GREATER_THAN_EQUAL", moment, many],
+    ["createdDate", "LESS_THAN", "2020-01-01 00:00:00", few],
+    ["createdDate", "LESS_THAN_EQUAL", moment, many],
+    ["createdDate", "MATCH", "2025-06", many],
+    ["createdDate", "IS_NULL", "", few],
+    ["createdDate", "IS_NOT_NULL", "", many],
+  ];
+  for (const [key, op, value, bound] of cases) {
+    for (const orderBy of ["id", "createdDate"]) {
+      await ask(`filter ${key} ${op}${bound === few ? " (few)" : ""}`, list({ ...query, orderBy, ...filter(key, op, String(value)) }), bound);
+    }
+  }
+}
+
+/** The worst of each kind. */
+function byKind(measured) {
+  const worst = new Map();
+  for (const one of measured) {
+    const known = worst.get(one.kind);
+    const excess = ({ rows, bound }) => rows - bound;
+    if (!known || excess(one) > excess(known)) worst.set(one.kind, { ...one, times: 0 });
+  }
+  measured.forEach(({ kind }) => (worst.get(kind).times += 1));
+  return [...worst.values()];
+}
+
+export const exceeded = (measured) => measured.filter(({ rows, bound }) => rows > bound);
+
+/** A table for people, and for what read too much its statements. */
+export function table(measured) {
+  const lines = measured.map(({ kind, rows, bound, times }) => {
+    const mark = rows > bound ? "TOO MANY" : "";
+    return `${kind.padEnd(52)} ${String(rows).padStart(9)} ${String(bound).padStart(9)} ${String(times).padStart(6)}  ${mark}`.trimEnd();
+  });
+  const details = exceeded(measured).flatMap(({ kind, path, statements }) => [
+    `${kind}: ${path}`,
+    ...statements.map(({ rowsRead, sql }) => `  ${rowsRead} ${sql}`),
+  ]);
+  return [`${"rows read, at the most".padEnd(52)} ${"rows".padStart(9)} ${"bound".padStart(9)} ${"asked".padStart(6)}`, ...lines, ...details].join("\n");
+}
