@@ -70,6 +70,17 @@ fn the_first_kind_present_decides_and_a_wrong_one_never_falls_through() {
 }
 
 #[test]
+fn a_cookies_value_is_no_token_and_a_token_no_cookie() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let SignedIn { token, cookie } = sign_in(&isolate, "admin", ADMIN_PASSWORD);
+    let (_, value) = cookie.split_once('=').expect("a value");
+    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header("cookie", &cookie)).status, 200);
+    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header("x-auth-token", value)).status, 401);
+    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header("cookie", &format!("JSESSIONID={token}"))).status, 401);
+}
+
+#[test]
 fn every_dialect_takes_every_credential() {
     let world = World::new();
     let isolate = world.isolate();

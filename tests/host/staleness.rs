@@ -1,9 +1,16 @@
 //! How long memory is relied on, how many round trips a verification costs, and what happens while D1 or KV does not answer.
 
+use std::rc::Rc;
+
 use postern::api::http::Response;
+use postern::domain::algorithm::Algorithm;
+use postern::domain::feed::{Change, ChangeKind, Reading};
+use postern::domain::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
+use postern::domain::trust::Trust;
+use postern::domain::user::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, World, admin, all_at_once, block_on, json_of};
+use crate::support::{Isolate, Request, START, World, admin, all_at_once, block_on, json_of};
 
 fn erp(world: &World) -> Isolate<'_> {
     let isolate = world.isolate();
@@ -321,6 +328,39 @@ fn fifty_first_sign_ins_at_once_make_one_user() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 1);
     let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.create' AND target = 'alice'";
     assert_eq!(world.database.number(events), 1, "and one event");
+}
+
+#[test]
+fn a_reading_that_was_overtaken_changes_nothing() {
+    let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None };
+    let app = Rc::new(TokenApp {
+        name: AppName::parse("ERP").expect("a name"),
+        terms: Terms {
+            token_name: TokenName::default(),
+            algorithm: Algorithm::Hs256,
+            expire_s: 1,
+            claims: ClaimNames { username: String::new(), name: String::new(), email: String::new() },
+            enabled: true,
+            creates_users: false,
+            initial_roles: Vec::new(),
+        },
+        secret: None,
+        initial_password: None,
+        creator_id: UserId(1),
+        created_at: START,
+        modified_at: START,
+    });
+    let change = |revision| Change { kind: ChangeKind::TokenApp, key: "ERP".to_owned(), revision };
+    let trust = Trust::default();
+    trust.take_in(&Reading { head: 3, oldest: 1, apps: vec![Rc::clone(&app)], ..Reading::default() }, START);
+    assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(1));
+    // The app is disabled at 5; a reading of 4, when it was still enabled, arrives after that of 5.
+    let newer = Reading { head: 5, oldest: 1, since: Some(3), changes: vec![change(4), change(5)], ..Reading::default() };
+    let older = Reading { head: 4, oldest: 1, since: Some(3), changes: vec![change(4)], apps: vec![app], ..Reading::default() };
+    trust.take_in(&newer, START);
+    trust.take_in(&older, START);
+    assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(0));
+    assert_eq!(trust.revision(), Some(5));
 }
 
 /// A reading that began before a write must not bring back what the write took away.

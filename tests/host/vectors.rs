@@ -61,6 +61,13 @@ fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
 }
 
 #[test]
+fn a_blank_secret_verifies_nothing_not_even_what_it_signed() {
+    let token = crate::support::forge(r#"{"alg":"HS256"}"#, r#"{"sub":"a"}"#, b"");
+    let read = UnverifiedToken::parse(&token).expect("the token");
+    assert!(read.verify(Algorithm::Hs256, &Secret::new("")).is_none());
+}
+
+#[test]
 fn lifetimes_follow_exp_nbf_and_iat() {
     let check = |claims: serde_json::Value| {
         let token = crate::support::forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"k");
