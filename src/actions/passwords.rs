@@ -1,4 +1,4 @@
-//! Checking a user name and a password, within the limit on failures, and setting passwords.
+//! Checking a user name and a password, within the limit on failures. Setting one is a matter of `users`.
 //!
 //! Unknown user and wrong password are one answer, in one time: both cost one reading, one Argon2id and one writing.
 
@@ -67,8 +67,9 @@ async fn refuse(cx: &Cx, username: &str) -> Result<Error> {
 
 fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
     let first = &cx.config.first_administrator;
-    // Both are compared, so that the time does not tell which one differs.
-    (first.username.as_str() == username) && (first.password == *password)
+    // The password first and always, so that the time does not tell whether the name is right.
+    let is_password = first.password == *password;
+    is_password && first.username.as_str() == username
 }
 
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<User>> {
