@@ -111,8 +111,6 @@ pub enum Param {
 pub struct Rows {
     /// The rows, in order.
     pub rows: Vec<Row>,
-    /// How many rows it changed.
-    pub changes: u64,
 }
 
 /// One row, by column name.

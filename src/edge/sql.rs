@@ -92,8 +92,7 @@ fn value(param: &Param) -> JsValue {
 
 fn rows(result: &D1Result) -> Result<Rows, SqlError> {
     let rows = result.results::<Map<String, Value>>().map_err(|error| sort(&error))?;
-    let changes = result.meta().ok().flatten().and_then(|meta| meta.changes).unwrap_or(0);
-    Ok(Rows { rows: rows.into_iter().map(Row).collect(), changes: changes as u64 })
+    Ok(Rows { rows: rows.into_iter().map(Row).collect() })
 }
 
 /// Sorts a failure by SQLite's text. What SQLite did not say is taken for D1 not answering.

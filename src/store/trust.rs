@@ -20,8 +20,6 @@ use crate::store::{self, sessions, snapshot, standings, token_apps, users};
 pub enum Wanted {
     /// The users of these names.
     Users(Vec<String>),
-    /// A user by id.
-    User(UserId),
     /// The session of a token or cookie, and its user.
     Session(HashedToken),
     /// How somebody stands with a service.
@@ -180,7 +178,6 @@ impl Wanted {
                 format!("SELECT {columns} FROM users u WHERE u.username IN (SELECT value FROM json_each(?1))"),
                 [store::stored_strings(names).into()],
             ),
-            Self::User(id) => Statement::new(format!("SELECT {columns} FROM users u WHERE u.id = ?1"), [Param::Int64(id.0)]),
             Self::Session(hash) => Statement::new(
                 format!(
                     "SELECT {columns}, {} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?1 OR s.cookie_hash = ?1",

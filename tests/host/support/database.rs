@@ -82,8 +82,7 @@ fn run(connection: &rusqlite::Connection, statement: &Statement) -> Result<Rows,
         rows.push(Row(names.iter().enumerate().map(|(index, name)| (name.clone(), value(index))).collect()));
     }
     drop(found);
-    let changes = if statement.only_reads() { 0 } else { connection.changes() };
-    Ok(Rows { rows, changes })
+    Ok(Rows { rows })
 }
 
 fn answer(value: ValueRef<'_>) -> Value {
