@@ -3,6 +3,7 @@
 # Goes on after a failure, so that one run shows all of them; the last line has the counts.
 
 . "$(dirname "$0")/lib/common.sh"
+. scripts/lib/proxies.sh
 
 broken=()
 passed=0
@@ -74,6 +75,7 @@ for tool in fmt clippy; do
 done
 scripts/setup.sh
 load_env
+find_proxies
 step 'form (cargo fmt)' cargo fmt --check
 step 'lints (cargo clippy)' lints
 step 'host tests (cargo test)' host_tests

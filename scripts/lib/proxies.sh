@@ -1,0 +1,64 @@
+# For test.sh: sourced, never run. Finds nginx and caddy, with which the tests run the examples, or fetches Debian's packages of them.
+#
+# Of a package only the program is taken, into the cache. Installed, it would be started, now and at each start of the machine,
+# and would want root. tests/edge/support/proxies.mjs looks in the same places.
+
+proxies=$cache/proxies
+
+# Whichever the machine has, then ours. Debian's nginx is where the PATH of most users does not look.
+proxy_program() { PATH=$PATH:/usr/sbin:/usr/local/sbin:$proxies command -v "$1"; }
+
+# The machine's lists of packages, or fresh ones of our own where those are missing or older than what the server has.
+# download PACKAGE: puts its file into the current folder.
+download() {
+  local own=(-o Dir::State::Lists="$PWD/lists" -o Dir::Cache="$PWD/cache" -o APT::Sandbox::User=)
+  apt-get download "$1" && return
+  mkdir -p lists/partial cache/archives/partial
+  apt-get "${own[@]}" update && apt-get "${own[@]}" download "$1"
+}
+
+# take PROGRAM PACKAGE…: from the first package that has it.
+take() {
+  local program=$1 package
+  shift
+  for package in "$@"; do
+    download "$package" && dpkg-deb --extract "$package"_*.deb unpacked || continue
+    mv unpacked/usr/*bin/"$program" "$proxies/" && return
+  done
+  return 1
+}
+
+# take_in_scratch PROGRAM PACKAGE…
+take_in_scratch() {
+  local scratch status=0
+  mkdir -p "$proxies"
+  scratch=$(mktemp -d "$proxies/scratch.XXXXXX")
+  (cd "$scratch" && take "$@") || status=$?
+  rm -r "$scratch"
+  return $status
+}
+
+# Never fails: without a proxy, its tests are skipped and say so.
+# find_proxy PROGRAM QUESTION PACKAGE…, where QUESTION is what the program answers if it runs
+find_proxy() {
+  local program=$1 question=$2
+  shift 2
+  if proxy_program "$program" >/dev/null; then return; fi
+  if ! has apt-get || ! has dpkg-deb; then
+    say "$program is not installed, and there is no apt-get to fetch it with; its tests are skipped"
+    return
+  fi
+  say "fetching $program from the packages of this system into the cache: once per machine"
+  if ! quietly "$cache/$program.log" take_in_scratch "$program" "$@"; then
+    say "  $program could not be fetched; its tests are skipped"
+  elif ! "$proxies/$program" "$question" >"$cache/$program.log" 2>&1; then
+    rm "$proxies/$program"
+    say "  $program does not run here; its tests are skipped: $(tail -n 1 "$cache/$program.log")"
+  fi
+}
+
+# Some releases have nginx itself in nginx-core, and only a word about it in nginx.
+find_proxies() {
+  find_proxy nginx -v nginx nginx-core
+  find_proxy caddy version caddy
+}
