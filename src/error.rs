@@ -61,6 +61,13 @@ pub enum Error {
         /// Seconds until the next attempt is worth making.
         retry_after_s: i64,
     },
+    /// The origin behind the gateway cannot be reached, or broke off.
+    OriginFailed(Fault),
+    /// The origin showed no sign of life.
+    OriginTimedOut {
+        /// For how many seconds.
+        timeout_s: i64,
+    },
     /// D1 does not answer, and no copy is young enough.
     Unavailable(Fault),
     /// Variables or secrets of the deployment are missing or malformed; each item is a sentence without a full stop.
@@ -86,6 +93,10 @@ pub enum Rule {
     FilterNot,
     /// A list may be ordered by certain fields only.
     OrderBy,
+    /// It must name an application of the organization.
+    Organization,
+    /// It must not name an application that is a shortcut.
+    Shortcut,
 }
 
 /// What the log says of an internal fault. It never reaches a caller.
@@ -113,6 +124,12 @@ pub enum Denied {
     NoUsername,
     /// Unknown user or wrong password: one answer for both.
     WrongPassword,
+    /// No enabled application has the access key.
+    UnknownApplication,
+    /// The signature was used before.
+    Replayed,
+    /// What was signed is too old, or too far ahead.
+    StaleTimestamp,
 }
 
 /// Why a known caller may not.
@@ -129,6 +146,10 @@ pub enum Refusal {
     CreatorGrant,
     /// Only callers of type `Administrator` may.
     NotAdministrator,
+    /// Only callers of type `Administrator` or `SYS_Creator` may.
+    NotCreator,
+    /// Only administrators may, and applications of the organization with the right to authorize applications.
+    MayNotAuthorize,
     /// Only the user themselves, or an administrator, may.
     NotYourself,
     /// The user is disabled.
@@ -202,6 +223,9 @@ impl Denied {
             Self::Revoked => "revoked",
             Self::NoUsername => "no_username",
             Self::WrongPassword => "wrong_password",
+            Self::UnknownApplication => "unknown_application",
+            Self::Replayed => "replayed",
+            Self::StaleTimestamp => "stale_timestamp",
         }
     }
 }
@@ -218,6 +242,9 @@ impl fmt::Display for Denied {
             Self::Revoked => "the token is unknown or was revoked",
             Self::NoUsername => "the token names no usable user name",
             Self::WrongPassword => "the user name or password is incorrect",
+            Self::UnknownApplication => "there is no such application",
+            Self::Replayed => "the signature was used before",
+            Self::StaleTimestamp => "the timestamp is not within 15 minutes of now",
         })
     }
 }
@@ -230,6 +257,8 @@ impl fmt::Display for Refusal {
             }
             Self::CreatorGrant => "the grant of a service's creator cannot be changed",
             Self::NotAdministrator => "only administrators may do this",
+            Self::NotCreator => "only administrators and creators may do this",
+            Self::MayNotAuthorize => "the application may not authorize applications of the organization",
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",
             Self::UnknownUser => "the user is unknown and the token app creates none",

@@ -3,9 +3,10 @@
 use crate::domain::audit::{Actor, Deed};
 use crate::error::Result;
 use crate::ports::Cx;
-use crate::store::{Write, feed, sessions, sign_in_failures, snapshot, token_apps};
+use crate::store::sealed::Place;
+use crate::store::{Write, applications, feed, sessions, sign_in_failures, snapshot};
 
-/// How many secrets are re-encrypted in one go; the rest follows at the next event.
+/// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
 
 /// Runs all of it. Each part is done even where another fails; failures are logged, and the first is answered.
@@ -18,26 +19,45 @@ pub async fn run(cx: &Cx) -> Result<()> {
 }
 
 async fn prune(cx: &Cx) -> Result<()> {
-    let batch = vec![sessions::prune(cx.now), sign_in_failures::prune(cx.now), feed::prune(cx.now)];
+    let batch = vec![
+        sessions::prune(cx.now),
+        sign_in_failures::prune(cx.now),
+        applications::prune_signatures(cx.now),
+        applications::prune_tokens(cx.now),
+        feed::prune(cx.now),
+    ];
     cx.sql.batch(batch).await.map(drop).map_err(Into::into)
 }
 
-/// Puts secrets that are still under `MASTER_KEY_PREVIOUS` under `MASTER_KEY`.
+/// Puts what is still sealed under `MASTER_KEY_PREVIOUS` under `MASTER_KEY`.
 async fn reseal(cx: &Cx) -> Result<()> {
+    let mut results = Vec::new();
+    for place in Place::ALL {
+        results.push(reseal_place(cx, place).await);
+    }
+    results.into_iter().collect()
+}
+
+async fn reseal_place(cx: &Cx, place: Place) -> Result<()> {
     let mut write = Write::default();
     let mut count = 0;
-    for (name, stored) in token_apps::list_under_other_keys(cx, RESEALED_AT_ONCE).await? {
-        match token_apps::reseal(cx, &name, &stored)? {
-            Some(statement) => {
-                write = write.and(statement).and(feed::token_app_changed(name.as_str(), cx.now));
-                count += 1;
-            }
-            None => cx.log.line(&format!("the secret of token app {:?} is under an unknown master key", name.as_str())),
+    for (owner, stored) in place.list_under_other_keys(cx, RESEALED_AT_ONCE).await? {
+        // What none of the keys opens is left alone, and in the log.
+        if let Some(statement) = place.reseal(cx, &owner, &stored)? {
+            write = write.and(statement);
+            write = match place {
+                Place::TOKEN_APP_SECRET => write.and(feed::token_app_changed(&owner, cx.now)),
+                Place::APPLICATION_SECRET | Place::ACCESS_TOKEN => write.and(feed::application_changed(&owner, cx.now)),
+                // Nothing is remembered of these.
+                _ => write,
+            };
+            count += 1;
         }
     }
     if count == 0 {
         return Ok(());
     }
-    let deed = Deed { actor: Actor::system(), action: "token_app.reseal", target: format!("{count} secrets"), before: None, after: None };
+    let target = format!("{}: {count}", place.what());
+    let deed = Deed { actor: Actor::system(), action: "master_key.reseal", target, before: None, after: None };
     write.deed(deed).commit(cx, |_| None).await.map(drop)
 }

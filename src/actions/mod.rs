@@ -1,11 +1,16 @@
 //! Use cases: one function each, in no dialect's vocabulary. They read through `store`, decide through `domain`, write through `store`.
 
+pub mod access_tokens;
+pub mod applications;
 pub mod audit;
 pub mod authenticate;
+pub mod authorizations;
 pub mod generate_token;
 pub mod grants;
 pub mod health;
 pub mod housekeeping;
+pub mod node_orders;
+pub mod organizations;
 pub mod passwords;
 pub mod permissions;
 pub mod services;

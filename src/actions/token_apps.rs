@@ -7,6 +7,7 @@ use crate::domain::secret::Secret;
 use crate::domain::token_app::{AppName, Terms, TokenApp, secret_rule};
 use crate::error::{Error, Result};
 use crate::ports::Cx;
+use crate::store::sealed::Place;
 use crate::store::{Write, feed, token_apps};
 
 /// A whole configuration, as it is to be.
@@ -30,7 +31,7 @@ pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<St
     if let Some(secret) = secret {
         secret_rule(secret, cx.config.min_secret_bytes).map_err(|why| Error::invalid("secret", why))?;
     }
-    let sealed = app.secret.as_ref().map(|secret| token_apps::seal(cx, &app.name, secret.expose())).transpose()?;
+    let sealed = app.secret.as_ref().map(|secret| Place::TOKEN_APP_SECRET.seal(cx, app.name.as_str(), secret.expose())).transpose()?;
     let password = app.initial_password.as_ref().map(|password| passwords::hash(cx, password)).transpose()?;
     let deed = Deed {
         actor: Actor::from(&*by.user),

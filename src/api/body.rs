@@ -94,6 +94,16 @@ impl Fields {
         number.map(Some).ok_or_else(|| self.invalid(name, format!("must be a whole number from {min} to {max}")))
     }
 
+    /// A whole number as its text: what was sent, be it a number or a string.
+    pub fn digits(&self, name: &str) -> Result<Option<String>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) if number.is_i64() => Ok(Some(number.to_string())),
+            Some(_) => Err(self.invalid(name, "must be a whole number")),
+        }
+    }
+
     /// A whole number that must be there.
     pub fn required_integer(&self, name: &str, min: i64, max: i64) -> Result<i64> {
         self.required(name, self.integer(name, min, max)?)

@@ -2,10 +2,12 @@
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 
+use crate::actions::access_tokens::SignedCall;
 use crate::actions::authenticate::Credential;
 use crate::api::http::Inbound;
 use crate::api::query::Query;
 use crate::domain::secret::{PlainToken, Secret};
+use crate::domain::signed_call::Timestamp;
 use crate::error::{Denied, Error, Refusal, Result};
 
 /// The cookie that the iManager token endpoint sets.
@@ -30,6 +32,20 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
 pub fn in_query(query: &Query) -> Option<Credential> {
     let parameters: Vec<_> = query.pairs().iter().map(|(name, value)| (name.clone(), PlainToken::new(value.as_str()))).collect();
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
+}
+
+/// A call that an application signed: its three headers, all of them or none.
+pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
+    let [token, timestamp, signature] = ["apim-accesstoken", "apim-timestamp", "apim-signature"].map(|name| request.header(name));
+    match (token, timestamp, signature) {
+        (None, None, None) => Ok(None),
+        (Some(token), Some(timestamp), Some(signature)) => Ok(Some(SignedCall {
+            token: single(&token)?,
+            timestamp: Timestamp::parse(timestamp.trim()).ok_or(Denied::Malformed)?,
+            signature: signature.trim().to_owned(),
+        })),
+        _ => Err(Denied::Malformed.into()),
+    }
 }
 
 /// Refuses a cookie on a call that changes something, where the page that makes it is of another origin.

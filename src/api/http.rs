@@ -20,10 +20,36 @@ pub trait Inbound {
     fn path(&self) -> &str;
     /// What follows the question mark; empty where there is none.
     fn query(&self) -> &str;
+    /// All headers, each name once and in lower case.
+    fn headers(&self) -> Vec<(String, String)>;
     /// A header's value; the values of a header that was sent twice are joined by a comma.
     fn header(&self, name: &str) -> Option<String>;
     /// The body; `TooLarge` where it is longer than [`MAX_BODY_BYTES`].
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>>;
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Handled {
+    /// It is answered.
+    Answered(Response),
+    /// It goes to the origin.
+    Passed(Forward),
+}
+
+/// A request to the origin: the client's, with other headers. Its body is the client's.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Where to.
+    pub url: String,
+    /// All headers; but for `Host`, which follows from the URL.
+    pub headers: Vec<(String, String)>,
+    /// Whether it asks for another protocol, as a WebSocket does.
+    pub upgrade: bool,
+    /// For how many seconds the origin may show no sign of life before it answers.
+    pub timeout_s: i64,
+    /// What the answer gets on its way back.
+    pub answer_headers: Vec<(&'static str, String)>,
 }
 
 /// The further pages of a long body, made one by one as they are asked for; `None` is the end.
@@ -105,6 +131,8 @@ pub fn status(error: &Error) -> u16 {
         Error::TooLarge { what: "url", .. } => 414,
         Error::TooLarge { .. } => 413,
         Error::TooMany { .. } => 429,
+        Error::OriginFailed(_) => 502,
+        Error::OriginTimedOut { .. } => 504,
         Error::Internal(_) => 500,
         Error::Unavailable(_) | Error::Misconfigured(_) => 503,
     }
@@ -121,9 +149,14 @@ pub fn sentence(error: &Error) -> String {
         Error::MethodNotAllowed { allow } => format!("only {} may be used here", allow.join(", ")),
         Error::NotAcceptable { format } => format!("the format {format} is not supported: use json"),
         Error::Conflict { why } => why.clone(),
-        Error::AlreadyExists { what, id } => format!("there is a {what} {id} already"),
+        Error::AlreadyExists { what, id } => {
+            let article = if what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+            format!("there is {article} {what} {id} already")
+        }
         Error::TooLarge { what, limit_bytes } => format!("the {what} is longer than {limit_bytes} bytes"),
         Error::TooMany { retry_after_s } => format!("too many failed sign-ins; try again in {retry_after_s} seconds"),
+        Error::OriginFailed(_) => "the origin cannot be reached".to_owned(),
+        Error::OriginTimedOut { timeout_s } => format!("the origin did not answer within {timeout_s} seconds"),
         Error::Internal(_) => "an internal error occurred".to_owned(),
         Error::Unavailable(_) => "the database does not answer; try again".to_owned(),
         Error::Misconfigured(problems) => format!("this deployment is not configured: {}", problems.join("; ")),

@@ -2,11 +2,16 @@
 //!
 //! Dialects never import each other.
 
+pub mod apim_token_service;
+pub mod app_portal;
 pub mod body;
 pub mod credentials;
 pub mod datafor_modeler;
+pub mod gateway;
 pub mod http;
+pub mod identity;
 pub mod imanager;
+pub mod imanager_nodes;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
 pub mod query;
@@ -15,41 +20,65 @@ pub mod services;
 pub mod shape;
 pub mod v1;
 
+use std::rc::Rc;
+
+use crate::actions::access_tokens;
 use crate::actions::authenticate::{self, Caller, Credential, Hints};
+use crate::domain::application::Application;
+use crate::domain::origin::METHODS;
 use crate::domain::time::Millis;
+use crate::domain::user::UserType;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 
-use http::{Inbound, MAX_URL_BYTES, Response};
+use http::{Handled, Inbound, MAX_URL_BYTES, Response};
 use query::Query;
 use route::{Access, Call, Dialect, Found, Route};
 
-/// Every dialect. The longest matching prefix decides; the last one has the empty prefix.
-pub const DIALECTS: &[&Dialect] = &[&datafor_modeler::DIALECT, &services::DIALECT, &imanager::DIALECT, &v1::DIALECT];
+/// Every dialect. The longest matching prefix decides; what none of them owns is the origin's.
+pub const DIALECTS: &[&Dialect] = &[
+    &datafor_modeler::DIALECT,
+    &services::DIALECT,
+    &imanager::DIALECT,
+    &imanager_nodes::DIALECT,
+    &app_portal::DIALECT,
+    &apim_token_service::DIALECT,
+    &v1::DIALECT,
+];
+
+/// Where the list of endpoints for people is.
+const CONSOLE: &str = "/v1/";
 
 /// The header that names what a read must at least have seen, and what a write wrote.
 const BOOKMARK: &str = "x-postern-bookmark";
 
-/// Answers a request. It never fails: failures are answers too.
-pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Response {
+/// Answers a request, or says how it goes on to the origin. It never fails: failures are answers too.
+pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     if let Some(response) = preflight(cx, request) {
-        return finish(request, &cx.request_id, Some(cx), response);
+        return Handled::Answered(finish(request, &cx.request_id, Some(cx), response));
     }
     let dialect = dialect(request.path());
-    let response = match answer(cx, dialect, request).await {
-        Ok(response) => response,
-        Err(error) => {
-            log(cx, request, &error);
-            failure(dialect, &error, cx.now)
+    match answer(cx, dialect, request).await {
+        Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
+        Ok(Handled::Passed(mut forward)) => {
+            forward.answer_headers.push(("x-request-id", cx.request_id.clone()));
+            forward.answer_headers.extend(cors_headers(cx, request));
+            Handled::Passed(forward)
         }
-    };
-    finish(request, &cx.request_id, Some(cx), response)
+        Err(error) => Handled::Answered(fail(cx, dialect, request, &error)),
+    }
+}
+
+/// Answers a request that the origin did not.
+pub fn origin_failed(cx: &Cx, request: &dyn Inbound, error: &Error) -> Response {
+    fail(cx, dialect(request.path()), request, error)
 }
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
 #[must_use]
 pub fn refuse(request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
-    finish(request, request_id, None, failure(dialect(request.path()), &Error::Misconfigured(problems), now))
+    let dialect = dialect(request.path()).unwrap_or(&v1::DIALECT);
+    finish(request, request_id, None, failure(dialect, &Error::Misconfigured(problems), now))
 }
 
 /// Answers a request that cannot even be read.
@@ -58,43 +87,93 @@ pub fn unreadable(request_id: &str, error: &Error) -> Response {
     with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id)
 }
 
-fn dialect(path: &str) -> &'static Dialect {
-    let owns = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'));
-    let longest = |dialect: &Dialect| dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len() + 1).max();
-    DIALECTS.iter().copied().max_by_key(|dialect| longest(dialect)).unwrap_or(&v1::DIALECT)
+/// The dialect that owns a path: the one with the longest prefix of it.
+fn dialect(path: &str) -> Option<&'static Dialect> {
+    let owns = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let longest = |dialect: &Dialect| dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len()).max();
+    DIALECTS.iter().copied().filter(|dialect| longest(dialect).is_some()).max_by_key(|dialect| longest(dialect))
 }
 
-async fn answer(cx: &Cx, dialect: &Dialect, request: &dyn Inbound) -> Result<Response> {
+async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Result<Handled> {
     if request.path().len() + request.query().len() > MAX_URL_BYTES {
         return Err(Error::TooLarge { what: "url", limit_bytes: MAX_URL_BYTES });
     }
+    let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = route::find(request.method(), request.path())?;
     let query = Query::parse(request.query())?;
+    read_bookmark(cx, request)?;
+    let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
+    let origin = cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes);
+    if let (Some(origin), Some(caller), Some(credential)) = (origin, &caller, &credential) {
+        return gateway::pass_for(cx, origin, request, caller, credential).await.map(Handled::Passed);
+    }
+    let call = Call { request, query: &query, parameters, caller, application, signed_body };
+    (route.handler)(cx, &call).await.map(Handled::Answered)
+}
+
+/// What no dialect owns: the origin's, where there is one.
+async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
+    read_bookmark(cx, request)?;
+    match &cx.config.origin {
+        Some(origin) => gateway::pass(cx, origin, request).await.map(Handled::Passed),
+        None if request.path() == "/" => Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE))),
+        None => Err(Error::not_found("path", request.path())),
+    }
+}
+
+fn read_bookmark(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     if let Some(bookmark) = request.header(BOOKMARK) {
         check_bookmark(&bookmark)?;
         cx.sql.read_at_least(bookmark);
         cx.must_read.set(true);
     }
-    let caller = caller(cx, dialect, route, request, &query).await?;
-    let call = Call { request, query: &query, parameters, caller };
-    (route.handler)(cx, &call).await
+    Ok(())
 }
 
-/// Who calls, where the route wants to know; looked at before the body is.
-async fn caller(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Option<Caller>> {
+/// Who was let in, and by what.
+#[derive(Default)]
+struct Admitted {
+    caller: Option<Caller>,
+    application: Option<Rc<Application>>,
+    signed_body: Option<Vec<u8>>,
+    credential: Option<Credential>,
+}
+
+/// Who calls, where the route wants to know; looked at before the body is, but for a signed call.
+async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Admitted> {
     if route.access == Access::Public {
-        return Ok(None);
+        return Ok(Admitted::default());
     }
     let in_query = || dialect.takes_parameters.then(|| credentials::in_query(query)).flatten();
-    let credential = credentials::in_headers(request)?.or_else(in_query).ok_or(Denied::Missing)?;
+    let Some(credential) = credentials::in_headers(request)?.or_else(in_query) else {
+        return if route.access == Access::Application {
+            admit_application(cx, route, request, query).await
+        } else {
+            Err(Denied::Missing.into())
+        };
+    };
     if route.writes && matches!(credential, Credential::Cookie(_)) {
         credentials::refuse_cross_origin(request)?;
     }
     let caller = authenticate::authenticate(cx, &credential, Hints::default()).await?;
-    if route.access == Access::Administrator && !caller.user.is_administrator() {
-        return Err(Refusal::NotAdministrator.into());
+    let refusal = match route.access {
+        Access::Public | Access::SignedIn => None,
+        Access::Creator => (caller.user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
+        Access::Administrator | Access::Application => (!caller.user.is_administrator()).then_some(Refusal::NotAdministrator),
+    };
+    match refusal {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(Admitted { caller: Some(caller), credential: Some(credential), ..Admitted::default() }),
     }
-    Ok(Some(caller))
+}
+
+/// An application that signed its call. Only the body that it signed is read further on.
+async fn admit_application(cx: &Cx, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Admitted> {
+    let call = credentials::signed_call(request)?.ok_or(Denied::Missing)?;
+    let application = access_tokens::find(cx, &call).await?;
+    let body = request.body().await?;
+    access_tokens::verify(cx, &application, &call, query.pairs(), &body, route.writes).await?;
+    Ok(Admitted { application: Some(application), signed_body: Some(body), ..Admitted::default() })
 }
 
 /// A bookmark is what a write answered, and nothing else: D1 gives other words a meaning.
@@ -104,9 +183,15 @@ fn check_bookmark(bookmark: &str) -> Result<()> {
 }
 
 fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
-    if let Error::Internal(fault) | Error::Unavailable(fault) = error {
+    if let Error::Internal(fault) | Error::Unavailable(fault) | Error::OriginFailed(fault) = error {
         cx.log.line(&format!("{} {} {}: {}", cx.request_id, request.method(), request.path(), fault.for_log()));
     }
+}
+
+/// A failure, in the words of the dialect, and noted where it is ours.
+fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> Response {
+    log(cx, request, error);
+    finish(request, &cx.request_id, Some(cx), failure(dialect.unwrap_or(&v1::DIALECT), error, cx.now))
 }
 
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
@@ -124,6 +209,8 @@ fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
         | Error::AlreadyExists { .. }
         | Error::Invalid { .. }
         | Error::TooLarge { .. }
+        | Error::OriginFailed(_)
+        | Error::OriginTimedOut { .. }
         | Error::Unavailable(_)
         | Error::Misconfigured(_)
         | Error::Internal(_) => response,
@@ -140,13 +227,14 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     if let Some(bookmark) = cx.sql.bookmark() {
         response = response.with(BOOKMARK, bookmark);
     }
-    if let Some(origin) = allowed_origin(cx, request) {
-        response = response
-            .with("access-control-allow-origin", origin)
-            .with("access-control-expose-headers", "x-request-id, x-postern-bookmark, retry-after")
-            .with("vary", "origin");
-    }
-    response
+    cors_headers(cx, request).into_iter().fold(response, |response, (name, value)| response.with(name, value))
+}
+
+/// What lets a page of an allowed origin read the answer.
+fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<(&'static str, String)> {
+    let Some(origin) = allowed_origin(cx, request) else { return Vec::new() };
+    let exposed = "x-request-id, x-postern-bookmark, retry-after".to_owned();
+    vec![("access-control-allow-origin", origin), ("access-control-expose-headers", exposed), ("vary", "origin".to_owned())]
 }
 
 fn with_standard_headers(response: Response, request_id: &str) -> Response {
@@ -168,7 +256,10 @@ fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     }
     allowed_origin(cx, request)?;
     let method = request.header("access-control-request-method")?;
-    route::find(&method, request.path()).ok()?;
+    match dialect(request.path()) {
+        Some(_) => drop(route::find(&method, request.path()).ok()?),
+        None => drop(cx.config.origin.as_ref().filter(|_| METHODS.contains(&method.as_str()))?),
+    }
     let response = Response::empty(204)
         .with("access-control-allow-methods", method)
         .with("access-control-allow-headers", "authorization, content-type, x-auth-token, x-postern-bookmark")

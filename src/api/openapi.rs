@@ -1,4 +1,4 @@
-//! The `OpenAPI` 3.1 document, derived from the tables. It is committed as `public/openapi.json`; a test compares the two.
+//! The `OpenAPI` 3.1 document, derived from the tables. It is committed as `public/v1/openapi.json`; a test compares the two.
 
 use std::collections::BTreeMap;
 
@@ -45,6 +45,12 @@ fn security_schemes() -> Value {
         "bearer": { "type": "http", "scheme": "bearer", "description": "An opaque token, or a JSON Web Token of an enabled token app" },
         "authToken": { "type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "An opaque token" },
         "cookie": { "type": "apiKey", "in": "cookie", "name": "JSESSIONID", "description": "Set by the iManager token endpoint" },
+        "applicationToken": { "type": "apiKey", "in": "header", "name": "apim-accesstoken", "description": "An application's access token" },
+        "applicationTimestamp": { "type": "apiKey", "in": "header", "name": "apim-timestamp", "description": "Epoch milliseconds, within 15 minutes of now" },
+        "applicationSignature": {
+            "type": "apiKey", "in": "header", "name": "apim-signature",
+            "description": "Lower-case hex SHA-256 of the access token, the query parameters in order of name (name, value), the body, the timestamp and the secret",
+        },
         "parameter": { "type": "apiKey", "in": "query", "name": "token", "description": "A JSON Web Token, under its app's token_name" },
     })
 }
@@ -82,7 +88,10 @@ fn operation(dialect: &Dialect, route: &Route, index: usize, path: &str) -> Valu
     if route.access != Access::Public {
         let mut schemes = vec!["basic", "bearer", "authToken", "cookie"];
         schemes.extend(dialect.takes_parameters.then_some("parameter"));
-        let schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
+        let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
+        if route.access == Access::Application {
+            schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));
+        }
         members.insert("security".to_owned(), json!(schemes));
     }
     operation

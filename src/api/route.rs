@@ -1,6 +1,7 @@
 //! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and the README's table derive from them.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use crate::actions::authenticate::Caller;
@@ -8,6 +9,7 @@ use crate::api::body::Fields;
 use crate::api::http::{Inbound, Response};
 use crate::api::query::{self, Query};
 use crate::api::shape::{Answer, Field, Shape};
+use crate::domain::application::Application;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, LocalFuture};
@@ -48,6 +50,8 @@ pub struct Route {
     pub access: Access,
     /// Whether it changes something, whatever its method.
     pub writes: bool,
+    /// Whether it is the origin's where `ORIGIN_NODES` says so.
+    pub may_be_of_origin: bool,
     /// Its query parameters.
     pub query: &'static [Field],
     /// Its body.
@@ -65,8 +69,12 @@ pub enum Access {
     Public,
     /// Whoever is signed in.
     SignedIn,
+    /// Callers of type `Administrator` or `SYS_Creator`.
+    Creator,
     /// Callers of type `Administrator`.
     Administrator,
+    /// The same, and applications by signed calls; the action looks at which.
+    Application,
 }
 
 /// What answers an operation.
@@ -80,8 +88,12 @@ pub struct Call<'a> {
     pub query: &'a Query,
     /// The parameters of its path, decoded.
     pub parameters: Vec<(String, String)>,
-    /// Who calls; `None` for public routes.
+    /// Who calls; `None` for public routes, and where an application calls.
     pub caller: Option<Caller>,
+    /// The application that calls.
+    pub application: Option<Rc<Application>>,
+    /// The body, where it was read to check a signature.
+    pub signed_body: Option<Vec<u8>>,
 }
 
 impl Call<'_> {
@@ -101,9 +113,17 @@ impl Call<'_> {
         query::int64(self.parameter(name)?).ok_or_else(|| Error::invalid(name, "must be an int64"))
     }
 
+    /// The body.
+    pub async fn body(&self) -> Result<Vec<u8>> {
+        match &self.signed_body {
+            Some(body) => Ok(body.clone()),
+            None => self.request.body().await,
+        }
+    }
+
     /// The body's members: JSON or a form.
     pub async fn fields(&self) -> Result<Fields> {
-        Fields::parse(&self.request.body().await?)
+        Fields::parse(&self.body().await?)
     }
 }
 
@@ -124,6 +144,7 @@ impl Route {
             paths,
             access: Access::Public,
             writes: !matches!(method.as_bytes(), b"GET"),
+            may_be_of_origin: false,
             query: &[],
             body: None,
             answer: Answer::empty(204),
@@ -149,6 +170,13 @@ impl Route {
     #[must_use]
     pub const fn writes(mut self, writes: bool) -> Self {
         self.writes = writes;
+        self
+    }
+
+    /// Lets it be the origin's where `ORIGIN_NODES` says so.
+    #[must_use]
+    pub const fn may_be_of_origin(mut self) -> Self {
+        self.may_be_of_origin = true;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The deployment's variables and secrets, read once an isolate.
 
 use crate::domain::master_key::{MasterKey, MasterKeys};
+use crate::domain::origin::Origin;
 use crate::domain::secret::Secret;
 use crate::domain::user::Username;
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub strict_directory: bool,
     /// `CORS_ORIGINS`: origins whose pages may call, separated by commas; `*` is not taken.
     pub cors_origins: Vec<String>,
+    /// `ORIGIN_URL` and its like: what is behind the gateway; `None` where there is no gateway.
+    pub origin: Option<Origin>,
 }
 
 /// Who becomes the first administrator, by signing in.
@@ -52,6 +55,7 @@ impl Config {
         let min_secret_bytes = usize::try_from(reader.integer("MIN_SECRET_BYTES", 1, 1, 1024)).unwrap_or(1);
         let strict_directory = reader.one_of("DIRECTORY", ["open", "strict"]) == 1;
         let cors_origins = reader.origins("CORS_ORIGINS");
+        let origin = reader.origin();
         match (current, username, password) {
             (Some(current), Some(username), Some(password)) if reader.problems.is_empty() => Ok(Self {
                 master_keys: MasterKeys::new(current, previous),
@@ -63,6 +67,7 @@ impl Config {
                 min_secret_bytes,
                 strict_directory,
                 cors_origins,
+                origin,
             }),
             _ => Err(reader.problems),
         }
@@ -116,6 +121,14 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         self.checked(name, index.ok_or(format!("must be one of {}", words.join(", ")))).unwrap_or(0)
     }
 
+    fn origin(&mut self) -> Option<Origin> {
+        let timeout_s = self.integer("ORIGIN_TIMEOUT_S", 60, 1, 600);
+        let takes_nodes = self.flag("ORIGIN_NODES");
+        let [url, public, rules] = ["ORIGIN_URL", "ORIGIN_PUBLIC", "ORIGIN_RULES"].map(|name| self.get(name));
+        let origin = Origin::read(&url?, timeout_s, takes_nodes, public.as_deref(), rules.as_deref());
+        origin.map_err(|(name, why)| self.problems.push(format!("{name} {why}"))).ok()
+    }
+
     fn origins(&mut self, name: &str) -> Vec<String> {
         let text = self.get(name).unwrap_or_default();
         let origins: Vec<_> = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
@@ -162,5 +175,6 @@ mod tests {
         let config = read(&[("MASTER_KEY", &"ab".repeat(32)), ("ADMIN_PASSWORD", "x")]).unwrap();
         assert_eq!((config.token_ttl_s, config.clock_leeway_s, config.stale_if_error_s), (43_200, 60, 900));
         assert_eq!(config.first_administrator.username.as_str(), "admin");
+        assert_eq!(config.origin, None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::domain::application::Application;
 use crate::domain::opaque_token::Session;
 use crate::domain::permission::Standing;
 use crate::domain::secret::HashedToken;
@@ -48,6 +49,8 @@ pub enum ChangeKind {
     Grant,
     /// The departments and groups of a user; the key is the user's id.
     Membership,
+    /// An application, its token or what it is authorized to; the key is its access key.
+    Application,
     /// Departments, groups, or so many grants that how anybody stands with any service may be another; the key says nothing.
     Directory,
 }
@@ -73,9 +76,14 @@ pub struct Reading {
     pub session: Option<(HashedToken, Rc<Session>)>,
     /// How those who were asked for stand.
     pub standings: Vec<(Pair, Standing)>,
+    /// Applications that were asked for, by access key; `None` for one that is not there.
+    pub applications: Vec<(String, Option<Rc<Application>>)>,
 }
 
 impl ChangeKind {
+    const ALL: [Self; 8] =
+        [Self::TokenApp, Self::User, Self::Session, Self::Service, Self::Grant, Self::Membership, Self::Application, Self::Directory];
+
     /// The word in the feed.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -86,6 +94,7 @@ impl ChangeKind {
             Self::Service => "service",
             Self::Grant => "grant",
             Self::Membership => "membership",
+            Self::Application => "application",
             Self::Directory => "directory",
         }
     }
@@ -93,8 +102,7 @@ impl ChangeKind {
     /// By its word; `None` for kinds that nothing is remembered of.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::TokenApp, Self::User, Self::Session, Self::Service, Self::Grant, Self::Membership, Self::Directory];
-        all.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's vocabulary.
 
 pub mod algorithm;
+pub mod application;
 pub mod audit;
 pub mod config;
 pub mod directory;
@@ -9,11 +10,14 @@ pub mod grant;
 pub mod json;
 pub mod jwt;
 pub mod master_key;
+pub mod node_order;
 pub mod opaque_token;
+pub mod origin;
 pub mod password;
 pub mod permission;
 pub mod record;
 pub mod secret;
+pub mod signed_call;
 pub mod snapshot;
 pub mod text;
 pub mod time;

@@ -96,6 +96,15 @@ impl fmt::Debug for PlainToken {
 pub struct HashedToken([u8; 32]);
 
 impl HashedToken {
+    /// From what was stored; `None` where it is no such hash.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let byte = |pair: &[u8]| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?);
+        let bytes = text.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+        bytes.try_into().ok().map(Self)
+    }
+
     /// Lower-case hex, as stored.
     #[must_use]
     pub fn to_hex(&self) -> String {
@@ -145,5 +154,9 @@ mod tests {
     fn tokens_are_stored_as_sha256() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(PlainToken::new("abc").hashed().to_hex(), expected);
+        assert_eq!(HashedToken::from_hex(expected), Some(PlainToken::new("abc").hashed()));
+        for wrong in ["", "ba", &expected[..63], &format!("{expected}00"), &expected.replace('b', "g")] {
+            assert_eq!(HashedToken::from_hex(wrong), None, "{wrong:?}");
+        }
     }
 }

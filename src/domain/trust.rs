@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
+use crate::domain::application::Application;
 use crate::domain::feed::{Change, ChangeKind, MAX_APPS, Pair, Reading};
 use crate::domain::opaque_token::Session;
 use crate::domain::permission::Standing;
@@ -38,6 +39,7 @@ const READING_GIVEN_UP: Millis = Millis::from_seconds(5);
 const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_STANDINGS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(50_000);
+const CACHED_APPLICATIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_PASSWORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
@@ -60,6 +62,8 @@ struct Memory {
     sessions: LruCache<HashedToken, Rc<Session>>,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
     standings: LruCache<Pair, Standing>,
+    applications: LruCache<String, Option<Rc<Application>>>,
+    access_tokens: LruCache<HashedToken, String>,
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
 }
 
@@ -96,6 +100,8 @@ impl Memory {
             sessions: LruCache::new(CACHED_SESSIONS),
             passwords: LruCache::new(CACHED_PASSWORDS),
             standings: LruCache::new(CACHED_STANDINGS),
+            applications: LruCache::new(CACHED_APPLICATIONS),
+            access_tokens: LruCache::new(CACHED_APPLICATIONS),
             snapshot: None,
         }
     }
@@ -108,6 +114,7 @@ impl Memory {
             }
             ChangeKind::User => self.forget_user(&change.key, change.revision),
             ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
+            ChangeKind::Application => drop(self.applications.pop(&change.key)),
             // All of these at once: see `forget_standings`.
             ChangeKind::Service | ChangeKind::Grant | ChangeKind::Membership | ChangeKind::Directory => {}
         }
@@ -228,6 +235,12 @@ impl Trust {
         for (pair, standing) in &reading.standings {
             memory.standings.put(*pair, *standing);
         }
+        for (access_key, application) in &reading.applications {
+            if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
+                memory.access_tokens.put(token.hash, access_key.clone());
+            }
+            memory.applications.put(access_key.clone(), application.clone());
+        }
         memory.revision = Some(reading.head);
         memory.read_at = memory.read_at.max(Some(begun_at));
     }
@@ -297,6 +310,22 @@ impl Trust {
     #[must_use]
     pub fn standing(&self, pair: &Pair) -> Option<Standing> {
         self.memory.borrow_mut().standings.get(pair).copied()
+    }
+
+    /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.
+    #[must_use]
+    pub fn application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
+        self.memory.borrow_mut().applications.get(access_key).cloned()
+    }
+
+    /// The application whose access token has that hash, whether the token has ended or not.
+    #[must_use]
+    pub fn application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
+        let memory = &mut *self.memory.borrow_mut();
+        let access_key = memory.access_tokens.get(token)?;
+        let application = memory.applications.get(access_key)?.clone()?;
+        // The token may have been replaced since.
+        application.token.as_ref().is_some_and(|current| current.hash == *token).then_some(application)
     }
 
     /// What KV was last asked for and answered, where that was a moment ago.

@@ -34,6 +34,14 @@ impl WorkerRequest {
     }
 }
 
+impl WorkerRequest {
+    /// The runtime's own request, for the way to the origin.
+    pub(super) fn inner(&self) -> worker::web_sys::Request {
+        // Another handle to the same request; its own `clone` would split the body.
+        Clone::clone(self.request.borrow().inner())
+    }
+}
+
 impl Inbound for WorkerRequest {
     fn method(&self) -> &str {
         &self.method
@@ -49,6 +57,10 @@ impl Inbound for WorkerRequest {
 
     fn query(&self) -> &str {
         self.url.get(self.path_end..).unwrap_or_default().trim_start_matches('?')
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        self.request.borrow().headers().entries().collect()
     }
 
     fn header(&self, name: &str) -> Option<String> {

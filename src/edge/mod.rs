@@ -4,16 +4,17 @@
 
 mod inbound;
 mod kv;
+mod origin;
 mod sql;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use worker::{Context, Env, Headers, Request, Response as WorkerResponse, ScheduleContext, ScheduledEvent, console_error, event};
+use worker::{Context, Env, Headers, Request, Response as WorkerResponse, ScheduleContext, ScheduledEvent, console_error, event, web_sys};
 
 use crate::actions::housekeeping;
 use crate::api;
-use crate::api::http::{Inbound as _, Pages, Response};
+use crate::api::http::{Handled, Inbound as _, Pages, Response};
 use crate::domain::config::Config;
 use crate::domain::opaque_token;
 use crate::domain::time::Millis;
@@ -29,7 +30,7 @@ thread_local! {
 }
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<WorkerResponse> {
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
     let request_id = Random.id();
     let request = match WorkerRequest::new(request) {
         Ok(request) => request,
@@ -50,7 +51,13 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<W
         Ok(cx) => cx,
         Err(problem) => return outbound(api::refuse(&request, &request_id, now(), vec![problem])),
     };
-    outbound(api::handle(&cx, &request).await)
+    match api::handle(&cx, &request).await {
+        Handled::Answered(response) => outbound(response),
+        Handled::Passed(forward) => match origin::pass(&request.inner(), &forward, &*cx.tasks).await {
+            Ok(response) => Ok(response),
+            Err(error) => outbound(api::origin_failed(&cx, &request, &error)),
+        },
+    }
 }
 
 #[event(scheduled)]
@@ -95,7 +102,7 @@ fn now() -> Millis {
     Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
-fn outbound(response: Response) -> worker::Result<WorkerResponse> {
+fn outbound(response: Response) -> worker::Result<web_sys::Response> {
     let headers = Headers::new();
     for (name, value) in &response.headers {
         headers.append(name, value)?;
@@ -105,7 +112,7 @@ fn outbound(response: Response) -> worker::Result<WorkerResponse> {
         (_, None) => WorkerResponse::from_bytes(response.body.into_bytes()),
         (_, Some(pages)) => WorkerResponse::from_stream(stream(response.body, pages)),
     };
-    Ok(built?.with_status(response.status).with_headers(headers))
+    Ok(built?.with_status(response.status).with_headers(headers).into())
 }
 
 /// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.

@@ -48,6 +48,12 @@ pub fn membership_changed(user_id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Membership, user_id.to_string(), now)
 }
 
+/// An application, its token or what it is authorized to was changed.
+#[must_use]
+pub fn application_changed(access_key: &str, now: Millis) -> Statement {
+    changed(ChangeKind::Application, access_key.to_owned(), now)
+}
+
 /// So much was changed that everybody's standing is to be forgotten.
 #[must_use]
 pub fn directory_changed(now: Millis) -> Statement {

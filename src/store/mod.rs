@@ -2,9 +2,13 @@
 //!
 //! ids are selected as text (`CAST(id AS TEXT) AS id`), so `ORDER BY` names the table's column (`users.id`): the bare name would be the text.
 
+pub mod applications;
 pub mod audit;
 pub mod feed;
 pub mod grants;
+pub mod node_orders;
+pub mod organizations;
+pub mod sealed;
 pub mod services;
 pub mod sessions;
 pub mod sign_in_failures;

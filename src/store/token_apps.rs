@@ -1,4 +1,4 @@
-//! Token apps. Their secrets are sealed here on the way in and opened on the way out.
+//! Token apps.
 
 use crate::domain::algorithm::Algorithm;
 use crate::domain::password::PasswordHash;
@@ -8,24 +8,11 @@ use crate::domain::user::UserId;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;
+use crate::store::sealed::{Place, Sealed};
 
 pub(crate) const COLUMNS: &str =
     "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
     initial_roles, initial_password, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
-
-/// A secret as it is stored, and the id of the master key.
-#[derive(Debug)]
-pub struct SealedSecret {
-    stored: String,
-    key_id: String,
-}
-
-/// Seals the secret of the app of that name.
-pub fn seal(cx: &Cx, name: &AppName, secret: &[u8]) -> Result<SealedSecret> {
-    let keys = &cx.config.master_keys;
-    let stored = keys.seal(secret, &belongs_to(name.as_str()), cx.random()?).map_err(Error::Internal)?;
-    Ok(SealedSecret { stored, key_id: keys.current_id().to_owned() })
-}
 
 /// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret the stored one is kept; where there is none,
 /// the write is refused.
@@ -33,7 +20,7 @@ pub fn seal(cx: &Cx, name: &AppName, secret: &[u8]) -> Result<SealedSecret> {
 pub fn upsert(
     name: &AppName,
     terms: &Terms,
-    secret: Option<&SealedSecret>,
+    secret: Option<&Sealed>,
     password: Option<&PasswordHash>,
     creator: UserId,
     now: Millis,
@@ -97,30 +84,6 @@ pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
     store::query(cx, Statement::new(sql, [])).await?.iter().map(|row| app(cx, row)).collect()
 }
 
-/// Names and stored secrets of at most `limit` apps whose secret is under another master key.
-pub async fn list_under_other_keys(cx: &Cx, limit: i64) -> Result<Vec<(AppName, String)>> {
-    let statement = Statement::new(
-        "SELECT name, secret FROM token_apps WHERE secret_key_id < ?1 OR secret_key_id > ?1 LIMIT ?2",
-        [cx.config.master_keys.current_id().into(), Param::Number(limit)],
-    );
-    let pair = |row: &Row| Ok((stored_name(row)?, row.text("secret")?.to_owned()));
-    store::query(cx, statement).await?.iter().map(pair).collect()
-}
-
-/// Replaces a stored secret by the same one under the current master key, unless it was changed meanwhile.
-pub fn reseal(cx: &Cx, name: &AppName, stored: &str) -> Result<Option<Statement>> {
-    let Some(secret) = cx.config.master_keys.open(stored, &belongs_to(name.as_str())) else { return Ok(None) };
-    let sealed = seal(cx, name, secret.expose())?;
-    Ok(Some(Statement::new(
-        "UPDATE token_apps SET secret = ?2, secret_key_id = ?3 WHERE name = ?1 AND secret = ?4",
-        [name.as_str().into(), sealed.stored.into(), sealed.key_id.into(), stored.into()],
-    )))
-}
-
-fn belongs_to(name: &str) -> String {
-    format!("token_app/{name}")
-}
-
 fn stored_name(row: &Row) -> Result<AppName> {
     AppName::parse(row.text("name")?).map_err(|_| Error::internal("a stored token app has an unreadable name"))
 }
@@ -128,10 +91,7 @@ fn stored_name(row: &Row) -> Result<AppName> {
 pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
     let unreadable = |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
     let name = stored_name(row)?;
-    let secret = cx.config.master_keys.open(row.text("secret")?, &belongs_to(name.as_str()));
-    if secret.is_none() {
-        cx.log.line(&format!("the secret of token app {:?} cannot be opened: is MASTER_KEY the one that sealed it?", name.as_str()));
-    }
+    let secret = Place::TOKEN_APP_SECRET.open(cx, name.as_str(), row.text("secret")?);
     Ok(TokenApp {
         name,
         terms: Terms {

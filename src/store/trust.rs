@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::domain::application::Application;
 use crate::domain::feed::{Change, ChangeKind, MAX_APPS, MAX_CHANGES, Pair, Reading};
 use crate::domain::opaque_token::Session;
 use crate::domain::permission::Standing;
@@ -13,7 +14,7 @@ use crate::domain::trust::Freshness;
 use crate::domain::user::{User, UserId, Username};
 use crate::error::{Error, Fault, Result};
 use crate::ports::{Cx, Param, Rows, Statement};
-use crate::store::{self, sessions, snapshot, standings, token_apps, users};
+use crate::store::{self, applications, sessions, snapshot, standings, token_apps, users};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub enum Wanted {
         /// With what.
         service_id: i64,
     },
+    /// The application of an access key.
+    Application(String),
+    /// The application of an access token.
+    AccessToken(HashedToken),
 }
 
 /// Somebody, as a request names them before it is known who that is.
@@ -49,6 +54,7 @@ pub struct Loaded {
     session: Option<Rc<Session>>,
     selected: Option<Vec<Rc<TokenApp>>>,
     standings: Vec<(Pair, Standing)>,
+    applications: Vec<(String, Option<Rc<Application>>)>,
     copies: Option<Copies>,
 }
 
@@ -119,14 +125,23 @@ impl Plan {
         }
         for (index, wanted) in (next..).zip(&self.wanted) {
             let rows = store::rows(results, index)?;
-            if let Wanted::Standing { service_id, .. } = wanted {
-                reading.standings.extend(standings::read(*service_id, rows)?);
-                continue;
-            }
-            for row in rows {
-                reading.users.push(Rc::new(users::user(row)?));
-                if let Wanted::Session(hash) = wanted {
-                    reading.session = Some((*hash, Rc::new(sessions::session(row)?)));
+            match wanted {
+                Wanted::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows)?),
+                Wanted::Application(_) | Wanted::AccessToken(_) => {
+                    let found = rows.iter().map(|row| applications::application(cx, row)).collect::<Result<Vec<_>>>()?;
+                    if let (Wanted::Application(access_key), true) = (wanted, found.is_empty()) {
+                        reading.applications.push((access_key.clone(), None));
+                    }
+                    let pair = |found: Application| (found.access_key.as_str().to_owned(), Some(Rc::new(found)));
+                    reading.applications.extend(found.into_iter().map(pair));
+                }
+                Wanted::Users(_) | Wanted::Session(_) => {
+                    for row in rows {
+                        reading.users.push(Rc::new(users::user(row)?));
+                        if let Wanted::Session(hash) = wanted {
+                            reading.session = Some((*hash, Rc::new(sessions::session(row)?)));
+                        }
+                    }
                 }
             }
         }
@@ -134,7 +149,14 @@ impl Plan {
         cx.must_read.set(false);
         let session = reading.session.map(|(_, session)| session);
         let selected = reading.selected.map(|(_, apps)| apps);
-        Ok(Loaded { users: reading.users, session, selected, standings: reading.standings, copies: None })
+        Ok(Loaded {
+            users: reading.users,
+            session,
+            selected,
+            standings: reading.standings,
+            applications: reading.applications,
+            copies: None,
+        })
     }
 }
 
@@ -186,6 +208,8 @@ impl Wanted {
                 [hash.to_hex().into()],
             ),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
+            Self::Application(access_key) => applications::select(access_key),
+            Self::AccessToken(hash) => applications::select_by_token(hash),
         }
     }
 }
@@ -230,6 +254,27 @@ impl Loaded {
                 loaded.or_else(|| cx.trust.standing(pair))
             }
         }
+    }
+
+    /// An application by access key: as loaded, else as remembered; `Some(None)` where there is none. Snapshots do not know.
+    #[must_use]
+    pub fn application(&self, cx: &Cx, access_key: &str) -> Option<Option<Rc<Application>>> {
+        if self.copies.as_ref().is_some_and(|copies| !copies.memory_is_young) {
+            return None;
+        }
+        let loaded = self.applications.iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone());
+        loaded.or_else(|| cx.trust.application(access_key))
+    }
+
+    /// The application whose access token has that hash, likewise.
+    #[must_use]
+    pub fn application_of(&self, cx: &Cx, token: &HashedToken) -> Option<Rc<Application>> {
+        if self.copies.as_ref().is_some_and(|copies| !copies.memory_is_young) {
+            return None;
+        }
+        let has_token = |application: &&Rc<Application>| application.token.as_ref().is_some_and(|of| of.hash == *token);
+        let loaded = self.applications.iter().filter_map(|(_, application)| application.as_ref()).find(has_token);
+        loaded.cloned().or_else(|| cx.trust.application_of(token))
     }
 
     /// The apps that a selection takes, in order of name; `None` where that is not known yet.

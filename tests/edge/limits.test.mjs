@@ -150,12 +150,12 @@ describe("cookies", () => {
 });
 
 describe("static files", () => {
-  const file = join(top, "public/openapi.json");
+  const file = join(top, "public/v1/openapi.json");
   const fromFrontDoor = (request) => workerd.isolates[0].send(request, workerd.url);
 
-  it("/openapi.json is the document in public/", async () => {
-    assert.ok(existsSync(file), "public/openapi.json is missing: it is generated from the routes");
-    const answer = expectStatus(await fromFrontDoor({ path: "/openapi.json" }), 200);
+  it("/v1/openapi.json is the document in public/", async () => {
+    assert.ok(existsSync(file), "public/v1/openapi.json is missing: it is generated from the routes");
+    const answer = expectStatus(await fromFrontDoor({ path: "/v1/openapi.json" }), 200);
     assert.match(answer.headers["content-type"], /^application\/json/);
     assert.equal(answer.text, readFileSync(file, "utf8"));
   });

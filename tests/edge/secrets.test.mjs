@@ -2,6 +2,7 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { admin, basic, configuration, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
 import { Recorder, filesIn, occurrences, sha256Hex } from "./support/leaks.mjs";
 import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
@@ -58,6 +59,29 @@ async function everythingWithUsers(postern) {
   expectStatus(await postern.send({ path: "/imanager/security/logout", headers: credential }), 200);
 }
 
+async function everythingWithApplications(postern) {
+  const create = async (json) => expectStatus(await post(postern, "/v1/applications", json), 201).json;
+  await create({ organization: "o1", accessKey: "target" });
+  const { accessKey, secret } = await create({ organization: "o1", authorizeApplications: true });
+  const digest = (...parts) => createHash("sha256").update(parts.join("")).digest("hex");
+  const proof = (timestamp, more = {}) => ({ appKey: accessKey, timestamp, encryption: digest(accessKey, timestamp, secret), ...more });
+  const ask = async (name, json, status = 200) => expectStatus(await post(postern, `/apim-token-service/v2.0/token/${name}`, json, {}), status).json.data;
+  const { accessToken } = await ask("get", proof(Date.now()));
+  await ask("get", proof(Date.now() - 1, { encryption: digest(accessKey, secret) }), 401);
+  const refreshed = await ask("refresh", proof(Date.now() + 1, { accessToken }));
+  const body = JSON.stringify({ appId: "target", dataAuthorizeType: ["USER"] });
+  for (const [token, status] of [[refreshed.accessToken, 200], [accessToken, 401]]) {
+    const timestamp = Date.now();
+    const signature = digest(token, "orgIdo1", body, timestamp, secret);
+    const headers = { "apim-accesstoken": token, "apim-timestamp": timestamp, "apim-signature": signature };
+    expectStatus(await postern.send({ method: "POST", path: "/app-portal-service/v2.3/app/authorization/set?orgId=o1", headers, body }), status);
+  }
+  expectStatus(await post(postern, `/v1/applications/${accessKey}/secret`, {}), 200);
+  const node = { nodeSpec: "MEDIUM", nodeCount: 1, nodeName: "iserver", password: "distinctive-password-of-a-node" };
+  expectStatus(await post(postern, "/imanager/cloud/web/nodes/server.json", node), 200);
+  expectStatus(await post(postern, "/imanager/cloud/web/nodes/server.json", { ...node, nodeCount: 0 }), 400);
+}
+
 /** What may be logged is logged when something fails: so everything is made to fail. */
 async function everythingWhileD1IsDown(postern) {
   const headers = { authorization: `Bearer ${tokenOf("zoe-while-down", "distinctive-secret-two")}` };
@@ -83,6 +107,7 @@ test("secrets, passwords, tokens and cookies are neither in the state nor in the
   const first = await start(bindings, true);
   await everythingWithTokenApps(first);
   await everythingWithUsers(first);
+  await everythingWithApplications(first);
   await first.scheduled();
   await everythingWhileD1IsDown(first);
   await first.stop();

@@ -17,6 +17,9 @@ fn errors() -> Vec<Error> {
         Denied::Revoked,
         Denied::NoUsername,
         Denied::WrongPassword,
+        Denied::UnknownApplication,
+        Denied::Replayed,
+        Denied::StaleTimestamp,
     ];
     let no = |permission| Refusal::NoPermission { permission, service_id: 7 };
     let refusals = [
@@ -24,6 +27,8 @@ fn errors() -> Vec<Error> {
         no(Permission::View),
         Refusal::CreatorGrant,
         Refusal::NotAdministrator,
+        Refusal::NotCreator,
+        Refusal::MayNotAuthorize,
         Refusal::NotYourself,
         Refusal::UserDisabled,
         Refusal::UnknownUser,
@@ -44,11 +49,13 @@ fn errors() -> Vec<Error> {
         Error::TooLarge { what: "body", limit_bytes: 1_048_576 },
         Error::TooLarge { what: "url", limit_bytes: 16_384 },
         Error::TooMany { retry_after_s: 540 },
+        Error::OriginFailed(Fault::new("for the log")),
+        Error::OriginTimedOut { timeout_s: 60 },
         Error::Unavailable(Fault::new("for the log")),
         Error::Misconfigured(vec!["the secret MASTER_KEY is missing".to_owned()]),
         Error::internal("for the log"),
     ]);
-    let rules = [Rule::FilterField, Rule::FilterRange, Rule::FilterNot, Rule::OrderBy];
+    let rules = [Rule::FilterField, Rule::FilterRange, Rule::FilterNot, Rule::OrderBy, Rule::Organization, Rule::Shortcut];
     let invalid = |rule| Error::Invalid { field: "x".to_owned(), why: "(id)".to_owned(), rule };
     errors.extend(rules.map(invalid));
     errors

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use postern::api::http::Response;
+use postern::api::query::Query;
+use postern::domain::secret::{hex, sha256};
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Request, World, basic, forge};
@@ -49,6 +51,17 @@ fn all(files: &[PathBuf]) -> Vec<String> {
     })
 }
 
+/// Whether a step of the transcript sends this method to a path of this form.
+pub fn asks(file: &Path, method: &str, path: &str) -> bool {
+    let fits = |sent: &str| {
+        let sent: Vec<_> = sent.split('?').next().unwrap_or_default().split('/').collect();
+        let wanted: Vec<_> = path.split('/').collect();
+        sent.len() == wanted.len() && sent.iter().zip(&wanted).all(|(sent, wanted)| wanted.starts_with('{') || sent == wanted)
+    };
+    let asks = |step: &Value| step["send"]["method"].as_str().unwrap_or("GET") == method && step["send"]["path"].as_str().is_some_and(fits);
+    read(file)["steps"].as_array().is_some_and(|steps| steps.iter().any(asks))
+}
+
 /// The status in a file's name is that of its last answer, so that the table test can count on it.
 #[test]
 fn files_are_named_by_their_last_status() {
@@ -75,8 +88,11 @@ fn play(file: &Path) -> Result<(), String> {
     for (name, token) in transcript["tokens"].as_object().into_iter().flatten() {
         names.insert(name.clone(), sign(&world, token));
     }
+    for (name, offset) in transcript["moments"].as_object().into_iter().flatten() {
+        names.insert(name.clone(), moment(&world, offset.as_str().unwrap_or_default()));
+    }
     for (index, step) in transcript["steps"].as_array().ok_or("no steps")?.iter().enumerate() {
-        let response = isolate.send(&request(&step["send"], &names));
+        let response = isolate.send(&request(&world, &step["send"], &names));
         check(&step["expect"], &response, &names)
             .map_err(|why| format!("step {}: {why}\n  answer: {} {}", index + 1, response.status, response.body))?;
         for (name, place) in step["capture"].as_object().into_iter().flatten() {
@@ -100,19 +116,70 @@ fn sign(world: &World, token: &Value) -> String {
     forge(&header, &claims.to_string(), token["secret"].as_str().unwrap_or_default().as_bytes())
 }
 
-fn request(send: &Value, names: &BTreeMap<String, String>) -> Request {
+/// Now and so many milliseconds, where the text begins with a sign; else what it says.
+fn moment(world: &World, text: &str) -> String {
+    let offset = text.starts_with(['+', '-']).then(|| text.parse::<i64>().ok()).flatten();
+    offset.map_or_else(|| text.to_owned(), |offset| (world.now.get().0 + offset).to_string())
+}
+
+/// What an application proves with its secret, or signs with it: SHA-256 of all parts, in hex.
+fn digest(parts: &[&str]) -> String {
+    hex(&sha256(parts.concat().as_bytes()))
+}
+
+/// The members that `prove` adds to a body.
+fn prove(world: &World, prove: &Value, names: &BTreeMap<String, String>) -> Vec<(&'static str, Value)> {
+    let text = |name: &str, default: &str| fill(prove[name].as_str().unwrap_or(default), names);
+    let (app_key, timestamp) = (text("appKey", ""), moment(world, &text("timestamp", "+0")));
+    let encryption = digest(&[&app_key, &timestamp, &text("secret", "")]);
+    let number = timestamp.parse::<i64>().map_or(Value::Null, Value::from);
+    let timestamp = if prove["as"] == json!("string") { json!(timestamp) } else { number };
+    vec![("appKey", json!(app_key)), ("encryption", json!(encryption)), ("timestamp", timestamp)]
+}
+
+/// The headers that `sign` adds, over what is sent, or over `query` and `body` where the transcript names them.
+fn sign_call(world: &World, sign: &Value, path: &str, body: &str, names: &BTreeMap<String, String>) -> [(&'static str, String); 3] {
+    let text = |name: &str, default: &str| fill(sign[name].as_str().unwrap_or(default), names);
+    let query = text("query", path.split_once('?').map_or("", |(_, query)| query));
+    let mut pairs: Vec<_> = Query::parse(&query).expect("a query").pairs().to_vec();
+    pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let params: String = pairs.into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let (token, timestamp) = (text("token", ""), moment(world, &text("timestamp", "+0")));
+    let signature = digest(&[&token, &params, &text("body", body), &timestamp, &text("secret", "")]);
+    [("apim-accesstoken", token), ("apim-timestamp", timestamp), ("apim-signature", signature)]
+}
+
+fn request(world: &World, send: &Value, names: &BTreeMap<String, String>) -> Request {
     let text = |value: &Value| fill(value.as_str().unwrap_or_default(), names);
     let method = send["method"].as_str().unwrap_or("GET");
-    let mut request = Request::new(method, &text(&send["path"]));
+    let path = text(&send["path"]);
+    let mut request = Request::new(method, &path);
     for (name, value) in send["headers"].as_object().into_iter().flatten() {
         for value in value.as_array().unwrap_or(&vec![value.clone()]) {
             request = request.header(name, &text(value));
         }
     }
-    match (&send["json"], &send["text"]) {
-        (Value::Null, Value::Null) => request,
-        (Value::Null, body) => request.body(&text(body)),
-        (body, _) => request.body(&fill(&body.to_string(), names)),
+    let mut json = send["json"].clone();
+    if !send["prove"].is_null() {
+        for (name, value) in prove(world, &send["prove"], names) {
+            if json.get(name).is_none() {
+                json[name] = value;
+            }
+        }
+    }
+    let body = match (&json, &send["text"]) {
+        (Value::Null, Value::Null) => None,
+        (Value::Null, body) => Some(text(body)),
+        (body, _) => Some(fill(&body.to_string(), names)),
+    };
+    if !send["sign"].is_null() {
+        for (name, value) in sign_call(world, &send["sign"], &path, body.as_deref().unwrap_or_default(), names) {
+            request = request.header(name, &value);
+        }
+    }
+    match body {
+        Some(body) => request.body(&body),
+        None => request,
     }
 }
 

@@ -27,10 +27,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("src/store/", &["crate::actions", "crate::api", "crate::edge"]),
     ("src/actions/", &["crate::api", "crate::edge"]),
     ("src/api/", &["crate::store", "crate::edge"]),
-    ("src/api/datafor_modeler/", &["imanager", "v1::"]),
-    ("src/api/imanager/", &["datafor_modeler", "services::", "v1::"]),
-    ("src/api/services/", &["datafor_modeler", "imanager", "v1::"]),
-    ("src/api/v1/", &["datafor_modeler", "imanager::", "api::services"]),
+    ("src/api/datafor_modeler/", &["imanager", "app_portal", "apim_token_service", "v1::"]),
+    ("src/api/imanager/", &["datafor_modeler", "services::", "imanager_nodes", "app_portal", "apim_token_service", "v1::"]),
+    ("src/api/imanager_nodes/", &["datafor_modeler", "services::", "imanager::", "app_portal", "apim_token_service", "v1::"]),
+    ("src/api/services/", &["datafor_modeler", "imanager", "app_portal", "apim_token_service", "v1::"]),
+    ("src/api/app_portal/", &["datafor_modeler", "services::", "imanager", "apim_token_service", "v1::"]),
+    ("src/api/apim_token_service/", &["datafor_modeler", "services::", "imanager", "app_portal", "v1::"]),
+    ("src/api/v1/", &["datafor_modeler", "imanager::", "imanager_nodes", "app_portal", "apim_token_service::", "api::services"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -5,9 +5,11 @@
 #![expect(clippy::format_push_string, reason = "what a test prints need not be fast")]
 
 mod access;
+mod applications;
 mod checks;
 mod errors;
 mod forgeries;
+mod gateway;
 mod golden;
 mod housekeeping;
 mod layers;

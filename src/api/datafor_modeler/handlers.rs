@@ -30,7 +30,7 @@ pub(super) async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn delete_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let names = wire::names(parse_json(&call.request.body().await?)?)?;
+    let names = wire::names(parse_json(&call.body().await?)?)?;
     token_apps::delete(cx, call.caller()?, &names).await?;
     Ok(wire::done(&[]))
 }

@@ -73,6 +73,8 @@ fn failure(error: &Error, _: Millis) -> Response {
         | Error::AlreadyExists { .. }
         | Error::TooLarge { .. }
         | Error::TooMany { .. }
+        | Error::OriginFailed(_)
+        | Error::OriginTimedOut { .. }
         | Error::Unavailable(_)
         | Error::Misconfigured(_)
         | Error::Internal(_) => http::sentence(error),

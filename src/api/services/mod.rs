@@ -96,7 +96,9 @@ fn failure(error: &Error, now: Millis) -> Response {
         Error::Invalid { rule: Rule::Syntax, .. } => {
             ("E0", format!("Parameter parsing failed: {}", http::sentence(error)), "param_parsing_error")
         }
-        Error::Invalid { rule: Rule::Value, .. } => ("E0", http::sentence(error), "param_validation_error"),
+        Error::Invalid { rule: Rule::Value | Rule::Organization | Rule::Shortcut, .. } => {
+            ("E0", http::sentence(error), "param_validation_error")
+        }
         Error::Invalid { field, why, rule: Rule::FilterField } => {
             ("E0", format!("Unsupported filter field:{field} {why}"), "unsupported_filter_field")
         }
@@ -113,6 +115,7 @@ fn failure(error: &Error, now: Millis) -> Response {
         Error::Conflict { .. } => ("E1", http::sentence(error), "conflict"),
         Error::TooLarge { .. } => ("E0", http::sentence(error), "too_large"),
         Error::TooMany { .. } => ("E0", http::sentence(error), "too_many_requests"),
+        Error::OriginFailed(_) | Error::OriginTimedOut { .. } => ("E2", http::sentence(error), "origin_unavailable"),
         Error::Unavailable(_) => ("E2", http::sentence(error), "service_unavailable"),
         Error::Misconfigured(_) => ("E2", http::sentence(error), "not_configured"),
         Error::Internal(_) => ("E2", http::sentence(error), "internal_error"),

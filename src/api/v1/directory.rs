@@ -88,6 +88,10 @@ fn id(call: &Call<'_>) -> Result<UserId> {
 
 /// How many, and from which id on.
 pub(super) fn page(call: &Call<'_>) -> Result<(i64, Option<i64>)> {
-    let limit = call.query.integer("limit", 1, MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-    Ok((limit, call.query.integer("cursor", i64::MIN, i64::MAX)?))
+    Ok((limit(call)?, call.query.integer("cursor", i64::MIN, i64::MAX)?))
+}
+
+/// How many a page has at most.
+pub(super) fn limit(call: &Call<'_>) -> Result<i64> {
+    Ok(call.query.integer("limit", 1, MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT))
 }

@@ -1,7 +1,9 @@
-//! Postern's own dialect: verification, users, the audit trail; and whatever no other dialect owns.
+//! Postern's own dialect: verification, users, the directory, the audit trail.
 //!
 //! Failures are problem details (RFC 9457); those of a credential say why in `reason`.
 
+mod application_shapes;
+mod applications;
 mod catalogue;
 mod directory;
 mod shapes;
@@ -19,7 +21,7 @@ use crate::error::Error;
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",
-    prefixes: &[""],
+    prefixes: &["/v1", "/health"],
     takes_parameters: false,
     routes: ROUTES,
     failure,
@@ -49,6 +51,11 @@ const USERS_QUERY: &[Field] = &[
 ];
 const PAGE_QUERY: &[Field] =
     &[optional("limit", Kind::Int64, "1 to 500, default 50"), optional("cursor", Kind::Text, "the `next` of the page before")];
+const APPLICATIONS_QUERY: &[Field] = &[
+    optional("organization", Kind::Text, "only those of this organization"),
+    optional("limit", Kind::Int64, "1 to 500, default 50"),
+    optional("cursor", Kind::Text, "the `next` of the page before"),
+];
 const FORMAT_QUERY: &[Field] = &[optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson")];
 const EXPORT_QUERY: &[Field] = &[
     optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson"),
@@ -252,6 +259,58 @@ const ROUTES: &[Route] = &[
             200,
             "{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":2,\"permissions\":[\"VIEW\"]}",
         )),
+    Route::get("list_organizations", &["/v1/organizations"], handler!(applications::list_organizations))
+        .summary("Lists organizations by ascending id")
+        .access(Access::Administrator)
+        .query(PAGE_QUERY)
+        .answers(Answer::json(200, &application_shapes::ORGANIZATIONS)),
+    Route::of("POST", "create_organization", &["/v1/organizations"], handler!(applications::create_organization))
+        .summary("Registers an organization")
+        .access(Access::Administrator)
+        .body(&application_shapes::NEW_ORGANIZATION)
+        .answers(Answer::json(201, &application_shapes::ORGANIZATION)),
+    Route::get("get_organization", &["/v1/organizations/{id}"], handler!(applications::get_organization))
+        .summary("Shows an organization")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &application_shapes::ORGANIZATION)),
+    Route::of("PATCH", "update_organization", &["/v1/organizations/{id}"], handler!(applications::update_organization))
+        .summary("Changes an organization's name")
+        .access(Access::Administrator)
+        .body(&application_shapes::ORGANIZATION_CHANGE)
+        .answers(Answer::json(200, &application_shapes::ORGANIZATION)),
+    Route::of("DELETE", "delete_organization", &["/v1/organizations/{id}"], handler!(applications::delete_organization))
+        .summary("Deletes an organization that has no applications")
+        .access(Access::Administrator),
+    Route::get("list_applications", &["/v1/applications"], handler!(applications::list_applications))
+        .summary("Lists applications by ascending access key")
+        .access(Access::Administrator)
+        .query(APPLICATIONS_QUERY)
+        .answers(Answer::json(200, &application_shapes::APPLICATIONS)),
+    Route::of("POST", "create_application", &["/v1/applications"], handler!(applications::create_application))
+        .summary("Registers an application, and shows its secret this once")
+        .access(Access::Administrator)
+        .body(&application_shapes::NEW_APPLICATION)
+        .answers(Answer::json(201, &application_shapes::CREATED_APPLICATION)),
+    Route::get("get_application", &["/v1/applications/{accessKey}"], handler!(applications::get_application))
+        .summary("Shows an application")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &application_shapes::APPLICATION)),
+    Route::of("PATCH", "update_application", &["/v1/applications/{accessKey}"], handler!(applications::update_application))
+        .summary("Changes the named members of an application; a disabled one's access token is dead at once")
+        .access(Access::Administrator)
+        .body(&application_shapes::APPLICATION_CHANGE)
+        .answers(Answer::json(200, &application_shapes::APPLICATION)),
+    Route::of("DELETE", "delete_application", &["/v1/applications/{accessKey}"], handler!(applications::delete_application))
+        .summary("Deletes an application with its access token")
+        .access(Access::Administrator),
+    Route::of("POST", "renew_application_secret", &["/v1/applications/{accessKey}/secret"], handler!(applications::renew_secret))
+        .summary("Gives an application a new secret, shown this once, and ends its access token")
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &application_shapes::SECRET)),
+    Route::get("check_application", &["/v1/applications/{accessKey}/authorizations/{type}"], handler!(applications::check_authorization))
+        .summary("Tells whether an application is authorized to something: what services ask that hold the data")
+        .access(Access::SignedIn)
+        .answers(Answer::json(200, &application_shapes::AUTHORIZED)),
     Route::get("list_audit_events", &["/v1/audit"], handler!(directory::list_audit_events))
         .summary("Lists what was written, by whom and from where, and failed sign-ins; the newest first")
         .access(Access::Administrator)
@@ -271,6 +330,8 @@ fn failure(error: &Error, _: Millis) -> Response {
         | Error::AlreadyExists { .. }
         | Error::TooLarge { .. }
         | Error::TooMany { .. }
+        | Error::OriginFailed(_)
+        | Error::OriginTimedOut { .. }
         | Error::Unavailable(_)
         | Error::Misconfigured(_)
         | Error::Internal(_) => None,

@@ -97,7 +97,7 @@ pub(super) const USER: Shape = Shape {
     example: r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"createdAt":1737599864898,"modifiedAt":1737599864898}"#,
 };
 
-const NEXT: Field = required("next", Kind::Text, "the cursor of the next page, or null");
+pub(super) const NEXT: Field = required("next", Kind::Text, "the cursor of the next page, or null");
 
 pub(super) const USERS: Shape = Shape {
     name: "Users",

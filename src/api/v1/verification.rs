@@ -1,22 +1,18 @@
 //! The main job: whose credential is this? Parse, act, map.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-
 use super::wire;
-use crate::actions::authenticate::{Caller, Credential, Hints, Proof, required};
+use crate::actions::authenticate::{Caller, Credential, Hints, required};
 use crate::actions::permissions::Question;
 use crate::actions::{health, permissions};
 use crate::api::credentials;
 use crate::api::http::{Inbound, Response};
+use crate::api::identity;
 use crate::api::query::Query;
 use crate::api::route::Call;
 use crate::domain::permission::Permission;
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Refusal, Result};
 use crate::ports::Cx;
-
-/// What header values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be undone.
-const HEADER_VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 pub(super) async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credential(call.request, call.query)?;
@@ -34,6 +30,9 @@ pub(super) async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> 
 pub(super) async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let asked = asked(call)?;
     let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri"));
+    if forwarded.is_some() {
+        refuse_unknown(call)?;
+    }
     let forwarded = forwarded.map(|url| Query::of_others(url.split_once('?').map_or("", |(_, query)| query)));
     let credential = credential(call.request, forwarded.as_ref().unwrap_or(call.query))?;
     let caller = required(cx, credential.as_ref(), hints(call, asked)?).await?;
@@ -62,6 +61,12 @@ pub(super) async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let questions = wire::questions(&call.fields().await?, caller.user.id.0)?;
     let answers = permissions::check_all(cx, caller, &questions).await?;
     Ok(wire::checked_batch(&questions, &answers))
+}
+
+/// Refuses a proxy's question that is misspelled, which would else be no question at all, or that a client has added to.
+fn refuse_unknown(call: &Call<'_>) -> Result<()> {
+    let unknown = call.query.pairs().iter().find(|(name, _)| !["app", "service", "permission"].contains(&name.as_str()));
+    unknown.map_or(Ok(()), |(name, _)| Err(Error::invalid(name, "is unknown here: a proxy may send app, service and permission")))
 }
 
 /// What a query asks about.
@@ -96,20 +101,5 @@ fn credential(request: &dyn Inbound, query: &Query) -> Result<Option<Credential>
 
 /// Who it is, in headers that a proxy passes on.
 fn identity(caller: &Caller) -> Response {
-    let encoded = |text: &str| utf8_percent_encode(text, HEADER_VALUE).to_string();
-    let user = &caller.user;
-    let roles: Vec<_> = user.profile.roles.iter().map(|role| encoded(role)).collect();
-    let app = match &caller.proof {
-        Proof::Jwt { app, .. } => Some(app.as_str()),
-        Proof::Password | Proof::Session(_) => None,
-    };
-    let optional = [("x-auth-name", user.profile.name.as_deref()), ("x-auth-email", user.profile.email.as_deref()), ("x-auth-app", app)];
-    let response = Response::empty(200)
-        .with("x-auth-user", encoded(user.username.as_str()))
-        .with("x-auth-user-id", user.id.0.to_string())
-        .with("x-auth-roles", roles.join(","));
-    optional.into_iter().fold(response, |response, (name, value)| match value {
-        Some(value) => response.with(name, encoded(value)),
-        None => response,
-    })
+    identity::headers(caller).into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value))
 }

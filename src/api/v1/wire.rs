@@ -7,6 +7,7 @@ use crate::actions::health::Health;
 use crate::actions::permissions::Question;
 use crate::api::body::Fields;
 use crate::api::http::Response;
+use crate::domain::application::{AccessKey, Application, AuthorizationType, Organization, OrganizationId, Terms};
 use crate::domain::audit::Event;
 use crate::domain::directory::{Api, MAX_NAME, Service, Unit, UnitKind};
 use crate::domain::opaque_token::Session;
@@ -106,7 +107,7 @@ pub(super) fn event(event: &Event) -> Value {
 }
 
 /// A page of at most `limit` items, of which one more was read to see whether there is a next page.
-pub(super) fn page<T>(found: &[T], limit: i64, item: impl Fn(&T) -> Value, id: impl Fn(&T) -> i64) -> Response {
+pub(super) fn page<T, Id: ToString>(found: &[T], limit: i64, item: impl Fn(&T) -> Value, id: impl Fn(&T) -> Id) -> Response {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let items = found.get(..limit).unwrap_or(found);
     let next = (found.len() > limit).then(|| items.last().map(|last| id(last).to_string())).flatten();
@@ -245,6 +246,90 @@ pub(super) fn unit(unit: &Unit) -> Value {
     }
 }
 
+/// An organization.
+pub(super) fn organization(organization: &Organization) -> Value {
+    json!({
+        "id": organization.id.as_str(), "name": organization.name, "createdAt": organization.created_at.0,
+        "modifiedAt": organization.modified_at.0,
+    })
+}
+
+/// An application; its secret is shown where it is chosen only.
+pub(super) fn application(application: &Application) -> Value {
+    let terms = &application.terms;
+    json!({
+        "accessKey": application.access_key.as_str(), "organization": application.organization_id.as_str(), "name": terms.name,
+        "shortcut": terms.shortcut, "authorizeApplications": terms.authorizes, "enabled": terms.enabled,
+        "hasSecret": application.secret.is_some(), "authorizations": application.authorizations.names(),
+        "createdAt": application.created_at.0, "modifiedAt": application.modified_at.0,
+    })
+}
+
+/// An application that was just registered.
+pub(super) fn application_with_secret(created: &Application, secret: Option<&Secret>) -> Value {
+    let mut body = application(created);
+    if let Value::Object(members) = &mut body {
+        members.insert("secret".to_owned(), json!(secret.and_then(Secret::expose_text)));
+    }
+    body
+}
+
+/// A new secret.
+pub(super) fn secret(access_key: &str, secret: &Secret) -> Response {
+    Response::json(200, &json!({ "accessKey": access_key, "secret": secret.expose_text() }))
+}
+
+/// What a check of an application answers.
+pub(super) fn authorized(access_key: &str, kind: AuthorizationType, allowed: bool) -> Response {
+    Response::json(200, &json!({ "allowed": allowed, "accessKey": access_key, "type": kind.name() }))
+}
+
+/// An application to be registered.
+pub(super) struct NewApplication {
+    pub(super) access_key: Option<AccessKey>,
+    pub(super) organization_id: OrganizationId,
+    pub(super) terms: Terms,
+}
+
+/// Reads an application to be registered.
+pub(super) fn new_application(fields: &Fields) -> Result<NewApplication> {
+    let parse = |text| AccessKey::parse(text).map_err(|why| fields.invalid("accessKey", why));
+    let mut terms = Terms { enabled: true, ..Terms::default() };
+    application_change(fields)?.apply(&mut terms);
+    Ok(NewApplication {
+        access_key: fields.text("accessKey")?.map(parse).transpose()?,
+        organization_id: fields.parsed("organization", OrganizationId::parse)?,
+        terms,
+    })
+}
+
+/// What is to become of an application; `None` leaves a member as it is.
+pub(super) struct ApplicationChange {
+    name: Text,
+    shortcut: Option<bool>,
+    authorizes: Option<bool>,
+    enabled: Option<bool>,
+}
+
+impl ApplicationChange {
+    pub(super) fn apply(self, terms: &mut Terms) {
+        self.name.apply(&mut terms.name);
+        terms.shortcut = self.shortcut.unwrap_or(terms.shortcut);
+        terms.authorizes = self.authorizes.unwrap_or(terms.authorizes);
+        terms.enabled = self.enabled.unwrap_or(terms.enabled);
+    }
+}
+
+/// Reads what is to become of an application.
+pub(super) fn application_change(fields: &Fields) -> Result<ApplicationChange> {
+    Ok(ApplicationChange {
+        name: name(fields)?,
+        shortcut: fields.boolean("shortcut")?,
+        authorizes: fields.boolean("authorizeApplications")?,
+        enabled: fields.boolean("enabled")?,
+    })
+}
+
 /// Reads what is to become of a name.
 pub(super) fn name(fields: &Fields) -> Result<Text> {
     Text::read(fields, "name", MAX_NAME)
@@ -271,7 +356,9 @@ fn problem_body(status: u16, detail: &str) -> Map<String, Value> {
         413 => "Content Too Large",
         414 => "URI Too Long",
         429 => "Too Many Requests",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
+        504 => "Gateway Timeout",
         _ => "Internal Server Error",
     };
     let members = [("type", json!("about:blank")), ("title", json!(title)), ("status", json!(status)), ("detail", json!(detail))];

@@ -1,6 +1,7 @@
 // Runs a transcript; tests/golden/README.md says what one is.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { admin, nowInSeconds, sign } from "./client.mjs";
@@ -36,11 +37,13 @@ export function transcripts() {
 const HOST = "postern.test";
 
 /** Runs the steps one after another on an empty Postern. */
-export async function run(postern, { tokens = {}, steps }) {
+export async function run(postern, { tokens = {}, moments = {}, steps }) {
   const known = { admin: admin.authorization, ...signed(tokens) };
+  for (const [name, offset] of Object.entries(moments)) known[name] = momentOf(offset);
   for (const [index, { send, expect, capture = {} }] of steps.entries()) {
-    const { text, ...request } = filled(send, known);
-    const headers = { host: HOST, ...request.headers };
+    const { text, prove, sign: call, ...request } = filled(send, known);
+    if (prove) request.json = { ...proof(prove), ...request.json };
+    const headers = { host: HOST, ...request.headers, ...(call && callHeaders(call, request.path, text ?? (request.json && JSON.stringify(request.json)))) };
     const answer = await postern.send({ ...request, headers, ...(text !== undefined && { body: text }) });
     const what = `step ${index + 1}, ${request.method ?? "GET"} ${request.path} answered ${answer.status} ${answer.text}`;
     check(answer, filled(expect, known), what);
@@ -50,6 +53,24 @@ export async function run(postern, { tokens = {}, steps }) {
       known[name] = value;
     }
   }
+}
+
+/** Now and so many milliseconds, where the text begins with a sign; else what it says. */
+const momentOf = (text) => (/^[+-]/.test(text) ? String(Date.now() + Number(text)) : text);
+
+/** What an application proves with its secret, or signs with it. */
+const digest = (...parts) => createHash("sha256").update(parts.join("")).digest("hex");
+
+function proof({ appKey, secret = "", timestamp = "+0", as = "number" }) {
+  const at = momentOf(timestamp);
+  return { appKey, encryption: digest(appKey, at, secret), timestamp: as === "string" ? at : Number(at) };
+}
+
+function callHeaders({ token, secret = "", timestamp = "+0", query, body }, path, sent = "") {
+  const at = momentOf(timestamp);
+  const pairs = [...new URLSearchParams(query ?? path.split("?")[1] ?? "")].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const signature = digest(token, ...pairs.flat(), body ?? sent, at, secret);
+  return { "apim-accesstoken": token, "apim-timestamp": at, "apim-signature": signature };
 }
 
 function signed(tokens) {

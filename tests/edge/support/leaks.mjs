@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-const SECRET_MEMBERS = new Set(["secret", "privateKey", "password", "currentPassword", "initpwd"]);
+const SECRET_MEMBERS = new Set(["secret", "privateKey", "password", "currentPassword", "initpwd", "accessToken"]);
 const JWT = /\b[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Anything shorter turns up by chance. */
@@ -48,6 +48,8 @@ export class Recorder {
 
   #answered({ status, headers, text }) {
     this.note(...(text.match(JWT) ?? []));
+    // The secrets and access tokens of applications are chosen by Postern, and shown in its answers only.
+    this.#members(parsed(text));
     if (status === 200 && UUID.test(text)) {
       this.issued.add(text);
       this.note(text);

@@ -87,7 +87,8 @@ export function stateFolder(test) {
 
 /**
  * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings, database, namespace }`: by default the
- * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it.
+ * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it. `entry` may also be
+ * the modules of another Worker, as Miniflare takes them.
  *
  * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated; `assets` serves public/ in
  * front of the first isolate, at `url`; `onOutput` is told what workerd prints.
@@ -96,7 +97,7 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
   const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database }, index) => ({
     ...directly,
-    ...modulesOf(ENTRIES[entry]),
+    ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
     name: `isolate-${index}`,
     bindings,
     d1Databases: { DB: database },
@@ -136,7 +137,7 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
       await gone;
       await stop();
     };
-    return { url, isolates: running, stop, kill };
+    return { url, isolates: running, pid: child.pid, stop, kill };
   } catch (error) {
     await stop().catch(() => {});
     throw new Error(`workerd did not start: ${output}`, { cause: error });
@@ -186,7 +187,7 @@ async function isolate(miniflare, { name, bindings }, tool) {
 export async function startPostern(test, { folder, migrate, onOutput, ...one } = {}) {
   const workerd = await startWorkerd({ isolates: [one], folder, migrate, onOutput });
   test.after(() => workerd.stop());
-  return { ...workerd.isolates[0], stop: workerd.stop };
+  return { ...workerd.isolates[0], pid: workerd.pid, stop: workerd.stop };
 }
 
 /** Isolates on one database and one KV, stopped when the test is over. */

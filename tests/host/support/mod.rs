@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::api;
-use postern::api::http::{Inbound, MAX_BODY_BYTES, Response};
+use postern::api::http::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
 use postern::domain::algorithm::Algorithm;
 use postern::domain::config::Config;
 use postern::domain::jwt;
@@ -34,6 +34,8 @@ pub struct World {
     pub kv: Rc<MapKv>,
     pub log: Rc<Lines>,
     pub now: Cell<Millis>,
+    /// What went on to the origin. Nothing answers there: the status is then 299.
+    pub passed: RefCell<Vec<Forward>>,
     tasks: Rc<Queue>,
 }
 
@@ -46,7 +48,14 @@ pub struct Isolate<'a> {
 
 impl World {
     pub fn new() -> Self {
-        Self { database: Rc::new(Database::new()), kv: Rc::default(), log: Rc::default(), now: Cell::new(START), tasks: Rc::default() }
+        Self {
+            database: Rc::new(Database::new()),
+            kv: Rc::default(),
+            log: Rc::default(),
+            now: Cell::new(START),
+            passed: RefCell::default(),
+            tasks: Rc::default(),
+        }
     }
 
     pub fn isolate(&self) -> Isolate<'_> {
@@ -107,7 +116,14 @@ impl Isolate<'_> {
 
     async fn answer_begun(&self, request: &Request) -> Response {
         match &self.config {
-            Ok(_) => api::handle(&self.cx(), request).await,
+            Ok(_) => match api::handle(&self.cx(), request).await {
+                Handled::Answered(response) => response,
+                Handled::Passed(forward) => {
+                    let answer = Response::text(299, "text/plain", format!("{forward:?}"));
+                    self.world.passed.borrow_mut().push(forward);
+                    answer
+                }
+            },
             Err(problems) => api::refuse(request, "00000000-0000-4000-8000-000000000000", self.world.now.get(), problems.clone()),
         }
     }
@@ -249,6 +265,11 @@ impl Inbound for Request {
     fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let names: std::collections::BTreeSet<_> = self.headers.iter().map(|(name, _)| name).collect();
+        names.into_iter().filter_map(|name| Some((name.clone(), self.header(name)?))).collect()
     }
 
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>> {

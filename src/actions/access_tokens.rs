@@ -1,0 +1,189 @@
+//! Access tokens of applications: asked for with a proof of the secret, and what signed calls are made with.
+//!
+//! An application has one at a time; while it counts, whoever proves to be the application gets the same one again. A proof counts once: used
+//! again, it brings the token that it brought, as long as that counts, and never another.
+
+use std::rc::Rc;
+
+use crate::domain::application::{Application, TOKEN_LIFETIME};
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::secret::{HashedToken, PlainToken, hex};
+use crate::domain::signed_call::{self, Timestamp};
+use crate::error::{Denied, Error, Fault, Result};
+use crate::ports::Cx;
+use crate::store::sealed::Place;
+use crate::store::trust::{self, Wanted};
+use crate::store::{Write, applications, feed};
+
+/// What an application shows when it asks for a token.
+#[derive(Debug)]
+pub struct Proof {
+    /// Its access key.
+    pub access_key: String,
+    /// When it asks.
+    pub timestamp: Timestamp,
+    /// See [`signed_call::encryption`].
+    pub encryption: String,
+}
+
+/// What an application shows when it calls.
+#[derive(Debug)]
+pub struct SignedCall {
+    /// Its access token.
+    pub token: PlainToken,
+    /// When it calls.
+    pub timestamp: Timestamp,
+    /// See [`signed_call::signature`].
+    pub signature: String,
+}
+
+/// An access token, and for how many seconds it counts.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token.
+    pub token: PlainToken,
+    /// Seconds until it ends.
+    pub seconds_left: i64,
+}
+
+/// The application's access token: the one that it has, else a new one.
+pub async fn get(cx: &Cx, proof: &Proof) -> Result<Issued> {
+    let (application, brought) = prove(cx, proof).await?;
+    if brought.is_some() {
+        return brought_by(cx, &application, brought.as_deref());
+    }
+    if counting(cx, &application).is_some() {
+        remember(cx, proof).await?;
+    } else {
+        // One that still runs is here only where no master key opens it.
+        let replaced = application.token.as_ref().filter(|token| token.expires_at > cx.now).map(|token| token.hash);
+        issue(cx, proof, replaced).await?;
+    }
+    let (application, brought) = prove(cx, proof).await?;
+    brought_by(cx, &application, brought.as_deref())
+}
+
+/// A new access token in place of `token`, which must be the application's and must count.
+pub async fn refresh(cx: &Cx, proof: &Proof, token: &PlainToken) -> Result<Issued> {
+    let (application, brought) = prove(cx, proof).await?;
+    if brought.is_some() {
+        return Err(Denied::Replayed.into());
+    }
+    let current = application.token.as_ref().filter(|current| current.hash == token.hashed() && current.expires_at > cx.now);
+    issue(cx, proof, Some(current.ok_or(Denied::Expired)?.hash)).await?;
+    let (application, brought) = prove(cx, proof).await?;
+    brought_by(cx, &application, brought.as_deref())
+}
+
+/// The application whose access token this is, at a time that counts. Its signature has yet to be verified.
+pub async fn find(cx: &Cx, call: &SignedCall) -> Result<Rc<Application>> {
+    if !call.timestamp.is_current(cx.now) {
+        return Err(Denied::StaleTimestamp.into());
+    }
+    let hash = call.token.hashed();
+    let wanted = || vec![Wanted::AccessToken(hash)];
+    let mut loaded = trust::current(cx, wanted, None).await?;
+    if loaded.application_of(cx, &hash).is_none() && !loaded.is_from_copies() {
+        loaded = trust::load(cx, &wanted(), None).await?;
+    }
+    let Some(application) = loaded.application_of(cx, &hash) else {
+        let unknown = Error::Unavailable(Fault::new("an access token is not remembered while D1 does not answer"));
+        return Err(if loaded.is_from_copies() { unknown } else { Denied::Revoked.into() });
+    };
+    if application.token.as_ref().is_none_or(|token| token.expires_at <= cx.now) {
+        return Err(Denied::Expired.into());
+    }
+    if application.may_act() { Ok(application) } else { Err(Denied::Revoked.into()) }
+}
+
+/// Verifies the signature of a call with these query parameters and this body. A call that writes counts once.
+pub async fn verify(
+    cx: &Cx,
+    application: &Application,
+    call: &SignedCall,
+    parameters: &[(String, String)],
+    body: &[u8],
+    writes: bool,
+) -> Result<()> {
+    let secret = application.secret.as_ref().ok_or(Denied::BadSignature)?;
+    let expected = signed_call::signature(call.token.expose(), parameters, body, &call.timestamp, secret);
+    if !signed_call::is_same(&expected, &call.signature) {
+        return Err(Denied::BadSignature.into());
+    }
+    if writes {
+        let used = signed_call::used_name("call", &call.token.hashed().to_hex(), &call.signature);
+        let refused = |text: &str| applications::is_overtaken(text).then(|| Denied::Replayed.into());
+        Write::of(applications::use_once(&used, call.timestamp.end())).commit(cx, refused).await?;
+    }
+    Ok(())
+}
+
+/// The application that the proof is right for, and the hash of the token that the proof has brought, where it was used before.
+async fn prove(cx: &Cx, proof: &Proof) -> Result<(Application, Option<String>)> {
+    if !proof.timestamp.is_current(cx.now) {
+        return Err(Error::invalid("timestamp", "must be within 15 minutes of now"));
+    }
+    let (application, brought) = applications::find_with_use(cx, &proof.access_key, &used(proof)).await?;
+    let application = application.filter(Application::may_act).ok_or(Denied::UnknownApplication)?;
+    let secret = application.secret.as_ref().ok_or(Denied::BadSignature)?;
+    let expected = signed_call::encryption(&proof.access_key, &proof.timestamp, secret);
+    if !signed_call::is_same(&expected, &proof.encryption) {
+        return Err(Denied::BadSignature.into());
+    }
+    Ok((application, brought))
+}
+
+fn brought_by(cx: &Cx, application: &Application, brought: Option<&str>) -> Result<Issued> {
+    let (token, hash, expires_at_ms) = counting(cx, application).ok_or(Denied::Replayed)?;
+    if brought != Some(hash.to_hex().as_str()) {
+        return Err(Denied::Replayed.into());
+    }
+    Ok(Issued { token: token.clone(), seconds_left: (expires_at_ms - cx.now.0).div_euclid(1000) })
+}
+
+/// The application's token with its hash and its end, where it counts and can be told.
+fn counting<'a>(cx: &Cx, application: &'a Application) -> Option<(&'a PlainToken, HashedToken, i64)> {
+    let token = application.token.as_ref().filter(|token| token.expires_at > cx.now)?;
+    Some((token.token.as_ref()?, token.hash, token.expires_at.0))
+}
+
+/// Makes a token; where another request was first, its token is this proof's, too.
+async fn issue(cx: &Cx, proof: &Proof, replaced: Option<HashedToken>) -> Result<()> {
+    let access_key = proof.access_key.as_str();
+    let token = PlainToken::new(hex(&cx.random::<32>()?));
+    let (hash, sealed) = (token.hashed(), Place::ACCESS_TOKEN.seal(cx, access_key, token.expose().as_bytes())?);
+    let deed = Deed {
+        actor: application_actor(access_key),
+        action: if replaced.is_some() { "access_token.refresh" } else { "access_token.issue" },
+        target: access_key.to_owned(),
+        before: None,
+        after: None,
+    };
+    let overtaken = |text: &str| applications::is_overtaken(text).then(|| Denied::Replayed.into());
+    let written = Write::of(applications::set_token(access_key, &sealed, hash, cx.now + TOKEN_LIFETIME, replaced, cx.now))
+        .and(applications::use_for_new_token(&used(proof), access_key, hash, proof.timestamp.end()))
+        .and(feed::application_changed(access_key, cx.now))
+        .deed(deed)
+        .commit(cx, overtaken)
+        .await;
+    match written {
+        Ok(_) => Ok(()),
+        Err(Error::Unauthenticated(Denied::Replayed)) => remember(cx, proof).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes that the proof brings the token that there is.
+async fn remember(cx: &Cx, proof: &Proof) -> Result<()> {
+    let remember = applications::use_for_token(&used(proof), &proof.access_key, proof.timestamp.end());
+    Write::of(remember).commit(cx, |_| None).await.map(drop)
+}
+
+/// An application in the audit trail.
+pub(crate) fn application_actor(access_key: &str) -> Actor {
+    Actor { name: format!("[application {access_key}]"), id: None }
+}
+
+fn used(proof: &Proof) -> String {
+    signed_call::used_name("encryption", &proof.access_key, &proof.encryption)
+}

@@ -1,0 +1,125 @@
+//! What an application is authorized to read and do in its organization: set by administrators, and by applications of the organization that
+//! may authorize others; asked by the services that hold the data.
+
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::actions::access_tokens::application_actor;
+use crate::actions::authenticate::Caller;
+use crate::domain::application::{AccessKey, Application, AuthorizationType, Authorizations, OrganizationId};
+use crate::domain::audit::{Actor, Deed};
+use crate::error::{Error, Fault, Refusal, Result, Rule};
+use crate::ports::Cx;
+use crate::store::trust::{self, Wanted};
+use crate::store::{Write, applications, feed, organizations};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub enum Principal<'a> {
+    /// A user of type `Administrator`.
+    Administrator(&'a Caller),
+    /// An application, by a signed call.
+    Application(&'a Application),
+}
+
+/// Replaces what an application of the organization is authorized to. In an open directory an administrator's first mention registers both.
+pub async fn set(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: &str, authorizations: Authorizations) -> Result<()> {
+    by.require_right(organization_id)?;
+    let before = applications::find(cx, access_key).await?;
+    let mut write = Write::default();
+    match &before {
+        Some(application) if application.organization_id.as_str() != organization_id => return Err(foreign()),
+        Some(application) if application.terms.shortcut => return Err(refused(Rule::Shortcut)),
+        Some(_) => {}
+        None if by.may_register(cx) => {
+            let organization_id = OrganizationId::parse(organization_id).map_err(|why| Error::invalid("orgId", why))?;
+            let access_key = AccessKey::parse(access_key).map_err(|why| Error::invalid("appId", why))?;
+            write = write.and(organizations::register(&organization_id, cx.now)).and(applications::register(
+                &access_key,
+                &organization_id,
+                cx.now,
+            ));
+        }
+        None => return Err(foreign()),
+    }
+    let names = |authorizations: Authorizations| json!({ "dataAuthorizeType": authorizations.names() });
+    let deed = Deed {
+        actor: by.actor(),
+        action: "application.authorize",
+        target: format!("{organization_id}/{access_key}"),
+        before: before.map(|before| names(before.authorizations)),
+        after: Some(names(authorizations)),
+    };
+    let index = write.len();
+    let results = write
+        .and(applications::set_authorizations(access_key, organization_id, authorizations, cx.now))
+        .and(feed::application_changed(access_key, cx.now))
+        .deed(deed)
+        .commit(cx, |_| None)
+        .await?;
+    // Somebody else moved or deleted it in between.
+    let is_there = results.get(index).is_some_and(|result| !result.rows.is_empty());
+    if is_there { Ok(()) } else { Err(foreign()) }
+}
+
+/// What an application of the organization is authorized to.
+pub async fn list(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: &str) -> Result<Authorizations> {
+    by.require_right(organization_id)?;
+    let application = applications::find(cx, access_key).await?;
+    let of_organization = application.filter(|application| application.organization_id.as_str() == organization_id);
+    Ok(of_organization.ok_or_else(foreign)?.authorizations)
+}
+
+/// Whether an application is authorized to something. Warm, this costs nothing; an unknown application is authorized to nothing.
+pub async fn check(cx: &Cx, access_key: &str, kind: AuthorizationType) -> Result<bool> {
+    let application = known(cx, access_key).await?;
+    if application.is_none() && cx.config.strict_directory {
+        return Err(Error::not_found("application", access_key));
+    }
+    Ok(application.is_some_and(|application| application.is_authorized(kind)))
+}
+
+async fn known(cx: &Cx, access_key: &str) -> Result<Option<Rc<Application>>> {
+    let wanted = || vec![Wanted::Application(access_key.to_owned())];
+    let mut loaded = trust::current(cx, wanted, None).await?;
+    if loaded.application(cx, access_key).is_none() && !loaded.is_from_copies() {
+        loaded = trust::load(cx, &wanted(), None).await?;
+    }
+    let unknown = || Error::Unavailable(Fault::new("an application is not remembered while D1 does not answer"));
+    loaded.application(cx, access_key).ok_or_else(unknown)
+}
+
+impl Principal<'_> {
+    /// Refuses an application that is of another organization, or may not authorize others.
+    fn require_right(self, organization_id: &str) -> Result<()> {
+        match self {
+            Self::Administrator(_) => Ok(()),
+            Self::Application(application) if application.terms.authorizes && application.organization_id.as_str() == organization_id => {
+                Ok(())
+            }
+            Self::Application(_) => Err(Refusal::MayNotAuthorize.into()),
+        }
+    }
+
+    fn may_register(self, cx: &Cx) -> bool {
+        matches!(self, Self::Administrator(_)) && !cx.config.strict_directory
+    }
+
+    fn actor(self) -> Actor {
+        match self {
+            Self::Administrator(caller) => Actor::from(&*caller.user),
+            Self::Application(application) => application_actor(application.access_key.as_str()),
+        }
+    }
+}
+
+/// Unknown, or of another organization: one answer for both.
+fn foreign() -> Error {
+    refused(Rule::Organization)
+}
+
+fn refused(rule: Rule) -> Error {
+    let why = if rule == Rule::Shortcut { "must not be a shortcut" } else { "must be an application of the organization" };
+    Error::Invalid { field: "appId".to_owned(), why: why.to_owned(), rule }
+}

@@ -1,0 +1,189 @@
+//! The gateway: what no dialect owns is verified and goes on to the origin, with who calls in its headers and without the credential.
+//!
+//! Here is decided whether a request may pass, and how it looks when it does; `edge` carries it there. Nothing that a client says about itself
+//! in headers of these names reaches the origin, in no spelling that an origin might take for the same name.
+
+use crate::actions::authenticate::{self, Caller, Credential, Hints};
+use crate::actions::permissions::{self, Question};
+use crate::api::credentials::{self, COOKIE};
+use crate::api::http::{Forward, Inbound};
+use crate::api::identity;
+use crate::api::query::{self, Query};
+use crate::domain::jwt::UnverifiedToken;
+use crate::domain::origin::{Demand, METHODS, Origin};
+use crate::error::{Denied, Error, Refusal, Result};
+use crate::ports::Cx;
+
+/// Headers between two neighbours (RFC 9110, 7.6.1), and what `fetch` makes itself.
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "host",
+    "content-length",
+];
+
+/// Headers by which a client could tell an origin of another address, another path or another caller.
+const NEVER_PASSED: [&str; 6] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url", "x-postern-bookmark"];
+
+/// Headers by which some origins let a POST be another method.
+const OTHER_METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Verifies a request to the origin, as far as its path demands it.
+pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound) -> Result<Forward> {
+    let method = request.method();
+    if !METHODS.contains(&method) {
+        return Err(Error::MethodNotAllowed { allow: METHODS.to_vec() });
+    }
+    let demand = demand(origin, request)?;
+    if demand == Demand::Nothing {
+        return Ok(forward(cx, origin, request, None));
+    }
+    let query = Query::of_others(request.query());
+    let credential = credentials::in_headers(request)?.or_else(|| credentials::in_query(&query)).ok_or(Denied::Missing)?;
+    // A WebSocket is opened by a GET, and may then do anything.
+    let only_reads = matches!(method, "GET" | "HEAD" | "OPTIONS") && !is_upgrade(request);
+    if matches!(credential, Credential::Cookie(_)) && !only_reads {
+        credentials::refuse_cross_origin(request)?;
+    }
+    let service_id = match &demand {
+        Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
+        Demand::Nothing | Demand::Methods(_) => None,
+    };
+    let caller = authenticate::authenticate(cx, &credential, Hints { service_id, ..Hints::default() }).await?;
+    refuse_unmet(cx, &caller, demand).await?;
+    Ok(forward(cx, origin, request, Some((&caller, &credential))))
+}
+
+/// Passes a request of a dialect's own route on, whose caller is known already.
+pub async fn pass_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
+    refuse_unmet(cx, caller, demand(origin, request)?).await?;
+    Ok(forward(cx, origin, request, Some((caller, credential))))
+}
+
+fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
+    origin.demand(request.method(), request.path()).map_err(|why| Error::invalid("url", why))
+}
+
+async fn refuse_unmet(cx: &Cx, caller: &Caller, demand: Demand) -> Result<()> {
+    match demand {
+        Demand::Nothing => Ok(()),
+        Demand::Methods(allow) => Err(Error::MethodNotAllowed { allow }),
+        Demand::Permissions(list) => {
+            for (service_id, permission) in list {
+                let question = Question { service_id, user_id: caller.user.id.0, permission };
+                if !permissions::check(cx, caller, question).await? {
+                    return Err(Refusal::NoPermission { permission, service_id }.into());
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
+fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Caller, &Credential)>) -> Forward {
+    let credential = proven.map(|(_, credential)| credential);
+    let upgrade = is_upgrade(request);
+    let query = without_tokens(cx, request.query(), credential);
+    let question_mark = if query.is_empty() { "" } else { "?" };
+    let mut headers = passed_headers(cx, origin, request, credential);
+    let for_list = [request.header("x-forwarded-for"), cx.address.clone()];
+    if cx.address.is_some() {
+        headers.push(("x-forwarded-for".to_owned(), for_list.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    }
+    let (scheme, host) = request.origin().split_once("://").unwrap_or_default();
+    headers.push(("x-forwarded-host".to_owned(), host.to_owned()));
+    headers.push(("x-forwarded-proto".to_owned(), scheme.to_owned()));
+    headers.push(("x-request-id".to_owned(), cx.request_id.clone()));
+    if upgrade {
+        headers.push(("upgrade".to_owned(), "websocket".to_owned()));
+    }
+    let identity = proven.map(|(caller, _)| identity::headers(caller)).unwrap_or_default();
+    headers.extend(identity.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Forward {
+        url: format!("{}{}{question_mark}{query}", origin.url, request.path()),
+        headers,
+        upgrade,
+        timeout_s: origin.timeout_s,
+        answer_headers: Vec::new(),
+    }
+}
+
+fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: Option<&Credential>) -> Vec<(String, String)> {
+    let connection = request.header("connection").unwrap_or_default().to_ascii_lowercase();
+    let of_this_hop: Vec<_> = connection.split(',').map(str::trim).collect();
+    let stays = |name: &str| {
+        let plain = plain_name(name);
+        let is = |names: &[&str]| names.contains(&plain.as_str());
+        !(HOP_BY_HOP.contains(&name)
+            || of_this_hop.contains(&name)
+            || is(&NEVER_PASSED)
+            || is(&identity::NAMES)
+            || plain.starts_with("x-forwarded-")
+            || plain == "x-request-id"
+            || (origin.looks_at_methods() && is(&OTHER_METHODS))
+            || (credential.is_some() && plain == "x-auth-token")
+            || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_))) && plain == "authorization"))
+    };
+    let cleaned = |(name, value): (String, String)| match name.as_str() {
+        "cookie" if matches!(credential, Some(Credential::Cookie(_))) => Some((name, without_cookie(&value)?)),
+        "referer" => Some((name, clean_url(cx, &value, credential))),
+        _ => Some((name, value)),
+    };
+    request.headers().into_iter().filter(|(name, _)| stays(name)).filter_map(cleaned).collect()
+}
+
+/// A name as origins may read it that turn names into variables: `X_Auth.User` is to them what `x-auth-user` is.
+fn plain_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// Whether the header's name is one between neighbours, so that it ends here on the way back, too.
+#[must_use]
+pub fn is_hop_by_hop(name: &str) -> bool {
+    name != "content-length" && HOP_BY_HOP.contains(&name)
+}
+
+fn is_upgrade(request: &dyn Inbound) -> bool {
+    request.header("upgrade").is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+}
+
+/// A cookie header without Postern's own; `None` where nothing is left.
+fn without_cookie(header: &str) -> Option<String> {
+    let others = header.split(';').map(str::trim).filter(|pair| pair.split('=').next() != Some(COOKIE));
+    Some(others.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
+}
+
+/// A URL whose query has no tokens.
+fn clean_url(cx: &Cx, url: &str, credential: Option<&Credential>) -> String {
+    let Some((begin, query)) = url.split_once('?') else { return url.to_owned() };
+    match without_tokens(cx, query, credential) {
+        query if query.is_empty() => begin.to_owned(),
+        query => format!("{begin}?{query}"),
+    }
+}
+
+/// A query without the parameter that was the credential, and without any other that holds a token app's token; the rest as it was sent.
+fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> String {
+    let is_credential = matches!(credential, Some(Credential::Parameters(_)));
+    let stays = |pair: &&str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decoded = |text: &str| query::decode(&text.replace('+', " "), "").unwrap_or_else(|_| text.to_owned());
+        let (name, value) = (decoded(name), decoded(value));
+        let is_token = UnverifiedToken::parse(&value).is_ok();
+        match cx.trust.is_token_name(&name) {
+            Some(is_name) => !(is_name && (is_token || is_credential)),
+            // With so many apps memory does not know all names.
+            None => !(is_token || (is_credential && name == "token")),
+        }
+    };
+    query.split('&').filter(stays).collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,27 @@
+//! Who a caller is, in headers for whoever stands behind Postern: a proxy that asks, or the origin behind the gateway.
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::actions::authenticate::{Caller, Proof};
+
+/// Every header that says who somebody is. From a client they are never believed.
+pub const NAMES: [&str; 6] = ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app"];
+
+/// What values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be undone.
+const VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
+
+/// The headers of a caller; those that would be empty are left out, but for the roles.
+#[must_use]
+pub fn headers(caller: &Caller) -> Vec<(&'static str, String)> {
+    let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
+    let user = &caller.user;
+    let roles: Vec<_> = user.profile.roles.iter().map(|role| encoded(role)).collect();
+    let app = match &caller.proof {
+        Proof::Jwt { app, .. } => Some(app.as_str()),
+        Proof::Password | Proof::Session(_) => None,
+    };
+    let [user_name, user_id, name, email, roles_name, app_name] = NAMES;
+    let always = [(user_name, encoded(user.username.as_str())), (user_id, user.id.0.to_string()), (roles_name, roles.join(","))];
+    let optional = [(name, user.profile.name.as_deref()), (email, user.profile.email.as_deref()), (app_name, app)];
+    always.into_iter().chain(optional.into_iter().filter_map(|(name, value)| Some((name, encoded(value?))))).collect()
+}

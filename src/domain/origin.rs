@@ -1,0 +1,352 @@
+//! The origin behind the gateway: where it is, what passes without a token, and which paths demand a permission.
+//!
+//! A path is compared with a prefix in every form that an origin may read it in: as it stands, and with its escapes undone once and twice.
+//! What frees (`ORIGIN_PUBLIC`) must hold for all forms; what binds (`ORIGIN_RULES`) binds if it holds for one.
+
+use serde_json::{Map, Value};
+
+use crate::domain::json;
+use crate::domain::permission::Permission;
+
+/// What the variables `ORIGIN_…` say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `https://host:port/path` without a slash at its end.
+    pub url: String,
+    /// For how many seconds the origin may show no sign of life before it answers.
+    pub timeout_s: i64,
+    /// Whether orders of GIS servers are passed on instead of written down.
+    pub takes_nodes: bool,
+    public: Vec<Prefix>,
+    rules: Vec<Rule>,
+}
+
+/// What a request to a path needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing: it is public.
+    Nothing,
+    /// Somebody who has all of these permissions on these services.
+    Permissions(Vec<(i64, Permission)>),
+    /// Another method: the rules of the path have only these.
+    Methods(Vec<&'static str>),
+}
+
+/// The beginning of a path, at the end of a segment: `/a` is one of `/a` and `/a/b`, not of `/ab`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Prefix(Vec<u8>);
+
+/// A prefix that demands a permission for some methods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    prefix: Prefix,
+    /// Empty: all.
+    methods: Vec<&'static str>,
+    service_id: i64,
+    permission: Permission,
+}
+
+/// The methods that a gateway passes on.
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+impl Origin {
+    /// Puts an origin together from its variables; the error is a variable's name and the phrase that follows it.
+    pub fn read(
+        url: &str,
+        timeout_s: i64,
+        takes_nodes: bool,
+        public: Option<&str>,
+        rules: Option<&str>,
+    ) -> Result<Self, (&'static str, String)> {
+        let url = read_url(url).map_err(|why| ("ORIGIN_URL", why))?;
+        let listed = public.unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
+        let public = listed.map(Prefix::parse).collect::<Result<_, _>>().map_err(|why| ("ORIGIN_PUBLIC", why))?;
+        let rules = rules.map_or(Ok(Vec::new()), read_rules).map_err(|why| ("ORIGIN_RULES", why))?;
+        Ok(Self { url, timeout_s, takes_nodes, public, rules })
+    }
+
+    /// What a request with this method to this path (as it was sent, without its query) needs; the error is the phrase that follows "url".
+    pub fn demand(&self, method: &str, path: &str) -> Result<Demand, String> {
+        let forms = forms(path)?;
+        if forms.iter().all(|form| self.is_free(form)) {
+            return Ok(Demand::Nothing);
+        }
+        let mut permissions = Vec::new();
+        for form in &forms {
+            match self.demand_of(method, form) {
+                Demand::Permissions(of_form) => permissions.extend(of_form),
+                other => return Ok(other),
+            }
+        }
+        permissions.sort_unstable();
+        permissions.dedup();
+        Ok(Demand::Permissions(permissions))
+    }
+
+    /// Whether a public prefix begins it, and no rule with one as long.
+    fn is_free(&self, form: &[u8]) -> bool {
+        let public = self.public.iter().filter(|prefix| prefix.begins(form)).map(|prefix| prefix.0.len()).max();
+        let bound = self.rules.iter().filter(|rule| rule.prefix.begins_in_any_case(form)).map(|rule| rule.prefix.0.len()).max();
+        public.is_some() && public > bound
+    }
+
+    /// The longest prefix decides; all of its rules that take the method do.
+    fn demand_of(&self, method: &str, form: &[u8]) -> Demand {
+        let begin: Vec<_> = self.rules.iter().filter(|rule| rule.prefix.begins_in_any_case(form)).collect();
+        let Some(longest) = begin.iter().map(|rule| rule.prefix.0.len()).max() else { return Demand::Permissions(Vec::new()) };
+        let decisive: Vec<_> = begin.into_iter().filter(|rule| rule.prefix.0.len() == longest).collect();
+        // HEAD asks for what GET would answer.
+        let method = if method == "HEAD" { "GET" } else { method };
+        let takes = |rule: &&&Rule| rule.methods.is_empty() || rule.methods.contains(&method);
+        let demanded: Vec<_> = decisive.iter().filter(takes).map(|rule| (rule.service_id, rule.permission)).collect();
+        if demanded.is_empty() {
+            let named = |name: &&str| decisive.iter().any(|rule| rule.methods.contains(if *name == "HEAD" { &"GET" } else { name }));
+            return Demand::Methods(METHODS.into_iter().filter(named).collect());
+        }
+        Demand::Permissions(demanded)
+    }
+
+    /// Whether some rule looks at the method, so that nothing else may say what the method is.
+    #[must_use]
+    pub fn looks_at_methods(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.methods.is_empty())
+    }
+}
+
+impl Prefix {
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("must list path prefixes like /static, without a query and without . or .. in them, not {text:?}");
+        if !text.starts_with('/') || text.contains(['?', '#', '\\', ';', '%']) || text.contains("//") {
+            return Err(wrong());
+        }
+        if text.split('/').any(|segment| segment == "." || segment == "..") || text.chars().any(char::is_control) {
+            return Err(wrong());
+        }
+        Ok(Self(text.trim_end_matches('/').as_bytes().to_vec()))
+    }
+
+    fn begins(&self, form: &[u8]) -> bool {
+        form.strip_prefix(self.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// Some origins do not tell `/Admin` from `/admin`.
+    fn begins_in_any_case(&self, form: &[u8]) -> bool {
+        let (begin, rest) = form.split_at(form.len().min(self.0.len()));
+        begin.eq_ignore_ascii_case(&self.0) && (rest.is_empty() || rest.starts_with(b"/"))
+    }
+}
+
+/// The forms in which an origin may read a path, each once.
+fn forms(path: &str) -> Result<Vec<Vec<u8>>, String> {
+    let mut forms: Vec<Vec<u8>> = Vec::new();
+    let mut text = path.as_bytes().to_vec();
+    for _ in 0..3 {
+        if text.iter().any(u8::is_ascii_control) {
+            return Err("must not have control characters in its path".to_owned());
+        }
+        for form in [normal(&text, false), normal(&text, true)] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        text = percent_encoding::percent_decode(&text).collect();
+    }
+    Ok(forms)
+}
+
+/// Backslashes as slashes, empty and dot segments resolved; with `matrix` also without what follows a semicolon in a segment.
+fn normal(text: &[u8], matrix: bool) -> Vec<u8> {
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in text.split(|byte| matches!(byte, b'/' | b'\\')) {
+        let plain = if matrix { segment.split(|byte| *byte == b';').next().unwrap_or_default() } else { segment };
+        match plain {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            other => segments.push(other),
+        }
+    }
+    segments.iter().flat_map(|segment| [b"/", *segment]).flatten().copied().collect()
+}
+
+fn read_url(text: &str) -> Result<String, String> {
+    let wrong = || "must be like https://app.example.com or http://10.0.0.5:8080/base, without user, query or fragment".to_owned();
+    let text = text.trim();
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(wrong)?;
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.is_empty() || rest.contains(['?', '#', '@', '\\', '%']) || rest.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(wrong());
+    }
+    if rest.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn read_rules(text: &str) -> Result<Vec<Rule>, String> {
+    let Value::Array(items) = json::parse(text.as_bytes()).map_err(|why| format!("is no JSON: {why}"))? else {
+        return Err("must be a JSON list of rules".to_owned());
+    };
+    let rule = |(index, item): (usize, &Value)| {
+        let wrong = |why: String| format!("has a rule (number {}) whose {why}", index + 1);
+        read_rule(item.as_object().ok_or_else(|| wrong("shape is no object".to_owned()))?).map_err(wrong)
+    };
+    items.iter().enumerate().map(rule).collect()
+}
+
+fn read_rule(members: &Map<String, Value>) -> Result<Rule, String> {
+    // A misspelled member would make a rule that binds nobody.
+    if let Some(name) = members.keys().find(|name| !["path", "methods", "service", "permission"].contains(&name.as_str())) {
+        return Err(format!("member {name:?} is unknown: there are path, methods, service and permission"));
+    }
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let prefix = Prefix::parse(text("path").ok_or("path is missing, or no string")?).map_err(|why| format!("path {why}"))?;
+    let service_id = members.get("service").and_then(Value::as_i64).ok_or("service is missing, or no int64")?;
+    let permission = Permission::parse(text("permission").ok_or("permission is missing, or no string")?)?;
+    let method = |value: &Value| {
+        let known = METHODS.into_iter().find(|name| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(name)));
+        known.map(|name| if name == "HEAD" { "GET" } else { name }).ok_or(format!("methods must be some of {}", METHODS.join(", ")))
+    };
+    let methods = match members.get("methods") {
+        None => Vec::new(),
+        Some(Value::Array(names)) if !names.is_empty() => names.iter().map(method).collect::<Result<_, _>>()?,
+        Some(_) => return Err("methods must be a list that is not empty; left out, the rule is for all".to_owned()),
+    };
+    Ok(Rule { prefix, methods, service_id, permission })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RULES: &str = r#"[
+        {"path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW"},
+        {"path": "/reports", "methods": ["POST", "PUT"], "service": 7, "permission": "MODIFY"},
+        {"path": "/reports/admin/", "service": 7, "permission": "GRANT"},
+        {"path": "/static/private", "service": 3, "permission": "VIEW"},
+        {"path": "/both", "service": 1, "permission": "view"},
+        {"path": "/both", "service": 2, "permission": "VIEW"}
+    ]"#;
+
+    fn origin() -> Origin {
+        Origin::read("https://app.example.com/base/", 60, false, Some("/static, /login"), Some(RULES)).unwrap()
+    }
+
+    fn demand(method: &str, path: &str) -> Demand {
+        origin().demand(method, path).unwrap()
+    }
+
+    fn permissions(list: &[(i64, Permission)]) -> Demand {
+        Demand::Permissions(list.to_vec())
+    }
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        assert_eq!(demand("GET", "/reports"), permissions(&[(7, Permission::View)]));
+        assert_eq!(demand("HEAD", "/reports/2024"), permissions(&[(7, Permission::View)]));
+        assert_eq!(demand("PUT", "/reports/2024"), permissions(&[(7, Permission::Modify)]));
+        assert_eq!(demand("GET", "/reports/admin/users"), permissions(&[(7, Permission::Grant)]));
+        assert_eq!(demand("GET", "/both"), permissions(&[(1, Permission::View), (2, Permission::View)]));
+        assert_eq!(demand("GET", "/reportsx"), permissions(&[]));
+        assert_eq!(demand("GET", "/"), permissions(&[]));
+    }
+
+    #[test]
+    fn a_method_that_no_rule_of_the_path_names_is_refused() {
+        assert_eq!(demand("DELETE", "/reports/1"), Demand::Methods(vec!["GET", "HEAD", "POST", "PUT"]));
+    }
+
+    #[test]
+    fn public_paths_need_nothing() {
+        for path in ["/static", "/static/a.css", "/login/"] {
+            assert_eq!(demand("GET", path), Demand::Nothing, "{path}");
+        }
+        assert_eq!(demand("GET", "/static/Private/x"), permissions(&[(3, Permission::View)]), "a longer rule binds");
+        for path in ["/staticx", "/Static", "/", "/loginx/static"] {
+            assert_ne!(demand("GET", path), Demand::Nothing, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_path_frees_it() {
+        for path in [
+            "/static/../reports",
+            "/static/..%2freports",
+            "/static/..%2Freports",
+            "/static/%2e%2e/reports",
+            "/static/..%252freports",
+            "/static/..%5creports",
+            "/static/..\\reports",
+            "/static/..;/reports",
+            "/static/..;x=1/reports",
+            "/static/%2e%2e;/reports",
+            "//reports",
+            "/./reports",
+            "/REPORTS",
+            "/%72eports",
+            "/%2572eports",
+            "/reports;v=1/x",
+            "/reports%2f1",
+        ] {
+            assert_eq!(demand("GET", path), permissions(&[(7, Permission::View)]), "{path}");
+        }
+        assert_eq!(demand("GET", "/reports/../static/x"), Demand::Nothing, "which every origin reads alike");
+        assert!(origin().demand("GET", "/reports%00/static").is_err());
+    }
+
+    #[test]
+    fn variables_that_are_wrong_are_named_with_their_rule() {
+        let read = |url, public, rules| Origin::read(url, 60, false, public, rules).map_err(|(name, _)| name);
+        for url in
+            ["", "app.example.com", "ftp://x", "https://", "https://u@x", "https://x?y", "https://x#y", "https://x/../y", "https://x y"]
+        {
+            assert_eq!(read(url, None, None), Err("ORIGIN_URL"), "{url}");
+        }
+        for public in ["static", "/a?b", "/a/../b", "*", "/a%2f"] {
+            assert_eq!(read("https://x", Some(public), None), Err("ORIGIN_PUBLIC"), "{public}");
+        }
+        for rules in [
+            "{}",
+            "[1]",
+            r#"[{"path":"/a"}]"#,
+            r#"[{"path":"a","service":1,"permission":"VIEW"}]"#,
+            r#"[{"path":"/a","service":"1","permission":"VIEW"}]"#,
+            r#"[{"path":"/a","service":1,"permission":"LOOK"}]"#,
+            r#"[{"path":"/a","service":1,"permission":"VIEW","method":["GET"]}]"#,
+            r#"[{"path":"/a","service":1,"permission":"VIEW","methods":[]}]"#,
+            r#"[{"path":"/a","service":1,"permission":"VIEW","methods":["BREW"]}]"#,
+        ] {
+            assert_eq!(read("https://x", None, Some(rules)), Err("ORIGIN_RULES"), "{rules}");
+        }
+        assert_eq!(origin().url, "https://app.example.com/base");
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_that_frees_stays_within_what_is_public(path in r"(/|%2[ef]|\.|\.\.|;|\\|static|reports|a|%25){0,12}") {
+            let path = format!("/static{path}");
+            if let Ok(Demand::Nothing) = origin().demand("GET", &path) {
+                // The naive reading: decoded wholly, dots resolved one by one.
+                let mut text = path.clone();
+                for _ in 0..3 {
+                    let mut segments: Vec<String> = Vec::new();
+                    for segment in text.replace('\\', "/").split('/') {
+                        match segment {
+                            "" | "." => {}
+                            ".." => drop(segments.pop()),
+                            other => segments.push(other.to_owned()),
+                        }
+                    }
+                    prop_assert!(["static", "login"].contains(&segments.first().map_or("", |first| first.split(';').next().unwrap_or(""))), "{} {:?}", path, segments);
+                    text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+                }
+            }
+        }
+
+        #[test]
+        fn any_path_is_decided_or_refused(method in "[A-Z]{1,8}", path in ".{0,60}") {
+            let _ = origin().demand(&method, &path);
+        }
+    }
+}

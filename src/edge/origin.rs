@@ -1,0 +1,146 @@
+//! The way to the origin and back: bodies flow past the wasm as the streams that they are, in both directions.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use worker::js_sys::{BigInt, Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{
+    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, Request, RequestInit, RequestRedirect, Response, ResponseInit,
+    TransformStream, WorkerGlobalScope, WritableStreamDefaultWriter,
+};
+use worker::worker_sys::FixedLengthStream;
+use worker::{Delay, js_sys};
+
+use crate::api::gateway::is_hop_by_hop;
+use crate::api::http::Forward;
+use crate::error::{Error, Fault, Result};
+use crate::ports::Tasks;
+
+/// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its body has yet to come.
+pub(super) async fn pass(client: &Request, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
+    let abort = AbortController::new().map_err(|error| fault(&error))?;
+    let alive = Rc::new(Cell::new(now()));
+    let init = RequestInit::new();
+    init.set_method(&client.method());
+    init.set_headers(&headers(forward)?.into());
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&abort.signal()));
+    if let Some(body) = body(client, &alive, tasks)? {
+        init.set_body(&body);
+    }
+    let request = Request::new_with_str_and_init(&forward.url, &init).map_err(|error| fault(&error))?;
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let answer = std::pin::pin!(JsFuture::from(scope.fetch_with_request(&request)));
+    let silence = std::pin::pin!(silence(&alive, forward.timeout_s));
+    match select(answer, silence).await {
+        Either::Left((Ok(response), _)) => back(response.unchecked_into(), forward),
+        Either::Left((Err(error), _)) => Err(fault(&error)),
+        Either::Right(_) => {
+            abort.abort();
+            Err(Error::OriginTimedOut { timeout_s: forward.timeout_s })
+        }
+    }
+}
+
+/// The answer as the client gets it. One that changes the protocol holds its connection, and goes back as it is.
+fn back(origin: Response, forward: &Forward) -> Result<Response> {
+    let status = origin.status();
+    if status == 101 {
+        return Ok(origin);
+    }
+    let headers = Headers::new_with_headers(&origin.headers()).map_err(|error| fault(&error))?;
+    for name in origin.headers().keys().into_iter().flatten().filter_map(|name| name.as_string()) {
+        if is_hop_by_hop(&name) {
+            headers.delete(&name).map_err(|error| fault(&error))?;
+        }
+    }
+    for (name, value) in &forward.answer_headers {
+        headers.set(name, value).map_err(|error| fault(&error))?;
+    }
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_status_text(&origin.status_text());
+    init.set_headers(&headers);
+    let body = origin.body().filter(|_| !matches!(status, 204 | 205 | 304));
+    // An origin may answer with a status that is none.
+    Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(|error| fault(&error))
+}
+
+fn headers(forward: &Forward) -> Result<Headers> {
+    let headers = Headers::new().map_err(|error| fault(&error))?;
+    for (name, value) in &forward.headers {
+        headers.append(name, value).map_err(|error| fault(&error))?;
+    }
+    Ok(headers)
+}
+
+/// The client's body as one that is to be sent, and each part that the origin takes as a sign of life.
+fn body(client: &Request, alive: &Rc<Cell<f64>>, tasks: &dyn Tasks) -> Result<Option<ReadableStream>> {
+    if matches!(client.method().as_str(), "GET" | "HEAD") {
+        return Ok(None);
+    }
+    let Some(source) = client.body() else { return Ok(None) };
+    let through = through(client.headers().get("content-length").ok().flatten())?;
+    let reader: ReadableStreamDefaultReader = source.get_reader().unchecked_into();
+    let writer = through.writable().get_writer().map_err(|error| fault(&error))?;
+    let alive = Rc::clone(alive);
+    // It goes on behind the answer, which an origin may begin before it has read everything.
+    tasks.spawn(Box::pin(async move {
+        if let Err(error) = pump(&reader, &writer, &alive).await {
+            // The origin has seen no end, so that it cannot take a part for the whole.
+            let _ = JsFuture::from(writer.abort_with_reason(&error)).await;
+            let _ = JsFuture::from(reader.cancel_with_reason(&error)).await;
+        }
+    }));
+    Ok(Some(through.readable()))
+}
+
+async fn pump(
+    reader: &ReadableStreamDefaultReader,
+    writer: &WritableStreamDefaultWriter,
+    alive: &Cell<f64>,
+) -> std::result::Result<(), JsValue> {
+    loop {
+        let read = JsFuture::from(reader.read()).await?;
+        if Reflect::get(&read, &"done".into())?.is_truthy() {
+            JsFuture::from(writer.close()).await?;
+            return Ok(());
+        }
+        let chunk: Uint8Array = Reflect::get(&read, &"value".into())?.unchecked_into();
+        JsFuture::from(writer.write_with_chunk(&chunk)).await?;
+        alive.set(now());
+    }
+}
+
+/// What a body flows through. A declared length is kept; without one the body goes in chunks.
+fn through(length: Option<String>) -> Result<TransformStream> {
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) => FixedLengthStream::new_big_int(BigInt::from(length)).map(Into::into).map_err(|error| fault(&error)),
+        None => TransformStream::new().map_err(|error| fault(&error)),
+    }
+}
+
+/// Ends when there was no sign of life for so many seconds.
+async fn silence(alive: &Cell<f64>, timeout_s: i64) {
+    let patience_ms = i32::try_from(timeout_s.saturating_mul(1000)).map_or(f64::MAX, f64::from);
+    loop {
+        let left = alive.get() + patience_ms - now();
+        if left <= 0.0 {
+            return;
+        }
+        Delay::from(Duration::from_secs_f64(left.min(patience_ms) / 1000.0)).await;
+    }
+}
+
+fn now() -> f64 {
+    js_sys::Date::now()
+}
+
+fn fault(error: &JsValue) -> Error {
+    let text = error.as_string().or_else(|| error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())));
+    Error::OriginFailed(Fault::new(format!("the origin failed: {}", text.unwrap_or_default())))
+}

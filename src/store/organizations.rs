@@ -1,0 +1,77 @@
+//! Organizations.
+
+use crate::domain::application::{Organization, OrganizationId};
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::ports::{Cx, Param, Row, Statement};
+use crate::store;
+
+const COLUMNS: &str = "id, name, created_at, modified_at";
+
+/// Adds an organization; its id must be free.
+#[must_use]
+pub fn insert(id: &OrganizationId, name: Option<&str>, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO organizations (id, name, created_at, modified_at) VALUES (?1, ?2, ?3, ?3)",
+        [id.as_str().into(), name.map(str::to_owned).into(), now.into()],
+    )
+}
+
+/// Registers an organization where nobody has.
+#[must_use]
+pub fn register(id: &OrganizationId, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO organizations (id, created_at, modified_at) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING",
+        [id.as_str().into(), now.into()],
+    )
+}
+
+/// Changes an organization's name.
+#[must_use]
+pub fn update(id: &OrganizationId, name: Option<&str>, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE organizations SET name = ?2, modified_at = ?3 WHERE id = ?1",
+        [id.as_str().into(), name.map(str::to_owned).into(), now.into()],
+    )
+}
+
+/// Deletes an organization that has no applications.
+#[must_use]
+pub fn delete(id: &OrganizationId) -> Statement {
+    Statement::new("DELETE FROM organizations WHERE id = ?1", [id.as_str().into()])
+}
+
+/// What a refused write means.
+#[must_use]
+pub fn refused(text: &str) -> Option<Error> {
+    let has_applications = text.contains("organization has applications");
+    has_applications.then(|| Error::Conflict { why: "the organization has applications: delete them first".to_owned() })
+}
+
+/// Whether a refused write means that the id is taken.
+#[must_use]
+pub fn is_double(text: &str) -> bool {
+    text.contains("organizations.id")
+}
+
+/// One organization.
+pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
+    let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id = ?1");
+    store::query(cx, Statement::new(sql, [id.into()])).await?.first().map(organization).transpose()
+}
+
+/// Organizations by ascending id.
+pub async fn list(cx: &Cx, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
+    let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id > ?1 ORDER BY id LIMIT ?2");
+    store::query(cx, Statement::new(sql, [after_id.into(), Param::Number(limit)])).await?.iter().map(organization).collect()
+}
+
+fn organization(row: &Row) -> Result<Organization> {
+    let id = OrganizationId::parse(row.text("id")?).map_err(|_| Error::internal("a stored organization has an unreadable id"))?;
+    Ok(Organization {
+        id,
+        name: row.optional_text("name")?.map(str::to_owned),
+        created_at: Millis(row.number("created_at")?),
+        modified_at: Millis(row.number("modified_at")?),
+    })
+}

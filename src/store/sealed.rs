@@ -1,0 +1,96 @@
+//! Values that are stored under a master key: sealed on the way in, opened on the way out, and sealed anew when the key was replaced.
+
+use crate::domain::secret::Secret;
+use crate::error::{Error, Result};
+use crate::ports::{Cx, Param, Statement};
+use crate::store;
+
+/// A column with sealed values; the id of their master key is in the column of that name with `_key_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The table.
+    table: &'static str,
+    /// The column that says what a value belongs to; a sealed value that is moved to another row does not open.
+    owner: &'static str,
+    /// The column itself.
+    column: &'static str,
+    /// What the values are sealed as, before their owner.
+    kind: &'static str,
+    /// What one of them is, for people.
+    what: &'static str,
+}
+
+/// A value as it is stored, and the id of its master key.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// The value.
+    pub stored: String,
+    /// The key's id.
+    pub key_id: String,
+}
+
+impl Place {
+    /// The secrets of token apps.
+    pub const TOKEN_APP_SECRET: Self =
+        Self { table: "token_apps", owner: "name", column: "secret", kind: "token_app", what: "secret of token app" };
+    /// The secrets of applications.
+    pub const APPLICATION_SECRET: Self =
+        Self { table: "applications", owner: "access_key", column: "secret", kind: "application", what: "secret of application" };
+    /// The access tokens of applications.
+    pub const ACCESS_TOKEN: Self =
+        Self { table: "applications", owner: "access_key", column: "token", kind: "access_token", what: "access token of application" };
+    /// The passwords of ordered servers.
+    pub const NODE_PASSWORD: Self =
+        Self { table: "node_orders", owner: "name", column: "password", kind: "node_password", what: "password of node" };
+
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::TOKEN_APP_SECRET, Self::APPLICATION_SECRET, Self::ACCESS_TOKEN, Self::NODE_PASSWORD];
+
+    /// Seals a value of that owner.
+    pub fn seal(self, cx: &Cx, owner: &str, value: &[u8]) -> Result<Sealed> {
+        let keys = &cx.config.master_keys;
+        let stored = keys.seal(value, &self.name_of(owner), cx.random()?).map_err(Error::Internal)?;
+        Ok(Sealed { stored, key_id: keys.current_id().to_owned() })
+    }
+
+    /// Opens a stored value; `None`, and a line in the log, where no master key does.
+    #[must_use]
+    pub fn open(self, cx: &Cx, owner: &str, stored: &str) -> Option<Secret> {
+        let opened = cx.config.master_keys.open(stored, &self.name_of(owner));
+        if opened.is_none() {
+            cx.log.line(&format!("the {} {owner:?} cannot be opened: is MASTER_KEY the one that sealed it?", self.what));
+        }
+        opened
+    }
+
+    /// Owners and stored values of at most `limit` values under other master keys than the current one.
+    pub async fn list_under_other_keys(self, cx: &Cx, limit: i64) -> Result<Vec<(String, String)>> {
+        let Self { table, owner, column, .. } = self;
+        let sql =
+            format!("SELECT {owner} AS owner, {column} AS stored FROM {table} WHERE {column}_key_id < ?1 OR {column}_key_id > ?1 LIMIT ?2");
+        let params = [cx.config.master_keys.current_id().into(), Param::Number(limit)];
+        let rows = store::query(cx, Statement::new(sql, params)).await?;
+        rows.iter().map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned()))).collect()
+    }
+
+    /// Replaces a stored value by the same one under the current master key, unless it was changed meanwhile; `None` where none opens it.
+    pub fn reseal(self, cx: &Cx, owner: &str, stored: &str) -> Result<Option<Statement>> {
+        let Some(value) = self.open(cx, owner, stored) else { return Ok(None) };
+        let sealed = self.seal(cx, owner, value.expose())?;
+        let Self { table, owner: owner_column, column, .. } = self;
+        Ok(Some(Statement::new(
+            format!("UPDATE {table} SET {column} = ?2, {column}_key_id = ?3 WHERE {owner_column} = ?1 AND {column} = ?4"),
+            [owner.into(), sealed.stored.into(), sealed.key_id.into(), stored.into()],
+        )))
+    }
+
+    /// What one of the values is, for people.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        self.what
+    }
+
+    fn name_of(self, owner: &str) -> String {
+        format!("{}/{owner}", self.kind)
+    }
+}
