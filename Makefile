@@ -1,7 +1,7 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test scale oracle import export build deploy clean
+.PHONY: help dev demo test scale oracle bench import export build deploy clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ scale: ## Brings in a million grants, and shows what each kind of query reads; G
 
 oracle: ## Compares a million permission checks with the naive rules; CHECKS=1000000 SEED=20250123
 	@CHECKS=$${CHECKS:-1000000} cargo test --test host oracle -- --nocapture
+
+bench: ## Measures Postern beside what one would pick instead, and writes bench/RESULTS.md; ROUNDS=5 SECONDS=3 ONLY=hs256
+	@scripts/bench.sh
 
 # Some desktops set USERNAME to whoever is logged in there; a user of Postern is named on the command line.
 ifneq ($(origin USERNAME),command line)

@@ -1,0 +1,189 @@
+// The cases. Each `prepare` starts the subjects that its cases share; `end` stops them. The first subject of a case is what the others are
+// compared with; `claims` are the ratios that are aimed at.
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/edge/support/client.mjs";
+import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
+import { sizes, userId, write } from "../tests/scale/directory.mjs";
+import { transfer } from "../tests/scale/support.mjs";
+import { requests } from "./load.mjs";
+import { copyOf, folder, peer, postern } from "./subjects.mjs";
+
+const SECRET = "a shared secret of thirty-two b!";
+const DISTINCT = 10_000;
+
+const claimsOf = (username, more = {}) => ({ loginname: username, name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400, jti: randomUUID(), ...more });
+const hs256 = (username, more, secret = SECRET) => sign(secret, claimsOf(username, more));
+const bearer = (token) => ({ authorization: `Bearer ${token}` });
+const many = (count, make) => Array.from({ length: count }, (_, index) => make(index));
+
+/** Users enough that their records are looked up, and few enough that the isolate remembers all. */
+const userOf = (index) => `user-${index % 1000}`;
+
+const stopAll = (subjects) => async () => {
+  for (const subject of subjects) await subject.stop();
+};
+
+/** Lets every user be created, so that no measured request writes. */
+async function meet(subject, tokens, path = "/v1/verify") {
+  for (const token of tokens) expectStatus(await subject.send({ path, headers: bearer(token) }), 200);
+}
+
+const of = (rows, label) => rows.find((row) => row.label === label).micros;
+
+export async function hs256Verification() {
+  const subjects = [await peer("an empty Worker", "empty"), await postern(), await peer("Hono + jose", "hono_jose", { HS256: SECRET }), await peer("Hono + hono/jwt", "hono_jwt", { HS256: SECRET })];
+  const [empty, own, jose, middleware] = subjects;
+  await registerApp(own, { secret: SECRET });
+  await meet(own, many(1000, (index) => hs256(userOf(index))));
+  const one = hs256("user-1");
+  const distinct = many(DISTINCT, (index) => hs256(userOf(index)));
+  const forged = hs256("user-1", {}, "another secret");
+  const to = (path, tokens) => requests(tokens.map((token) => ({ path, headers: bearer(token) })));
+  const both = (tokens) => [
+    { subject: empty, requests: to("/", tokens) },
+    { subject: own, requests: to("/v1/verify", tokens) },
+    { subject: jose, requests: to("/verify/HS256", tokens) },
+    { subject: middleware, requests: to("/verify/HS256", tokens) },
+  ];
+  const aimed = (what) => (rows) => [
+    { what: `HS256, ${what}: Postern of an empty Worker`, value: of(rows, "Postern") / of(rows, "an empty Worker"), bound: 1.3 },
+    { what: `HS256, ${what}: Postern of Hono + jose`, value: of(rows, "Postern") / of(rows, "Hono + jose"), bound: 0.85 },
+  ];
+  const kinds = [
+    ["a good token", { requests: to("/v1/verify", [one]) }, 1],
+    ["a wrong signature", { requests: to("/v1/verify", [forged]), refused: true }],
+    ["a malformed one", { requests: to("/v1/verify", [`${one}.x`]), refused: true }],
+    ["an expired one", { requests: to("/v1/verify", [hs256("user-1", { exp: nowInSeconds() - 3600 })]), refused: true }],
+  ];
+  return {
+    end: stopAll(subjects),
+    cases: [
+      { name: "HS256, one token", subjects: both([one]), claims: aimed("one token") },
+      { name: "HS256, 10,000 tokens", subjects: both(distinct), claims: aimed("10,000 tokens") },
+      {
+        name: "HS256 at forward-auth, one token",
+        subjects: [
+          { subject: empty, requests: to("/", [one]) },
+          { subject: own, requests: requests([{ path: "/v1/forward-auth", headers: { "x-forwarded-uri": `/some/page?token=${one}` } }]) },
+        ],
+      },
+      {
+        name: "What is refused",
+        subjects: kinds.map(([label, how]) => ({ subject: own, label, ...how })),
+        claims: (rows) => rows.slice(1).map(({ label, micros }) => ({ what: `${label}: of a good token`, value: micros / rows[0].micros, bound: 1 })),
+      },
+    ],
+  };
+}
+
+export async function tokenApps() {
+  const single = await postern({ name: "one app" });
+  const crowd = await postern({ name: "10,000 apps" });
+  await registerApp(single, { secret: SECRET });
+  for (let index = 0; index < 10_000; index += 1) {
+    await registerApp(crowd, { name: `APP-${index}`, token_name: `token-${index}`, secret: SECRET });
+  }
+  const token = hs256("user-1");
+  for (const path of ["/v1/verify?app=APP-77", `/v1/verify?token-77=${token}`]) expectStatus(await crowd.send({ path, headers: path.includes("app=") ? bearer(token) : {} }), 200);
+  expectStatus(await single.send({ path: "/v1/verify", headers: bearer(token) }), 200);
+  const named = many(500, (index) => ({ path: `/v1/verify?app=APP-${index}`, headers: bearer(token) }));
+  const parameters = many(500, (index) => ({ path: `/v1/verify?token-${index}=${token}` }));
+  return {
+    end: stopAll([single, crowd]),
+    cases: [
+      {
+        name: "10,000 token apps",
+        subjects: [
+          { subject: single, requests: requests([{ path: "/v1/verify?app=ERP", headers: bearer(token) }]) },
+          { subject: crowd, label: "10,000 apps, app=", requests: requests(named) },
+          { subject: single, label: "one app, parameter", requests: requests([{ path: `/v1/verify?token=${token}` }]) },
+          { subject: crowd, label: "10,000 apps, parameter", requests: requests(parameters) },
+        ],
+        claims: (rows) => [
+          { what: "10,000 apps with app=: of one app", value: rows[1].micros / rows[0].micros, bound: 1.2 },
+          { what: "10,000 apps by parameter: of one app", value: rows[3].micros / rows[2].micros, bound: 1.2 },
+        ],
+      },
+    ],
+  };
+}
+
+/** How many users there are, whatever the number of grants. */
+const USERS = 100_000;
+const memberName = (index) => `member-${userId(index % USERS)}`;
+
+/** Users of the ids that grants name. They come by no import, so they are written past Postern. */
+const INSERT_USERS = `INSERT INTO users (id, username, type, roles, created_at, modified_at)
+  WITH RECURSIVE n (id) AS (SELECT ${userId(0)} UNION ALL SELECT id + 1 FROM n WHERE id < ${userId(USERS - 1)})
+  SELECT id, 'member-' || id, 'SYS_Reader', '["SYS_Reader"]', 0, 0 FROM n`;
+
+/** A state with so many grants. */
+async function directory(grants) {
+  const size = sizes({ grants, users: USERS, services: 10_000 });
+  const [state, bindings] = [folder(), deployment()];
+  const own = await postern({ name: `Postern, ${grants.toLocaleString("en")} grants`, state, bindings });
+  const file = join(folder(), "grants.ndjson");
+  await write(file, size);
+  await registerApp(own, { secret: SECRET });
+  const { ended } = transfer("import", own.url.replace(/\/$/, ""), { FILE: file });
+  const { code, stderr } = await ended;
+  if (code !== 0) throw new Error(`the import failed: ${stderr}`);
+  await own.tool("migrate", [INSERT_USERS]);
+  await own.stop();
+  return { state, bindings, size };
+}
+
+export async function permissionChecks() {
+  const empty = await peer("an empty Worker", "empty");
+  const cases = [];
+  const subjects = [empty];
+  const byGrants = {};
+  for (const grants of [1_000, 1_000_000]) {
+    const { state, bindings, size } = await directory(grants);
+    const again = await postern({ name: `Postern, ${grants.toLocaleString("en")} grants`, state, bindings, migrate: false });
+    const drizzle = await peer(`Hono + Drizzle + D1, ${grants.toLocaleString("en")} grants`, "hono_drizzle", { HS256: SECRET }, { state: copyOf(state) });
+    subjects.push(again, drizzle);
+    // No pair of a user and a service twice.
+    const service = (index) => 1 + ((index + Math.floor(index / USERS)) % size.services);
+    const ask = (index) => ({ query: `service=${service(index)}&permission=VIEW`, headers: bearer(hs256(memberName(index))) });
+    const asked = (count, path) => requests(many(count, (index) => ask(index)).map(({ query, headers }) => ({ path: `${path}?${query}`, headers })));
+    byGrants[grants] = { own: again, drizzle, warm: (path) => asked(100, path), cold: (path) => asked(60_000, path) };
+  }
+  for (const [grants, { own, drizzle, warm }] of Object.entries(byGrants)) {
+    cases.push({
+      name: `Permission check, warm, ${Number(grants).toLocaleString("en")} grants`,
+      subjects: [{ subject: empty, requests: warm("/") }, { subject: own, requests: warm("/v1/check") }, { subject: drizzle, requests: warm("/check") }],
+      claims: (rows) => [{ what: `check, warm, ${grants} grants: of an empty Worker`, value: rows[1].micros / rows[0].micros, bound: 1.5 }],
+    });
+  }
+  cases.push({
+    name: "Permission check, cold",
+    about: "Each request is of another user and another service, that the isolate has not seen; the peer keeps nothing anyway, and does not walk the departments above.",
+    subjects: Object.values(byGrants).flatMap(({ own, drizzle, cold }) => [
+      { subject: drizzle, requests: cold("/check") },
+      { subject: own, requests: cold("/v1/check"), distinct: true },
+    ]),
+    claims: (rows) => [
+      { what: "check, cold, a thousand grants: of Hono + Drizzle + D1", value: rows[1].micros / rows[0].micros, bound: 1 },
+      { what: "check, cold, a million grants: of Hono + Drizzle + D1", value: rows[3].micros / rows[2].micros, bound: 1 },
+      { what: "check, cold: a million grants of a thousand", value: rows[3].micros / rows[1].micros, bound: 1.3 },
+    ],
+  });
+  const list = (size) => ({ path: `/api/v1/services/auth?serviceId=1&authObjectType=USER&pageSize=${size}`, headers: admin });
+  const { own } = byGrants[1_000_000];
+  cases.push({
+    name: "Lists of grants, of a million",
+    subjects: [10, 2000].map((size) => ({ subject: own, label: `a page of ${size}`, requests: requests([list(size)]) })),
+  });
+  return { end: stopAll(subjects), cases };
+}
+
+export async function signIns() {
+  const own = await postern();
+  const body = JSON.stringify({ username: "admin", password: ADMIN_PASSWORD });
+  const request = { method: "POST", path: "/imanager/cloud/security/tokens.json", headers: { "content-type": "application/json" }, body };
+  expectStatus(await own.send({ ...request, body }), 200);
+  return { end: stopAll([own]), cases: [{ name: "Sign-in (Argon2id, 19 MiB, two passes)", subjects: [{ subject: own, requests: requests([request]) }], connections: 2 }] };
+}

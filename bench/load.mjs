@@ -1,0 +1,53 @@
+// Load by wrk, and the processor's time that a process used meanwhile, from the operating system.
+
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { top } from "../tests/edge/support/workerd.mjs";
+import { folder } from "./subjects.mjs";
+
+const TICKS = Number(execFileSync("getconf", ["CLK_TCK"]));
+const run = promisify(execFile);
+
+/** Seconds of processor time that the process has used. */
+function used(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** A file of requests for load.lua; each is `{ method, path, headers, body }`. */
+export function requests(list) {
+  const file = join(folder(), "requests.tsv");
+  const line = ({ method = "GET", path, headers = {}, body = "" }) =>
+    [method, path, Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\x1f"), body].join("\t");
+  writeFileSync(file, list.map((one) => `${line(one)}\n`).join(""));
+  return { file, first: list[0], count: list.length };
+}
+
+/**
+ * One run: `{ micros, rate, p50, p99 }`, the processor's time in µs a request, requests a second, and latencies in µs.
+ * Whatever was not answered with the status that is expected ends the benchmark.
+ */
+export async function measure(subject, { file }, { seconds, connections, start = 0, refused = false }) {
+  const before = used(subject.pid);
+  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", join(top, "bench/load.lua"), subject.url, file, String(start)];
+  const { stdout } = await run("wrk", args, { maxBuffer: 1 << 24 });
+  const result = JSON.parse(stdout.trim().split("\n").at(-1));
+  const after = used(subject.pid);
+  const wrong = refused ? result.requests - result.refused : result.refused;
+  if (wrong > 0 || result.broken > 0 || result.requests === 0) throw new Error(`${subject.name}: ${JSON.stringify(result)}`);
+  return {
+    requests: result.requests,
+    micros: ((after - before) * 1e6) / result.requests,
+    rate: (result.requests * 1e6) / result.micros,
+    p50: result.p50,
+    p99: result.p99,
+  };
+}
+
+export const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};

@@ -1,0 +1,49 @@
+// What is measured: Postern and its peers, each in a workerd process of its own, so that the process's time is the subject's.
+
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deployment, startWorkerd, top } from "../tests/edge/support/workerd.mjs";
+
+const running = new Set();
+const folders = new Set();
+
+const peers = (name) => ({ modules: [{ type: "ESModule", path: join(top, `.build/bench/${name}.mjs`) }], modulesRoot: top });
+
+/** A folder that goes at the end. */
+export function folder() {
+  const made = mkdtempSync(join(tmpdir(), "postern-bench-"));
+  folders.add(made);
+  return made;
+}
+
+/** A copy of a state, for another process. */
+export function copyOf(state) {
+  const copy = folder();
+  cpSync(state, copy, { recursive: true });
+  return copy;
+}
+
+async function start(name, one, { state, migrate = true } = {}) {
+  const workerd = await startWorkerd({ isolates: [{ database: "bench", namespace: "bench", ...one }], folder: state, migrate });
+  running.add(workerd);
+  const stop = async () => {
+    running.delete(workerd);
+    await workerd.stop();
+  };
+  return { name, pid: workerd.pid, ...workerd.isolates[0], stop };
+}
+
+/** Postern on a state of its own, or on one that is there. */
+export const postern = (options = {}) =>
+  start(options.name ?? "Postern", { bindings: options.bindings ?? deployment() }, { state: options.state, migrate: options.migrate ?? true });
+
+/** A peer with keys for its algorithms. */
+export const peer = (name, file, keys = {}, options = {}) =>
+  start(name, { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } }, { state: options.state, migrate: false });
+
+/** Stops whatever runs, and removes what was written. */
+export async function end() {
+  await Promise.all([...running].map((workerd) => workerd.stop().catch(() => {})));
+  folders.forEach((made) => rmSync(made, { recursive: true, force: true }));
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Builds the Worker and its peers, and measures them side by side: bench/main.mjs. ROUNDS, SECONDS and ONLY are taken.
+
+. "$(dirname "$0")/lib/common.sh"
+. scripts/lib/wasm-target.sh
+
+[ -r /proc/self/stat ] || die 'the processor'\''s time of a process is read from /proc, which this system has not'
+if ! has wrk; then
+  say 'installing wrk, which makes the load'
+  { has apt-get && may_be_root && quietly "$cache/wrk.log" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends wrk; } ||
+    die 'wrk is missing' 'Debian: apt-get install wrk; macOS: brew install wrk'
+fi
+
+scripts/build.sh
+export POSTERN_BUILT=1
+
+installed=bench/node_modules/.postern-lock.json
+if ! cmp -s bench/package-lock.json "$installed"; then
+  say 'installing the peers (npm ci)'
+  (cd bench && quietly ../.build/npm-bench.log npm ci --ignore-scripts) || die 'npm ci failed'
+  cp bench/package-lock.json "$installed"
+fi
+for peer in bench/peers/*.mjs; do
+  node_modules/.bin/esbuild "$peer" --bundle --format=esm --platform=browser --conditions=worker,browser --minify --log-level=warning \
+    --outfile=".build/bench/$(basename "$peer")"
+done
+exec node bench/main.mjs
