@@ -37,8 +37,8 @@ pub struct Cx {
     pub config: Rc<Config>,
     /// When the request began.
     pub now: Millis,
-    /// The client's address, where the platform tells it.
-    pub address: Option<String>,
+    /// Reads the client's address, where the platform tells it.
+    pub client_address: Rc<dyn Fn() -> Option<String>>,
     /// The answer's `x-request-id`.
     pub request_id: String,
     /// The request must see at least what its bookmark names, and has not looked yet.
@@ -129,6 +129,12 @@ pub enum SqlError {
 }
 
 impl Cx {
+    /// The client's address, where the platform tells it.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        (self.client_address)()
+    }
+
     /// `N` random bytes.
     pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];

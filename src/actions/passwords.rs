@@ -32,7 +32,7 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller>
 /// Checks a password against the database.
 pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
     let counted_as = Actor::claimed(username).name;
-    let count = || sign_in_failures::count(&counted_as, cx.address.as_deref(), cx.now);
+    let count = || sign_in_failures::count(&counted_as, cx.address().as_deref(), cx.now);
     let results = cx.sql.batch(vec![count(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
     refuse_over_limit(cx, store::rows(&results, 0)?)?;
     let found = store::rows(&results, 1)?.first().map(users::with_password).transpose()?;
@@ -59,7 +59,7 @@ fn refuse_over_limit(cx: &Cx, counts: &[Row]) -> Result<()> {
 async fn refuse(cx: &Cx, username: &str) -> Result<Error> {
     // Cut to what a user name may have, whatever was sent.
     let actor = Actor::claimed(username);
-    let failure = sign_in_failures::insert(&actor.name, cx.address.as_deref(), cx.now);
+    let failure = sign_in_failures::insert(&actor.name, cx.address().as_deref(), cx.now);
     let deed = Deed { target: actor.name.clone(), actor, action: "sign_in.fail", before: None, after: None };
     Write::of(failure).deed(deed).commit(cx, |_| None).await?;
     Ok(Denied::WrongPassword.into())

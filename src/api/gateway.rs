@@ -95,8 +95,8 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Cal
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
     let mut headers = passed_headers(cx, origin, request, credential);
-    let for_list = [request.header("x-forwarded-for"), cx.address.clone()];
-    if cx.address.is_some() {
+    if let Some(address) = cx.address() {
+        let for_list = [request.header("x-forwarded-for"), Some(address)];
         headers.push(("x-forwarded-for".to_owned(), for_list.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     }
     let (scheme, host) = request.origin().split_once("://").unwrap_or_default();

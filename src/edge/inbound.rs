@@ -1,9 +1,10 @@
 //! A request of the runtime, behind [`Inbound`].
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 
 use futures_util::StreamExt;
-use worker::{ByteStream, Request};
+use worker::ByteStream;
+use worker::web_sys::{Headers, Request};
 
 use crate::api::http::{Inbound, MAX_BODY_BYTES};
 use crate::error::{Error, Result};
@@ -11,7 +12,8 @@ use crate::ports::LocalFuture;
 
 /// A request of the runtime. Its URL is read once; headers and the body are read when asked for.
 pub(super) struct WorkerRequest {
-    request: RefCell<Request>,
+    request: Request,
+    headers: OnceCell<Headers>,
     method: String,
     url: String,
     origin_end: usize,
@@ -20,8 +22,7 @@ pub(super) struct WorkerRequest {
 
 impl WorkerRequest {
     pub(super) fn new(request: Request) -> Result<Self> {
-        let inner = request.inner();
-        let (method, mut url) = (inner.method(), inner.url());
+        let (method, mut url) = (request.method(), request.url());
         if let Some(fragment) = url.find('#') {
             url.truncate(fragment);
         }
@@ -30,15 +31,14 @@ impl WorkerRequest {
         let rest = url.get(host..).ok_or_else(unreadable)?;
         let origin_end = host + rest.find(['/', '?']).unwrap_or(rest.len());
         let path_end = url.find('?').unwrap_or(url.len());
-        Ok(Self { request: RefCell::new(request), method, url, origin_end, path_end })
+        Ok(Self { request, headers: OnceCell::new(), method, url, origin_end, path_end })
     }
 }
 
 impl WorkerRequest {
     /// The runtime's own request, for the way to the origin.
-    pub(super) fn inner(&self) -> worker::web_sys::Request {
-        // Another handle to the same request; its own `clone` would split the body.
-        Clone::clone(self.request.borrow().inner())
+    pub(super) fn inner(&self) -> &Request {
+        &self.request
     }
 }
 
@@ -60,11 +60,11 @@ impl Inbound for WorkerRequest {
     }
 
     fn headers(&self) -> Vec<(String, String)> {
-        self.request.borrow().headers().entries().collect()
+        worker::Headers(self.request.headers()).entries().collect()
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.request.borrow().headers().get(name).ok().flatten()
+        self.headers.get_or_init(|| self.request.headers()).get(name).ok().flatten()
     }
 
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>>> {
@@ -74,7 +74,7 @@ impl Inbound for WorkerRequest {
             if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
                 return Err(too_large());
             }
-            let Some(stream) = self.request.borrow().inner().body() else { return Ok(Vec::new()) };
+            let Some(stream) = self.request.body() else { return Ok(Vec::new()) };
             let mut stream = ByteStream::from(stream);
             let mut body = Vec::new();
             while let Some(chunk) = stream.next().await {

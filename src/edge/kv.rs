@@ -1,27 +1,35 @@
 //! Workers KV, behind [`Kv`].
 
-use worker::KvStore;
+use worker::{Env, KvStore};
 
 use crate::error::Fault;
 use crate::ports::{Kv, LocalFuture};
 
-pub(super) struct WorkersKv(KvStore);
+/// The name of the binding.
+pub(super) const BINDING: &str = "KV";
+
+/// Looked up in the environment when it is asked: most requests never ask.
+pub(super) struct WorkersKv(Env);
 
 impl WorkersKv {
-    pub(super) fn new(store: KvStore) -> Self {
-        Self(store)
+    pub(super) fn new(env: Env) -> Self {
+        Self(env)
+    }
+
+    fn store(&self) -> Result<KvStore, Fault> {
+        self.0.kv(BINDING).map_err(|error| Fault::new(format!("KV: {error}")))
     }
 }
 
 impl Kv for WorkersKv {
     fn get<'a>(&'a self, key: &'a str) -> LocalFuture<'a, Result<Option<String>, Fault>> {
-        Box::pin(async move { self.0.get(key).text().await.map_err(|error| Fault::new(format!("KV get: {error}"))) })
+        Box::pin(async move { self.store()?.get(key).text().await.map_err(|error| Fault::new(format!("KV get: {error}"))) })
     }
 
     fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             let fault = |error| Fault::new(format!("KV put: {error}"));
-            let put = self.0.put(key, value).map_err(fault)?;
+            let put = self.store()?.put(key, value).map_err(fault)?;
             put.expiration_ttl(u64::from(lifetime_s)).execute().await.map_err(fault)
         })
     }

@@ -7,10 +7,16 @@ mod kv;
 mod origin;
 mod sql;
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::task::{self, Poll, Waker};
 
-use worker::{Context, Env, Headers, Request, Response as WorkerResponse, ScheduleContext, ScheduledEvent, console_error, event, web_sys};
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::future_to_promise;
+use worker::{
+    Context, Env, Response as WorkerResponse, ResponseBody, ScheduleContext, ScheduledEvent, console_error, event, js_sys, web_sys,
+    worker_sys,
+};
 
 use crate::actions::housekeeping;
 use crate::api;
@@ -20,20 +26,30 @@ use crate::domain::opaque_token;
 use crate::domain::time::Millis;
 use crate::domain::trust::Trust;
 use crate::error::Fault;
-use crate::ports::{Cx, Entropy, Kv, LocalFuture, Log, Sql, Tasks};
+use crate::ports::{Cx, Entropy, LocalFuture, Log, Tasks};
 use inbound::WorkerRequest;
 
 thread_local! {
     // Values only: handles of D1, KV and streams belong to the request that made them.
     static TRUST: Rc<Trust> = Rc::new(Trust::default());
+    static IDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static CONFIG: OnceCell<Result<Rc<Config>, Vec<String>>> = const { OnceCell::new() };
 }
 
-#[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+/// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
+#[wasm_bindgen(js_name = fetch)]
+pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
+    let mut answer: LocalFuture<'static, web_sys::Response> = Box::pin(answer(request, env, Context::new(context)));
+    match answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
+        Poll::Ready(response) => response.into(),
+        Poll::Pending => future_to_promise(async { Ok(answer.await.into()) }).into(),
+    }
+}
+
+async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {
     let request_id = Random.id();
     let request = match WorkerRequest::new(request) {
-        Ok(request) => request,
+        Ok(request) => Rc::new(request),
         Err(error) => return outbound(api::unreadable(&request_id, &error)),
     };
     #[cfg(feature = "panic_probe")]
@@ -43,19 +59,16 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<w
     }
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return outbound(api::refuse(&request, &request_id, now(), problems)),
+        Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
     };
-    let address = request.header("cf-connecting-ip");
-    let background = Rc::new(Background(context));
-    let cx = match cx(&env, config, background, request_id.clone(), address) {
-        Ok(cx) => cx,
-        Err(problem) => return outbound(api::refuse(&request, &request_id, now(), vec![problem])),
-    };
-    match api::handle(&cx, &request).await {
+    let client = Rc::clone(&request);
+    let client_address = Rc::new(move || client.header("cf-connecting-ip"));
+    let cx = cx(env, config, Rc::new(Background(context)), request_id, client_address);
+    match api::handle(&cx, &*request).await {
         Handled::Answered(response) => outbound(response),
-        Handled::Passed(forward) => match origin::pass(&request.inner(), &forward, &*cx.tasks).await {
-            Ok(response) => Ok(response),
-            Err(error) => outbound(api::origin_failed(&cx, &request, &error)),
+        Handled::Passed(forward) => match origin::pass(request.inner(), &forward, &*cx.tasks).await {
+            Ok(response) => response,
+            Err(error) => outbound(api::origin_failed(&cx, &*request, &error)),
         },
     }
 }
@@ -66,57 +79,76 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
         Ok(config) => config,
         Err(problems) => return ConsoleLog.line(&format!("the scheduled event: {}", problems.join("; "))),
     };
-    match cx(&env, config, Rc::new(NoBackground), Random.id(), None) {
-        // Failures are logged where they occur; the next event tries again.
-        Ok(cx) => drop(housekeeping::run(&cx).await),
-        Err(problem) => ConsoleLog.line(&format!("the scheduled event: {problem}")),
-    }
+    let cx = cx(env, config, Rc::new(NoBackground), Random.id(), Rc::new(|| None));
+    // Failures are logged where they occur; the next event tries again.
+    drop(housekeeping::run(&cx).await);
 }
 
+/// The variables, and whether the bindings are there; looked at once an isolate.
 fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
-    let read = || Config::read(|name| env.var(name).ok().map(|value| value.to_string())).map(Rc::new);
+    let read = || {
+        let missing = |kind: &str, name: &str| format!("the {kind} binding {name} is missing");
+        let bindings = [
+            env.d1(sql::BINDING).is_err().then(|| missing("D1", sql::BINDING)),
+            env.kv(kv::BINDING).is_err().then(|| missing("KV", kv::BINDING)),
+        ];
+        let missing: Vec<_> = bindings.into_iter().flatten().collect();
+        match Config::read(|name| env.var(name).ok().map(|value| value.to_string())) {
+            Ok(config) if missing.is_empty() => Ok(Rc::new(config)),
+            Ok(_) => Err(missing),
+            Err(problems) => Err(problems.into_iter().chain(missing).collect()),
+        }
+    };
     CONFIG.with(|config| config.get_or_init(read).clone())
 }
 
-fn cx(env: &Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, address: Option<String>) -> Result<Cx, String> {
-    let database = env.d1("DB").map_err(|_| "the D1 binding DB is missing".to_owned())?;
-    let namespace = env.kv("KV").map_err(|_| "the KV binding KV is missing".to_owned())?;
-    let sql: Rc<dyn Sql> = Rc::new(sql::D1::new(database));
-    let kv: Rc<dyn Kv> = Rc::new(kv::WorkersKv::new(namespace));
-    Ok(Cx {
-        sql,
-        kv,
+fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, client_address: Rc<dyn Fn() -> Option<String>>) -> Cx {
+    Cx {
+        sql: Rc::new(sql::D1::new(env.clone())),
+        kv: Rc::new(kv::WorkersKv::new(env)),
         entropy: Rc::new(Random),
         tasks,
         log: Rc::new(ConsoleLog),
         trust: TRUST.with(Rc::clone),
         config,
         now: now(),
-        address,
+        client_address,
         request_id,
         must_read: Cell::new(false),
-    })
+    }
 }
 
 fn now() -> Millis {
-    Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds, which a double holds exactly")]
+    Millis(js_sys::Date::now() as i64)
 }
 
-fn outbound(response: Response) -> worker::Result<web_sys::Response> {
-    let headers = Headers::new();
+/// The answer as the runtime wants it. Its head goes over as one text, since each crossing costs.
+fn outbound(response: Response) -> web_sys::Response {
+    let mut head = String::with_capacity(256);
     for (name, value) in &response.headers {
-        headers.append(name, value)?;
+        // No value of ours has a line break; one that had would say what was not meant.
+        for part in [*name, "\n", value.split('\n').next().unwrap_or_default(), "\n"] {
+            head.push_str(part);
+        }
     }
-    let built = match (response.status, response.pages) {
-        (204 | 304, _) => WorkerResponse::empty(),
-        (_, None) => WorkerResponse::from_bytes(response.body.into_bytes()),
-        (_, Some(pages)) => WorkerResponse::from_stream(stream(response.body, pages)),
-    };
-    Ok(built?.with_status(response.status).with_headers(headers).into())
+    match response.pages {
+        Some(pages) => respond_with(response.status, &head, &stream(response.body, pages)),
+        None if matches!(response.status, 204 | 304) => respond_with(response.status, &head, &JsValue::NULL),
+        None => respond(response.status, &head, &response.body),
+    }
+}
+
+#[wasm_bindgen(module = "/src/edge/respond.mjs")]
+extern "C" {
+    /// `head` is names and values, each followed by a line break.
+    fn respond(code: u16, head: &str, body: &str) -> web_sys::Response;
+    #[wasm_bindgen(js_name = respond)]
+    fn respond_with(code: u16, head: &str, body: &JsValue) -> web_sys::Response;
 }
 
 /// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.
-fn stream(begin: String, pages: Pages) -> impl futures_util::TryStream<Ok = Vec<u8>, Error = worker::Error> + 'static {
+fn stream(begin: String, pages: Pages) -> JsValue {
     let begin = futures_util::stream::once(async move { Ok(begin.into_bytes()) });
     let rest = futures_util::stream::unfold(pages, |mut pages| async move {
         let page = pages().await?;
@@ -126,17 +158,32 @@ fn stream(begin: String, pages: Pages) -> impl futures_util::TryStream<Ok = Vec<
         };
         Some((page.map(String::into_bytes).map_err(broken), pages))
     });
-    futures_util::StreamExt::chain(begin, rest)
+    match WorkerResponse::from_stream(futures_util::StreamExt::chain(begin, rest)).map(|response| response.body().clone()) {
+        Ok(ResponseBody::Stream(stream)) => stream.into(),
+        _ => JsValue::NULL,
+    }
 }
 
 struct Random;
 
+/// How many random bytes are asked for at once, for ids that are no secret.
+const ID_BYTES: usize = 4096;
+
 impl Random {
     fn id(&self) -> String {
-        let mut bytes = [0; 16];
-        // An id that repeats is a nuisance in the log; nothing relies on it.
-        let _ = self.fill(&mut bytes);
-        opaque_token::token(bytes).expose().to_owned()
+        IDS.with_borrow_mut(|ids| {
+            if ids.len() < 16 {
+                let mut fresh = vec![0; ID_BYTES];
+                // An id that repeats is a nuisance in the log; nothing relies on it.
+                let _ = self.fill(&mut fresh);
+                *ids = fresh;
+            }
+            let mut bytes = [0; 16];
+            for (byte, random) in bytes.iter_mut().zip(ids.drain(ids.len().saturating_sub(16)..)) {
+                *byte = random;
+            }
+            opaque_token::token(bytes).expose().to_owned()
+        })
     }
 }
 

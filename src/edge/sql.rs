@@ -6,24 +6,28 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use serde_json::{Map, Value};
 use worker::wasm_bindgen::JsValue;
-use worker::{D1Database, D1DatabaseSession, D1PreparedStatement, D1Result, Error};
+use worker::{D1DatabaseSession, D1PreparedStatement, D1Result, Env, Error};
 
 use crate::error::Fault;
 use crate::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement};
 
+/// The name of the binding.
+pub(super) const BINDING: &str = "DB";
+
 /// How often a batch that only reads is tried.
 const ATTEMPTS: u32 = 3;
 
+/// Looked up in the environment when it is first asked: most requests never ask.
 pub(super) struct D1 {
-    database: D1Database,
+    env: Env,
     session: OnceCell<D1DatabaseSession>,
     at_least: RefCell<Option<String>>,
     has_written: Cell<bool>,
 }
 
 impl D1 {
-    pub(super) fn new(database: D1Database) -> Self {
-        Self { database, session: OnceCell::new(), at_least: RefCell::new(None), has_written: Cell::new(false) }
+    pub(super) fn new(env: Env) -> Self {
+        Self { env, session: OnceCell::new(), at_least: RefCell::new(None), has_written: Cell::new(false) }
     }
 
     fn session(&self) -> Result<&D1DatabaseSession, SqlError> {
@@ -31,7 +35,8 @@ impl D1 {
             return Ok(session);
         }
         let bookmark = self.at_least.borrow().clone();
-        let session = self.database.with_session(Some(bookmark.as_deref().unwrap_or("first-primary"))).map_err(|error| sort(&error))?;
+        let database = self.env.d1(BINDING).map_err(|error| sort(&error))?;
+        let session = database.with_session(Some(bookmark.as_deref().unwrap_or("first-primary"))).map_err(|error| sort(&error))?;
         Ok(self.session.get_or_init(|| session))
     }
 

@@ -39,7 +39,7 @@ pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
             cx.now.into(),
             deed.actor.name.as_str().into(),
             deed.actor.id.map_or(Param::Null, |id| Param::Int64(id.0)),
-            cx.address.clone().into(),
+            cx.address().into(),
             deed.action.into(),
             deed.target.as_str().into(),
             text(&deed.before),

@@ -98,7 +98,7 @@ impl Isolate<'_> {
             trust: Rc::clone(&self.trust),
             config: self.config.clone().expect("the variables are right"),
             now: world.now.get(),
-            address: Some("203.0.113.9".to_owned()),
+            client_address: Rc::new(|| Some("203.0.113.9".to_owned())),
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             must_read: Cell::new(false),
         }
