@@ -99,6 +99,20 @@ fn a_token_counts_for_two_hours_and_the_next_one_is_another() {
 }
 
 #[test]
+fn a_token_that_was_replaced_signs_nothing_where_both_are_remembered() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let application = Application::new(&isolate);
+    let (first, _) = token(&isolate.send(&ask(GET, &application.proof(now(&world)))));
+    assert_eq!(isolate.send(&application.signed(&first, now(&world), &["USER"])).status, 200);
+    let mut body = application.proof(now(&world) + 1);
+    body["accessToken"] = json!(first);
+    let (second, _) = token(&isolate.send(&ask(REFRESH, &body)));
+    assert_eq!(isolate.send(&application.signed(&second, now(&world), &["USER"])).status, 200);
+    assert_eq!(isolate.send(&application.signed(&first, now(&world) + 1, &["ROLE"])).status, 401);
+}
+
+#[test]
 fn fifty_that_ask_at_once_get_one_token() {
     let world = World::new();
     let isolate = world.isolate();
