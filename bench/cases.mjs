@@ -1,7 +1,7 @@
 // The cases. Each `prepare` starts the subjects that its cases share; `end` stops them. The first subject of a case is what the others are
 // compared with; `claims` are the ratios that are aimed at.
 
-import { randomUUID } from "node:crypto";
+import { generateKeyPairSync, randomUUID, sign as signWith } from "node:crypto";
 import { join } from "node:path";
 import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/edge/support/client.mjs";
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
@@ -12,6 +12,8 @@ import { copyOf, folder, peer, postern } from "./subjects.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 const DISTINCT = 10_000;
+/** More than Postern remembers. */
+const FORGOTTEN = 30_000;
 
 const claimsOf = (username, more = {}) => ({ loginname: username, name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400, jti: randomUUID(), ...more });
 const hs256 = (username, more, secret = SECRET) => sign(secret, claimsOf(username, more));
@@ -76,6 +78,56 @@ export async function hs256Verification() {
       },
     ],
   };
+}
+
+/** How an issuer of each algorithm makes its keys and signs, by node:crypto. */
+const ISSUERS = {
+  RS256: { keys: ["rsa", { modulusLength: 2048 }], sign: (key, text) => signWith("sha256", text, key) },
+  ES256: { keys: ["ec", { namedCurve: "P-256" }], sign: (key, text) => signWith("sha256", text, { key, dsaEncoding: "ieee-p1363" }) },
+  EdDSA: { keys: ["ed25519"], sign: (key, text) => signWith(null, text, key) },
+};
+
+const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+export async function publicKeys() {
+  const made = Object.entries(ISSUERS).map(([alg, { keys, sign }]) => {
+    const { publicKey, privateKey } = generateKeyPairSync(...keys);
+    const token = (username) => {
+      const text = `${encoded({ typ: "JWT", alg })}.${encoded(claimsOf(username))}`;
+      return `${text}.${sign(privateKey, Buffer.from(text)).toString("base64url")}`;
+    };
+    return { alg, token, pem: publicKey.export({ type: "spki", format: "pem" }) };
+  });
+  const keys = Object.fromEntries(made.map(({ alg, pem }) => [alg, pem]));
+  const subjects = [await peer("an empty Worker", "empty"), await postern(), await peer("Hono + jose", "hono_jose", keys)];
+  const [empty, own, jose] = subjects;
+  const cases = [];
+  for (const { alg, token, pem } of made) {
+    await registerApp(own, { name: alg, token_name: alg, algorithm: alg, secret: pem });
+    await meet(own, many(1000, (index) => token(userOf(index))));
+    const one = token("user-1");
+    const distinct = many(FORGOTTEN, (index) => token(userOf(index)));
+    const to = (path, tokens) => requests(tokens.map((text) => ({ path, headers: bearer(text) })));
+    const both = (tokens) => [
+      { subject: empty, requests: to("/", tokens) },
+      { subject: own, requests: to("/v1/verify", tokens) },
+      { subject: jose, requests: to(`/verify/${alg}`, tokens) },
+    ];
+    cases.push(
+      {
+        name: `${alg}, one token`,
+        subjects: both([one]),
+        claims: (rows) => [{ what: `${alg}, one token: Postern of an empty Worker`, value: of(rows, "Postern") / of(rows, "an empty Worker"), bound: 1.4 }],
+      },
+      {
+        name: `${alg}, 30,000 tokens`,
+        about: "Each again only after more others than Postern remembers.",
+        subjects: both(distinct),
+        claims: (rows) => [{ what: `${alg}, 30,000 tokens: Postern of Hono + jose`, value: of(rows, "Postern") / of(rows, "Hono + jose"), bound: 1 }],
+      },
+    );
+  }
+  return { end: stopAll(subjects), cases };
 }
 
 export async function tokenApps() {

@@ -37,7 +37,7 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let (app, claims) = verified.ok_or(Denied::BadSignature)?;
     let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
     let expires_at_s = claims.lifetime(app.terms.expire_s, clock)?;
-    let user = user(cx, loaded, app, &claims).await?;
+    let user = user(cx, loaded, app, &claims, hints).await?;
     Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s } })
 }
 
@@ -109,12 +109,13 @@ async fn known(cx: &Cx, loaded: &mut Loaded, selection: &Selection) -> Result<Ve
 }
 
 /// The user that verified claims name; created at first sight where the app says so.
-async fn user(cx: &Cx, loaded: Loaded, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Rc<User>> {
+async fn user(cx: &Cx, loaded: Loaded, app: &TokenApp, claims: &VerifiedClaims<'_>, hints: Hints<'_>) -> Result<Rc<User>> {
     let username = claims.username(&app.terms.claims.username)?;
     if let Some(user) = loaded.user_named(cx, &username) {
         return Ok(user);
     }
-    let wanted = [Wanted::Users(vec![username.as_str().to_owned()])];
+    let names = vec![username.as_str().to_owned()];
+    let wanted: Vec<_> = [Wanted::Users(names.clone())].into_iter().chain(hints.standings(Subject::Names(names))).collect();
     let loaded = if loaded.is_from_copies() { loaded } else { trust::load(cx, &wanted, None).await? };
     if let Some(user) = loaded.user_named(cx, &username) {
         return Ok(user);

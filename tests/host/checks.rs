@@ -70,6 +70,18 @@ fn a_batch_is_one_round_trip_however_many_questions_it_has() {
 }
 
 #[test]
+fn a_user_whom_a_warm_isolate_does_not_know_costs_one_round_trip_with_the_permission() {
+    let world = World::new();
+    let (writer, isolate) = (world.isolate(), world.isolate());
+    set_up(&writer);
+    assert_eq!(writer.verify(&writer.token("bob")).0, 200);
+    let (alice, bob) = (format!("Bearer {}", writer.token("alice")), format!("Bearer {}", writer.token("bob")));
+    assert!(allowed(&isolate, &alice));
+    assert_eq!(batches(&world, || assert!(!allowed(&isolate, &bob))), 1);
+    assert_eq!(batches(&world, || assert!(!allowed(&isolate, &bob))), 0);
+}
+
+#[test]
 fn a_revoked_grant_is_refused_at_once_here_and_within_ten_seconds_elsewhere() {
     let world = World::new();
     let (here, there) = (world.isolate(), world.isolate());
