@@ -69,6 +69,8 @@ struct Copies {
 /// The statements that bring memory up to date, and what is wanted besides.
 pub struct Plan {
     since: Option<i64>,
+    /// Whether the apps that changed are read, too. Where memory is fresh they hardly ever did, and are looked for only when they have.
+    with_apps: bool,
     wanted: Vec<Wanted>,
     selection: Option<Selection>,
 }
@@ -77,7 +79,12 @@ impl Plan {
     /// Plans a reading from where memory is.
     #[must_use]
     pub fn new(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
-        Self { since: cx.trust.revision(), wanted: wanted.to_vec(), selection: selection.cloned() }
+        Self { since: cx.trust.revision(), with_apps: true, wanted: wanted.to_vec(), selection: selection.cloned() }
+    }
+
+    /// The same where memory is fresh, and lacks only what is wanted.
+    fn of_a_miss(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
+        Self { with_apps: false, ..Self::new(cx, wanted, selection) }
     }
 
     /// The statements, to be run as one batch or at the end of one.
@@ -85,15 +92,14 @@ impl Plan {
     pub fn statements(&self) -> Vec<Statement> {
         // NULL: memory is empty, nothing has to be forgotten, and every app is wanted.
         let since = self.since.map_or(Param::Null, Param::Number);
-        let mut statements = vec![
-            // One look at each end: both in one SELECT would read all that lies between.
-            Statement::new("SELECT (SELECT MAX(revision) FROM changes) AS head, (SELECT MIN(revision) FROM changes) AS oldest", []),
-            Statement::new(
-                "SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2",
-                [since.clone(), Param::Number(MAX_CHANGES)],
-            ),
-            apps_since(since),
-        ];
+        let mut statements = vec![Statement::new(
+            // One look at each end: both in one SELECT would read all that lies between. Where nothing changed there is one row all the same.
+            "SELECT head, oldest, kind, key, revision
+             FROM (SELECT (SELECT MAX(revision) FROM changes) AS head, (SELECT MIN(revision) FROM changes) AS oldest)
+             LEFT JOIN (SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2)",
+            [since.clone(), Param::Number(MAX_CHANGES)],
+        )];
+        statements.extend(self.with_apps.then(|| apps_since(since)));
         if let Some(selection) = &self.selection {
             statements.push(apps_selected(selection));
         }
@@ -101,24 +107,29 @@ impl Plan {
         statements
     }
 
-    /// Takes the answers into memory.
-    pub fn take_in(self, cx: &Cx, results: &[Rows]) -> Result<Loaded> {
+    /// Takes the answers into memory; `None` where apps changed that were not read.
+    pub fn take_in(self, cx: &Cx, results: &[Rows]) -> Result<Option<Loaded>> {
         let mut reading = Reading { since: self.since, ..Reading::default() };
         for row in store::rows(results, 0)? {
             reading.head = row.number("head")?;
             reading.oldest = row.number("oldest")?;
-        }
-        for row in store::rows(results, 1)? {
-            if let Some(kind) = ChangeKind::from_name(row.text("kind")?) {
+            if let Some(kind) = row.optional_text("kind")?.and_then(ChangeKind::from_name) {
                 reading.changes.push(Change { kind, key: row.text("key")?.to_owned(), revision: row.number("revision")? });
             }
+        }
+        let lacks_apps = || reading.has_gap() || reading.changes.iter().any(|change| change.kind == ChangeKind::TokenApp);
+        if !self.with_apps && lacks_apps() {
+            return Ok(None);
         }
         let apps = |index| {
             let app = |row| token_apps::app(cx, row).map(Rc::new);
             store::rows(results, index)?.iter().map(app).collect::<Result<Vec<_>>>()
         };
-        reading.apps = apps(2)?;
-        let mut next = 3;
+        let mut next = 1;
+        if self.with_apps {
+            reading.apps = apps(next)?;
+            next += 1;
+        }
         if let Some(selection) = self.selection {
             reading.selected = Some((selection, apps(next)?));
             next += 1;
@@ -149,14 +160,14 @@ impl Plan {
         cx.must_read.set(false);
         let session = reading.session.map(|(_, session)| session);
         let selected = reading.selected.map(|(_, apps)| apps);
-        Ok(Loaded {
+        Ok(Some(Loaded {
             users: reading.users,
             session,
             selected,
             standings: reading.standings,
             applications: reading.applications,
             copies: None,
-        })
+        }))
     }
 }
 
@@ -372,7 +383,16 @@ pub async fn load(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> 
 }
 
 async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Loaded> {
-    let plan = Plan::new(cx, wanted, selection);
+    if cx.trust.freshness(cx.now) == Freshness::Fresh
+        && let Some(loaded) = run(cx, Plan::of_a_miss(cx, wanted, selection)).await?
+    {
+        return Ok(loaded);
+    }
+    let loaded = run(cx, Plan::new(cx, wanted, selection)).await?;
+    loaded.ok_or_else(|| Error::internal("a reading of all apps lacks apps"))
+}
+
+async fn run(cx: &Cx, plan: Plan) -> Result<Option<Loaded>> {
     match cx.sql.batch(plan.statements()).await {
         Ok(results) => plan.take_in(cx, &results),
         Err(error) => {
