@@ -68,7 +68,7 @@ pub enum Error {
         /// For how many seconds.
         timeout_s: i64,
     },
-    /// D1 does not answer, and no copy is young enough.
+    /// D1, or a token's issuer, does not answer, and no copy is young enough.
     Unavailable(Fault),
     /// Variables or secrets of the deployment are missing or malformed; each item is a sentence without a full stop.
     Misconfigured(Vec<String>),
@@ -99,9 +99,12 @@ pub enum Rule {
     Shortcut,
 }
 
-/// What the log says of an internal fault. It never reaches a caller.
+/// What the log says of an internal fault. It never reaches a caller, but for the word about whose it is.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Fault(String);
+pub struct Fault {
+    text: String,
+    whose: &'static str,
+}
 
 /// Why a credential was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,19 +196,31 @@ impl Error {
 impl Fault {
     /// A fault with its text for the log.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), whose: "the database" }
+    }
+
+    /// A fault of the issuer of a token.
+    #[must_use]
+    pub fn of_issuer(self) -> Self {
+        Self { whose: "the token's issuer", ..self }
+    }
+
+    /// Who does not answer, for callers.
+    #[must_use]
+    pub fn whose(&self) -> &'static str {
+        self.whose
     }
 
     /// The text, for the log only.
     #[must_use]
     pub fn for_log(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Fault").field(&self.0).finish()
+        f.debug_tuple("Fault").field(&self.text).finish()
     }
 }
 

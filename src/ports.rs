@@ -10,7 +10,10 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::domain::algorithm::Algorithm;
 use crate::domain::config::Config;
+use crate::domain::keys::KeySetUrl;
+use crate::domain::public_key::PublicKey;
 use crate::domain::time::Millis;
 use crate::domain::trust::Trust;
 use crate::error::{Error, Fault, Result};
@@ -25,6 +28,10 @@ pub struct Cx {
     pub sql: Rc<dyn Sql>,
     /// The copy for bad days.
     pub kv: Rc<dyn Kv>,
+    /// Signatures by public keys.
+    pub signatures: Rc<dyn Signatures>,
+    /// The issuers that publish their keys.
+    pub issuers: Rc<dyn Issuers>,
     /// Random bytes.
     pub entropy: Rc<dyn Entropy>,
     /// Work behind the answer.
@@ -64,6 +71,38 @@ pub trait Kv {
 
     /// Writes a value that vanishes after `lifetime_s` seconds (60 at least).
     fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+}
+
+/// Verification of signatures by public keys.
+pub trait Signatures {
+    /// Whether the signature over the message is by the key. The caller has checked that the key is for the algorithm, and the signature's
+    /// length (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1). The error is that the platform cannot use the key.
+    fn verify<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        key: &'a PublicKey,
+        signature: &'a [u8],
+        message: &'a [u8],
+    ) -> LocalFuture<'a, std::result::Result<bool, Fault>>;
+
+    /// Whether the platform can use the key at all; the error says why not.
+    fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+}
+
+/// Issuers that publish their keys.
+pub trait Issuers {
+    /// Fetches what is at the URL, following redirects to `https://` only. The error is: no answer, another status than 200, more than
+    /// `MAX_SET_BYTES`, or more than `FETCH_TIMEOUT_S`.
+    fn fetch<'a>(&'a self, url: &'a KeySetUrl) -> LocalFuture<'a, std::result::Result<Published, Fault>>;
+}
+
+/// What an issuer answered.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The body.
+    pub body: Vec<u8>,
+    /// The header `Cache-Control`.
+    pub cache_control: Option<String>,
 }
 
 /// Cryptographically strong random bytes.

@@ -26,6 +26,13 @@ pub async fn generate_token(cx: &Cx, app: &str, secret: &Secret, payload: &Map<S
         return Err(Error::invalid("username", "can not be empty"));
     }
     let app = token_apps::find(cx, app).await?.ok_or_else(|| Error::invalid("name", "does not exist"))?;
+    let algorithm = app.terms.algorithm;
+    if !algorithm.has_shared_secret() {
+        return Err(Error::invalid(
+            "privateKey",
+            format!("is used with HS algorithms only: tokens under {algorithm} are signed by their issuer"),
+        ));
+    }
     let names = &app.terms.claims;
     let mut claims = Map::new();
     for (key, value) in payload {
@@ -47,6 +54,7 @@ pub async fn generate_token(cx: &Cx, app: &str, secret: &Secret, payload: &Map<S
     let now_s = cx.now.seconds();
     claims.insert("exp".to_owned(), json!(now_s.saturating_add(app.terms.expire_s)));
     claims.insert("iat".to_owned(), json!(now_s));
-    let token = jwt::sign(app.terms.algorithm, secret, &claims);
+    let token =
+        jwt::sign(algorithm, secret, &claims).ok_or_else(|| Error::internal("an algorithm without a shared secret signs nothing"))?;
     Ok(Generated { token, expire_s: app.terms.expire_s })
 }

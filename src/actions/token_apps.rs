@@ -2,9 +2,11 @@
 
 use crate::actions::authenticate::Caller;
 use crate::actions::passwords;
+use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Actor, Deed};
+use crate::domain::keys::Keys;
 use crate::domain::secret::Secret;
-use crate::domain::token_app::{AppName, Terms, TokenApp, secret_rule};
+use crate::domain::token_app::{AppName, Terms, TokenApp};
 use crate::error::{Error, Result};
 use crate::ports::Cx;
 use crate::store::sealed::Place;
@@ -17,7 +19,7 @@ pub struct Registration {
     pub name: AppName,
     /// What can be chosen.
     pub terms: Terms,
-    /// The shared secret; `None` keeps the stored one.
+    /// The shared secret or the public keys; `None` keeps what is stored.
     pub secret: Option<Secret>,
     /// The password of users created at first sight.
     pub initial_password: Option<Secret>,
@@ -29,7 +31,7 @@ pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<St
     let kept = before.as_ref().and_then(|before| before.secret.as_ref());
     let secret = app.secret.as_ref().or(kept);
     if let Some(secret) = secret {
-        secret_rule(secret, cx.config.min_secret_bytes).map_err(|why| Error::invalid("secret", why))?;
+        check(cx, app.terms.algorithm, secret).await?;
     }
     let sealed = app.secret.as_ref().map(|secret| Place::TOKEN_APP_SECRET.seal(cx, app.name.as_str(), secret.expose())).transpose()?;
     let password = app.initial_password.as_ref().map(|password| passwords::hash(cx, password)).transpose()?;
@@ -43,9 +45,27 @@ pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<St
     let upsert = token_apps::upsert(&app.name, &app.terms, sealed.as_ref(), password.as_ref(), by.user.id, cx.now);
     let write = Write::of(upsert).and(feed::token_app_changed(app.name.as_str(), cx.now)).deed(deed);
     write.commit(cx, token_apps::refused).await?;
-    let min = app.terms.algorithm.min_secret_bytes();
-    let is_short = secret.is_some_and(|secret| secret.len() < min);
-    Ok(is_short.then(|| format!("secret is shorter than {min} bytes (RFC 7518, 3.2)")).into_iter().collect())
+    let too_short = app.terms.algorithm.min_secret_bytes().filter(|min| secret.is_some_and(|secret| secret.len() < *min));
+    Ok(too_short.map(|min| format!("secret is shorter than {min} bytes (RFC 7518, 3.2)")).into_iter().collect())
+}
+
+/// The rules for a secret under an algorithm.
+async fn check(cx: &Cx, algorithm: Algorithm, secret: &Secret) -> Result<()> {
+    let invalid = |why: String| Error::invalid("secret", why);
+    let min = cx.config.min_secret_bytes;
+    match Keys::parse(algorithm, secret).map_err(invalid)? {
+        Keys::Shared(secret) if secret.len() < min => Err(invalid(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
+        // The issuer is asked when a token of its comes: it need not be there before.
+        Keys::Shared(_) | Keys::Published(_) | Keys::None => Ok(()),
+        Keys::Public(keys) => {
+            for key in keys.choose(algorithm, None) {
+                if cx.signatures.accepts(algorithm, &key.key).await.is_ok() {
+                    return Ok(());
+                }
+            }
+            Err(invalid("must be a usable key: WebCrypto does not take its numbers".to_owned()))
+        }
+    }
 }
 
 /// Every token app, by name.

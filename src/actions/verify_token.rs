@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use crate::actions::authenticate::{Caller, Hints, Proof};
+use crate::actions::find_signer::find_signer;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::jwt::{Clock, UnverifiedToken, VerifiedClaims};
@@ -30,11 +31,7 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     if candidates.len() > MAX_CANDIDATES {
         return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
     }
-    let verified = candidates.iter().find_map(|app| {
-        let claims = unverified.verify(app.terms.algorithm, app.secret.as_ref()?)?;
-        Some((app, claims))
-    });
-    let (app, claims) = verified.ok_or(Denied::BadSignature)?;
+    let (app, claims) = find_signer(cx, unverified, &candidates).await?.ok_or(Denied::BadSignature)?;
     let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
     let expires_at_s = claims.lifetime(app.terms.expire_s, clock)?;
     let user = user(cx, loaded, app, &claims, hints).await?;
@@ -45,7 +42,7 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
 pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
     let unverified = parameters.iter().find_map(|(name, token)| Some((name, UnverifiedToken::parse(token.expose()).ok()?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
-    let selection = unverified.as_ref().and_then(|(name, token)| Some(select(token.algorithm?, Some(name), hints.app)));
+    let selection = unverified.as_ref().map(|(name, token)| select(token.algorithm, Some(name), hints.app));
     let loaded = trust::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
@@ -78,9 +75,7 @@ async fn candidates(
     parameter: Option<&str>,
     hints: Hints<'_>,
 ) -> Result<(Loaded, Vec<Rc<TokenApp>>)> {
-    // The public-key algorithms have no apps.
-    let algorithm = token.algorithm.ok_or(Denied::UnknownApp)?;
-    let of = |app: Option<&str>| select(algorithm, parameter, app);
+    let of = |app: Option<&str>| select(token.algorithm, parameter, app);
     let app = hints.app;
     let mut loaded = trust::current(cx, || wanted(token, hints), Some(&of(app))).await?;
     // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.

@@ -11,14 +11,59 @@ pub enum Algorithm {
     Hs384,
     /// HMAC with SHA-512.
     Hs512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256, its mask and a salt of that length.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
+    /// Ed25519; of the curves of RFC 8037 the only one.
+    EdDsa,
 }
-
-/// Registered algorithms that need a public key; a token app cannot have them yet.
-pub const PUBLIC_KEY_NAMES: [&str; 10] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+    pub const ALL: [Self; 13] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+    ];
+
+    /// All their names, in the same order.
+    pub const NAMES: [&str; 13] = {
+        let mut names = [""; 13];
+        let mut index = 0;
+        while index < names.len() {
+            #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it, within both lengths")]
+            {
+                names[index] = Self::ALL[index].name();
+            }
+            index += 1;
+        }
+        names
+    };
 
     /// The registered name.
     #[must_use]
@@ -27,6 +72,16 @@ impl Algorithm {
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
             Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::EdDsa => "EdDSA",
         }
     }
 
@@ -36,14 +91,30 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The shortest secret in bytes that RFC 7518, 3.2 allows: the size of the hash.
+    /// The shortest secret in bytes that RFC 7518, 3.2 allows: the size of the hash. `None` for an algorithm that has a public key instead.
     #[must_use]
-    pub const fn min_secret_bytes(self) -> usize {
+    pub const fn min_secret_bytes(self) -> Option<usize> {
         match self {
-            Self::Hs256 => 32,
-            Self::Hs384 => 48,
-            Self::Hs512 => 64,
+            Self::Hs256 => Some(32),
+            Self::Hs384 => Some(48),
+            Self::Hs512 => Some(64),
+            Self::Rs256
+            | Self::Rs384
+            | Self::Rs512
+            | Self::Ps256
+            | Self::Ps384
+            | Self::Ps512
+            | Self::Es256
+            | Self::Es384
+            | Self::Es512
+            | Self::EdDsa => None,
         }
+    }
+
+    /// Whether the secret is shared, so that whoever verifies can also sign.
+    #[must_use]
+    pub const fn has_shared_secret(self) -> bool {
+        self.min_secret_bytes().is_some()
     }
 }
 

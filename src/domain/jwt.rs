@@ -1,6 +1,6 @@
 //! JSON Web Tokens: reading one strictly, before any key is touched; checking its signature and its lifetime; signing one.
 //!
-//! `jwt-compact` does the signatures. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
+//! `jwt-compact` does the signatures by shared secrets, a port those by public keys. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
 //! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -8,12 +8,15 @@ use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use serde_json::{Map, Value};
 
-use crate::domain::algorithm::{Algorithm, PUBLIC_KEY_NAMES};
+use crate::domain::algorithm::Algorithm;
 use crate::domain::json;
-use crate::domain::secret::Secret;
+use crate::domain::public_key::{KeyId, PublicKey};
+use crate::domain::secret::{Secret, sha256};
+use crate::domain::signed_tokens::SignedTokens;
 use crate::domain::time::Millis;
 use crate::domain::user::Username;
-use crate::error::Denied;
+use crate::error::{Denied, Fault};
+use crate::ports::Signatures;
 
 /// The longest token that is looked at.
 pub const MAX_BYTES: usize = 8 * 1024;
@@ -21,8 +24,8 @@ pub const MAX_BYTES: usize = 8 * 1024;
 /// A token that was read, and not yet believed.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
-    /// The algorithm of the header, which only narrows the choice of apps; `None` for one that no app can have.
-    pub algorithm: Option<Algorithm>,
+    /// The algorithm of the header, which only narrows the choice of apps.
+    pub algorithm: Algorithm,
     /// The header's `kid`.
     pub key_id: Option<String>,
     claims: Map<String, Value>,
@@ -30,7 +33,7 @@ pub struct UnverifiedToken<'a> {
     signature: Vec<u8>,
 }
 
-/// Whose signature a token bears, and what it says. Made by [`UnverifiedToken::verify`] only.
+/// Whose signature a token bears, and what it says. Made by [`UnverifiedToken`] only, once it is verified.
 #[derive(Debug)]
 pub struct VerifiedClaims<'a>(&'a Map<String, Value>);
 
@@ -74,10 +77,10 @@ impl<'a> UnverifiedToken<'a> {
         self.claims.values().filter_map(identifier).filter(|text| Username::parse(text).is_ok()).take(16).collect()
     }
 
-    /// Checks the signature with the app's algorithm and the app's secret. The header's algorithm must be the same, and a blank secret verifies nothing.
+    /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm must be the same, and a blank secret verifies nothing.
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, secret: &Secret) -> Option<VerifiedClaims<'_>> {
-        if self.algorithm != Some(algorithm) || secret.is_empty() {
+        if self.algorithm != algorithm || secret.is_empty() {
             return None;
         }
         let (key, text) = (secret.expose(), self.signed_text.as_bytes());
@@ -85,8 +88,50 @@ impl<'a> UnverifiedToken<'a> {
             Algorithm::Hs256 => fits(&Hs256, &Hs256Key::new(key), &self.signature, text),
             Algorithm::Hs384 => fits(&Hs384, &Hs384Key::new(key), &self.signature, text),
             Algorithm::Hs512 => fits(&Hs512, &Hs512Key::new(key), &self.signature, text),
+            // Their keys are public: as a secret, one would let everybody sign.
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512
+            | Algorithm::Es256
+            | Algorithm::Es384
+            | Algorithm::Es512
+            | Algorithm::EdDsa => false,
         };
         right.then_some(VerifiedClaims(&self.claims))
+    }
+
+    /// Checks the signature with the app's algorithm and one of its issuer's public keys, and remembers a right one. The header's algorithm must
+    /// be the same, and the signature as long as the key makes them. The error is that the platform cannot use the key.
+    pub async fn verify_by(
+        &self,
+        signatures: &dyn Signatures,
+        signed_tokens: &SignedTokens,
+        algorithm: Algorithm,
+        key: &PublicKey,
+    ) -> Result<Option<VerifiedClaims<'_>>, Fault> {
+        if self.algorithm != algorithm || key.signature_bytes(algorithm) != Some(self.signature.len()) {
+            return Ok(None);
+        }
+        let right = signatures.verify(algorithm, key, &self.signature, self.signed_text.as_bytes()).await?;
+        if right {
+            signed_tokens.remember(self.digest(), *key.id());
+        }
+        Ok(right.then_some(VerifiedClaims(&self.claims)))
+    }
+
+    /// The key that was found to have signed this very token, and what it says. Whoever asks must see to it that the key counts.
+    #[must_use]
+    pub fn verified_before(&self, signed_tokens: &SignedTokens) -> Option<(KeyId, VerifiedClaims<'_>)> {
+        let key = signed_tokens.signer(&self.digest())?;
+        Some((key, VerifiedClaims(&self.claims)))
+    }
+
+    /// The SHA-256 of all of it: the header names the algorithm, so that no other one is meant.
+    fn digest(&self) -> [u8; 32] {
+        sha256(&[self.signed_text.as_bytes(), b".", &self.signature].concat())
     }
 }
 
@@ -105,14 +150,10 @@ fn read_object(part: &str) -> Result<Map<String, Value>, Denied> {
     json::parse_object(&decode(part)?).map_err(|_| Denied::Malformed)
 }
 
-fn read_algorithm(header: &Map<String, Value>) -> Result<Option<Algorithm>, Denied> {
-    let name = header.get("alg").and_then(Value::as_str).ok_or(Denied::Malformed)?;
-    match Algorithm::from_name(name) {
-        Some(algorithm) => Ok(Some(algorithm)),
-        None if PUBLIC_KEY_NAMES.contains(&name) => Ok(None),
-        // `none` in every spelling, and whatever else is not registered.
-        None => Err(Denied::Malformed),
-    }
+fn read_algorithm(header: &Map<String, Value>) -> Result<Algorithm, Denied> {
+    let name = header.get("alg").and_then(Value::as_str);
+    // Not among them are `none` in every spelling, and whatever else is not registered.
+    name.and_then(Algorithm::from_name).ok_or(Denied::Malformed)
 }
 
 impl VerifiedClaims<'_> {
@@ -161,9 +202,9 @@ fn identifier(value: &Value) -> Option<String> {
     }
 }
 
-/// Signs claims, with the header `{"typ":"JWT","alg":…}` in this order.
+/// Signs claims with a shared secret, with the header `{"typ":"JWT","alg":…}` in this order. `None` for an algorithm that has none.
 #[must_use]
-pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) -> String {
+pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) -> Option<String> {
     let header = format!(r#"{{"typ":"JWT","alg":"{}"}}"#, algorithm.name());
     let claims = Value::Object(claims.clone()).to_string();
     let text = [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
@@ -172,6 +213,16 @@ pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) 
         Algorithm::Hs256 => Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned(),
         Algorithm::Hs384 => Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned(),
         Algorithm::Hs512 => Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned(),
+        Algorithm::Rs256
+        | Algorithm::Rs384
+        | Algorithm::Rs512
+        | Algorithm::Ps256
+        | Algorithm::Ps384
+        | Algorithm::Ps512
+        | Algorithm::Es256
+        | Algorithm::Es384
+        | Algorithm::Es512
+        | Algorithm::EdDsa => return None,
     };
-    format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
+    Some(format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature)))
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::domain::algorithm::Algorithm;
+use crate::domain::keys::Keys;
 use crate::domain::password::PasswordHash;
 use crate::domain::secret::Secret;
 use crate::domain::text;
@@ -32,8 +33,10 @@ pub struct TokenApp {
     pub name: AppName,
     /// All that can be chosen about it, but for the secrets.
     pub terms: Terms,
-    /// The shared secret; `None` where no master key opens it any more, so that it verifies nothing.
+    /// The shared secret or the public keys, as registered; `None` where no master key opens it any more.
     pub secret: Option<Secret>,
+    /// What its tokens are verified with: what `secret` says.
+    pub keys: Keys,
     /// The password of users created at first sight.
     pub initial_password: Option<PasswordHash>,
     /// Who created it.
@@ -154,23 +157,6 @@ impl Terms {
     }
 }
 
-/// The rule for a shared secret, as the phrase that follows the field's name.
-pub fn secret_rule(secret: &Secret, min_bytes: usize) -> Result<(), String> {
-    if secret.expose_text().is_some_and(|text| text.trim_start().starts_with("-----BEGIN")) {
-        return Err("is a PEM key, which is no shared secret: an HS algorithm needs the secret itself".to_owned());
-    }
-    if secret.expose().iter().all(u8::is_ascii_whitespace) {
-        return Err("must not be blank".to_owned());
-    }
-    if secret.len() < min_bytes {
-        return Err(format!("must have at least {min_bytes} bytes (MIN_SECRET_BYTES)"));
-    }
-    if secret.len() > 16 * 1024 {
-        return Err("must have at most 16384 bytes".to_owned());
-    }
-    Ok(())
-}
-
 /// The apps of a list that a selection takes, in order of name.
 #[must_use]
 pub fn candidates<'a>(apps: impl Iterator<Item = &'a Rc<TokenApp>>, selection: &Selection) -> Vec<Rc<TokenApp>> {
@@ -207,6 +193,7 @@ mod tests {
                 initial_roles: Vec::new(),
             },
             secret: None,
+            keys: Keys::None,
             initial_password: None,
             creator_id: UserId(1),
             created_at: Millis(0),
@@ -214,14 +201,5 @@ mod tests {
         };
         let selection = Selection { algorithm: Algorithm::Hs256, token_name: Some("token".to_owned()), app: None };
         assert!(selection.takes(&app(true)) && !selection.takes(&app(false)));
-    }
-
-    #[test]
-    fn a_public_key_or_a_blank_is_no_shared_secret() {
-        for wrong in ["-----BEGIN PUBLIC KEY-----\nMIIB", " \n\t-----BEGIN PUBLIC KEY-----", "", " ", "\n\t "] {
-            assert!(secret_rule(&Secret::new(wrong), 1).is_err(), "{wrong:?}");
-        }
-        assert!(secret_rule(&Secret::new("abcd"), 1).is_ok());
-        assert!(secret_rule(&Secret::new("abcd"), 32).is_err());
     }
 }

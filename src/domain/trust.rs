@@ -15,9 +15,11 @@ use lru::LruCache;
 
 use crate::domain::application::Application;
 use crate::domain::feed::{Change, ChangeKind, MAX_APPS, Pair, Reading};
+use crate::domain::key_sets::KeySets;
 use crate::domain::opaque_token::Session;
 use crate::domain::permission::Standing;
 use crate::domain::secret::HashedToken;
+use crate::domain::signed_tokens::SignedTokens;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Millis;
 use crate::domain::token_app::{self, AppName, Selection, TokenApp};
@@ -46,6 +48,10 @@ const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 /// The memory of one isolate.
 pub struct Trust {
     memory: RefCell<Memory>,
+    /// The key sets that issuers publish.
+    pub key_sets: KeySets,
+    /// Tokens whose signature was checked before.
+    pub signed_tokens: SignedTokens,
 }
 
 struct Memory {
@@ -80,7 +86,7 @@ pub enum Freshness {
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { memory: RefCell::new(Memory::empty()) }
+        Self { memory: RefCell::new(Memory::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
     }
 }
 

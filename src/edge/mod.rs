@@ -1,10 +1,12 @@
-//! The Worker: events in, answers out, D1 and KV behind the ports. The only place that names `worker`.
+//! The Worker: events in, answers out, D1, KV and WebCrypto behind the ports. The only place that names `worker`.
 //!
 //! `entry.mjs` is the module that the runtime loads; it calls the events below. They never return `Err`: a failure is an answer too.
 
 mod inbound;
+mod issuers;
 mod kv;
 mod origin;
+mod signatures;
 mod sql;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -30,7 +32,7 @@ use crate::ports::{Cx, Entropy, LocalFuture, Log, Tasks};
 use inbound::WorkerRequest;
 
 thread_local! {
-    // Values only: handles of D1, KV and streams belong to the request that made them.
+    // Values only (and `CryptoKey`s, see `signatures`): handles of D1, KV and streams belong to the request that made them.
     static TRUST: Rc<Trust> = Rc::new(Trust::default());
     static IDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static CONFIG: OnceCell<Result<Rc<Config>, Vec<String>>> = const { OnceCell::new() };
@@ -106,6 +108,8 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, cl
     Cx {
         sql: Rc::new(sql::D1::new(env.clone())),
         kv: Rc::new(kv::WorkersKv::new(env)),
+        signatures: Rc::new(signatures::WebCrypto),
+        issuers: Rc::new(issuers::Web),
         entropy: Rc::new(Random),
         tasks,
         log: Rc::new(ConsoleLog),

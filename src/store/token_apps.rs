@@ -1,6 +1,7 @@
 //! Token apps.
 
 use crate::domain::algorithm::Algorithm;
+use crate::domain::keys::Keys;
 use crate::domain::password::PasswordHash;
 use crate::domain::time::Millis;
 use crate::domain::token_app::{AppName, ClaimNames, Terms, TokenApp, TokenName};
@@ -92,11 +93,13 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
     let unreadable = |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
     let name = stored_name(row)?;
     let secret = Place::TOKEN_APP_SECRET.open(cx, name.as_str(), row.text("secret")?);
+    let algorithm = Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?;
+    let keys = Keys::stored(algorithm, secret.as_ref());
     Ok(TokenApp {
         name,
         terms: Terms {
             token_name: TokenName::parse(row.text("token_name")?).map_err(|_| unreadable("token name"))?,
-            algorithm: Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?,
+            algorithm,
             expire_s: row.number("expire_s")?,
             claims: ClaimNames {
                 username: row.text("claim_username")?.to_owned(),
@@ -108,6 +111,7 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
             initial_roles: store::strings(row.text("initial_roles")?)?,
         },
         secret,
+        keys,
         initial_password: row.optional_text("initial_password")?.map(PasswordHash::from_stored),
         creator_id: UserId(row.int64("creator_id")?),
         created_at: Millis(row.number("created_at")?),

@@ -2,6 +2,7 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import * as jose from "jose";
 import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
@@ -33,6 +34,14 @@ test("a token app's token as a Bearer costs one round trip when cold and none wh
   coldAndWarm(test, async (writer) => {
     await registerApp(writer);
     return (isolate) => verifyBearer(isolate, token());
+  }));
+
+test("a token by a public key costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(test, async (writer) => {
+    const { privateKey, publicKey } = await jose.generateKeyPair("ES256", { extractable: true });
+    await registerApp(writer, { algorithm: "ES256", secret: await jose.exportSPKI(publicKey) });
+    const token = await new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: "ES256" }).setExpirationTime("10m").sign(privateKey);
+    return (isolate) => verifyBearer(isolate, token);
   }));
 
 test("a token app's token at forward-auth costs one round trip when cold and none when warm", (test) =>

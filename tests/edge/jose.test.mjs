@@ -4,7 +4,7 @@ import { before, after, describe, it } from "node:test";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import * as jose from "jose";
-import { admin, expectRefusal, expectStatus, nowInSeconds, registerApp, verifyBearer, verifyParameter } from "./support/client.mjs";
+import { admin, configuration, expectRefusal, expectStatus, nowInSeconds, registerApp, verifyBearer, verifyParameter } from "./support/client.mjs";
 import { startWorkerd } from "./support/workerd.mjs";
 
 const HASH_BYTES = { HS256: 32, HS384: 48, HS512: 64 };
@@ -13,6 +13,22 @@ const HASH_BYTES = { HS256: 32, HS384: 48, HS512: 64 };
 const secretFor = (algorithm) => randomBytes(HASH_BYTES[algorithm]).toString("base64url").slice(0, HASH_BYTES[algorithm]);
 
 const keyOf = (secret) => new TextEncoder().encode(secret);
+
+/** Where the key is not the curve's or the algorithm's only one, jose has to be told. */
+const KEY_PAIRS = {
+  RS256: { modulusLength: 2048 },
+  RS384: { modulusLength: 3072 },
+  RS512: { modulusLength: 4096 },
+  PS256: { modulusLength: 2048 },
+  PS384: { modulusLength: 2048 },
+  PS512: { modulusLength: 2048 },
+  ES256: {},
+  ES384: {},
+  ES512: {},
+  EdDSA: { crv: "Ed25519" },
+};
+
+const keyPair = (algorithm) => jose.generateKeyPair(algorithm, { ...KEY_PAIRS[algorithm], extractable: true });
 
 const signedBy = (secret, algorithm, claims = {}) =>
   new jose.SignJWT({ loginname: "alice", name: "Alice Ünal", email: "alice@example.com", ...claims })
@@ -198,5 +214,87 @@ describe("a forgery", () => {
       .encrypt(keyOf(secret));
     assert.equal(token.split(".").length, 5);
     await refused(token, "malformed");
+  });
+});
+
+describe("a token that jose signs with a private key", () => {
+  for (const algorithm of Object.keys(KEY_PAIRS)) {
+    it(`under ${algorithm} is verified by the key as PEM, as JWK and in a JWK Set, and refused where anything is wrong`, async () => {
+      const [ours, theirs] = await Promise.all([keyPair(algorithm), keyPair(algorithm)]);
+      const jwk = { ...(await jose.exportJWK(ours.publicKey)), kid: "ours", use: "sig", alg: algorithm };
+      const pem = await jose.exportSPKI(ours.publicKey);
+      const decoy = { ...(await jose.exportJWK(theirs.publicKey)), kid: "decoy" };
+      const forms = { pem, bare: pem.replaceAll(/-----.*-----/g, ""), jwk: JSON.stringify(jwk), set: JSON.stringify({ keys: [decoy, jwk] }) };
+      const exp = nowInSeconds() + 600;
+      const signed = (key, header = {}) =>
+        new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: algorithm, kid: "ours", ...header }).setExpirationTime(exp).sign(key);
+      const token = await signed(ours.privateKey);
+      for (const [form, secret] of Object.entries(forms)) {
+        const { name } = await registerApp(postern, { name: `app ${algorithm}`, algorithm, secret });
+        for (let again = 0; again < 2; again += 1) {
+          const { json } = expectStatus(await verifyBearer(postern, token), 200, form);
+          assert.deepEqual([json.app, json.user.username, json.expiresAt], [name, "alice", exp]);
+        }
+        expectRefusal(await verifyBearer(postern, await signed(theirs.privateKey)), "bad_signature");
+        const jku = { jku: "https://evil.example/keys", jwk: await jose.exportJWK(theirs.publicKey) };
+        expectRefusal(await verifyBearer(postern, await signed(theirs.privateKey, jku)), "bad_signature");
+      }
+      const [header, claims, signature] = token.split(".");
+      const bytes = Buffer.from(signature, "base64url");
+      const flipped = Buffer.from(bytes);
+      flipped[bytes.length - 9] ^= 1;
+      const wrong = [flipped, bytes.subarray(1), Buffer.concat([bytes, Buffer.alloc(1)]), Buffer.alloc(0)];
+      // All zeros: r = s = 0 for ECDSA. All ones: beyond every modulus and order.
+      for (const changed of [...wrong, Buffer.alloc(bytes.length), Buffer.alloc(bytes.length, 0xff), Buffer.alloc(bytes.length, 1)]) {
+        expectRefusal(await verifyBearer(postern, [header, claims, changed.toString("base64url")].join(".")), "bad_signature");
+      }
+      // With the public key as the shared secret.
+      for (const secret of [pem, pem.trim(), `\n${pem}`, forms.bare, forms.jwk]) {
+        const confused = await new jose.SignJWT({ loginname: "admin" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime(exp).sign(keyOf(secret));
+        expectRefusal(await verifyBearer(postern, confused), "bad_signature");
+      }
+    });
+  }
+
+  it("is refused under another algorithm of the same key", async () => {
+    const { privateKey, publicKey } = await keyPair("RS256");
+    await registerApp(postern, { name: "app RS256", algorithm: "RS256", secret: await jose.exportSPKI(publicKey) });
+    const as384 = await jose.importPKCS8(await jose.exportPKCS8(privateKey), "RS384");
+    const token = await signedBy(undefined, "RS384").setExpirationTime("10m").sign(as384);
+    const answer = await postern.send({ path: "/v1/verify?app=app%20RS256", headers: { authorization: `Bearer ${token}` } });
+    expectRefusal(answer, "unknown_app");
+  });
+});
+
+describe("a key that WebCrypto does not take", () => {
+  const refused = async (changes, why) => {
+    const json = configuration({ name: "unusable", ...changes });
+    const answer = await postern.send({ method: "POST", path: "/plugin/datafor-modeler/api/token/update", headers: admin, json });
+    expectStatus(answer, 400);
+    assert.match(answer.json.msg, why);
+  };
+
+  it("is refused at registration: a point that is not on its curve", async () => {
+    for (const algorithm of ["ES256", "ES384", "ES512"]) {
+      const jwk = await jose.exportJWK((await keyPair(algorithm)).publicKey);
+      await refused({ algorithm, secret: JSON.stringify({ ...jwk, y: jwk.x }) }, /WebCrypto does not take its numbers/);
+    }
+  });
+
+  it("is taken or refused at registration by the length of an RSA key", async () => {
+    const n = (bits) => Buffer.alloc(bits / 8, 0xff).toString("base64url");
+    const secret = (bits) => JSON.stringify({ kty: "RSA", n: n(bits), e: "AQAB" });
+    for (const bits of [2048, 8192]) await registerApp(postern, { name: "length", algorithm: "RS256", secret: secret(bits) });
+    await refused({ algorithm: "RS256", secret: secret(8200) }, /at most 8192 bits, not 8200/);
+  });
+
+  it("is refused at registration: a short RSA key", async () => {
+    const { publicKey } = await crypto.subtle.generateKey(
+      { name: "RSASSA-PKCS1-v1_5", modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" },
+      true,
+      ["sign", "verify"],
+    );
+    const secret = Buffer.from(await crypto.subtle.exportKey("spki", publicKey)).toString("base64");
+    await refused({ algorithm: "RS256", secret }, /at least 2048 bits .* not 1024/);
   });
 });

@@ -150,7 +150,8 @@ fn secrets_passwords_and_tokens_are_nowhere_in_the_clear() {
         postern::domain::algorithm::Algorithm::Hs256,
         &postern::domain::secret::Secret::new("a-secret-to-be-found"),
         &isolate.claims("bob"),
-    );
+    )
+    .expect("a shared secret");
     assert_eq!(isolate.verify(&token).0, 200);
     crate::support::block_on(postern::actions::housekeeping::run(&isolate.cx())).expect("the scheduled event");
     world.database.answers.set(false);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use postern::api::http::Response;
 use postern::domain::algorithm::Algorithm;
 use postern::domain::feed::{Change, ChangeKind, Reading};
+use postern::domain::keys::Keys;
 use postern::domain::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
 use postern::domain::trust::Trust;
 use postern::domain::user::UserId;
@@ -345,6 +346,7 @@ fn a_reading_that_was_overtaken_changes_nothing() {
             initial_roles: Vec::new(),
         },
         secret: None,
+        keys: Keys::None,
         initial_password: None,
         creator_id: UserId(1),
         created_at: START,

@@ -8,7 +8,7 @@ use crate::actions::token_apps::Registration;
 use crate::api::body::Fields;
 use crate::api::http::Response;
 use crate::api::shape::{Kind, Shape, optional, required};
-use crate::domain::algorithm::{Algorithm, PUBLIC_KEY_NAMES};
+use crate::domain::algorithm::Algorithm;
 use crate::domain::password;
 use crate::domain::text;
 use crate::domain::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, Terms, TokenApp, TokenName};
@@ -32,10 +32,14 @@ pub(super) const CONFIGURATION: Shape = Shape {
     fields: &[
         required("name", Kind::Text, "1 to 64 letters, digits, spaces, -, _ or .; an existing app of that name is replaced"),
         optional("token_name", Kind::Text, "the URL parameter that carries the token; default token"),
-        optional("secret", Kind::Text, "the shared secret; on update, absent or ************ keeps the stored one"),
+        optional(
+            "secret",
+            Kind::Text,
+            "HS: the shared secret; else the issuer's public key as SPKI PEM, JWK, JWK Set or the https:// URL of one; on update, absent or ************ keeps the stored one",
+        ),
         required("expire", Kind::Int64, "seconds after its iat at which a token is over, 1 to 315360000"),
         required("fieldmap", Kind::Object(&FIELD_MAP), "which claims say who"),
-        required("algorithm", Kind::OneOf(&["HS256", "HS384", "HS512"]), "how tokens are signed"),
+        required("algorithm", Kind::OneOf(&Algorithm::NAMES), "how tokens are signed"),
         required("enable", Kind::OneOf(&["1", "0"]), "whether tokens are accepted"),
         required("inituser", Kind::OneOf(&["1", "0"]), "whether unknown users are created at first sight"),
         required("initroles", Kind::Texts, "their roles; a user type may be among them"),
@@ -163,13 +167,7 @@ pub(super) fn registration(fields: &Fields) -> Result<Registration> {
 }
 
 fn algorithm(name: &str) -> std::result::Result<Algorithm, String> {
-    Algorithm::from_name(name).ok_or_else(|| {
-        if PUBLIC_KEY_NAMES.contains(&name) {
-            format!("{name} is not supported by this version: use HS256, HS384 or HS512")
-        } else {
-            "must be HS256, HS384 or HS512".to_owned()
-        }
-    })
+    Algorithm::from_name(name).ok_or_else(|| format!("must be one of {}", Algorithm::NAMES.join(", ")))
 }
 
 fn roles(fields: &Fields) -> Result<Vec<String>> {

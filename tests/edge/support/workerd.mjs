@@ -25,7 +25,7 @@ const ENTRIES = {
   observed: { root: top, main: "tests/edge/support/observed-entry.mjs", build: "scripts/build.sh" },
 };
 
-const { Miniflare, children } = loadMiniflare();
+const { Miniflare, Response, children } = loadMiniflare();
 
 /** Loads Miniflare so that the processes which it starts are known, and no others. */
 function loadMiniflare() {
@@ -38,7 +38,8 @@ function loadMiniflare() {
     if (String(command).includes("workerd")) started.push(child);
     return child;
   };
-  return { Miniflare: require("miniflare").Miniflare, children: started };
+  const { Miniflare, Response } = require("miniflare");
+  return { Miniflare, Response, children: started };
 }
 
 // Once, with one message, and not in each test.
@@ -89,19 +90,21 @@ export function stateFolder(test) {
  * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings, database, namespace }`: by default the
  * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it. `entry` may also be
  * the modules of another Worker, as Miniflare takes them.
+ * `outbound` answers what the Worker fetches, instead of the network, with `{ status, headers, body }`.
  *
  * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated; `assets` serves public/ in
  * front of the first isolate, at `url`; `onOutput` is told what workerd prints.
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
-  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database }, index) => ({
+  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound }, index) => ({
     ...directly,
     ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
     name: `isolate-${index}`,
     bindings,
     d1Databases: { DB: database },
     kvNamespaces: { KV: namespace },
+    ...(outbound && { outboundService: answering(outbound) }),
     ...(assets && index === 0 && { assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } } }),
   }));
   const before = children.length;
@@ -142,6 +145,14 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
     await stop().catch(() => {});
     throw new Error(`workerd did not start: ${output}`, { cause: error });
   }
+}
+
+/** A function that answers requests, as Miniflare wants it; where it has no answer, a failure. */
+function answering(outbound) {
+  return async (request) => {
+    const { body = null, ...rest } = (await outbound(request)) ?? { status: 503 };
+    return new Response(body, rest);
+  };
 }
 
 /** The Worker of tools.mjs, with the bindings of each isolate under its number. */

@@ -1,6 +1,7 @@
 //! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A [`World`] has one database and any number of isolates.
 
 mod database;
+pub mod signatures;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,14 +16,16 @@ use postern::api::http::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
 use postern::domain::algorithm::Algorithm;
 use postern::domain::config::Config;
 use postern::domain::jwt;
+use postern::domain::keys::KeySetUrl;
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
 use postern::domain::trust::Trust;
 use postern::error::{Error, Fault};
-use postern::ports::{Cx, Entropy, Kv, LocalFuture, Log, Tasks};
+use postern::ports::{Cx, Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
 use serde_json::{Map, Value, json};
 
 use database::{Database, Session};
+use signatures::Native;
 
 pub const ADMIN_PASSWORD: &str = "correct horse admin";
 pub const ORIGIN: &str = "http://postern.test";
@@ -33,6 +36,8 @@ pub struct World {
     pub database: Rc<Database>,
     pub kv: Rc<MapKv>,
     pub log: Rc<Lines>,
+    pub signatures: Rc<Native>,
+    pub issuers: Rc<Publishers>,
     pub now: Cell<Millis>,
     /// What went on to the origin. Nothing answers there: the status is then 299.
     pub passed: RefCell<Vec<Forward>>,
@@ -52,6 +57,8 @@ impl World {
             database: Rc::new(Database::new()),
             kv: Rc::default(),
             log: Rc::default(),
+            signatures: Rc::default(),
+            issuers: Rc::default(),
             now: Cell::new(START),
             passed: RefCell::default(),
             tasks: Rc::default(),
@@ -92,6 +99,8 @@ impl Isolate<'_> {
         Cx {
             sql: Rc::new(Session::new(&world.database)),
             kv: world.kv.clone(),
+            signatures: world.signatures.clone(),
+            issuers: world.issuers.clone(),
             entropy: Rc::new(Random),
             tasks: world.tasks.clone(),
             log: world.log.clone(),
@@ -172,7 +181,7 @@ impl Isolate<'_> {
 
     /// A token of the seed's example app.
     pub fn token(&self, username: &str) -> String {
-        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &self.claims(username))
+        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &self.claims(username)).expect("a shared secret")
     }
 }
 
@@ -201,6 +210,12 @@ pub fn forge(header: &str, claims: &str, secret: &[u8]) -> String {
         _ => Hs256.sign(&Hs256Key::new(secret), text.as_bytes()).as_bytes().to_vec(),
     };
     format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
+}
+
+/// Lets others run first.
+pub async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 /// Polls to the end. Host futures wait for nothing but each other.
@@ -317,6 +332,32 @@ impl Kv for MapKv {
 
     fn put<'a>(&'a self, key: &'a str, value: String, _: u32) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move { self.call().map(|()| drop(self.values.borrow_mut().insert(key.to_owned(), value))) })
+    }
+}
+
+/// What is published at each URL; nothing answers elsewhere. Counts how often it is asked.
+#[derive(Default)]
+pub struct Publishers {
+    pub answers: RefCell<BTreeMap<String, Published>>,
+    pub asked: Cell<u32>,
+}
+
+impl Publishers {
+    pub fn publish(&self, url: &str, body: &str, cache_control: Option<&str>) {
+        let published = Published { body: body.as_bytes().to_vec(), cache_control: cache_control.map(str::to_owned) };
+        self.answers.borrow_mut().insert(url.to_owned(), published);
+    }
+}
+
+impl Issuers for Publishers {
+    fn fetch<'a>(&'a self, url: &'a KeySetUrl) -> LocalFuture<'a, Result<Published, Fault>> {
+        self.asked.set(self.asked.get() + 1);
+        Box::pin(async move {
+            yield_once().await;
+            let answer = self.answers.borrow().get(url.as_str()).cloned();
+            yield_once().await;
+            answer.ok_or_else(|| Fault::new("the issuer does not answer"))
+        })
     }
 }
 

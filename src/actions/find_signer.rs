@@ -1,0 +1,163 @@
+//! Which of the token apps signed a token: the candidates' keys are tried in order of the apps' names.
+
+use std::rc::Rc;
+
+use crate::domain::jwk::KeySet;
+use crate::domain::jwt::{UnverifiedToken, VerifiedClaims};
+use crate::domain::key_sets::{Look, MAX_SET_BYTES};
+use crate::domain::keys::{KeySetUrl, Keys};
+use crate::domain::token_app::{MAX_CANDIDATES, TokenApp};
+use crate::error::{Error, Fault, Result};
+use crate::ports::Cx;
+
+/// How many issuers one token may make ask for their keys.
+const MAX_ASKED: usize = 8;
+
+/// The app whose key verifies the token; `None` where no key does. Issuers whose keys are not known are asked for them last.
+pub async fn find_signer<'a, 't>(
+    cx: &Cx,
+    token: &'t UnverifiedToken<'_>,
+    candidates: &'a [Rc<TokenApp>],
+) -> Result<Option<(&'a TokenApp, VerifiedClaims<'t>)>> {
+    if let Some(found) = remembered(cx, token, candidates) {
+        return Ok(Some(found));
+    }
+    let mut search = Search { cx, token, keys_left: MAX_CANDIDATES, asks_left: MAX_ASKED, is_open: false };
+    let mut unknown = Vec::new();
+    for app in candidates {
+        let claims = match &app.keys {
+            Keys::None => None,
+            Keys::Shared(secret) => {
+                search.count(1)?;
+                token.verify(app.terms.algorithm, secret)
+            }
+            Keys::Public(set) => search.among(app, set).await?,
+            Keys::Published(url) => {
+                let Some(set) = search.at_hand(app, url) else {
+                    unknown.push((app, url));
+                    continue;
+                };
+                search.among(app, &set).await?
+            }
+        };
+        if let Some(claims) = claims {
+            return Ok(Some((app, claims)));
+        }
+    }
+    for (app, url) in unknown {
+        let Some(set) = search.published(app, url).await? else { continue };
+        if let Some(claims) = search.among(app, &set).await? {
+            return Ok(Some((app, claims)));
+        }
+    }
+    if search.is_open {
+        return Err(Error::Unavailable(Fault::new("an issuer has not answered, and may have the key").of_issuer()));
+    }
+    Ok(None)
+}
+
+/// The same from memory: the app of which a key that counts now was found before to have signed the token. Nobody is asked for keys.
+fn remembered<'a, 't>(
+    cx: &Cx,
+    token: &'t UnverifiedToken<'_>,
+    candidates: &'a [Rc<TokenApp>],
+) -> Option<(&'a TokenApp, VerifiedClaims<'t>)> {
+    if token.algorithm.has_shared_secret() {
+        return None;
+    }
+    let (key_id, claims) = token.verified_before(&cx.trust.signed_tokens)?;
+    let has_it = |app: &TokenApp| {
+        let key_name = key_name(token, app);
+        let is_among = |set: &KeySet| set.choose(app.terms.algorithm, key_name).iter().any(|key| *key.key.id() == key_id);
+        match &app.keys {
+            Keys::None | Keys::Shared(_) => false,
+            Keys::Public(set) => is_among(set),
+            Keys::Published(url) => cx.trust.key_sets.fresh(url, cx.now).is_some_and(|set| is_among(&set)),
+        }
+    };
+    candidates.iter().find(|app| has_it(app)).map(|app| (&**app, claims))
+}
+
+/// The `kid` by which a token names one of its app's keys. Where it is the app's own name, it has done its work.
+fn key_name<'t>(token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Option<&'t str> {
+    token.key_id.as_deref().filter(|id| *id != app.name.as_str())
+}
+
+struct Search<'c, 't, 'a> {
+    cx: &'c Cx,
+    token: &'t UnverifiedToken<'a>,
+    keys_left: usize,
+    asks_left: usize,
+    /// An issuer has not answered yet, or not at all, and may have the key.
+    is_open: bool,
+}
+
+impl<'t> Search<'_, 't, '_> {
+    /// What the token says, if one of these public keys signed it.
+    async fn among(&mut self, app: &TokenApp, set: &KeySet) -> Result<Option<VerifiedClaims<'t>>> {
+        let algorithm = app.terms.algorithm;
+        let keys = set.choose(algorithm, key_name(self.token, app));
+        self.count(keys.len())?;
+        for key in keys {
+            match self.token.verify_by(&*self.cx.signatures, &self.cx.trust.signed_tokens, algorithm, &key.key).await {
+                Ok(Some(claims)) => return Ok(Some(claims)),
+                Ok(None) => {}
+                // Such a key signs nothing; the others may.
+                Err(fault) => self.cx.log.line(&format!("a key of token app {:?} cannot be used: {}", app.name.as_str(), fault.for_log())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The keys that the app's issuer publishes, where they are fresh and have what the token names.
+    fn at_hand(&self, app: &TokenApp, url: &KeySetUrl) -> Option<Rc<KeySet>> {
+        let key_name = key_name(self.token, app);
+        let set = self.cx.trust.key_sets.fresh(url, self.cx.now)?;
+        (key_name.is_none() || set.has(app.terms.algorithm, key_name)).then_some(set)
+    }
+
+    /// The keys that the app's issuer publishes, asked for where they are not known; `None` where it does not answer.
+    async fn published(&mut self, app: &TokenApp, url: &KeySetUrl) -> Result<Option<Rc<KeySet>>> {
+        let cx = self.cx;
+        let known = match cx.trust.key_sets.look(url, app.terms.algorithm, key_name(self.token, app), cx.now) {
+            Look::Use(set) => return Ok(Some(set)),
+            Look::Meanwhile(set) => {
+                self.is_open = true;
+                return Ok(Some(set));
+            }
+            Look::Nothing => {
+                self.is_open = true;
+                return Ok(None);
+            }
+            Look::Ask(known) => known,
+        };
+        let why = || format!("must name the token app: more than {MAX_ASKED} issuers would have to be asked for their keys");
+        self.asks_left = self.asks_left.checked_sub(1).ok_or_else(|| Error::invalid("app", why()))?;
+        match fetch(cx, url).await {
+            Ok(set) => Ok(Some(set)),
+            Err(fault) => {
+                cx.trust.key_sets.note_failure(url, cx.now);
+                cx.log.line(&format!("the keys of token app {:?} cannot be fetched: {}", app.name.as_str(), fault.for_log()));
+                self.is_open = self.is_open || known.is_none();
+                Ok(known)
+            }
+        }
+    }
+
+    fn count(&mut self, keys: usize) -> Result<()> {
+        let why = || format!("must name the token app, or the token its key: more than {MAX_CANDIDATES} keys could have signed this token");
+        self.keys_left = self.keys_left.checked_sub(keys).ok_or_else(|| Error::invalid("app", why()))?;
+        Ok(())
+    }
+}
+
+async fn fetch(cx: &Cx, url: &KeySetUrl) -> std::result::Result<Rc<KeySet>, Fault> {
+    let published = cx.issuers.fetch(url).await?;
+    if published.body.len() > MAX_SET_BYTES {
+        return Err(Fault::new(format!("the answer is longer than {MAX_SET_BYTES} bytes")));
+    }
+    let set = KeySet::from_json(&published.body).map_err(|why| Fault::new(format!("the answer {why}")))?;
+    let set = Rc::new(set);
+    cx.trust.key_sets.keep(url, &set, published.cache_control.as_deref(), cx.now);
+    Ok(set)
+}

@@ -1,0 +1,121 @@
+//! WebCrypto, behind [`Signatures`]. Imported keys are kept: importing one costs several verifications.
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+use web_sys::{Crypto, CryptoKey, SubtleCrypto};
+use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::domain::algorithm::Algorithm;
+use crate::domain::public_key::{Curve, KeyId, PublicKey};
+use crate::error::Fault;
+use crate::ports::{LocalFuture, Signatures};
+
+const KEPT_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
+
+thread_local! {
+    // No borrow outlives an `.await`.
+    static KEYS: RefCell<LruCache<(Algorithm, KeyId), Imported>> = RefCell::new(LruCache::new(KEPT_KEYS));
+}
+
+pub(super) struct WebCrypto;
+
+/// A key, and how WebCrypto is to verify with it.
+#[derive(Clone)]
+struct Imported {
+    key: CryptoKey,
+    verifying: Object,
+}
+
+impl Signatures for WebCrypto {
+    fn verify<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        key: &'a PublicKey,
+        signature: &'a [u8],
+        message: &'a [u8],
+    ) -> LocalFuture<'a, Result<bool, Fault>> {
+        Box::pin(async move {
+            let Imported { key, verifying } = imported(algorithm, key).await?;
+            // Copies: memory of the wasm may grow, and so move, while JavaScript reads.
+            let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
+            let promise = subtle()?.verify_with_object_and_buffer_source_and_buffer_source(&verifying, &key, &signature, &message);
+            let answer = JsFuture::from(promise.map_err(fault)?).await.map_err(fault)?;
+            Ok(answer.is_truthy())
+        })
+    }
+
+    fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { imported(algorithm, key).await.map(drop) })
+    }
+}
+
+async fn imported(algorithm: Algorithm, key: &PublicKey) -> Result<Imported, Fault> {
+    let id = (algorithm, *key.id());
+    if let Some(kept) = KEYS.with(|keys| keys.borrow_mut().get(&id).cloned()) {
+        return Ok(kept);
+    }
+    let Parameters { importing, verifying } = parameters(algorithm)?;
+    let spki = Uint8Array::from(key.spki());
+    let usages = Array::of1(&JsValue::from_str("verify"));
+    let promise = subtle()?.import_key_with_object("spki", &spki, &importing, false, &usages).map_err(fault)?;
+    let key: CryptoKey = JsFuture::from(promise).await.map_err(fault)?.unchecked_into();
+    let imported = Imported { key, verifying };
+    KEYS.with(|keys| keys.borrow_mut().put(id, imported.clone()));
+    Ok(imported)
+}
+
+struct Parameters {
+    importing: Object,
+    verifying: Object,
+}
+
+fn parameters(algorithm: Algorithm) -> Result<Parameters, Fault> {
+    let both = |importing: &[(&str, JsValue)], verifying: &[(&str, JsValue)]| {
+        Ok(Parameters { importing: object(importing)?, verifying: object(verifying)? })
+    };
+    let rsa = |hash: &str| both(&[name("RSASSA-PKCS1-v1_5"), ("hash", hash.into())], &[name("RSASSA-PKCS1-v1_5")]);
+    // RFC 7518, 3.5: the salt is as long as the hash.
+    let pss = |hash: &str, salt: u32| both(&[name("RSA-PSS"), ("hash", hash.into())], &[name("RSA-PSS"), ("saltLength", salt.into())]);
+    let ecdsa =
+        |curve: Curve, hash: &str| both(&[name("ECDSA"), ("namedCurve", curve.name().into())], &[name("ECDSA"), ("hash", hash.into())]);
+    match algorithm {
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => Err(Fault::new("an HS algorithm has no public key")),
+        Algorithm::Rs256 => rsa("SHA-256"),
+        Algorithm::Rs384 => rsa("SHA-384"),
+        Algorithm::Rs512 => rsa("SHA-512"),
+        Algorithm::Ps256 => pss("SHA-256", 32),
+        Algorithm::Ps384 => pss("SHA-384", 48),
+        Algorithm::Ps512 => pss("SHA-512", 64),
+        Algorithm::Es256 => ecdsa(Curve::P256, "SHA-256"),
+        Algorithm::Es384 => ecdsa(Curve::P384, "SHA-384"),
+        Algorithm::Es512 => ecdsa(Curve::P521, "SHA-512"),
+        Algorithm::EdDsa => both(&[name("Ed25519")], &[name("Ed25519")]),
+    }
+}
+
+fn name(text: &'static str) -> (&'static str, JsValue) {
+    ("name", JsValue::from_str(text))
+}
+
+fn object(members: &[(&str, JsValue)]) -> Result<Object, Fault> {
+    let object = Object::new();
+    for (name, value) in members {
+        Reflect::set(&object, &JsValue::from_str(name), value).map_err(fault)?;
+    }
+    Ok(object)
+}
+
+fn subtle() -> Result<SubtleCrypto, Fault> {
+    let crypto = Reflect::get(&js_sys::global(), &JsValue::from_str("crypto")).map_err(fault)?;
+    Ok(crypto.unchecked_into::<Crypto>().subtle())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn fault(error: JsValue) -> Fault {
+    let text = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    Fault::new(format!("WebCrypto: {}", text.unwrap_or_else(|| format!("{error:?}"))))
+}

@@ -1,0 +1,241 @@
+//! Token apps whose issuers sign with private keys: honest tokens and forgeries.
+
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use postern::domain::algorithm::Algorithm;
+use serde_json::{Value, json};
+
+use crate::key_registration::{register, try_register, without_lines};
+use crate::support::signatures::Issuer;
+use crate::support::{Isolate, World, forge};
+
+const PUBLIC: [Algorithm; 10] = [
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+    Algorithm::EdDsa,
+];
+
+fn claims(isolate: &Isolate<'_>) -> Value {
+    Value::Object(isolate.claims("alice"))
+}
+
+fn accepted(isolate: &Isolate<'_>, token: &str) {
+    assert_eq!(isolate.verify(token), (200, "alice".to_owned()), "{token}");
+}
+
+fn refused(isolate: &Isolate<'_>, token: &str, reason: &str) {
+    assert_eq!(isolate.verify(token), (401, reason.to_owned()), "{token}");
+}
+
+/// Another signature over the same text.
+fn with_signature(token: &str, signature: &[u8]) -> String {
+    let (text, _) = token.rsplit_once('.').expect("two dots");
+    format!("{text}.{}", Base64UrlUnpadded::encode_string(signature))
+}
+
+#[test]
+fn every_algorithm_verifies_with_each_form_of_its_key() {
+    for algorithm in PUBLIC {
+        let issuer = Issuer::of(algorithm);
+        let (pem, jwk) = (issuer.pem(), issuer.jwk(&json!({ "kid": "k1", "use": "sig", "alg": algorithm.name() })));
+        let forms =
+            [format!(" \n{pem}"), pem.replace('\n', "\r\n"), without_lines(&pem), format!(" {jwk}"), json!({ "keys": [jwk] }).to_string()];
+        for secret in forms {
+            let world = World::new();
+            let isolate = world.isolate();
+            register(&isolate, algorithm, &secret);
+            let token = issuer.token(algorithm, &json!({}), &claims(&isolate));
+            accepted(&isolate, &token);
+            let cold = world.isolate();
+            let before = world.database.batches.get();
+            accepted(&cold, &token);
+            assert_eq!(world.database.batches.get() - before, 1, "a cold verification is one round trip");
+            accepted(&cold, &token);
+            assert_eq!(world.database.batches.get() - before, 1, "a warm verification is none");
+
+            let mut signature = Base64UrlUnpadded::decode_vec(token.rsplit_once('.').expect("dots").1).expect("base64url");
+            signature[5] ^= 1;
+            refused(&isolate, &with_signature(&token, &signature), "bad_signature");
+            let stranger = issuer.token(algorithm, &json!({}), &json!({ "loginname": "admin", "exp": 4_000_000_000_i64 }));
+            let (text, _) = stranger.rsplit_once('.').expect("dots");
+            refused(&isolate, &format!("{text}.{}", token.rsplit_once('.').expect("dots").1), "bad_signature");
+        }
+    }
+}
+
+#[test]
+fn another_algorithm_of_the_same_key_is_not_the_apps() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let issuer = Issuer::of(Algorithm::Rs256);
+    register(&isolate, Algorithm::Rs256, &issuer.pem());
+    for algorithm in [Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256] {
+        refused(&isolate, &issuer.token(algorithm, &json!({}), &claims(&isolate)), "unknown_app");
+        // The header lies about how it was signed.
+        refused(&isolate, &issuer.token(algorithm, &json!({ "alg": "RS256" }), &claims(&isolate)), "bad_signature");
+    }
+}
+
+#[test]
+fn a_token_of_another_curve_or_key_is_refused() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let ours = Issuer::of(Algorithm::Es256);
+    register(&isolate, Algorithm::Es256, &ours.pem());
+    let of_384 = Issuer::of(Algorithm::Es384);
+    refused(&isolate, &of_384.token(Algorithm::Es384, &json!({}), &claims(&isolate)), "unknown_app");
+    refused(&isolate, &of_384.token(Algorithm::Es384, &json!({ "alg": "ES256" }), &claims(&isolate)), "bad_signature");
+    refused(&isolate, &Issuer::of(Algorithm::Es256).token(Algorithm::Es256, &json!({}), &claims(&isolate)), "bad_signature");
+    accepted(&isolate, &ours.token(Algorithm::Es256, &json!({}), &claims(&isolate)));
+}
+
+/// The public key is known to everybody: as a shared secret it would let everybody sign.
+#[test]
+fn a_public_key_is_never_used_as_a_shared_secret() {
+    for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
+        let world = World::new();
+        let isolate = world.isolate();
+        let issuer = Issuer::of(algorithm);
+        let (pem, claims) = (issuer.pem(), claims(&isolate).to_string());
+        register(&isolate, algorithm, &pem);
+        let forms = [pem.clone(), pem.trim().to_owned(), format!("\n {pem}"), without_lines(&pem), issuer.jwk(&json!({})).to_string()];
+        for secret in forms.iter().map(|form| form.as_bytes().to_vec()).chain([issuer.spki()]) {
+            for name in ["HS256", "HS384", "HS512"] {
+                refused(&isolate, &forge(&format!(r#"{{"alg":"{name}"}}"#), &claims, &secret), "unknown_app");
+            }
+            refused(&isolate, &forge(&format!(r#"{{"alg":"{algorithm}"}}"#), &claims, &secret), "bad_signature");
+        }
+        // Neither by registering it so …
+        for secret in &forms {
+            let (status, message) = try_register(&isolate, Algorithm::Hs256, secret);
+            assert!(status == 400 && message.contains("which is no shared secret"), "{secret}: {message}");
+        }
+        // … nor where the stored pair came about in another way.
+        world.database.text("UPDATE token_apps SET algorithm = 'HS256' RETURNING algorithm");
+        for secret in &forms {
+            refused(&world.isolate(), &forge(r#"{"alg":"HS256"}"#, &claims, secret.as_bytes()), "bad_signature");
+        }
+    }
+}
+
+#[test]
+fn keys_in_the_header_are_never_consulted() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let (ours, theirs) = (Issuer::of(Algorithm::Es256), Issuer::of(Algorithm::Es256));
+    register(&isolate, Algorithm::Es256, &ours.pem());
+    for header in [
+        json!({ "jwk": theirs.jwk(&json!({})) }),
+        json!({ "jku": "https://evil.example/keys" }),
+        json!({ "x5u": "https://evil.example/cert" }),
+        json!({ "x5c": [Base64::encode_string(&theirs.spki())] }),
+        json!({ "kid": "ERP", "jwk": theirs.jwk(&json!({})) }),
+    ] {
+        refused(&isolate, &theirs.token(Algorithm::Es256, &header, &claims(&isolate)), "bad_signature");
+        accepted(&isolate, &ours.token(Algorithm::Es256, &header, &claims(&isolate)));
+    }
+}
+
+#[test]
+fn signatures_of_zeros_ones_and_wrong_lengths_are_refused_before_any_verification() {
+    for algorithm in PUBLIC {
+        let world = World::new();
+        let isolate = world.isolate();
+        let issuer = Issuer::of(algorithm);
+        register(&isolate, algorithm, &issuer.pem());
+        let token = issuer.token(algorithm, &json!({}), &claims(&isolate));
+        let signature = Base64UrlUnpadded::decode_vec(token.rsplit_once('.').expect("dots").1).expect("base64url");
+        let length = signature.len();
+        let asked = world.signatures.verifications.get();
+        for wrong in [vec![], vec![0; length - 1], vec![0; length + 1], [signature.as_slice(), &[0]].concat(), signature[1..].to_vec()] {
+            refused(&isolate, &with_signature(&token, &wrong), "bad_signature");
+        }
+        assert_eq!(world.signatures.verifications.get(), asked, "{algorithm}");
+        for wrong in [vec![0; length], vec![0xff; length], vec![1; length]] {
+            refused(&isolate, &with_signature(&token, &wrong), "bad_signature");
+        }
+        assert_eq!(world.log.0.borrow().len(), 0, "{:?}", world.log.0.borrow());
+    }
+}
+
+/// The DER form that X.509 has is no signature of a token (RFC 7518, 3.4).
+#[test]
+fn an_ecdsa_signature_in_der_is_refused() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let issuer = Issuer::of(Algorithm::Es256);
+    register(&isolate, Algorithm::Es256, &issuer.pem());
+    let token = issuer.token(Algorithm::Es256, &json!({}), &claims(&isolate));
+    let signature = issuer.sign(Algorithm::Es256, b"x");
+    let der = p256::ecdsa::Signature::from_slice(&signature).expect("a signature").to_der();
+    refused(&isolate, &with_signature(&token, der.as_bytes()), "bad_signature");
+}
+
+#[test]
+fn the_kid_chooses_among_the_keys_of_a_set() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let [a, b, nameless] = [(); 3].map(|()| Issuer::of(Algorithm::Es256));
+    let other = Issuer::of(Algorithm::Es384);
+    let set = json!({ "keys": [
+        other.jwk(&json!({ "kid": "a" })), a.jwk(&json!({ "kid": "a" })), b.jwk(&json!({ "kid": "b" })), nameless.jwk(&json!({})),
+        { "kty": "future", "kid": "a" }, { "kty": "EC", "crv": "P-256", "kid": "a" }, "no key",
+        a.jwk(&json!({ "kid": "enc", "use": "enc" })),
+    ] });
+    register(&isolate, Algorithm::Es256, &set.to_string());
+    let token = |issuer: &Issuer, header: Value| issuer.token(Algorithm::Es256, &header, &claims(&isolate));
+    for (issuer, id) in [(&a, "a"), (&b, "b"), (&nameless, "c"), (&a, "ERP"), (&b, "ERP")] {
+        accepted(&isolate, &token(issuer, json!({ "kid": id })));
+    }
+    for issuer in [&a, &b, &nameless] {
+        accepted(&isolate, &token(issuer, json!({})));
+    }
+    for (issuer, id) in [(&a, "b"), (&b, "a"), (&nameless, "a"), (&a, "c"), (&a, "enc")] {
+        refused(&isolate, &token(issuer, json!({ "kid": id })), "bad_signature");
+    }
+    assert_eq!(isolate.verify(&token(&a, json!({ "kid": 7 }))), (401, "malformed".to_owned()));
+    let before = world.signatures.verifications.get();
+    accepted(&isolate, &token(&b, json!({ "kid": "b", "x": "another token" })));
+    assert_eq!(world.signatures.verifications.get() - before, 1);
+}
+
+#[test]
+fn at_most_64_keys_are_tried() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let keys: Vec<_> = (0..33).map(|_| Issuer::of(Algorithm::EdDsa)).collect();
+    let set: Vec<_> = keys.iter().enumerate().map(|(index, key)| key.jwk(&json!({ "kid": index.to_string() }))).collect();
+    let set = json!({ "keys": set }).to_string();
+    isolate.register(&json!({ "name": "A", "algorithm": "EdDSA", "secret": set }));
+    let stranger = Issuer::of(Algorithm::EdDsa).token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
+    refused(&isolate, &stranger, "bad_signature");
+    isolate.register(&json!({ "name": "B", "algorithm": "EdDSA", "secret": set }));
+    assert_eq!(isolate.verify(&stranger), (400, String::new()));
+    assert_eq!(isolate.get("/v1/verify?app=B", &format!("Bearer {stranger}")).status, 401);
+    accepted(&isolate, &keys[32].token(Algorithm::EdDsa, &json!({ "kid": "32" }), &claims(&isolate)));
+}
+
+#[test]
+fn a_token_is_dead_once_its_app_is_disabled_or_its_key_replaced() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let [old, new] = [(); 2].map(|()| Issuer::of(Algorithm::EdDsa));
+    register(&isolate, Algorithm::EdDsa, &old.pem());
+    let token = old.token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
+    accepted(&isolate, &token);
+    isolate.register(&json!({ "algorithm": "EdDSA", "secret": old.pem(), "enable": "0" }));
+    refused(&isolate, &token, "unknown_app");
+    isolate.register(&json!({ "algorithm": "EdDSA", "secret": old.pem() }));
+    accepted(&isolate, &token);
+    isolate.register(&json!({ "algorithm": "EdDSA", "secret": new.pem() }));
+    refused(&isolate, &token, "bad_signature");
+    accepted(&isolate, &new.token(Algorithm::EdDsa, &json!({}), &claims(&isolate)));
+    isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    refused(&isolate, &token, "unknown_app");
+}
