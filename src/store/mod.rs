@@ -6,6 +6,7 @@ pub mod applications;
 pub mod audit;
 pub mod feed;
 pub mod grants;
+pub mod loaded;
 pub mod node_orders;
 pub mod organizations;
 pub mod sealed;
