@@ -1,6 +1,6 @@
 //! WebCrypto, behind [`Signatures`]. Imported keys are kept: importing one costs several verifications.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -19,6 +19,7 @@ const KEPT_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
 thread_local! {
     // No borrow outlives an `.await`.
     static KEYS: RefCell<LruCache<(Algorithm, KeyId), Imported>> = RefCell::new(LruCache::new(KEPT_KEYS));
+    static SUBTLE: OnceCell<SubtleCrypto> = const { OnceCell::new() };
 }
 
 pub(super) struct WebCrypto;
@@ -110,8 +111,12 @@ fn object(members: &[(&str, JsValue)]) -> Result<Object, Fault> {
 }
 
 fn subtle() -> Result<SubtleCrypto, Fault> {
+    if let Some(subtle) = SUBTLE.with(|kept| kept.get().cloned()) {
+        return Ok(subtle);
+    }
     let crypto = Reflect::get(&js_sys::global(), &JsValue::from_str("crypto")).map_err(fault)?;
-    Ok(crypto.unchecked_into::<Crypto>().subtle())
+    let subtle = crypto.unchecked_into::<Crypto>().subtle();
+    Ok(SUBTLE.with(|kept| kept.get_or_init(|| subtle).clone()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
