@@ -156,10 +156,13 @@ fn is_upgrade(request: &dyn Inbound) -> bool {
     request.header("upgrade").is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// A cookie header without Postern's own; `None` where nothing is left.
+/// A cookie header without Postern's own; `None` where nothing is left. A header that was sent twice arrives joined by a comma, which a value
+/// may have too.
 fn without_cookie(header: &str) -> Option<String> {
-    let others = header.split(';').map(str::trim).filter(|pair| pair.split('=').next() != Some(COOKIE));
-    Some(others.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
+    let is_other = |part: &&str| part.trim().split('=').next().map(str::trim_end) != Some(COOKIE);
+    let others = |pair: &str| pair.split(',').filter(is_other).collect::<Vec<_>>().join(",").trim().to_owned();
+    let pairs: Vec<_> = header.split(';').map(others).filter(|pair| !pair.is_empty()).collect();
+    Some(pairs.join("; ")).filter(|text| !text.is_empty())
 }
 
 /// A URL whose query has no tokens.

@@ -86,6 +86,14 @@ fn each_kind_of_credential_is_taken_off_and_nothing_else() {
     assert_eq!((value(&forward, "cookie"), value(&forward, "x-auth-user")), (Some("a=b; c=d"), Some("admin")));
     let forward = passed(&isolate, &Request::new("GET", "/x").header("cookie", &format!("JSESSIONID={cookie}")));
     assert_eq!(value(&forward, "cookie"), None);
+    for (sent, arrives) in [
+        (format!("a=1,2; b=3, JSESSIONID={cookie}"), Some("a=1,2; b=3")),
+        (format!("JSESSIONID={cookie},a=1"), Some("a=1")),
+        (format!("a=1;JSESSIONID={cookie};"), Some("a=1")),
+    ] {
+        let forward = passed(&isolate, &Request::new("GET", "/x").header("cookie", &sent));
+        assert_eq!((value(&forward, "cookie"), value(&forward, "x-auth-user")), (arrives, Some("admin")), "{sent}");
+    }
 }
 
 #[test]
