@@ -15,6 +15,7 @@ mod housekeeping;
 mod key_registration;
 mod key_sets;
 mod layers;
+mod misses;
 mod oracle;
 mod public_keys;
 mod routes;
