@@ -10,7 +10,7 @@ use crate::api::http::{Forward, Inbound};
 use crate::api::identity;
 use crate::api::query::{self, Query};
 use crate::domain::jwt::UnverifiedToken;
-use crate::domain::origin::{Demand, METHODS, Origin};
+use crate::domain::origin::{self, Demand, METHODS, Origin};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 
@@ -36,11 +36,15 @@ const NEVER_PASSED: [&str; 6] = ["forwarded", "x-real-ip", "x-original-url", "x-
 /// Headers by which some origins let a POST be another method.
 const OTHER_METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// Verifies a request to the origin, as far as its path demands it.
-pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound) -> Result<Forward> {
+/// Verifies a request to the origin, as far as its path demands it. `own` are the prefixes of the dialects: what an origin may read as one of their
+/// paths is answered by nobody, since the dialect would have asked for more.
+pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Iterator<Item = &'static str>) -> Result<Forward> {
     let method = request.method();
     if !METHODS.contains(&method) {
         return Err(Error::MethodNotAllowed { allow: METHODS.to_vec() });
+    }
+    if origin::is_within(request.path(), own).map_err(|why| Error::invalid("url", why))? {
+        return Err(Error::not_found("path", request.path()));
     }
     let demand = demand(origin, request)?;
     if demand == Demand::Nothing {

@@ -114,8 +114,9 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
 /// What no dialect owns: the origin's, where there is one.
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     read_bookmark(cx, request)?;
+    let own = DIALECTS.iter().flat_map(|dialect| dialect.prefixes.iter().copied());
     match &cx.config.origin {
-        Some(origin) => gateway::pass(cx, origin, request).await.map(Handled::Passed),
+        Some(origin) => gateway::pass(cx, origin, request, own).await.map(Handled::Passed),
         None if request.path() == "/" => Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE))),
         None => Err(Error::not_found("path", request.path())),
     }

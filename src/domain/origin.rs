@@ -136,6 +136,16 @@ impl Prefix {
     }
 }
 
+/// Whether an origin may read the path as one that begins with one of the prefixes; the error is the phrase that follows "url".
+pub fn is_within<'a>(path: &str, mut prefixes: impl Iterator<Item = &'a str>) -> Result<bool, String> {
+    let forms = forms(path)?;
+    let begins = |prefix: &str| {
+        let prefix = Prefix(prefix.as_bytes().to_vec());
+        forms.iter().any(|form| prefix.begins_in_any_case(form))
+    };
+    Ok(prefixes.any(begins))
+}
+
 /// The forms in which an origin may read a path, each once.
 fn forms(path: &str) -> Result<Vec<Vec<u8>>, String> {
     let mut forms: Vec<Vec<u8>> = Vec::new();

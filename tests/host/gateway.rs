@@ -269,6 +269,21 @@ fn what_a_dialect_owns_is_never_the_origins() {
     for path in ["/v1/nowhere", "/imanager/nowhere", "/api/v1/services/nowhere/x/y/z", "/plugin/datafor-modeler/api/nowhere"] {
         assert_eq!(isolate.send(&Request::new("GET", path).authorization(&admin())).status, 404, "{path}");
     }
+    for path in [
+        "/%69manager/cloud/web/nodes/server.json",
+        "//imanager/cloud/web/nodes/server",
+        "/x/..%2fv1/users",
+        "/V1/users",
+        "/v1;x/users",
+        "/%2576%2531",
+    ] {
+        assert_eq!(
+            isolate.send(&Request::new("POST", path).authorization(&admin())).status,
+            404,
+            "{path}, whatever the origin takes it for"
+        );
+    }
+    assert!(world.passed.borrow().is_empty());
     for path in ["/", "/v1x", "/imanagerx", "/api/v1/other", "/healthy"] {
         passed(&isolate, &Request::new("GET", path).authorization(&admin()));
     }
