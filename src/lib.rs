@@ -1,7 +1,7 @@
 //! Postern: an authorization gate at the edge.
 //!
-//! One Cloudflare Worker registers token apps, verifies their tokens, issues opaque tokens and keeps an audit trail, with its state in
-//! D1 (the truth) and KV (a copy for bad days). The map, from the outside in:
+//! One Cloudflare Worker registers token apps, verifies their tokens, issues opaque tokens, keeps grants, answers permission checks and stands
+//! in front of an application, with its state in D1 (the truth) and KV (a copy for bad days). The map, from the outside in:
 //!
 //! * `edge` (wasm only): the Worker itself; the only place that names `worker`.
 //! * [`api`]: the HTTP dialects, side by side, on plain types.
@@ -10,7 +10,7 @@
 //! * [`domain`]: values and decisions, without I/O.
 //! * [`ports`] and [`error`]: what all of them share.
 //!
-//! Arrows never turn back, and dialects never import each other; `tests/layers.rs` holds the rules.
+//! Arrows never turn back, and dialects never import each other; `tests/host/layers.rs` holds the rules.
 
 pub mod actions;
 pub mod api;

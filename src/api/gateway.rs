@@ -95,7 +95,6 @@ async fn refuse_unmet(cx: &Cx, caller: &Caller, demand: Demand) -> Result<()> {
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
 fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Caller, &Credential)>) -> Forward {
     let credential = proven.map(|(_, credential)| credential);
-    let upgrade = is_upgrade(request);
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
     let mut headers = passed_headers(cx, origin, request, credential);
@@ -107,7 +106,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Cal
     headers.push(("x-forwarded-host".to_owned(), host.to_owned()));
     headers.push(("x-forwarded-proto".to_owned(), scheme.to_owned()));
     headers.push(("x-request-id".to_owned(), cx.request_id.clone()));
-    if upgrade {
+    if is_upgrade(request) {
         headers.push(("upgrade".to_owned(), "websocket".to_owned()));
     }
     let identity = proven.map(|(caller, _)| identity::headers(caller)).unwrap_or_default();
@@ -115,7 +114,6 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Cal
     Forward {
         url: format!("{}{}{question_mark}{query}", origin.url, request.path()),
         headers,
-        upgrade,
         timeout_s: origin.timeout_s,
         answer_headers: Vec::new(),
     }

@@ -44,11 +44,9 @@ pub struct Forward {
     pub url: String,
     /// All headers; but for `Host`, which follows from the URL.
     pub headers: Vec<(String, String)>,
-    /// Whether it asks for another protocol, as a WebSocket does.
-    pub upgrade: bool,
     /// For how many seconds the origin may show no sign of life before it answers.
     pub timeout_s: i64,
-    /// What the answer gets on its way back.
+    /// What the answer gets on its way back, in place of what the origin says; `vary` beside it.
     pub answer_headers: Vec<(&'static str, String)>,
 }
 

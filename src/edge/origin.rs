@@ -62,7 +62,8 @@ fn back(origin: Response, forward: &Forward) -> Result<Response> {
         }
     }
     for (name, value) in &forward.answer_headers {
-        headers.set(name, value).map_err(|error| fault(&error))?;
+        let put = if *name == "vary" { headers.append(name, value) } else { headers.set(name, value) };
+        put.map_err(|error| fault(&error))?;
     }
     let init = ResponseInit::new();
     init.set_status(status);

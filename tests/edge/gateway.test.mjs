@@ -115,6 +115,7 @@ test("method, body, status and headers pass as they are; redirects are not follo
       "/redirect": () => response.writeHead(302, { location: "http://elsewhere.example/" }).end(),
       "/cookies": () => response.writeHead(200, { "set-cookie": ["a=1; Path=/", "b=2"], "cache-control": "max-age=60" }).end("ok"),
       "/gzip": () => response.writeHead(200, { "content-encoding": "gzip", "content-length": zipped.length }).end(zipped),
+      "/varies": () => response.writeHead(200, { vary: "accept-encoding", "access-control-allow-origin": "*" }).end("ok"),
       "/empty": () => response.writeHead(204).end(),
       "/unchanged": () => response.writeHead(304, { etag: '"1"' }).end(),
       "/teapot": () => response.writeHead(418, "I am a teapot", { "content-type": "text/plain" }).end("short and stout"),
@@ -127,7 +128,7 @@ test("method, body, status and headers pass as they are; redirects are not follo
       (answers[request.url] ?? echo)();
     });
   });
-  const postern = await inFrontOf(test, origin);
+  const postern = await inFrontOf(test, origin, { CORS_ORIGINS: "https://app.example.com" });
   const get = (path, more = {}) => postern.send({ path, ...more, headers: { ...bearer(), ...more.headers } });
 
   assert.equal(expectStatus(await get("/redirect"), 302).headers.location, "http://elsewhere.example/");
@@ -139,6 +140,8 @@ test("method, body, status and headers pass as they are; redirects are not follo
   for await (const chunk of raw) chunks.push(chunk);
   assert.equal(raw.headers["content-encoding"], "gzip");
   assert.equal(gunzipSync(Buffer.concat(chunks)).length, 10_000);
+  const varies = expectStatus(await get("/varies", { headers: { origin: "https://app.example.com" } }), 200).headers;
+  assert.deepEqual([varies.vary, varies["access-control-allow-origin"]], ["accept-encoding, origin", "https://app.example.com"]);
   assert.equal(expectStatus(await get("/empty"), 204).text, "");
   assert.equal(expectStatus(await get("/unchanged"), 304).headers.etag, '"1"');
   assert.equal(expectStatus(await get("/teapot"), 418).text, "short and stout");
