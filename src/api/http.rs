@@ -1,5 +1,7 @@
 //! HTTP on plain types. What comes from outside is read when asked for: each reading of a header crosses from wasm to JavaScript.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::error::Error;
@@ -23,7 +25,7 @@ pub trait Inbound {
     /// All headers, each name once and in lower case.
     fn headers(&self) -> Vec<(String, String)>;
     /// A header's value; the values of a header that was sent twice are joined by a comma.
-    fn header(&self, name: &str) -> Option<String>;
+    fn header(&self, name: &'static str) -> Option<String>;
     /// The body; `TooLarge` where it is longer than [`MAX_BODY_BYTES`].
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>>;
 }
@@ -47,8 +49,11 @@ pub struct Forward {
     /// For how many seconds the origin may show no sign of life before it answers.
     pub timeout_s: i64,
     /// What the answer gets on its way back, in place of what the origin says; `vary` beside it.
-    pub answer_headers: Vec<(&'static str, String)>,
+    pub answer_headers: Vec<Header>,
 }
+
+/// A header of an answer: its name in lower case, and its value. A value that is the same in every answer of its kind is borrowed.
+pub type Header = (&'static str, Cow<'static, str>);
 
 /// The further pages of a long body, made one by one as they are asked for; `None` is the end.
 pub type Pages = Box<dyn FnMut() -> LocalFuture<'static, Option<Result<String, Error>>>>;
@@ -57,8 +62,8 @@ pub type Pages = Box<dyn FnMut() -> LocalFuture<'static, Option<Result<String, E
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(&'static str, String)>,
+    /// Each name once.
+    pub headers: Vec<Header>,
     /// The body, or its beginning.
     pub body: String,
     /// What follows, where the body is too long to be held.
@@ -84,8 +89,8 @@ impl Response {
 
     /// An answer of another content type.
     #[must_use]
-    pub fn text(status: u16, content_type: &str, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into(), pages: None }
+    pub fn text(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body: body.into(), pages: None }
     }
 
     /// An answer without a body.
@@ -103,7 +108,7 @@ impl Response {
 
     /// Adds a header.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -111,7 +116,7 @@ impl Response {
     /// A header's value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_ref())
     }
 }
 

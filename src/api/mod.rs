@@ -31,7 +31,7 @@ use crate::domain::user::UserType;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 
-use http::{Handled, Inbound, MAX_URL_BYTES, Response};
+use http::{Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use query::Query;
 use route::{Access, Call, Dialect, Found, Route};
 
@@ -61,7 +61,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     match answer(cx, dialect, request).await {
         Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
         Ok(Handled::Passed(mut forward)) => {
-            forward.answer_headers.push(("x-request-id", cx.request_id.clone()));
+            forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors_headers(cx, request));
             Handled::Passed(forward)
         }
@@ -232,14 +232,14 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
 }
 
 /// What lets a page of an allowed origin read the answer.
-fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<(&'static str, String)> {
+fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
     let Some(origin) = allowed_origin(cx, request) else { return Vec::new() };
-    let exposed = "x-request-id, x-postern-bookmark, retry-after".to_owned();
-    vec![("access-control-allow-origin", origin), ("access-control-expose-headers", exposed), ("vary", "origin".to_owned())]
+    let exposed = "x-request-id, x-postern-bookmark, retry-after".into();
+    vec![("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed), ("vary", "origin".into())]
 }
 
 fn with_standard_headers(response: Response, request_id: &str) -> Response {
-    response.with("x-request-id", request_id).with("cache-control", "no-store").with("x-content-type-options", "nosniff")
+    response.with("x-request-id", request_id.to_owned()).with("cache-control", "no-store").with("x-content-type-options", "nosniff")
 }
 
 /// The origin of the page that calls, where `CORS_ORIGINS` lists it.

@@ -26,6 +26,55 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// The members of an object, in order: for few of them, which are read once, a list is cheaper than a map.
+#[derive(Debug)]
+pub struct Members(Vec<(String, Value)>);
+
+impl Members {
+    /// Reads one JSON text that must be an object, as strictly.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let members = reader.deserialize_any(MembersVisitor).map_err(|error| error.to_string())?;
+        reader.end().map_err(|error| error.to_string())?;
+        let mut names: Vec<_> = members.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair.first() == pair.last()) {
+            Some(pair) => Err(format!("duplicate member {pair:?}")),
+            None => Ok(Self(members)),
+        }
+    }
+
+    /// The value of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// All values, in order.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter().map(|(_, value)| value)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let inner = Strict { depth_left: MAX_DEPTH }.deeper()?;
+        let mut list = Vec::with_capacity(8);
+        while let Some(name) = members.next_key()? {
+            list.push((name, members.next_value_seed(inner)?));
+        }
+        Ok(list)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Strict {
     depth_left: usize,
@@ -150,7 +199,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn members_are_read_as_strictly() {
+        let deep = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
+        for wrong in [r#"{"a":1,"b":2,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"x":{"a":1,"a":2}}"#, "{} {}", "[]", "1", "", &deep(MAX_DEPTH)]
+        {
+            assert!(Members::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        let members = Members::parse(br#"{"b":1,"a":{"b":2}}"#).unwrap();
+        assert_eq!((members.get("b"), members.get("c")), (Some(&1.into()), None));
+        assert!(Members::parse(deep(MAX_DEPTH - 1).as_bytes()).is_ok());
+    }
+
     proptest! {
+        #[test]
+        fn members_are_those_of_the_object(text in r#"\{("[ab]{1,2}":([0-9]|"x"|\{"a":1\}),){0,3}"[ab]":[0-9]\}"#) {
+            let (members, object) = (Members::parse(text.as_bytes()), parse_object(text.as_bytes()));
+            prop_assert_eq!(members.is_ok(), object.is_ok());
+            if let (Ok(members), Ok(object)) = (members, object) {
+                prop_assert_eq!(members.0, object.into_iter().collect::<Vec<_>>());
+            }
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&bytes);

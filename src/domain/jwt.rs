@@ -3,13 +3,15 @@
 //! `jwt-compact` does the signatures by shared secrets, a port those by public keys. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
 //! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
 
+use std::cell::{OnceCell, RefCell};
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use serde_json::{Map, Value};
 
 use crate::domain::algorithm::Algorithm;
-use crate::domain::json;
+use crate::domain::json::Members;
 use crate::domain::public_key::{KeyId, PublicKey};
 use crate::domain::secret::{Secret, sha256};
 use crate::domain::signed_tokens::SignedTokens;
@@ -28,14 +30,15 @@ pub struct UnverifiedToken<'a> {
     pub algorithm: Algorithm,
     /// The header's `kid`.
     pub key_id: Option<String>,
-    claims: Map<String, Value>,
+    claims: Members,
     signed_text: &'a str,
     signature: Vec<u8>,
+    digest: OnceCell<[u8; 32]>,
 }
 
 /// Whose signature a token bears, and what it says. Made by [`UnverifiedToken`] only, once it is verified.
 #[derive(Debug)]
-pub struct VerifiedClaims<'a>(&'a Map<String, Value>);
+pub struct VerifiedClaims<'a>(&'a Members);
 
 /// When a token counts.
 #[derive(Debug, Clone, Copy)]
@@ -55,20 +58,10 @@ impl<'a> UnverifiedToken<'a> {
         let (signed_text, signature) = token.rsplit_once('.').ok_or(Denied::Malformed)?;
         let (header, claims) = signed_text.split_once('.').ok_or(Denied::Malformed)?;
         // A fourth or fifth part would stand in one of these, and is no base64url.
-        let header = read_object(header)?;
-        let algorithm = read_algorithm(&header)?;
-        // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
-        if header.contains_key("crit") || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
-            return Err(Denied::Malformed);
-        }
-        let key_id = match header.get("kid") {
-            None => None,
-            Some(Value::String(id)) => Some(id.clone()),
-            Some(_) => return Err(Denied::Malformed),
-        };
+        let Header { algorithm, key_id } = Header::read(header)?;
         let claims = read_object(claims)?;
         let signature = decode(signature)?;
-        Ok(Self { algorithm, key_id, claims, signed_text, signature })
+        Ok(Self { algorithm, key_id, claims, signed_text, signature, digest: OnceCell::new() })
     }
 
     /// Whatever in the claims could be a user name, at most 16: for reading ahead, never for believing.
@@ -131,7 +124,7 @@ impl<'a> UnverifiedToken<'a> {
 
     /// The SHA-256 of all of it: the header names the algorithm, so that no other one is meant.
     fn digest(&self) -> [u8; 32] {
-        sha256(&[self.signed_text.as_bytes(), b".", &self.signature].concat())
+        *self.digest.get_or_init(|| sha256(&[self.signed_text.as_bytes(), b".", &self.signature].concat()))
     }
 }
 
@@ -146,14 +139,48 @@ fn decode(part: &str) -> Result<Vec<u8>, Denied> {
     Base64UrlUnpadded::decode_vec(part).map_err(|_| Denied::Malformed)
 }
 
-fn read_object(part: &str) -> Result<Map<String, Value>, Denied> {
-    json::parse_object(&decode(part)?).map_err(|_| Denied::Malformed)
+fn read_object(part: &str) -> Result<Members, Denied> {
+    Members::parse(&decode(part)?).map_err(|_| Denied::Malformed)
 }
 
-fn read_algorithm(header: &Map<String, Value>) -> Result<Algorithm, Denied> {
-    let name = header.get("alg").and_then(Value::as_str);
-    // Not among them are `none` in every spelling, and whatever else is not registered.
-    name.and_then(Algorithm::from_name).ok_or(Denied::Malformed)
+/// What of a token's header counts.
+#[derive(Debug, Clone)]
+struct Header {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+}
+
+thread_local! {
+    /// The header that was read last, and what it says: an issuer's tokens mostly have the same.
+    static LAST_HEADER: RefCell<(String, Result<Header, Denied>)> = const { RefCell::new((String::new(), Err(Denied::Malformed))) };
+}
+
+impl Header {
+    fn read(text: &str) -> Result<Self, Denied> {
+        LAST_HEADER.with_borrow_mut(|(last, said)| {
+            if last != text {
+                *said = Self::parse(text);
+                text.clone_into(last);
+            }
+            said.clone()
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, Denied> {
+        let header = read_object(text)?;
+        let name = header.get("alg").and_then(Value::as_str);
+        // Not among them are `none` in every spelling, and whatever else is not registered.
+        let algorithm = name.and_then(Algorithm::from_name).ok_or(Denied::Malformed)?;
+        // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
+        if header.get("crit").is_some() || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
+            return Err(Denied::Malformed);
+        }
+        match header.get("kid") {
+            None => Ok(Self { algorithm, key_id: None }),
+            Some(Value::String(id)) => Ok(Self { algorithm, key_id: Some(id.clone()) }),
+            Some(_) => Err(Denied::Malformed),
+        }
+    }
 }
 
 impl VerifiedClaims<'_> {

@@ -1,19 +1,30 @@
 //! A request of the runtime, behind [`Inbound`].
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 
 use futures_util::StreamExt;
 use worker::ByteStream;
-use worker::web_sys::{Headers, Request};
+use worker::js_sys::JsString;
+use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+use worker::web_sys::Request;
 
 use crate::api::http::{Inbound, MAX_BODY_BYTES};
 use crate::error::{Error, Result};
 use crate::ports::LocalFuture;
 
+thread_local! {
+    // The names of headers that are asked for, as JavaScript has them: constants of ours, a few dozen.
+    static NAMES: RefCell<Vec<(&'static str, JsString)>> = const { RefCell::new(Vec::new()) };
+}
+
+#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
+extern "C" {
+    fn header(request: &Request, name: &JsString) -> Option<String>;
+}
+
 /// A request of the runtime. Its URL is read once; headers and the body are read when asked for.
 pub(super) struct WorkerRequest {
     request: Request,
-    headers: OnceCell<Headers>,
     method: String,
     url: String,
     origin_end: usize,
@@ -31,7 +42,7 @@ impl WorkerRequest {
         let rest = url.get(host..).ok_or_else(unreadable)?;
         let origin_end = host + rest.find(['/', '?']).unwrap_or(rest.len());
         let path_end = url.find('?').unwrap_or(url.len());
-        Ok(Self { request, headers: OnceCell::new(), method, url, origin_end, path_end })
+        Ok(Self { request, method, url, origin_end, path_end })
     }
 }
 
@@ -63,8 +74,16 @@ impl Inbound for WorkerRequest {
         worker::Headers(self.request.headers()).entries().collect()
     }
 
-    fn header(&self, name: &str) -> Option<String> {
-        self.headers.get_or_init(|| self.request.headers()).get(name).ok().flatten()
+    fn header(&self, name: &'static str) -> Option<String> {
+        let name = NAMES.with_borrow_mut(|names| {
+            let known = names.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone());
+            known.unwrap_or_else(|| {
+                let text = JsString::from(name);
+                names.push((name, text.clone()));
+                text
+            })
+        });
+        header(&self.request, &name)
     }
 
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>>> {

@@ -9,6 +9,7 @@ mod origin;
 mod signatures;
 mod sql;
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::task::{self, Poll, Waker};
@@ -28,14 +29,29 @@ use crate::domain::opaque_token;
 use crate::domain::time::Millis;
 use crate::domain::trust::Trust;
 use crate::error::Fault;
-use crate::ports::{Cx, Entropy, LocalFuture, Log, Tasks};
+use crate::ports::{Cx, Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
 use inbound::WorkerRequest;
 
 thread_local! {
     // Values only (and `CryptoKey`s, see `signatures`): handles of D1, KV and streams belong to the request that made them.
-    static TRUST: Rc<Trust> = Rc::new(Trust::default());
+    static LASTING: Lasting = Lasting {
+        trust: Rc::new(Trust::default()),
+        signatures: Rc::new(signatures::WebCrypto),
+        issuers: Rc::new(issuers::Web),
+        entropy: Rc::new(Random),
+        log: Rc::new(ConsoleLog),
+    };
     static IDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static CONFIG: OnceCell<Result<Rc<Config>, Vec<String>>> = const { OnceCell::new() };
+}
+
+/// What every request of an isolate has at hand.
+struct Lasting {
+    trust: Rc<Trust>,
+    signatures: Rc<dyn Signatures>,
+    issuers: Rc<dyn Issuers>,
+    entropy: Rc<dyn Entropy>,
+    log: Rc<dyn Log>,
 }
 
 /// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
@@ -105,21 +121,21 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
 }
 
 fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, client_address: Rc<dyn Fn() -> Option<String>>) -> Cx {
-    Cx {
+    LASTING.with(|lasting| Cx {
         sql: Rc::new(sql::D1::new(env.clone())),
         kv: Rc::new(kv::WorkersKv::new(env)),
-        signatures: Rc::new(signatures::WebCrypto),
-        issuers: Rc::new(issuers::Web),
-        entropy: Rc::new(Random),
+        signatures: Rc::clone(&lasting.signatures),
+        issuers: Rc::clone(&lasting.issuers),
+        entropy: Rc::clone(&lasting.entropy),
         tasks,
-        log: Rc::new(ConsoleLog),
-        trust: TRUST.with(Rc::clone),
+        log: Rc::clone(&lasting.log),
+        trust: Rc::clone(&lasting.trust),
         config,
         now: now(),
         client_address,
         request_id,
         must_read: Cell::new(false),
-    }
+    })
 }
 
 fn now() -> Millis {
@@ -127,28 +143,44 @@ fn now() -> Millis {
     Millis(js_sys::Date::now() as i64)
 }
 
-/// The answer as the runtime wants it. Its head goes over as one text, since each crossing costs.
+/// The answer as the runtime wants it, in one text and one crossing: see `crossing.mjs`.
 fn outbound(response: Response) -> web_sys::Response {
-    let mut head = String::with_capacity(256);
+    let (mut text, mut values) = (String::with_capacity(320 + response.body.len()), String::new());
+    text.push_str(&response.status.to_string());
+    text.push('\n');
     for (name, value) in &response.headers {
         // No value of ours has a line break; one that had would say what was not meant.
-        for part in [*name, "\n", value.split('\n').next().unwrap_or_default(), "\n"] {
-            head.push_str(part);
+        let line = value.split('\n').next().unwrap_or_default();
+        let (constant, own) = if matches!(value, Cow::Borrowed(_)) { (line, "") } else { ("", line) };
+        for part in [*name, "\n", constant, "\n"] {
+            text.push_str(part);
+        }
+        if constant.is_empty() {
+            values.push_str(own);
+            values.push('\n');
         }
     }
+    let values_at = text.len();
+    text.push_str(&values);
+    let body_at = values_at + utf16_length(&values);
     match response.pages {
-        Some(pages) => respond_with(response.status, &head, &stream(response.body, pages)),
-        None if matches!(response.status, 204 | 304) => respond_with(response.status, &head, &JsValue::NULL),
-        None => respond(response.status, &head, &response.body),
+        Some(pages) => respond(response.status, &text, values_at, body_at, &stream(response.body, pages)),
+        None if matches!(response.status, 204 | 304) => respond(response.status, &text, values_at, body_at, &JsValue::NULL),
+        None => {
+            text.push_str(&response.body);
+            respond(response.status, &text, values_at, body_at, &JsValue::UNDEFINED)
+        }
     }
 }
 
-#[wasm_bindgen(module = "/src/edge/respond.mjs")]
+/// How long JavaScript takes the text to be.
+fn utf16_length(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
+#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
 extern "C" {
-    /// `head` is names and values, each followed by a line break.
-    fn respond(code: u16, head: &str, body: &str) -> web_sys::Response;
-    #[wasm_bindgen(js_name = respond)]
-    fn respond_with(code: u16, head: &str, body: &JsValue) -> web_sys::Response;
+    fn respond(code: u16, text: &str, values_at: usize, body_at: usize, body: &JsValue) -> web_sys::Response;
 }
 
 /// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.

@@ -324,7 +324,7 @@ fn a_page_of_a_listed_origin_may_call_the_origin_through_the_gateway() {
     assert_eq!((response.status, response.header("access-control-allow-methods")), (204, Some("PUT")));
     refused(&isolate, &preflight("https://evil.example"), 401);
     let forward = passed(&isolate, &from("PUT", "https://app.example.com").authorization(&admin()));
-    assert!(forward.answer_headers.contains(&("access-control-allow-origin", "https://app.example.com".to_owned())));
+    assert!(forward.answer_headers.contains(&("access-control-allow-origin", "https://app.example.com".into())));
     let forward = passed(&isolate, &from("PUT", "https://evil.example").authorization(&admin()));
     assert!(!forward.answer_headers.iter().any(|(name, _)| name.starts_with("access-control")));
 }

@@ -207,7 +207,7 @@ fn check(expect: &Value, response: &Response, names: &BTreeMap<String, String>) 
         matches_text(value, response.header(name).unwrap_or_default()).map_err(|why| format!("header {name}: {why}"))?;
     }
     for (name, value) in expect["headers"].as_object().into_iter().flatten() {
-        let actual = response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        let actual = response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref());
         match (value, actual) {
             (Value::Null, None) => {}
             (Value::Null, Some(actual)) => return Err(format!("header {name} is there: {actual}")),

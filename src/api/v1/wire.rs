@@ -1,5 +1,8 @@
 //! Reading and writing the JSON of `/v1`. `shapes` declares what it looks like.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::actions::authenticate::{Caller, Proof};
@@ -24,37 +27,63 @@ const MAX_LINE_ERRORS: usize = 100;
 /// How many questions one request may ask.
 const MAX_QUESTIONS: usize = 100;
 
-/// What a verification answers.
+/// What a verification answers, written as it stands: this is what Postern does most, and a tree of values in between costs more than the rest.
 pub(super) fn verified(caller: &Caller) -> Response {
-    let user = &caller.user;
-    let profile = &user.profile;
-    let identity = json!({
-        "id": user.id.0, "username": user.username.as_str(), "name": profile.name, "email": profile.email,
-        "type": profile.user_type.name(), "roles": profile.roles,
-    });
-    let body = match &caller.proof {
-        Proof::Jwt { app, expires_at_s } => {
-            json!({ "active": true, "kind": "jwt", "app": app.as_str(), "user": identity, "expiresAt": expires_at_s })
-        }
-        Proof::Session(session) => json!({ "active": true, "kind": "opaque", "user": identity, "expiresAt": session.expires_at.seconds() }),
-        Proof::Password => json!({ "active": true, "kind": "basic", "user": identity, "expiresAt": null }),
+    #[derive(Serialize)]
+    struct Verified<'a> {
+        active: bool,
+        kind: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        app: Option<&'a str>,
+        user: Identity<'a>,
+        #[serde(rename = "expiresAt")]
+        expires_at: Option<i64>,
+    }
+    #[derive(Serialize)]
+    struct Identity<'a> {
+        id: i64,
+        username: &'a str,
+        name: Option<&'a str>,
+        email: Option<&'a str>,
+        #[serde(rename = "type")]
+        user_type: &'a str,
+        roles: &'a [String],
+    }
+    let (kind, app, expires_at) = match &caller.proof {
+        Proof::Jwt { app, expires_at_s } => ("jwt", Some(app.as_str()), Some(*expires_at_s)),
+        Proof::Session(session) => ("opaque", None, Some(session.expires_at.seconds())),
+        Proof::Password => ("basic", None, None),
     };
-    Response::json(200, &body)
+    let User { id, username, profile, .. } = &*caller.user;
+    let Profile { name, email, user_type, roles, .. } = profile;
+    let (name, email) = (name.as_deref(), email.as_deref());
+    let user = Identity { id: id.0, username: username.as_str(), name, email, user_type: user_type.name(), roles };
+    Response::json(200, &Verified { active: true, kind, app, user, expires_at })
 }
 
 /// What a check answers.
 pub(super) fn checked(question: Question, allowed: bool) -> Response {
-    Response::json(200, &checked_item(question, allowed))
+    Response::json(200, &Checked::of(question, allowed))
 }
 
 /// What a batch of checks answers, in the order of the questions.
 pub(super) fn checked_batch(questions: &[Question], answers: &[bool]) -> Response {
-    let items: Vec<_> = questions.iter().zip(answers).map(|(question, allowed)| checked_item(*question, *allowed)).collect();
-    Response::json(200, &json!({ "results": items }))
+    let results: Vec<_> = questions.iter().zip(answers).map(|(question, allowed)| Checked::of(*question, *allowed)).collect();
+    Response::json(200, &BTreeMap::from([("results", results)]))
 }
 
-fn checked_item(question: Question, allowed: bool) -> Value {
-    json!({ "allowed": allowed, "service": question.service_id, "permission": question.permission.name(), "user": question.user_id })
+#[derive(Serialize)]
+struct Checked {
+    allowed: bool,
+    service: i64,
+    permission: &'static str,
+    user: i64,
+}
+
+impl Checked {
+    fn of(Question { service_id, user_id, permission }: Question, allowed: bool) -> Self {
+        Self { allowed, service: service_id, permission: permission.name(), user: user_id }
+    }
 }
 
 /// Reads at most 100 questions; one that names no user is about the caller.

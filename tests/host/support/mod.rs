@@ -240,6 +240,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What was sent under a name, joined.
+    fn values(&self, name: &str) -> Option<String> {
+        let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
     pub fn new(method: &str, url: &str) -> Self {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), ..Self::default() }
@@ -277,14 +283,13 @@ impl Inbound for Request {
         &self.query
     }
 
-    fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
-        (!values.is_empty()).then(|| values.join(", "))
+    fn header(&self, name: &'static str) -> Option<String> {
+        self.values(name)
     }
 
     fn headers(&self) -> Vec<(String, String)> {
         let names: std::collections::BTreeSet<_> = self.headers.iter().map(|(name, _)| name).collect();
-        names.into_iter().filter_map(|name| Some((name.clone(), self.header(name)?))).collect()
+        names.into_iter().filter_map(|name| Some((name.clone(), self.values(name)?))).collect()
     }
 
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>> {

@@ -1,0 +1,52 @@
+// What crosses between wasm and the runtime with every request, in as few native objects as can be: they cost more than the wasm does.
+
+/** How many kinds of answers are kept; there are a few dozen. */
+const MAX_KEPT = 100;
+
+/** By kind: an answer without a body, whose headers the runtime copies from object to object, and the names of those that differ. */
+const kept = new Map();
+
+/** A request's header; undefined where there is none. */
+export function header(request, name) {
+  return request.headers.get(name) ?? undefined;
+}
+
+/**
+ * Makes an answer. The text has three parts. The kind, up to `valuesAt`: the headers, in lines; an empty value is one that differs. The values,
+ * up to `bodyAt`: those that differ, in lines. The body, where none is given.
+ */
+export function respond(status, text, valuesAt, bodyAt, body) {
+  const kind = text.slice(0, valuesAt);
+  const { response, headers, names } = kept.get(kind) ?? keep(status, kind);
+  if (names.length === 1) {
+    headers.set(names[0], text.slice(valuesAt, bodyAt - 1));
+  } else {
+    const values = text.slice(valuesAt, bodyAt).split("\n");
+    for (let index = 0; index < names.length; index += 1) headers.set(names[index], values[index]);
+  }
+  return new Response(body === undefined ? text.slice(bodyAt) : body, response);
+}
+
+function keep(status, kind) {
+  const [, ...lines] = kind.split("\n");
+  const response = new Response(null, { status });
+  const { headers } = response;
+  const names = [];
+  for (let index = 0; index + 1 < lines.length; index += 2) {
+    if (lines[index + 1] === "") names.push(lines[index]);
+    else headers.set(lines[index], lines[index + 1]);
+  }
+  const one = { response, headers, names };
+  // Nobody's cookie is kept.
+  if (!names.includes("set-cookie")) {
+    if (kept.size === MAX_KEPT) kept.clear();
+    kept.set(kind, one);
+  }
+  return one;
+}
+
+/** Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's text. The bytes are copied before this returns. */
+export function verify(subtle, how, key, signature, message, ticket, done) {
+  const failed = (error) => done(ticket, String(error?.message ?? error));
+  subtle.verify(how, key, signature, message).then((right) => done(ticket, right), failed);
+}
