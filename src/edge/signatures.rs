@@ -1,12 +1,15 @@
 //! WebCrypto, behind [`Signatures`]. Imported keys are kept: importing one costs several verifications.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::task::{self, Poll, Waker};
 
 use lru::LruCache;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto};
 use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::domain::algorithm::Algorithm;
@@ -41,16 +44,85 @@ impl Signatures for WebCrypto {
     ) -> LocalFuture<'a, Result<bool, Fault>> {
         Box::pin(async move {
             let Imported { key, verifying } = imported(algorithm, key).await?;
-            // Copies: memory of the wasm may grow, and so move, while JavaScript reads.
-            let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
-            let promise = subtle()?.verify_with_object_and_buffer_source_and_buffer_source(&verifying, &key, &signature, &message);
-            let answer = JsFuture::from(promise.map_err(fault)?).await.map_err(fault)?;
-            Ok(answer.is_truthy())
+            let subtle = subtle()?;
+            Check::begin(|ticket, done| verify(&subtle, &verifying, &key, signature, message, ticket, done))?.await
         })
     }
 
     fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move { imported(algorithm, key).await.map(drop) })
+    }
+}
+
+#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn verify(
+        subtle: &SubtleCrypto,
+        how: &Object,
+        key: &CryptoKey,
+        signature: &[u8],
+        message: &[u8],
+        ticket: u32,
+        done: &JsValue,
+    ) -> Result<(), JsValue>;
+}
+
+/// A check that WebCrypto makes. One function is told of them all: `JsFuture` would make two for each, and have them collected.
+struct Check {
+    ticket: u32,
+}
+
+/// What is known of a check, and who waits for it.
+type Progress = (Option<Result<bool, Fault>>, Option<Waker>);
+
+thread_local! {
+    static TICKETS: Cell<u32> = const { Cell::new(0) };
+    static CHECKS: RefCell<HashMap<u32, Progress>> = RefCell::new(HashMap::new());
+    static DONE: JsValue = Closure::<dyn Fn(u32, JsValue)>::new(|ticket, answer: JsValue| {
+        let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
+        let waiting = CHECKS.with_borrow_mut(|checks| {
+            let (outcome, waker) = checks.get_mut(&ticket)?;
+            *outcome = Some(said);
+            waker.take()
+        });
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }).into_js_value();
+}
+
+impl Check {
+    fn begin(verify: impl FnOnce(u32, &JsValue) -> Result<(), JsValue>) -> Result<Self, Fault> {
+        let ticket = TICKETS.get();
+        TICKETS.set(ticket.wrapping_add(1));
+        CHECKS.with_borrow_mut(|checks| checks.insert(ticket, (None, None)));
+        let check = Self { ticket };
+        DONE.with(|done| verify(ticket, done)).map_err(fault)?;
+        Ok(check)
+    }
+}
+
+impl Future for Check {
+    type Output = Result<bool, Fault>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        CHECKS.with_borrow_mut(|checks| {
+            let Some((outcome, waker)) = checks.get_mut(&self.ticket) else {
+                return Poll::Ready(Err(Fault::new("a check of a signature was asked for twice")));
+            };
+            if let Some(outcome) = outcome.take() {
+                return Poll::Ready(outcome);
+            }
+            *waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        CHECKS.with_borrow_mut(|checks| checks.remove(&self.ticket));
     }
 }
 
