@@ -7,8 +7,9 @@ import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/e
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
 import { sizes, userId, write } from "../tests/scale/directory.mjs";
 import { transfer } from "../tests/scale/support.mjs";
-import { requests } from "./load.mjs";
+import { median, requests, used } from "./load.mjs";
 import { copyOf, folder, peer, postern } from "./subjects.mjs";
+import { figure, markdown } from "./table.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 const DISTINCT = 10_000;
@@ -19,6 +20,10 @@ const claimsOf = (username, more = {}) => ({ loginname: username, name: "Alice",
 const hs256 = (username, more, secret = SECRET) => sign(secret, claimsOf(username, more));
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 const many = (count, make) => Array.from({ length: count }, (_, index) => make(index));
+
+/** What a proxy asks about a page whose URL carries a token. */
+const forwarded = (tokens, parameter) =>
+  requests(tokens.map((token) => ({ path: "/v1/forward-auth", headers: { "x-forwarded-uri": `/some/page?${parameter}=${token}` } })));
 
 /** Users enough that their records are looked up, and few enough that the isolate remembers all. */
 const userOf = (index) => `user-${index % 1000}`;
@@ -65,10 +70,11 @@ export async function hs256Verification() {
       { name: "HS256, one token", subjects: both([one]), claims: aimed("one token") },
       { name: "HS256, 10,000 tokens", subjects: both(distinct), claims: aimed("10,000 tokens") },
       {
-        name: "HS256 at forward-auth, one token",
+        name: "HS256 at forward-auth",
         subjects: [
           { subject: empty, requests: to("/", [one]) },
-          { subject: own, requests: requests([{ path: "/v1/forward-auth", headers: { "x-forwarded-uri": `/some/page?token=${one}` } }]) },
+          { subject: own, label: "one token", requests: forwarded([one], "token") },
+          { subject: own, label: "10,000 tokens", requests: forwarded(distinct, "token") },
         ],
       },
       {
@@ -78,6 +84,42 @@ export async function hs256Verification() {
       },
     ],
   };
+}
+
+/** How many cold starts are measured of each subject. */
+const STARTS = 7;
+
+export async function coldStart() {
+  const state = folder();
+  const bindings = deployment();
+  const first = await postern({ state, bindings });
+  await registerApp(first, { secret: SECRET });
+  const headers = bearer(hs256("user-1"));
+  expectStatus(await first.send({ path: "/v1/verify", headers }), 200);
+  await first.stop();
+  const subjects = [
+    ["an empty Worker", "/", () => peer("an empty Worker", "empty")],
+    ["Postern", "/v1/verify", () => postern({ state, bindings, migrate: false })],
+    ["Hono + jose", "/verify/HS256", () => peer("Hono + jose", "hono_jose", { HS256: SECRET })],
+  ];
+  const started = async (path, start) => {
+    const subject = await start();
+    expectStatus(await subject.send({ path, headers }), 200);
+    const times = { wall: performance.now() - subject.startedAt, cpu: used(subject.pid) * 1e3 };
+    await subject.stop();
+    return times;
+  };
+  const table = async () => {
+    const times = subjects.map(() => []);
+    for (let round = 0; round <= STARTS; round += 1) {
+      for (const [index, [, path, start]] of subjects.entries()) times[index].push(await started(path, start));
+    }
+    const of = (index, key) => figure(median(times[index].slice(1).map((one) => one[key])));
+    return markdown(["subject", "ms to the first answer", "CPU ms until then"], subjects.map(([label], index) => [label, of(index, "wall"), of(index, "cpu")]));
+  };
+  const about =
+    "From the start of the process to the first verification, of which Postern's is the only one that asks D1. Miniflare's own start and its Workers for D1 and KV are in it, for all alike.";
+  return { end: async () => {}, cases: [{ name: "Cold start", about, table }] };
 }
 
 /** How an issuer of each algorithm makes its keys and signs, by node:crypto. */
@@ -124,6 +166,14 @@ export async function publicKeys() {
         about: "Each again only after more others than Postern remembers.",
         subjects: both(distinct),
         claims: (rows) => [{ what: `${alg}, 30,000 tokens: Postern of Hono + jose`, value: of(rows, "Postern") / of(rows, "Hono + jose"), bound: 1 }],
+      },
+      {
+        name: `${alg} at forward-auth`,
+        subjects: [
+          { subject: empty, requests: to("/", [one]) },
+          { subject: own, label: "one token", requests: forwarded([one], alg) },
+          { subject: own, label: "30,000 tokens", requests: forwarded(distinct, alg) },
+        ],
       },
     );
   }

@@ -11,7 +11,7 @@ const TICKS = Number(execFileSync("getconf", ["CLK_TCK"]));
 const run = promisify(execFile);
 
 /** Seconds of processor time that the process has used. */
-function used(pid) {
+export function used(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

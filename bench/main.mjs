@@ -4,13 +4,14 @@
 // time a request is the whole workerd process's, so that its HTTP is in it for all alike. ONLY=words runs the cases whose names contain one.
 
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { top } from "../tests/edge/support/workerd.mjs";
 import * as cases from "./cases.mjs";
 import { measure, median } from "./load.mjs";
+import { figure, markdown } from "./table.mjs";
 import { end } from "./subjects.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS || 5);
@@ -18,7 +19,6 @@ const SECONDS = Number(process.env.SECONDS || 3);
 const CONNECTIONS = 16;
 const only = (process.env.ONLY || "").split(",").filter(Boolean);
 
-const figure = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 /** Runs a case, and answers its rows, the first of which is what the others are compared with. */
 async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connections = CONNECTIONS }) {
@@ -45,9 +45,8 @@ async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connect
 
 function table(rows) {
   const [{ micros: floor }] = rows;
-  const cells = rows.map(({ label, micros, rate, p50, p99 }) => [label, figure(micros), figure(rate), figure(p50), figure(p99), (micros / floor).toFixed(2)]);
-  const head = ["subject", "CPU µs a request", "requests/s", "p50 µs", "p99 µs", "CPU, of the first"];
-  return [head, head.map(() => "---"), ...cells].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const lines = rows.map(({ label, micros, rate, p50, p99 }) => [label, figure(micros), figure(rate), figure(p50), figure(p99), (micros / floor).toFixed(2)]);
+  return markdown(["subject", "CPU µs a request", "requests/s", "p50 µs", "p99 µs", "CPU, of the first"], lines);
 }
 
 function machine() {
@@ -67,8 +66,8 @@ try {
     if (only.length > 0 && !only.some((word) => prepare.name.includes(word))) continue;
     const prepared = await prepare();
     for (const one of prepared.cases) {
-      const rows = await run(one);
-      const text = `### ${one.name}\n\n${one.about ? `${one.about}\n\n` : ""}${table(rows)}\n`;
+      const rows = one.table ? [] : await run(one);
+      const text = `### ${one.name}\n\n${one.about ? `${one.about}\n\n` : ""}${one.table ? await one.table() : table(rows)}\n`;
       console.log(`\n${text}`);
       parts.push(text);
       for (const { what, value, bound } of one.claims?.(rows) ?? []) claims.push({ what, value, bound });
@@ -84,5 +83,8 @@ const bounds = `| what | measured | at most | holds |\n| --- | --- | --- | --- |
 console.log(`\n### What is aimed at\n\n${bounds}`);
 if (only.length === 0) {
   const about = "Written by `make bench`: do not edit. The notes on these figures are in `NOTES.md`.";
-  writeFileSync(join(top, "bench/RESULTS.md"), `# Results\n\n${about}\n\n${machine()}\n\n## What is aimed at\n\n${bounds}\n\n## Figures\n\n${parts.join("\n")}`);
+  const profile = join(top, ".build/bench/profile.md");
+  const time = existsSync(profile) ? readFileSync(profile, "utf8") : "Not measured: it takes `perf`.\n";
+  const sections = [`## What is aimed at\n\n${bounds}\n`, `## Where the time goes\n\n${time}`, `## Figures\n\n${parts.join("\n")}`];
+  writeFileSync(join(top, "bench/RESULTS.md"), `# Results\n\n${about}\n\n${machine()}\n\n${sections.join("\n")}`);
 }

@@ -31,7 +31,7 @@ async function start(name, one, { state, migrate = true } = {}) {
     running.delete(workerd);
     await workerd.stop();
   };
-  return { name, pid: workerd.pid, ...workerd.isolates[0], stop };
+  return { name, pid: workerd.pid, startedAt: workerd.startedAt, ...workerd.isolates[0], stop };
 }
 
 /** Postern on a state of its own, or on one that is there. */

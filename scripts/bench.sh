@@ -24,4 +24,11 @@ for peer in bench/peers/*.mjs; do
   node_modules/.bin/esbuild "$peer" --bundle --format=esm --platform=browser --conditions=worker,browser --minify --log-level=warning \
     --outfile=".build/bench/$(basename "$peer")"
 done
+rm -f .build/bench/profile.md
+if ! has perf; then
+  say 'no perf here (Debian: apt-get install linux-perf): the results will not say where the time goes'
+elif [[ -z ${ONLY:-} || $ONLY == *profile* ]]; then
+  say 'looking where the time goes'
+  node bench/profile.mjs
+fi
 exec node bench/main.mjs

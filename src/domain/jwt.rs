@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::json::Members;
 use crate::domain::public_key::{KeyId, PublicKey};
-use crate::domain::secret::{Secret, sha256};
+use crate::domain::secret::{Secret, sha256_of};
 use crate::domain::signed_tokens::SignedTokens;
 use crate::domain::time::Millis;
 use crate::domain::user::Username;
@@ -124,7 +124,7 @@ impl<'a> UnverifiedToken<'a> {
 
     /// The SHA-256 of all of it: the header names the algorithm, so that no other one is meant.
     fn digest(&self) -> [u8; 32] {
-        *self.digest.get_or_init(|| sha256(&[self.signed_text.as_bytes(), b".", &self.signature].concat()))
+        *self.digest.get_or_init(|| sha256_of(&[self.signed_text.as_bytes(), b".", &self.signature]))
     }
 }
 

@@ -124,6 +124,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// SHA-256 of the parts, one after the other.
+#[must_use]
+pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
+    parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
+}
+
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! WebCrypto, behind [`Signatures`]. Imported keys are kept: importing one costs several verifications.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::{self, Poll, Waker};
@@ -78,7 +78,7 @@ type Progress = (Option<Result<bool, Fault>>, Option<Waker>);
 
 thread_local! {
     static TICKETS: Cell<u32> = const { Cell::new(0) };
-    static CHECKS: RefCell<HashMap<u32, Progress>> = RefCell::new(HashMap::new());
+    static CHECKS: RefCell<BTreeMap<u32, Progress>> = const { RefCell::new(BTreeMap::new()) };
     static DONE: JsValue = Closure::<dyn Fn(u32, JsValue)>::new(|ticket, answer: JsValue| {
         let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
         let waiting = CHECKS.with_borrow_mut(|checks| {

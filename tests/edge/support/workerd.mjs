@@ -17,6 +17,8 @@ export const top = fileURLToPath(new URL("../../../", import.meta.url));
 export const ADMIN_PASSWORD = "correct horse admin";
 
 const ENTRIES = {
+  /** What is deployed, behind an entry that counts crossings from wasm to JavaScript. */
+  crossings: { root: top, main: "tests/edge/support/crossings-entry.mjs", more: ["tests/edge/support/counted-imports.mjs"], build: "scripts/build.sh" },
   /** What is deployed. */
   shipped: { root: top, main: "src/edge/entry.mjs", build: "scripts/build.sh" },
   /** The same, where `/panic` panics. */
@@ -35,7 +37,7 @@ function loadMiniflare() {
   const started = [];
   childProcess.spawn = (command, ...rest) => {
     const child = spawn(command, ...rest);
-    if (String(command).includes("workerd")) started.push(child);
+    if (String(command).includes("workerd")) started.push(Object.assign(child, { startedAt: performance.now() }));
     return child;
   };
   const { Miniflare, Response } = require("miniflare");
@@ -45,8 +47,8 @@ function loadMiniflare() {
 // Once, with one message, and not in each test.
 modulesOf(ENTRIES.shipped);
 
-function modulesOf({ root, main, build }) {
-  const files = [main, "src/edge/entry.mjs", "build/index.js", "build/index_bg.wasm"];
+function modulesOf({ root, main, more = [], build }) {
+  const files = [main, ...more, "src/edge/entry.mjs", "build/index.js", "build/index_bg.wasm"];
   const modules = [...new Set(files)].map((file) => {
     const path = join(root, file);
     if (!existsSync(path)) throw new Error(`${path} is missing: run ${build} first`);
@@ -140,7 +142,7 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
       await gone;
       await stop();
     };
-    return { url, isolates: running, pid: child.pid, stop, kill };
+    return { url, isolates: running, pid: child.pid, startedAt: child.startedAt, stop, kill };
   } catch (error) {
     await stop().catch(() => {});
     throw new Error(`workerd did not start: ${output}`, { cause: error });

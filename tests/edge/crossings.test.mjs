@@ -1,0 +1,24 @@
+// How often a warm request crosses from wasm to JavaScript: each crossing costs, and makes objects that cost more.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nowInSeconds, registerApp, sign } from "./support/client.mjs";
+import { startPostern } from "./support/workerd.mjs";
+
+const SECRET = "a shared secret of thirty-two b!";
+
+/** What each import is for, by the stable part of its name. */
+const named = (crossings) => Object.fromEntries(Object.entries(crossings).map(([name, count]) => [name.replace(/^__wbg_|_[0-9a-f]{16}$/g, ""), count]));
+
+test("a warm verification and a warm check read the request, the clock and two headers, and answer", async (t) => {
+  const postern = await startPostern(t, { entry: "crossings" });
+  await registerApp(postern, { secret: SECRET });
+  const headers = { authorization: `Bearer ${sign(SECRET, { loginname: "alice", exp: nowInSeconds() + 600 })}` };
+  for (const path of ["/v1/verify", "/v1/check?service=1&permission=VIEW"]) {
+    for (let warm = 0; warm < 3; warm += 1) assert.equal((await postern.send({ path, headers })).status, 200);
+    await postern.send({ path: "/testing" });
+    assert.equal((await postern.send({ path, headers })).status, 200);
+    const { json } = await postern.send({ path: "/testing" });
+    assert.deepEqual(named(json), { method: 1, url: 1, now: 1, header: 2, respond: 1 }, path);
+  }
+});

@@ -1,0 +1,14 @@
+// The Worker behind an entry that only tests and benchmarks know: GET /testing answers its crossings since it was last asked.
+
+import { take } from "./counted-imports.mjs";
+import postern from "../../../src/edge/entry.mjs";
+
+export default {
+  fetch(request, env, ctx) {
+    return new URL(request.url).pathname === "/testing" ? Response.json(take()) : postern.fetch(request, env, ctx);
+  },
+
+  scheduled(event, env, ctx) {
+    return postern.scheduled(event, env, ctx);
+  },
+};
