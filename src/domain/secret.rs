@@ -57,31 +57,31 @@ impl fmt::Debug for Secret {
 }
 
 /// A token as its bearer sends it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PlainToken(Secret);
+#[derive(Clone)]
+pub struct PlainToken(Zeroizing<String>);
 
 impl PlainToken {
     /// Takes the text over.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Secret::new(text.into()))
+        Self(Zeroizing::new(text.into()))
     }
 
     /// The text, for parsing and for the answer that issues it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose_text().unwrap_or_default()
+        &self.0
     }
 
     /// What is stored and compared.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
-        HashedToken(sha256(self.0.expose()))
+        HashedToken(sha256(self.0.as_bytes()))
     }
 
     /// What is stored and compared of a cookie: another digest, so that a cookie's value is never taken for a token, or the other way round.
     #[must_use]
     pub fn hashed_as_cookie(&self) -> HashedToken {
-        HashedToken(sha256(&[b"cookie:".as_slice(), self.0.expose()].concat()))
+        HashedToken(sha256_of(&[b"cookie:", self.0.as_bytes()]))
     }
 }
 
