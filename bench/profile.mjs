@@ -3,17 +3,20 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import Module from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+
+/** A map of what was compiled, in /tmp where `perf` looks for it, and no log beside it. */
+const FLAGS = ["--perf-basic-prof", "--no-logfile-per-isolate", "--logfile=/dev/null"];
 
 /** Miniflare has no option for V8's flags, and workerd takes them from its configuration only. */
 const load = Module._extensions[".js"];
 Module._extensions[".js"] = (module, file) => {
   if (!file.endsWith("miniflare/dist/src/index.js")) return load(module, file);
   const begin = "function serializeConfig(config) {";
-  module._compile(readFileSync(file, "utf8").replace(begin, `${begin} config.v8Flags = ["--perf-basic-prof"];`), file);
+  module._compile(readFileSync(file, "utf8").replace(begin, `${begin} config.v8Flags = ${JSON.stringify(FLAGS)};`), file);
 };
 
 const { nowInSeconds, registerApp, sign } = await import("../tests/edge/support/client.mjs");
@@ -53,6 +56,7 @@ async function profile(subject, path) {
   await ended;
   const report = ["report", "-i", file, "--no-children", "-F", "sample,dso,symbol", "-t", "\t", "--stdio"];
   const text = execFileSync("perf", report, { stdio: ["ignore", "pipe", "ignore"], maxBuffer: 1 << 28 }).toString();
+  rmSync(`/tmp/perf-${subject.pid}.map`, { force: true });
   const parts = Object.fromEntries(PARTS.map((name) => [name, 0]));
   const functions = new Map();
   for (const line of text.split("\n")) {
