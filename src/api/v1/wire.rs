@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::actions::authenticate::{Caller, Proof};
 use crate::actions::health::Health;
@@ -249,9 +249,7 @@ pub(super) fn imported(count: usize) -> Response {
 pub(super) fn import_refused(errors: &[LineError]) -> Response {
     let detail = format!("{} lines are wrong, nothing was written", errors.len());
     let error = |error: &LineError| json!({ "line": error.line, "field": error.field, "why": error.why });
-    let mut body = problem_body(400, &detail);
-    body.insert("errors".to_owned(), errors.iter().take(MAX_LINE_ERRORS).map(error).collect());
-    problem_response(400, &body)
+    problem_with(400, &detail, Some(("errors", errors.iter().take(MAX_LINE_ERRORS).map(error).collect::<Vec<_>>())))
 }
 
 /// A service.
@@ -366,14 +364,21 @@ pub(super) fn name(fields: &Fields) -> Result<Text> {
 
 /// A problem (RFC 9457).
 pub(super) fn problem(status: u16, detail: &str, member: Option<(&str, &str)>) -> Response {
-    let mut body = problem_body(status, detail);
-    if let Some((name, value)) = member {
-        body.insert(name.to_owned(), json!(value));
-    }
-    problem_response(status, &body)
+    problem_with(status, detail, member)
 }
 
-fn problem_body(status: u16, detail: &str) -> Map<String, Value> {
+/// A problem with a member of its own, written as it stands, so that a refusal costs no more than an answer.
+fn problem_with(status: u16, detail: &str, member: Option<(&str, impl Serialize)>) -> Response {
+    #[derive(Serialize)]
+    struct Problem<'a, Member: Serialize> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        title: &'a str,
+        status: u16,
+        detail: &'a str,
+        #[serde(flatten)]
+        member: BTreeMap<&'a str, Member>,
+    }
     let title = match status {
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -390,10 +395,6 @@ fn problem_body(status: u16, detail: &str) -> Map<String, Value> {
         504 => "Gateway Timeout",
         _ => "Internal Server Error",
     };
-    let members = [("type", json!("about:blank")), ("title", json!(title)), ("status", json!(status)), ("detail", json!(detail))];
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn problem_response(status: u16, body: &Map<String, Value>) -> Response {
-    Response::text(status, "application/problem+json", Value::Object(body.clone()).to_string())
+    let problem = Problem { kind: "about:blank", title, status, detail, member: member.into_iter().collect() };
+    Response::text(status, "application/problem+json", serde_json::to_string(&problem).unwrap_or_default())
 }
