@@ -27,7 +27,9 @@ export function respond(status, text, valuesAt, bodyAt, body) {
   return new Response(body === undefined ? text.slice(bodyAt) : body, response);
 }
 
-function keep(status, kind) {
+function keep(status, part) {
+  // A text of its own: a part of one keeps the whole alive, and so somebody's answer.
+  const kind = part.split("\n").join("\n");
   const [, ...lines] = kind.split("\n");
   const response = new Response(null, { status });
   const { headers } = response;
