@@ -19,7 +19,7 @@ stamp=.build/${1:-worker}.stamp
 
 up_to_date() {
   [ -f "$stamp" ] && [ -f "$out/index_bg.wasm" ] &&
-    [ -z "$(find src Cargo.toml Cargo.lock "$env_file" scripts/build.sh -newer "$stamp" ! -name '*.mjs' -print -quit)" ]
+    [ -z "$(find src Cargo.toml Cargo.lock "$env_file" scripts/build.sh -newer "$stamp" ! -name entry.mjs -print -quit)" ]
 }
 
 if ! up_to_date; then
