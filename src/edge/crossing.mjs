@@ -12,26 +12,22 @@ export function header(request, name) {
 }
 
 /**
- * Makes an answer. The text has three parts. The kind, up to `valuesAt`: the headers, in lines; an empty value is one that differs. The values,
- * up to `bodyAt`: those that differ, in lines. The body, where none is given.
+ * Makes an answer of a text that has three parts, in lines. Up to `valuesAt` its kind: the status, and name and value of each header, where the
+ * value is empty if it differs from answer to answer. Up to `bodyAt` the values that differ. Then the body, unless one is given.
  */
-export function respond(status, text, valuesAt, bodyAt, body) {
+export function respond(text, valuesAt, bodyAt, body) {
   const kind = text.slice(0, valuesAt);
-  const { response, headers, names } = kept.get(kind) ?? keep(status, kind);
-  if (names.length === 1) {
-    headers.set(names[0], text.slice(valuesAt, bodyAt - 1));
-  } else {
-    const values = text.slice(valuesAt, bodyAt).split("\n");
-    for (let index = 0; index < names.length; index += 1) headers.set(names[index], values[index]);
-  }
+  const { response, headers, names } = kept.get(kind) ?? keep(kind);
+  const values = names.length === 1 ? [text.slice(valuesAt, bodyAt - 1)] : text.slice(valuesAt, bodyAt).split("\n");
+  for (let index = 0; index < names.length; index += 1) headers.set(names[index], values[index]);
   return new Response(body === undefined ? text.slice(bodyAt) : body, response);
 }
 
-function keep(status, part) {
+function keep(part) {
   // A text of its own: a part of one keeps the whole alive, and so somebody's answer.
   const kind = part.split("\n").join("\n");
-  const [, ...lines] = kind.split("\n");
-  const response = new Response(null, { status });
+  const [status, ...lines] = kind.split("\n");
+  const response = new Response(null, { status: Number(status) });
   const { headers } = response;
   const names = [];
   for (let index = 0; index + 1 < lines.length; index += 2) {

@@ -143,33 +143,31 @@ fn now() -> Millis {
     Millis(js_sys::Date::now() as i64)
 }
 
-/// The answer as the runtime wants it, in one text and one crossing: see `crossing.mjs`.
+/// The answer as the runtime wants it, in one text and one crossing; `crossing.mjs` says how the text is made.
 fn outbound(response: Response) -> web_sys::Response {
-    let (mut text, mut values) = (String::with_capacity(320 + response.body.len()), String::new());
-    text.push_str(&response.status.to_string());
-    text.push('\n');
+    let mut kind = String::with_capacity(512 + response.body.len());
+    let mut values = String::new();
+    kind.push_str(&response.status.to_string());
+    kind.push('\n');
     for (name, value) in &response.headers {
         // No value of ours has a line break; one that had would say what was not meant.
-        let line = value.split('\n').next().unwrap_or_default();
-        let (constant, own) = if matches!(value, Cow::Borrowed(_)) { (line, "") } else { ("", line) };
-        for part in [*name, "\n", constant, "\n"] {
-            text.push_str(part);
+        let value_line = value.split('\n').next().unwrap_or_default();
+        let is_constant = matches!(value, Cow::Borrowed(_)) && !value_line.is_empty();
+        for part in [*name, "\n", if is_constant { value_line } else { "" }, "\n"] {
+            kind.push_str(part);
         }
-        if constant.is_empty() {
-            values.push_str(own);
+        if !is_constant {
+            values.push_str(value_line);
             values.push('\n');
         }
     }
-    let values_at = text.len();
-    text.push_str(&values);
+    let values_at = kind.len();
     let body_at = values_at + utf16_length(&values);
+    let head = kind + &values;
     match response.pages {
-        Some(pages) => respond(response.status, &text, values_at, body_at, &stream(response.body, pages)),
-        None if matches!(response.status, 204 | 304) => respond(response.status, &text, values_at, body_at, &JsValue::NULL),
-        None => {
-            text.push_str(&response.body);
-            respond(response.status, &text, values_at, body_at, &JsValue::UNDEFINED)
-        }
+        Some(pages) => respond(&head, values_at, body_at, &stream(response.body, pages)),
+        None if matches!(response.status, 204 | 304) => respond(&head, values_at, body_at, &JsValue::NULL),
+        None => respond(&(head + &response.body), values_at, body_at, &JsValue::UNDEFINED),
     }
 }
 
@@ -180,7 +178,7 @@ fn utf16_length(text: &str) -> usize {
 
 #[wasm_bindgen(module = "/src/edge/crossing.mjs")]
 extern "C" {
-    fn respond(code: u16, text: &str, values_at: usize, body_at: usize, body: &JsValue) -> web_sys::Response;
+    fn respond(text: &str, values_at: usize, body_at: usize, body: &JsValue) -> web_sys::Response;
 }
 
 /// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.

@@ -4,7 +4,7 @@ mod database;
 pub mod signatures;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -126,7 +126,12 @@ impl Isolate<'_> {
     async fn answer_begun(&self, request: &Request) -> Response {
         match &self.config {
             Ok(_) => match api::handle(&self.cx(), request).await {
-                Handled::Answered(response) => response,
+                Handled::Answered(response) => {
+                    // What the runtime is given holds each name once.
+                    let names: HashSet<_> = response.headers.iter().map(|(name, _)| name).collect();
+                    assert_eq!(names.len(), response.headers.len(), "{:?}", response.headers);
+                    response
+                }
                 Handled::Passed(forward) => {
                     let answer = Response::text(299, "text/plain", format!("{forward:?}"));
                     self.world.passed.borrow_mut().push(forward);
