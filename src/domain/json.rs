@@ -26,7 +26,8 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The members of an object, in order: for few of them, which are read once, a list is cheaper than a map.
+/// The members of an object, in order: for few of them, which are read once, a list is cheaper than a map. Doubles are found at the end, in a
+/// sorted list of the names, so that however many there are, none has to be compared with all.
 #[derive(Debug)]
 pub struct Members(Vec<(String, Value)>);
 
@@ -38,8 +39,8 @@ impl Members {
         reader.end().map_err(|error| error.to_string())?;
         let mut names: Vec<_> = members.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        match names.windows(2).find(|pair| pair.first() == pair.last()) {
-            Some(pair) => Err(format!("duplicate member {pair:?}")),
+        match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
+            Some((name, _)) => Err(format!("duplicate member {name:?}")),
             None => Ok(Self(members)),
         }
     }
