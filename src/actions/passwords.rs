@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::actions::authenticate::{Caller, Proof};
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::password::{self, PasswordHash};
-use crate::domain::secret::{Secret, sha256};
+use crate::domain::secret::{Secret, sha256, sha256_of};
 use crate::domain::user::{Profile, User, UserType};
 use crate::error::{Denied, Error, Result};
 use crate::ports::{Cx, Row};
@@ -102,6 +102,5 @@ pub fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
 fn digest(cx: &Cx, username: &str, password: &Secret) -> [u8; 32] {
     let lengths = format!("{}:{}:", username.len(), password.len());
     let key = cx.config.first_administrator.password.expose();
-    let parts = [&sha256(key), lengths.as_bytes(), username.as_bytes(), password.expose()];
-    sha256(&parts.concat())
+    sha256_of(&[&sha256(key), lengths.as_bytes(), username.as_bytes(), password.expose()])
 }

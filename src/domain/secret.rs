@@ -121,7 +121,7 @@ impl fmt::Debug for HashedToken {
 /// SHA-256.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+    sha256_of(&[bytes])
 }
 
 /// SHA-256 of the parts, one after the other.
