@@ -69,7 +69,7 @@ pub(super) fn checked(question: Question, allowed: bool) -> Response {
 /// What a batch of checks answers, in the order of the questions.
 pub(super) fn checked_batch(questions: &[Question], answers: &[bool]) -> Response {
     let results: Vec<_> = questions.iter().zip(answers).map(|(question, allowed)| Checked::of(*question, *allowed)).collect();
-    Response::json(200, &BTreeMap::from([("results", results)]))
+    Response::json(200, &json!({ "results": results }))
 }
 
 #[derive(Serialize)]
