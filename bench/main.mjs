@@ -19,7 +19,6 @@ const SECONDS = Number(process.env.SECONDS || 3);
 const CONNECTIONS = 16;
 const only = (process.env.ONLY || "").split(",").filter(Boolean);
 
-
 /** Runs a case, and answers its rows, the first of which is what the others are compared with. */
 async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connections = CONNECTIONS }) {
   const results = subjects.map(() => []);
