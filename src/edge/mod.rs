@@ -6,24 +6,21 @@ mod inbound;
 mod issuers;
 mod kv;
 mod origin;
+mod outbound;
 mod signatures;
 mod sql;
 
-use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::task::{self, Poll, Waker};
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::future_to_promise;
-use worker::{
-    Context, Env, Response as WorkerResponse, ResponseBody, ScheduleContext, ScheduledEvent, console_error, event, js_sys, web_sys,
-    worker_sys,
-};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, js_sys, web_sys, worker_sys};
 
 use crate::actions::housekeeping;
 use crate::api;
-use crate::api::http::{Handled, Inbound as _, Pages, Response};
+use crate::api::http::{Handled, Inbound as _};
 use crate::domain::config::Config;
 use crate::domain::opaque_token;
 use crate::domain::time::Millis;
@@ -31,6 +28,7 @@ use crate::domain::trust::Trust;
 use crate::error::Fault;
 use crate::ports::{Cx, Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
 use inbound::WorkerRequest;
+use outbound::outbound;
 
 thread_local! {
     // Values only (and `CryptoKey`s, see `signatures`): handles of D1, KV and streams belong to the request that made them.
@@ -141,61 +139,6 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, cl
 fn now() -> Millis {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds, which a double holds exactly")]
     Millis(js_sys::Date::now() as i64)
-}
-
-/// The answer as the runtime wants it, in one text and one crossing; `crossing.mjs` says how the text is made.
-fn outbound(response: Response) -> web_sys::Response {
-    let mut kind = String::with_capacity(512 + response.body.len());
-    let mut values = String::new();
-    kind.push_str(&response.status.to_string());
-    kind.push('\n');
-    for (name, value) in &response.headers {
-        // No value of ours has a line break; one that had would say what was not meant.
-        let value_line = value.split('\n').next().unwrap_or_default();
-        let is_constant = matches!(value, Cow::Borrowed(_)) && !value_line.is_empty();
-        for part in [*name, "\n", if is_constant { value_line } else { "" }, "\n"] {
-            kind.push_str(part);
-        }
-        if !is_constant {
-            values.push_str(value_line);
-            values.push('\n');
-        }
-    }
-    let values_at = kind.len();
-    let body_at = values_at + utf16_length(&values);
-    let head = kind + &values;
-    match response.pages {
-        Some(pages) => respond(&head, values_at, body_at, &stream(response.body, pages)),
-        None if matches!(response.status, 204 | 304) => respond(&head, values_at, body_at, &JsValue::NULL),
-        None => respond(&(head + &response.body), values_at, body_at, &JsValue::UNDEFINED),
-    }
-}
-
-/// How long JavaScript takes the text to be.
-fn utf16_length(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
-}
-
-#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
-extern "C" {
-    fn respond(text: &str, values_at: usize, body_at: usize, body: &JsValue) -> web_sys::Response;
-}
-
-/// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.
-fn stream(begin: String, pages: Pages) -> JsValue {
-    let begin = futures_util::stream::once(async move { Ok(begin.into_bytes()) });
-    let rest = futures_util::stream::unfold(pages, |mut pages| async move {
-        let page = pages().await?;
-        let broken = |error| {
-            ConsoleLog.line(&format!("a long answer broke off: {error:?}"));
-            worker::Error::RustError("the answer broke off".to_owned())
-        };
-        Some((page.map(String::into_bytes).map_err(broken), pages))
-    });
-    match WorkerResponse::from_stream(futures_util::StreamExt::chain(begin, rest)).map(|response| response.body().clone()) {
-        Ok(ResponseBody::Stream(stream)) => stream.into(),
-        _ => JsValue::NULL,
-    }
 }
 
 struct Random;
