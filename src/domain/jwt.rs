@@ -96,7 +96,7 @@ impl<'a> UnverifiedToken<'a> {
         right.then_some(VerifiedClaims(&self.claims))
     }
 
-    /// Checks the signature with the app's algorithm and one of its issuer's public keys, and remembers a right one. The header's algorithm must
+    /// Checks the signature with the app's algorithm and one of its issuer's public keys, and takes note of a right one. The header's algorithm must
     /// be the same, and the signature as long as the key makes them. The error is that the platform cannot use the key.
     pub async fn verify_by(
         &self,
@@ -110,7 +110,7 @@ impl<'a> UnverifiedToken<'a> {
         }
         let right = signatures.verify(algorithm, key, &self.signature, self.signed_text.as_bytes()).await?;
         if right {
-            signed_tokens.remember(self.digest(), *key.id());
+            signed_tokens.note(&self.signature, || self.digest(), *key.id());
         }
         Ok(right.then_some(VerifiedClaims(&self.claims)))
     }
@@ -118,7 +118,7 @@ impl<'a> UnverifiedToken<'a> {
     /// The key that was found to have signed this very token, and what it says. Whoever asks must see to it that the key counts.
     #[must_use]
     pub fn verified_before(&self, signed_tokens: &SignedTokens) -> Option<(KeyId, VerifiedClaims<'_>)> {
-        let key = signed_tokens.signer(&self.digest())?;
+        let key = signed_tokens.signer(&self.signature, || self.digest())?;
         Some((key, VerifiedClaims(&self.claims)))
     }
 

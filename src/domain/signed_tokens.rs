@@ -2,6 +2,9 @@
 //!
 //! What is kept is a fact that never ceases to be one: this text is signed by that key. Whether the key is still one of an enabled app, when
 //! the token ends and how its user stands is looked at on each hit, as for any token; so nothing has to be forgotten when these change.
+//!
+//! A token is found by the beginning of its signature, which nobody but its issuer can make, and is the one that is remembered only where the
+//! SHA-256 of all of it is the same. The digest is made from the second time on: many tokens are seen once.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -13,8 +16,17 @@ use crate::domain::public_key::KeyId;
 /// How many tokens are remembered: two digests each, about a megabyte in all.
 const KEPT_TOKENS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
-/// The memory of one isolate: which key signed a token, by the token's SHA-256.
-pub struct SignedTokens(RefCell<LruCache<[u8; 32], KeyId>>);
+/// The beginning of a signature: where to look, and no proof of anything.
+type Mark = [u8; 8];
+
+/// The memory of one isolate: which key signed a token, by its mark and its SHA-256; nothing yet of a token that was seen once.
+pub struct SignedTokens(RefCell<LruCache<Mark, Option<Signed>>>);
+
+#[derive(Clone, Copy)]
+struct Signed {
+    digest: [u8; 32],
+    key: KeyId,
+}
 
 impl Default for SignedTokens {
     fn default() -> Self {
@@ -23,14 +35,20 @@ impl Default for SignedTokens {
 }
 
 impl SignedTokens {
-    /// The key that signed the token of that digest, where it is remembered.
+    /// The key that signed the token of that signature and digest, where it is remembered.
     #[must_use]
-    pub fn signer(&self, digest: &[u8; 32]) -> Option<KeyId> {
-        self.0.borrow_mut().get(digest).copied()
+    pub fn signer(&self, signature: &[u8], digest: impl FnOnce() -> [u8; 32]) -> Option<KeyId> {
+        let signed = (*self.0.borrow_mut().get(signature.first_chunk()?)?)?;
+        (signed.digest == digest()).then_some(signed.key)
     }
 
-    /// Remembers that the key signed the token.
-    pub fn remember(&self, digest: [u8; 32], key: KeyId) {
-        self.0.borrow_mut().put(digest, key);
+    /// Takes note that the key signed the token: the first time that it was seen, the second time of which token and which key.
+    pub fn note(&self, signature: &[u8], digest: impl FnOnce() -> [u8; 32], key: KeyId) {
+        let Some(mark) = signature.first_chunk() else { return };
+        let mut tokens = self.0.borrow_mut();
+        match tokens.get_mut(mark) {
+            Some(signed) => *signed = Some(Signed { digest: digest(), key }),
+            None => drop(tokens.put(*mark, None)),
+        }
     }
 }

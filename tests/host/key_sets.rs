@@ -193,6 +193,7 @@ fn one_token_makes_at_most_eight_issuers_be_asked() {
     let token = token(&isolate, &ours, "1");
     assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 400)), 8);
     assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 2, "the others are known by now");
+    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 0, "and the token is remembered from now on");
     world.pass(30);
     assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 0, "nobody is asked before the known keys are tried");
     let cold = world.isolate();

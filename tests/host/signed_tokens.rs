@@ -38,12 +38,18 @@ fn accepted(isolate: &Isolate<'_>, token: &str) {
     assert_eq!(isolate.verify(token), (200, "alice".to_owned()));
 }
 
+/// A token is remembered from the second time on.
+fn remembered(isolate: &Isolate<'_>, token: &str) {
+    accepted(isolate, token);
+    accepted(isolate, token);
+}
+
 fn refused(isolate: &Isolate<'_>, token: &str, reason: &str) {
     assert_eq!(isolate.verify(token), (401, reason.to_owned()));
 }
 
 #[test]
-fn a_signature_is_verified_once_an_isolate() {
+fn a_signature_is_verified_twice_an_isolate_and_not_again() {
     let world = World::new();
     let isolate = world.isolate();
     let ours = issuer();
@@ -51,6 +57,7 @@ fn a_signature_is_verified_once_an_isolate() {
     let [first, second] =
         [token(&isolate, &ours), ours.token(Algorithm::EdDsa, &json!({ "x": 2 }), &Value::Object(isolate.claims("alice")))];
     accepted(&isolate, &first);
+    assert_eq!(cost(&world, || accepted(&isolate, &first)), (1, 0, 0), "many tokens are seen once");
     assert_eq!(cost(&world, || (0..10).for_each(|_| accepted(&isolate, &first))), (0, 0, 0));
     assert_eq!(cost(&world, || accepted(&isolate, &second)), (1, 0, 0), "another token is another signature");
     let cold = world.isolate();
@@ -64,7 +71,7 @@ fn a_wrong_signature_is_not_remembered_in_either_way() {
     let [ours, theirs] = [(); 2].map(|()| issuer());
     register(&isolate, &json!({ "secret": ours.pem() }));
     let [good, forged] = [&ours, &theirs].map(|issuer| token(&isolate, issuer));
-    accepted(&isolate, &good);
+    remembered(&isolate, &good);
     assert_eq!(cost(&world, || (0..3).for_each(|_| refused(&isolate, &forged, "bad_signature"))), (3, 0, 0));
     // The claims of a known token with another signature, and the other way round.
     let (text, signature) = good.rsplit_once('.').expect("dots");
@@ -82,7 +89,7 @@ fn a_hit_never_extends_a_lifetime() {
     let ours = issuer();
     register(&isolate, &json!({ "secret": ours.pem() }));
     let token = token(&isolate, &ours);
-    accepted(&isolate, &token);
+    remembered(&isolate, &token);
     world.pass(600 + 59);
     accepted(&isolate, &token);
     world.pass(1);
@@ -90,7 +97,7 @@ fn a_hit_never_extends_a_lifetime() {
     // Nor does it outlast a shorter lifetime that the app is given.
     let now = world.now.get().seconds();
     let issued = ours.token(Algorithm::EdDsa, &json!({}), &json!({ "loginname": "alice", "iat": now - 200, "exp": now + 600 }));
-    accepted(&isolate, &issued);
+    remembered(&isolate, &issued);
     register(&isolate, &json!({ "secret": ours.pem(), "expire": 100 }));
     refused(&isolate, &issued, "expired");
 }
@@ -106,7 +113,7 @@ fn a_remembered_token_is_dead_once_its_app_or_its_user_is() {
         register(&isolate, &json!({ "secret": ours.pem() }));
         world.pass(11);
         for isolate in [&isolate, &other] {
-            accepted(isolate, &token);
+            remembered(isolate, &token);
         }
         register(&isolate, change);
         refused(&isolate, &token, reason);
@@ -121,7 +128,7 @@ fn a_remembered_token_is_dead_once_its_app_or_its_user_is() {
     );
     dies(&json!({ "secret": "abcd", "algorithm": "HS256" }), "unknown_app");
     register(&isolate, &json!({ "secret": ours.pem() }));
-    accepted(&isolate, &token);
+    remembered(&isolate, &token);
     isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false }));
     assert_eq!(isolate.verify(&token).0, 403);
     isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
@@ -136,7 +143,7 @@ fn a_remembered_token_is_its_apps_and_no_others() {
     register(&isolate, &json!({ "name": "A", "secret": a.pem() }));
     register(&isolate, &json!({ "name": "B", "secret": b.pem() }));
     let token = token(&isolate, &b);
-    accepted(&isolate, &token);
+    remembered(&isolate, &token);
     let of = |app: &str| isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status;
     assert_eq!((of("A"), of("B")), (401, 200));
     // The same key, registered twice: the first in order of name is it, remembered or not.
@@ -157,7 +164,7 @@ fn a_withdrawn_key_of_a_published_set_takes_its_tokens_with_it() {
     publish(&[&old, &new]);
     register(&isolate, &json!({ "secret": URL }));
     let token = token(&isolate, &old);
-    accepted(&isolate, &token);
+    remembered(&isolate, &token);
     assert_eq!(cost(&world, || accepted(&isolate, &token)), (0, 0, 0));
     publish(&[&new]);
     world.pass(60);
@@ -171,11 +178,26 @@ fn a_withdrawn_key_of_a_published_set_takes_its_tokens_with_it() {
 fn so_many_tokens_are_remembered_and_no_more() {
     let tokens = SignedTokens::default();
     let digest = |number: u32| postern::domain::secret::sha256(&number.to_be_bytes());
+    let note = |number| tokens.note(&digest(number), || digest(number), digest(1));
+    let signer = |number| tokens.signer(&digest(number), || digest(number));
     for number in 0..10_001 {
-        tokens.remember(digest(number), digest(1));
+        note(number);
+        assert_eq!(signer(number), None, "seen once");
+        note(number);
     }
-    assert_eq!(
-        (tokens.signer(&digest(0)), tokens.signer(&digest(1)), tokens.signer(&digest(10_000))),
-        (None, Some(digest(1)), Some(digest(1)))
-    );
+    assert_eq!((signer(0), signer(1), signer(10_000)), (None, Some(digest(1)), Some(digest(1))));
+}
+
+#[test]
+fn the_whole_token_decides_and_not_where_it_was_found() {
+    let tokens = SignedTokens::default();
+    let (key, signature) = ([1; 32], [7; 64]);
+    for _ in 0..2 {
+        tokens.note(&signature, || [2; 32], key);
+    }
+    assert_eq!(tokens.signer(&signature, || [2; 32]), Some(key));
+    assert_eq!(tokens.signer(&signature, || [3; 32]), None);
+    // One that begins alike takes its place.
+    tokens.note(&[7; 65], || [3; 32], key);
+    assert_eq!((tokens.signer(&signature, || [3; 32]), tokens.signer(&signature, || [2; 32])), (Some(key), None));
 }
