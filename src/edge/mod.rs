@@ -70,7 +70,10 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
     };
     #[cfg(feature = "panic_probe")]
     #[expect(clippy::panic, reason = "the feature exists for this, and is never part of a deployment")]
-    if request.path() == "/panic" {
+    if request.path().starts_with("/panic") {
+        if request.path() == "/panic/later" {
+            drop(worker::wasm_bindgen_futures::JsFuture::from(js_sys::Promise::resolve(&JsValue::NULL)).await);
+        }
         panic!("the probe panics");
     }
     let config = match config(&env) {

@@ -5,15 +5,16 @@ import assert from "node:assert/strict";
 import { expectStatus, listUsers, nowInSeconds, registerApp, sign, signIn, verifyBearer } from "./support/client.mjs";
 import { startPostern } from "./support/workerd.mjs";
 
-const panic = (postern) => postern.send({ path: "/panic" });
+const panic = (postern, path = "/panic") => postern.send({ path });
 
 const tokenOf = (username) => sign("abcd", { loginname: username, exp: nowInSeconds() + 600 });
 
 test("the request that panics gets a 5xx and the next one is answered", async (test) => {
   const postern = await startPostern(test, { entry: "probe" });
   expectStatus(await postern.send({ path: "/health" }), 200);
-  for (let round = 0; round < 3; round += 1) {
-    const answer = await panic(postern);
+  // Before it has waited for anything, and after.
+  for (const path of ["/panic", "/panic/later", "/panic", "/panic/later", "/panic/later"]) {
+    const answer = await panic(postern, path);
     assert.ok(answer.status >= 500, `${answer.status}`);
     assert.doesNotMatch(answer.text, /panick|\.rs|wasm/, "the answer tells nothing of the panic");
     expectStatus(await postern.send({ path: "/health" }), 200);
