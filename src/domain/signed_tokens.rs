@@ -3,8 +3,8 @@
 //! What is kept is a fact that never ceases to be one: this text is signed by that key. Whether the key is still one of an enabled app, when
 //! the token ends and how its user stands is looked at on each hit, as for any token; so nothing has to be forgotten when these change.
 //!
-//! A token is found by the beginning of its signature, which nobody but its issuer can make, and is the one that is remembered only where the
-//! SHA-256 of all of it is the same. The digest is made from the second time on: many tokens are seen once.
+//! The beginning of a token's signature says where to look, and whoever has seen the token can copy it; only where the SHA-256 of the whole token
+//! is the same, it is the one that is remembered. The digest is made from the second time on: many tokens are seen once.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
