@@ -69,13 +69,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
         Err(error) => return outbound(api::unreadable(&request_id, &error)),
     };
     #[cfg(feature = "panic_probe")]
-    #[expect(clippy::panic, reason = "the feature exists for this, and is never part of a deployment")]
-    if request.path().starts_with("/panic") {
-        if request.path() == "/panic/later" {
-            drop(worker::wasm_bindgen_futures::JsFuture::from(js_sys::Promise::resolve(&JsValue::NULL)).await);
-        }
-        panic!("the probe panics");
-    }
+    panic_probe(request.path()).await;
     let config = match config(&env) {
         Ok(config) => config,
         Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
@@ -90,6 +84,15 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
             Err(error) => outbound(api::origin_failed(&cx, &*request, &error)),
         },
     }
+}
+
+/// Panics at once, or after a wait. Never part of a deployment.
+#[cfg(feature = "panic_probe")]
+async fn panic_probe(path: &str) {
+    if path == "/panic/later" {
+        drop(worker::wasm_bindgen_futures::JsFuture::from(js_sys::Promise::resolve(&JsValue::NULL)).await);
+    }
+    assert!(!["/panic", "/panic/later"].contains(&path), "the probe panics");
 }
 
 #[event(scheduled)]
