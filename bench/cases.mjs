@@ -8,7 +8,7 @@ import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
 import { sizes, userId, write } from "../tests/scale/directory.mjs";
 import { transfer } from "../tests/scale/support.mjs";
 import { median, requests, used } from "./load.mjs";
-import { copyOf, folder, peer, postern } from "./subjects.mjs";
+import { copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
@@ -40,10 +40,17 @@ async function meet(subject, tokens, path = "/v1/verify") {
 const of = (rows, label) => rows.find((row) => row.label === label).micros;
 
 export async function hs256Verification() {
-  const subjects = [await peer("an empty Worker", "empty"), await postern(), await peer("Hono + jose", "hono_jose", { HS256: SECRET }), await peer("Hono + hono/jwt", "hono_jwt", { HS256: SECRET })];
+  const prepare = async (one) => {
+    await registerApp(one, { secret: SECRET });
+    await meet(one, many(1000, (index) => hs256(userOf(index))));
+  };
+  const subjects = [
+    await several(() => peer("an empty Worker", "empty")),
+    await several(() => postern(), prepare),
+    await several(() => peer("Hono + jose", "hono_jose", { HS256: SECRET })),
+    await several(() => peer("Hono + hono/jwt", "hono_jwt", { HS256: SECRET })),
+  ];
   const [empty, own, jose, middleware] = subjects;
-  await registerApp(own, { secret: SECRET });
-  await meet(own, many(1000, (index) => hs256(userOf(index))));
   const one = hs256("user-1");
   const distinct = many(DISTINCT, (index) => hs256(userOf(index)));
   const forged = hs256("user-1", {}, "another secret");
@@ -141,12 +148,20 @@ export async function publicKeys() {
     return { alg, token, pem: publicKey.export({ type: "spki", format: "pem" }) };
   });
   const keys = Object.fromEntries(made.map(({ alg, pem }) => [alg, pem]));
-  const subjects = [await peer("an empty Worker", "empty"), await postern(), await peer("Hono + jose", "hono_jose", keys)];
+  const prepare = async (one) => {
+    for (const { alg, token, pem } of made) {
+      await registerApp(one, { name: alg, token_name: alg, algorithm: alg, secret: pem });
+      await meet(one, many(1000, (index) => token(userOf(index))));
+    }
+  };
+  const subjects = [
+    await several(() => peer("an empty Worker", "empty")),
+    await several(() => postern(), prepare),
+    await several(() => peer("Hono + jose", "hono_jose", keys)),
+  ];
   const [empty, own, jose] = subjects;
   const cases = [];
-  for (const { alg, token, pem } of made) {
-    await registerApp(own, { name: alg, token_name: alg, algorithm: alg, secret: pem });
-    await meet(own, many(1000, (index) => token(userOf(index))));
+  for (const { alg, token } of made) {
     const one = token("user-1");
     const distinct = many(FORGOTTEN, (index) => token(userOf(index)));
     const to = (path, tokens) => requests(tokens.map((text) => ({ path, headers: bearer(text) })));
@@ -262,6 +277,7 @@ export async function permissionChecks() {
   }
   cases.push({
     name: "Permission check, cold",
+    seconds: 2,
     about: "Each request is of another user and another service, that the isolate has not seen; the peer keeps nothing anyway, and does not walk the departments above.",
     subjects: Object.values(byGrants).flatMap(({ own, drizzle, cold }) => [
       { subject: drizzle, requests: cold("/check") },

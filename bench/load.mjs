@@ -39,6 +39,7 @@ export async function measure(subject, { file }, { seconds, connections, start =
   if (wrong > 0 || result.broken > 0 || result.requests === 0) throw new Error(`${subject.name}: ${JSON.stringify(result)}`);
   return {
     requests: result.requests,
+    used: (after - before) * 1e6,
     micros: ((after - before) * 1e6) / result.requests,
     rate: (result.requests * 1e6) / result.micros,
     p50: result.p50,

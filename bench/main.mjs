@@ -1,7 +1,9 @@
 // `make bench`: Postern beside what one would pick instead, in one run: the same workerd, the same requests, the same connections.
 //
-// The subjects of a case take turns, round after round; what counts is the median of the rounds, and the ratios within the case. The processor's
-// time a request is the whole workerd process's, so that its HTTP is in it for all alike. ONLY=words runs the cases whose names contain one.
+// The subjects of a case take turns, round after round, and so do the processes of a subject; before each round, a process has the same load
+// for a while. The processor's time a request is the whole workerd process's, so that its HTTP is in it for all alike. It is summed up over
+// the rounds, since the runtime frees what requests have left behind in pauses of 100 ms and more, which a median would drop or double; rates
+// and latencies are medians of the rounds. What counts are the ratios within a case. ONLY=words runs the cases whose names contain one.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,30 +16,42 @@ import { measure, median } from "./load.mjs";
 import { figure, markdown } from "./table.mjs";
 import { end } from "./subjects.mjs";
 
-const ROUNDS = Number(process.env.ROUNDS || 5);
-const SECONDS = Number(process.env.SECONDS || 3);
+const ROUNDS = Number(process.env.ROUNDS || 3);
+const SECONDS = Number(process.env.SECONDS || 5);
+/** For how many seconds a process has the same load before it is measured: what V8's heap costs depends on the load that it had. */
+const WARM = Number(process.env.WARM || 3);
 const CONNECTIONS = 16;
 const only = (process.env.ONLY || "").split(",").filter(Boolean);
+
+/** A subject is one process, or several that take turns. */
+const processesOf = (subject) => subject.processes ?? [subject];
 
 /** Runs a case, and answers its rows, the first of which is what the others are compared with. */
 async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connections = CONNECTIONS }) {
   const results = subjects.map(() => []);
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const [index, { subject, requests, distinct, refused }] of subjects.entries()) {
-      // Where each request counts once, a run begins where the last one ended.
-      const start = distinct ? results[index].reduce((sum, { requests }) => sum + requests, 0) : 0;
-      const result = await measure(subject, requests, { seconds: round === 0 ? 1 : seconds, connections, start, refused });
-      if (distinct && start + result.requests > requests.count) throw new Error(`${name}: ${subject.name} asked for something twice`);
-      // The first round warms up.
-      if (round > 0 || distinct) results[index].push({ ...result, warm: round > 0 });
+  const asked = subjects.map(() => 0);
+  const once = async (index, one, seconds) => {
+    const { requests, distinct, refused } = subjects[index];
+    // Where each request counts once, a run begins where the last one ended.
+    const result = await measure(one, requests, { seconds, connections, start: distinct ? asked[index] : 0, refused });
+    asked[index] += result.requests;
+    if (distinct && asked[index] > requests.count) throw new Error(`${name}: ${one.name} asked for something twice`);
+    return result;
+  };
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const [index, { subject, distinct }] of subjects.entries()) {
+      const processes = processesOf(subject);
+      const one = processes[round % processes.length];
+      if (!distinct || round === 1) await once(index, one, distinct ? 1 : WARM);
+      results[index].push(await once(index, one, seconds));
     }
     process.stderr.write(`\r${name}: round ${round} of ${rounds}   `);
   }
   process.stderr.write("\r\x1b[K");
   const rows = subjects.map(({ subject, label = subject.name }, index) => {
-    const counted = results[index].filter(({ warm = true }) => warm);
-    const of = (key) => median(counted.map((result) => result[key]));
-    return { label, micros: of("micros"), rate: of("rate"), p50: of("p50"), p99: of("p99") };
+    const of = (key) => median(results[index].map((result) => result[key]));
+    const all = (key) => results[index].reduce((sum, result) => sum + result[key], 0);
+    return { label, micros: all("used") / all("requests"), rate: of("rate"), p50: of("p50"), p99: of("p99") };
   });
   return rows;
 }
@@ -52,7 +66,7 @@ function machine() {
   const versions = (name) => createRequire(import.meta.url)(join(top, "node_modules", name, "package.json")).version;
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: top }).toString().trim();
   return [
-    `${new Date().toISOString().slice(0, 10)}, commit ${commit} and later, by \`make bench\` with ROUNDS=${ROUNDS} SECONDS=${SECONDS}.`,
+    `${new Date().toISOString().slice(0, 10)}, commit ${commit} and later, by \`make bench\` with ROUNDS=${ROUNDS} SECONDS=${SECONDS} WARM=${WARM}.`,
     `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB; wrk, one thread, ${CONNECTIONS} connections, on the same machine.`,
     `workerd ${versions("workerd")}, Node ${process.versions.node}; Hono, jose and Drizzle as in \`bench/package.json\`.`,
   ].join("\n");

@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deployment, startWorkerd, top } from "../tests/edge/support/workerd.mjs";
 
+/** How many processes a subject has in the cases of verification. */
+const PROCESSES = Number(process.env.PROCESSES || 3);
+
 const running = new Set();
 const folders = new Set();
 
@@ -41,6 +44,20 @@ export const postern = (options = {}) =>
 /** A peer with keys for its algorithms. */
 export const peer = (name, file, keys = {}, options = {}) =>
   start(name, { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } }, { state: options.state, migrate: false });
+
+/**
+ * Several processes of a subject, which take the rounds in turns: two processes of the same code differ by some per cent.
+ * `prepare` makes one ready.
+ */
+export async function several(make, prepare = () => {}) {
+  const processes = [];
+  for (let count = 0; count < PROCESSES; count += 1) {
+    const one = await make();
+    await prepare(one);
+    processes.push(one);
+  }
+  return { name: processes[0].name, processes, stop: async () => { for (const one of processes) await one.stop(); } };
+}
 
 /** Stops whatever runs, and removes what was written. */
 export async function end() {
