@@ -58,7 +58,9 @@ pub fn refuse_cross_origin(request: &dyn Inbound) -> Result<()> {
 fn authorization(value: &str) -> Result<Credential> {
     let (scheme, rest) = value.split_once(' ').ok_or(Denied::Malformed)?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return single(rest).map(Credential::Token);
+        let token = rest.trim();
+        // A token in parts is read strictly, and only once.
+        return if token.contains('.') { Ok(Credential::Token(PlainToken::new(token))) } else { single(token).map(Credential::Token) };
     }
     if scheme.eq_ignore_ascii_case("basic") {
         return basic(rest.trim());

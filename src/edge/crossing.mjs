@@ -28,8 +28,22 @@ export function respond({ response, headers, names }, text, bodyAt, body) {
   return new Response(body === undefined ? text.slice(bodyAt) : body, response);
 }
 
-/** Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's text. The bytes are copied before this returns. */
+/** A promise and what fulfils it. It is handed over and not kept here: after a panic, this module outlives the wasm instance. */
+export function promised() {
+  return Promise.withResolvers();
+}
+
+/**
+ * Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's text, and answers whoever waits for it. The bytes
+ * are copied before this returns.
+ */
 export function verify(subtle, how, key, signature, message, ticket, done) {
-  const failed = (error) => done(ticket, String(error?.message ?? error));
-  subtle.verify(how, key, signature, message).then((right) => done(ticket, right), failed);
+  const say = (outcome) => {
+    try {
+      done(ticket, outcome);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  subtle.verify(how, key, signature, message).then(say, (error) => say(String(error?.message ?? error)));
 }

@@ -9,13 +9,12 @@ mod origin;
 mod outbound;
 mod signatures;
 mod sql;
+mod waiting;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
-use std::task::{self, Poll, Waker};
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::future_to_promise;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, js_sys, web_sys, worker_sys};
 
 use crate::actions::housekeeping;
@@ -55,11 +54,7 @@ struct Lasting {
 /// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
 #[wasm_bindgen(js_name = fetch)]
 pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
-    let mut answer: LocalFuture<'static, web_sys::Response> = Box::pin(answer(request, env, Context::new(context)));
-    match answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
-        Poll::Ready(response) => response.into(),
-        Poll::Pending => future_to_promise(async { Ok(answer.await.into()) }).into(),
-    }
+    waiting::answered(Box::pin(answer(request, env, Context::new(context))))
 }
 
 async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {

@@ -12,6 +12,7 @@ use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
+use super::waiting;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::public_key::{Curve, KeyId, PublicKey};
 use crate::error::Fault;
@@ -81,13 +82,13 @@ thread_local! {
     static CHECKS: RefCell<BTreeMap<u32, Progress>> = const { RefCell::new(BTreeMap::new()) };
     static DONE: JsValue = Closure::<dyn Fn(u32, JsValue)>::new(|ticket, answer: JsValue| {
         let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
-        let waiting = CHECKS.with_borrow_mut(|checks| {
+        let waker = CHECKS.with_borrow_mut(|checks| {
             let (outcome, waker) = checks.get_mut(&ticket)?;
             *outcome = Some(said);
             waker.take()
         });
-        if let Some(waker) = waiting {
-            waker.wake();
+        if let Some(waker) = waker {
+            waiting::happened(|| waker.wake());
         }
     }).into_js_value();
 }
