@@ -1,9 +1,10 @@
 //! WebCrypto, behind [`Signatures`]. Imported keys are kept: importing one costs several verifications.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{self, Poll, Waker};
 
 use lru::LruCache;
@@ -22,15 +23,14 @@ const KEPT_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
 
 thread_local! {
     // No borrow outlives an `.await`.
-    static KEYS: RefCell<LruCache<(Algorithm, KeyId), Imported>> = RefCell::new(LruCache::new(KEPT_KEYS));
-    static SUBTLE: OnceCell<SubtleCrypto> = const { OnceCell::new() };
+    static KEYS: RefCell<LruCache<(Algorithm, KeyId), Rc<Imported>>> = RefCell::new(LruCache::new(KEPT_KEYS));
 }
 
 pub(super) struct WebCrypto;
 
 /// A key, and how WebCrypto is to verify with it.
-#[derive(Clone)]
 struct Imported {
+    subtle: SubtleCrypto,
     key: CryptoKey,
     verifying: Object,
 }
@@ -44,9 +44,9 @@ impl Signatures for WebCrypto {
         message: &'a [u8],
     ) -> LocalFuture<'a, Result<bool, Fault>> {
         Box::pin(async move {
-            let Imported { key, verifying } = imported(algorithm, key).await?;
-            let subtle = subtle()?;
-            Check::begin(|ticket, done| verify(&subtle, &verifying, &key, signature, message, ticket, done))?.await
+            let kept = imported(algorithm, key).await?;
+            let Imported { subtle, key, verifying } = &*kept;
+            Check::begin(|ticket, done| verify(subtle, verifying, key, signature, message, ticket, done))?.await
         })
     }
 
@@ -127,18 +127,19 @@ impl Drop for Check {
     }
 }
 
-async fn imported(algorithm: Algorithm, key: &PublicKey) -> Result<Imported, Fault> {
+async fn imported(algorithm: Algorithm, key: &PublicKey) -> Result<Rc<Imported>, Fault> {
     let id = (algorithm, *key.id());
-    if let Some(kept) = KEYS.with(|keys| keys.borrow_mut().get(&id).cloned()) {
+    if let Some(kept) = KEYS.with_borrow_mut(|keys| keys.get(&id).cloned()) {
         return Ok(kept);
     }
+    let subtle = subtle()?;
     let Parameters { importing, verifying } = parameters(algorithm)?;
     let spki = Uint8Array::from(key.spki());
     let usages = Array::of1(&JsValue::from_str("verify"));
-    let promise = subtle()?.import_key_with_object("spki", &spki, &importing, false, &usages).map_err(fault)?;
+    let promise = subtle.import_key_with_object("spki", &spki, &importing, false, &usages).map_err(fault)?;
     let key: CryptoKey = JsFuture::from(promise).await.map_err(fault)?.unchecked_into();
-    let imported = Imported { key, verifying };
-    KEYS.with(|keys| keys.borrow_mut().put(id, imported.clone()));
+    let imported = Rc::new(Imported { subtle, key, verifying });
+    KEYS.with_borrow_mut(|keys| keys.put(id, Rc::clone(&imported)));
     Ok(imported)
 }
 
@@ -184,12 +185,8 @@ fn object(members: &[(&str, JsValue)]) -> Result<Object, Fault> {
 }
 
 fn subtle() -> Result<SubtleCrypto, Fault> {
-    if let Some(subtle) = SUBTLE.with(|kept| kept.get().cloned()) {
-        return Ok(subtle);
-    }
     let crypto = Reflect::get(&js_sys::global(), &JsValue::from_str("crypto")).map_err(fault)?;
-    let subtle = crypto.unchecked_into::<Crypto>().subtle();
-    Ok(SUBTLE.with(|kept| kept.get_or_init(|| subtle).clone()))
+    Ok(crypto.unchecked_into::<Crypto>().subtle())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
