@@ -32,8 +32,8 @@ async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connect
   const asked = subjects.map(() => 0);
   const once = async (index, one, seconds) => {
     const { requests, distinct, refused } = subjects[index];
-    // Where each request counts once, a run begins where the last one ended.
-    const result = await measure(one, requests, { seconds, connections, start: distinct ? asked[index] : 0, refused });
+    // A run begins where the last one ended, so that what was asked comes again only after all the others.
+    const result = await measure(one, requests, { seconds, connections, start: asked[index] % requests.count, refused });
     asked[index] += result.requests;
     if (distinct && asked[index] > requests.count) throw new Error(`${name}: ${one.name} asked for something twice`);
     return result;
