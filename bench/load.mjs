@@ -31,7 +31,8 @@ export function requests(list) {
  */
 export async function measure(subject, { file }, { seconds, connections, start = 0, refused = false }) {
   const before = used(subject.pid);
-  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", join(top, "bench/load.lua"), subject.url, file, String(start)];
+  // An answer may wait for seconds where one connection is always served after the others.
+  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "30s", "-s", join(top, "bench/load.lua"), subject.url, file, String(start)];
   const { stdout } = await run("wrk", args, { maxBuffer: 1 << 24 });
   const result = JSON.parse(stdout.trim().split("\n").at(-1));
   const after = used(subject.pid);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Worker and its peers, and measures them side by side: bench/main.mjs. ROUNDS, SECONDS and ONLY are taken.
+# Builds the Worker and its peers, and measures them side by side: bench/main.mjs. ROUNDS, SECONDS, WARM, PROCESSES and ONLY are taken.
 
 . "$(dirname "$0")/lib/common.sh"
 . scripts/lib/wasm-target.sh

@@ -4,7 +4,7 @@
 //! a verification does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{self, Poll, Wake, Waker};
 
@@ -44,7 +44,7 @@ struct Waiting {
 thread_local! {
     // No borrow outlives a poll, or a call to JavaScript.
     static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
-    static WOKEN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    static WOKEN: RefCell<VecDeque<u32>> = const { RefCell::new(VecDeque::new()) };
     static NEXT: Cell<u32> = const { Cell::new(0) };
     /// The woken are being polled, or will be without a task.
     static POLLED: Cell<bool> = const { Cell::new(false) };
@@ -61,7 +61,7 @@ impl Wake for Number {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let is_first = WOKEN.with_borrow_mut(|woken| {
-            woken.push(self.0);
+            woken.push_back(self.0);
             woken.len() == 1
         });
         if is_first && !POLLED.get() {
@@ -93,7 +93,7 @@ pub(super) fn happened(event: impl FnOnce()) {
 
 fn poll_woken() {
     POLLED.set(true);
-    while let Some(number) = WOKEN.with_borrow_mut(Vec::pop) {
+    while let Some(number) = WOKEN.with_borrow_mut(VecDeque::pop_front) {
         // One may be woken twice, and have ended meanwhile.
         if let Some(waiting) = WAITING.with_borrow_mut(|all| all.remove(&number)) {
             poll(number, waiting);
