@@ -189,6 +189,16 @@ fn so_many_tokens_are_remembered_and_no_more() {
 }
 
 #[test]
+fn tokens_that_come_once_push_no_other_out() {
+    let tokens = SignedTokens::default();
+    let digest = |number: u32| postern::domain::secret::sha256(&number.to_be_bytes());
+    for number in [0, 0].into_iter().chain(1..50_000) {
+        tokens.note(&digest(number), || digest(number), digest(1));
+    }
+    assert_eq!(tokens.signer(&digest(0), || digest(0)), Some(digest(1)));
+}
+
+#[test]
 fn the_whole_token_decides_and_not_where_it_was_found() {
     let tokens = SignedTokens::default();
     let (key, signature) = ([1; 32], [7; 64]);
