@@ -14,7 +14,7 @@ import { figure, markdown } from "./table.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 const DISTINCT = 10_000;
-/** More than Postern remembers, and than a process is asked for in a round: of a token that comes again, nothing is known any more. */
+/** So many more than Postern remembers that nothing is known any more of a token when it comes again. */
 const FORGOTTEN = 100_000;
 
 const claimsOf = (username, more = {}) => ({ loginname: username, name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400, jti: randomUUID(), ...more });

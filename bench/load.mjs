@@ -26,7 +26,7 @@ export function requests(list) {
 }
 
 /**
- * One run: `{ micros, rate, p50, p99 }`, the processor's time in µs a request, requests a second, and latencies in µs.
+ * One run: `{ requests, used, rate, p50, p99 }`, the requests, the processor's time for all of them in µs, requests a second, and latencies in µs.
  * Whatever was not answered with the status that is expected ends the benchmark.
  */
 export async function measure(subject, { file }, { seconds, connections, start = 0, refused = false }) {
@@ -41,7 +41,6 @@ export async function measure(subject, { file }, { seconds, connections, start =
   return {
     requests: result.requests,
     used: (after - before) * 1e6,
-    micros: ((after - before) * 1e6) / result.requests,
     rate: (result.requests * 1e6) / result.micros,
     p50: result.p50,
     p99: result.p99,
