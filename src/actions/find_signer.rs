@@ -27,9 +27,9 @@ pub async fn find_signer<'a, 't>(
     for app in candidates {
         let claims = match &app.keys {
             Keys::None => None,
-            Keys::Shared(secret) => {
+            Keys::Shared(key) => {
                 search.count(1)?;
-                token.verify(app.terms.algorithm, secret)
+                token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.trust.signed_tokens.note(claims, key.id()))
             }
             Keys::Public(set) => search.among(app, set).await?,
             Keys::Published(url) => {
@@ -62,15 +62,13 @@ fn remembered<'a, 't>(
     token: &'t UnverifiedToken<'_>,
     candidates: &'a [Rc<TokenApp>],
 ) -> Option<(&'a TokenApp, VerifiedClaims<'t>)> {
-    if token.algorithm.has_shared_secret() {
-        return None;
-    }
-    let (key_id, claims) = token.verified_before(&cx.trust.signed_tokens)?;
+    let (key_id, claims) = token.verified_before()?;
     let has_it = |app: &TokenApp| {
         let key_name = key_name(token, app);
         let is_among = |set: &KeySet| set.choose(app.terms.algorithm, key_name).iter().any(|key| *key.key.id() == key_id);
         match &app.keys {
-            Keys::None | Keys::Shared(_) => false,
+            Keys::None => false,
+            Keys::Shared(key) => app.terms.algorithm == token.algorithm() && key.id() == key_id,
             Keys::Public(set) => is_among(set),
             Keys::Published(url) => cx.trust.key_sets.fresh(url, cx.now).is_some_and(|set| is_among(&set)),
         }
@@ -80,7 +78,7 @@ fn remembered<'a, 't>(
 
 /// The `kid` by which a token names one of its app's keys. Where it is the app's own name, it has done its work.
 fn key_name<'t>(token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Option<&'t str> {
-    token.key_id.as_deref().filter(|id| *id != app.name.as_str())
+    token.key_id().filter(|id| *id != app.name.as_str())
 }
 
 struct Search<'c, 't, 'a> {
@@ -99,8 +97,11 @@ impl<'t> Search<'_, 't, '_> {
         let keys = set.choose(algorithm, key_name(self.token, app));
         self.count(keys.len())?;
         for key in keys {
-            match self.token.verify_by(&*self.cx.signatures, &self.cx.trust.signed_tokens, algorithm, &key.key).await {
-                Ok(Some(claims)) => return Ok(Some(claims)),
+            match self.token.verify_by(&*self.cx.signatures, algorithm, &key.key).await {
+                Ok(Some(claims)) => {
+                    self.cx.trust.signed_tokens.note(&claims, *key.key.id());
+                    return Ok(Some(claims));
+                }
                 Ok(None) => {}
                 // Such a key signs nothing; the others may.
                 Err(fault) => self.cx.log.line(&format!("a key of token app {:?} cannot be used: {}", app.name.as_str(), fault.for_log())),

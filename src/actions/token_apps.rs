@@ -54,7 +54,7 @@ async fn check(cx: &Cx, algorithm: Algorithm, secret: &Secret) -> Result<()> {
     let invalid = |why: String| Error::invalid("secret", why);
     let min = cx.config.min_secret_bytes;
     match Keys::parse(algorithm, secret).map_err(invalid)? {
-        Keys::Shared(secret) if secret.len() < min => Err(invalid(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
+        Keys::Shared(key) if key.secret.len() < min => Err(invalid(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
         // The issuer is asked when a token of its comes: it need not be there before.
         Keys::Shared(_) | Keys::Published(_) | Keys::None => Ok(()),
         Keys::Public(keys) => {

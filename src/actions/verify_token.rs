@@ -20,7 +20,7 @@ use crate::store::{Write, feed, users};
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
 pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
-    verify_read(cx, &UnverifiedToken::parse(token.expose())?, parameter, hints).await
+    verify_read(cx, &cx.trust.signed_tokens.read(token.expose())?, parameter, hints).await
 }
 
 async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
@@ -40,9 +40,9 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
 pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
-    let unverified = parameters.iter().find_map(|(name, token)| Some((name, UnverifiedToken::parse(token.expose()).ok()?)));
+    let unverified = parameters.iter().find_map(|(name, token)| Some((name, cx.trust.signed_tokens.read(token.expose()).ok()?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
-    let selection = unverified.as_ref().map(|(name, token)| select(token.algorithm, Some(name), hints.app));
+    let selection = unverified.as_ref().map(|(name, token)| select(token.algorithm(), Some(name), hints.app));
     let loaded = trust::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
@@ -75,11 +75,11 @@ async fn candidates(
     parameter: Option<&str>,
     hints: Hints<'_>,
 ) -> Result<(Loaded, Vec<Rc<TokenApp>>)> {
-    let of = |app: Option<&str>| select(token.algorithm, parameter, app);
+    let of = |app: Option<&str>| select(token.algorithm(), parameter, app);
     let app = hints.app;
     let mut loaded = trust::current(cx, || wanted(token, hints), Some(&of(app))).await?;
     // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
-    let key_id = token.key_id.as_deref().filter(|_| app.is_none());
+    let key_id = token.key_id().filter(|_| app.is_none());
     if let Some(name) = key_id {
         let narrow = match loaded.is_app(cx, name) {
             Some(false) => None,

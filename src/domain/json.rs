@@ -27,7 +27,8 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, String> {
 }
 
 /// The members of an object, in order: for few of them, which are read once, a list is cheaper than a map. Doubles are found at the end, in a
-/// sorted list of the names, so that however many there are, none has to be compared with all.
+/// sorted list of the names, so that however many there are, none has to be compared with all. Arrays and objects are read as strictly as the
+/// rest, and `null` is kept of them: nobody asks what is in them, and they may be large.
 #[derive(Debug)]
 pub struct Members(Vec<(String, Value)>);
 
@@ -51,6 +52,14 @@ impl Members {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// About how much memory they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let text = |value: &Value| value.as_str().map_or(0, str::len);
+        let texts: usize = self.0.iter().map(|(name, value)| name.len() + text(value)).sum();
+        texts + self.0.capacity() * size_of::<(String, Value)>()
+    }
+
     /// All values, in order.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.0.iter().map(|(_, value)| value)
@@ -70,7 +79,11 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let inner = Strict { depth_left: MAX_DEPTH }.deeper()?;
         let mut list = Vec::with_capacity(8);
         while let Some(name) = members.next_key()? {
-            list.push((name, members.next_value_seed(inner)?));
+            let value = match members.next_value_seed(inner)? {
+                Value::Array(_) | Value::Object(_) => Value::Null,
+                scalar => scalar,
+            };
+            list.push((name, value));
         }
         Ok(list)
     }
@@ -218,7 +231,8 @@ mod tests {
             let (members, object) = (Members::parse(text.as_bytes()), parse_object(text.as_bytes()));
             prop_assert_eq!(members.is_ok(), object.is_ok());
             if let (Ok(members), Ok(object)) = (members, object) {
-                prop_assert_eq!(members.0, object.into_iter().collect::<Vec<_>>());
+                let kept = |(name, value): (String, Value)| (name, if value.is_object() { Value::Null } else { value });
+                prop_assert_eq!(members.0, object.into_iter().map(kept).collect::<Vec<_>>());
             }
         }
 

@@ -3,7 +3,8 @@
 //! `jwt-compact` does the signatures by shared secrets, a port those by public keys. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
 //! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,8 +16,7 @@ use serde_json::{Map, Value};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::json::Members;
 use crate::domain::public_key::{KeyId, PublicKey};
-use crate::domain::secret::{Secret, sha256_of};
-use crate::domain::signed_tokens::SignedTokens;
+use crate::domain::secret::Secret;
 use crate::domain::time::Millis;
 use crate::domain::user::Username;
 use crate::error::{Denied, Fault};
@@ -26,21 +26,24 @@ use crate::ports::Signatures;
 pub const MAX_BYTES: usize = 8 * 1024;
 
 /// A token that was read, and not yet believed.
-#[derive(Debug)]
 pub struct UnverifiedToken<'a> {
-    /// The algorithm of the header, which only narrows the choice of apps.
-    pub algorithm: Algorithm,
-    /// The header's `kid`.
-    pub key_id: Option<String>,
-    claims: Members,
-    signed_text: &'a str,
-    signature: Vec<u8>,
-    digest: OnceCell<[u8; 32]>,
+    text: &'a str,
+    parts: Rc<Parts>,
+    signed_before_by: Option<KeyId>,
 }
 
-/// Whose signature a token bears, and what it says. Made by [`UnverifiedToken`] only, once it is verified.
-#[derive(Debug)]
-pub struct VerifiedClaims<'a>(&'a Members);
+/// What a token says.
+pub struct Parts {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+    claims: Members,
+    signature: Vec<u8>,
+    /// The length of what is signed: all before the last dot.
+    signed_bytes: usize,
+}
+
+/// What a token says, of which it is known that it is signed. Made by [`UnverifiedToken`] only, once it is verified.
+pub struct VerifiedClaims<'t>(&'t UnverifiedToken<'t>);
 
 /// When a token counts.
 #[derive(Debug, Clone, Copy)]
@@ -63,26 +66,58 @@ impl<'a> UnverifiedToken<'a> {
         let Header { algorithm, key_id } = Header::read(header)?;
         let claims = read_object(claims)?;
         let signature = decode(signature)?;
-        Ok(Self { algorithm, key_id, claims, signed_text, signature, digest: OnceCell::new() })
+        let parts = Parts { algorithm, key_id, claims, signature, signed_bytes: signed_text.len() };
+        Ok(Self { text: token, parts: Rc::new(parts), signed_before_by: None })
+    }
+
+    /// A token of which it is known what it says, and that the key signed this very text.
+    pub(super) fn signed_before(text: &'a str, parts: Rc<Parts>, key: KeyId) -> Self {
+        Self { text, parts, signed_before_by: Some(key) }
+    }
+
+    /// The algorithm of the header, which only narrows the choice of apps.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.parts.algorithm
+    }
+
+    /// The header's `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.parts.key_id.as_deref()
+    }
+
+    /// All of it.
+    pub(super) fn text(&self) -> &str {
+        self.text
+    }
+
+    /// What it says.
+    pub(super) fn parts(&self) -> &Rc<Parts> {
+        &self.parts
+    }
+
+    fn signed_text(&self) -> &[u8] {
+        self.text.as_bytes().get(..self.parts.signed_bytes).unwrap_or_default()
     }
 
     /// Whatever in the claims could be a user name, at most 16: for reading ahead, never for believing.
     #[must_use]
     pub fn possible_usernames(&self) -> Vec<String> {
-        self.claims.values().filter_map(identifier).filter(|text| Username::parse(text).is_ok()).take(16).collect()
+        self.parts.claims.values().filter_map(identifier).filter(|text| Username::parse(text).is_ok()).take(16).collect()
     }
 
     /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm must be the same, and a blank secret verifies nothing.
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, secret: &Secret) -> Option<VerifiedClaims<'_>> {
-        if self.algorithm != algorithm || secret.is_empty() {
+        if self.parts.algorithm != algorithm || secret.is_empty() {
             return None;
         }
-        let (key, text) = (secret.expose(), self.signed_text.as_bytes());
+        let (key, text, signature) = (secret.expose(), self.signed_text(), &self.parts.signature);
         let right = match algorithm {
-            Algorithm::Hs256 => fits(&Hs256, &Hs256Key::new(key), &self.signature, text),
-            Algorithm::Hs384 => fits(&Hs384, &Hs384Key::new(key), &self.signature, text),
-            Algorithm::Hs512 => fits(&Hs512, &Hs512Key::new(key), &self.signature, text),
+            Algorithm::Hs256 => fits(&Hs256, &Hs256Key::new(key), signature, text),
+            Algorithm::Hs384 => fits(&Hs384, &Hs384Key::new(key), signature, text),
+            Algorithm::Hs512 => fits(&Hs512, &Hs512Key::new(key), signature, text),
             // Their keys are public: as a secret, one would let everybody sign.
             Algorithm::Rs256
             | Algorithm::Rs384
@@ -95,38 +130,37 @@ impl<'a> UnverifiedToken<'a> {
             | Algorithm::Es512
             | Algorithm::EdDsa => false,
         };
-        right.then_some(VerifiedClaims(&self.claims))
+        right.then_some(VerifiedClaims(self))
     }
 
-    /// Checks the signature with the app's algorithm and one of its issuer's public keys, and takes note of a right one. The header's algorithm must
-    /// be the same, and the signature as long as the key makes them. The error is that the platform cannot use the key.
+    /// Checks the signature with the app's algorithm and one of its issuer's public keys. The header's algorithm must be the same, and the signature
+    /// as long as the key makes them. The error is that the platform cannot use the key.
     pub async fn verify_by(
         &self,
         signatures: &dyn Signatures,
-        signed_tokens: &SignedTokens,
         algorithm: Algorithm,
         key: &PublicKey,
     ) -> Result<Option<VerifiedClaims<'_>>, Fault> {
-        if self.algorithm != algorithm || key.signature_bytes(algorithm) != Some(self.signature.len()) {
+        let Parts { algorithm: of_header, signature, .. } = &*self.parts;
+        if *of_header != algorithm || key.signature_bytes(algorithm) != Some(signature.len()) {
             return Ok(None);
         }
-        let right = signatures.verify(algorithm, key, &self.signature, self.signed_text.as_bytes()).await?;
-        if right {
-            signed_tokens.note(&self.signature, || self.digest(), *key.id());
-        }
-        Ok(right.then_some(VerifiedClaims(&self.claims)))
+        let right = signatures.verify(algorithm, key, signature, self.signed_text()).await?;
+        Ok(right.then_some(VerifiedClaims(self)))
     }
 
-    /// The key that was found to have signed this very token, and what it says. Whoever asks must see to it that the key counts.
+    /// The key that was found before to have signed this very token, and what it says. Whoever asks must see to it that the key counts.
     #[must_use]
-    pub fn verified_before(&self, signed_tokens: &SignedTokens) -> Option<(KeyId, VerifiedClaims<'_>)> {
-        let key = signed_tokens.signer(&self.signature, || self.digest())?;
-        Some((key, VerifiedClaims(&self.claims)))
+    pub fn verified_before(&self) -> Option<(KeyId, VerifiedClaims<'_>)> {
+        Some((self.signed_before_by?, VerifiedClaims(self)))
     }
+}
 
-    /// The SHA-256 of all of it: the header names the algorithm, so that no other one is meant.
-    fn digest(&self) -> [u8; 32] {
-        *self.digest.get_or_init(|| sha256_of(&[self.signed_text.as_bytes(), b".", &self.signature]))
+impl Parts {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.key_id.as_ref().map_or(0, String::len) + self.signature.len();
+        size_of::<Self>() + texts + self.claims.bytes()
     }
 }
 
@@ -186,6 +220,15 @@ impl Header {
 }
 
 impl VerifiedClaims<'_> {
+    /// The token that says it.
+    pub(super) fn token(&self) -> &UnverifiedToken<'_> {
+        self.0
+    }
+
+    fn get(&self, claim: &str) -> Option<&Value> {
+        self.0.parts.claims.get(claim)
+    }
+
     /// Checks `exp` and `nbf` (RFC 7519, 4.1.4 and 4.1.5), with `iat` + `expire_s` as a second end, and answers the earlier end in seconds.
     /// A token with neither `exp` nor `iat` would live for ever, and is refused.
     pub fn lifetime(&self, expire_s: i64, clock: Clock) -> Result<i64, Denied> {
@@ -202,21 +245,21 @@ impl VerifiedClaims<'_> {
 
     /// The user name: a string, or an integer as its decimal digits.
     pub fn username(&self, claim: &str) -> Result<Username, Denied> {
-        let text = self.0.get(claim).and_then(identifier).ok_or(Denied::NoUsername)?;
+        let text = self.get(claim).and_then(identifier).ok_or(Denied::NoUsername)?;
         Username::parse(&text).map_err(|_| Denied::NoUsername)
     }
 
     /// An optional text, cut to `max` characters; empty is none.
     #[must_use]
     pub fn text(&self, claim: &str, max: usize) -> Option<String> {
-        let text = self.0.get(claim)?.as_str()?.trim();
+        let text = self.get(claim)?.as_str()?.trim();
         let text: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
         (!text.is_empty()).then_some(text)
     }
 
     /// A `NumericDate` (RFC 7519, 2), which may have a fraction, in whole seconds.
     fn seconds(&self, claim: &str) -> Result<Option<i64>, Denied> {
-        let Some(value) = self.0.get(claim) else { return Ok(None) };
+        let Some(value) = self.get(claim) else { return Ok(None) };
         #[expect(clippy::cast_possible_truncation, reason = "bounded in the same expression")]
         let fraction = || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
         value.as_i64().or_else(fraction).map(Some).ok_or(Denied::Malformed)

@@ -1,12 +1,15 @@
 //! What an app's tokens are verified with, as its `secret` says it: a shared secret, public keys, or where the issuer publishes them.
 
+use std::cell::OnceCell;
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::domain::algorithm::Algorithm;
 use crate::domain::json;
 use crate::domain::jwk::{self, IssuerKey, KeySet};
-use crate::domain::public_key::{NO_KEY, PublicKey};
-use crate::domain::secret::Secret;
+use crate::domain::public_key::{KeyId, NO_KEY, PublicKey};
+use crate::domain::secret::{Secret, sha256_of};
 
 /// The longest `secret` that is taken, in bytes.
 pub const MAX_SECRET_BYTES: usize = 16 * 1024;
@@ -17,11 +20,19 @@ pub enum Keys {
     /// Nothing: no master key opens the secret any more, or it is none for the algorithm.
     None,
     /// A shared secret.
-    Shared(Secret),
+    Shared(SharedKey),
     /// Public keys that were registered.
     Public(KeySet),
     /// Public keys that the issuer publishes.
     Published(KeySetUrl),
+}
+
+/// A shared secret, and which one it is.
+#[derive(Clone)]
+pub struct SharedKey {
+    /// The secret.
+    pub secret: Secret,
+    id: OnceCell<KeyId>,
 }
 
 /// The `https://` URL of a JWK Set, without user information.
@@ -70,7 +81,7 @@ fn shared(secret: &Secret) -> Result<Keys, String> {
     } else if KeySetUrl::parse(text).is_ok() {
         "the URL of a JWK Set"
     } else {
-        return Ok(Keys::Shared(secret.clone()));
+        return Ok(Keys::Shared(SharedKey { secret: secret.clone(), id: OnceCell::new() }));
     };
     Err(format!("is {what}, which is no shared secret: an HS algorithm needs the secret itself"))
 }
@@ -91,6 +102,21 @@ fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {
         return Err(format!("must hold a key for {algorithm}: of this set none can be used"));
     }
     Ok(Keys::Public(set))
+}
+
+impl SharedKey {
+    /// Which secret it is; never that of a public key, which is the SHA-256 of another kind of text. Whoever knows it can try secrets against it, so
+    /// that it stays in memory.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        *self.id.get_or_init(|| sha256_of(&[b"shared secret:", self.secret.expose()]))
+    }
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 impl KeySetUrl {

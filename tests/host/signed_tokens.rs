@@ -1,11 +1,18 @@
-//! Tokens by public keys whose signature was checked before: what is saved, and that everything else is looked at again.
+//! Tokens whose signature was checked before: what is saved, and that everything else is looked at again.
 
+use std::rc::Rc;
+
+use postern::actions::find_signer::find_signer;
 use postern::domain::algorithm::Algorithm;
-use postern::domain::signed_tokens::SignedTokens;
+use postern::domain::jwt::{UnverifiedToken, sign};
+use postern::domain::public_key::KeyId;
+use postern::domain::secret::Secret;
+use postern::domain::signed_tokens::{KEPT_BYTES, KEPT_TOKENS, SignedTokens};
+use postern::domain::token_app::{Selection, TokenApp};
 use serde_json::{Value, json};
 
 use crate::support::signatures::Issuer;
-use crate::support::{Isolate, World};
+use crate::support::{Isolate, World, block_on};
 
 const URL: &str = "https://issuer.test/jwks.json";
 
@@ -174,40 +181,158 @@ fn a_withdrawn_key_of_a_published_set_takes_its_tokens_with_it() {
     accepted(&isolate, &token);
 }
 
+/// The same for shared secrets, of which the memory keeps no copy.
+#[test]
+fn a_remembered_token_is_dead_once_its_shared_secret_is() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let token = isolate.token("alice");
+    let lives = |secret: &str| {
+        isolate.register(&json!({ "secret": secret }));
+        remembered(&isolate, &token);
+        assert!(isolate.trust.signed_tokens.read(&token).expect("a token").verified_before().is_some());
+    };
+    let dies = |change: &Value, reason: &str| {
+        lives("abcd");
+        isolate.register(change);
+        refused(&isolate, &token, reason);
+    };
+    dies(&json!({ "secret": "abce" }), "bad_signature");
+    dies(&json!({ "secret": "abcd", "enable": "0" }), "unknown_app");
+    dies(&json!({ "secret": "abcd", "algorithm": "HS512" }), "unknown_app");
+    dies(&json!({ "secret": "abcd", "fieldmap": { "username": "sub", "name": "n", "email": "e" } }), "no_username");
+    lives("abcd");
+    world.pass(600 + 60);
+    refused(&isolate, &token, "expired");
+}
+
+#[test]
+fn a_remembered_token_is_the_app_s_whose_secret_signed_it() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "name": "A", "secret": "another" }));
+    isolate.register(&json!({ "name": "B", "secret": "abcd" }));
+    let token = isolate.token("alice");
+    remembered(&isolate, &token);
+    let of = |app: &str| isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status;
+    assert_eq!((of("A"), of("B")), (401, 200));
+    isolate.register(&json!({ "name": "A", "secret": "abcd" }));
+    let app = |isolate: &Isolate<'_>| crate::support::json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["app"].clone();
+    assert_eq!((app(&isolate), app(&world.isolate())), (json!("A"), json!("A")));
+}
+
+/// Of apps with one secret, those with another algorithm never take it, whoever chose the candidates.
+#[test]
+fn a_remembered_token_is_of_its_own_algorithm() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let token = isolate.token("alice");
+    remembered(&isolate, &token);
+    let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None };
+    let [right] = isolate.trust.candidates(&selection).expect("known").try_into().expect("one app");
+    let mut wrong = TokenApp::clone(&right);
+    wrong.terms.algorithm = Algorithm::Hs512;
+    let read = isolate.trust.signed_tokens.read(&token).expect("a token");
+    let is_found = |app| block_on(find_signer(&isolate.cx(), &read, &[app])).expect("no fault").is_some();
+    assert_eq!((is_found(right), is_found(Rc::new(wrong))), (true, false));
+}
+
+/// With the end of a known token, which says where it is remembered, nothing else is known.
+#[test]
+fn every_character_of_a_remembered_token_counts() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let token = isolate.token("alice");
+    remembered(&isolate, &token);
+    for index in 0..token.len() {
+        let mut other = token.clone().into_bytes();
+        other[index] = if other[index] == b'A' { b'B' } else { b'A' };
+        assert_eq!(isolate.verify(&String::from_utf8(other).expect("a text")).0, 401, "character {index}");
+    }
+    for longer in [format!("A{token}"), format!("{token}A"), format!(".{token}"), token.replace('.', ".A"), token.replacen('.', "..", 1)] {
+        assert_eq!(isolate.verify(&longer).0, 401, "{longer}");
+    }
+    accepted(&isolate, &token);
+}
+
+const KEY: KeyId = [1; 32];
+
+/// A token that says the number, and something long.
+fn numbered(number: usize, length: usize) -> String {
+    let claims = json!({ "n": number, "x": "x".repeat(length) }).as_object().cloned().unwrap_or_default();
+    sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret")
+}
+
+fn note(tokens: &SignedTokens, text: &str, key: KeyId) {
+    let read = UnverifiedToken::parse(text).expect("a token");
+    tokens.note(&read.verify(Algorithm::Hs256, &Secret::new("abcd")).expect("a signature"), key);
+}
+
+fn signer(tokens: &SignedTokens, text: &str) -> Option<KeyId> {
+    tokens.read(text).expect("a token").verified_before().map(|(key, _)| key)
+}
+
 #[test]
 fn so_many_tokens_are_remembered_and_no_more() {
     let tokens = SignedTokens::default();
-    let digest = |number: u32| postern::domain::secret::sha256(&number.to_be_bytes());
-    let note = |number| tokens.note(&digest(number), || digest(number), digest(1));
-    let signer = |number| tokens.signer(&digest(number), || digest(number));
-    for number in 0..10_001 {
-        note(number);
-        assert_eq!(signer(number), None, "seen once");
-        note(number);
+    let text = |number| numbered(number, 0);
+    for number in 0..=KEPT_TOKENS {
+        note(&tokens, &text(number), KEY);
+        assert_eq!(signer(&tokens, &text(number)), None, "seen once");
+        note(&tokens, &text(number), KEY);
     }
-    assert_eq!((signer(0), signer(1), signer(10_000)), (None, Some(digest(1)), Some(digest(1))));
+    assert_eq!([0, 1, KEPT_TOKENS].map(|number| signer(&tokens, &text(number))), [None, Some(KEY), Some(KEY)]);
+}
+
+#[test]
+fn so_many_bytes_are_remembered_and_no_more() {
+    let tokens = SignedTokens::default();
+    let text = |number| numbered(number, 5_000);
+    let too_many = KEPT_BYTES / 5_000 + 1;
+    for number in 0..too_many {
+        for _ in 0..2 {
+            note(&tokens, &text(number), KEY);
+        }
+    }
+    let known = (0..too_many).filter(|number| signer(&tokens, &text(*number)).is_some()).count();
+    assert_eq!(signer(&tokens, &text(0)), None);
+    assert!(known * 5_000 * 2 > KEPT_BYTES, "{known} of {too_many}");
+    assert!((too_many - known..too_many).all(|number| signer(&tokens, &text(number)).is_some()), "the last");
+}
+
+#[test]
+fn one_that_is_noted_again_takes_its_place_once() {
+    let tokens = SignedTokens::default();
+    let (small, large) = (numbered(0, 0), numbered(0, 5_000));
+    for text in [&small, &small].into_iter().chain(std::iter::repeat_n(&large, KEPT_BYTES / 5_000 + 1)) {
+        note(&tokens, text, KEY);
+    }
+    assert_eq!((signer(&tokens, &small), signer(&tokens, &large)), (Some(KEY), Some(KEY)));
 }
 
 #[test]
 fn tokens_that_come_once_push_no_other_out() {
     let tokens = SignedTokens::default();
-    let digest = |number: u32| postern::domain::secret::sha256(&number.to_be_bytes());
     for number in [0, 0].into_iter().chain(1..50_000) {
-        tokens.note(&digest(number), || digest(number), digest(1));
+        note(&tokens, &numbered(number, 0), KEY);
     }
-    assert_eq!(tokens.signer(&digest(0), || digest(0)), Some(digest(1)));
+    assert_eq!(signer(&tokens, &numbered(0, 0)), Some(KEY));
 }
 
 #[test]
 fn the_whole_token_decides_and_not_where_it_was_found() {
     let tokens = SignedTokens::default();
-    let (key, signature) = ([1; 32], [7; 64]);
+    let (text, other) = (numbered(1, 0), numbered(2, 0));
     for _ in 0..2 {
-        tokens.note(&signature, || [2; 32], key);
+        note(&tokens, &text, KEY);
     }
-    assert_eq!(tokens.signer(&signature, || [2; 32]), Some(key));
-    assert_eq!(tokens.signer(&signature, || [3; 32]), None);
-    // One that begins alike takes its place.
-    tokens.note(&[7; 65], || [3; 32], key);
-    assert_eq!((tokens.signer(&signature, || [3; 32]), tokens.signer(&signature, || [2; 32])), (Some(key), None));
+    assert_eq!(signer(&tokens, &text), Some(KEY));
+    let (_, signature) = text.rsplit_once('.').expect("dots");
+    let (signed, _) = other.rsplit_once('.').expect("dots");
+    assert_eq!(signer(&tokens, &format!("{signed}.{signature}")), None);
+    // Another key is known from then on.
+    note(&tokens, &text, [2; 32]);
+    assert_eq!(signer(&tokens, &text), Some([2; 32]));
 }
