@@ -23,7 +23,7 @@ scale: ## Brings in a million grants, and shows what each kind of query reads; G
 oracle: ## Compares a million permission checks with the naive rules; CHECKS=1000000 SEED=20250123
 	@CHECKS=$${CHECKS:-1000000} cargo test --test host oracle -- --nocapture
 
-bench: ## Measures Postern beside what one would pick instead, and writes bench/RESULTS.md; ROUNDS=3 SECONDS=5 WARM=3 ONLY=hs256
+bench: ## Measures Postern beside what one would pick instead, and writes bench/RESULTS.md; ROUNDS=6 SECONDS=2 WARM=2 ONLY=hs256
 	@scripts/bench.sh
 
 # Some desktops set USERNAME to whoever is logged in there; a user of Postern is named on the command line.

@@ -1,9 +1,10 @@
 // `make bench`: Postern beside what one would pick instead, in one run: the same workerd, the same requests, the same connections.
 //
-// The subjects of a case take turns, round after round, and so do the processes of a subject; before each round, a process has the same load
-// for a while. The processor's time a request is the whole workerd process's, so that its HTTP is in it for all alike. It is summed up over
-// the rounds, since the runtime frees what requests have left behind in pauses of 100 ms and more, which a median would drop or double; rates
-// and latencies are medians of the rounds. What counts are the ratios within a case. ONLY=words runs the cases whose names contain one.
+// The subjects of a case take turns, round after round, and so do the processes of a subject; rounds are short and many, since the machine has
+// slow spells, and before each, a process has the same load for a while. The processor's time a request is the whole workerd process's, so that
+// its HTTP is in it for all alike. It is summed up over the rounds, since the runtime frees what requests have left behind in pauses of 100 ms
+// and more, which a median would drop or double; rates and latencies are medians of the rounds. What counts are the ratios within a case.
+// ONLY=words runs the cases whose names contain one.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,17 +17,20 @@ import { measure, median } from "./load.mjs";
 import { figure, markdown } from "./table.mjs";
 import { end } from "./subjects.mjs";
 
-const ROUNDS = Number(process.env.ROUNDS || 3);
-const SECONDS = Number(process.env.SECONDS || 5);
+const ROUNDS = Number(process.env.ROUNDS || 6);
+const SECONDS = Number(process.env.SECONDS || 2);
 /** For how many seconds a process has the same load before it is measured: what V8's heap costs depends on the load that it had. */
-const WARM = Number(process.env.WARM || 3);
+const WARM = Number(process.env.WARM || 2);
 const CONNECTIONS = 16;
 const only = (process.env.ONLY || "").split(",").filter(Boolean);
 
 /** A subject is one process, or several that take turns. */
 const processesOf = (subject) => subject.processes ?? [subject];
 
-/** Runs a case, and answers its rows, the first of which is what the others are compared with. */
+/**
+ * Runs a case, and answers its rows, the first of which is what the others are compared with; and the rows as they were without one of the rounds,
+ * for each round, from which it shows how far they would differ next time.
+ */
 async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connections = CONNECTIONS }) {
   const results = subjects.map(() => []);
   const asked = subjects.map(() => 0);
@@ -48,12 +52,20 @@ async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connect
     process.stderr.write(`\r${name}: round ${round} of ${rounds}   `);
   }
   process.stderr.write("\r\x1b[K");
-  const rows = subjects.map(({ subject, label = subject.name }, index) => {
-    const of = (key) => median(results[index].map((result) => result[key]));
-    const all = (key) => results[index].reduce((sum, result) => sum + result[key], 0);
-    return { label, micros: all("used") / all("requests"), rate: of("rate"), p50: of("p50"), p99: of("p99") };
-  });
-  return rows;
+  const rowsWithout = (left) =>
+    subjects.map(({ subject, label = subject.name }, index) => {
+      const counted = results[index].filter((_, round) => round !== left);
+      const of = (key) => median(counted.map((result) => result[key]));
+      const all = (key) => counted.reduce((sum, result) => sum + result[key], 0);
+      return { label, micros: all("used") / all("requests"), rate: of("rate"), p50: of("p50"), p99: of("p99") };
+    });
+  return { rows: rowsWithout(), without: results[0].map((_, round) => rowsWithout(round)) };
+}
+
+/** The standard error of what is computed from all rounds, from what it is without each of them (jackknife). */
+function spread(values) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(((values.length - 1) / values.length) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
 }
 
 function table(rows) {
@@ -79,11 +91,12 @@ try {
     if (only.length > 0 && !only.some((word) => prepare.name.includes(word))) continue;
     const prepared = await prepare();
     for (const one of prepared.cases) {
-      const rows = one.table ? [] : await run(one);
+      const { rows, without } = one.table ? { rows: [], without: [] } : await run(one);
       const text = `### ${one.name}\n\n${one.about ? `${one.about}\n\n` : ""}${one.table ? await one.table() : table(rows)}\n`;
       console.log(`\n${text}`);
       parts.push(text);
-      for (const { what, value, bound } of one.claims?.(rows) ?? []) claims.push({ what, value, bound });
+      const left = without.map((rows) => one.claims?.(rows));
+      for (const [index, claim] of (one.claims?.(rows) ?? []).entries()) claims.push({ ...claim, error: spread(left.map((claims) => claims[index].value)) });
     }
     await prepared.end();
   }
@@ -91,8 +104,8 @@ try {
   await end();
 }
 
-const verdict = ({ what, value, bound }) => `| ${what} | ${value.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
-const bounds = `| what | measured | at most | holds |\n| --- | --- | --- | --- |\n${claims.map(verdict).join("\n")}`;
+const verdict = ({ what, value, error, bound }) => `| ${what} | ${value.toFixed(2)} | ${error.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
+const bounds = `| what | measured | ± | at most | holds |\n| --- | --- | --- | --- | --- |\n${claims.map(verdict).join("\n")}`;
 console.log(`\n### What is aimed at\n\n${bounds}`);
 if (only.length === 0) {
   const about = "Written by `make bench`: do not edit. The notes on these figures are in `NOTES.md`.";
