@@ -144,17 +144,23 @@ fn a_remembered_token_is_dead_once_its_app_or_its_user_is() {
 
 #[test]
 fn a_remembered_token_is_its_apps_and_no_others() {
+    let [a, b] = [(); 2].map(|()| issuer());
+    is_its_apps_and_no_others("EdDSA", &a.pem(), &b.pem(), |isolate| token(isolate, &b));
+    is_its_apps_and_no_others("HS256", "another", "abcd", |isolate| isolate.token("alice"));
+}
+
+fn is_its_apps_and_no_others(algorithm: &str, a: &str, b: &str, of_b: impl Fn(&Isolate<'_>) -> String) {
     let world = World::new();
     let isolate = world.isolate();
-    let [a, b] = [(); 2].map(|()| issuer());
-    register(&isolate, &json!({ "name": "A", "secret": a.pem() }));
-    register(&isolate, &json!({ "name": "B", "secret": b.pem() }));
-    let token = token(&isolate, &b);
+    let register = |name: &str, secret: &str| isolate.register(&json!({ "name": name, "secret": secret, "algorithm": algorithm }));
+    register("A", a);
+    register("B", b);
+    let token = of_b(&isolate);
     remembered(&isolate, &token);
     let of = |app: &str| isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status;
     assert_eq!((of("A"), of("B")), (401, 200));
     // The same key, registered twice: the first in order of name is it, remembered or not.
-    register(&isolate, &json!({ "name": "A", "secret": b.pem() }));
+    register("A", b);
     let app = |isolate: &Isolate<'_>| crate::support::json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["app"].clone();
     assert_eq!((app(&isolate), app(&world.isolate())), (json!("A"), json!("A")));
 }
@@ -204,21 +210,6 @@ fn a_remembered_token_is_dead_once_its_shared_secret_is() {
     lives("abcd");
     world.pass(600 + 60);
     refused(&isolate, &token, "expired");
-}
-
-#[test]
-fn a_remembered_token_is_the_app_s_whose_secret_signed_it() {
-    let world = World::new();
-    let isolate = world.isolate();
-    isolate.register(&json!({ "name": "A", "secret": "another" }));
-    isolate.register(&json!({ "name": "B", "secret": "abcd" }));
-    let token = isolate.token("alice");
-    remembered(&isolate, &token);
-    let of = |app: &str| isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status;
-    assert_eq!((of("A"), of("B")), (401, 200));
-    isolate.register(&json!({ "name": "A", "secret": "abcd" }));
-    let app = |isolate: &Isolate<'_>| crate::support::json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["app"].clone();
-    assert_eq!((app(&isolate), app(&world.isolate())), (json!("A"), json!("A")));
 }
 
 /// Of apps with one secret, those with another algorithm never take it, whoever chose the candidates.
