@@ -62,7 +62,7 @@ async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connect
   return { rows: rowsWithout(), without: results[0].map((_, round) => rowsWithout(round)) };
 }
 
-/** The standard error of what is computed from all rounds, from what it is without each of them (jackknife). */
+/** The standard error of what is computed from all rounds, from what it is without each of them (jackknife); one round shows none. */
 function spread(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(((values.length - 1) / values.length) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
@@ -104,7 +104,7 @@ try {
   await end();
 }
 
-const verdict = ({ what, value, error, bound }) => `| ${what} | ${value.toFixed(2)} | ${error.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
+const verdict = ({ what, value, error, bound }) => `| ${what} | ${value.toFixed(2)} | ${Number.isNaN(error) ? "" : error.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
 const bounds = `| what | measured | ± | at most | holds |\n| --- | --- | --- | --- | --- |\n${claims.map(verdict).join("\n")}`;
 console.log(`\n### What is aimed at\n\n${bounds}`);
 if (only.length === 0) {
