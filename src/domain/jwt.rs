@@ -33,7 +33,7 @@ pub struct UnverifiedToken<'a> {
 }
 
 /// What a token says.
-pub struct Parts {
+pub(super) struct Parts {
     algorithm: Algorithm,
     key_id: Option<String>,
     claims: Members,

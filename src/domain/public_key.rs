@@ -27,7 +27,7 @@ pub struct PublicKey {
     id: KeyId,
 }
 
-/// Which key it is: the SHA-256 of its `SubjectPublicKeyInfo`.
+/// Which key it is: the SHA-256 of its `SubjectPublicKeyInfo`. Shared secrets have such ids, too (`SharedKey::id`).
 pub type KeyId = [u8; 32];
 
 /// What kind of key it is.
