@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::permission::Permission;
+use crate::domain::permissions::permission::Permission;
 
 /// Why an action did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

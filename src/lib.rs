@@ -18,5 +18,6 @@ pub mod domain;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 pub mod error;
+pub mod memory;
 pub mod ports;
 pub mod store;

@@ -10,13 +10,13 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::algorithm::Algorithm;
 use crate::domain::config::Config;
-use crate::domain::keys::KeySetUrl;
-use crate::domain::public_key::PublicKey;
 use crate::domain::time::Millis;
-use crate::domain::trust::Trust;
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::keys::KeySetUrl;
+use crate::domain::tokens::public_key::PublicKey;
 use crate::error::{Error, Fault, Result};
+use crate::memory::isolate::Trust;
 
 /// A future of one request, on one thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

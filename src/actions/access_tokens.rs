@@ -5,14 +5,14 @@
 
 use std::rc::Rc;
 
-use crate::domain::application::{Application, TOKEN_LIFETIME};
+use crate::domain::applications::application::{Application, TOKEN_LIFETIME};
+use crate::domain::applications::signed_call::{self, Timestamp};
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::secret::{HashedToken, PlainToken, hex};
-use crate::domain::signed_call::{self, Timestamp};
 use crate::error::{Denied, Error, Fault, Result};
+use crate::memory::reading::{self, Wanted};
 use crate::ports::Cx;
 use crate::store::sealed::Place;
-use crate::store::trust::{self, Wanted};
 use crate::store::{Write, applications, feed};
 
 /// What an application shows when it asks for a token.
@@ -82,9 +82,9 @@ pub async fn find(cx: &Cx, call: &SignedCall) -> Result<Rc<Application>> {
     }
     let hash = call.token.hashed();
     let wanted = || vec![Wanted::AccessToken(hash)];
-    let mut loaded = trust::current(cx, wanted, None).await?;
+    let mut loaded = reading::current(cx, wanted, None).await?;
     if loaded.application_of(cx, &hash).is_none() && !loaded.is_from_copies() {
-        loaded = trust::load(cx, &wanted(), None).await?;
+        loaded = reading::load(cx, &wanted(), None).await?;
     }
     let Some(application) = loaded.application_of(cx, &hash) else {
         let unknown = Error::Unavailable(Fault::new("an access token is not remembered while D1 does not answer"));

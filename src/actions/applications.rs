@@ -3,9 +3,9 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::actions::authenticate::Caller;
-use crate::domain::application::{AccessKey, Application, OrganizationId, Terms};
+use crate::domain::applications::application::{AccessKey, Application, OrganizationId, Terms};
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::opaque_token;
+use crate::domain::identity::opaque_token;
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 use crate::ports::Cx;

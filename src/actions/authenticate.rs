@@ -5,13 +5,13 @@
 use std::rc::Rc;
 
 use crate::actions::{passwords, sessions, verify_token};
-use crate::domain::opaque_token::Session;
+use crate::domain::identity::opaque_token::Session;
+use crate::domain::identity::user::User;
 use crate::domain::secret::{PlainToken, Secret};
-use crate::domain::token_app::AppName;
-use crate::domain::user::User;
+use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Refusal, Result};
+use crate::memory::reading::{Subject, Wanted};
 use crate::ports::Cx;
-use crate::store::trust::{Subject, Wanted};
 
 /// What a caller shows.
 #[derive(Debug, Clone)]

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::actions::access_tokens::application_actor;
 use crate::actions::authenticate::Caller;
-use crate::domain::application::{AccessKey, Application, AuthorizationType, Authorizations, OrganizationId};
+use crate::domain::applications::application::{AccessKey, Application, AuthorizationType, Authorizations, OrganizationId};
 use crate::domain::audit::{Actor, Deed};
 use crate::error::{Error, Fault, Refusal, Result, Rule};
+use crate::memory::reading::{self, Wanted};
 use crate::ports::Cx;
-use crate::store::trust::{self, Wanted};
 use crate::store::{Write, applications, feed, organizations};
 
 /// Who asks.
@@ -82,9 +82,9 @@ pub async fn check(cx: &Cx, access_key: &str, kind: AuthorizationType) -> Result
 
 async fn known(cx: &Cx, access_key: &str) -> Result<Option<Rc<Application>>> {
     let wanted = || vec![Wanted::Application(access_key.to_owned())];
-    let mut loaded = trust::current(cx, wanted, None).await?;
+    let mut loaded = reading::current(cx, wanted, None).await?;
     if loaded.application(cx, access_key).is_none() && !loaded.is_from_copies() {
-        loaded = trust::load(cx, &wanted(), None).await?;
+        loaded = reading::load(cx, &wanted(), None).await?;
     }
     let unknown = || Error::Unavailable(Fault::new("an application is not remembered while D1 does not answer"));
     loaded.application(cx, access_key).ok_or_else(unknown)

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::domain::jwk::KeySet;
-use crate::domain::jwt::{UnverifiedToken, VerifiedClaims};
-use crate::domain::key_sets::{Look, MAX_SET_BYTES};
-use crate::domain::keys::{KeySetUrl, Keys};
-use crate::domain::token_app::{MAX_CANDIDATES, TokenApp};
+use crate::domain::tokens::jwk::KeySet;
+use crate::domain::tokens::jwt::{UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::keys::{KeySetUrl, Keys};
+use crate::domain::tokens::token_app::{MAX_CANDIDATES, TokenApp};
 use crate::error::{Error, Fault, Result};
+use crate::memory::key_sets::{Look, MAX_SET_BYTES};
 use crate::ports::Cx;
 
 /// How many issuers one token may make ask for their keys.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::jwt;
 use crate::domain::secret::Secret;
+use crate::domain::tokens::jwt;
 use crate::error::{Error, Result};
 use crate::ports::Cx;
 use crate::store::token_apps;

@@ -1,8 +1,8 @@
 //! Whether verification works.
 
 use crate::error::Error;
+use crate::memory::{copy, reading};
 use crate::ports::Cx;
-use crate::store::{snapshot, trust};
 
 /// What answers, and what does not.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +18,9 @@ pub struct Health {
 /// Asks D1 and KV.
 pub async fn health(cx: &Cx) -> Health {
     cx.must_read.set(true);
-    let d1 = trust::load(cx, &[], None).await.is_ok();
+    let d1 = reading::load(cx, &[], None).await.is_ok();
     cx.must_read.set(false);
-    let kv = snapshot::answers(cx).await;
-    let verifies = d1 || !matches!(trust::load(cx, &[], None).await, Err(Error::Unavailable(_)));
+    let kv = copy::answers(cx).await;
+    let verifies = d1 || !matches!(reading::load(cx, &[], None).await, Err(Error::Unavailable(_)));
     Health { d1, kv, verifies }
 }

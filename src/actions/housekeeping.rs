@@ -2,16 +2,17 @@
 
 use crate::domain::audit::{Actor, Deed};
 use crate::error::Result;
+use crate::memory::copy;
 use crate::ports::Cx;
 use crate::store::sealed::Place;
-use crate::store::{Write, applications, feed, sessions, sign_in_failures, snapshot};
+use crate::store::{Write, applications, feed, sessions, sign_in_failures};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
 
 /// Runs all of it. Each part is done even where another fails; failures are logged, and the first is answered.
 pub async fn run(cx: &Cx) -> Result<()> {
-    let results = [prune(cx).await, reseal(cx).await, snapshot::publish(cx).await];
+    let results = [prune(cx).await, reseal(cx).await, copy::publish(cx).await];
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         cx.log.line(&format!("the scheduled event: {error:?}"));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::actions::authenticate::Caller;
-use crate::domain::application::{Organization, OrganizationId};
+use crate::domain::applications::application::{Organization, OrganizationId};
 use crate::domain::audit::{Actor, Deed};
 use crate::error::{Error, Result};
 use crate::ports::Cx;

@@ -6,18 +6,18 @@ use std::rc::Rc;
 
 use crate::actions::authenticate::{Caller, Proof};
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::password::{self, PasswordHash};
+use crate::domain::identity::password::{self, PasswordHash};
+use crate::domain::identity::user::{Profile, User, UserType};
 use crate::domain::secret::{Secret, sha256, sha256_of};
-use crate::domain::user::{Profile, User, UserType};
 use crate::error::{Denied, Error, Result};
+use crate::memory::reading::{self, Wanted};
 use crate::ports::{Cx, Row};
-use crate::store::trust::{self, Wanted};
 use crate::store::{self, Write, feed, sign_in_failures, users};
 
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
     let digest = digest(cx, username, password);
-    let loaded = trust::current(cx, Vec::new, None).await?;
+    let loaded = reading::current(cx, Vec::new, None).await?;
     if !loaded.is_from_copies()
         && let Some(user) = cx.trust.remembered_password(&digest, cx.now)
     {
@@ -89,7 +89,7 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<Use
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(error) => return Err(error),
     }
-    let loaded = trust::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
+    let loaded = reading::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
     loaded.user_named(cx, username).ok_or_else(|| Error::internal("the first administrator, just created, is not there"))
 }
 

@@ -2,10 +2,10 @@
 
 use crate::actions::authenticate::Caller;
 use crate::domain::feed::Pair;
-use crate::domain::permission::{Permission, Permissions, Standing};
+use crate::domain::permissions::permission::{Permission, Permissions, Standing};
 use crate::error::{Error, Fault, Refusal, Result};
+use crate::memory::reading::{self, Subject, Wanted};
 use crate::ports::Cx;
-use crate::store::trust::{self, Subject, Wanted};
 
 /// May this user do this with this service?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,11 +108,11 @@ async fn standing(cx: &Cx, pair: Pair) -> Result<Standing> {
 
 /// How each of the pairs stands, in their order.
 async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
-    let mut loaded = trust::current(cx, || wanted(pairs.iter()), None).await?;
+    let mut loaded = reading::current(cx, || wanted(pairs.iter()), None).await?;
     let missing: Vec<_> = pairs.iter().filter(|pair| loaded.standing(cx, pair).is_none()).collect();
     let mut known: Vec<_> = pairs.iter().map(|pair| loaded.standing(cx, pair)).collect();
     if !missing.is_empty() && !loaded.is_from_copies() {
-        loaded = trust::load(cx, &wanted(missing.into_iter()), None).await?;
+        loaded = reading::load(cx, &wanted(missing.into_iter()), None).await?;
         for (pair, standing) in pairs.iter().zip(&mut known) {
             *standing = loaded.standing(cx, pair).or(*standing);
         }

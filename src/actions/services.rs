@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::actions::authenticate::Caller;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::directory::{Api, Service};
+use crate::domain::permissions::directory::{Api, Service};
 use crate::error::{Error, Result};
 use crate::ports::Cx;
 use crate::store::{Write, feed, grants, services};

@@ -4,20 +4,20 @@ use std::rc::Rc;
 
 use crate::actions::authenticate::{Caller, Hints, Proof};
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::opaque_token::Session;
+use crate::domain::identity::opaque_token::Session;
+use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
-use crate::domain::user::UserId;
 use crate::error::{Denied, Error, Fault, Result};
+use crate::memory::reading::{self, Subject, Wanted};
 use crate::ports::Cx;
-use crate::store::trust::{self, Subject, Wanted};
 use crate::store::{Write, feed, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {
     let wanted = || [Wanted::Session(hash)].into_iter().chain(hints.standings(Subject::Session(hash))).collect::<Vec<_>>();
-    let mut loaded = trust::current(cx, wanted, None).await?;
+    let mut loaded = reading::current(cx, wanted, None).await?;
     if loaded.session(cx, &hash).is_none_or(|session| loaded.user(cx, session.user_id).is_none()) && !loaded.is_from_copies() {
-        loaded = trust::load(cx, &wanted(), None).await?;
+        loaded = reading::load(cx, &wanted(), None).await?;
     }
     let Some(session) = loaded.session(cx, &hash) else { return Err(unknown(loaded.is_from_copies())) };
     if session.expires_at <= cx.now {

@@ -2,7 +2,7 @@
 
 use crate::actions::passwords;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::opaque_token;
+use crate::domain::identity::opaque_token;
 use crate::domain::secret::{PlainToken, Secret};
 use crate::domain::time::Millis;
 use crate::error::{Refusal, Result};

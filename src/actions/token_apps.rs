@@ -2,11 +2,11 @@
 
 use crate::actions::authenticate::Caller;
 use crate::actions::passwords;
-use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::keys::Keys;
 use crate::domain::secret::Secret;
-use crate::domain::token_app::{AppName, Terms, TokenApp};
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::token_app::{AppName, Terms, TokenApp};
 use crate::error::{Error, Result};
 use crate::ports::Cx;
 use crate::store::sealed::Place;

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::actions::authenticate::Caller;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::directory::UnitKind;
-use crate::domain::record::Record;
-use crate::domain::transfer::LineError;
+use crate::domain::permissions::directory::UnitKind;
+use crate::domain::permissions::record::Record;
+use crate::domain::permissions::transfer::LineError;
 use crate::error::Result;
 use crate::ports::Cx;
 use crate::store::transfer::{self, Section};

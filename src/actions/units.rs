@@ -2,8 +2,8 @@
 
 use crate::actions::authenticate::Caller;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::directory::{Unit, UnitKind};
-use crate::domain::permission::ObjectType;
+use crate::domain::permissions::directory::{Unit, UnitKind};
+use crate::domain::permissions::permission::ObjectType;
 use crate::error::{Error, Result};
 use crate::ports::Cx;
 use crate::store::{Write, feed, grants, units};

@@ -3,10 +3,10 @@
 use crate::actions::authenticate::{Caller, Proof};
 use crate::actions::passwords;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::password;
-use crate::domain::permission::ObjectType;
+use crate::domain::identity::password;
+use crate::domain::identity::user::{Profile, User, UserId, Username};
+use crate::domain::permissions::permission::ObjectType;
 use crate::domain::secret::Secret;
-use crate::domain::user::{Profile, User, UserId, Username};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 pub use crate::store::users::Filter;

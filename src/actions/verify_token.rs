@@ -7,15 +7,15 @@ use std::rc::Rc;
 
 use crate::actions::authenticate::{Caller, Hints, Proof};
 use crate::actions::find_signer::find_signer;
-use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::jwt::{Clock, UnverifiedToken, VerifiedClaims};
+use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::PlainToken;
-use crate::domain::token_app::{MAX_CANDIDATES, Selection, TokenApp};
-use crate::domain::user::{Profile, User, UserType, Username};
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Denied, Error, Fault, Refusal, Result};
+use crate::memory::reading::{self, Loaded, Subject, Wanted};
 use crate::ports::Cx;
-use crate::store::trust::{self, Loaded, Subject, Wanted};
 use crate::store::{Write, feed, users};
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
@@ -43,7 +43,7 @@ pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hint
     let unverified = parameters.iter().find_map(|(name, token)| Some((name, cx.trust.signed_tokens.read(token.expose()).ok()?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
     let selection = unverified.as_ref().map(|(name, token)| select(token.algorithm(), Some(name), hints.app));
-    let loaded = trust::current(cx, wanted, selection.as_ref()).await?;
+    let loaded = reading::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
     match (named.next(), named.next()) {
@@ -77,7 +77,7 @@ async fn candidates(
 ) -> Result<(Loaded, Vec<Rc<TokenApp>>)> {
     let of = |app: Option<&str>| select(token.algorithm(), parameter, app);
     let app = hints.app;
-    let mut loaded = trust::current(cx, || wanted(token, hints), Some(&of(app))).await?;
+    let mut loaded = reading::current(cx, || wanted(token, hints), Some(&of(app))).await?;
     // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
     let key_id = token.key_id().filter(|_| app.is_none());
     if let Some(name) = key_id {
@@ -99,7 +99,7 @@ async fn known(cx: &Cx, loaded: &mut Loaded, selection: &Selection) -> Result<Ve
     if let Some(apps) = loaded.candidates(cx, selection) {
         return Ok(apps);
     }
-    *loaded = trust::load(cx, &[], Some(selection)).await?;
+    *loaded = reading::load(cx, &[], Some(selection)).await?;
     loaded.candidates(cx, selection).ok_or_else(|| Error::Unavailable(Fault::new("the token apps are not known while D1 does not answer")))
 }
 
@@ -111,7 +111,7 @@ async fn user(cx: &Cx, loaded: Loaded, app: &TokenApp, claims: &VerifiedClaims<'
     }
     let names = vec![username.as_str().to_owned()];
     let wanted: Vec<_> = [Wanted::Users(names.clone())].into_iter().chain(hints.standings(Subject::Names(names))).collect();
-    let loaded = if loaded.is_from_copies() { loaded } else { trust::load(cx, &wanted, None).await? };
+    let loaded = if loaded.is_from_copies() { loaded } else { reading::load(cx, &wanted, None).await? };
     if let Some(user) = loaded.user_named(cx, &username) {
         return Ok(user);
     }
@@ -151,6 +151,6 @@ async fn create(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: 
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(error) => return Err(error),
     }
-    let loaded = trust::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
+    let loaded = reading::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
     loaded.user_named(cx, username).ok_or_else(|| Error::internal("a user who was just created is not there"))
 }

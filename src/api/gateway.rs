@@ -5,12 +5,12 @@
 
 use crate::actions::authenticate::{self, Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
-use crate::api::credentials::{self, COOKIE};
-use crate::api::http::{Forward, Inbound};
-use crate::api::identity;
-use crate::api::query::{self, Query};
-use crate::domain::jwt::UnverifiedToken;
+use crate::api::http::credentials::{self, COOKIE};
+use crate::api::http::identity;
+use crate::api::http::message::{Forward, Inbound};
+use crate::api::http::query::{self, Query};
 use crate::domain::origin::{self, Demand, METHODS, Origin};
+use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 

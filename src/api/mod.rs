@@ -2,49 +2,26 @@
 //!
 //! Dialects never import each other.
 
-pub mod apim_token_service;
-pub mod app_portal;
-pub mod body;
-pub mod credentials;
-pub mod datafor_modeler;
+pub mod dialects;
 pub mod gateway;
 pub mod http;
-pub mod identity;
-pub mod imanager;
-pub mod imanager_nodes;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod openapi;
-pub mod query;
-pub mod route;
-pub mod services;
-pub mod shape;
-pub mod v1;
 
 use std::rc::Rc;
 
 use crate::actions::access_tokens;
 use crate::actions::authenticate::{self, Caller, Credential, Hints};
-use crate::domain::application::Application;
+use crate::domain::applications::application::Application;
+use crate::domain::identity::user::UserType;
 use crate::domain::origin::METHODS;
 use crate::domain::time::Millis;
-use crate::domain::user::UserType;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::Cx;
 
-use http::{Handled, Header, Inbound, MAX_URL_BYTES, Response};
-use query::Query;
-use route::{Access, Call, Dialect, Found, Route};
-
-/// Every dialect. The longest matching prefix decides; what none of them owns is the origin's.
-pub const DIALECTS: &[&Dialect] = &[
-    &datafor_modeler::DIALECT,
-    &services::DIALECT,
-    &imanager::DIALECT,
-    &imanager_nodes::DIALECT,
-    &app_portal::DIALECT,
-    &apim_token_service::DIALECT,
-    &v1::DIALECT,
-];
+use crate::api::dialects::{DIALECTS, Found, v1};
+use crate::api::http::credentials;
+use crate::api::http::message::{Handled, Header, Inbound, MAX_URL_BYTES, Response};
+use crate::api::http::query::Query;
+use crate::api::http::route::{Access, Call, Dialect, Route};
 
 /// Where the list of endpoints for people is.
 const CONSOLE: &str = "/v1/";
@@ -57,7 +34,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     if let Some(response) = preflight(cx, request) {
         return Handled::Answered(finish(request, &cx.request_id, Some(cx), response));
     }
-    let dialect = dialect(request.path());
+    let dialect = dialects::owner(request.path());
     match answer(cx, dialect, request).await {
         Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
         Ok(Handled::Passed(mut forward)) => {
@@ -71,13 +48,13 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
 
 /// Answers a request that the origin did not.
 pub fn origin_failed(cx: &Cx, request: &dyn Inbound, error: &Error) -> Response {
-    fail(cx, dialect(request.path()), request, error)
+    fail(cx, dialects::owner(request.path()), request, error)
 }
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
 #[must_use]
 pub fn refuse(request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
-    let dialect = dialect(request.path()).unwrap_or(&v1::DIALECT);
+    let dialect = dialects::owner(request.path()).unwrap_or(&v1::DIALECT);
     finish(request, request_id, None, failure(dialect, &Error::Misconfigured(problems), now))
 }
 
@@ -87,19 +64,12 @@ pub fn unreadable(request_id: &str, error: &Error) -> Response {
     with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id)
 }
 
-/// The dialect that owns a path: the one with the longest prefix of it.
-fn dialect(path: &str) -> Option<&'static Dialect> {
-    let owns = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let longest = |dialect: &Dialect| dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len()).max();
-    DIALECTS.iter().copied().filter(|dialect| longest(dialect).is_some()).max_by_key(|dialect| longest(dialect))
-}
-
 async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Result<Handled> {
     if request.path().len() + request.query().len() > MAX_URL_BYTES {
         return Err(Error::TooLarge { what: "url", limit_bytes: MAX_URL_BYTES });
     }
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
-    let Found { route, parameters } = route::find(request.method(), request.path())?;
+    let Found { route, parameters } = dialects::find(request.method(), request.path())?;
     let query = Query::parse(request.query())?;
     read_bookmark(cx, request)?;
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
@@ -257,8 +227,8 @@ fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     }
     allowed_origin(cx, request)?;
     let method = request.header("access-control-request-method")?;
-    match dialect(request.path()) {
-        Some(_) => drop(route::find(&method, request.path()).ok()?),
+    match dialects::owner(request.path()) {
+        Some(_) => drop(dialects::find(&method, request.path()).ok()?),
         None => drop(cx.config.origin.as_ref().filter(|_| METHODS.contains(&method.as_str()))?),
     }
     let response = Response::empty(204)

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::domain::identity::user::{User, UserId};
 use crate::domain::time::Millis;
-use crate::domain::user::{User, UserId};
 
 /// Something that somebody did, about to be written down.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! The deployment's variables and secrets, read once an isolate.
 
+use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
 use crate::domain::origin::Origin;
 use crate::domain::secret::Secret;
-use crate::domain::user::Username;
 
 /// What `wrangler.toml` and the secrets say.
 #[derive(Debug)]

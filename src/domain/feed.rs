@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::domain::application::Application;
-use crate::domain::opaque_token::Session;
-use crate::domain::permission::Standing;
+use crate::domain::applications::application::Application;
+use crate::domain::identity::opaque_token::Session;
+use crate::domain::identity::user::User;
+use crate::domain::permissions::permission::Standing;
 use crate::domain::secret::HashedToken;
-use crate::domain::token_app::{Selection, TokenApp};
-use crate::domain::user::User;
+use crate::domain::tokens::token_app::{Selection, TokenApp};
 
 /// How many enabled token apps are all kept; beyond that, those that requests name.
 pub const MAX_APPS: usize = 1000;

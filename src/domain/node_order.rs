@@ -1,7 +1,7 @@
 //! Orders of GIS servers. Postern keeps them; whoever makes the servers reads them here, or gets them passed on.
 
+use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
-use crate::domain::user::UserId;
 
 /// The most servers of one order.
 pub const MAX_COUNT: i64 = 100;

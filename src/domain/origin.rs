@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::json;
-use crate::domain::permission::Permission;
+use crate::domain::permissions::permission::Permission;
 
 /// What the variables `ORIGIN_…` say.
 #[derive(Debug, Clone, PartialEq, Eq)]

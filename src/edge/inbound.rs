@@ -8,7 +8,7 @@ use worker::js_sys::JsString;
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 use worker::web_sys::Request;
 
-use crate::api::http::{Inbound, MAX_BODY_BYTES};
+use crate::api::http::message::{Inbound, MAX_BODY_BYTES};
 use crate::error::{Error, Result};
 use crate::ports::LocalFuture;
 

@@ -4,9 +4,9 @@ use futures_util::StreamExt;
 use web_sys::{AbortSignal, Url};
 use worker::{Fetch, Request, RequestInit, RequestRedirect, Response};
 
-use crate::domain::key_sets::{FETCH_TIMEOUT_S, MAX_SET_BYTES};
-use crate::domain::keys::KeySetUrl;
+use crate::domain::tokens::keys::KeySetUrl;
 use crate::error::Fault;
+use crate::memory::key_sets::{FETCH_TIMEOUT_S, MAX_SET_BYTES};
 use crate::ports::{Issuers, LocalFuture, Published};
 
 /// How many redirects are followed.

@@ -19,12 +19,12 @@ use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event
 
 use crate::actions::housekeeping;
 use crate::api;
-use crate::api::http::{Handled, Inbound as _};
+use crate::api::http::message::{Handled, Inbound as _};
 use crate::domain::config::Config;
-use crate::domain::opaque_token;
+use crate::domain::identity::opaque_token;
 use crate::domain::time::Millis;
-use crate::domain::trust::Trust;
 use crate::error::Fault;
+use crate::memory::isolate::Trust;
 use crate::ports::{Cx, Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
 use inbound::WorkerRequest;
 use outbound::outbound;

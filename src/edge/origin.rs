@@ -18,7 +18,7 @@ use worker::worker_sys::FixedLengthStream;
 use worker::{Delay, js_sys};
 
 use crate::api::gateway::is_hop_by_hop;
-use crate::api::http::Forward;
+use crate::api::http::message::Forward;
 use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
 

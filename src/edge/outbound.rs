@@ -7,7 +7,7 @@ use std::rc::Rc;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Response as WorkerResponse, ResponseBody, web_sys};
 
-use crate::api::http::{Header, Pages, Response};
+use crate::api::http::message::{Header, Pages, Response};
 use crate::ports::Log as _;
 
 /// How many kinds of answers are kept; there are a few dozen.

@@ -14,8 +14,8 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::was
 use worker::wasm_bindgen_futures::JsFuture;
 
 use super::waiting;
-use crate::domain::algorithm::Algorithm;
-use crate::domain::public_key::{Curve, KeyId, PublicKey};
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::public_key::{Curve, KeyId, PublicKey};
 use crate::error::Fault;
 use crate::ports::{LocalFuture, Signatures};
 

@@ -1,6 +1,6 @@
 //! Applications, and their access tokens. Secrets and tokens are sealed here on the way in and opened on the way out.
 
-use crate::domain::application::{AccessKey, AccessToken, Application, Authorizations, OrganizationId, Terms};
+use crate::domain::applications::application::{AccessKey, AccessToken, Application, Authorizations, OrganizationId, Terms};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};

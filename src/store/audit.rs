@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::domain::audit::{Actor, Deed, Event};
+use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
-use crate::domain::user::UserId;
 use crate::error::Result;
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;

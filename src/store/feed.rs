@@ -1,9 +1,9 @@
 //! The change feed: what isolates must forget.
 
 use crate::domain::feed::ChangeKind;
-use crate::domain::permission::ObjectType;
+use crate::domain::identity::user::{UserId, Username};
+use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
-use crate::domain::user::{UserId, Username};
 use crate::ports::{Param, Statement};
 
 /// How long entries are kept.

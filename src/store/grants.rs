@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
-use crate::domain::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, OrderBy, Test};
-use crate::domain::permission::{ObjectType, Permissions};
+use crate::domain::permissions::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, OrderBy, Test};
+use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};

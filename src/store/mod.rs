@@ -6,18 +6,15 @@ pub mod applications;
 pub mod audit;
 pub mod feed;
 pub mod grants;
-pub mod loaded;
 pub mod node_orders;
 pub mod organizations;
 pub mod sealed;
 pub mod services;
 pub mod sessions;
 pub mod sign_in_failures;
-pub mod snapshot;
 pub mod standings;
 pub mod token_apps;
 pub mod transfer;
-pub mod trust;
 pub mod units;
 pub mod users;
 
@@ -71,7 +68,7 @@ impl Write {
         let own = self.statements.len();
         let mut statements = self.statements;
         statements.extend(self.deeds.iter().map(|deed| audit::insert(cx, deed)));
-        let plan = trust::Plan::new(cx, &[], None);
+        let plan = crate::memory::reading::Plan::new(cx, &[], None);
         let written = statements.len();
         statements.extend(plan.statements());
         let mut results = match cx.sql.batch(statements).await {
@@ -107,6 +104,6 @@ fn strings(text: &str) -> Result<Vec<String>> {
 }
 
 /// How a list of strings is stored.
-fn stored_strings(list: &[String]) -> String {
+pub(crate) fn stored_strings(list: &[String]) -> String {
     serde_json::json!(list).to_string()
 }

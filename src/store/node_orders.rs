@@ -1,8 +1,8 @@
 //! Orders of GIS servers.
 
+use crate::domain::identity::user::UserId;
 use crate::domain::node_order::{NodeOrder, Terms};
 use crate::domain::time::Millis;
-use crate::domain::user::UserId;
 use crate::error::Result;
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;

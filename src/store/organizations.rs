@@ -1,6 +1,6 @@
 //! Organizations.
 
-use crate::domain::application::{Organization, OrganizationId};
+use crate::domain::applications::application::{Organization, OrganizationId};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};

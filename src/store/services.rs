@@ -1,7 +1,7 @@
 //! Services and their APIs.
 
-use crate::domain::directory::{Api, Service};
-use crate::domain::permission::Permissions;
+use crate::domain::permissions::directory::{Api, Service};
+use crate::domain::permissions::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Cx, Param, Row, Statement};

@@ -1,9 +1,9 @@
 //! Sessions: opaque tokens and their cookies, by hash.
 
-use crate::domain::opaque_token::Session;
+use crate::domain::identity::opaque_token::Session;
+use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
-use crate::domain::user::UserId;
 use crate::error::Result;
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use crate::domain::feed::Pair;
-use crate::domain::permission::{Permissions, Standing, StandingUser};
+use crate::domain::permissions::permission::{Permissions, Standing, StandingUser};
 use crate::error::{Error, Result};
+use crate::memory::reading::Subject;
 use crate::ports::{Param, Row, Statement};
-use crate::store::{self, trust::Subject};
+use crate::store;
 
 /// A row for the subject, without permissions, and one for each grant that reaches them. It reads the subject's memberships, the departments
 /// above, and for each of these one index entry.
@@ -78,7 +79,7 @@ pub fn read(service_id: i64, rows: &[Row]) -> Result<Vec<(Pair, Standing)>> {
 }
 
 fn is_administrator(name: &str) -> Result<bool> {
-    let user_type = crate::domain::user::UserType::from_name(name);
+    let user_type = crate::domain::identity::user::UserType::from_name(name);
     let user_type = user_type.ok_or_else(|| Error::internal("a stored user has an unreadable type"))?;
-    Ok(user_type == crate::domain::user::UserType::Administrator)
+    Ok(user_type == crate::domain::identity::user::UserType::Administrator)
 }

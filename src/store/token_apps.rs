@@ -1,11 +1,11 @@
 //! Token apps.
 
-use crate::domain::algorithm::Algorithm;
-use crate::domain::keys::Keys;
-use crate::domain::password::PasswordHash;
+use crate::domain::identity::password::PasswordHash;
+use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
-use crate::domain::token_app::{AppName, ClaimNames, Terms, TokenApp, TokenName};
-use crate::domain::user::UserId;
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::token_app::{AppName, ClaimNames, Terms, TokenApp, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;

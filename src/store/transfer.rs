@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::directory::UnitKind;
-use crate::domain::permission::{ObjectType, Permissions};
-use crate::domain::record::Record;
+use crate::domain::permissions::directory::UnitKind;
+use crate::domain::permissions::permission::{ObjectType, Permissions};
+use crate::domain::permissions::record::Record;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};

@@ -1,7 +1,7 @@
 //! Departments, groups, and who is in them.
 
-use crate::domain::directory::{Unit, UnitKind};
-use crate::domain::permission::ObjectType;
+use crate::domain::permissions::directory::{Unit, UnitKind};
+use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};

@@ -1,8 +1,8 @@
 //! Users.
 
-use crate::domain::password::PasswordHash;
+use crate::domain::identity::password::PasswordHash;
+use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
 use crate::domain::time::Millis;
-use crate::domain::user::{Profile, User, UserId, UserType, Username};
 use crate::error::{Error, Result};
 use crate::ports::{Cx, Param, Row, Statement};
 use crate::store;

@@ -115,8 +115,8 @@ fn only_administrators_administer() {
     isolate.register(&json!({ "initroles": ["SYS_Creator"] }));
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let own = json_of(&isolate.get("/v1/verify", &bearer))["user"]["id"].to_string();
-    for route in postern::api::DIALECTS.iter().flat_map(|dialect| dialect.routes) {
-        if route.access == postern::api::route::Access::Administrator {
+    for route in postern::api::dialects::DIALECTS.iter().flat_map(|dialect| dialect.routes) {
+        if route.access == postern::api::http::route::Access::Administrator {
             let path = route.paths[0].replace("{id}", &own).replace("{tokenId}", "1");
             let request = Request::new(route.method, &path).authorization(&bearer).body("{not json");
             assert_eq!(isolate.send(&request).status, 403, "{}", route.operation);

@@ -1,9 +1,9 @@
 //! Applications: their access tokens, their signed calls, and what is known of them where.
 
 use postern::actions::housekeeping;
-use postern::api::http::Response;
+use postern::api::http::message::Response;
+use postern::domain::applications::signed_call::{Timestamp, encryption, signature};
 use postern::domain::secret::Secret;
-use postern::domain::signed_call::{Timestamp, encryption, signature};
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, admin, all_at_once, block_on, json_of};

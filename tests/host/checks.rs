@@ -128,7 +128,7 @@ fn fifty_identical_grants_at_once_make_one() {
     let body = json!({ "authObjectType": "USER", "authObjectId": 5, "permissions": [] }).to_string();
     let request = Request::new("POST", "/api/v1/services/1/auth").authorization(&admin()).body(&body);
     let futures = (0..50).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>);
-    let answers: Vec<postern::api::http::Response> = crate::support::all_at_once(futures.collect());
+    let answers: Vec<postern::api::http::message::Response> = crate::support::all_at_once(futures.collect());
     let count = |status| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(200), count(409)), (1, 49));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 1);

@@ -1,7 +1,7 @@
 //! What each dialect says of each error: a generated table that is committed and compared.
 
-use postern::api::DIALECTS;
-use postern::domain::permission::Permission;
+use postern::api::dialects::DIALECTS;
+use postern::domain::permissions::permission::Permission;
 use postern::error::{Denied, Error, Fault, Refusal, Rule};
 
 use crate::support::START;

@@ -3,7 +3,7 @@
 //! One app, `ERP` with the secret `abcd` under HS256, unless a case says otherwise.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use postern::domain::jwt::UnverifiedToken;
+use postern::domain::tokens::jwt::UnverifiedToken;
 use proptest::prelude::*;
 use serde_json::json;
 

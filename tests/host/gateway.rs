@@ -1,7 +1,7 @@
 //! What goes on to the origin, and as what. The way there and back is `tests/edge/gateway.test.mjs`'s.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use postern::api::http::{Forward, Response};
+use postern::api::http::message::{Forward, Response};
 use serde_json::json;
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, json_of};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use postern::api::http::Response;
-use postern::api::query::Query;
+use postern::api::http::message::Response;
+use postern::api::http::query::Query;
 use postern::domain::secret::{hex, sha256};
 use serde_json::{Value, json};
 

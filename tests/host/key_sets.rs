@@ -1,8 +1,8 @@
 //! Token apps whose issuers publish their keys: when an issuer is asked, and what happens while it does not answer.
 
-use postern::api::http::Response;
-use postern::domain::algorithm::Algorithm;
-use postern::domain::key_sets::MAX_SET_BYTES;
+use postern::api::http::message::Response;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::memory::key_sets::MAX_SET_BYTES;
 use postern::ports::LocalFuture;
 use serde_json::{Value, json};
 

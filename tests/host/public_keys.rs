@@ -1,7 +1,7 @@
 //! Token apps whose issuers sign with private keys: honest tokens and forgeries.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use postern::domain::algorithm::Algorithm;
+use postern::domain::tokens::algorithm::Algorithm;
 use serde_json::{Value, json};
 
 use crate::key_registration::{register, try_register, without_lines};

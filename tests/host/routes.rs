@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use postern::api::route::{self, Access, Dialect, Route};
-use postern::api::{DIALECTS, openapi};
+use postern::api::dialects::{self, DIALECTS};
+use postern::api::http::openapi;
+use postern::api::http::route::{Access, Dialect, Route};
 use serde_json::Value;
 
 use crate::golden;
@@ -30,7 +31,7 @@ fn filled(path: &str) -> String {
 fn every_route_is_reached_at_every_path() {
     for (_, route) in routes() {
         for path in route.paths {
-            let found = route::find(route.method, &filled(path)).unwrap_or_else(|error| panic!("{path}: {error:?}"));
+            let found = dialects::find(route.method, &filled(path)).unwrap_or_else(|error| panic!("{path}: {error:?}"));
             assert_eq!(found.route.operation, route.operation, "{path}");
         }
     }
@@ -91,7 +92,7 @@ const DOCUMENTED: [(&str, &str); 17] = [
 fn every_documented_path_is_routed_listed_and_has_a_transcript() {
     let readme = std::fs::read_to_string("README.md").expect("README.md");
     for (method, path) in DOCUMENTED {
-        let found = route::find(method, &filled(path)).unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let found = dialects::find(method, &filled(path)).unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         assert!(found.route.paths.contains(&path), "{method} {path} is another route's: {}", found.route.operation);
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{method}` ")) && line.contains(&format!("`{path}`")));
         assert!(row.is_some(), "{method} {path} is not in the README");
@@ -119,7 +120,7 @@ fn nobody_gets_past_access_without_a_credential() {
 
 #[test]
 fn the_openapi_document_is_the_committed_one() {
-    let document = openapi::document();
+    let document = openapi::document(DIALECTS);
     let path = "public/v1/openapi.json";
     let text = serde_json::to_string_pretty(&document).expect("a document") + "\n";
     if std::env::var_os("UPDATE").is_some() {
@@ -146,7 +147,7 @@ fn refers_to_what_exists(document: &Value, value: &Value) {
 /// An example with a member that its shape lacks, or without one that it requires, would mislead whoever copies it.
 #[test]
 fn examples_have_the_shapes_that_they_illustrate() {
-    let document = openapi::document();
+    let document = openapi::document(DIALECTS);
     let mut checked = 0;
     for path in document["paths"].as_object().into_iter().flat_map(|paths| paths.values()) {
         for operation in path.as_object().into_iter().flat_map(|path| path.values()) {

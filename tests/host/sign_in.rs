@@ -1,6 +1,6 @@
 //! Passwords: the first administrator, the limit on failures, and one answer for unknown user and wrong password.
 
-use postern::api::http::Response;
+use postern::api::http::message::Response;
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, json_of};
@@ -146,8 +146,8 @@ fn secrets_passwords_and_tokens_are_nowhere_in_the_clear() {
     let user = json!({ "username": "alice", "password": "a-password-of-alice" });
     isolate.administer("POST", "/v1/users", &user);
     sign_in(&isolate, "alice", "a-wrong-password");
-    let token = postern::domain::jwt::sign(
-        postern::domain::algorithm::Algorithm::Hs256,
+    let token = postern::domain::tokens::jwt::sign(
+        postern::domain::tokens::algorithm::Algorithm::Hs256,
         &postern::domain::secret::Secret::new("a-secret-to-be-found"),
         &isolate.claims("bob"),
     )

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use postern::actions::find_signer::find_signer;
-use postern::domain::algorithm::Algorithm;
-use postern::domain::jwt::{UnverifiedToken, sign};
-use postern::domain::public_key::KeyId;
 use postern::domain::secret::Secret;
-use postern::domain::signed_tokens::{KEPT_BYTES, KEPT_TOKENS, SignedTokens};
-use postern::domain::token_app::{Selection, TokenApp};
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::jwt::{UnverifiedToken, sign};
+use postern::domain::tokens::public_key::KeyId;
+use postern::domain::tokens::signed_tokens::{KEPT_BYTES, KEPT_TOKENS, SignedTokens};
+use postern::domain::tokens::token_app::{Selection, TokenApp};
 use serde_json::{Value, json};
 
 use crate::support::signatures::Issuer;

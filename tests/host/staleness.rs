@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use postern::api::http::Response;
-use postern::domain::algorithm::Algorithm;
+use postern::api::http::message::Response;
 use postern::domain::feed::{Change, ChangeKind, Reading};
-use postern::domain::keys::Keys;
-use postern::domain::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
-use postern::domain::trust::Trust;
-use postern::domain::user::UserId;
+use postern::domain::identity::user::UserId;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::keys::Keys;
+use postern::domain::tokens::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
+use postern::memory::isolate::Trust;
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, START, World, admin, all_at_once, block_on, json_of};

@@ -1,11 +1,11 @@
 //! Vectors of the standards, and of the products that issue the tokens.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use postern::domain::algorithm::Algorithm;
-use postern::domain::jwk::IssuerKey;
-use postern::domain::jwt::{Clock, UnverifiedToken, sign};
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::jwk::IssuerKey;
+use postern::domain::tokens::jwt::{Clock, UnverifiedToken, sign};
 use postern::error::Denied;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! The vectors of Project Wycheproof: keys and signatures that verifiers got wrong. They sign messages that are no tokens, so they go to the
 //! port itself, behind the check of the length that a token's signature passes first.
 
-use postern::domain::algorithm::Algorithm;
-use postern::domain::public_key::PublicKey;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::public_key::PublicKey;
 use postern::ports::Signatures as _;
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 

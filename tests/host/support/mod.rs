@@ -12,15 +12,15 @@ use std::task::{Context, Poll, Waker};
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::api;
-use postern::api::http::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
-use postern::domain::algorithm::Algorithm;
+use postern::api::http::message::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
 use postern::domain::config::Config;
-use postern::domain::jwt;
-use postern::domain::keys::KeySetUrl;
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
-use postern::domain::trust::Trust;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::jwt;
+use postern::domain::tokens::keys::KeySetUrl;
 use postern::error::{Error, Fault};
+use postern::memory::isolate::Trust;
 use postern::ports::{Cx, Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
 use serde_json::{Map, Value, json};
 

@@ -1,0 +1,19 @@
+//! Parse, act, map.
+
+use super::wire;
+use crate::actions::access_tokens;
+use crate::api::http::message::Response;
+use crate::api::http::route::Call;
+use crate::error::Result;
+use crate::ports::Cx;
+
+pub(super) async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let proof = wire::proof(&call.fields().await?)?;
+    Ok(wire::issued(&access_tokens::get(cx, &proof).await?))
+}
+
+pub(super) async fn refresh(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let fields = call.fields().await?;
+    let (proof, token) = (wire::proof(&fields)?, wire::access_token(&fields)?);
+    Ok(wire::issued(&access_tokens::refresh(cx, &proof, &token).await?))
+}

@@ -1,0 +1,44 @@
+//! Parse, act, map.
+
+use super::wire;
+use crate::actions::{generate_token, token_apps};
+use crate::api::http::body::parse_json;
+use crate::api::http::message::Response;
+use crate::api::http::route::Call;
+use crate::domain::secret::Secret;
+use crate::error::Result;
+use crate::ports::Cx;
+
+pub(super) async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let registration = wire::registration(&call.fields().await?)?;
+    let warnings = token_apps::register(cx, call.caller()?, &registration).await?;
+    Ok(wire::done(&warnings))
+}
+
+pub(super) async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
+    Ok(wire::list(&token_apps::list(cx).await?, cx.config.mask_secrets))
+}
+
+pub(super) async fn content(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    Ok(wire::content(&token_apps::find(cx, call.query.required("name")?).await?))
+}
+
+pub(super) async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let name = call.fields().await?.required_text("name")?.to_owned();
+    token_apps::delete(cx, call.caller()?, &[name]).await?;
+    Ok(wire::done(&[]))
+}
+
+pub(super) async fn delete_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let names = wire::names(parse_json(&call.body().await?)?)?;
+    token_apps::delete(cx, call.caller()?, &names).await?;
+    Ok(wire::done(&[]))
+}
+
+pub(super) async fn generate(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let fields = call.fields().await?;
+    let secret = fields.secret("privateKey")?.unwrap_or_else(|| Secret::new(""));
+    let payload = fields.required_object("payload")?.into_members();
+    let generated = generate_token::generate_token(cx, fields.required_text("name")?, &secret, &payload).await?;
+    Ok(wire::generated(&generated))
+}

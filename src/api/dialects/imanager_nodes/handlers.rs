@@ -1,0 +1,19 @@
+//! Parse, act, map.
+
+use super::wire;
+use crate::actions::node_orders;
+use crate::api::http::message::Response;
+use crate::api::http::route::Call;
+use crate::error::Result;
+use crate::ports::Cx;
+
+pub(super) async fn order(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (terms, password) = wire::order(&call.fields().await?)?;
+    let id = node_orders::order(cx, call.caller()?, &terms, password.as_ref()).await?;
+    Ok(wire::ordered(id))
+}
+
+pub(super) async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (orders, total) = node_orders::list(cx, wire::page(call.query)?).await?;
+    Ok(wire::list(&orders, total))
+}

@@ -1,0 +1,65 @@
+//! The dialect of the GIS manager's node orders, under `/imanager/cloud/web/nodes`.
+//!
+//! Its failures are `{"isSucceed":false,"msg":…,"resultId":null}`, and not those of the manager's tokens.
+
+mod handlers;
+mod wire;
+
+use crate::api::http::message::{self, Response};
+use crate::api::http::route::{Access, Dialect, Route, handler};
+use crate::api::http::shape::{Answer, Kind, optional};
+use crate::domain::time::Millis;
+use crate::error::Error;
+
+/// The dialect.
+pub const DIALECT: Dialect = Dialect {
+    name: "imanager_nodes",
+    summary: "Orders of GIS servers, as the GIS manager takes them",
+    prefixes: &["/imanager/cloud/web/nodes"],
+    takes_parameters: false,
+    routes: ROUTES,
+    failure,
+    failure_shape: &wire::FAILURE,
+    failure_type: "application/json",
+};
+
+const PATHS: &[&str] = &["/imanager/cloud/web/nodes/server.json", "/imanager/cloud/web/nodes/server"];
+
+const ROUTES: &[Route] = &[
+    Route::of("POST", "order_node", PATHS, handler!(handlers::order))
+        .summary("Orders GIS servers; with ORIGIN_NODES the origin takes the order")
+        .access(Access::Creator)
+        .may_be_of_origin()
+        .body(&wire::ORDER)
+        .answers(Answer::json(200, &wire::ORDERED)),
+    Route::get("list_nodes", PATHS, handler!(handlers::list))
+        .summary("Lists what was ordered, the newest first; with ORIGIN_NODES the origin does")
+        .access(Access::Creator)
+        .may_be_of_origin()
+        .query(&[
+            optional("pageSize", Kind::Int64, "1 to 2000, or -1 for all; default -1"),
+            optional("pageNo", Kind::Int64, "from 1; default 1"),
+        ])
+        .answers(Answer::json(200, &wire::LIST)),
+];
+
+fn failure(error: &Error, _: Millis) -> Response {
+    let message = match error {
+        Error::Unauthenticated(_) => "Not logged in".to_owned(),
+        Error::Forbidden(_)
+        | Error::Invalid { .. }
+        | Error::NotFound { .. }
+        | Error::MethodNotAllowed { .. }
+        | Error::NotAcceptable { .. }
+        | Error::Conflict { .. }
+        | Error::AlreadyExists { .. }
+        | Error::TooLarge { .. }
+        | Error::TooMany { .. }
+        | Error::OriginFailed(_)
+        | Error::OriginTimedOut { .. }
+        | Error::Unavailable(_)
+        | Error::Misconfigured(_)
+        | Error::Internal(_) => message::sentence(error),
+    };
+    wire::failure(message::status(error), &message)
+}

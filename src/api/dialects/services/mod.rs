@@ -1,0 +1,124 @@
+//! The dialect of the API testing platform's service grants, under `/api/v1/services`.
+//!
+//! Every answer, success or failure, is the envelope `{"code","msg","data","datetime","ext"}`; a success has the code `S` and status 200.
+
+mod filters;
+mod handlers;
+mod wire;
+
+use crate::api::http::message::{self, Response};
+use crate::api::http::route::{Access, Dialect, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, optional, required};
+use crate::domain::time::Millis;
+use crate::error::{Denied, Error, Refusal, Rule};
+
+/// The dialect.
+pub const DIALECT: Dialect = Dialect {
+    name: "services",
+    summary: "Who may do what with a service, as the API testing platform asks",
+    prefixes: &["/api/v1/services"],
+    takes_parameters: false,
+    routes: ROUTES,
+    failure,
+    failure_shape: &wire::FAILURE,
+    failure_type: "application/json",
+};
+
+const ENABLED: &[Field] = &[required("enabled", Kind::Boolean, "true or false")];
+const ADMIN: &[Field] = &[optional("admin", Kind::Boolean, "whether an administrator's permissions count; default false")];
+
+const ROUTES: &[Route] = &[
+    Route::of("POST", "add_grant", &["/api/v1/services/{id}/auth"], handler!(handlers::add))
+        .summary("Gives a user, department or group permissions on a service")
+        .access(Access::SignedIn)
+        .body(&wire::NEW_GRANT)
+        .answers(Answer::json(200, &wire::CREATED)),
+    Route::of("PUT", "replace_grant", &["/api/v1/services/auth/{id}"], handler!(handlers::replace))
+        .summary("Replaces the permissions of a grant")
+        .access(Access::SignedIn)
+        .body(&wire::PERMISSIONS)
+        .answers(Answer::json(200, &wire::NOTHING)),
+    Route::of("DELETE", "delete_grant", &["/api/v1/services/auth/{id}"], handler!(handlers::delete))
+        .summary("Takes a grant back")
+        .access(Access::SignedIn)
+        .answers(Answer::json(200, &wire::NOTHING)),
+    Route::of("PATCH", "switch_service", &["/api/v1/services/{id}/auth/enabled"], handler!(handlers::switch_service))
+        .summary("Sets the authorization switch of a service and of all its APIs")
+        .access(Access::SignedIn)
+        .query(ENABLED)
+        .answers(Answer::json(200, &wire::NOTHING)),
+    Route::of("PATCH", "switch_service_apis", &["/api/v1/services/{id}/apis/auth/enabled"], handler!(handlers::switch_apis))
+        .summary("Sets the authorization switches of all APIs of a service")
+        .access(Access::SignedIn)
+        .query(ENABLED)
+        .answers(Answer::json(200, &wire::NOTHING)),
+    Route::get("get_service_switch", &["/api/v1/services/{id}/auth/status"], handler!(handlers::status))
+        .summary("Tells whether the authorization of a service is switched on")
+        .access(Access::SignedIn)
+        .answers(Answer::json(200, &wire::FLAG)),
+    Route::get("get_user_permissions", &["/api/v1/services/{id}/user/{userId}/auth"], handler!(handlers::permissions_of_user))
+        .summary("Lists a user's permissions on a service")
+        .access(Access::SignedIn)
+        .query(ADMIN)
+        .answers(Answer::json(200, &wire::NAMES)),
+    Route::get("get_own_permissions", &["/api/v1/services/{id}/user/auth/current"], handler!(handlers::own_permissions))
+        .summary("Lists the caller's permissions on a service, and tells its switch")
+        .access(Access::SignedIn)
+        .query(ADMIN)
+        .answers(Answer::json(200, &wire::OWN)),
+    Route::get("check_user_permission", &["/api/v1/services/{id}/user/{userId}/auth/{authPermission}/check"], handler!(handlers::check))
+        .summary("Tells whether a user has a permission on a service; a no is a success too")
+        .access(Access::SignedIn)
+        .answers(Answer::json(200, &wire::FLAG)),
+    Route::get("list_grants", &["/api/v1/services/auth"], handler!(handlers::list))
+        .summary("Lists the grants on services, filtered, ordered and paged")
+        .access(Access::SignedIn)
+        .query(filters::QUERY)
+        .answers(Answer::json(200, &wire::LIST)),
+];
+
+/// The code, the message and the key of a failure; the status is that of all dialects.
+fn failure(error: &Error, now: Millis) -> Response {
+    let (code, message, key) = match error {
+        Error::Unauthenticated(Denied::Missing) => ("E0", "Unauthorized access".to_owned(), "unauthorized"),
+        Error::Unauthenticated(_) => ("E0", "Unauthorized access".to_owned(), "invalid_token"),
+        Error::Forbidden(Refusal::NoPermission { permission, service_id }) => {
+            let (code, message) = wire::no_permission(*permission, *service_id);
+            (code, message, code)
+        }
+        Error::Forbidden(Refusal::CreatorGrant) => ("ATS001", "Forbid modifying creator authorization".to_owned(), "ATS001"),
+        Error::Forbidden(_) => ("E1", message::sentence(error), "forbidden"),
+        Error::NotFound { what: "path", .. } => ("E0", message::sentence(error), "handler_not_found"),
+        Error::NotFound { what, id } => ("E0", format!("Not found resource {}[{id}]", wire::resource(what)), "resource_not_found"),
+        Error::MethodNotAllowed { .. } => ("E0", message::sentence(error), "method_not_supported"),
+        Error::AlreadyExists { id, .. } => ("E0", format!("Already exists resource Authorization:{id}"), "resource_already_exists"),
+        Error::Invalid { field, rule: Rule::Presence, .. } => ("E0", format!("Parameter {field} are missing"), "param_missing"),
+        Error::Invalid { rule: Rule::Syntax, .. } => {
+            ("E0", format!("Parameter parsing failed: {}", message::sentence(error)), "param_parsing_error")
+        }
+        Error::Invalid { rule: Rule::Value | Rule::Organization | Rule::Shortcut, .. } => {
+            ("E0", message::sentence(error), "param_validation_error")
+        }
+        Error::Invalid { field, why, rule: Rule::FilterField } => {
+            ("E0", format!("Unsupported filter field:{field} {why}"), "unsupported_filter_field")
+        }
+        Error::Invalid { field, why, rule: Rule::FilterRange } => {
+            ("E0", format!("Unsupported range filter field:{field} {why}"), "unsupported_range_filter")
+        }
+        Error::Invalid { field, why, rule: Rule::FilterNot } => {
+            ("E0", format!("Unsupported not filter field:{field} {why}"), "unsupported_not_filter")
+        }
+        Error::Invalid { field, why, rule: Rule::OrderBy } => {
+            ("E0", format!("Unsupported order by field:{field} {why}"), "unsupported_order_by")
+        }
+        Error::NotAcceptable { .. } => ("E0", message::sentence(error), "media_type_not_acceptable"),
+        Error::Conflict { .. } => ("E1", message::sentence(error), "conflict"),
+        Error::TooLarge { .. } => ("E0", message::sentence(error), "too_large"),
+        Error::TooMany { .. } => ("E0", message::sentence(error), "too_many_requests"),
+        Error::OriginFailed(_) | Error::OriginTimedOut { .. } => ("E2", message::sentence(error), "origin_unavailable"),
+        Error::Unavailable(_) => ("E2", message::sentence(error), "service_unavailable"),
+        Error::Misconfigured(_) => ("E2", message::sentence(error), "not_configured"),
+        Error::Internal(_) => ("E2", message::sentence(error), "internal_error"),
+    };
+    wire::failure(message::status(error), code, &message, key, now)
+}

@@ -1,0 +1,11 @@
+//! HTTP on plain types: messages, what they hold, and how routes declare what they take and answer.
+
+pub mod body;
+pub mod credentials;
+pub mod identity;
+pub mod message;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod openapi;
+pub mod query;
+pub mod route;
+pub mod shape;

@@ -1,0 +1,209 @@
+//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and the README's table derive from them.
+
+use std::rc::Rc;
+
+use crate::actions::authenticate::Caller;
+use crate::api::http::body::Fields;
+use crate::api::http::message::{Inbound, Response};
+use crate::api::http::query::{self, Query};
+use crate::api::http::shape::{Answer, Field, Shape};
+use crate::domain::applications::application::Application;
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::ports::{Cx, LocalFuture};
+
+/// One HTTP dialect.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Its name, as in the tree.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub summary: &'static str,
+    /// The longest prefix of a path decides which dialect answers.
+    pub prefixes: &'static [&'static str],
+    /// Whether a token may come in a URL parameter.
+    pub takes_parameters: bool,
+    /// Its routes.
+    pub routes: &'static [Route],
+    /// Its envelope for failures; standard headers are added for all dialects.
+    pub failure: fn(&Error, Millis) -> Response,
+    /// What its failures look like.
+    pub failure_shape: &'static Shape,
+    /// Their content type.
+    pub failure_type: &'static str,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name: a verb and a noun, unique in all dialects.
+    pub operation: &'static str,
+    /// What it does, in a sentence without a full stop.
+    pub summary: &'static str,
+    /// Its method.
+    pub method: &'static str,
+    /// Its full paths, with `{parameters}`.
+    pub paths: &'static [&'static str],
+    /// Who may call it.
+    pub access: Access,
+    /// Whether it changes something, whatever its method.
+    pub writes: bool,
+    /// Whether it is the origin's where `ORIGIN_NODES` says so.
+    pub may_be_of_origin: bool,
+    /// Its query parameters.
+    pub query: &'static [Field],
+    /// Its body.
+    pub body: Option<&'static Shape>,
+    /// Its success.
+    pub answer: Answer,
+    /// What answers it.
+    pub handler: Handler,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody; the handler looks at the credential itself, if at all.
+    Public,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Callers of type `Administrator` or `SYS_Creator`.
+    Creator,
+    /// Callers of type `Administrator`.
+    Administrator,
+    /// The same, and applications by signed calls; the action looks at which.
+    Application,
+}
+
+/// What answers an operation.
+pub type Handler = for<'a> fn(&'a Cx, &'a Call<'a>) -> LocalFuture<'a, Result<Response>>;
+
+/// A request on its way to a handler.
+pub struct Call<'a> {
+    /// The request.
+    pub request: &'a dyn Inbound,
+    /// Its query.
+    pub query: &'a Query,
+    /// The parameters of its path, decoded.
+    pub parameters: Vec<(String, String)>,
+    /// Who calls; `None` for public routes, and where an application calls.
+    pub caller: Option<Caller>,
+    /// The application that calls.
+    pub application: Option<Rc<Application>>,
+    /// The body, where it was read to check a signature.
+    pub signed_body: Option<Vec<u8>>,
+}
+
+impl Call<'_> {
+    /// Who calls; every route but a public one has somebody.
+    pub fn caller(&self) -> Result<&Caller> {
+        self.caller.as_ref().ok_or_else(|| Error::internal("a public route asked for its caller"))
+    }
+
+    /// A parameter of the path.
+    pub fn parameter(&self, name: &str) -> Result<&str> {
+        let found = self.parameters.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).ok_or_else(|| Error::internal(format!("the path has no parameter {name}")))
+    }
+
+    /// A parameter of the path that is an int64.
+    pub fn int64(&self, name: &str) -> Result<i64> {
+        query::int64(self.parameter(name)?).ok_or_else(|| Error::invalid(name, "must be an int64"))
+    }
+
+    /// The body.
+    pub async fn body(&self) -> Result<Vec<u8>> {
+        match &self.signed_body {
+            Some(body) => Ok(body.clone()),
+            None => self.request.body().await,
+        }
+    }
+
+    /// The body's members: JSON or a form.
+    pub async fn fields(&self) -> Result<Fields> {
+        Fields::parse(&self.body().await?)
+    }
+}
+
+impl Route {
+    /// A route that reads.
+    #[must_use]
+    pub const fn get(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Self {
+        Self::of("GET", operation, paths, handler)
+    }
+
+    /// A route that writes.
+    #[must_use]
+    pub const fn of(method: &'static str, operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Self {
+        Self {
+            operation,
+            summary: "",
+            method,
+            paths,
+            access: Access::Public,
+            writes: !matches!(method.as_bytes(), b"GET"),
+            may_be_of_origin: false,
+            query: &[],
+            body: None,
+            answer: Answer::empty(204),
+            handler,
+        }
+    }
+
+    /// What it does.
+    #[must_use]
+    pub const fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    /// Who may call it.
+    #[must_use]
+    pub const fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Whether it changes something, where the method does not tell.
+    #[must_use]
+    pub const fn writes(mut self, writes: bool) -> Self {
+        self.writes = writes;
+        self
+    }
+
+    /// Lets it be the origin's where `ORIGIN_NODES` says so.
+    #[must_use]
+    pub const fn may_be_of_origin(mut self) -> Self {
+        self.may_be_of_origin = true;
+        self
+    }
+
+    /// Its query parameters.
+    #[must_use]
+    pub const fn query(mut self, query: &'static [Field]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Its body.
+    #[must_use]
+    pub const fn body(mut self, body: &'static Shape) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Its success.
+    #[must_use]
+    pub const fn answers(mut self, answer: Answer) -> Self {
+        self.answer = answer;
+        self
+    }
+}
+
+/// Makes a [`Handler`] of an `async fn(&Cx, &Call) -> Result<Response>`.
+macro_rules! handler {
+    ($function:path) => {
+        |cx, call| Box::pin($function(cx, call))
+    };
+}
+pub(crate) use handler;

@@ -1,0 +1,5 @@
+//! Users, their passwords, and the sessions that they sign in to.
+
+pub mod opaque_token;
+pub mod password;
+pub mod user;

@@ -1,0 +1,49 @@
+//! Opaque tokens: random values that mean nothing by themselves, and the session they stand for.
+
+use uuid::Builder;
+
+use crate::domain::identity::user::UserId;
+use crate::domain::secret::PlainToken;
+use crate::domain::time::Millis;
+
+/// One sign-in: a token and a cookie with one lifetime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id, which may be shown.
+    pub id: i64,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Where it was issued to.
+    pub address: Option<String>,
+    /// When it was issued.
+    pub created_at: Millis,
+    /// When it ends.
+    pub expires_at: Millis,
+}
+
+/// A version 4 UUID (RFC 9562, 5.4) of 16 random bytes: 122 bits that nobody guesses.
+#[must_use]
+pub fn token(random: [u8; 16]) -> PlainToken {
+    PlainToken::new(Builder::from_random_bytes(random).into_uuid().hyphenated().to_string())
+}
+
+/// 32 upper-case hex digits of 16 random bytes: what the product's `JSESSIONID` looks like.
+#[must_use]
+pub fn cookie(random: [u8; 16]) -> PlainToken {
+    PlainToken::new(crate::domain::secret::hex(&random).to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_version_4_uuid() {
+        assert_eq!(token([0xff; 16]).expose(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
+    #[test]
+    fn a_cookie_is_32_upper_case_hex_digits() {
+        assert_eq!(cookie([0xab; 16]).expose(), "AB".repeat(16));
+    }
+}

@@ -1,0 +1,7 @@
+//! Who may do what: permissions, grants, the directory that they refer to, and its import and export.
+
+pub mod directory;
+pub mod grant;
+pub mod permission;
+pub mod record;
+pub mod transfer;

@@ -1,0 +1,232 @@
+//! One record of an import or export, and its members.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::permissions::directory::{MAX_NAME, UnitKind};
+use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
+use crate::domain::text;
+use crate::domain::time::Millis;
+
+/// A field, and what is wrong with it.
+pub type Wrong = (String, String);
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A service and its switch.
+    Service {
+        /// Its id.
+        id: i64,
+        /// Its name.
+        name: Option<String>,
+        /// Its switch.
+        auth_enabled: bool,
+        /// The user who created it.
+        creator_id: Option<i64>,
+        /// When it was registered.
+        created_at: Option<Millis>,
+    },
+    /// An API of a service.
+    Api {
+        /// The service's id.
+        service_id: i64,
+        /// Its id.
+        id: i64,
+        /// Its name.
+        name: Option<String>,
+        /// Its switch.
+        auth_enabled: bool,
+        /// When it was registered.
+        created_at: Option<Millis>,
+    },
+    /// A department or group.
+    Unit {
+        /// Which of the two.
+        kind: UnitKind,
+        /// Its id.
+        id: i64,
+        /// Its name.
+        name: Option<String>,
+        /// The department above.
+        parent_id: Option<i64>,
+        /// When it was registered.
+        created_at: Option<Millis>,
+    },
+    /// Somebody who is in a department or group.
+    Member {
+        /// Which of the two.
+        kind: UnitKind,
+        /// Its id.
+        id: i64,
+        /// The user's id.
+        user_id: i64,
+    },
+    /// A grant.
+    Grant {
+        /// On which service.
+        service_id: i64,
+        /// To a user, a department or a group.
+        object_type: ObjectType,
+        /// To which.
+        object_id: i64,
+        /// What may be done.
+        permissions: Permissions,
+        /// Whether it is the creator's.
+        creator: bool,
+        /// When it was given.
+        created_at: Option<Millis>,
+    },
+}
+
+impl Record {
+    /// Reads a record; numbers and flags may be text, as they are in CSV.
+    pub fn read(members: &Map<String, Value>) -> Result<Self, Wrong> {
+        Members(members).record()
+    }
+
+    /// Its members, those that are not absent.
+    #[must_use]
+    pub fn members(&self) -> Map<String, Value> {
+        let millis = |time: &Option<Millis>| time.map(|time| time.0);
+        let value = match self {
+            Self::Service { id, name, auth_enabled, creator_id, created_at } => json!({
+                "record": "service", "id": id, "name": name, "authEnabled": auth_enabled, "creatorId": creator_id,
+                "createdAt": millis(created_at),
+            }),
+            Self::Api { service_id, id, name, auth_enabled, created_at } => json!({
+                "record": "api", "serviceId": service_id, "id": id, "name": name, "authEnabled": auth_enabled, "createdAt": millis(created_at),
+            }),
+            Self::Unit { kind, id, name, parent_id, created_at } => {
+                json!({ "record": kind.noun(), "id": id, "name": name, "parentId": parent_id, "createdAt": millis(created_at) })
+            }
+            Self::Member { kind, id, user_id } => {
+                json!({ "record": "member", "authObjectType": kind.object_type().name(), "authObjectId": id, "userId": user_id })
+            }
+            Self::Grant { service_id, object_type, object_id, permissions, creator, created_at } => json!({
+                "record": "grant", "serviceId": service_id, "authObjectType": object_type.name(), "authObjectId": object_id,
+                "permissions": permissions.names(), "creator": creator.then_some(true), "createdAt": millis(created_at),
+            }),
+        };
+        match value {
+            Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+            _ => Map::new(),
+        }
+    }
+}
+
+/// The members of a line, whose values may be typed (JSON) or text (CSV).
+struct Members<'a>(&'a Map<String, Value>);
+
+impl Members<'_> {
+    fn record(&self) -> Result<Record, Wrong> {
+        match self.text("record")?.as_deref() {
+            Some("service") => Ok(Record::Service {
+                id: self.required_id("id")?,
+                name: self.name()?,
+                auth_enabled: self.flag("authEnabled", true)?,
+                creator_id: self.id("creatorId")?,
+                created_at: self.time()?,
+            }),
+            Some("api") => Ok(Record::Api {
+                service_id: self.required_id("serviceId")?,
+                id: self.required_id("id")?,
+                name: self.name()?,
+                auth_enabled: self.flag("authEnabled", true)?,
+                created_at: self.time()?,
+            }),
+            Some("department") => self.unit(UnitKind::Department, self.id("parentId")?),
+            Some("group") => self.unit(UnitKind::Group, None),
+            Some("member") => {
+                let object_type = self.object_type()?;
+                let kind = UnitKind::ALL.into_iter().find(|kind| kind.object_type() == object_type);
+                let kind = kind.ok_or_else(|| wrong("authObjectType", "must be DEPT or GROUP"))?;
+                Ok(Record::Member { kind, id: self.required_id("authObjectId")?, user_id: self.required_id("userId")? })
+            }
+            Some("grant") => Ok(Record::Grant {
+                service_id: self.required_id("serviceId")?,
+                object_type: self.object_type()?,
+                object_id: self.required_id("authObjectId")?,
+                permissions: self.permissions()?,
+                creator: self.flag("creator", false)?,
+                created_at: self.time()?,
+            }),
+            _ => Err(wrong("record", "must be service, api, department, group, member or grant")),
+        }
+    }
+
+    fn unit(&self, kind: UnitKind, parent_id: Option<i64>) -> Result<Record, Wrong> {
+        Ok(Record::Unit { kind, id: self.required_id("id")?, name: self.name()?, parent_id, created_at: self.time()? })
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, Wrong> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(name, "must be a string")),
+        }
+    }
+
+    fn name(&self) -> Result<Option<String>, Wrong> {
+        let name = self.text("name")?;
+        name.as_deref().map_or(Ok(()), |name| text::printable(name, MAX_NAME)).map_err(|why| wrong("name", &why))?;
+        Ok(name)
+    }
+
+    fn id(&self, name: &str) -> Result<Option<i64>, Wrong> {
+        let id = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::String(digits)) => digits.parse().ok(),
+            Some(value) => value.as_i64(),
+        };
+        id.map(Some).ok_or_else(|| wrong(name, "must be an int64"))
+    }
+
+    fn required_id(&self, name: &str) -> Result<i64, Wrong> {
+        self.id(name)?.ok_or_else(|| wrong(name, "is required"))
+    }
+
+    fn time(&self) -> Result<Option<Millis>, Wrong> {
+        let time = self.id("createdAt")?;
+        if time.is_some_and(|time| !(0..=1 << 53).contains(&time)) {
+            return Err(wrong("createdAt", "must be epoch milliseconds"));
+        }
+        Ok(time.map(Millis))
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool, Wrong> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(Value::String(word)) if word == "true" => Ok(true),
+            Some(Value::String(word)) if word == "false" => Ok(false),
+            Some(_) => Err(wrong(name, "must be true or false")),
+        }
+    }
+
+    fn object_type(&self) -> Result<ObjectType, Wrong> {
+        let name = self.text("authObjectType")?.ok_or_else(|| wrong("authObjectType", "is required"))?;
+        ObjectType::parse(&name).map_err(|why| wrong("authObjectType", &why))
+    }
+
+    fn permissions(&self) -> Result<Permissions, Wrong> {
+        let names: Vec<String> = match self.get("permissions") {
+            None => return Err(wrong("permissions", "is required")),
+            Some(Value::String(joined)) => joined.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            Some(Value::Array(items)) => {
+                let name = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(|| wrong("permissions", "must be a list of strings"));
+                items.iter().map(name).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(wrong("permissions", "must be a list of strings")),
+        };
+        let parse = |name: &String| Permission::parse(name).map_err(|why| wrong("permissions", &why));
+        names.iter().map(parse).collect::<Result<Vec<_>, _>>().map(Permissions::of_grant)
+    }
+}
+
+fn wrong(field: &str, why: &str) -> Wrong {
+    (field.to_owned(), why.to_owned())
+}

@@ -1,0 +1,132 @@
+//! JSON Web Keys and sets of them (RFC 7517; RFC 7518, 6; RFC 8037, 2): public keys for signatures, and nothing else.
+
+use std::rc::Rc;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value};
+
+use crate::domain::json;
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::public_key::{Curve, PublicKey};
+
+/// A public key with what its JWK says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerKey {
+    /// The key.
+    pub key: PublicKey,
+    /// `kid`: how tokens name it.
+    pub id: Option<String>,
+    /// `alg`: the only algorithm that it is for.
+    pub algorithm: Option<Algorithm>,
+}
+
+/// The usable keys of a set, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeySet(Vec<Rc<IssuerKey>>);
+
+/// Members that only private or shared keys have.
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+impl IssuerKey {
+    /// Reads a JWK. The error is the phrase that follows the field's name.
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
+        if is_private(jwk) {
+            return Err("must be the public key: a private or shared key belongs to the issuer alone".to_owned());
+        }
+        if jwk.get("use").is_some_and(|value| value != "sig") {
+            return Err("must be a key for signatures: its \"use\" is another".to_owned());
+        }
+        let verifies = |value: &Value| value.as_array().is_some_and(|list| list.iter().any(|item| item == "verify"));
+        if jwk.get("key_ops").is_some_and(|value| !verifies(value)) {
+            return Err("must be a key for verifying: its \"key_ops\" are others".to_owned());
+        }
+        let id = optional_text(jwk, "kid")?.map(str::to_owned);
+        let foreign = || "must be a key for signatures: its \"alg\" is another".to_owned();
+        let algorithm = optional_text(jwk, "alg")?.map(|name| Algorithm::from_name(name).ok_or_else(foreign)).transpose()?;
+        let key = match text(jwk, "kty")? {
+            "RSA" => PublicKey::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
+            "EC" => {
+                let curve = Curve::from_name(text(jwk, "crv")?).ok_or("must be on P-256, P-384 or P-521")?;
+                PublicKey::ec(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?
+            }
+            "OKP" if text(jwk, "crv")? == "Ed25519" => PublicKey::ed25519(&bytes(jwk, "x")?)?,
+            _ => return Err("must be an RSA, EC or Ed25519 key".to_owned()),
+        };
+        let key = Self { key, id, algorithm };
+        key.algorithm.map_or(Ok(()), |algorithm| key.key.fits(algorithm)).map(|()| key)
+    }
+
+    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's name.
+    pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
+        match self.algorithm {
+            Some(only) if only != algorithm => Err(format!("must be a key for {algorithm}: its \"alg\" is {only}")),
+            Some(_) | None => self.key.fits(algorithm),
+        }
+    }
+}
+
+impl From<PublicKey> for IssuerKey {
+    fn from(key: PublicKey) -> Self {
+        Self { key, id: None, algorithm: None }
+    }
+}
+
+impl KeySet {
+    /// A key that stands alone: it is the one, whatever a token calls it.
+    #[must_use]
+    pub fn of(key: IssuerKey) -> Self {
+        Self(vec![Rc::new(IssuerKey { id: None, ..key })])
+    }
+
+    /// Reads a JWK Set. Keys that cannot be used are skipped (RFC 7517, 5), private ones among them.
+    pub fn from_json(text: &[u8]) -> Result<Self, String> {
+        Self::from_members(&json::parse_object(text).map_err(|why| format!("must be readable JSON: {why}"))?)
+    }
+
+    pub(super) fn from_members(set: &Map<String, Value>) -> Result<Self, String> {
+        let keys = set.get("keys").and_then(Value::as_array).ok_or("must be a JWK Set, with a list \"keys\"")?;
+        let keys = keys.iter().filter_map(|key| IssuerKey::from_jwk(key.as_object()?).ok().map(Rc::new));
+        Ok(Self(keys.collect()))
+    }
+
+    /// The keys that a token may be signed with: those with its `kid`, else those without any, of those for the algorithm.
+    #[must_use]
+    pub fn choose(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Rc<IssuerKey>> {
+        let fitting = |key: &&Rc<IssuerKey>| key.fits(algorithm).is_ok();
+        let with = |id: Option<&str>| self.0.iter().filter(fitting).filter(|key| key.id.as_deref() == id).cloned().collect::<Vec<_>>();
+        match id {
+            None => self.0.iter().filter(fitting).cloned().collect(),
+            Some(_) if self.has(algorithm, id) => with(id),
+            Some(_) => with(None),
+        }
+    }
+
+    /// Whether there is a key of that `kid` for the algorithm.
+    #[must_use]
+    pub fn has(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == id && key.fits(algorithm).is_ok())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Rc<IssuerKey>> {
+        self.0.iter()
+    }
+}
+
+/// Whether a JWK has a member that only private or shared keys have.
+pub(super) fn is_private(jwk: &Map<String, Value>) -> bool {
+    PRIVATE.iter().any(|name| jwk.contains_key(*name)) || jwk.get("kty").is_some_and(|kind| kind == "oct")
+}
+
+fn optional_text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
+    let text = |value: &'a Value| value.as_str().ok_or_else(|| format!("must be a JWK with a text as \"{name}\""));
+    jwk.get(name).map(text).transpose()
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+    optional_text(jwk, name)?.ok_or_else(|| format!("must be a JWK with \"{name}\""))
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
+    Base64UrlUnpadded::decode_vec(text(jwk, name)?).map_err(|_| format!("must be a JWK with base64url as \"{name}\""))
+}

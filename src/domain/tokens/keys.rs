@@ -1,0 +1,209 @@
+//! What an app's tokens are verified with, as its `secret` says it: a shared secret, public keys, or where the issuer publishes them.
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::domain::json;
+use crate::domain::secret::{Secret, sha256_of};
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::jwk::{self, IssuerKey, KeySet};
+use crate::domain::tokens::public_key::{KeyId, NO_KEY, PublicKey};
+
+/// The longest `secret` that is taken, in bytes.
+pub const MAX_SECRET_BYTES: usize = 16 * 1024;
+
+/// What an app's tokens are verified with. A public key never becomes a shared secret.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// Nothing: no master key opens the secret any more, or it is none for the algorithm.
+    None,
+    /// A shared secret.
+    Shared(SharedKey),
+    /// Public keys that were registered.
+    Public(KeySet),
+    /// Public keys that the issuer publishes.
+    Published(KeySetUrl),
+}
+
+/// A shared secret, and which one it is.
+#[derive(Clone)]
+pub struct SharedKey {
+    /// The secret.
+    pub secret: Secret,
+    id: OnceCell<KeyId>,
+}
+
+/// The `https://` URL of a JWK Set, without user information.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeySetUrl(String);
+
+impl Keys {
+    /// Reads a secret as the algorithm wants it. The error is the phrase that follows the field's name.
+    pub fn parse(algorithm: Algorithm, secret: &Secret) -> Result<Self, String> {
+        if secret.len() > MAX_SECRET_BYTES {
+            return Err(format!("must have at most {MAX_SECRET_BYTES} bytes"));
+        }
+        if algorithm.has_shared_secret() {
+            return shared(secret);
+        }
+        let text = secret.expose_text().ok_or(NO_KEY)?.trim();
+        if text.starts_with('{') {
+            return from_json(algorithm, text);
+        }
+        if text.contains("://") {
+            return KeySetUrl::parse(text).map(Self::Published);
+        }
+        let key = PublicKey::from_pem(text)?;
+        key.fits(algorithm)?;
+        Ok(Self::Public(KeySet::of(key.into())))
+    }
+
+    /// The same for a stored secret: what does not fit verifies nothing.
+    #[must_use]
+    pub fn stored(algorithm: Algorithm, secret: Option<&Secret>) -> Self {
+        secret.and_then(|secret| Self::parse(algorithm, secret).ok()).unwrap_or(Self::None)
+    }
+}
+
+fn shared(secret: &Secret) -> Result<Keys, String> {
+    if secret.expose().iter().all(u8::is_ascii_whitespace) {
+        return Err("must not be blank".to_owned());
+    }
+    let text = secret.expose_text().unwrap_or_default().trim();
+    let what = if text.starts_with("-----BEGIN") {
+        "a PEM key"
+    } else if PublicKey::from_pem(text).is_ok() {
+        "a public key"
+    } else if json::parse_object(text.as_bytes()).is_ok_and(|json| json.contains_key("kty") || json.contains_key("keys")) {
+        "a JWK"
+    } else if KeySetUrl::parse(text).is_ok() {
+        "the URL of a JWK Set"
+    } else {
+        return Ok(Keys::Shared(SharedKey { secret: secret.clone(), id: OnceCell::new() }));
+    };
+    Err(format!("is {what}, which is no shared secret: an HS algorithm needs the secret itself"))
+}
+
+fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {
+    let json = json::parse_object(text.as_bytes()).map_err(|why| format!("must be readable JSON: {why}"))?;
+    let Some(keys) = json.get("keys") else {
+        let key = IssuerKey::from_jwk(&json)?;
+        key.fits(algorithm)?;
+        return Ok(Keys::Public(KeySet::of(key)));
+    };
+    let mut members = keys.as_array().into_iter().flatten().filter_map(Value::as_object);
+    if members.any(jwk::is_private) {
+        return Err("must hold public keys only: private and shared keys belong to the issuer alone".to_owned());
+    }
+    let set = KeySet::from_members(&json)?;
+    if set.choose(algorithm, None).is_empty() {
+        return Err(format!("must hold a key for {algorithm}: of this set none can be used"));
+    }
+    Ok(Keys::Public(set))
+}
+
+impl SharedKey {
+    /// Which secret it is; never that of a public key, which is the SHA-256 of another kind of text. Whoever knows it can try secrets against it, so
+    /// that it stays in memory.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        *self.id.get_or_init(|| sha256_of(&[b"shared secret:", self.secret.expose()]))
+    }
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl KeySetUrl {
+    /// Checks the rule; the error is the phrase that follows the field's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("https://") else {
+            return Err("must be an https:// URL".to_owned());
+        };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.contains('@') {
+            return Err("must be a URL without a user name or password".to_owned());
+        }
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        if host.is_empty() || !is_plain || text.contains('#') || text.len() > 2048 {
+            return Err("must be an https:// URL of at most 2048 printable characters, without a fragment".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(algorithm: Algorithm, secret: &str, why: &str) {
+        let error = Keys::parse(algorithm, &Secret::new(secret)).expect_err(secret);
+        assert!(error.contains(why), "{secret}: {error}");
+    }
+
+    #[test]
+    fn a_public_key_or_a_blank_is_no_shared_secret() {
+        for blank in ["", " ", "\n\t "] {
+            refused(Algorithm::Hs256, blank, "blank");
+        }
+        let bare = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let jwk = r#" {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        for key in [
+            "-----BEGIN PUBLIC KEY-----\nMIIB",
+            " \n\t-----BEGIN PUBLIC KEY-----",
+            bare,
+            jwk,
+            &format!(r#"{{"keys":[{jwk}]}}"#),
+            "https://issuer.example/keys",
+        ] {
+            refused(Algorithm::Hs256, key, "which is no shared secret");
+            assert!(matches!(Keys::stored(Algorithm::Hs256, Some(&Secret::new(key))), Keys::None), "{key}");
+        }
+        assert!(matches!(Keys::parse(Algorithm::Hs256, &Secret::new("abcd")), Ok(Keys::Shared(_))));
+        assert!(matches!(Keys::parse(Algorithm::EdDsa, &Secret::new(bare)), Ok(Keys::Public(_))));
+    }
+
+    #[test]
+    fn a_url_of_a_set_is_https_and_names_nobody() {
+        for right in ["https://issuer.example", " https://issuer.example:8443/jwks.json?tenant=a/b@c ", "https://[2001:db8::1]/keys"] {
+            assert!(matches!(Keys::parse(Algorithm::Rs256, &Secret::new(right)), Ok(Keys::Published(_))), "{right}");
+        }
+        let cases = [
+            ("http://issuer.example/keys", "must be an https:// URL"),
+            ("HTTPS://issuer.example/keys", "must be an https:// URL"),
+            ("ftp://issuer.example/keys", "must be an https:// URL"),
+            ("x https://issuer.example/keys", "must be an https:// URL"),
+            ("https://user:password@issuer.example/keys", "without a user name or password"),
+            ("https://user@issuer.example", "without a user name or password"),
+            ("https://", "printable characters"),
+            ("https:///keys", "printable characters"),
+            ("https://issuer.example/keys#1", "without a fragment"),
+            ("https://issuer.example/a b", "printable characters"),
+            ("https://issuer.example\\@evil.example/", "without a user name"),
+            ("https://issuer.example/\\", "printable characters"),
+            ("https://issuer.\u{e4}/", "printable characters"),
+            (&format!("https://issuer.example/{}", "x".repeat(2048)), "at most 2048"),
+        ];
+        for (url, why) in cases {
+            refused(Algorithm::Es256, url, why);
+        }
+    }
+
+    #[test]
+    fn a_shared_secret_is_no_public_key() {
+        for secret in ["abcd", "", "************", "{}", "[]", &"x".repeat(MAX_SECRET_BYTES + 1)] {
+            refused(Algorithm::Rs256, secret, "must ");
+        }
+    }
+}

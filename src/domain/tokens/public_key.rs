@@ -1,0 +1,277 @@
+//! One public key of an issuer: which keys are taken, and what signatures by them look like.
+//!
+//! Whatever it was read from (PEM, JWK), a key is kept as `SubjectPublicKeyInfo` (RFC 5280, 4.1), written anew, so that equal keys are equal
+//! bytes. That a point lies on its curve is for the platform to say.
+
+use base64ct::{Base64, Encoding};
+
+use super::der::{self, Reader};
+use crate::domain::secret::sha256;
+use crate::domain::tokens::algorithm::Algorithm;
+
+/// Shorter RSA keys are refused (RFC 7518, 3.3).
+pub const MIN_RSA_BITS: usize = 2048;
+/// Longer RSA keys are more than WebCrypto takes in workerd.
+pub const MAX_RSA_BITS: usize = 8192;
+
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+
+/// A public key that passed the rules of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    kind: Kind,
+    spki: Vec<u8>,
+    id: KeyId,
+}
+
+/// Which key it is: the SHA-256 of its `SubjectPublicKeyInfo`. Shared secrets have such ids, too (`SharedKey::id`).
+pub type KeyId = [u8; 32];
+
+/// What kind of key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// RSA.
+    Rsa {
+        /// The length of its modulus, and so of its signatures.
+        bytes: usize,
+    },
+    /// A point on a NIST curve.
+    Ec(Curve),
+    /// Ed25519.
+    Ed25519,
+}
+
+/// A NIST curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Curve {
+    /// P-256.
+    P256,
+    /// P-384.
+    P384,
+    /// P-521.
+    P521,
+}
+
+impl Curve {
+    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    /// Its name in JWKs and in WebCrypto.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// By that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// The length in bytes of a coordinate, and of each half of a signature.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    const fn object_id(self) -> &'static [u8] {
+        match self {
+            Self::P256 => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+            Self::P384 => &[0x2b, 0x81, 0x04, 0x00, 0x22],
+            Self::P521 => &[0x2b, 0x81, 0x04, 0x00, 0x23],
+        }
+    }
+}
+
+impl PublicKey {
+    /// An RSA key of modulus and exponent, big-endian.
+    pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
+        let [modulus, exponent] = [modulus, exponent].map(without_leading_zeros);
+        let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+        if bits < MIN_RSA_BITS {
+            return Err(format!("must be an RSA key of at least {MIN_RSA_BITS} bits (RFC 7518, 3.3), not {bits}"));
+        }
+        if bits > MAX_RSA_BITS {
+            return Err(format!("must be an RSA key of at most {MAX_RSA_BITS} bits, not {bits}"));
+        }
+        let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+        // Up to 33 bits, as the platform has it; an exponent of one would let everybody sign.
+        let fits = !matches!(exponent, [] | [1]) && (exponent.len() <= 4 || matches!(exponent, [1, _, _, _, _]));
+        if !is_odd(modulus) || !is_odd(exponent) || !fits {
+            return Err("is no RSA key: its modulus or exponent is out of range".to_owned());
+        }
+        let algorithm = der::sequence(&[der::value(der::OBJECT_ID, RSA), der::value(der::NULL, &[])]);
+        let key = der::sequence(&[der::positive(modulus), der::positive(exponent)]);
+        Ok(Self::of(Kind::Rsa { bytes: modulus.len() }, algorithm, &key))
+    }
+
+    /// A point by its coordinates, big-endian and of full length.
+    pub fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, String> {
+        if x.len() != curve.bytes() || y.len() != curve.bytes() {
+            return Err(format!("must have coordinates of {} bytes, as {} has", curve.bytes(), curve.name()));
+        }
+        let algorithm = der::sequence(&[der::value(der::OBJECT_ID, EC), der::value(der::OBJECT_ID, curve.object_id())]);
+        Ok(Self::of(Kind::Ec(curve), algorithm, &[&[4], x, y].concat()))
+    }
+
+    /// An Ed25519 key of its 32 bytes.
+    pub fn ed25519(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() != 32 {
+            return Err("must have 32 bytes, as Ed25519 has".to_owned());
+        }
+        Ok(Self::of(Kind::Ed25519, der::sequence(&[der::value(der::OBJECT_ID, ED25519)]), bytes))
+    }
+
+    fn of(kind: Kind, algorithm: Vec<u8>, key: &[u8]) -> Self {
+        let spki = der::sequence(&[algorithm, der::bits(key)]);
+        let id = sha256(&spki);
+        Self { kind, spki, id }
+    }
+
+    /// Reads a PEM text with its lines, or the base64 between them alone. The error is the phrase that follows the field's name.
+    pub fn from_pem(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let base64 = match text.strip_prefix("-----BEGIN ") {
+            None => text,
+            Some(rest) => {
+                let (label, rest) = rest.split_once("-----").unwrap_or_default();
+                match label {
+                    "PUBLIC KEY" => {}
+                    "CERTIFICATE" => return Err("must be the public key alone, not a certificate".to_owned()),
+                    _ if label.ends_with("PRIVATE KEY") => {
+                        return Err("must be the public key: a private key belongs to the issuer alone".to_owned());
+                    }
+                    _ => return Err("must be a PEM of type PUBLIC KEY (SPKI)".to_owned()),
+                }
+                rest.strip_suffix("-----END PUBLIC KEY-----").ok_or("must be one PEM, from BEGIN PUBLIC KEY to END PUBLIC KEY")?
+            }
+        };
+        let base64: String = base64.split_ascii_whitespace().collect();
+        let bytes = Base64::decode_vec(&base64).map_err(|_| NO_KEY)?;
+        Self::from_spki(&bytes)
+    }
+
+    /// Reads a `SubjectPublicKeyInfo`.
+    pub fn from_spki(bytes: &[u8]) -> Result<Self, String> {
+        Self::read(bytes).unwrap_or_else(|| Err(NO_KEY.to_owned()))
+    }
+
+    fn read(bytes: &[u8]) -> Option<Result<Self, String>> {
+        let mut outer = Reader::new(bytes);
+        let mut spki = outer.sequence()?;
+        outer.end()?;
+        if spki.next_is(der::INTEGER) {
+            return Some(Err("must be the public key as SPKI, not PKCS #1 or a private key".to_owned()));
+        }
+        let (algorithm, key) = (spki.sequence()?, spki.bits()?);
+        spki.end()?;
+        Self::from_parts(algorithm, key)
+    }
+
+    fn from_parts(mut algorithm: Reader<'_>, key: &[u8]) -> Option<Result<Self, String>> {
+        match algorithm.value(der::OBJECT_ID)? {
+            RSA => {
+                algorithm.value(der::NULL)?.is_empty().then_some(())?;
+                algorithm.end()?;
+                let mut outer = Reader::new(key);
+                let mut numbers = outer.sequence()?;
+                let (modulus, exponent) = (numbers.positive()?, numbers.positive()?);
+                numbers.end().and(outer.end())?;
+                Some(Self::rsa(modulus, exponent))
+            }
+            RSA_PSS => Some(Err("must be an RSA key of type rsaEncryption, which serves PS algorithms too".to_owned())),
+            EC => {
+                let id = algorithm.value(der::OBJECT_ID)?;
+                algorithm.end()?;
+                let Some(curve) = Curve::ALL.into_iter().find(|curve| curve.object_id() == id) else {
+                    return Some(Err("must be on P-256, P-384 or P-521".to_owned()));
+                };
+                let Some(point) = key.strip_prefix(&[4]) else {
+                    return Some(Err("must be an uncompressed point".to_owned()));
+                };
+                let (x, y) = point.split_at_checked(curve.bytes())?;
+                Some(Self::ec(curve, x, y))
+            }
+            ED25519 => {
+                algorithm.end()?;
+                Some(Self::ed25519(key))
+            }
+            _ => Some(Err("must be an RSA, EC or Ed25519 key".to_owned())),
+        }
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The `SubjectPublicKeyInfo`, for the platform.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// Which key it is.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// The length in bytes of a signature that the algorithm makes with this key: `r` and `s` one after the other for ECDSA (RFC 7518, 3.4).
+    /// `None` where the key is not for the algorithm.
+    #[must_use]
+    pub fn signature_bytes(&self, algorithm: Algorithm) -> Option<usize> {
+        use Algorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        match (algorithm, self.kind) {
+            (Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512, Kind::Rsa { bytes }) => Some(bytes),
+            (Es256, Kind::Ec(curve @ Curve::P256)) | (Es384, Kind::Ec(curve @ Curve::P384)) | (Es512, Kind::Ec(curve @ Curve::P521)) => {
+                Some(2 * curve.bytes())
+            }
+            (EdDsa, Kind::Ed25519) => Some(64),
+            (Hs256 | Hs384 | Hs512 | Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 | Es256 | Es384 | Es512 | EdDsa, _) => None,
+        }
+    }
+
+    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's name.
+    pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
+        let found = match self.kind {
+            Kind::Rsa { .. } => "an RSA key",
+            Kind::Ec(curve) => curve.name(),
+            Kind::Ed25519 => "Ed25519",
+        };
+        let wrong = || format!("must be {} for {algorithm}, not {found}", wanted(algorithm));
+        self.signature_bytes(algorithm).map(drop).ok_or_else(wrong)
+    }
+}
+
+pub(super) const NO_KEY: &str = "must be the issuer's public key: SPKI PEM, a JWK, a JWK Set, or the https:// URL of one";
+
+fn wanted(algorithm: Algorithm) -> &'static str {
+    use Algorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    match algorithm {
+        Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => "an RSA key",
+        Es256 => "a key on P-256",
+        Es384 => "a key on P-384",
+        Es512 => "a key on P-521",
+        EdDsa => "an Ed25519 key",
+        Hs256 | Hs384 | Hs512 => "a shared secret",
+    }
+}
+
+fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
+    while let [0, rest @ ..] = number {
+        number = rest;
+    }
+    number
+}

@@ -1,0 +1,113 @@
+//! Tokens whose signature was checked before, as an isolate remembers them.
+//!
+//! What is kept is a fact that never ceases to be one: this text is signed by that key, and says this. Whether the key is still one of an enabled
+//! app, when the token ends and how its user stands is looked at on each hit, as for any token; so nothing has to be forgotten when these change.
+//!
+//! The end of a token says where to look, and whoever has seen the token can copy it; only where the SHA-256 of the whole text is the same, it is
+//! the one that is remembered. The digest is made from the second time on: many tokens are seen once.
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+use subtle::ConstantTimeEq;
+
+use crate::domain::secret::sha256;
+use crate::domain::tokens::jwt::{Parts, UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::public_key::KeyId;
+use crate::error::Denied;
+
+/// How many tokens are remembered at most.
+pub const KEPT_TOKENS: usize = 10_000;
+
+/// How many bytes of memory they may take in all: as many tokens with a dozen short claims need fewer.
+pub const KEPT_BYTES: usize = 16 << 20;
+
+/// How many tokens that were seen once are told apart; a newer one takes the place of an older.
+const SEEN_BITS: u32 = 14;
+
+/// The end of a token, which is the end of its signature: where to look, and no proof of anything.
+type Mark = [u8; 12];
+
+/// The memory of one isolate: what a token says and which key signed it, by its mark; and the marks of tokens that were seen.
+pub struct SignedTokens {
+    kept: RefCell<Kept>,
+    seen: RefCell<Vec<Mark>>,
+}
+
+struct Kept {
+    tokens: LruCache<Mark, SignedToken>,
+    bytes: usize,
+}
+
+struct SignedToken {
+    digest: [u8; 32],
+    parts: Rc<Parts>,
+    key: KeyId,
+}
+
+impl Default for SignedTokens {
+    fn default() -> Self {
+        let tokens = LruCache::new(NonZeroUsize::MIN.saturating_add(KEPT_TOKENS - 1));
+        Self { kept: RefCell::new(Kept { tokens, bytes: 0 }), seen: RefCell::default() }
+    }
+}
+
+impl SignedTokens {
+    /// Reads a token; one that is remembered need not be decoded.
+    pub fn read<'a>(&self, text: &'a str) -> Result<UnverifiedToken<'a>, Denied> {
+        match self.find(text) {
+            Some((parts, key)) => Ok(UnverifiedToken::signed_before(text, parts, key)),
+            None => UnverifiedToken::parse(text),
+        }
+    }
+
+    fn find(&self, text: &str) -> Option<(Rc<Parts>, KeyId)> {
+        let mut kept = self.kept.borrow_mut();
+        let known = kept.tokens.get(text.as_bytes().last_chunk()?)?;
+        bool::from(known.digest.ct_eq(&sha256(text.as_bytes()))).then(|| (Rc::clone(&known.parts), known.key))
+    }
+
+    /// Takes note that the key signed the token: the first time that it was seen, the second time of what it says and which key.
+    pub fn note(&self, claims: &VerifiedClaims<'_>, key: KeyId) {
+        let token = claims.token();
+        let Some(mark) = token.text().as_bytes().last_chunk() else { return };
+        if self.sees_again(*mark) {
+            let signed = SignedToken { digest: sha256(token.text().as_bytes()), parts: Rc::clone(token.parts()), key };
+            self.kept.borrow_mut().keep(*mark, signed);
+        }
+    }
+
+    fn sees_again(&self, mark: Mark) -> bool {
+        let mut seen = self.seen.borrow_mut();
+        // Made when there is something to put in: not every isolate sees tokens.
+        seen.resize(1 << SEEN_BITS, Mark::default());
+        let Some(place) = seen.get_mut(place(mark)) else { return false };
+        std::mem::replace(place, mark) == mark
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, mark: Mark, signed: SignedToken) {
+        self.bytes += signed.bytes();
+        let replaced = self.tokens.push(mark, signed);
+        self.bytes = self.bytes.saturating_sub(replaced.map_or(0, |(_, old)| old.bytes()));
+        while self.bytes > KEPT_BYTES {
+            let Some((_, old)) = self.tokens.pop_lru() else { return };
+            self.bytes = self.bytes.saturating_sub(old.bytes());
+        }
+    }
+}
+
+impl SignedToken {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.parts.bytes()
+    }
+}
+
+/// By FNV-1a: a character of a token alone has no more than six bits.
+fn place(mark: Mark) -> usize {
+    let hash = mark.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    usize::try_from(hash >> (u32::BITS - SEEN_BITS)).unwrap_or_default()
+}

@@ -1,0 +1,376 @@
+//! What an isolate remembers of the database, and for how long it may rely on it.
+//!
+//! The staleness that users can rely on: the change feed was read up to 5 s ago, memory is used as it is; up to 10 s, it is used while
+//! the feed is read behind the answer; longer ago, the feed is read first. So a change is in force everywhere within 10 s. While D1
+//! does not answer, memory and the snapshot serve until they are `STALE_IF_ERROR_S` old.
+//!
+//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use crate::domain::applications::application::Application;
+use crate::domain::feed::{Change, ChangeKind, MAX_APPS, Pair, Reading};
+use crate::domain::identity::opaque_token::Session;
+use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::permissions::permission::Standing;
+use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
+use crate::domain::tokens::signed_tokens::SignedTokens;
+use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
+use crate::memory::key_sets::KeySets;
+use crate::memory::snapshot::Snapshot;
+
+/// Up to this age of the last reading, memory is used as it is.
+pub const FRESH: Millis = Millis::from_seconds(5);
+/// Up to this age, memory is used while the feed is read behind the answer.
+pub const USABLE: Millis = Millis::from_seconds(10);
+/// How long a password that was right is not checked again.
+pub const PASSWORD_REMEMBERED: Millis = Millis::from_seconds(60);
+/// How long D1 is left alone after it did not answer.
+const PAUSE_AFTER_FAILURE: Millis = Millis::from_seconds(2);
+/// How long a snapshot is used before KV is asked for a newer one.
+const SNAPSHOT_KEPT: Millis = Millis::from_seconds(10);
+/// How long a background reading may take before another one is started.
+const READING_GIVEN_UP: Millis = Millis::from_seconds(5);
+
+const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
+const CACHED_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
+const CACHED_STANDINGS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(50_000);
+const CACHED_APPLICATIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
+const CACHED_PASSWORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
+const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
+
+/// The memory of one isolate.
+pub struct Trust {
+    memory: RefCell<Memory>,
+    /// The key sets that issuers publish.
+    pub key_sets: KeySets,
+    /// Tokens whose signature was checked before.
+    pub signed_tokens: SignedTokens,
+}
+
+struct Memory {
+    revision: Option<i64>,
+    read_at: Option<Millis>,
+    reading_since: Option<Millis>,
+    failed_at: Option<Millis>,
+    apps: BTreeMap<AppName, Rc<TokenApp>>,
+    has_all_apps: bool,
+    selections: LruCache<Selection, Vec<Rc<TokenApp>>>,
+    users: LruCache<UserId, Rc<User>>,
+    user_ids: LruCache<Username, UserId>,
+    changed_users: LruCache<UserId, i64>,
+    sessions: LruCache<HashedToken, Rc<Session>>,
+    passwords: LruCache<[u8; 32], (UserId, Millis)>,
+    standings: LruCache<Pair, Standing>,
+    applications: LruCache<String, Option<Rc<Application>>>,
+    access_tokens: LruCache<HashedToken, String>,
+    snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
+}
+
+/// Whether memory may be relied on now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// As it is.
+    Fresh,
+    /// As it is, while the feed is read behind the answer.
+    Aging,
+    /// Not before the feed was read.
+    Expired,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { memory: RefCell::new(Memory::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
+    }
+}
+
+impl Memory {
+    fn empty() -> Self {
+        Self {
+            revision: None,
+            read_at: None,
+            reading_since: None,
+            failed_at: None,
+            apps: BTreeMap::new(),
+            has_all_apps: false,
+            selections: LruCache::new(CACHED_SELECTIONS),
+            users: LruCache::new(CACHED_USERS),
+            user_ids: LruCache::new(CACHED_USERS),
+            changed_users: LruCache::new(CACHED_USERS),
+            sessions: LruCache::new(CACHED_SESSIONS),
+            passwords: LruCache::new(CACHED_PASSWORDS),
+            standings: LruCache::new(CACHED_STANDINGS),
+            applications: LruCache::new(CACHED_APPLICATIONS),
+            access_tokens: LruCache::new(CACHED_APPLICATIONS),
+            snapshot: None,
+        }
+    }
+
+    fn forget(&mut self, change: &Change) {
+        match change.kind {
+            ChangeKind::TokenApp => {
+                self.apps.retain(|name, _| name.as_str() != change.key);
+                self.selections.clear();
+            }
+            ChangeKind::User => self.forget_user(&change.key, change.revision),
+            ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
+            ChangeKind::Application => drop(self.applications.pop(&change.key)),
+            // All of these at once: see `forget_standings`.
+            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Membership | ChangeKind::Directory => {}
+        }
+    }
+
+    /// Looks through the standings once, however many changes there are.
+    fn forget_standings(&mut self, changes: &[Change]) {
+        if changes.iter().any(|change| change.kind == ChangeKind::Directory) {
+            self.standings.clear();
+            return;
+        }
+        let keys = |kinds: &[ChangeKind]| {
+            let named = changes.iter().filter(|change| kinds.contains(&change.kind));
+            named.map(|change| change.key.clone()).collect::<HashSet<String>>()
+        };
+        let services = keys(&[ChangeKind::Service]);
+        let users = keys(&[ChangeKind::User, ChangeKind::Membership]);
+        let pairs = keys(&[ChangeKind::Grant]);
+        if services.is_empty() && users.is_empty() && pairs.is_empty() {
+            return;
+        }
+        forget_where(&mut self.standings, |pair, _| {
+            let (service, user) = (pair.service_id.to_string(), pair.user_id.to_string());
+            pairs.contains(&format!("{service}/{user}")) || services.contains(&service) || users.contains(&user)
+        });
+    }
+
+    fn forget_user(&mut self, key: &str, revision: i64) {
+        let Ok(id) = key.parse().map(UserId) else { return };
+        self.users.pop(&id);
+        self.changed_users.put(id, revision);
+        forget_where(&mut self.sessions, |_, session| session.user_id == id);
+        forget_where(&mut self.passwords, |_, (user_id, _)| *user_id == id);
+    }
+
+    fn remember_user(&mut self, user: &Rc<User>) {
+        self.user_ids.put(user.username.clone(), user.id);
+        self.users.put(user.id, Rc::clone(user));
+    }
+}
+
+fn forget_where<K: Clone + std::hash::Hash + Eq, V>(cache: &mut LruCache<K, V>, gone: impl Fn(&K, &V) -> bool) {
+    let keys: Vec<K> = cache.iter().filter(|(key, value)| gone(key, value)).map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        cache.pop(&key);
+    }
+}
+
+impl Trust {
+    /// How far memory may be relied on at `now`.
+    #[must_use]
+    pub fn freshness(&self, now: Millis) -> Freshness {
+        match self.age(now) {
+            Some(age) if age <= FRESH => Freshness::Fresh,
+            Some(age) if age <= USABLE => Freshness::Aging,
+            _ => Freshness::Expired,
+        }
+    }
+
+    /// The time since the feed was last read; `None` where it never was, or where the clock went backwards by more than requests overlap.
+    #[must_use]
+    pub fn age(&self, now: Millis) -> Option<Millis> {
+        let age = now - self.memory.borrow().read_at?;
+        (age.0 > -USABLE.0).then(|| age.max(Millis(0)))
+    }
+
+    /// The newest revision that memory has seen.
+    #[must_use]
+    pub fn revision(&self) -> Option<i64> {
+        self.memory.borrow().revision
+    }
+
+    /// Whether a reading behind the answer should begin now; it is then taken as begun.
+    pub fn begin_background_reading(&self, now: Millis) -> bool {
+        let mut memory = self.memory.borrow_mut();
+        let idle = memory.reading_since.is_none_or(|since| now - since > READING_GIVEN_UP);
+        if idle {
+            memory.reading_since = Some(now);
+        }
+        idle
+    }
+
+    /// Takes a reading in that was begun at `begun_at`. What it drops, it drops exactly; an older reading than memory changes nothing.
+    pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
+        let memory = &mut *self.memory.borrow_mut();
+        memory.reading_since = None;
+        memory.failed_at = None;
+        memory.snapshot = None;
+        // Where the head fell behind what the reading itself began from, the database was set back, and memory with it.
+        let overtaken = memory.revision.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
+        if overtaken {
+            return;
+        }
+        if reading.has_gap() {
+            *memory = Memory { read_at: memory.read_at, ..Memory::empty() };
+            memory.has_all_apps = reading.apps.len() <= MAX_APPS;
+        }
+        for change in &reading.changes {
+            memory.forget(change);
+        }
+        memory.forget_standings(&reading.changes);
+        if memory.has_all_apps {
+            memory.apps.extend(reading.apps.iter().map(|app| (app.name.clone(), Rc::clone(app))));
+            if memory.apps.len() > MAX_APPS {
+                memory.has_all_apps = false;
+                memory.apps.clear();
+            }
+        }
+        if let Some((selection, apps)) = &reading.selected {
+            memory.selections.put(selection.clone(), apps.clone());
+        }
+        for user in &reading.users {
+            memory.remember_user(user);
+        }
+        if let Some((hash, session)) = &reading.session {
+            memory.sessions.put(*hash, Rc::clone(session));
+        }
+        for (pair, standing) in &reading.standings {
+            memory.standings.put(*pair, *standing);
+        }
+        for (access_key, application) in &reading.applications {
+            if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
+                memory.access_tokens.put(token.hash, access_key.clone());
+            }
+            memory.applications.put(access_key.clone(), application.clone());
+        }
+        memory.revision = Some(reading.head);
+        memory.read_at = memory.read_at.max(Some(begun_at));
+    }
+
+    /// Notes that D1 did not answer. `unsure` is for a write, which may have taken effect all the same: memory then counts as expired.
+    pub fn note_failure(&self, now: Millis, unsure: bool) {
+        let mut memory = self.memory.borrow_mut();
+        memory.failed_at = Some(now);
+        memory.reading_since = None;
+        if unsure {
+            memory.read_at = memory.read_at.map(|at| at.min(now - USABLE - Millis(1)));
+        }
+    }
+
+    /// Whether D1 failed so recently that it is not asked again for what a copy can answer.
+    #[must_use]
+    pub fn is_pausing(&self, now: Millis) -> bool {
+        self.memory.borrow().failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE && now >= at)
+    }
+
+    /// The apps that a selection takes, in order of name; `None` where memory does not know.
+    #[must_use]
+    pub fn candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
+        let mut memory = self.memory.borrow_mut();
+        if memory.has_all_apps {
+            return Some(token_app::candidates(memory.apps.values(), selection));
+        }
+        memory.selections.get(selection).cloned()
+    }
+
+    /// Whether the URL parameter carries the tokens of an enabled app; `None` where memory does not know.
+    #[must_use]
+    pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
+        let memory = self.memory.borrow();
+        let named = || memory.apps.values().any(|app| app.terms.token_name.as_str() == parameter);
+        memory.has_all_apps.then(named)
+    }
+
+    /// Whether an enabled app has that name; `None` where memory does not know.
+    #[must_use]
+    pub fn is_app(&self, name: &str) -> Option<bool> {
+        let memory = self.memory.borrow();
+        memory.has_all_apps.then(|| memory.apps.keys().any(|app| app.as_str() == name))
+    }
+
+    /// A user by name.
+    #[must_use]
+    pub fn user_named(&self, username: &Username) -> Option<Rc<User>> {
+        let memory = &mut *self.memory.borrow_mut();
+        let id = memory.user_ids.get(username)?;
+        memory.users.get(id).cloned()
+    }
+
+    /// A user by id.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Option<Rc<User>> {
+        self.memory.borrow_mut().users.get(&id).cloned()
+    }
+
+    /// A session by the hash of its token or cookie, whether it has ended or not.
+    #[must_use]
+    pub fn session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
+        self.memory.borrow_mut().sessions.get(hash).cloned()
+    }
+
+    /// How somebody stands with a service.
+    #[must_use]
+    pub fn standing(&self, pair: &Pair) -> Option<Standing> {
+        self.memory.borrow_mut().standings.get(pair).copied()
+    }
+
+    /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.
+    #[must_use]
+    pub fn application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
+        self.memory.borrow_mut().applications.get(access_key).cloned()
+    }
+
+    /// The application whose access token has that hash, whether the token has ended or not.
+    #[must_use]
+    pub fn application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
+        let memory = &mut *self.memory.borrow_mut();
+        let access_key = memory.access_tokens.get(token)?;
+        let application = memory.applications.get(access_key)?.clone()?;
+        // The token may have been replaced since.
+        application.token.as_ref().is_some_and(|current| current.hash == *token).then_some(application)
+    }
+
+    /// What KV was last asked for and answered, where that was a moment ago.
+    #[must_use]
+    pub fn snapshot(&self, now: Millis) -> Option<Option<Rc<Snapshot>>> {
+        let memory = self.memory.borrow();
+        let (fetched_at, snapshot) = memory.snapshot.as_ref()?;
+        (now - *fetched_at < SNAPSHOT_KEPT).then(|| snapshot.clone())
+    }
+
+    /// Keeps what KV answered for a moment.
+    pub fn keep_snapshot(&self, snapshot: Option<Rc<Snapshot>>, now: Millis) {
+        self.memory.borrow_mut().snapshot = Some((now, snapshot));
+    }
+
+    /// The user whose password was right less than a minute ago, by a keyed digest of both.
+    #[must_use]
+    pub fn remembered_password(&self, digest: &[u8; 32], now: Millis) -> Option<Rc<User>> {
+        let memory = &mut *self.memory.borrow_mut();
+        let (id, until) = memory.passwords.get(digest).copied()?;
+        if until <= now {
+            memory.passwords.pop(digest);
+            return None;
+        }
+        memory.users.get(&id).cloned()
+    }
+
+    /// Remembers that a password was right, if nothing changed since `revision`, at which the user was read.
+    pub fn remember_password(&self, digest: [u8; 32], user: &Rc<User>, revision: Option<i64>, now: Millis) {
+        let memory = &mut *self.memory.borrow_mut();
+        if revision.is_some() && memory.revision == revision {
+            memory.remember_user(user);
+            memory.passwords.put(digest, (user.id, now + PASSWORD_REMEMBERED));
+        }
+    }
+
+    /// The revision at which the user was last seen to change.
+    #[must_use]
+    pub fn user_changed_at(&self, id: UserId) -> Option<i64> {
+        self.memory.borrow().changed_users.peek(&id).copied()
+    }
+}

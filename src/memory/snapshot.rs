@@ -1,0 +1,43 @@
+//! The copy of the trust configuration that serves while D1 does not answer.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::time::Millis;
+use crate::domain::tokens::token_app::TokenApp;
+
+/// A copy of what verification relies on, as of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken_at: Millis,
+    /// The newest revision that it knows of.
+    pub revision: i64,
+    /// The enabled apps.
+    pub apps: Vec<Rc<TokenApp>>,
+    users: HashMap<UserId, Rc<User>>,
+    user_ids: HashMap<Username, UserId>,
+}
+
+impl Snapshot {
+    /// Puts a snapshot together.
+    #[must_use]
+    pub fn new(taken_at: Millis, revision: i64, apps: Vec<Rc<TokenApp>>, users: Vec<Rc<User>>) -> Self {
+        let user_ids = users.iter().map(|user| (user.username.clone(), user.id)).collect();
+        let users = users.into_iter().map(|user| (user.id, user)).collect();
+        Self { taken_at, revision, apps, users, user_ids }
+    }
+
+    /// A user by id.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Option<&Rc<User>> {
+        self.users.get(&id)
+    }
+
+    /// A user's id by name.
+    #[must_use]
+    pub fn user_id(&self, username: &Username) -> Option<UserId> {
+        self.user_ids.get(username).copied()
+    }
+}
