@@ -14,6 +14,7 @@
 
 pub mod actions;
 pub mod api;
+pub mod context;
 pub mod domain;
 #[cfg(target_arch = "wasm32")]
 mod edge;

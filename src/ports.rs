@@ -1,56 +1,21 @@
-//! What Postern needs from outside, as small traits, and the context [`Cx`] that carries them through a request.
+//! What Postern needs from outside, as small traits.
 //!
 //! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the host tests run, against the real migrations.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::config::Config;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::KeySetUrl;
 use crate::domain::tokens::public_key::PublicKey;
 use crate::error::{Error, Fault, Result};
-use crate::memory::isolate::Trust;
 
 /// A future of one request, on one thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind the answer.
-#[derive(Clone)]
-pub struct Cx {
-    /// The truth.
-    pub sql: Rc<dyn Sql>,
-    /// The copy for bad days.
-    pub kv: Rc<dyn Kv>,
-    /// Signatures by public keys.
-    pub signatures: Rc<dyn Signatures>,
-    /// The issuers that publish their keys.
-    pub issuers: Rc<dyn Issuers>,
-    /// Random bytes.
-    pub entropy: Rc<dyn Entropy>,
-    /// Work behind the answer.
-    pub tasks: Rc<dyn Tasks>,
-    /// The log.
-    pub log: Rc<dyn Log>,
-    /// What this isolate remembers.
-    pub trust: Rc<Trust>,
-    /// The deployment's variables and secrets.
-    pub config: Rc<Config>,
-    /// When the request began.
-    pub now: Millis,
-    /// Reads the client's address, where the platform tells it.
-    pub client_address: Rc<dyn Fn() -> Option<String>>,
-    /// The answer's `x-request-id`.
-    pub request_id: String,
-    /// The request must see at least what its bookmark names, and has not looked yet.
-    pub must_read: Cell<bool>,
-}
 
 /// SQL over one database.
 pub trait Sql {
@@ -165,21 +130,6 @@ pub enum SqlError {
     Unavailable(Fault),
     /// The statement is wrong: our fault.
     Failed(Fault),
-}
-
-impl Cx {
-    /// The client's address, where the platform tells it.
-    #[must_use]
-    pub fn address(&self) -> Option<String> {
-        (self.client_address)()
-    }
-
-    /// `N` random bytes.
-    pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.entropy.fill(&mut bytes).map_err(Error::Internal)?;
-        Ok(bytes)
-    }
 }
 
 impl Statement {

@@ -5,15 +5,16 @@
 
 use std::rc::Rc;
 
+use crate::context::Cx;
 use crate::domain::applications::application::{Application, TOKEN_LIFETIME};
 use crate::domain::applications::signed_call::{self, Timestamp};
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::secret::{HashedToken, PlainToken, hex};
 use crate::error::{Denied, Error, Fault, Result};
 use crate::memory::reading::{self, Wanted};
-use crate::ports::Cx;
+use crate::memory::write::Write;
 use crate::store::sealed::Place;
-use crate::store::{Write, applications, feed};
+use crate::store::{applications, feed};
 
 /// What an application shows when it asks for a token.
 #[derive(Debug)]

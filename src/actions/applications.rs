@@ -2,15 +2,16 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application, OrganizationId, Terms};
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
+use crate::memory::write::Write;
 use crate::store::sealed::Place;
-use crate::store::{Write, applications, feed, organizations};
+use crate::store::{applications, feed, organizations};
 
 /// Registers an application, and answers its secret; a shortcut has none. Its access key is chosen where it is `None`. In an open directory
 /// its organization is registered with it.

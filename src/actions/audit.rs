@@ -1,8 +1,8 @@
 //! Reading the audit trail. It is written with each deed, in the same batch.
 
+use crate::context::Cx;
 use crate::domain::audit::Event;
 use crate::error::Result;
-use crate::ports::Cx;
 pub use crate::store::audit::Filter;
 
 /// Events that the filter takes, the newest first.

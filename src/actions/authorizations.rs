@@ -6,13 +6,14 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::actions::access_tokens::application_actor;
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application, AuthorizationType, Authorizations, OrganizationId};
 use crate::domain::audit::{Actor, Deed};
 use crate::error::{Error, Fault, Refusal, Result, Rule};
 use crate::memory::reading::{self, Wanted};
-use crate::ports::Cx;
-use crate::store::{Write, applications, feed, organizations};
+use crate::memory::write::Write;
+use crate::store::{applications, feed, organizations};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]

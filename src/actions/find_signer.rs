@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
+use crate::context::Cx;
 use crate::domain::tokens::jwk::KeySet;
 use crate::domain::tokens::jwt::{UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::keys::{KeySetUrl, Keys};
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, TokenApp};
 use crate::error::{Error, Fault, Result};
 use crate::memory::key_sets::{Look, MAX_SET_BYTES};
-use crate::ports::Cx;
 
 /// How many issuers one token may make ask for their keys.
 const MAX_ASKED: usize = 8;

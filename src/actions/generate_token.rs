@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::context::Cx;
 use crate::domain::secret::Secret;
 use crate::domain::tokens::jwt;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
 use crate::store::token_apps;
 
 /// A signed token and its lifetime.

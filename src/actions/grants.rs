@@ -2,14 +2,15 @@
 
 use serde_json::json;
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
 use crate::actions::permissions;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::permissions::grant::{Grant, GrantPage, GrantQuery};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
 use crate::error::{Error, Refusal, Result};
-use crate::ports::Cx;
-use crate::store::{Write, feed, grants, services, transfer, units};
+use crate::memory::write::Write;
+use crate::store::{feed, grants, services, transfer, units};
 
 /// Gives permissions to an object that has none on the service. Answers the grant's id.
 pub async fn add(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64, permissions: Permissions) -> Result<i64> {

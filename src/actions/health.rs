@@ -1,8 +1,8 @@
 //! Whether verification works.
 
+use crate::context::Cx;
 use crate::error::Error;
 use crate::memory::{copy, reading};
-use crate::ports::Cx;
 
 /// What answers, and what does not.
 #[derive(Debug, Clone, Copy)]

@@ -1,11 +1,12 @@
 //! What the scheduled event does: prune, re-encrypt, publish the snapshot.
 
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::error::Result;
 use crate::memory::copy;
-use crate::ports::Cx;
+use crate::memory::write::Write;
 use crate::store::sealed::Place;
-use crate::store::{Write, applications, feed, sessions, sign_in_failures};
+use crate::store::{applications, feed, sessions, sign_in_failures};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;

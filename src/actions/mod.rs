@@ -5,6 +5,7 @@ pub mod applications;
 pub mod audit;
 pub mod authenticate;
 pub mod authorizations;
+pub mod caller;
 pub mod find_signer;
 pub mod generate_token;
 pub mod grants;

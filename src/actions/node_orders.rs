@@ -2,14 +2,15 @@
 
 use serde_json::json;
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::node_order::{NodeOrder, Terms};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
+use crate::memory::write::Write;
+use crate::store::node_orders;
 use crate::store::sealed::Place;
-use crate::store::{Write, node_orders};
 
 /// Writes an order down. Answers its id.
 pub async fn order(cx: &Cx, by: &Caller, terms: &Terms, password: Option<&Secret>) -> Result<i64> {

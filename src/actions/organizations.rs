@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::applications::application::{Organization, OrganizationId};
 use crate::domain::audit::{Actor, Deed};
 use crate::error::{Error, Result};
-use crate::ports::Cx;
-use crate::store::{Write, organizations};
+use crate::memory::write::Write;
+use crate::store::organizations;
 
 /// Registers an organization.
 pub async fn create(cx: &Cx, by: &Caller, id: &OrganizationId, name: Option<&str>) -> Result<Organization> {

@@ -4,15 +4,17 @@
 
 use std::rc::Rc;
 
-use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::caller::{Caller, Proof};
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::{self, PasswordHash};
 use crate::domain::identity::user::{Profile, User, UserType};
 use crate::domain::secret::{Secret, sha256, sha256_of};
 use crate::error::{Denied, Error, Result};
 use crate::memory::reading::{self, Wanted};
-use crate::ports::{Cx, Row};
-use crate::store::{self, Write, feed, sign_in_failures, users};
+use crate::memory::write::Write;
+use crate::ports::Row;
+use crate::store::{feed, sign_in_failures, sql, users};
 
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
@@ -34,8 +36,8 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
     let counted_as = Actor::claimed(username).name;
     let count = || sign_in_failures::count(&counted_as, cx.address().as_deref(), cx.now);
     let results = cx.sql.batch(vec![count(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
-    refuse_over_limit(cx, store::rows(&results, 0)?)?;
-    let found = store::rows(&results, 1)?.first().map(users::with_password).transpose()?;
+    refuse_over_limit(cx, sql::rows(&results, 0)?)?;
+    let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
     let right = password::verify(hash, password);
     let user = match found {
@@ -44,7 +46,7 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
         _ => return Err(refuse(cx, username).await?),
     };
     // Counted once more: of many guesses that were begun at once, only those before the tenth failure may be right.
-    refuse_over_limit(cx, &store::query(cx, count()).await?)?;
+    refuse_over_limit(cx, &sql::query(cx, count()).await?)?;
     Ok(user)
 }
 

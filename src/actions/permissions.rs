@@ -1,11 +1,11 @@
 //! Who may do what with a service. Cold, a check costs one D1 round trip; warm, none.
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::feed::Pair;
 use crate::domain::permissions::permission::{Permission, Permissions, Standing};
 use crate::error::{Error, Fault, Refusal, Result};
 use crate::memory::reading::{self, Subject, Wanted};
-use crate::ports::Cx;
 
 /// May this user do this with this service?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

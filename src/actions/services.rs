@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::permissions::directory::{Api, Service};
 use crate::error::{Error, Result};
-use crate::ports::Cx;
-use crate::store::{Write, feed, grants, services};
+use crate::memory::write::Write;
+use crate::store::{feed, grants, services};
 
 /// Creates a service. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, auth_enabled: bool) -> Result<Service> {

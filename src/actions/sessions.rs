@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use crate::actions::authenticate::{Caller, Hints, Proof};
+use crate::actions::caller::{Caller, Hints, Proof};
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
 use crate::error::{Denied, Error, Fault, Result};
 use crate::memory::reading::{self, Subject, Wanted};
-use crate::ports::Cx;
-use crate::store::{Write, feed, sessions, users};
+use crate::memory::write::Write;
+use crate::store::{feed, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {

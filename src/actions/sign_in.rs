@@ -1,13 +1,14 @@
 //! Signing in: a user name and a password in, an opaque token out.
 
 use crate::actions::passwords;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::{PlainToken, Secret};
 use crate::domain::time::Millis;
 use crate::error::{Refusal, Result};
-use crate::ports::Cx;
-use crate::store::{Write, sessions};
+use crate::memory::write::Write;
+use crate::store::sessions;
 
 /// A new session: separate random values for the header and for the cookie.
 #[derive(Debug)]

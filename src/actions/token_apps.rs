@@ -1,16 +1,17 @@
 //! Registering, listing and deleting token apps.
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
 use crate::actions::passwords;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::{AppName, Terms, TokenApp};
 use crate::error::{Error, Result};
-use crate::ports::Cx;
+use crate::memory::write::Write;
 use crate::store::sealed::Place;
-use crate::store::{Write, feed, token_apps};
+use crate::store::{feed, token_apps};
 
 /// A whole configuration, as it is to be.
 #[derive(Debug)]

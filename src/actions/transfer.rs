@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::record::Record;
 use crate::domain::permissions::transfer::LineError;
 use crate::error::Result;
-use crate::ports::Cx;
+use crate::memory::write::Write;
 use crate::store::transfer::{self, Section};
-use crate::store::{Write, feed, units};
+use crate::store::{feed, units};
 
 /// How many records one page of an export reads.
 const PAGE: i64 = 2000;

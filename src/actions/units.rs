@@ -1,12 +1,13 @@
 //! Departments, groups, and who is in them, as administrators manage them.
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::permissions::directory::{Unit, UnitKind};
 use crate::domain::permissions::permission::ObjectType;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
-use crate::store::{Write, feed, grants, units};
+use crate::memory::write::Write;
+use crate::store::{feed, grants, units};
 
 /// Creates a department or group. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>) -> Result<Unit> {

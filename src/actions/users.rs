@@ -1,16 +1,17 @@
 //! Users, as administrators see them.
 
-use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::caller::{Caller, Proof};
 use crate::actions::passwords;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password;
 use crate::domain::identity::user::{Profile, User, UserId, Username};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::secret::Secret;
 use crate::error::{Denied, Error, Refusal, Result};
-use crate::ports::Cx;
+use crate::memory::write::Write;
 pub use crate::store::users::Filter;
-use crate::store::{Write, feed, grants, sessions, units, users};
+use crate::store::{feed, grants, sessions, units, users};
 
 /// Creates a user.
 pub async fn create(cx: &Cx, by: &Caller, username: &Username, profile: &Profile, password: Option<&Secret>) -> Result<User> {

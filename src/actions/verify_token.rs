@@ -5,8 +5,9 @@
 
 use std::rc::Rc;
 
-use crate::actions::authenticate::{Caller, Hints, Proof};
+use crate::actions::caller::{Caller, Hints, Proof};
 use crate::actions::find_signer::find_signer;
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::PlainToken;
@@ -15,8 +16,8 @@ use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Denied, Error, Fault, Refusal, Result};
 use crate::memory::reading::{self, Loaded, Subject, Wanted};
-use crate::ports::Cx;
-use crate::store::{Write, feed, users};
+use crate::memory::write::Write;
+use crate::store::{feed, users};
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
 pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {

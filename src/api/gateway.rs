@@ -3,16 +3,17 @@
 //! Here is decided whether a request may pass, and how it looks when it does; `edge` carries it there. Nothing that a client says about itself
 //! in headers of these names reaches the origin, in no spelling that an origin might take for the same name.
 
-use crate::actions::authenticate::{self, Caller, Credential, Hints};
+use crate::actions::authenticate;
+use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials::{self, COOKIE};
 use crate::api::http::identity;
 use crate::api::http::message::{Forward, Inbound};
 use crate::api::http::query::{self, Query};
+use crate::context::Cx;
 use crate::domain::origin::{self, Demand, METHODS, Origin};
 use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Denied, Error, Refusal, Result};
-use crate::ports::Cx;
 
 /// Headers between two neighbours (RFC 9110, 7.6.1), and what `fetch` makes itself.
 const HOP_BY_HOP: [&str; 12] = [

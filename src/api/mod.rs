@@ -9,13 +9,14 @@ pub mod http;
 use std::rc::Rc;
 
 use crate::actions::access_tokens;
-use crate::actions::authenticate::{self, Caller, Credential, Hints};
+use crate::actions::authenticate;
+use crate::actions::caller::{Caller, Credential, Hints};
+use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::identity::user::UserType;
 use crate::domain::origin::METHODS;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
-use crate::ports::Cx;
 
 use crate::api::dialects::{DIALECTS, Found, v1};
 use crate::api::http::credentials;

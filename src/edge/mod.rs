@@ -20,12 +20,13 @@ use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event
 use crate::actions::housekeeping;
 use crate::api;
 use crate::api::http::message::{Handled, Inbound as _};
+use crate::context::Cx;
 use crate::domain::config::Config;
 use crate::domain::identity::opaque_token;
 use crate::domain::time::Millis;
 use crate::error::Fault;
 use crate::memory::isolate::Trust;
-use crate::ports::{Cx, Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
+use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
 use inbound::WorkerRequest;
 use outbound::outbound;
 

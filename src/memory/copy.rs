@@ -8,11 +8,12 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::context::Cx;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::snapshot::Snapshot;
-use crate::ports::{Cx, Param, Row, Rows, Statement};
-use crate::store::{self, token_apps, users};
+use crate::ports::{Param, Row, Rows, Statement};
+use crate::store::{sql, token_apps, users};
 
 /// How many users a snapshot holds.
 pub const MAX_USERS: i64 = 10_000;
@@ -48,7 +49,7 @@ pub async fn fetch(cx: &Cx) -> Option<Rc<Snapshot>> {
 /// Writes the snapshot anew. Where nothing changed since the last one, only its time is: the users are not read again.
 pub async fn publish(cx: &Cx) -> Result<()> {
     let head = Statement::new("SELECT MAX(revision) AS head FROM changes", []);
-    let rows = store::query(cx, head).await?;
+    let rows = sql::query(cx, head).await?;
     let revision = rows.first().map_or(Ok(0), |row| row.number("head"))?;
     let record = match fetch_record(cx).await {
         Some(record) if record.revision == revision => Record { taken_at: cx.now, ..record },
@@ -68,8 +69,8 @@ async fn take(cx: &Cx) -> Result<Record> {
         Statement::new(users, [Param::Number(MAX_USERS)]),
     ];
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
-    let maps = |index| Ok::<_, Error>(store::rows(&results, index)?.iter().map(|row| row.0.clone()).collect());
-    let revision = store::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("head"))?;
+    let maps = |index| Ok::<_, Error>(sql::rows(&results, index)?.iter().map(|row| row.0.clone()).collect());
+    let revision = sql::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("head"))?;
     Ok(Record { revision, taken_at: cx.now, apps: maps(1)?, users: maps(2)? })
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::feed::Pair;
 use crate::domain::identity::opaque_token::Session;
@@ -10,7 +11,6 @@ use crate::domain::permissions::permission::Standing;
 use crate::domain::secret::HashedToken;
 use crate::domain::tokens::token_app::{self, Selection, TokenApp};
 use crate::memory::snapshot::Snapshot;
-use crate::ports::Cx;
 
 /// What was loaded, from D1 or, while D1 does not answer, from the snapshot.
 #[derive(Debug, Default)]

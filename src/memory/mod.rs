@@ -6,3 +6,4 @@ pub mod key_sets;
 pub mod known;
 pub mod reading;
 pub mod snapshot;
+pub mod write;

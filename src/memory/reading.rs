@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::feed::{Change, ChangeKind, MAX_APPS, MAX_CHANGES, Reading};
 use crate::domain::secret::HashedToken;
@@ -13,8 +14,8 @@ use crate::memory::isolate::Freshness;
 use crate::memory::known::Copies;
 pub use crate::memory::known::Loaded;
 use crate::memory::snapshot::Snapshot;
-use crate::ports::{Cx, Param, Rows, Statement};
-use crate::store::{self, applications, sessions, standings, token_apps, users};
+use crate::ports::{Param, Rows, Statement};
+use crate::store::{applications, sessions, sql, standings, token_apps, users};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
@@ -91,7 +92,7 @@ impl Plan {
     /// Takes the answers into memory; `None` where apps changed that were not read.
     pub fn take_in(self, cx: &Cx, results: &[Rows]) -> Result<Option<Loaded>> {
         let mut reading = Reading { since: self.since, ..Reading::default() };
-        for row in store::rows(results, 0)? {
+        for row in sql::rows(results, 0)? {
             reading.head = row.number("head")?;
             reading.oldest = row.number("oldest")?;
             if let Some(kind) = row.optional_text("kind")?.and_then(ChangeKind::from_name) {
@@ -104,7 +105,7 @@ impl Plan {
         }
         let apps = |index| {
             let app = |row| token_apps::app(cx, row).map(Rc::new);
-            store::rows(results, index)?.iter().map(app).collect::<Result<Vec<_>>>()
+            sql::rows(results, index)?.iter().map(app).collect::<Result<Vec<_>>>()
         };
         let mut next = 1;
         if self.with_apps {
@@ -116,7 +117,7 @@ impl Plan {
             next += 1;
         }
         for (index, wanted) in (next..).zip(&self.wanted) {
-            let rows = store::rows(results, index)?;
+            let rows = sql::rows(results, index)?;
             match wanted {
                 Wanted::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows)?),
                 Wanted::Application(_) | Wanted::AccessToken(_) => {
@@ -190,7 +191,7 @@ impl Wanted {
         match self {
             Self::Users(names) => Statement::new(
                 format!("SELECT {columns} FROM users u WHERE u.username IN (SELECT value FROM json_each(?1))"),
-                [store::stored_strings(names).into()],
+                [sql::stored_strings(names).into()],
             ),
             Self::Session(hash) => Statement::new(
                 format!(

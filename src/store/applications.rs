@@ -1,12 +1,13 @@
 //! Applications, and their access tokens. Secrets and tokens are sealed here on the way in and opened on the way out.
 
+use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, AccessToken, Application, Authorizations, OrganizationId, Terms};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
 use crate::store::sealed::{Place, Sealed};
+use crate::store::sql;
 
 const COLUMNS: &str = "access_key, organization_id, name, shortcut, authorizes, enabled, authorizations, secret, token, token_hash,
     token_expires_at, created_at, modified_at";
@@ -186,16 +187,16 @@ pub fn select_by_token(hash: &HashedToken) -> Statement {
 
 /// One application.
 pub async fn find(cx: &Cx, access_key: &str) -> Result<Option<Application>> {
-    store::query(cx, select(access_key)).await?.first().map(|row| application(cx, row)).transpose()
+    sql::query(cx, select(access_key)).await?.first().map(|row| application(cx, row)).transpose()
 }
 
 /// One application, and the hash of the access token that the signature brought before: `None` where it was not used, empty for no token.
 pub async fn find_with_use(cx: &Cx, access_key: &str, used: &str) -> Result<(Option<Application>, Option<String>)> {
     let use_of = Statement::new("SELECT token_hash FROM used_signatures WHERE hash = ?1", [used.into()]);
     let results = cx.sql.batch(vec![select(access_key), use_of]).await?;
-    let found = store::rows(&results, 0)?.first().map(|row| application(cx, row)).transpose()?;
+    let found = sql::rows(&results, 0)?.first().map(|row| application(cx, row)).transpose()?;
     let token_hash = |row: &Row| row.optional_text("token_hash").map(|hash| hash.unwrap_or_default().to_owned());
-    Ok((found, store::rows(&results, 1)?.first().map(token_hash).transpose()?))
+    Ok((found, sql::rows(&results, 1)?.first().map(token_hash).transpose()?))
 }
 
 /// Applications by ascending access key, of one organization or of all.
@@ -204,7 +205,7 @@ pub async fn list(cx: &Cx, organization_id: Option<&str>, after_key: &str, limit
     let sql = format!("SELECT {COLUMNS} FROM applications WHERE access_key > ?1{of_one} ORDER BY access_key LIMIT ?2");
     let mut params = vec![after_key.into(), Param::Number(limit)];
     params.extend(organization_id.map(Param::from));
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(|row| application(cx, row)).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| application(cx, row)).collect()
 }
 
 pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {

@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed, Event};
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::Result;
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 /// Which events to list: the newest first, `limit` at most.
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
     }
     params.push(Param::Number(filter.limit));
     let _ = write!(sql, " ORDER BY audit_events.id DESC LIMIT ?{}", params.len());
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(event).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(event).collect()
 }
 
 fn event(row: &Row) -> Result<Event> {

@@ -5,12 +5,13 @@
 
 use std::fmt::Write;
 
+use crate::context::Cx;
 use crate::domain::permissions::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, OrderBy, Test};
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 const COLUMNS: &str =
     "CAST(g.id AS TEXT) AS id, CAST(g.service_id AS TEXT) AS service_id, g.object_type, CAST(g.object_id AS TEXT) AS object_id,
@@ -73,12 +74,12 @@ pub fn delete_of_service(service_id: i64) -> Statement {
 /// One grant.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
     let sql = format!("SELECT {COLUMNS} FROM grants g WHERE g.id = ?1");
-    store::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
 }
 
 /// A page of a list, and how many there are on all pages.
 pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
-    let total = store::query(cx, count(query)).await?.first().map_or(Ok(0), |row| row.number("total"))?;
+    let total = sql::query(cx, count(query)).await?.first().map_or(Ok(0), |row| row.number("total"))?;
     let limit = query.limit.min(total.saturating_sub(query.offset));
     if limit <= 0 {
         return Ok(GrantPage { total, grants: Vec::new() });
@@ -86,7 +87,7 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     // The last page costs what the first does.
     let is_beyond_middle = query.offset > total / 2;
     let offset = if is_beyond_middle { total - query.offset - limit } else { query.offset };
-    let rows = store::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
+    let rows = sql::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
     let item = |row: &Row| Ok((grant(row)?, row.optional_text("object_name")?.map(str::to_owned)));
     let mut grants = rows.iter().map(item).collect::<Result<Vec<_>>>()?;
     if is_beyond_middle {
@@ -154,7 +155,7 @@ fn services(query: &GrantQuery) -> (&'static str, Vec<Param>) {
         [id] => ("g.service_id = CAST(?1 AS INTEGER)", vec![Param::Int64(*id), object_type]),
         ids => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-            ("g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))", vec![store::stored_strings(&ids).into(), object_type])
+            ("g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))", vec![sql::stored_strings(&ids).into(), object_type])
         }
     }
 }
@@ -197,7 +198,7 @@ fn condition_sql(condition: &Condition, sql: &mut String, params: &mut Vec<Param
         Test::Among { values, not } => {
             let not = if *not { "NOT " } else { "" };
             let value = if condition.field == GrantField::ObjectType { "value" } else { "CAST(value AS INTEGER)" };
-            write!(sql, " AND {column} {not}IN (SELECT {value} FROM json_each(?{}))", bind(store::stored_strings(values).into()))
+            write!(sql, " AND {column} {not}IN (SELECT {value} FROM json_each(?{}))", bind(sql::stored_strings(values).into()))
         }
         Test::Like { text: part, at_start, not } => {
             let not = if *not { "NOT " } else { "" };

@@ -1,12 +1,13 @@
 //! Orders of GIS servers.
 
+use crate::context::Cx;
 use crate::domain::identity::user::UserId;
 use crate::domain::node_order::{NodeOrder, Terms};
 use crate::domain::time::Millis;
 use crate::error::Result;
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
 use crate::store::sealed::Sealed;
+use crate::store::sql;
 
 /// Adds an order. Answers its id.
 #[must_use]
@@ -37,8 +38,8 @@ pub async fn list(cx: &Cx, offset: i64, limit: i64) -> Result<(Vec<NodeOrder>, i
         [Param::Number(limit), Param::Number(offset)],
     );
     let results = cx.sql.batch(vec![count, page]).await?;
-    let total = store::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("total"))?;
-    Ok((store::rows(&results, 1)?.iter().map(order).collect::<Result<_>>()?, total))
+    let total = sql::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("total"))?;
+    Ok((sql::rows(&results, 1)?.iter().map(order).collect::<Result<_>>()?, total))
 }
 
 fn order(row: &Row) -> Result<NodeOrder> {

@@ -1,10 +1,11 @@
 //! Organizations.
 
+use crate::context::Cx;
 use crate::domain::applications::application::{Organization, OrganizationId};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 const COLUMNS: &str = "id, name, created_at, modified_at";
 
@@ -57,13 +58,13 @@ pub fn is_double(text: &str) -> bool {
 /// One organization.
 pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
     let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id = ?1");
-    store::query(cx, Statement::new(sql, [id.into()])).await?.first().map(organization).transpose()
+    sql::query(cx, Statement::new(sql, [id.into()])).await?.first().map(organization).transpose()
 }
 
 /// Organizations by ascending id.
 pub async fn list(cx: &Cx, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
     let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id > ?1 ORDER BY id LIMIT ?2");
-    store::query(cx, Statement::new(sql, [after_id.into(), Param::Number(limit)])).await?.iter().map(organization).collect()
+    sql::query(cx, Statement::new(sql, [after_id.into(), Param::Number(limit)])).await?.iter().map(organization).collect()
 }
 
 fn organization(row: &Row) -> Result<Organization> {

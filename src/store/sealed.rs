@@ -1,9 +1,10 @@
 //! Values that are stored under a master key: sealed on the way in, opened on the way out, and sealed anew when the key was replaced.
 
+use crate::context::Cx;
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Statement};
-use crate::store;
+use crate::ports::{Param, Statement};
+use crate::store::sql;
 
 /// A column with sealed values; the id of their master key is in the column of that name with `_key_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Place {
         let sql =
             format!("SELECT {owner} AS owner, {column} AS stored FROM {table} WHERE {column}_key_id < ?1 OR {column}_key_id > ?1 LIMIT ?2");
         let params = [cx.config.master_keys.current_id().into(), Param::Number(limit)];
-        let rows = store::query(cx, Statement::new(sql, params)).await?;
+        let rows = sql::query(cx, Statement::new(sql, params)).await?;
         rows.iter().map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned()))).collect()
     }
 

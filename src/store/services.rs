@@ -1,11 +1,12 @@
 //! Services and their APIs.
 
+use crate::context::Cx;
 use crate::domain::permissions::directory::{Api, Service};
 use crate::domain::permissions::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::Result;
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled, CAST(creator_id AS TEXT) AS creator_id, created_at";
 const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name, auth_enabled, created_at";
@@ -108,28 +109,28 @@ pub fn is_double(text: &str) -> bool {
 /// One service.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE id = ?1");
-    store::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(service).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(service).transpose()
 }
 
 /// Services by ascending id.
 pub async fn list(cx: &Cx, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY services.id LIMIT ?2");
     let params = [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
 }
 
 /// The APIs of a service by ascending id.
 pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Api>> {
     let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY service_apis.id LIMIT ?3");
     let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
 }
 
 /// One API.
 pub async fn find_api(cx: &Cx, service_id: i64, id: i64) -> Result<Option<Api>> {
     let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id = ?2");
     let params = [Param::Int64(service_id), Param::Int64(id)];
-    store::query(cx, Statement::new(sql, params)).await?.first().map(api).transpose()
+    sql::query(cx, Statement::new(sql, params)).await?.first().map(api).transpose()
 }
 
 fn service(row: &Row) -> Result<Service> {

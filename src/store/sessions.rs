@@ -1,12 +1,13 @@
 //! Sessions: opaque tokens and their cookies, by hash.
 
+use crate::context::Cx;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::error::Result;
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 pub(crate) const COLUMNS: &str =
     "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT) AS session_user_id, s.address AS session_address,
@@ -51,14 +52,14 @@ pub fn prune(now: Millis) -> Statement {
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.id DESC LIMIT 500");
     let statement = Statement::new(sql, [Param::Int64(user_id.0), cx.now.into()]);
-    store::query(cx, statement).await?.iter().map(session).collect()
+    sql::query(cx, statement).await?.iter().map(session).collect()
 }
 
 /// Whether the user has a session of that id that has not ended.
 pub async fn exists(cx: &Cx, user_id: UserId, id: i64) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM sessions WHERE id = ?1 AND user_id = ?2 AND expires_at > ?3";
     let statement = Statement::new(sql, [Param::Int64(id), Param::Int64(user_id.0), cx.now.into()]);
-    Ok(!store::query(cx, statement).await?.is_empty())
+    Ok(!sql::query(cx, statement).await?.is_empty())
 }
 
 pub(crate) fn session(row: &Row) -> Result<Session> {

@@ -7,7 +7,7 @@ use crate::domain::permissions::permission::{Permissions, Standing, StandingUser
 use crate::error::{Error, Result};
 use crate::memory::reading::Subject;
 use crate::ports::{Param, Row, Statement};
-use crate::store;
+use crate::store::sql;
 
 /// A row for the subject, without permissions, and one for each grant that reaches them. It reads the subject's memberships, the departments
 /// above, and for each of these one index entry.
@@ -16,11 +16,9 @@ pub fn select(subject: &Subject, service_id: i64) -> Statement {
     // An id is written wherever it is needed; whoever is looked up is looked up once.
     let (is_kept, who, param) = match subject {
         Subject::Id(id) => ("NOT MATERIALIZED", "SELECT CAST(?1 AS INTEGER)", Param::Int64(*id)),
-        Subject::Names(names) => (
-            "MATERIALIZED",
-            "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))",
-            store::stored_strings(names).into(),
-        ),
+        Subject::Names(names) => {
+            ("MATERIALIZED", "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))", sql::stored_strings(names).into())
+        }
         Subject::Session(hash) => {
             ("MATERIALIZED", "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into())
         }

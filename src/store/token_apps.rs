@@ -1,5 +1,6 @@
 //! Token apps.
 
+use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
@@ -7,9 +8,9 @@ use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::{AppName, ClaimNames, Terms, TokenApp, TokenName};
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
 use crate::store::sealed::{Place, Sealed};
+use crate::store::sql;
 
 pub(crate) const COLUMNS: &str =
     "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
@@ -47,7 +48,7 @@ pub fn upsert(
             terms.algorithm.name().into(),
             terms.enabled.into(),
             terms.creates_users.into(),
-            store::stored_strings(&terms.initial_roles).into(),
+            sql::stored_strings(&terms.initial_roles).into(),
             password.map(|hash| hash.as_stored().to_owned()).into(),
             Param::Int64(creator.0),
             now.into(),
@@ -70,19 +71,19 @@ pub fn delete(name: &str) -> Statement {
 /// One app.
 pub async fn find(cx: &Cx, name: &str) -> Result<Option<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name = ?1");
-    store::query(cx, Statement::new(sql, [name.into()])).await?.first().map(|row| app(cx, row)).transpose()
+    sql::query(cx, Statement::new(sql, [name.into()])).await?.first().map(|row| app(cx, row)).transpose()
 }
 
 /// The apps of these names that exist.
 pub async fn find_all(cx: &Cx, names: &[String]) -> Result<Vec<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
-    store::query(cx, Statement::new(sql, [store::stored_strings(names).into()])).await?.iter().map(|row| app(cx, row)).collect()
+    sql::query(cx, Statement::new(sql, [sql::stored_strings(names).into()])).await?.iter().map(|row| app(cx, row)).collect()
 }
 
 /// Every app, by name.
 pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps ORDER BY name");
-    store::query(cx, Statement::new(sql, [])).await?.iter().map(|row| app(cx, row)).collect()
+    sql::query(cx, Statement::new(sql, [])).await?.iter().map(|row| app(cx, row)).collect()
 }
 
 fn stored_name(row: &Row) -> Result<AppName> {
@@ -108,7 +109,7 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
             },
             enabled: row.flag("enabled")?,
             creates_users: row.flag("creates_users")?,
-            initial_roles: store::strings(row.text("initial_roles")?)?,
+            initial_roles: sql::strings(row.text("initial_roles")?)?,
         },
         secret,
         keys,

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::permissions::record::Record;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 /// The statements that write all of the records; what is there already is replaced. They count as one with what they are batched with.
 #[must_use]
@@ -95,7 +96,7 @@ pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<
         [Param::Text(Value::Array(list).to_string())],
     );
     let pair = |row: &Row| Ok((row.text("kind")?.to_owned(), row.int64("id")?));
-    store::query(cx, statement).await?.iter().map(pair).collect()
+    sql::query(cx, statement).await?.iter().map(pair).collect()
 }
 
 /// How many records there are in all.
@@ -105,7 +106,7 @@ pub async fn count(cx: &Cx) -> Result<i64> {
            + (SELECT COUNT(*) FROM memberships) + (SELECT COALESCE(SUM(grants), 0) FROM grant_counts) AS total",
         [],
     );
-    store::query(cx, statement).await?.first().map_or(Ok(0), |row| row.number("total"))
+    sql::query(cx, statement).await?.first().map_or(Ok(0), |row| row.number("total"))
 }
 
 /// The kinds of records, in the order in which they are exported.
@@ -166,7 +167,7 @@ pub async fn page(cx: &Cx, section: Section, after: Option<&Record>, limit: i64)
     params.push(Param::Number(limit));
     let behind = if after.is_some() { format!("WHERE {key} > {first}") } else { String::new() };
     let sql = format!("SELECT {columns} {behind} ORDER BY {order} LIMIT ?{}", params.len());
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(|row| record(section, row)).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| record(section, row)).collect()
 }
 
 fn key_of(record: &Record) -> Vec<Param> {

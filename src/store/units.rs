@@ -1,11 +1,12 @@
 //! Departments, groups, and who is in them.
 
+use crate::context::Cx;
 use crate::domain::permissions::directory::{Unit, UnitKind};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
 
@@ -45,7 +46,7 @@ pub fn delete(kind: UnitKind, id: i64) -> Statement {
 #[must_use]
 pub fn refuse_broken_tree(ids: &[i64]) -> [Statement; 2] {
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    let ids = Param::from(store::stored_strings(&ids));
+    let ids = Param::from(sql::stored_strings(&ids));
     // NULL is what the table refuses; the words are for `refused`.
     let cycle = Statement::new(
         "INSERT INTO units (object_type, id, created_at) SELECT NULL, 0, 0 WHERE EXISTS (
@@ -118,14 +119,14 @@ pub fn delete_memberships(user_id: i64) -> Statement {
 pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
     let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id = ?2");
     let params = [kind.object_type().name().into(), Param::Int64(id)];
-    store::query(cx, Statement::new(sql, params)).await?.first().map(|row| unit(kind, row)).transpose()
+    sql::query(cx, Statement::new(sql, params)).await?.first().map(|row| unit(kind, row)).transpose()
 }
 
 /// Departments or groups by ascending id.
 pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
     let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3");
     let params = [kind.object_type().name().into(), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
 }
 
 /// Who is in a department or group, by ascending id of the user.
@@ -135,7 +136,7 @@ pub async fn list_members(cx: &Cx, kind: UnitKind, id: i64, after_id: Option<i64
          ORDER BY memberships.user_id LIMIT ?4",
         [kind.object_type().name().into(), Param::Int64(id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
     );
-    store::query(cx, statement).await?.iter().map(|row| row.int64("user_id")).collect()
+    sql::query(cx, statement).await?.iter().map(|row| row.int64("user_id")).collect()
 }
 
 /// Whether the object of a grant is registered: a user, a department or a group.
@@ -145,7 +146,7 @@ pub async fn exists(cx: &Cx, object_type: ObjectType, id: i64) -> Result<bool> {
         ObjectType::Dept | ObjectType::Group => "SELECT 1 AS found FROM units WHERE id = ?1 AND object_type = ?2",
     };
     let statement = Statement::new(sql, [Param::Int64(id), object_type.name().into()]);
-    Ok(!store::query(cx, statement).await?.is_empty())
+    Ok(!sql::query(cx, statement).await?.is_empty())
 }
 
 fn unit(kind: UnitKind, row: &Row) -> Result<Unit> {

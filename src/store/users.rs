@@ -1,11 +1,12 @@
 //! Users.
 
+use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, Param, Row, Statement};
-use crate::store;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
 
 pub(crate) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
     u.password IS NOT NULL AS has_password, u.created_at, u.modified_at";
@@ -34,7 +35,7 @@ pub fn insert(username: &Username, profile: &Profile, password: Option<&Password
             text(&profile.email),
             text(&profile.phone),
             profile.user_type.name().into(),
-            store::stored_strings(&profile.roles).into(),
+            sql::stored_strings(&profile.roles).into(),
             profile.enabled.into(),
             password.map(|hash| hash.as_stored().to_owned()).into(),
             now.into(),
@@ -54,7 +55,7 @@ pub fn update(id: UserId, profile: &Profile, now: Millis) -> Statement {
             text(&profile.email),
             text(&profile.phone),
             profile.user_type.name().into(),
-            store::stored_strings(&profile.roles).into(),
+            sql::stored_strings(&profile.roles).into(),
             profile.enabled.into(),
             now.into(),
         ],
@@ -94,13 +95,13 @@ pub fn select_for_sign_in(username: &str) -> Statement {
 /// One user with the password hash, by id.
 pub async fn find_with_password(cx: &Cx, id: UserId) -> Result<Option<(User, Option<PasswordHash>)>> {
     let sql = format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.id = ?1");
-    store::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(with_password).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(with_password).transpose()
 }
 
 /// One user.
 pub async fn find(cx: &Cx, id: UserId) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ?1");
-    store::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(user).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(user).transpose()
 }
 
 /// Lists users.
@@ -112,7 +113,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<User>> {
         sql.push_str(" AND u.username = ?3");
     }
     sql.push_str(" ORDER BY u.id LIMIT ?2");
-    store::query(cx, Statement::new(sql, params)).await?.iter().map(user).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(user).collect()
 }
 
 pub(crate) fn with_password(row: &Row) -> Result<(User, Option<PasswordHash>)> {
@@ -130,7 +131,7 @@ pub(crate) fn user(row: &Row) -> Result<User> {
             email: text("email")?,
             phone: text("phone")?,
             user_type: UserType::from_name(row.text("type")?).ok_or_else(|| unreadable("type"))?,
-            roles: store::strings(row.text("roles")?)?,
+            roles: sql::strings(row.text("roles")?)?,
             enabled: row.flag("enabled")?,
         },
         has_password: row.flag("has_password")?,

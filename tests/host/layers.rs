@@ -33,7 +33,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("src/api/dialects/services/", &["datafor_modeler", "imanager", "app_portal", "apim_token_service", "v1::"]),
     ("src/api/dialects/app_portal/", &["datafor_modeler", "services::", "imanager", "apim_token_service", "v1::"]),
     ("src/api/dialects/apim_token_service/", &["datafor_modeler", "services::", "imanager", "app_portal", "v1::"]),
-    ("src/api/dialects/v1/", &["datafor_modeler", "imanager::", "imanager_nodes", "app_portal", "apim_token_service::", "dialects::services"]),
+    (
+        "src/api/dialects/v1/",
+        &["datafor_modeler", "imanager::", "imanager_nodes", "app_portal", "apim_token_service::", "dialects::services"],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

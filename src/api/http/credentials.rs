@@ -3,7 +3,7 @@
 use base64ct::{Base64, Base64Unpadded, Encoding};
 
 use crate::actions::access_tokens::SignedCall;
-use crate::actions::authenticate::Credential;
+use crate::actions::caller::Credential;
 use crate::api::http::message::Inbound;
 use crate::api::http::query::Query;
 use crate::domain::applications::signed_call::Timestamp;

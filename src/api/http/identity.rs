@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::caller::{Caller, Proof};
 
 /// Every header that says who somebody is. From a client they are never believed.
 pub const NAMES: [&str; 6] = ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app"];

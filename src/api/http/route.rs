@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use crate::actions::authenticate::Caller;
+use crate::actions::caller::Caller;
 use crate::api::http::body::Fields;
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
 use crate::api::http::shape::{Answer, Field, Shape};
+use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Cx, LocalFuture};
+use crate::ports::LocalFuture;
 
 /// One HTTP dialect.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::api;
 use postern::api::http::message::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
+use postern::context::Cx;
 use postern::domain::config::Config;
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
@@ -21,7 +22,7 @@ use postern::domain::tokens::jwt;
 use postern::domain::tokens::keys::KeySetUrl;
 use postern::error::{Error, Fault};
 use postern::memory::isolate::Trust;
-use postern::ports::{Cx, Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
+use postern::ports::{Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
 use serde_json::{Map, Value, json};
 
 use database::{Database, Session};

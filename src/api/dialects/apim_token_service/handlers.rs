@@ -4,8 +4,8 @@ use super::wire;
 use crate::actions::access_tokens;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::error::Result;
-use crate::ports::Cx;
 
 pub(super) async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let proof = wire::proof(&call.fields().await?)?;

@@ -4,8 +4,8 @@ use super::wire;
 use crate::actions::authorizations::{self, Principal};
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::error::Result;
-use crate::ports::Cx;
 
 pub(super) async fn set(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let organization_id = call.query.required(wire::ORGANIZATION)?;

@@ -5,9 +5,9 @@ use crate::actions::{generate_token, token_apps};
 use crate::api::http::body::parse_json;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::secret::Secret;
 use crate::error::Result;
-use crate::ports::Cx;
 
 pub(super) async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let registration = wire::registration(&call.fields().await?)?;

@@ -4,8 +4,8 @@ use super::wire;
 use crate::actions::{sessions, sign_in};
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
 
 pub(super) async fn issue_token(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (username, password) = wire::account(&call.fields().await?)?;

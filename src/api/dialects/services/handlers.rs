@@ -7,9 +7,9 @@ use crate::actions::grants;
 use crate::actions::permissions::{self, Question};
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
 
 pub(super) async fn add(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64("id")?;

@@ -5,9 +5,9 @@ use super::wire;
 use crate::actions::{applications, authorizations, organizations};
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::applications::application::{AuthorizationType, OrganizationId};
 use crate::error::{Error, Result};
-use crate::ports::Cx;
 
 pub(super) async fn list_organizations(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = page(call)?;

@@ -5,9 +5,9 @@ use super::wire;
 use crate::actions::{services, units};
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
 use crate::error::Result;
-use crate::ports::Cx;
 
 pub(super) async fn list_services(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = page(call)?;

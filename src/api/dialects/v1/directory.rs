@@ -5,10 +5,10 @@ use crate::actions::users::Filter;
 use crate::actions::{audit, sessions, users};
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 500;

@@ -7,10 +7,10 @@ use super::wire;
 use crate::actions::transfer::{self, Export};
 use crate::api::http::message::{Pages, Response};
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::permissions::record::Record;
 use crate::domain::permissions::transfer::Format;
 use crate::error::{Error, Result};
-use crate::ports::Cx;
 
 pub(super) async fn import(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let format = format(call)?;

@@ -1,7 +1,8 @@
 //! The main job: whose credential is this? Parse, act, map.
 
 use super::wire;
-use crate::actions::authenticate::{Caller, Credential, Hints, required};
+use crate::actions::authenticate::required;
+use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::Question;
 use crate::actions::{health, permissions};
 use crate::api::http::credentials;
@@ -9,10 +10,10 @@ use crate::api::http::identity;
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::Query;
 use crate::api::http::route::Call;
+use crate::context::Cx;
 use crate::domain::permissions::permission::Permission;
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Refusal, Result};
-use crate::ports::Cx;
 
 pub(super) async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credential(call.request, call.query)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::actions::authenticate::{Caller, Proof};
+use crate::actions::caller::{Caller, Proof};
 use crate::actions::health::Health;
 use crate::actions::permissions::Question;
 use crate::api::http::body::Fields;
