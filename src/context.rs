@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::domain::config::Config;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::memory::isolate::Trust;
+use crate::memory::isolate::Memory;
 use crate::ports::{Entropy, Issuers, Kv, Log, Signatures, Sql, Tasks};
 
 /// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind the answer.
@@ -27,7 +27,7 @@ pub struct Cx {
     /// The log.
     pub log: Rc<dyn Log>,
     /// What this isolate remembers.
-    pub trust: Rc<Trust>,
+    pub memory: Rc<Memory>,
     /// The deployment's variables and secrets.
     pub config: Rc<Config>,
     /// When the request began.

@@ -10,8 +10,8 @@ use crate::domain::applications::application::{Application, TOKEN_LIFETIME};
 use crate::domain::applications::signed_call::{self, Timestamp};
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::secret::{HashedToken, PlainToken, hex};
-use crate::error::{Denied, Error, Fault, Result};
-use crate::memory::reading::{self, Wanted};
+use crate::error::{Denied, Error, Result};
+use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::store::sealed::Place;
 use crate::store::{applications, feed};
@@ -81,16 +81,7 @@ pub async fn find(cx: &Cx, call: &SignedCall) -> Result<Rc<Application>> {
     if !call.timestamp.is_current(cx.now) {
         return Err(Denied::StaleTimestamp.into());
     }
-    let hash = call.token.hashed();
-    let wanted = || vec![Wanted::AccessToken(hash)];
-    let mut loaded = reading::current(cx, wanted, None).await?;
-    if loaded.application_of(cx, &hash).is_none() && !loaded.is_from_copies() {
-        loaded = reading::load(cx, &wanted(), None).await?;
-    }
-    let Some(application) = loaded.application_of(cx, &hash) else {
-        let unknown = Error::Unavailable(Fault::new("an access token is not remembered while D1 does not answer"));
-        return Err(if loaded.is_from_copies() { unknown } else { Denied::Revoked.into() });
-    };
+    let application = Known::application_of(cx, call.token.hashed()).await?.ok_or(Denied::Revoked)?;
     if application.token.as_ref().is_none_or(|token| token.expires_at <= cx.now) {
         return Err(Denied::Expired.into());
     }

@@ -1,8 +1,6 @@
 //! What an application is authorized to read and do in its organization: set by administrators, and by applications of the organization that
 //! may authorize others; asked by the services that hold the data.
 
-use std::rc::Rc;
-
 use serde_json::json;
 
 use crate::actions::access_tokens::application_actor;
@@ -10,8 +8,8 @@ use crate::actions::caller::Caller;
 use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application, AuthorizationType, Authorizations, OrganizationId};
 use crate::domain::audit::{Actor, Deed};
-use crate::error::{Error, Fault, Refusal, Result, Rule};
-use crate::memory::reading::{self, Wanted};
+use crate::error::{Error, Refusal, Result, Rule};
+use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::store::{applications, feed, organizations};
 
@@ -74,21 +72,11 @@ pub async fn list(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key:
 
 /// Whether an application is authorized to something. Warm, this costs nothing; an unknown application is authorized to nothing.
 pub async fn check(cx: &Cx, access_key: &str, kind: AuthorizationType) -> Result<bool> {
-    let application = known(cx, access_key).await?;
+    let application = Known::application(cx, access_key).await?;
     if application.is_none() && cx.config.strict_directory {
         return Err(Error::not_found("application", access_key));
     }
     Ok(application.is_some_and(|application| application.is_authorized(kind)))
-}
-
-async fn known(cx: &Cx, access_key: &str) -> Result<Option<Rc<Application>>> {
-    let wanted = || vec![Wanted::Application(access_key.to_owned())];
-    let mut loaded = reading::current(cx, wanted, None).await?;
-    if loaded.application(cx, access_key).is_none() && !loaded.is_from_copies() {
-        loaded = reading::load(cx, &wanted(), None).await?;
-    }
-    let unknown = || Error::Unavailable(Fault::new("an application is not remembered while D1 does not answer"));
-    loaded.application(cx, access_key).ok_or_else(unknown)
 }
 
 impl Principal<'_> {

@@ -6,7 +6,8 @@ use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
 use crate::domain::secret::{PlainToken, Secret};
 use crate::domain::tokens::token_app::AppName;
-use crate::memory::reading::{Subject, Wanted};
+use crate::memory::reading::Wanted;
+use crate::store::standings::Subject;
 
 /// What a caller shows.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ pub struct Hints<'a> {
 
 impl Hints<'_> {
     /// What to read ahead of the standings that will be asked for, of a caller who is known in this way so far.
-    pub(crate) fn standings(&self, caller: Subject) -> impl Iterator<Item = Wanted> {
+    pub(crate) fn standings(&self, caller: Subject) -> impl Iterator<Item = Wanted> + use<> {
         let other = self.user_id.map(Subject::Id);
         let service_id = self.service_id;
         let wanted = move |subject| Some(Wanted::Standing { subject, service_id: service_id? });

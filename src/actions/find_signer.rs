@@ -29,7 +29,7 @@ pub async fn find_signer<'a, 't>(
             Keys::None => None,
             Keys::Shared(key) => {
                 search.count(1)?;
-                token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.trust.signed_tokens.note(claims, key.id()))
+                token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.memory.signed_tokens.note(claims, key.id()))
             }
             Keys::Public(set) => search.among(app, set).await?,
             Keys::Published(url) => {
@@ -70,7 +70,7 @@ fn remembered<'a, 't>(
             Keys::None => false,
             Keys::Shared(key) => app.terms.algorithm == token.algorithm() && key.id() == key_id,
             Keys::Public(set) => is_among(set),
-            Keys::Published(url) => cx.trust.key_sets.fresh(url, cx.now).is_some_and(|set| is_among(&set)),
+            Keys::Published(url) => cx.memory.key_sets.fresh(url, cx.now).is_some_and(|set| is_among(&set)),
         }
     };
     candidates.iter().find(|app| has_it(app)).map(|app| (&**app, claims))
@@ -99,7 +99,7 @@ impl<'t> Search<'_, 't, '_> {
         for key in keys {
             match self.token.verify_by(&*self.cx.signatures, algorithm, &key.key).await {
                 Ok(Some(claims)) => {
-                    self.cx.trust.signed_tokens.note(&claims, *key.key.id());
+                    self.cx.memory.signed_tokens.note(&claims, *key.key.id());
                     return Ok(Some(claims));
                 }
                 Ok(None) => {}
@@ -113,14 +113,14 @@ impl<'t> Search<'_, 't, '_> {
     /// The keys that the app's issuer publishes, where they are fresh and have what the token names.
     fn at_hand(&self, app: &TokenApp, url: &KeySetUrl) -> Option<Rc<KeySet>> {
         let key_name = key_name(self.token, app);
-        let set = self.cx.trust.key_sets.fresh(url, self.cx.now)?;
+        let set = self.cx.memory.key_sets.fresh(url, self.cx.now)?;
         (key_name.is_none() || set.has(app.terms.algorithm, key_name)).then_some(set)
     }
 
     /// The keys that the app's issuer publishes, asked for where they are not known; `None` where it does not answer.
     async fn published(&mut self, app: &TokenApp, url: &KeySetUrl) -> Result<Option<Rc<KeySet>>> {
         let cx = self.cx;
-        let known = match cx.trust.key_sets.look(url, app.terms.algorithm, key_name(self.token, app), cx.now) {
+        let known = match cx.memory.key_sets.look(url, app.terms.algorithm, key_name(self.token, app), cx.now) {
             Look::Use(set) => return Ok(Some(set)),
             Look::Meanwhile(set) => {
                 self.is_open = true;
@@ -137,7 +137,7 @@ impl<'t> Search<'_, 't, '_> {
         match fetch(cx, url).await {
             Ok(set) => Ok(Some(set)),
             Err(fault) => {
-                cx.trust.key_sets.note_failure(url, cx.now);
+                cx.memory.key_sets.note_failure(url, cx.now);
                 cx.log.line(&format!("the keys of token app {:?} cannot be fetched: {}", app.name.as_str(), fault.for_log()));
                 self.is_open = self.is_open || known.is_none();
                 Ok(known)
@@ -159,6 +159,6 @@ async fn fetch(cx: &Cx, url: &KeySetUrl) -> std::result::Result<Rc<KeySet>, Faul
     }
     let set = KeySet::from_json(&published.body).map_err(|why| Fault::new(format!("the answer {why}")))?;
     let set = Rc::new(set);
-    cx.trust.key_sets.keep(url, &set, published.cache_control.as_deref(), cx.now);
+    cx.memory.key_sets.keep(url, &set, published.cache_control.as_deref(), cx.now);
     Ok(set)
 }

@@ -2,7 +2,8 @@
 
 use crate::context::Cx;
 use crate::error::Error;
-use crate::memory::{copy, reading};
+use crate::memory::known::Known;
+use crate::store::snapshot;
 
 /// What answers, and what does not.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +19,9 @@ pub struct Health {
 /// Asks D1 and KV.
 pub async fn health(cx: &Cx) -> Health {
     cx.must_read.set(true);
-    let d1 = reading::load(cx, &[], None).await.is_ok();
+    let d1 = Known::read(cx, &[], None).await.is_ok();
     cx.must_read.set(false);
-    let kv = copy::answers(cx).await;
-    let verifies = d1 || !matches!(reading::load(cx, &[], None).await, Err(Error::Unavailable(_)));
+    let kv = snapshot::answers(cx).await;
+    let verifies = d1 || !matches!(Known::read(cx, &[], None).await, Err(Error::Unavailable(_)));
     Health { d1, kv, verifies }
 }

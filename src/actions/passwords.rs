@@ -11,7 +11,7 @@ use crate::domain::identity::password::{self, PasswordHash};
 use crate::domain::identity::user::{Profile, User, UserType};
 use crate::domain::secret::{Secret, sha256, sha256_of};
 use crate::error::{Denied, Error, Result};
-use crate::memory::reading::{self, Wanted};
+use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::ports::Row;
 use crate::store::{feed, sign_in_failures, sql, users};
@@ -19,15 +19,12 @@ use crate::store::{feed, sign_in_failures, sql, users};
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
     let digest = digest(cx, username, password);
-    let loaded = reading::current(cx, Vec::new, None).await?;
-    if !loaded.is_from_copies()
-        && let Some(user) = cx.trust.remembered_password(&digest, cx.now)
-    {
+    if let Some(user) = Known::with_password(cx, &digest).await? {
         return Ok(Caller { user, proof: Proof::Password });
     }
-    let revision = cx.trust.revision();
+    let revision = cx.memory.revision();
     let user = check_now(cx, username, password).await?;
-    cx.trust.remember_password(digest, &user, revision, cx.now);
+    cx.memory.remember_password(digest, &user, revision, cx.now);
     Ok(Caller { user, proof: Proof::Password })
 }
 
@@ -91,8 +88,7 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<Use
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(error) => return Err(error),
     }
-    let loaded = reading::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
-    loaded.user_named(cx, username).ok_or_else(|| Error::internal("the first administrator, just created, is not there"))
+    Known::created(cx, username).await
 }
 
 /// Hashes a password under a fresh salt.

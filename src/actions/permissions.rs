@@ -2,10 +2,10 @@
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::feed::Pair;
+use crate::domain::permissions::permission::Pair;
 use crate::domain::permissions::permission::{Permission, Permissions, Standing};
-use crate::error::{Error, Fault, Refusal, Result};
-use crate::memory::reading::{self, Subject, Wanted};
+use crate::error::{Error, Refusal, Result};
+use crate::memory::known::Known;
 
 /// May this user do this with this service?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
     let subjects = questions.iter().map(|question| Pair { service_id: question.service_id, user_id: question.user_id });
     let askers = questions.iter().filter(needs_right).map(|question| Pair { service_id: question.service_id, user_id: own_id });
     let pairs: Vec<_> = subjects.chain(askers).collect();
-    let standings = standings(cx, &pairs).await?;
+    let standings = Known::standings(cx, &pairs).await?;
     let (subjects, askers) = standings.split_at_checked(questions.len()).unwrap_or_default();
     for (question, asker) in questions.iter().filter(needs_right).zip(askers) {
         if !asker.allows(Permission::Grant) {
@@ -83,7 +83,7 @@ pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Resu
         return Ok(());
     }
     let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id: caller.user.id.0 }).collect();
-    for (pair, standing) in pairs.iter().zip(standings(cx, &pairs).await?) {
+    for (pair, standing) in pairs.iter().zip(Known::standings(cx, &pairs).await?) {
         if !standing.allows(Permission::View) {
             return Err(no_permission(Permission::View, pair.service_id));
         }
@@ -103,29 +103,5 @@ fn refuse_unknown(cx: &Cx, service_id: i64, standing: Standing) -> Result<()> {
 }
 
 async fn standing(cx: &Cx, pair: Pair) -> Result<Standing> {
-    standings(cx, &[pair]).await?.first().copied().ok_or_else(|| Error::internal("a standing is missing"))
-}
-
-/// How each of the pairs stands, in their order.
-async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
-    let mut loaded = reading::current(cx, || wanted(pairs.iter()), None).await?;
-    let missing: Vec<_> = pairs.iter().filter(|pair| loaded.standing(cx, pair).is_none()).collect();
-    let mut known: Vec<_> = pairs.iter().map(|pair| loaded.standing(cx, pair)).collect();
-    if !missing.is_empty() && !loaded.is_from_copies() {
-        loaded = reading::load(cx, &wanted(missing.into_iter()), None).await?;
-        for (pair, standing) in pairs.iter().zip(&mut known) {
-            *standing = loaded.standing(cx, pair).or(*standing);
-        }
-    }
-    let unknown = || Error::Unavailable(Fault::new("a permission is not remembered while D1 does not answer"));
-    known.into_iter().map(|standing| standing.ok_or_else(unknown)).collect()
-}
-
-/// What to load, each pair once.
-fn wanted<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Wanted> {
-    let mut seen = std::collections::HashSet::new();
-    pairs
-        .filter(|pair| seen.insert(**pair))
-        .map(|pair| Wanted::Standing { subject: Subject::Id(pair.user_id), service_id: pair.service_id })
-        .collect()
+    Known::standings(cx, &[pair]).await?.first().copied().ok_or_else(|| Error::internal("a standing is missing"))
 }

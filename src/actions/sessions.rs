@@ -8,32 +8,24 @@ use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
-use crate::error::{Denied, Error, Fault, Result};
-use crate::memory::reading::{self, Subject, Wanted};
+use crate::error::{Denied, Error, Result};
+use crate::memory::known::Known;
+use crate::memory::reading::Wanted;
 use crate::memory::write::Write;
+use crate::store::standings::Subject;
 use crate::store::{feed, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {
-    let wanted = || [Wanted::Session(hash)].into_iter().chain(hints.standings(Subject::Session(hash))).collect::<Vec<_>>();
-    let mut loaded = reading::current(cx, wanted, None).await?;
-    if loaded.session(cx, &hash).is_none_or(|session| loaded.user(cx, session.user_id).is_none()) && !loaded.is_from_copies() {
-        loaded = reading::load(cx, &wanted(), None).await?;
-    }
-    let Some(session) = loaded.session(cx, &hash) else { return Err(unknown(loaded.is_from_copies())) };
+    let ahead = || hints.standings(Subject::Session(hash)).collect::<Vec<_>>();
+    let wanted = || [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
+    let mut known = Known::current(cx, wanted, None).await?;
+    let session = known.session(hash, ahead).await?.ok_or(Denied::Revoked)?;
     if session.expires_at <= cx.now {
         return Err(Denied::Expired.into());
     }
-    let user = loaded.user(cx, session.user_id).ok_or_else(|| unknown(loaded.is_from_copies()))?;
+    let user = known.user_of(&session)?.ok_or(Denied::Revoked)?;
     Ok(Caller { user, proof: Proof::Session(session) })
-}
-
-/// While D1 does not answer, nobody knows whether a token that is not remembered was revoked.
-fn unknown(from_copies: bool) -> Error {
-    if from_copies {
-        return Error::Unavailable(Fault::new("a session is not remembered while D1 does not answer"));
-    }
-    Denied::Revoked.into()
 }
 
 /// The tokens of a user that have not ended, the newest first.

@@ -14,18 +14,22 @@ use crate::domain::secret::PlainToken;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
-use crate::error::{Denied, Error, Fault, Refusal, Result};
-use crate::memory::reading::{self, Loaded, Subject, Wanted};
+use crate::error::{Denied, Error, Refusal, Result};
+use crate::memory::known::Known;
+use crate::memory::reading::Wanted;
 use crate::memory::write::Write;
+use crate::store::standings::Subject;
 use crate::store::{feed, users};
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
 pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
-    verify_read(cx, &cx.trust.signed_tokens.read(token.expose())?, parameter, hints).await
+    verify_read(cx, &cx.memory.signed_tokens.read(token.expose())?, parameter, hints).await
 }
 
 async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
-    let (loaded, candidates) = candidates(cx, unverified, parameter, hints).await?;
+    let of = |app: Option<&str>| select(unverified.algorithm(), parameter, app);
+    let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
+    let candidates = candidates(&mut known, unverified, of, hints.app).await?;
     if candidates.is_empty() {
         return Err(Denied::UnknownApp.into());
     }
@@ -35,18 +39,18 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let (app, claims) = find_signer(cx, unverified, &candidates).await?.ok_or(Denied::BadSignature)?;
     let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
     let expires_at_s = claims.lifetime(app.terms.expire_s, clock)?;
-    let user = user(cx, loaded, app, &claims, hints).await?;
+    let user = user(cx, known, app, &claims, hints).await?;
     Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s } })
 }
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
 pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
-    let unverified = parameters.iter().find_map(|(name, token)| Some((name, cx.trust.signed_tokens.read(token.expose()).ok()?)));
+    let unverified = parameters.iter().find_map(|(name, token)| Some((name, cx.memory.signed_tokens.read(token.expose()).ok()?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
     let selection = unverified.as_ref().map(|(name, token)| select(token.algorithm(), Some(name), hints.app));
-    let loaded = reading::current(cx, wanted, selection.as_ref()).await?;
+    let known = Known::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
-    let mut named = parameters.iter().filter(|(name, _)| loaded.is_token_name(cx, name).unwrap_or_else(|| looks_like_one(name)));
+    let mut named = parameters.iter().filter(|(name, _)| known.is_token_name(name).unwrap_or_else(|| looks_like_one(name)));
     match (named.next(), named.next()) {
         (Some((name, token)), None) => match &unverified {
             Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints).await,
@@ -69,60 +73,36 @@ fn select(algorithm: Algorithm, parameter: Option<&str>, app: Option<&str>) -> S
     Selection { algorithm, token_name: parameter.map(str::to_owned), app: app.map(str::to_owned) }
 }
 
-/// The apps that the token may belong to, in order of name, and what was loaded on the way.
+/// The apps that the token may belong to, in order of name. `of` makes the selection of all, or of one by its name.
 async fn candidates(
-    cx: &Cx,
+    known: &mut Known<'_>,
     token: &UnverifiedToken<'_>,
-    parameter: Option<&str>,
-    hints: Hints<'_>,
-) -> Result<(Loaded, Vec<Rc<TokenApp>>)> {
-    let of = |app: Option<&str>| select(token.algorithm(), parameter, app);
-    let app = hints.app;
-    let mut loaded = reading::current(cx, || wanted(token, hints), Some(&of(app))).await?;
+    of: impl Fn(Option<&str>) -> Selection,
+    app: Option<&str>,
+) -> Result<Vec<Rc<TokenApp>>> {
     // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
-    let key_id = token.key_id().filter(|_| app.is_none());
-    if let Some(name) = key_id {
-        let narrow = match loaded.is_app(cx, name) {
+    if let Some(name) = token.key_id().filter(|_| app.is_none()) {
+        let narrow = match known.is_app(name) {
             Some(false) => None,
-            Some(true) => Some(known(cx, &mut loaded, &of(Some(name))).await?),
-            None => Some(known(cx, &mut loaded, &of(Some(name))).await?).filter(|apps| !apps.is_empty()),
+            Some(true) => Some(known.candidates(&of(Some(name))).await?),
+            None => Some(known.candidates(&of(Some(name))).await?).filter(|apps| !apps.is_empty()),
         };
         if let Some(apps) = narrow {
-            return Ok((loaded, apps));
+            return Ok(apps);
         }
     }
-    let apps = known(cx, &mut loaded, &of(app)).await?;
-    Ok((loaded, apps))
-}
-
-/// The apps of a selection, loaded where memory does not know them.
-async fn known(cx: &Cx, loaded: &mut Loaded, selection: &Selection) -> Result<Vec<Rc<TokenApp>>> {
-    if let Some(apps) = loaded.candidates(cx, selection) {
-        return Ok(apps);
-    }
-    *loaded = reading::load(cx, &[], Some(selection)).await?;
-    loaded.candidates(cx, selection).ok_or_else(|| Error::Unavailable(Fault::new("the token apps are not known while D1 does not answer")))
+    known.candidates(&of(app)).await
 }
 
 /// The user that verified claims name; created at first sight where the app says so.
-async fn user(cx: &Cx, loaded: Loaded, app: &TokenApp, claims: &VerifiedClaims<'_>, hints: Hints<'_>) -> Result<Rc<User>> {
+async fn user(cx: &Cx, mut known: Known<'_>, app: &TokenApp, claims: &VerifiedClaims<'_>, hints: Hints<'_>) -> Result<Rc<User>> {
     let username = claims.username(&app.terms.claims.username)?;
-    if let Some(user) = loaded.user_named(cx, &username) {
-        return Ok(user);
+    let ahead = || hints.standings(Subject::Names(vec![username.as_str().to_owned()])).collect();
+    match known.user_named(&username, ahead).await? {
+        Some(user) => Ok(user),
+        None if app.terms.creates_users => create(cx, app, claims, &username).await,
+        None => Err(Refusal::UnknownUser.into()),
     }
-    let names = vec![username.as_str().to_owned()];
-    let wanted: Vec<_> = [Wanted::Users(names.clone())].into_iter().chain(hints.standings(Subject::Names(names))).collect();
-    let loaded = if loaded.is_from_copies() { loaded } else { reading::load(cx, &wanted, None).await? };
-    if let Some(user) = loaded.user_named(cx, &username) {
-        return Ok(user);
-    }
-    if loaded.is_from_copies() {
-        return Err(Error::Unavailable(Fault::new("a user is not among the copies while D1 does not answer")));
-    }
-    if !app.terms.creates_users {
-        return Err(Refusal::UnknownUser.into());
-    }
-    create(cx, app, claims, &username).await
 }
 
 /// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
@@ -152,6 +132,5 @@ async fn create(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: 
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(error) => return Err(error),
     }
-    let loaded = reading::load(cx, &[Wanted::Users(vec![username.as_str().to_owned()])], None).await?;
-    loaded.user_named(cx, username).ok_or_else(|| Error::internal("a user who was just created is not there"))
+    Known::created(cx, username).await
 }

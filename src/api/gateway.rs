@@ -185,7 +185,7 @@ fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> Stri
         let decoded = |text: &str| query::decode(&text.replace('+', " "), "").unwrap_or_else(|_| text.to_owned());
         let (name, value) = (decoded(name), decoded(value));
         let is_token = UnverifiedToken::parse(&value).is_ok();
-        match cx.trust.is_token_name(&name) {
+        match cx.memory.is_token_name(&name) {
             Some(is_name) => !(is_name && (is_token || is_credential)),
             // With so many apps memory does not know all names.
             None => !(is_token || (is_credential && name == "token")),

@@ -1,27 +1,4 @@
-//! The change feed: what an isolate hears of the database, and what one reading of it brings.
-
-use std::rc::Rc;
-
-use crate::domain::applications::application::Application;
-use crate::domain::identity::opaque_token::Session;
-use crate::domain::identity::user::User;
-use crate::domain::permissions::permission::Standing;
-use crate::domain::secret::HashedToken;
-use crate::domain::tokens::token_app::{Selection, TokenApp};
-
-/// How many enabled token apps are all kept; beyond that, those that requests name.
-pub const MAX_APPS: usize = 1000;
-/// How many changes one reading of the feed takes in; beyond that, memory is emptied.
-pub const MAX_CHANGES: i64 = 500;
-
-/// Somebody and a service. The user need not be known to Postern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pair {
-    /// The service's id.
-    pub service_id: i64,
-    /// The user's id.
-    pub user_id: i64,
-}
+//! The change feed: what isolates hear of the database.
 
 /// One entry of the change feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,31 +32,6 @@ pub enum ChangeKind {
     Directory,
 }
 
-/// What one reading of the database brought, all of it as of `head`.
-#[derive(Debug, Default)]
-pub struct Reading {
-    /// The newest revision.
-    pub head: i64,
-    /// The oldest revision that the feed still has.
-    pub oldest: i64,
-    /// The revision after which `changes` begins; `None` where memory was empty.
-    pub since: Option<i64>,
-    /// What changed, ascending.
-    pub changes: Vec<Change>,
-    /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of all.
-    pub apps: Vec<Rc<TokenApp>>,
-    /// The apps of the selection that was asked for.
-    pub selected: Option<(Selection, Vec<Rc<TokenApp>>)>,
-    /// Users that were asked for.
-    pub users: Vec<Rc<User>>,
-    /// The session that was asked for.
-    pub session: Option<(HashedToken, Rc<Session>)>,
-    /// How those who were asked for stand.
-    pub standings: Vec<(Pair, Standing)>,
-    /// Applications that were asked for, by access key; `None` for one that is not there.
-    pub applications: Vec<(String, Option<Rc<Application>>)>,
-}
-
 impl ChangeKind {
     const ALL: [Self; 8] =
         [Self::TokenApp, Self::User, Self::Session, Self::Service, Self::Grant, Self::Membership, Self::Application, Self::Directory];
@@ -103,14 +55,5 @@ impl ChangeKind {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-impl Reading {
-    /// Whether what lies between memory and this reading is not all in `changes`. The statement in `store::trust` decides the same of `apps`.
-    #[must_use]
-    pub fn has_gap(&self) -> bool {
-        self.since
-            .is_none_or(|since| since < self.oldest.saturating_sub(1) || self.head.saturating_sub(since) > MAX_CHANGES || self.head < since)
     }
 }

@@ -25,7 +25,7 @@ use crate::domain::config::Config;
 use crate::domain::identity::opaque_token;
 use crate::domain::time::Millis;
 use crate::error::Fault;
-use crate::memory::isolate::Trust;
+use crate::memory::isolate::Memory;
 use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
 use inbound::WorkerRequest;
 use outbound::outbound;
@@ -33,7 +33,7 @@ use outbound::outbound;
 thread_local! {
     // Values only (and `CryptoKey`s, see `signatures`): handles of D1, KV and streams belong to the request that made them.
     static LASTING: Lasting = Lasting {
-        trust: Rc::new(Trust::default()),
+        memory: Rc::new(Memory::default()),
         signatures: Rc::new(signatures::WebCrypto),
         issuers: Rc::new(issuers::Web),
         entropy: Rc::new(Random),
@@ -45,7 +45,7 @@ thread_local! {
 
 /// What every request of an isolate has at hand.
 struct Lasting {
-    trust: Rc<Trust>,
+    memory: Rc<Memory>,
     signatures: Rc<dyn Signatures>,
     issuers: Rc<dyn Issuers>,
     entropy: Rc<dyn Entropy>,
@@ -129,7 +129,7 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, cl
         entropy: Rc::clone(&lasting.entropy),
         tasks,
         log: Rc::clone(&lasting.log),
-        trust: Rc::clone(&lasting.trust),
+        memory: Rc::clone(&lasting.memory),
         config,
         now: now(),
         client_address,

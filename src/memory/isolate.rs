@@ -14,14 +14,16 @@ use std::rc::Rc;
 use lru::LruCache;
 
 use crate::domain::applications::application::Application;
-use crate::domain::feed::{Change, ChangeKind, MAX_APPS, Pair, Reading};
+use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::permissions::permission::Pair;
 use crate::domain::permissions::permission::Standing;
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
+use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::key_sets::KeySets;
 use crate::memory::snapshot::Snapshot;
 
@@ -46,15 +48,15 @@ const CACHED_PASSWORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
 /// The memory of one isolate.
-pub struct Trust {
-    memory: RefCell<Memory>,
+pub struct Memory {
+    memory: RefCell<Remembered>,
     /// The key sets that issuers publish.
     pub key_sets: KeySets,
     /// Tokens whose signature was checked before.
     pub signed_tokens: SignedTokens,
 }
 
-struct Memory {
+struct Remembered {
     revision: Option<i64>,
     read_at: Option<Millis>,
     reading_since: Option<Millis>,
@@ -84,13 +86,13 @@ pub enum Freshness {
     Expired,
 }
 
-impl Default for Trust {
+impl Default for Memory {
     fn default() -> Self {
-        Self { memory: RefCell::new(Memory::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
+        Self { memory: RefCell::new(Remembered::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
     }
 }
 
-impl Memory {
+impl Remembered {
     fn empty() -> Self {
         Self {
             revision: None,
@@ -169,7 +171,7 @@ fn forget_where<K: Clone + std::hash::Hash + Eq, V>(cache: &mut LruCache<K, V>, 
     }
 }
 
-impl Trust {
+impl Memory {
     /// How far memory may be relied on at `now`.
     #[must_use]
     pub fn freshness(&self, now: Millis) -> Freshness {
@@ -215,7 +217,7 @@ impl Trust {
             return;
         }
         if reading.has_gap() {
-            *memory = Memory { read_at: memory.read_at, ..Memory::empty() };
+            *memory = Remembered { read_at: memory.read_at, ..Remembered::empty() };
             memory.has_all_apps = reading.apps.len() <= MAX_APPS;
         }
         for change in &reading.changes {

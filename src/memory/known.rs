@@ -1,154 +1,290 @@
-//! What a request knows of the database: as it was loaded, else as the isolate remembers it; from copies while D1 does not answer.
+//! The doors to what an isolate knows.
+//!
+//! Each door answers from what was read for this request, else from memory; else it reads D1, and falls back on copies while D1 does not answer.
+//! Where nobody knows, the door itself says `Unavailable`: `None` means that there is no such thing.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
-use crate::domain::feed::Pair;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
-use crate::domain::permissions::permission::Standing;
+use crate::domain::permissions::permission::{Pair, Standing};
 use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::{self, Selection, TokenApp};
+use crate::error::{Error, Fault, Result};
+use crate::memory::copy;
+use crate::memory::isolate::Freshness;
+use crate::memory::reading::{self, Found, Wanted};
 use crate::memory::snapshot::Snapshot;
+use crate::store::standings::Subject;
 
-/// What was loaded, from D1 or, while D1 does not answer, from the snapshot.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    pub(super) users: Vec<Rc<User>>,
-    pub(super) session: Option<Rc<Session>>,
-    pub(super) selected: Option<Vec<Rc<TokenApp>>>,
-    pub(super) standings: Vec<(Pair, Standing)>,
-    pub(super) applications: Vec<(String, Option<Rc<Application>>)>,
-    pub(super) copies: Option<Copies>,
+/// What one request knows.
+pub struct Known<'c> {
+    cx: &'c Cx,
+    found: Found,
+    /// Where D1 does not answer.
+    copies: Option<Copies>,
 }
 
 /// What serves while D1 does not answer. At least one of them is younger than `STALE_IF_ERROR_S`.
-#[derive(Debug)]
-pub(super) struct Copies {
-    pub(super) snapshot: Option<Rc<Snapshot>>,
-    pub(super) memory_is_young: bool,
-    pub(super) snapshot_is_newer: bool,
+struct Copies {
+    snapshot: Option<Rc<Snapshot>>,
+    memory_is_young: bool,
+    snapshot_is_newer: bool,
 }
 
-impl Loaded {
-    /// A user by name: as loaded, else as remembered; from the copies while D1 does not answer.
-    #[must_use]
-    pub fn user_named(&self, cx: &Cx, username: &Username) -> Option<Rc<User>> {
-        let loaded = || self.users.iter().find(|user| user.username == *username).cloned();
-        match &self.copies {
-            None => loaded().or_else(|| cx.trust.user_named(username)),
-            Some(copies) => copies.user(cx, cx.trust.user_named(username), |snapshot| snapshot.user_id(username)),
+impl<'c> Known<'c> {
+    /// Memory as it may be relied on now. Where D1 must be read first, what is wanted is read in the same round trip; where memory is only aging,
+    /// D1 is read behind the answer.
+    pub async fn current(cx: &'c Cx, wanted: impl FnOnce() -> Vec<Wanted>, selection: Option<&Selection>) -> Result<Self> {
+        if cx.must_read.get() {
+            return Self::read(cx, &wanted(), selection).await;
+        }
+        match cx.memory.freshness(cx.now) {
+            Freshness::Fresh => {}
+            Freshness::Aging => read_behind(cx),
+            Freshness::Expired => return Self::read(cx, &wanted(), selection).await,
+        }
+        Ok(Self { cx, found: Found::default(), copies: None })
+    }
+
+    /// Reads D1 now, whatever memory says; falls back on copies that are young enough.
+    pub async fn read(cx: &'c Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Self> {
+        let found = |found| Self { cx, found, copies: None };
+        // A caller who names a bookmark asks for D1 itself.
+        if cx.must_read.get() {
+            return reading::read(cx, wanted, selection).await.map(found);
+        }
+        let failed = Error::Unavailable(Fault::new("D1 did not answer a moment ago"));
+        let result = if cx.memory.is_pausing(cx.now) { Err(failed) } else { reading::read(cx, wanted, selection).await };
+        match result {
+            Err(Error::Unavailable(fault)) => {
+                let copies = copies(cx).await.ok_or(Error::Unavailable(fault))?;
+                Ok(Self { cx, found: Found::default(), copies: Some(copies) })
+            }
+            other => other.map(found),
         }
     }
 
-    /// A user by id, likewise.
-    #[must_use]
-    pub fn user(&self, cx: &Cx, id: UserId) -> Option<Rc<User>> {
-        let loaded = || self.users.iter().find(|user| user.id == id).cloned();
-        match &self.copies {
-            None => loaded().or_else(|| cx.trust.user(id)),
-            Some(copies) => copies.user(cx, cx.trust.user(id), |_| Some(id)),
+    /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the log: whatever D1 would have known.
+    async fn door<T>(&mut self, what: &str, wanted: impl FnOnce() -> Vec<Wanted>, look: impl Fn(&Self) -> Option<T>) -> Result<Option<T>> {
+        let mut found = look(self);
+        if found.is_none() && self.copies.is_none() {
+            *self = Self::read(self.cx, &wanted(), None).await?;
+            found = look(self);
+        }
+        if found.is_none() && self.copies.is_some() {
+            return Err(unavailable(what));
+        }
+        Ok(found)
+    }
+
+    /// A user by name. `ahead` is read with them, where D1 is read.
+    pub async fn user_named(&mut self, username: &Username, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<Rc<User>>> {
+        let wanted = || [user(username)].into_iter().chain(ahead()).collect();
+        self.door("a user", wanted, |known| known.look_for_user_named(username)).await
+    }
+
+    /// The session of a token or cookie, whether it has ended or not; its user is known with it. `ahead` likewise.
+    pub async fn session(&mut self, hash: HashedToken, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<Rc<Session>>> {
+        let with_user = |known: &Self| {
+            let session = known.look_for_session(&hash)?;
+            known.look_for_user(session.user_id).map(|_| session)
+        };
+        if let Some(session) = with_user(self) {
+            return Ok(Some(session));
+        }
+        if self.copies.is_none() {
+            let wanted: Vec<_> = [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
+            *self = Self::read(self.cx, &wanted, None).await?;
+        }
+        match self.look_for_session(&hash) {
+            None if self.copies.is_some() => Err(unavailable("a session")),
+            found => Ok(found),
         }
     }
 
-    /// The session that was wanted, or that is remembered. Snapshots have none.
-    #[must_use]
-    pub fn session(&self, cx: &Cx, hash: &HashedToken) -> Option<Rc<Session>> {
-        match &self.copies {
-            Some(copies) if !copies.memory_is_young => None,
-            _ => self.session.clone().or_else(|| cx.trust.session(hash)),
+    /// The user of a session that was found.
+    pub fn user_of(&self, session: &Session) -> Result<Option<Rc<User>>> {
+        match self.look_for_user(session.user_id) {
+            None if self.copies.is_some() => Err(unavailable("a session's user")),
+            found => Ok(found),
         }
     }
 
-    /// How somebody stands with a service: as loaded, else as remembered. Snapshots do not know.
-    #[must_use]
-    pub fn standing(&self, cx: &Cx, pair: &Pair) -> Option<Standing> {
-        match &self.copies {
-            Some(copies) if !copies.memory_is_young => None,
-            _ => {
-                let loaded = self.standings.iter().find(|(of, _)| of == pair).map(|(_, standing)| *standing);
-                loaded.or_else(|| cx.trust.standing(pair))
+    /// The apps that a selection takes, in order of name.
+    pub async fn candidates(&mut self, selection: &Selection) -> Result<Vec<Rc<TokenApp>>> {
+        if let Some(apps) = self.look_for_candidates(selection) {
+            return Ok(apps);
+        }
+        *self = Self::read(self.cx, &[], Some(selection)).await?;
+        self.look_for_candidates(selection).ok_or_else(|| unavailable("a token app"))
+    }
+
+    /// How each of the pairs stands, in their order.
+    pub async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
+        let mut known = Known::current(cx, || standings_of(pairs.iter()), None).await?;
+        let mut found: Vec<_> = pairs.iter().map(|pair| known.look_for_standing(pair)).collect();
+        let missing: Vec<_> = pairs.iter().zip(&found).filter(|(_, standing)| standing.is_none()).map(|(pair, _)| pair).collect();
+        if !missing.is_empty() && known.copies.is_none() {
+            known = Known::read(cx, &standings_of(missing.into_iter()), None).await?;
+            for (pair, standing) in pairs.iter().zip(&mut found) {
+                *standing = known.look_for_standing(pair).or(*standing);
             }
         }
+        found.into_iter().map(|standing| standing.ok_or_else(|| unavailable("a permission"))).collect()
     }
 
-    /// An application by access key: as loaded, else as remembered; `Some(None)` where there is none. Snapshots do not know.
-    #[must_use]
-    pub fn application(&self, cx: &Cx, access_key: &str) -> Option<Option<Rc<Application>>> {
-        if self.copies.as_ref().is_some_and(|copies| !copies.memory_is_young) {
-            return None;
-        }
-        let loaded = self.applications.iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone());
-        loaded.or_else(|| cx.trust.application(access_key))
+    /// An application by access key.
+    pub async fn application(cx: &Cx, access_key: &str) -> Result<Option<Rc<Application>>> {
+        let wanted = || vec![Wanted::Application(access_key.to_owned())];
+        let mut known = Known::current(cx, wanted, None).await?;
+        let found = known.door("an application", wanted, |known| known.look_for_application(access_key)).await?;
+        found.ok_or_else(|| unavailable("an application"))
     }
 
-    /// The application whose access token has that hash, likewise.
-    #[must_use]
-    pub fn application_of(&self, cx: &Cx, token: &HashedToken) -> Option<Rc<Application>> {
-        if self.copies.as_ref().is_some_and(|copies| !copies.memory_is_young) {
-            return None;
-        }
-        let has_token = |application: &&Rc<Application>| application.token.as_ref().is_some_and(|of| of.hash == *token);
-        let loaded = self.applications.iter().filter_map(|(_, application)| application.as_ref()).find(has_token);
-        loaded.cloned().or_else(|| cx.trust.application_of(token))
+    /// The application whose access token has that hash, whether the token has ended or not.
+    pub async fn application_of(cx: &Cx, token: HashedToken) -> Result<Option<Rc<Application>>> {
+        let wanted = || vec![Wanted::AccessToken(token)];
+        let mut known = Known::current(cx, wanted, None).await?;
+        known.door("an access token", wanted, |known| known.look_for_application_of(&token)).await
     }
 
-    /// The apps that a selection takes, in order of name; `None` where that is not known yet.
-    #[must_use]
-    pub fn candidates(&self, cx: &Cx, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
-        match self.apps() {
-            Apps::Of(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
-            Apps::OfMemory => self.selected.clone().or_else(|| cx.trust.candidates(selection)),
-        }
+    /// The user whose password was right less than a minute ago, by a keyed digest of both. Copies are not relied on for it.
+    pub async fn with_password(cx: &Cx, digest: &[u8; 32]) -> Result<Option<Rc<User>>> {
+        let known = Known::current(cx, Vec::new, None).await?;
+        Ok(if known.copies.is_some() { None } else { cx.memory.remembered_password(digest, cx.now) })
     }
 
-    /// Whether the URL parameter carries the tokens of an enabled app; `None` where that is not known.
+    /// A user who was just created.
+    pub async fn created(cx: &Cx, username: &Username) -> Result<Rc<User>> {
+        let known = Known::read(cx, &[user(username)], None).await?;
+        known.look_for_user_named(username).ok_or_else(|| Error::internal("a user who was just created is not there"))
+    }
+
+    /// Whether the URL parameter carries the tokens of an enabled app; `None` where only D1 could tell.
     #[must_use]
-    pub fn is_token_name(&self, cx: &Cx, parameter: &str) -> Option<bool> {
-        match self.apps() {
-            Apps::Of(snapshot) => Some(snapshot.apps.iter().any(|app| app.terms.token_name.as_str() == parameter)),
-            Apps::OfMemory => cx.trust.is_token_name(parameter),
+    pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
+        match self.newer_snapshot() {
+            Some(snapshot) => Some(snapshot.apps.iter().any(|app| app.terms.token_name.as_str() == parameter)),
+            None => self.cx.memory.is_token_name(parameter),
         }
     }
 
-    /// Whether an enabled app has that name; `None` where that is not known.
+    /// Whether an enabled app has that name; `None` where only D1 could tell.
     #[must_use]
-    pub fn is_app(&self, cx: &Cx, name: &str) -> Option<bool> {
-        match self.apps() {
-            Apps::Of(snapshot) => Some(snapshot.apps.iter().any(|app| app.name.as_str() == name)),
-            Apps::OfMemory => cx.trust.is_app(name),
+    pub fn is_app(&self, name: &str) -> Option<bool> {
+        match self.newer_snapshot() {
+            Some(snapshot) => Some(snapshot.apps.iter().any(|app| app.name.as_str() == name)),
+            None => self.cx.memory.is_app(name),
         }
     }
 
-    /// Whether all of this comes from copies, because D1 does not answer.
-    #[must_use]
-    pub fn is_from_copies(&self) -> bool {
-        self.copies.is_some()
-    }
-
-    fn apps(&self) -> Apps<'_> {
+    fn look_for_user_named(&self, username: &Username) -> Option<Rc<User>> {
+        let remembered = || self.cx.memory.user_named(username);
         match &self.copies {
-            Some(Copies { snapshot: Some(snapshot), snapshot_is_newer: true, .. }) => Apps::Of(snapshot),
-            _ => Apps::OfMemory,
+            None => self.found.users.iter().find(|user| user.username == *username).cloned().or_else(remembered),
+            Some(copies) => copies.user(self.cx, remembered(), |snapshot| snapshot.user_id(username)),
         }
     }
-}
 
-enum Apps<'a> {
-    OfMemory,
-    Of(&'a Snapshot),
+    fn look_for_user(&self, id: UserId) -> Option<Rc<User>> {
+        let remembered = || self.cx.memory.user(id);
+        match &self.copies {
+            None => self.found.users.iter().find(|user| user.id == id).cloned().or_else(remembered),
+            Some(copies) => copies.user(self.cx, remembered(), |_| Some(id)),
+        }
+    }
+
+    /// Of what follows, memory knows; snapshots do not.
+    fn memory_serves(&self) -> bool {
+        self.copies.as_ref().is_none_or(|copies| copies.memory_is_young)
+    }
+
+    fn look_for_session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
+        let found = || self.found.session.clone().or_else(|| self.cx.memory.session(hash));
+        self.memory_serves().then(found).flatten()
+    }
+
+    fn look_for_standing(&self, pair: &Pair) -> Option<Standing> {
+        let read = || self.found.standings.iter().find(|(of, _)| of == pair).map(|(_, standing)| *standing);
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair))).flatten()
+    }
+
+    /// `Some(None)`: there is no such application.
+    fn look_for_application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
+        let read = || self.found.applications.iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone());
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.application(access_key))).flatten()
+    }
+
+    fn look_for_application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
+        let has_token = |application: &&Rc<Application>| application.token.as_ref().is_some_and(|of| of.hash == *token);
+        let read = || self.found.applications.iter().filter_map(|(_, application)| application.as_ref()).find(has_token).cloned();
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.application_of(token))).flatten()
+    }
+
+    fn look_for_candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
+        match self.newer_snapshot() {
+            Some(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
+            None => self.found.selected.clone().or_else(|| self.cx.memory.candidates(selection)),
+        }
+    }
+
+    /// The snapshot, where D1 does not answer and memory is older.
+    fn newer_snapshot(&self) -> Option<&Snapshot> {
+        self.copies.as_ref().filter(|copies| copies.snapshot_is_newer).and_then(|copies| copies.snapshot.as_deref())
+    }
 }
 
 impl Copies {
-    /// The newer copy first. The snapshot's is refused where memory knows that the user changed since.
+    /// The newer copy first. A user known to have changed since the snapshot is not read from it.
     fn user(&self, cx: &Cx, remembered: Option<Rc<User>>, id: impl Fn(&Snapshot) -> Option<UserId>) -> Option<Rc<User>> {
         let remembered = remembered.filter(|_| self.memory_is_young);
         let copied = self.snapshot.as_ref().and_then(|snapshot| {
             let user = snapshot.user(id(snapshot)?)?;
-            let stands = cx.trust.user_changed_at(user.id).is_none_or(|revision| revision <= snapshot.revision);
+            let stands = cx.memory.user_changed_at(user.id).is_none_or(|revision| revision <= snapshot.revision);
             stands.then(|| Rc::clone(user))
         });
         if self.snapshot_is_newer { copied.or(remembered) } else { remembered.or(copied) }
     }
+}
+
+/// Memory and the snapshot, while one of them is young enough.
+async fn copies(cx: &Cx) -> Option<Copies> {
+    let snapshot = copy::fetch(cx).await;
+    let age = cx.memory.age(cx.now);
+    let memory_is_young = age.is_some_and(|age| age <= Millis::from_seconds(cx.config.stale_if_error_s));
+    let newer = |snapshot: &Rc<Snapshot>| age.is_none_or(|age| snapshot.taken_at > cx.now - age);
+    let snapshot_is_newer = snapshot.as_ref().is_some_and(newer);
+    let serves = memory_is_young || snapshot.is_some();
+    serves.then_some(Copies { snapshot, memory_is_young, snapshot_is_newer })
+}
+
+/// Reads the feed behind the answer, unless another request does.
+fn read_behind(cx: &Cx) {
+    if cx.memory.begin_background_reading(cx.now) {
+        let behind = cx.clone();
+        cx.tasks.spawn(Box::pin(async move {
+            // A failure is noted in memory, which then ages on: the next request reads first.
+            let _ = reading::read(&behind, &[], None).await;
+        }));
+    }
+}
+
+fn user(username: &Username) -> Wanted {
+    Wanted::Users(vec![username.as_str().to_owned()])
+}
+
+/// What to read for these pairs, each once.
+fn standings_of<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Wanted> {
+    let mut seen = HashSet::new();
+    let once = pairs.filter(|pair| seen.insert(**pair));
+    once.map(|pair| Wanted::Standing { subject: Subject::Id(pair.user_id), service_id: pair.service_id }).collect()
+}
+
+fn unavailable(what: &str) -> Error {
+    Error::Unavailable(Fault::new(format!("{what} is not remembered while D1 does not answer")))
 }

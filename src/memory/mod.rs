@@ -1,6 +1,10 @@
 //! What one isolate remembers of the database, and how it is kept true.
+//!
+//! [`known`] has the doors that actions go through. [`isolate`] is the memory itself, which [`reading`] fills from D1 by the change feed
+//! ([`feed`]), and [`write`] after each change. [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
 
 pub mod copy;
+pub mod feed;
 pub mod isolate;
 pub mod key_sets;
 pub mod known;

@@ -60,7 +60,7 @@ impl Write {
             Ok(results) => results,
             Err(SqlError::Refused(text)) => return Err(refused(&text).unwrap_or(SqlError::Refused(text).into())),
             Err(error) => {
-                cx.trust.note_failure(cx.now, true);
+                cx.memory.note_failure(cx.now, true);
                 return Err(error.into());
             }
         };

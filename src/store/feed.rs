@@ -9,6 +9,25 @@ use crate::ports::{Param, Statement};
 /// How long entries are kept.
 const KEPT: Millis = Millis::from_seconds(3600);
 
+/// Where the feed begins and ends, and what changed after a revision, at most `limit` entries: rows of `head`, `oldest`, `kind`, `key` and
+/// `revision`. Where nothing changed there is one row, whose last three columns are NULL. `None` as the revision asks for no changes.
+#[must_use]
+pub fn select_since(since: Option<i64>, limit: i64) -> Statement {
+    Statement::new(
+        // One look at each end: both in one SELECT would read all that lies between.
+        "SELECT head, oldest, kind, key, revision
+         FROM (SELECT (SELECT MAX(revision) FROM changes) AS head, (SELECT MIN(revision) FROM changes) AS oldest)
+         LEFT JOIN (SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2)",
+        [since.map_or(Param::Null, Param::Number), Param::Number(limit)],
+    )
+}
+
+/// The newest revision, as `head`.
+#[must_use]
+pub fn select_head() -> Statement {
+    Statement::new("SELECT MAX(revision) AS head FROM changes", [])
+}
+
 /// A token app was written or deleted.
 #[must_use]
 pub fn token_app_changed(name: &str, now: Millis) -> Statement {

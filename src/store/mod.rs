@@ -12,6 +12,7 @@ pub mod sealed;
 pub mod services;
 pub mod sessions;
 pub mod sign_in_failures;
+pub mod snapshot;
 pub mod sql;
 pub mod standings;
 pub mod token_apps;

@@ -7,11 +7,20 @@ use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
-use crate::store::sql;
+use crate::store::{sql, users};
 
-pub(crate) const COLUMNS: &str =
-    "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT) AS session_user_id, s.address AS session_address,
+const COLUMNS: &str = "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT) AS session_user_id, s.address AS session_address,
     s.created_at AS session_created_at, s.expires_at AS session_expires_at";
+
+/// The session of a token or cookie, together with its user: the columns of both.
+#[must_use]
+pub fn select_with_user(hash: &HashedToken) -> Statement {
+    let user = users::COLUMNS;
+    Statement::new(
+        format!("SELECT {user}, {COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?1 OR s.cookie_hash = ?1"),
+        [hash.to_hex().into()],
+    )
+}
 
 /// Adds a session.
 #[must_use]

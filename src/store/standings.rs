@@ -2,12 +2,23 @@
 
 use std::collections::HashMap;
 
-use crate::domain::feed::Pair;
+use crate::domain::permissions::permission::Pair;
 use crate::domain::permissions::permission::{Permissions, Standing, StandingUser};
+use crate::domain::secret::HashedToken;
 use crate::error::{Error, Result};
-use crate::memory::reading::Subject;
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
+
+/// Somebody, as a request names them before it is known who that is.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// By id; Postern need not know them.
+    Id(i64),
+    /// Any user of these names.
+    Names(Vec<String>),
+    /// The user of a session, by the hash of its token or cookie.
+    Session(HashedToken),
+}
 
 /// A row for the subject, without permissions, and one for each grant that reaches them. It reads the subject's memberships, the departments
 /// above, and for each of these one index entry.

@@ -6,15 +6,51 @@ use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
-use crate::domain::tokens::token_app::{AppName, ClaimNames, Terms, TokenApp, TokenName};
+use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sealed::{Place, Sealed};
 use crate::store::sql;
 
-pub(crate) const COLUMNS: &str =
-    "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
+const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
     initial_roles, initial_password, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
+
+/// The enabled apps that changed after a revision, at most `limit`; all of them where there is no revision, or where the feed has a gap of more
+/// than `max_changes` there (`Reading::has_gap` decides the same).
+#[must_use]
+pub fn select_changed_since(since: Option<i64>, max_changes: i64, limit: i64) -> Statement {
+    Statement::new(
+        format!(
+            "SELECT {COLUMNS} FROM token_apps WHERE enabled = 1 AND name IN (
+               SELECT key FROM changes WHERE revision > ?1 AND kind = 'token_app'
+               UNION
+               SELECT name FROM token_apps WHERE ?1 IS NULL OR (SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2
+                 FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)))
+             ORDER BY name LIMIT ?3"
+        ),
+        [since.map_or(Param::Null, Param::Number), Param::Number(max_changes), Param::Number(limit)],
+    )
+}
+
+/// The enabled apps of a selection in order of name, at most `limit`.
+#[must_use]
+pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
+    let Selection { algorithm, token_name, app } = selection;
+    Statement::new(
+        format!(
+            "SELECT {COLUMNS} FROM token_apps
+             WHERE enabled = 1 AND algorithm = ?1 AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR name = ?3)
+             ORDER BY name LIMIT ?4"
+        ),
+        [algorithm.name().into(), token_name.clone().into(), app.clone().into(), Param::Number(limit)],
+    )
+}
+
+/// All enabled apps in order of name.
+#[must_use]
+pub fn select_enabled() -> Statement {
+    Statement::new(format!("SELECT {COLUMNS} FROM token_apps WHERE enabled = 1 ORDER BY name"), [])
+}
 
 /// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret the stored one is kept; where there is none,
 /// the write is refused.

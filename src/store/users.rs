@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
-pub(crate) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
+pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
     u.password IS NOT NULL AS has_password, u.created_at, u.modified_at";
 
 /// Which users to list: by ascending id, `limit` at most.
@@ -20,6 +20,21 @@ pub struct Filter {
     pub after_id: Option<i64>,
     /// How many.
     pub limit: i64,
+}
+
+/// The users of these names.
+#[must_use]
+pub fn select_named(names: &[String]) -> Statement {
+    Statement::new(
+        format!("SELECT {COLUMNS} FROM users u WHERE u.username IN (SELECT value FROM json_each(?1))"),
+        [sql::stored_strings(names).into()],
+    )
+}
+
+/// The users that were changed last, at most `limit`.
+#[must_use]
+pub fn select_changed_last(limit: i64) -> Statement {
+    Statement::new(format!("SELECT {COLUMNS} FROM users u ORDER BY u.modified_at DESC LIMIT ?1"), [Param::Number(limit)])
 }
 
 /// Adds a user; the name must be free.

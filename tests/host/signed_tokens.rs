@@ -196,7 +196,7 @@ fn a_remembered_token_is_dead_once_its_shared_secret_is() {
     let lives = |secret: &str| {
         isolate.register(&json!({ "secret": secret }));
         remembered(&isolate, &token);
-        assert!(isolate.trust.signed_tokens.read(&token).expect("a token").verified_before().is_some());
+        assert!(isolate.memory.signed_tokens.read(&token).expect("a token").verified_before().is_some());
     };
     let dies = |change: &Value, reason: &str| {
         lives("abcd");
@@ -221,10 +221,10 @@ fn a_remembered_token_is_of_its_own_algorithm() {
     let token = isolate.token("alice");
     remembered(&isolate, &token);
     let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None };
-    let [right] = isolate.trust.candidates(&selection).expect("known").try_into().expect("one app");
+    let [right] = isolate.memory.candidates(&selection).expect("known").try_into().expect("one app");
     let mut wrong = TokenApp::clone(&right);
     wrong.terms.algorithm = Algorithm::Hs512;
-    let read = isolate.trust.signed_tokens.read(&token).expect("a token");
+    let read = isolate.memory.signed_tokens.read(&token).expect("a token");
     let is_found = |app| block_on(find_signer(&isolate.cx(), &read, &[app])).expect("no fault").is_some();
     assert_eq!((is_found(right), is_found(Rc::new(wrong))), (true, false));
 }

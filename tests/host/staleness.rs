@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use postern::api::http::message::Response;
-use postern::domain::feed::{Change, ChangeKind, Reading};
+use postern::domain::feed::{Change, ChangeKind};
 use postern::domain::identity::user::UserId;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::keys::Keys;
 use postern::domain::tokens::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
-use postern::memory::isolate::Trust;
+use postern::memory::feed::Reading;
+use postern::memory::isolate::Memory;
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, START, World, admin, all_at_once, block_on, json_of};
@@ -353,7 +354,7 @@ fn a_reading_that_was_overtaken_changes_nothing() {
         modified_at: START,
     });
     let change = |revision| Change { kind: ChangeKind::TokenApp, key: "ERP".to_owned(), revision };
-    let trust = Trust::default();
+    let trust = Memory::default();
     trust.take_in(&Reading { head: 3, oldest: 1, apps: vec![Rc::clone(&app)], ..Reading::default() }, START);
     assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(1));
     // The app is disabled at 5; a reading of 4, when it was still enabled, arrives after that of 5.

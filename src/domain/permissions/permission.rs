@@ -40,6 +40,15 @@ pub enum ObjectType {
     Group,
 }
 
+/// Somebody and a service. The user need not be known to Postern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// The service's id.
+    pub service_id: i64,
+    /// The user's id.
+    pub user_id: i64,
+}
+
 /// How somebody stands with a service: all that a check decides from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {

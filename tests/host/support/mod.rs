@@ -21,7 +21,7 @@ use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::jwt;
 use postern::domain::tokens::keys::KeySetUrl;
 use postern::error::{Error, Fault};
-use postern::memory::isolate::Trust;
+use postern::memory::isolate::Memory;
 use postern::ports::{Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
 use serde_json::{Map, Value, json};
 
@@ -48,7 +48,7 @@ pub struct World {
 /// One isolate: its own memory, its own configuration.
 pub struct Isolate<'a> {
     pub world: &'a World,
-    pub trust: Rc<Trust>,
+    pub memory: Rc<Memory>,
     config: Result<Rc<Config>, Vec<String>>,
 }
 
@@ -78,7 +78,7 @@ impl World {
         ]);
         all.extend(variables.iter().copied());
         let config = Config::read(|name| all.get(name).copied().flatten().map(str::to_owned)).map(Rc::new);
-        Isolate { world: self, trust: Rc::default(), config }
+        Isolate { world: self, memory: Rc::default(), config }
     }
 
     pub fn pass(&self, seconds: i64) {
@@ -105,7 +105,7 @@ impl Isolate<'_> {
             entropy: Rc::new(Random),
             tasks: world.tasks.clone(),
             log: world.log.clone(),
-            trust: Rc::clone(&self.trust),
+            memory: Rc::clone(&self.memory),
             config: self.config.clone().expect("the variables are right"),
             now: world.now.get(),
             client_address: Rc::new(|| Some("203.0.113.9".to_owned())),

@@ -1,0 +1,50 @@
+//! What one reading of the change feed brings, and whether it is whole.
+
+use std::rc::Rc;
+
+use crate::domain::applications::application::Application;
+use crate::domain::feed::Change;
+use crate::domain::identity::opaque_token::Session;
+use crate::domain::identity::user::User;
+use crate::domain::permissions::permission::{Pair, Standing};
+use crate::domain::secret::HashedToken;
+use crate::domain::tokens::token_app::{Selection, TokenApp};
+
+/// How many enabled token apps are all kept; beyond that, those that requests name.
+pub const MAX_APPS: usize = 1000;
+/// How many changes one reading of the feed takes in; beyond that, memory is emptied.
+pub const MAX_CHANGES: i64 = 500;
+
+/// What one reading of the database brought, all of it as of `head`.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The newest revision.
+    pub head: i64,
+    /// The oldest revision that the feed still has.
+    pub oldest: i64,
+    /// The revision after which `changes` begins; `None` where memory was empty.
+    pub since: Option<i64>,
+    /// What changed, ascending.
+    pub changes: Vec<Change>,
+    /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of all.
+    pub apps: Vec<Rc<TokenApp>>,
+    /// The apps of the selection that was asked for.
+    pub selected: Option<(Selection, Vec<Rc<TokenApp>>)>,
+    /// Users that were asked for.
+    pub users: Vec<Rc<User>>,
+    /// The session that was asked for.
+    pub session: Option<(HashedToken, Rc<Session>)>,
+    /// How those who were asked for stand.
+    pub standings: Vec<(Pair, Standing)>,
+    /// Applications that were asked for, by access key; `None` for one that is not there.
+    pub applications: Vec<(String, Option<Rc<Application>>)>,
+}
+
+impl Reading {
+    /// Whether what lies between memory and this reading is not all in `changes`. The statement in `store::trust` decides the same of `apps`.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.since
+            .is_none_or(|since| since < self.oldest.saturating_sub(1) || self.head.saturating_sub(since) > MAX_CHANGES || self.head < since)
+    }
+}
