@@ -85,14 +85,8 @@ pub enum Rule {
     Syntax,
     /// It must have one of certain values.
     Value,
-    /// A filter may name only certain fields.
-    FilterField,
-    /// Only certain fields have an order, so that they may be compared.
-    FilterRange,
-    /// Only certain fields may be filtered by what they are not, or by a list.
-    FilterNot,
-    /// A list may be ordered by certain fields only.
-    OrderBy,
+    /// A rule that one dialect alone has, by its word for it.
+    OfDialect(&'static str),
     /// It must name an application of the organization.
     Organization,
     /// It must not name an application that is a shortcut.
@@ -106,33 +100,65 @@ pub struct Fault {
     whose: &'static str,
 }
 
-/// Why a credential was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+/// Declares why a credential may be refused: each reason with its word in `/v1` answers and its sentence without a full stop.
+macro_rules! denied {
+    ($($(#[$meta:meta])* $variant:ident = $reason:literal, $sentence:literal;)*) => {
+        /// Why a credential was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Denied {
+            $($(#[$meta])* $variant,)*
+        }
+
+        impl Denied {
+            /// Every reason.
+            pub const ALL: [Self; [$($reason),*].len()] = [$(Self::$variant),*];
+            /// The words of all of them, in the same order.
+            pub const REASONS: [&'static str; Self::ALL.len()] = [$($reason),*];
+
+            /// The word for it in `/v1` answers.
+            #[must_use]
+            pub fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $reason,)*
+                }
+            }
+        }
+
+        impl fmt::Display for Denied {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $sentence,)*
+                })
+            }
+        }
+    };
+}
+
+denied! {
     /// No credential was sent.
-    Missing,
+    Missing = "missing", "no credential was sent";
     /// The credential cannot be read, is doubled, or breaks a rule that is looked at before any key.
-    Malformed,
+    Malformed = "malformed", "the credential is malformed";
     /// No enabled token app could have issued the token.
-    UnknownApp,
+    UnknownApp = "unknown_app", "no enabled token app fits the token";
     /// No key of the candidates verifies the token.
-    BadSignature,
+    BadSignature = "bad_signature", "the token's signature does not verify";
     /// The token's or session's lifetime is over.
-    Expired,
+    Expired = "expired", "the token is expired";
     /// `nbf` or `iat` lies ahead.
-    NotYetValid,
+    NotYetValid = "not_yet_valid", "the token is not valid yet";
     /// An opaque token that is not, or no longer, valid.
-    Revoked,
+    Revoked = "revoked", "the token is unknown or was revoked";
     /// The claim that should hold the user name is absent, empty or unusable.
-    NoUsername,
+    NoUsername = "no_username", "the token names no usable user name";
     /// Unknown user or wrong password: one answer for both.
-    WrongPassword,
+    WrongPassword = "wrong_password", "the user name or password is incorrect";
     /// No enabled application has the access key.
-    UnknownApplication,
+    UnknownApplication = "unknown_application", "there is no such application";
     /// The signature was used before.
-    Replayed,
+    Replayed = "replayed", "the signature was used before";
     /// What was signed is too old, or too far ahead.
-    StaleTimestamp,
+    StaleTimestamp = "stale_timestamp", "the timestamp is not within 15 minutes of now";
 }
 
 /// Why a known caller may not.
@@ -187,6 +213,15 @@ impl Error {
         Self::Internal(Fault::new(text))
     }
 
+    /// The same error with a field named as the caller knows it.
+    #[must_use]
+    pub fn with_field_named(self, field: &str, name: &str) -> Self {
+        match self {
+            Self::Invalid { field: of, why, rule } if of == field => Self::Invalid { field: name.to_owned(), why, rule },
+            other => other,
+        }
+    }
+
     /// Something that is not there.
     pub fn not_found(what: &'static str, id: impl fmt::Display) -> Self {
         Self::NotFound { what, id: id.to_string() }
@@ -221,46 +256,6 @@ impl Fault {
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Fault").field(&self.text).finish()
-    }
-}
-
-impl Denied {
-    /// The word for it in `/v1` answers.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Malformed => "malformed",
-            Self::UnknownApp => "unknown_app",
-            Self::BadSignature => "bad_signature",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::Revoked => "revoked",
-            Self::NoUsername => "no_username",
-            Self::WrongPassword => "wrong_password",
-            Self::UnknownApplication => "unknown_application",
-            Self::Replayed => "replayed",
-            Self::StaleTimestamp => "stale_timestamp",
-        }
-    }
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "no credential was sent",
-            Self::Malformed => "the credential is malformed",
-            Self::UnknownApp => "no enabled token app fits the token",
-            Self::BadSignature => "the token's signature does not verify",
-            Self::Expired => "the token is expired",
-            Self::NotYetValid => "the token is not valid yet",
-            Self::Revoked => "the token is unknown or was revoked",
-            Self::NoUsername => "the token names no usable user name",
-            Self::WrongPassword => "the user name or password is incorrect",
-            Self::UnknownApplication => "there is no such application",
-            Self::Replayed => "the signature was used before",
-            Self::StaleTimestamp => "the timestamp is not within 15 minutes of now",
-        })
     }
 }
 

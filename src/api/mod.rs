@@ -113,7 +113,7 @@ struct Admitted {
 
 /// Who calls, where the route wants to know; looked at before the body is, but for a signed call.
 async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Admitted> {
-    if route.access == Access::Public {
+    if !route.access.is_checked_first() {
         return Ok(Admitted::default());
     }
     let in_query = || dialect.takes_parameters.then(|| credentials::in_query(query)).flatten();
@@ -129,7 +129,7 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
     }
     let caller = authenticate::authenticate(cx, &credential, Hints::default()).await?;
     let refusal = match route.access {
-        Access::Public | Access::SignedIn => None,
+        Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn => None,
         Access::Creator => (caller.user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
         Access::Administrator | Access::Application => (!caller.user.is_administrator()).then_some(Refusal::NotAdministrator),
     };

@@ -115,7 +115,7 @@ fn only_administrators_administer() {
     isolate.register(&json!({ "initroles": ["SYS_Creator"] }));
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let own = json_of(&isolate.get("/v1/verify", &bearer))["user"]["id"].to_string();
-    for route in postern::api::dialects::DIALECTS.iter().flat_map(|dialect| dialect.routes) {
+    for route in postern::api::dialects::DIALECTS.iter().flat_map(|dialect| dialect.routes()) {
         if route.access == postern::api::http::route::Access::Administrator {
             let path = route.paths[0].replace("{id}", &own).replace("{tokenId}", "1");
             let request = Request::new(route.method, &path).authorization(&bearer).body("{not json");

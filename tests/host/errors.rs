@@ -7,20 +7,6 @@ use postern::error::{Denied, Error, Fault, Refusal, Rule};
 use crate::support::START;
 
 fn errors() -> Vec<Error> {
-    let denied = [
-        Denied::Missing,
-        Denied::Malformed,
-        Denied::UnknownApp,
-        Denied::BadSignature,
-        Denied::Expired,
-        Denied::NotYetValid,
-        Denied::Revoked,
-        Denied::NoUsername,
-        Denied::WrongPassword,
-        Denied::UnknownApplication,
-        Denied::Replayed,
-        Denied::StaleTimestamp,
-    ];
     let no = |permission| Refusal::NoPermission { permission, service_id: 7 };
     let refusals = [
         no(Permission::Grant),
@@ -34,7 +20,7 @@ fn errors() -> Vec<Error> {
         Refusal::UnknownUser,
         Refusal::CrossOrigin,
     ];
-    let mut errors: Vec<Error> = denied.into_iter().map(Error::from).chain(refusals.into_iter().map(Error::from)).collect();
+    let mut errors: Vec<Error> = Denied::ALL.into_iter().map(Error::from).chain(refusals.into_iter().map(Error::from)).collect();
     errors.extend([
         Error::missing("name"),
         Error::unreadable("body", "is no JSON"),
@@ -55,7 +41,8 @@ fn errors() -> Vec<Error> {
         Error::Misconfigured(vec!["the secret MASTER_KEY is missing".to_owned()]),
         Error::internal("for the log"),
     ]);
-    let rules = [Rule::FilterField, Rule::FilterRange, Rule::FilterNot, Rule::OrderBy, Rule::Organization, Rule::Shortcut];
+    let of_services = ["unsupported_filter_field", "unsupported_range_filter", "unsupported_not_filter", "unsupported_order_by"];
+    let rules = of_services.map(Rule::OfDialect).into_iter().chain([Rule::Organization, Rule::Shortcut]);
     let invalid = |rule| Error::Invalid { field: "x".to_owned(), why: "(id)".to_owned(), rule };
     errors.extend(rules.map(invalid));
     errors

@@ -38,7 +38,7 @@ type Methods = BTreeMap<&'static str, &'static Route>;
 
 static ROUTER: LazyLock<matchit::Router<Methods>> = LazyLock::new(|| {
     let mut by_path: BTreeMap<&str, Methods> = BTreeMap::new();
-    for route in DIALECTS.iter().flat_map(|dialect| dialect.routes) {
+    for route in DIALECTS.iter().flat_map(|dialect| dialect.routes()) {
         for path in route.paths {
             by_path.entry(path).or_default().insert(route.method, route);
         }

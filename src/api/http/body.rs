@@ -45,6 +45,12 @@ impl Fields {
         self.members.contains_key(name)
     }
 
+    /// Whether the member is there, and is not null.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
@@ -54,7 +60,8 @@ impl Fields {
         Error::invalid(format!("{}{name}", self.prefix), why)
     }
 
-    fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
+    /// The value of a member that must be there.
+    pub fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
         value.ok_or_else(|| Error::missing(format!("{}{name}", self.prefix)))
     }
 

@@ -34,6 +34,11 @@ pub fn in_query(query: &Query) -> Option<Credential> {
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
 }
 
+/// The credential that a request shows, in its headers or else in a query.
+pub fn shown(request: &dyn Inbound, query: &Query) -> Result<Option<Credential>> {
+    Ok(in_headers(request)?.or_else(|| in_query(query)))
+}
+
 /// A call that an application signed: its three headers, all of them or none.
 pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
     let [token, timestamp, signature] = ["apim-accesstoken", "apim-timestamp", "apim-signature"].map(|name| request.header(name));

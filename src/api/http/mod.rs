@@ -2,7 +2,9 @@
 
 pub mod body;
 pub mod credentials;
+pub mod declare;
 pub mod identity;
+pub mod members;
 pub mod message;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;

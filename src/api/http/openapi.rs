@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::http::route::{Access, Dialect, Route};
-use crate::api::http::shape::{Answer, Field, Kind, Shape};
+use crate::api::http::route::{Access, Dialect, Group, Route};
+use crate::api::http::shape::{Body, Content, Field, Kind, Shape, Text};
 
 /// The whole document.
 #[must_use]
 pub fn document(dialects: &[&'static Dialect]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut schemas = BTreeMap::new();
+    let mut responses = BTreeMap::new();
     for dialect in dialects {
         collect(dialect.failure_shape, &mut schemas);
-        for route in dialect.routes {
-            let shapes = route.body.into_iter().chain(route.answer.shape);
-            shapes.for_each(|shape| collect(shape, &mut schemas));
+        for (group, route) in dialect.operations() {
+            collect_of(route, &mut schemas);
+            for status in refusals(route) {
+                responses.entry(failure_name(dialect, status)).or_insert_with(|| failure(dialect, &sentence(status)));
+            }
+            responses.entry(failure_name(dialect, "Default")).or_insert_with(|| failure(dialect, "Any other failure"));
             for (index, path) in route.paths.iter().enumerate() {
-                paths.entry(path).or_default().insert(route.method.to_lowercase(), operation(dialect, route, index, path));
+                paths.entry(path).or_default().insert(route.method.to_lowercase(), operation(dialect, group, route, index, path));
             }
         }
     }
@@ -34,7 +38,7 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
         "servers": [{ "url": "/" }],
         "tags": tags,
         "paths": paths,
-        "components": { "schemas": schemas, "securitySchemes": security_schemes() },
+        "components": { "schemas": schemas, "responses": responses, "securitySchemes": security_schemes() },
     })
 }
 
@@ -54,104 +58,243 @@ fn security_schemes() -> Value {
     })
 }
 
-fn operation(dialect: &Dialect, route: &Route, index: usize, path: &str) -> Value {
+fn operation(dialect: &Dialect, group: &Group, route: &Route, index: usize, path: &str) -> Value {
     // An operation with several paths is one operation; the document wants a name for each.
     let id = if index == 0 { route.operation.to_owned() } else { format!("{}_{}", route.operation, index + 1) };
     let mut operation = json!({
         "operationId": id,
         "summary": route.summary,
+        "description": description(route),
         "tags": [dialect.name],
+        "security": security(dialect, route.access),
         "responses": responses(dialect, route),
     });
-    let path_parameters = path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| {
-        let schema = if name == "format" || name == "authPermission" {
-            json!({ "type": "string" })
-        } else {
-            json!({ "type": "integer", "format": "int64" })
-        };
-        json!({ "name": name, "in": "path", "required": true, "schema": schema })
-    });
-    let query_parameters = route.query.iter().map(|field| {
-        json!({ "name": field.name, "in": "query", "required": field.required, "description": field.about, "schema": kind(&field.kind) })
-    });
-    let parameters: Vec<_> = path_parameters.chain(query_parameters).collect();
+    let declared = |name: &str| group.parameters.iter().find(|field| field.name == name);
+    let names = path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    let path_parameters = names.filter_map(declared).map(|field| parameter("path", field));
+    let parameters: Vec<_> = path_parameters.chain(route.query.iter().map(|field| parameter("query", field))).collect();
     let Value::Object(members) = &mut operation else { return operation };
     if !parameters.is_empty() {
         members.insert("parameters".to_owned(), json!(parameters));
     }
-    if let Some(shape) = route.body {
-        let content = json!({ "schema": reference(shape), "example": example(shape.example) });
-        let body = json!({ "required": true, "content": { "application/json": content, "application/x-www-form-urlencoded": content } });
-        members.insert("requestBody".to_owned(), body);
-    }
-    if route.access != Access::Public {
-        let mut schemes = vec!["basic", "bearer", "authToken", "cookie"];
-        schemes.extend(dialect.takes_parameters.then_some("parameter"));
-        let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
-        if route.access == Access::Application {
-            schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));
-        }
-        members.insert("security".to_owned(), json!(schemes));
+    if let Some(body) = &route.body {
+        members.insert("requestBody".to_owned(), request_body(body));
     }
     operation
 }
 
-fn responses(dialect: &Dialect, route: &Route) -> Value {
-    let Answer { status, content_type, shape, example: text } = &route.answer;
-    let success = match shape {
-        Some(shape) => {
-            json!({ "description": "Success", "content": { (*content_type): { "schema": reference(shape), "example": example(shape.example) } } })
-        }
-        None if content_type.is_empty() => json!({ "description": if *status < 400 { "Success" } else { "Failure" } }),
-        None => {
-            json!({ "description": "Success", "content": { (*content_type): { "schema": { "type": "string" }, "example": text } } })
-        }
+fn parameter(place: &str, field: &Field) -> Value {
+    let Field { name, kind, required, about } = field;
+    json!({ "name": name, "in": place, "required": required, "description": about, "schema": schema_of(kind) })
+}
+
+/// What a caller should know, and who may call.
+fn description(route: &Route) -> String {
+    let who = match route.access {
+        Access::Public => "Anybody may call it.",
+        Access::Shown => "It is about the credential that the request shows.",
+        Access::ShownOrSent => "It is about the credential in the body, or else about the one that the request shows.",
+        Access::SignedIn => "Whoever is signed in may call it.",
+        Access::Creator => "Administrators and users of type SYS_Creator may call it.",
+        Access::Administrator => "Administrators may call it.",
+        Access::Application => "Administrators may call it, and applications by signed calls.",
     };
-    let shape = dialect.failure_shape;
-    let content = json!({ (dialect.failure_type): { "schema": reference(shape), "example": example(shape.example) } });
-    json!({ (status.to_string()): success, "default": { "description": "Failure", "content": content } })
+    let parts = [route.about, who];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn security(dialect: &Dialect, access: Access) -> Value {
+    if access == Access::Public {
+        return json!([]);
+    }
+    let mut schemes = vec!["basic", "bearer", "authToken", "cookie"];
+    schemes.extend((dialect.takes_parameters || !access.is_checked_first()).then_some("parameter"));
+    let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
+    if access == Access::Application {
+        schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));
+    }
+    if access == Access::ShownOrSent {
+        schemes.push(json!({}));
+    }
+    json!(schemes)
+}
+
+fn request_body(body: &Body) -> Value {
+    let members = |shape| {
+        let content = content(shape);
+        json!({ "application/json": content, "application/x-www-form-urlencoded": content })
+    };
+    let (required, content) = match body {
+        Body::Members(shape) => (true, members(shape)),
+        Body::OptionalMembers(shape) => (false, members(shape)),
+        Body::Array { kind, example } => (true, json!({ "application/json": { "schema": schema_of(kind), "example": value(example) } })),
+        Body::Texts(texts) => (true, texts_of(texts)),
+    };
+    json!({ "required": required, "content": content })
+}
+
+fn responses(dialect: &Dialect, route: &Route) -> Value {
+    let status = route.answer.status;
+    let description = if status < 400 { "Success" } else { "Failure" };
+    let success = match &route.answer.content {
+        Content::Json(shape) => json!({ "description": description, "content": { "application/json": content(shape) } }),
+        Content::Texts(texts) => json!({ "description": description, "content": texts_of(texts) }),
+        Content::Empty => json!({ "description": description }),
+    };
+    let reference = |name: String| json!({ "$ref": format!("#/components/responses/{name}") });
+    let mut responses = Map::new();
+    responses.insert(status.to_string(), success);
+    for status in refusals(route).filter(|refusal| *refusal != status) {
+        responses.insert(status.to_string(), reference(failure_name(dialect, status)));
+    }
+    responses.insert("default".to_owned(), reference(failure_name(dialect, "Default")));
+    Value::Object(responses)
+}
+
+/// The statuses that a caller can cause, ascending: those that follow from what the route takes and who may call it, and those that it declares.
+fn refusals(route: &Route) -> impl Iterator<Item = u16> {
+    let asks_who = route.access != Access::Public;
+    let has_parameters = route.paths.iter().any(|path| path.contains('{'));
+    // A query that is no text is refused by every route.
+    let mut statuses = vec![400];
+    statuses.extend(asks_who.then_some([401, 403, 429]).into_iter().flatten());
+    statuses.extend(has_parameters.then_some(404));
+    statuses.extend(route.body.is_some().then_some(413));
+    statuses.extend(route.refusals);
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses.into_iter()
+}
+
+fn sentence(status: u16) -> String {
+    match status {
+        400 => "A parameter or a member breaks a rule",
+        401 => "The credential is missing, or is refused",
+        403 => "The caller may not do this",
+        404 => "There is no such thing",
+        406 => "The format is not supported",
+        409 => "It contradicts what is there",
+        413 => "The body is too long",
+        429 => "Too many sign-ins failed",
+        503 => "It does not work at the moment",
+        _ => "Failure",
+    }
+    .to_owned()
+}
+
+fn failure_name(dialect: &Dialect, status: impl ToString) -> String {
+    format!("{}{}", dialect.failure_shape.name, status.to_string())
+}
+
+fn failure(dialect: &Dialect, description: &str) -> Value {
+    json!({ "description": description, "content": { (dialect.failure_type): content(dialect.failure_shape) } })
+}
+
+fn content(shape: &Shape) -> Value {
+    json!({ "schema": reference(shape), "example": example(shape) })
+}
+
+fn texts_of(texts: &[(&str, &str)]) -> Value {
+    let content =
+        |(media_type, example): &(&str, &str)| (media_type.to_string(), json!({ "schema": { "type": "string" }, "example": example }));
+    Value::Object(texts.iter().map(content).collect())
+}
+
+fn collect_of(route: &Route, schemas: &mut BTreeMap<&'static str, Value>) {
+    match &route.body {
+        Some(Body::Members(shape) | Body::OptionalMembers(shape)) => collect(shape, schemas),
+        Some(Body::Array { kind, .. }) => collect_kind(kind, schemas),
+        Some(Body::Texts(_)) | None => {}
+    }
+    if let Content::Json(shape) = route.answer.content {
+        collect(shape, schemas);
+    }
 }
 
 fn collect(shape: &'static Shape, schemas: &mut BTreeMap<&'static str, Value>) {
-    for field in shape.fields {
-        if let Kind::Object(inner) | Kind::List(inner) = field.kind {
-            collect(inner, schemas);
-        }
+    for field in all_fields(shape) {
+        collect_kind(&field.kind, schemas);
     }
     schemas.insert(shape.name, schema(shape));
 }
 
-fn schema(shape: &Shape) -> Value {
-    if shape.fields.is_empty() {
-        return json!({ "type": "array", "items": { "type": "string" } });
+fn collect_kind(kind: &Kind, schemas: &mut BTreeMap<&'static str, Value>) {
+    match kind {
+        Kind::Object(shape) => collect(shape, schemas),
+        Kind::List { item, .. } => collect_kind(item, schemas),
+        Kind::Nullable(inner) => collect_kind(inner, schemas),
+        Kind::Text(_) | Kind::Int64 { .. } | Kind::Boolean | Kind::OneOf(_) | Kind::AnyObject | Kind::Null | Kind::Any => {}
     }
-    let properties: Map<_, _> = shape.fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
-    let required: Vec<_> = shape.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+}
+
+fn schema(shape: &Shape) -> Value {
+    let properties: Map<_, _> = all_fields(shape).map(|field| (field.name.to_owned(), property(field))).collect();
+    let required: Vec<_> = all_fields(shape).filter(|field| field.required).map(|field| field.name).collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
 fn property(field: &Field) -> Value {
-    let mut schema = kind(&field.kind);
-    let may_be_null = field.about.contains("null");
+    let mut schema = schema_of(&field.kind);
     if let Value::Object(members) = &mut schema {
-        if let (true, Some(Value::String(name))) = (may_be_null, members.get("type")) {
-            members.insert("type".to_owned(), json!([name, "null"]));
-        }
         members.insert("description".to_owned(), json!(field.about));
     }
     schema
 }
 
-fn kind(kind: &Kind) -> Value {
+fn schema_of(kind: &Kind) -> Value {
     match kind {
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Int64 => json!({ "type": "integer", "format": "int64" }),
+        Kind::Text(text) => schema_of_text(text),
+        Kind::Int64 { min, max } => {
+            let mut schema = json!({ "type": "integer", "format": "int64" });
+            bound(&mut schema, "minimum", (*min > i64::MIN).then_some(*min));
+            bound(&mut schema, "maximum", (*max < i64::MAX).then_some(*max));
+            schema
+        }
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
-        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::List { item, min, max } => {
+            let mut schema = json!({ "type": "array", "items": schema_of(item) });
+            bound(&mut schema, "minItems", (*min > 0).then_some(*min));
+            bound(&mut schema, "maxItems", (*max < usize::MAX).then_some(*max));
+            schema
+        }
         Kind::Object(shape) => reference(shape),
-        Kind::List(shape) => json!({ "type": "array", "items": reference(shape) }),
+        Kind::Nullable(inner) => nullable(schema_of(inner)),
+        Kind::AnyObject => json!({ "type": "object" }),
+        Kind::Null => json!({ "type": "null" }),
         Kind::Any => json!({}),
+    }
+}
+
+fn schema_of_text(text: &Text) -> Value {
+    let mut schema = json!({ "type": "string" });
+    bound(&mut schema, "minLength", (text.min > 0).then_some(text.min));
+    bound(&mut schema, "maxLength", (text.max < usize::MAX).then_some(text.max));
+    if let (Value::Object(members), false) = (&mut schema, text.pattern.is_empty()) {
+        members.insert("pattern".to_owned(), json!(text.pattern));
+    }
+    schema
+}
+
+fn bound<T: Into<Value>>(schema: &mut Value, name: &str, limit: Option<T>) {
+    if let (Value::Object(members), Some(limit)) = (schema, limit) {
+        members.insert(name.to_owned(), limit.into());
+    }
+}
+
+fn nullable(mut schema: Value) -> Value {
+    let Value::Object(members) = &mut schema else { return schema };
+    if let Some(Value::Array(words)) = members.get_mut("enum") {
+        words.push(Value::Null);
+    }
+    match members.get("type").cloned() {
+        Some(name) => {
+            members.insert("type".to_owned(), json!([name, "null"]));
+            schema
+        }
+        // Anything may be null already.
+        None if members.is_empty() => schema,
+        None => json!({ "anyOf": [schema, { "type": "null" }] }),
     }
 }
 
@@ -159,6 +302,31 @@ fn reference(shape: &Shape) -> Value {
     json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
 }
 
-fn example(text: &str) -> Value {
+/// The shape's own example, else one made of its members'.
+fn example(shape: &Shape) -> Value {
+    if !shape.example.is_empty() {
+        return value(shape.example);
+    }
+    Value::Object(all_fields(shape).map(|field| (field.name.to_owned(), example_of(&field.kind))).collect())
+}
+
+fn all_fields(shape: &Shape) -> impl Iterator<Item = &'static Field> {
+    shape.fields.iter().chain(shape.includes.iter().flat_map(|included| included.fields))
+}
+
+fn example_of(kind: &Kind) -> Value {
+    match kind {
+        Kind::Object(shape) => example(shape),
+        Kind::List { item, .. } => json!([example_of(item)]),
+        Kind::OneOf(words) => json!(words.first()),
+        Kind::Boolean => json!(true),
+        Kind::Int64 { min, .. } => json!((*min).max(1)),
+        Kind::Text(_) => json!("text"),
+        Kind::AnyObject => json!({}),
+        Kind::Nullable(_) | Kind::Null | Kind::Any => Value::Null,
+    }
+}
+
+fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }

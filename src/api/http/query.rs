@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::api::http::shape::{Field, Kind};
 use crate::error::{Error, Result};
 
 /// Names and values, decoded, in order.
@@ -51,6 +52,25 @@ impl Query {
     /// The value of a parameter that must be there once.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.one(name)?.filter(|value| !value.is_empty()).ok_or_else(|| Error::missing(name))
+    }
+
+    /// A whole number, within the limits that the parameter declares.
+    pub fn declared_integer(&self, parameter: &Field) -> Result<Option<i64>> {
+        match parameter.kind {
+            Kind::Int64 { min, max } => self.integer(parameter.name, min, max),
+            _ => Err(Error::internal(format!("{} is declared as no number", parameter.name))),
+        }
+    }
+
+    /// One of the words that the parameter declares.
+    pub fn declared_word(&self, parameter: &Field) -> Result<Option<&str>> {
+        let Kind::OneOf(words) = parameter.kind else {
+            return Err(Error::internal(format!("{} is declared as no word", parameter.name)));
+        };
+        match self.one(parameter.name)? {
+            Some(word) if !words.contains(&word) => Err(Error::invalid(parameter.name, format!("must be {}", words.join(" or ")))),
+            word => Ok(word),
+        }
     }
 
     /// A whole number within limits.

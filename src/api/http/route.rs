@@ -6,7 +6,7 @@ use crate::actions::caller::Caller;
 use crate::api::http::body::Fields;
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
-use crate::api::http::shape::{Answer, Field, Shape};
+use crate::api::http::shape::{Answer, Body, Field, Shape};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::time::Millis;
@@ -24,14 +24,23 @@ pub struct Dialect {
     pub prefixes: &'static [&'static str],
     /// Whether a token may come in a URL parameter.
     pub takes_parameters: bool,
-    /// Its routes.
-    pub routes: &'static [Route],
+    /// Its routes, by what they are about.
+    pub groups: &'static [&'static Group],
     /// Its envelope for failures; standard headers are added for all dialects.
     pub failure: fn(&Error, Millis) -> Response,
     /// What its failures look like.
     pub failure_shape: &'static Shape,
     /// Their content type.
     pub failure_type: &'static str,
+}
+
+/// Routes about one noun.
+#[derive(Debug)]
+pub struct Group {
+    /// The parameters of their paths.
+    pub parameters: &'static [Field],
+    /// The routes.
+    pub routes: &'static [Route],
 }
 
 /// One operation.
@@ -41,6 +50,8 @@ pub struct Route {
     pub operation: &'static str,
     /// What it does, in a sentence without a full stop.
     pub summary: &'static str,
+    /// What a caller should know besides, in sentences.
+    pub about: &'static str,
     /// Its method.
     pub method: &'static str,
     /// Its full paths, with `{parameters}`.
@@ -54,9 +65,11 @@ pub struct Route {
     /// Its query parameters.
     pub query: &'static [Field],
     /// Its body.
-    pub body: Option<&'static Shape>,
+    pub body: Option<Body>,
     /// Its success.
     pub answer: Answer,
+    /// The statuses of refusals that do not follow from what it takes and who may call it.
+    pub refusals: &'static [u16],
     /// What answers it.
     pub handler: Handler,
 }
@@ -64,8 +77,12 @@ pub struct Route {
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody; the handler looks at the credential itself, if at all.
+    /// Anybody; no credential is looked at.
     Public,
+    /// Whoever shows a credential. The handler looks at it itself, since the request is about it.
+    Shown,
+    /// The same; a credential in the body may take its place.
+    ShownOrSent,
     /// Whoever is signed in.
     SignedIn,
     /// Callers of type `Administrator` or `SYS_Creator`.
@@ -93,6 +110,29 @@ pub struct Call<'a> {
     pub application: Option<Rc<Application>>,
     /// The body, where it was read to check a signature.
     pub signed_body: Option<Vec<u8>>,
+}
+
+impl Dialect {
+    /// Its routes, each with the parameters that its paths may have.
+    pub fn operations(&self) -> impl Iterator<Item = (&'static Group, &'static Route)> + use<> {
+        self.groups.iter().flat_map(|group| group.routes.iter().map(|route| (*group, route)))
+    }
+
+    /// Its routes.
+    pub fn routes(&self) -> impl Iterator<Item = &'static Route> + use<> {
+        self.operations().map(|(_, route)| route)
+    }
+}
+
+impl Access {
+    /// Whether who calls is found out before the handler is asked.
+    #[must_use]
+    pub fn is_checked_first(self) -> bool {
+        match self {
+            Self::Public | Self::Shown | Self::ShownOrSent => false,
+            Self::SignedIn | Self::Creator | Self::Administrator | Self::Application => true,
+        }
+    }
 }
 
 impl Call<'_> {
@@ -139,6 +179,7 @@ impl Route {
         Self {
             operation,
             summary: "",
+            about: "",
             method,
             paths,
             access: Access::Public,
@@ -147,6 +188,7 @@ impl Route {
             query: &[],
             body: None,
             answer: Answer::empty(204),
+            refusals: &[],
             handler,
         }
     }
@@ -155,6 +197,20 @@ impl Route {
     #[must_use]
     pub const fn summary(mut self, summary: &'static str) -> Self {
         self.summary = summary;
+        self
+    }
+
+    /// What a caller should know besides.
+    #[must_use]
+    pub const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// The statuses of refusals that do not follow from what it takes and who may call it.
+    #[must_use]
+    pub const fn refuses(mut self, statuses: &'static [u16]) -> Self {
+        self.refusals = statuses;
         self
     }
 
@@ -186,9 +242,16 @@ impl Route {
         self
     }
 
-    /// Its body.
+    /// Its body: members, as JSON or as a form.
     #[must_use]
-    pub const fn body(mut self, body: &'static Shape) -> Self {
+    pub const fn body(mut self, shape: &'static Shape) -> Self {
+        self.body = Some(Body::Members(shape));
+        self
+    }
+
+    /// Its body, of another kind.
+    #[must_use]
+    pub const fn takes(mut self, body: Body) -> Self {
         self.body = Some(body);
         self
     }

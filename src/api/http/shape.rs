@@ -1,17 +1,20 @@
-//! What bodies look like, declared once beside the wire types: the `OpenAPI` document derives from it.
+//! What bodies and parameters look like: the values that the `OpenAPI` document derives from. `declare` makes them from the types that read and
+//! write the bodies, so that a member is declared once.
 
 /// An object.
 #[derive(Debug)]
 pub struct Shape {
-    /// Its name in the document.
+    /// Its name in the document, unique.
     pub name: &'static str,
     /// Its members, in order.
     pub fields: &'static [Field],
-    /// A JSON text.
+    /// Shapes whose members it has, too.
+    pub includes: &'static [&'static Shape],
+    /// A JSON text; empty where the document makes one of the members' own.
     pub example: &'static str,
 }
 
-/// A member of an object, or a parameter in a query.
+/// A member of an object, or a parameter in a path or query.
 #[derive(Debug)]
 pub struct Field {
     /// Its name.
@@ -25,36 +28,102 @@ pub struct Field {
 }
 
 /// A type.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// A string.
-    Text,
-    /// An int64.
-    Int64,
+    Text(Text),
+    /// An int64 within limits.
+    Int64 {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// A boolean.
     Boolean,
     /// One of these strings.
     OneOf(&'static [&'static str]),
-    /// A list of strings.
-    Texts,
+    /// A list.
+    List {
+        /// What each item is.
+        item: &'static Kind,
+        /// The least number of items.
+        min: usize,
+        /// The greatest.
+        max: usize,
+    },
     /// An object.
     Object(&'static Shape),
-    /// A list of objects.
-    List(&'static Shape),
+    /// This, or null.
+    Nullable(&'static Kind),
+    /// An object of any members.
+    AnyObject,
+    /// Null, and nothing else.
+    Null,
     /// Anything.
     Any,
 }
 
-/// A required member.
+/// What a string may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Text {
+    /// The least number of characters.
+    pub min: usize,
+    /// The greatest.
+    pub max: usize,
+    /// A regular expression (ECMA-262) that it matches; empty for none.
+    pub pattern: &'static str,
+}
+
+impl Kind {
+    /// Any string.
+    pub const TEXT: Self = Self::Text(Text { min: 0, max: usize::MAX, pattern: "" });
+    /// Any int64.
+    pub const INT64: Self = Self::Int64 { min: i64::MIN, max: i64::MAX };
+    /// An epoch time, in milliseconds or seconds.
+    pub const TIME: Self = Self::Int64 { min: 0, max: i64::MAX };
+
+    /// A string of that many characters.
+    #[must_use]
+    pub const fn text(min: usize, max: usize) -> Self {
+        Self::Text(Text { min, max, pattern: "" })
+    }
+
+    /// A list of any length.
+    #[must_use]
+    pub const fn list(item: &'static Self) -> Self {
+        Self::List { item, min: 0, max: usize::MAX }
+    }
+}
+
+/// A required parameter.
 #[must_use]
 pub const fn required(name: &'static str, kind: Kind, about: &'static str) -> Field {
     Field { name, kind, required: true, about }
 }
 
-/// An optional member.
+/// An optional parameter.
 #[must_use]
 pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Field {
     Field { name, kind, required: false, about }
+}
+
+/// What an operation takes as its body.
+#[derive(Debug)]
+pub enum Body {
+    /// Members, as JSON or as a form.
+    Members(&'static Shape),
+    /// The same; every member is optional, and so is the body.
+    OptionalMembers(&'static Shape),
+    /// A JSON array.
+    Array {
+        /// What it is a list of.
+        kind: Kind,
+        /// A JSON text.
+        example: &'static str,
+    },
+    /// Text in one of these media types, each with an example.
+    Texts(&'static [(&'static str, &'static str)]),
 }
 
 /// What an operation answers when it succeeds.
@@ -62,30 +131,37 @@ pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Fi
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The content type; empty where there is no body.
-    pub content_type: &'static str,
-    /// The body's shape; `None` where it is text.
-    pub shape: Option<&'static Shape>,
-    /// The body, where it is text.
-    pub example: &'static str,
+    /// What the body holds.
+    pub content: Content,
+}
+
+/// What the body of an answer holds.
+#[derive(Debug)]
+pub enum Content {
+    /// Nothing.
+    Empty,
+    /// A JSON object.
+    Json(&'static Shape),
+    /// Text in one of these media types, each with an example.
+    Texts(&'static [(&'static str, &'static str)]),
 }
 
 impl Answer {
     /// A JSON object.
     #[must_use]
     pub const fn json(status: u16, shape: &'static Shape) -> Self {
-        Self { status, content_type: "application/json", shape: Some(shape), example: "" }
+        Self { status, content: Content::Json(shape) }
     }
 
-    /// Plain text.
+    /// Text in one of these media types, each with an example.
     #[must_use]
-    pub const fn text(status: u16, example: &'static str) -> Self {
-        Self { status, content_type: "text/plain", shape: None, example }
+    pub const fn texts(status: u16, texts: &'static [(&'static str, &'static str)]) -> Self {
+        Self { status, content: Content::Texts(texts) }
     }
 
     /// Nothing.
     #[must_use]
     pub const fn empty(status: u16) -> Self {
-        Self { status, content_type: "", shape: None, example: "" }
+        Self { status, content: Content::Empty }
     }
 }

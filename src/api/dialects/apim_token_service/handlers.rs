@@ -13,7 +13,6 @@ pub(super) async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn refresh(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let fields = call.fields().await?;
-    let (proof, token) = (wire::proof(&fields)?, wire::access_token(&fields)?);
+    let (proof, token) = wire::refresh(&call.fields().await?)?;
     Ok(wire::issued(&access_tokens::refresh(cx, &proof, &token).await?))
 }

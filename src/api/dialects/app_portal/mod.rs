@@ -5,9 +5,10 @@
 mod handlers;
 mod wire;
 
+use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Route, handler};
-use crate::api::http::shape::{Answer, Kind, required};
+use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::{Error, Refusal, Rule};
 
@@ -17,7 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "What applications are authorized to, as the IoT portal sets it",
     prefixes: &["/app-portal-service"],
     takes_parameters: false,
-    routes: ROUTES,
+    groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,
     failure_shape: &wire::FAILURE,
     failure_type: "application/json",
@@ -27,14 +28,16 @@ const ROUTES: &[Route] = &[
     Route::of("POST", "set_authorizations", &["/app-portal-service/v2.3/app/authorization/set"], handler!(handlers::set))
         .summary("Replaces what an application of an organization is authorized to")
         .access(Access::Application)
-        .query(&[required("orgId", Kind::Text, "the organization's id")])
-        .body(&wire::AUTHORIZATION)
+        .query(&[wire::ORGANIZATION])
+        .refuses(&[404])
+        .body(&wire::Authorization::SHAPE)
         .answers(Answer::json(200, &wire::DONE)),
     Route::get("get_authorizations", &["/app-portal-service/v2.3/app/authorization/info"], handler!(handlers::info))
         .summary("Lists what an application of an organization is authorized to")
         .access(Access::Application)
-        .query(&[required("orgId", Kind::Text, "the organization's id"), required("appId", Kind::Text, "the application's access key")])
-        .answers(Answer::json(200, &wire::INFO)),
+        .query(&[wire::ORGANIZATION, wire::APPLICATION])
+        .refuses(&[404])
+        .answers(Answer::json(200, &wire::Info::SHAPE)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {
@@ -44,24 +47,10 @@ fn failure(error: &Error, _: Millis) -> Response {
         }
         Error::Invalid { rule: Rule::Organization, .. } => "OU has no permission to access the application".to_owned(),
         Error::Invalid { rule: Rule::Shortcut, .. } => "The target application is an application shortcut".to_owned(),
-        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::ORGANIZATION => "OU ID is required".to_owned(),
-        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::APPLICATION => "AccessKey is required".to_owned(),
+        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::ORGANIZATION.name => "OU ID is required".to_owned(),
+        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::APPLICATION.name => "AccessKey is required".to_owned(),
         Error::Invalid { field, .. } if field == wire::TYPES => "authorization type is invalid".to_owned(),
-        Error::Unauthenticated(_)
-        | Error::Forbidden(_)
-        | Error::Invalid { .. }
-        | Error::NotFound { .. }
-        | Error::MethodNotAllowed { .. }
-        | Error::NotAcceptable { .. }
-        | Error::Conflict { .. }
-        | Error::AlreadyExists { .. }
-        | Error::TooLarge { .. }
-        | Error::TooMany { .. }
-        | Error::OriginFailed(_)
-        | Error::OriginTimedOut { .. }
-        | Error::Unavailable(_)
-        | Error::Misconfigured(_)
-        | Error::Internal(_) => message::sentence(error),
+        _ => message::sentence(error),
     };
     wire::failure(message::status(error), &message)
 }

@@ -3,6 +3,7 @@
 use super::wire;
 use crate::actions::{generate_token, token_apps};
 use crate::api::http::body::parse_json;
+use crate::api::http::declare::Request;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
 use crate::context::Cx;
@@ -24,7 +25,7 @@ pub(super) async fn content(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let name = call.fields().await?.required_text("name")?.to_owned();
+    let wire::Name { name } = wire::Name::read(&call.fields().await?)?;
     token_apps::delete(cx, call.caller()?, &[name]).await?;
     Ok(wire::done(&[]))
 }
@@ -36,9 +37,8 @@ pub(super) async fn delete_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn generate(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let fields = call.fields().await?;
-    let secret = fields.secret("privateKey")?.unwrap_or_else(|| Secret::new(""));
-    let payload = fields.required_object("payload")?.into_members();
-    let generated = generate_token::generate_token(cx, fields.required_text("name")?, &secret, &payload).await?;
-    Ok(wire::generated(&generated))
+    let wire::Generate { secret, payload, name } = wire::Generate::read(&call.fields().await?)?;
+    let secret = secret.unwrap_or_else(|| Secret::new(""));
+    let generated = generate_token::generate_token(cx, &name, &secret, &payload).await;
+    Ok(wire::generated(&generated.map_err(|error| error.with_field_named("key", "privateKey"))?))
 }

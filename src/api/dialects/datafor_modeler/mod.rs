@@ -5,8 +5,9 @@
 mod handlers;
 mod wire;
 
+use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Route, handler};
+use crate::api::http::route::{Access, Dialect, Group, Route, handler};
 use crate::api::http::shape::{Answer, Kind, required};
 use crate::domain::time::Millis;
 use crate::error::Error;
@@ -17,7 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Token apps of the BI suite",
     prefixes: &["/plugin/datafor-modeler/api"],
     takes_parameters: true,
-    routes: ROUTES,
+    groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,
     failure_shape: &wire::FAILURE,
     failure_type: "application/json",
@@ -32,52 +33,41 @@ const ROUTES: &[Route] = &[
     )
     .summary("Creates a token app or replaces it wholly")
     .access(Access::Administrator)
-    .body(&wire::CONFIGURATION)
-    .answers(Answer::json(200, &wire::DONE)),
+    .body(&wire::Configuration::SHAPE)
+    .answers(Answer::json(200, &wire::Done::SHAPE)),
     Route::get("list_token_apps", &["/plugin/datafor-modeler/api/token/list"], handler!(handlers::list))
         .summary("Lists all token apps, ordered by name")
         .access(Access::Administrator)
-        .answers(Answer::json(200, &wire::LIST)),
+        .answers(Answer::json(200, &wire::List::SHAPE)),
     Route::get("get_token_app", &["/plugin/datafor-modeler/api/token/content"], handler!(handlers::content))
         .summary("Shows one token app, its secret masked")
         .access(Access::Administrator)
-        .query(&[required("name", Kind::Text, "the app's name")])
-        .answers(Answer::json(200, &wire::CONTENT)),
+        .query(&[required("name", Kind::TEXT, "the app's name")])
+        .refuses(&[404])
+        .answers(Answer::json(200, &wire::Content::SHAPE)),
     Route::of("POST", "delete_token_app", &["/plugin/datafor-modeler/api/token/delete"], handler!(handlers::delete))
         .summary("Deletes a token app; an unknown name is skipped")
         .access(Access::Administrator)
-        .body(&wire::NAME)
-        .answers(Answer::json(200, &wire::DONE)),
+        .body(&wire::Name::SHAPE)
+        .answers(Answer::json(200, &wire::Done::SHAPE)),
     Route::of("POST", "delete_token_apps", &["/plugin/datafor-modeler/api/token/deleteBatch"], handler!(handlers::delete_batch))
         .summary("Deletes token apps, all of them or none; unknown names are skipped")
         .access(Access::Administrator)
-        .body(&wire::NAMES)
-        .answers(Answer::json(200, &wire::DONE)),
+        .takes(wire::NAMES)
+        .answers(Answer::json(200, &wire::Done::SHAPE)),
     Route::of("POST", "generate_token", &["/plugin/datafor-modeler/api/token/generate"], handler!(handlers::generate))
         .summary("Signs a token for a token app, with a secret that the caller brings")
         .access(Access::Administrator)
         .writes(false)
-        .body(&wire::GENERATE)
-        .answers(Answer::json(200, &wire::GENERATED)),
+        .body(&wire::Generate::SHAPE)
+        .answers(Answer::json(200, &wire::Signed::SHAPE)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
         Error::Unauthenticated(_) => "not logged in".to_owned(),
         Error::Forbidden(_) => "no permission".to_owned(),
-        Error::Invalid { .. }
-        | Error::NotFound { .. }
-        | Error::MethodNotAllowed { .. }
-        | Error::NotAcceptable { .. }
-        | Error::Conflict { .. }
-        | Error::AlreadyExists { .. }
-        | Error::TooLarge { .. }
-        | Error::TooMany { .. }
-        | Error::OriginFailed(_)
-        | Error::OriginTimedOut { .. }
-        | Error::Unavailable(_)
-        | Error::Misconfigured(_)
-        | Error::Internal(_) => message::sentence(error),
+        _ => message::sentence(error),
     };
     wire::failure(message::status(error), &message)
 }

@@ -1,15 +1,16 @@
 //! What the JSON of the token apps looks like. Sources: the published pages "Add or modify a token" and "Get token list".
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::actions::generate_token::Generated;
 use crate::actions::token_apps::Registration;
 use crate::api::http::body::Fields;
+use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Sometimes, answer, request};
+use crate::api::http::members::Roles;
 use crate::api::http::message::Response;
-use crate::api::http::shape::{Kind, Shape, optional, required};
+use crate::api::http::shape::{Body, Kind, Shape, Text};
 use crate::domain::identity::password;
-use crate::domain::text;
+use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, Terms, TokenApp, TokenName};
 use crate::error::{Error, Result};
@@ -17,204 +18,222 @@ use crate::error::{Error, Result};
 /// What stands for a secret that is not shown, and keeps the stored one when it is sent back.
 const MASK: &str = "************";
 
-pub(super) const FIELD_MAP: Shape = Shape {
-    name: "FieldMap",
-    fields: &[
-        required("username", Kind::Text, "the claim that holds the user name, 1 to 128 characters"),
-        required("name", Kind::Text, "the claim that holds the name for people"),
-        required("email", Kind::Text, "the claim that holds the email address"),
-    ],
-    example: r#"{"username":"loginname","name":"name","email":"email"}"#,
-};
+request! {
+    pub(super) struct ClaimMap as "ClaimMap" {
+        "username" username: Line<128> => "the claim that holds the user name",
+        "name" name: Line<128> => "the claim that holds the name for people",
+        "email" email: Line<128> => "the claim that holds the email address",
+    } example r#"{"username":"loginname","name":"name","email":"email"}"#
+}
 
-pub(super) const CONFIGURATION: Shape = Shape {
-    name: "TokenAppConfiguration",
-    fields: &[
-        required("name", Kind::Text, "1 to 64 letters, digits, spaces, -, _ or .; an existing app of that name is replaced"),
-        optional("token_name", Kind::Text, "the URL parameter that carries the token; default token"),
-        optional(
-            "secret",
-            Kind::Text,
+request! {
+    pub(super) struct Configuration as "TokenAppConfiguration" {
+        "name" name: AppName => "an existing app of that name is replaced",
+        "token_name" token_name: Option<TokenName> => "the URL parameter that carries the token; default token",
+        "secret" secret: Option<Secret> =>
             "HS: the shared secret; else the issuer's public key as SPKI PEM, JWK, JWK Set or the https:// URL of one; on update, absent or ************ keeps the stored one",
-        ),
-        required("expire", Kind::Int64, "seconds after its iat at which a token is over, 1 to 315360000"),
-        required("fieldmap", Kind::Object(&FIELD_MAP), "which claims say who"),
-        required("algorithm", Kind::OneOf(&Algorithm::NAMES), "how tokens are signed"),
-        required("enable", Kind::OneOf(&["1", "0"]), "whether tokens are accepted"),
-        required("inituser", Kind::OneOf(&["1", "0"]), "whether unknown users are created at first sight"),
-        required("initroles", Kind::Texts, "their roles; a user type may be among them"),
-        optional("initpwd", Kind::Text, "their password; it is never shown again"),
-    ],
-    example: r#"{"name":"ERP","token_name":"token","secret":"abcd","expire":86400,"fieldmap":{"username":"loginname","name":"name","email":"email"},"algorithm":"HS256","enable":"1","inituser":"1","initroles":["SYS_Reader"]}"#,
-};
+        "expire" expire: Integer<1, MAX_EXPIRE_S> => "seconds after its iat at which a token is over",
+        "fieldmap" claims: ClaimMap => "which claims say who",
+        "algorithm" algorithm: Algorithm => "how tokens are signed",
+        "enable" enabled: Flag => "whether tokens are accepted",
+        "inituser" creates_users: Flag => "whether unknown users are created at first sight",
+        "initroles" initial_roles: InitialRoles => "their roles; a user type may be among them",
+        "initpwd" initial_password: Option<InitialPassword> => "their password; it is never shown again",
+    } example r#"{"name":"ERP","token_name":"token","secret":"abcd","expire":86400,"fieldmap":{"username":"loginname","name":"name","email":"email"},"algorithm":"HS256","enable":"1","inituser":"1","initroles":["SYS_Reader"]}"#
+}
 
-pub(super) const DONE: Shape = Shape {
-    name: "Done",
-    fields: &[
-        required("msg", Kind::Text, "success"),
-        required("success", Kind::Boolean, "true"),
-        optional("warnings", Kind::Texts, "what is accepted, and unwise"),
-    ],
-    example: r#"{"msg":"success","success":true}"#,
-};
+/// `"1"` or `"0"`.
+pub(super) struct Flag(bool);
 
-pub(super) const TOKEN_APP: Shape = Shape {
-    name: "TokenApp",
-    fields: &[
-        required("initroles", Kind::Texts, "roles of users created at first sight"),
-        required("fieldmap", Kind::Object(&FIELD_MAP), "which claims say who"),
-        required("createdDate", Kind::Int64, "epoch milliseconds"),
-        required("inituser", Kind::OneOf(&["1", "0"]), "whether unknown users are created"),
-        required("lastModifiedDate", Kind::Int64, "epoch milliseconds"),
-        required("enable", Kind::OneOf(&["1", "0"]), "whether tokens are accepted"),
-        required("expire", Kind::Int64, "seconds"),
-        required("name", Kind::Text, "the app's name"),
-        required("token_name", Kind::Text, "the URL parameter"),
-        required("creatorId", Kind::Int64, "the id of the user who created it"),
-        required("secret", Kind::Text, "in clear, or ************ with MASK_SECRETS"),
-        required("algorithm", Kind::Text, "how tokens are signed"),
-    ],
-    example: r#"{"initroles":["SYS_Reader"],"fieldmap":{"name":"name","email":"email","username":"loginname"},"createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1","expire":86400,"name":"ERP","token_name":"token","creatorId":1737601114115,"secret":"abcd","algorithm":"HS256"}"#,
-};
+const FLAG: Kind = Kind::OneOf(&["1", "0"]);
 
-pub(super) const LIST: Shape = Shape {
-    name: "TokenAppList",
-    fields: &[required("data", Kind::List(&TOKEN_APP), "ordered by name"), required("success", Kind::Boolean, "true")],
-    example: r#"{"data":[{"initroles":["SYS_Reader"],"fieldmap":{"name":"name","email":"email","username":"loginname"},"createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1","expire":86400,"name":"ERP","token_name":"token","creatorId":1737601114115,"secret":"abcd","algorithm":"HS256"}],"success":true}"#,
-};
+impl Member for Flag {
+    const KIND: Kind = FLAG;
 
-pub(super) const CONTENT: Shape = Shape {
-    name: "TokenAppContent",
-    fields: &[
-        required("success", Kind::Boolean, "true"),
-        required("initroles", Kind::Texts, "roles of users created at first sight"),
-        required("fieldmap", Kind::Object(&FIELD_MAP), "which claims say who"),
-        required("createdDate", Kind::Int64, "epoch milliseconds"),
-        required("inituser", Kind::OneOf(&["1", "0"]), "whether unknown users are created"),
-        required("lastModifiedDate", Kind::Int64, "epoch milliseconds"),
-        required("enable", Kind::OneOf(&["1", "0"]), "whether tokens are accepted"),
-        required("expire", Kind::Int64, "seconds"),
-        required("name", Kind::Text, "the app's name"),
-        required("token_name", Kind::Text, "the URL parameter"),
-        required("creatorId", Kind::Int64, "the id of the user who created it"),
-        required("secret", Kind::Text, "************"),
-        required("algorithm", Kind::Text, "how tokens are signed"),
-    ],
-    example: r#"{"success":true,"initroles":["SYS_Reader"],"fieldmap":{"name":"name","email":"email","username":"loginname"},"createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1","expire":86400,"name":"ERP","token_name":"token","creatorId":1,"secret":"************","algorithm":"HS256"}"#,
-};
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_flag(name).map(Self)
+    }
+}
 
-pub(super) const NAME: Shape =
-    Shape { name: "TokenAppName", fields: &[required("name", Kind::Text, "the app's name")], example: r#"{"name":"ERP"}"# };
+impl Member for AppName {
+    const KIND: Kind = Kind::Text(Text { min: 1, max: 64, pattern: "^[A-Za-z0-9 _.-]+$" });
 
-pub(super) const NAMES: Shape = Shape { name: "TokenAppNames", fields: &[], example: r#"["ERP","CRM"]"# };
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
 
-pub(super) const GENERATE: Shape = Shape {
-    name: "GenerateToken",
-    fields: &[
-        required("name", Kind::Text, "the app's name"),
-        required("privateKey", Kind::Text, "the shared secret to sign with"),
-        required("payload", Kind::Any, "an object; its members become claims, renamed as fieldmap says"),
-    ],
-    example: r#"{"name":"ERP","privateKey":"abcd","payload":{"username":"admin"}}"#,
-};
+/// An empty name is the default one.
+impl Member for TokenName {
+    const KIND: Kind = Kind::text(0, 64);
 
-pub(super) const GENERATED: Shape = Shape {
-    name: "GeneratedToken",
-    fields: &[
-        required("success", Kind::Boolean, "true"),
-        required("token", Kind::Text, "a JSON Web Token"),
-        required("expire", Kind::Int64, "seconds until it is over"),
-    ],
-    example: r#"{"success":true,"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJsb2dpbm5hbWUiOiJhZG1pbiJ9.c2lnbmF0dXJl","expire":86400}"#,
-};
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, |text| if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) })
+    }
+}
 
-pub(super) const FAILURE: Shape = Shape {
-    name: "Failure",
-    fields: &[
-        required("success", Kind::Boolean, "false"),
-        required("code", Kind::Text, "the HTTP status, as a string"),
-        required("msg", Kind::Text, "what is wrong"),
-        required("type", Kind::Text, "1"),
-    ],
-    example: r#"{"success":false,"code":"403","msg":"no permission","type":"1"}"#,
-};
+impl Member for Algorithm {
+    const KIND: Kind = Kind::OneOf(&Self::NAMES);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let wrong = || format!("must be one of {}", Self::NAMES.join(", "));
+        fields.parsed(name, |text| Self::from_name(text).ok_or_else(wrong))
+    }
+}
+
+/// At most 100 roles.
+pub(super) struct InitialRoles(Vec<String>);
+
+const MAX_ROLES: usize = 100;
+
+impl Member for InitialRoles {
+    const KIND: Kind = Kind::List { item: &Kind::text(1, 128), min: 0, max: MAX_ROLES };
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        if fields.required_texts(name)?.len() > MAX_ROLES {
+            return Err(fields.invalid(name, format!("must have at most {MAX_ROLES} items")));
+        }
+        Roles::read_member(fields, name).map(|Roles(roles)| Self(roles))
+    }
+}
+
+/// A password that others chose; an empty one is none.
+pub(super) struct InitialPassword(Option<Secret>);
+
+impl Member for InitialPassword {
+    const KIND: Kind = Kind::text(0, password::MAX_BYTES);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let rule = |text: &str| if text.is_empty() { Ok(()) } else { password::length_rule(text) };
+        fields.parsed(name, rule)?;
+        Ok(Self(fields.secret(name)?.filter(|password| !password.is_empty())))
+    }
+}
+
+answer! {
+    pub(super) struct Done<'a> as "Done" {
+        "msg" message: &'static str => "success",
+        "success" success: bool => "true",
+        "warnings" warnings: Sometimes<&'a [String]> => "what is accepted, and unwise",
+    } example r#"{"msg":"success","success":true}"#
+}
+
+answer! {
+    pub(super) struct FieldMap<'a> as "FieldMap" {
+        "name" name: &'a str => "the claim that holds the name for people",
+        "email" email: &'a str => "the claim that holds the email address",
+        "username" username: &'a str => "the claim that holds the user name",
+    } example r#"{"name":"name","email":"email","username":"loginname"}"#
+}
+
+answer! {
+    pub(super) struct Item<'a> as "TokenApp" {
+        "initroles" initial_roles: &'a [String] => "roles of users created at first sight",
+        "fieldmap" claims: FieldMap<'a> => "which claims say who",
+        "createdDate" created_at: i64 as Kind::TIME => "epoch milliseconds",
+        "inituser" creates_users: &'static str as FLAG => "whether unknown users are created",
+        "lastModifiedDate" modified_at: i64 as Kind::TIME => "epoch milliseconds",
+        "enable" enabled: &'static str as FLAG => "whether tokens are accepted",
+        "expire" expire: i64 => "seconds",
+        "name" name: &'a str => "the app's name",
+        "token_name" token_name: &'a str => "the URL parameter",
+        "creatorId" creator_id: i64 => "the id of the user who created it",
+        "secret" secret: &'a str => "in clear in lists, unless MASK_SECRETS is set; else ************",
+        "algorithm" algorithm: &'static str as <Algorithm as Member>::KIND => "how tokens are signed",
+    } example r#"{"initroles":["SYS_Reader"],"fieldmap":{"name":"name","email":"email","username":"loginname"},"createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1","expire":86400,"name":"ERP","token_name":"token","creatorId":1,"secret":"abcd","algorithm":"HS256"}"#
+}
+
+answer! {
+    pub(super) struct List<'a> as "TokenAppList" {
+        "data" data: Vec<Item<'a>> => "ordered by name",
+        "success" success: bool => "true",
+    }
+}
+
+answer! {
+    pub(super) struct Content<'a> as "TokenAppContent" {
+        includes item: Item<'a>,
+        "success" success: bool => "true",
+    }
+}
+
+request! {
+    pub(super) struct Name as "TokenAppName" {
+        "name" name: String => "the app's name",
+    } example r#"{"name":"ERP"}"#
+}
+
+/// The names of a batch.
+pub(super) const NAMES: Body = Body::Array { kind: Kind::List { item: &Kind::TEXT, min: 0, max: MAX_NAMES }, example: r#"["ERP","CRM"]"# };
+
+const MAX_NAMES: usize = 1000;
+
+request! {
+    pub(super) struct Generate as "GenerateToken" {
+        "privateKey" secret: Option<Secret> => "the shared secret to sign with",
+        "payload" payload: Map<String, Value> => "its members become claims, renamed as fieldmap says; it must have username",
+        "name" name: String => "the app's name",
+    } example r#"{"name":"ERP","privateKey":"abcd","payload":{"username":"admin"}}"#
+}
+
+answer! {
+    pub(super) struct Signed<'a> as "GeneratedToken" {
+        "success" success: bool => "true",
+        "token" token: &'a str => "a JSON Web Token",
+        "expire" expire: i64 => "seconds until it is over",
+    } example r#"{"success":true,"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJsb2dpbm5hbWUiOiJhZG1pbiJ9.c2lnbmF0dXJl","expire":86400}"#
+}
+
+answer! {
+    pub(super) struct Failure<'a> as "Failure" {
+        "success" success: bool => "false",
+        "code" code: String => "the HTTP status, as a string",
+        "msg" message: &'a str => "what is wrong",
+        "type" kind: &'static str => "1",
+    } example r#"{"success":false,"code":"403","msg":"no permission","type":"1"}"#
+}
+
+pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 /// Reads a whole configuration.
 pub(super) fn registration(fields: &Fields) -> Result<Registration> {
-    let name = fields.parsed("name", AppName::parse)?;
-    let token_name = match fields.text("token_name")? {
-        None | Some("") => TokenName::default(),
-        Some(text) => TokenName::parse(text).map_err(|why| fields.invalid("token_name", why))?,
+    let Configuration {
+        name,
+        token_name,
+        secret,
+        expire: Integer(expire_s),
+        claims: ClaimMap { username: Line(username), name: Line(display_name), email: Line(email) },
+        algorithm,
+        enabled: Flag(enabled),
+        creates_users: Flag(creates_users),
+        initial_roles: InitialRoles(initial_roles),
+        initial_password,
+    } = Configuration::read(fields)?;
+    let terms = Terms {
+        token_name: token_name.unwrap_or_default(),
+        algorithm,
+        expire_s,
+        claims: ClaimNames { username, name: display_name, email },
+        enabled,
+        creates_users,
+        initial_roles,
     };
-    let secret = fields.secret("secret")?.filter(|secret| secret.expose() != MASK.as_bytes());
-    let expire_s = fields.required_integer("expire", 1, MAX_EXPIRE_S)?;
-    let map = fields.required_object("fieldmap")?;
-    let claim = |name| map.parsed(name, |text| text::printable(text, 128).map(|()| text.to_owned()));
-    let claims = ClaimNames { username: claim("username")?, name: claim("name")?, email: claim("email")? };
-    let algorithm = fields.parsed("algorithm", algorithm)?;
-    let enabled = fields.required_flag("enable")?;
-    let creates_users = fields.required_flag("inituser")?;
-    let initial_roles = roles(fields)?;
-    let initial_password = match fields.text("initpwd")? {
-        None | Some("") => None,
-        Some(text) => {
-            password::length_rule(text).map_err(|why| fields.invalid("initpwd", why))?;
-            fields.secret("initpwd")?
-        }
-    };
-    let terms = Terms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles };
-    Ok(Registration { name, terms, secret, initial_password })
-}
-
-fn algorithm(name: &str) -> std::result::Result<Algorithm, String> {
-    Algorithm::from_name(name).ok_or_else(|| format!("must be one of {}", Algorithm::NAMES.join(", ")))
-}
-
-fn roles(fields: &Fields) -> Result<Vec<String>> {
-    let roles = fields.required_texts("initroles")?;
-    if roles.len() > 100 {
-        return Err(fields.invalid("initroles", "must have at most 100 items"));
-    }
-    for role in &roles {
-        text::printable(role, 128).map_err(|why| fields.invalid("initroles", format!("has an item that {why}")))?;
-    }
-    Ok(roles)
+    Ok(Registration {
+        name,
+        terms,
+        secret: secret.filter(|secret| secret.expose() != MASK.as_bytes()),
+        initial_password: initial_password.and_then(|InitialPassword(password)| password),
+    })
 }
 
 /// Reads a list of names.
 pub(super) fn names(body: Value) -> Result<Vec<String>> {
     let wrong = || Error::invalid("body", "must be a JSON array of names");
     let Value::Array(items) = body else { return Err(wrong()) };
-    if items.len() > 1000 {
-        return Err(Error::invalid("body", "must have at most 1000 names"));
+    if items.len() > MAX_NAMES {
+        return Err(Error::invalid("body", format!("must have at most {MAX_NAMES} names")));
     }
     items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
-}
-
-#[derive(Serialize)]
-struct Item<'a> {
-    initroles: &'a [String],
-    fieldmap: FieldMap<'a>,
-    #[serde(rename = "createdDate")]
-    created_date: i64,
-    inituser: &'static str,
-    #[serde(rename = "lastModifiedDate")]
-    last_modified_date: i64,
-    enable: &'static str,
-    expire: i64,
-    name: &'a str,
-    token_name: &'a str,
-    #[serde(rename = "creatorId")]
-    creator_id: i64,
-    secret: &'a str,
-    algorithm: &'static str,
-}
-
-#[derive(Serialize)]
-struct FieldMap<'a> {
-    name: &'a str,
-    email: &'a str,
-    username: &'a str,
 }
 
 fn item(app: &TokenApp, masks: bool) -> Item<'_> {
@@ -222,12 +241,12 @@ fn item(app: &TokenApp, masks: bool) -> Item<'_> {
     let Terms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles } = &app.terms;
     let secret = app.secret.as_ref().filter(|_| !masks).and_then(|secret| secret.expose_text());
     Item {
-        initroles: initial_roles,
-        fieldmap: FieldMap { name: &claims.name, email: &claims.email, username: &claims.username },
-        created_date: app.created_at.0,
-        inituser: flag(*creates_users),
-        last_modified_date: app.modified_at.0,
-        enable: flag(*enabled),
+        initial_roles,
+        claims: FieldMap { name: &claims.name, email: &claims.email, username: &claims.username },
+        created_at: app.created_at.0,
+        creates_users: flag(*creates_users),
+        modified_at: app.modified_at.0,
+        enabled: flag(*enabled),
         expire: *expire_s,
         name: app.name.as_str(),
         token_name: token_name.as_str(),
@@ -239,42 +258,26 @@ fn item(app: &TokenApp, masks: bool) -> Item<'_> {
 
 /// The answer to `list`.
 pub(super) fn list(apps: &[TokenApp], masks: bool) -> Response {
-    #[derive(Serialize)]
-    struct List<'a> {
-        data: Vec<Item<'a>>,
-        success: bool,
-    }
     Response::json(200, &List { data: apps.iter().map(|app| item(app, masks)).collect(), success: true })
 }
 
 /// The answer to `content`.
 pub(super) fn content(app: &TokenApp) -> Response {
-    #[derive(Serialize)]
-    struct Content<'a> {
-        success: bool,
-        #[serde(flatten)]
-        item: Item<'a>,
-    }
-    Response::json(200, &Content { success: true, item: item(app, true) })
+    Response::json(200, &Content { item: item(app, true), success: true })
 }
 
 /// The answer to whatever needs no more than a nod.
 pub(super) fn done(warnings: &[String]) -> Response {
-    let mut body = Map::new();
-    body.insert("msg".to_owned(), json!("success"));
-    body.insert("success".to_owned(), json!(true));
-    if !warnings.is_empty() {
-        body.insert("warnings".to_owned(), json!(warnings));
-    }
-    Response::json(200, &body)
+    let warnings = Sometimes(Some(warnings).filter(|warnings| !warnings.is_empty()));
+    Response::json(200, &Done { message: "success", success: true, warnings })
 }
 
 /// The answer to `generate`.
 pub(super) fn generated(token: &Generated) -> Response {
-    Response::json(200, &json!({ "success": true, "token": token.token, "expire": token.expire_s }))
+    Response::json(200, &Signed { success: true, token: &token.token, expire: token.expire_s })
 }
 
 /// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
-    Response::json(status, &json!({ "success": false, "code": status.to_string(), "msg": message, "type": "1" }))
+    Response::json(status, &Failure { success: false, code: status.to_string(), message, kind: "1" })
 }

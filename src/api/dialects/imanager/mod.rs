@@ -3,9 +3,10 @@
 mod handlers;
 mod wire;
 
+use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Route, handler};
-use crate::api::http::shape::Answer;
+use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, required};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error};
 
@@ -15,11 +16,13 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Opaque tokens, as the GIS manager issues them",
     prefixes: &["/imanager"],
     takes_parameters: false,
-    routes: ROUTES,
+    groups: &[&Group { parameters: &[FORMAT], routes: ROUTES }],
     failure,
     failure_shape: &wire::FAILURE,
     failure_type: "application/json",
 };
+
+const FORMAT: Field = required("format", Kind::TEXT, "a format");
 
 const ROUTES: &[Route] = &[
     Route::of(
@@ -36,8 +39,9 @@ const ROUTES: &[Route] = &[
         handler!(handlers::issue_token),
     )
     .summary("Issues a token to a user name and a password; the body is the token itself")
-    .body(&wire::ACCOUNT)
-    .answers(Answer::text(200, "7ac687f1-51c3-46ad-8617-89d737d1ba0d")),
+    .body(&wire::Account::SHAPE)
+    .refuses(&[401, 429])
+    .answers(Answer::texts(200, &[("text/plain", "7ac687f1-51c3-46ad-8617-89d737d1ba0d")])),
     Route::of(
         "POST",
         "issue_token_in_another_format",
@@ -61,20 +65,7 @@ fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
         Error::Unauthenticated(Denied::WrongPassword) => "The user name or password is incorrect".to_owned(),
         Error::Unauthenticated(_) => "Not logged in".to_owned(),
-        Error::Forbidden(_)
-        | Error::Invalid { .. }
-        | Error::NotFound { .. }
-        | Error::MethodNotAllowed { .. }
-        | Error::NotAcceptable { .. }
-        | Error::Conflict { .. }
-        | Error::AlreadyExists { .. }
-        | Error::TooLarge { .. }
-        | Error::TooMany { .. }
-        | Error::OriginFailed(_)
-        | Error::OriginTimedOut { .. }
-        | Error::Unavailable(_)
-        | Error::Misconfigured(_)
-        | Error::Internal(_) => message::sentence(error),
+        _ => message::sentence(error),
     };
     wire::failure(message::status(error), &message)
 }

@@ -5,9 +5,10 @@
 mod handlers;
 mod wire;
 
+use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Route, handler};
-use crate::api::http::shape::{Answer, Kind, optional};
+use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::Error;
 
@@ -17,7 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Orders of GIS servers, as the GIS manager takes them",
     prefixes: &["/imanager/cloud/web/nodes"],
     takes_parameters: false,
-    routes: ROUTES,
+    groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,
     failure_shape: &wire::FAILURE,
     failure_type: "application/json",
@@ -30,36 +31,20 @@ const ROUTES: &[Route] = &[
         .summary("Orders GIS servers; with ORIGIN_NODES the origin takes the order")
         .access(Access::Creator)
         .may_be_of_origin()
-        .body(&wire::ORDER)
-        .answers(Answer::json(200, &wire::ORDERED)),
+        .body(&wire::Order::SHAPE)
+        .answers(Answer::json(200, &wire::Ordered::SHAPE)),
     Route::get("list_nodes", PATHS, handler!(handlers::list))
         .summary("Lists what was ordered, the newest first; with ORIGIN_NODES the origin does")
         .access(Access::Creator)
         .may_be_of_origin()
-        .query(&[
-            optional("pageSize", Kind::Int64, "1 to 2000, or -1 for all; default -1"),
-            optional("pageNo", Kind::Int64, "from 1; default 1"),
-        ])
-        .answers(Answer::json(200, &wire::LIST)),
+        .query(wire::PAGE)
+        .answers(Answer::json(200, &wire::Nodes::SHAPE)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
         Error::Unauthenticated(_) => "Not logged in".to_owned(),
-        Error::Forbidden(_)
-        | Error::Invalid { .. }
-        | Error::NotFound { .. }
-        | Error::MethodNotAllowed { .. }
-        | Error::NotAcceptable { .. }
-        | Error::Conflict { .. }
-        | Error::AlreadyExists { .. }
-        | Error::TooLarge { .. }
-        | Error::TooMany { .. }
-        | Error::OriginFailed(_)
-        | Error::OriginTimedOut { .. }
-        | Error::Unavailable(_)
-        | Error::Misconfigured(_)
-        | Error::Internal(_) => message::sentence(error),
+        _ => message::sentence(error),
     };
     wire::failure(message::status(error), &message)
 }

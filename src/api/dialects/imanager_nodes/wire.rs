@@ -1,86 +1,116 @@
 //! What the JSON of node orders looks like. Source: the published page "token", where it creates a GIS server.
 
-use serde_json::{Value, json};
-
 use crate::api::http::body::Fields;
+use crate::api::http::declare::{Declared, Integer, Member, Request, answer, request};
 use crate::api::http::message::Response;
 use crate::api::http::query::Query;
-use crate::api::http::shape::{Kind, Shape, optional, required};
+use crate::api::http::shape::{Field, Kind, Shape, optional};
 use crate::domain::node_order::{MAX_COUNT, NodeOrder, Terms};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 
 const MAX_PAGE_SIZE: i64 = 2000;
+const PAGE_SIZE: Field = optional("pageSize", Kind::Int64 { min: -1, max: MAX_PAGE_SIZE }, "1 to 2000, or -1 for all; default -1");
+const PAGE_NUMBER: Field = optional("pageNo", Kind::Int64 { min: 1, max: 1_000_000 }, "from 1; default 1");
+/// Which page.
+pub(super) const PAGE: &[Field] = &[PAGE_SIZE, PAGE_NUMBER];
 
-pub(super) const ORDER: Shape = Shape {
-    name: "NodeOrder",
-    fields: &[
-        required("nodeSpec", Kind::Text, "the size, 1 to 64 characters"),
-        required("nodeCount", Kind::Int64, "how many, 1 to 100"),
-        required("nodeName", Kind::Text, "the name, 1 to 64 characters"),
-        optional("password", Kind::Text, "stored encrypted, and never shown"),
-        optional("description", Kind::Text, "for people, at most 1024 characters"),
-        optional("physicalMachineName", Kind::Text, "where to, at most 128 characters"),
-    ],
-    example: r#"{"nodeSpec":"MEDIUM","nodeCount":1,"nodeName":"iserver","password":"","description":"","physicalMachineName":"admin"}"#,
-};
+request! {
+    pub(super) struct Order as "NodeOrder" {
+        "nodeSpec" spec: Name => "the size",
+        "nodeCount" count: Integer<1, MAX_COUNT> => "how many",
+        "nodeName" name: Name => "the name",
+        "description" description: Remark<1024> => "for people",
+        "physicalMachineName" physical_machine_name: Remark<128> => "where to",
+        "password" password: NodePassword => "stored encrypted, and never shown; empty for none",
+    } example r#"{"nodeSpec":"MEDIUM","nodeCount":1,"nodeName":"iserver","password":"","description":"","physicalMachineName":"admin"}"#
+}
 
-pub(super) const ORDERED: Shape = Shape {
-    name: "NodeOrdered",
-    fields: &[
-        required("isSucceed", Kind::Boolean, "true"),
-        required("msg", Kind::Text, "empty"),
-        required("resultId", Kind::Text, "the order's id, digits"),
-    ],
-    example: r#"{"isSucceed":true,"msg":"","resultId":"684"}"#,
-};
+/// A text of 1 to 64 characters that is not blank.
+pub(super) struct Name(String);
 
-pub(super) const FAILURE: Shape = Shape {
-    name: "NodeFailure",
-    fields: &[
-        required("isSucceed", Kind::Boolean, "false"),
-        required("msg", Kind::Text, "what is wrong"),
-        required("resultId", Kind::Text, "null"),
-    ],
-    example: r#"{"isSucceed":false,"msg":"Not logged in","resultId":null}"#,
-};
+impl Member for Name {
+    const KIND: Kind = Kind::text(1, 64);
 
-const NODE: Shape = Shape {
-    name: "Node",
-    fields: &[
-        required("id", Kind::Int64, "the order's id"),
-        required("nodeName", Kind::Text, "the name"),
-        required("nodeSpec", Kind::Text, "the size"),
-        required("nodeCount", Kind::Int64, "how many"),
-        required("description", Kind::Text, "for people"),
-        required("physicalMachineName", Kind::Text, "where to"),
-        required("createTime", Kind::Int64, "epoch milliseconds"),
-        required("nodeSource", Kind::Text, "CREATED"),
-    ],
-    example: r#"{"id":684,"nodeName":"iserver","nodeSpec":"MEDIUM","nodeCount":1,"description":"","physicalMachineName":"admin","createTime":1737599864898,"nodeSource":"CREATED"}"#,
-};
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        text(fields, name, 1, 64).map(Self)
+    }
+}
 
-pub(super) const LIST: Shape = Shape {
-    name: "Nodes",
-    fields: &[required("list", Kind::List(&NODE), "the newest first"), required("total", Kind::Int64, "on all pages")],
-    example: r#"{"list":[{"id":684,"nodeName":"iserver","nodeSpec":"MEDIUM","nodeCount":1,"description":"","physicalMachineName":"admin","createTime":1737599864898,"nodeSource":"CREATED"}],"total":1}"#,
-};
+/// A text of at most `MAX` characters, over several lines or none.
+pub(super) struct Remark<const MAX: usize>(String);
+
+impl<const MAX: usize> Member for Remark<MAX> {
+    const KIND: Kind = Kind::Nullable(&Kind::text(0, MAX));
+    const REQUIRED: bool = false;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        text(fields, name, 0, MAX).map(Self)
+    }
+}
+
+const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// The password of the servers; an empty one is none.
+pub(super) struct NodePassword(Option<Secret>);
+
+impl Member for NodePassword {
+    const KIND: Kind = Kind::Nullable(&Kind::text(0, MAX_PASSWORD_BYTES));
+    const REQUIRED: bool = false;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let password = fields.secret(name)?.filter(|password| !password.is_empty());
+        if password.as_ref().is_some_and(|password| password.len() > MAX_PASSWORD_BYTES) {
+            return Err(fields.invalid(name, format!("must have at most {MAX_PASSWORD_BYTES} bytes")));
+        }
+        Ok(Self(password))
+    }
+}
+
+answer! {
+    pub(super) struct Ordered as "NodeOrdered" {
+        "isSucceed" succeeded: bool => "true",
+        "msg" message: &'static str => "empty",
+        "resultId" result_id: String => "the order's id, digits",
+    } example r#"{"isSucceed":true,"msg":"","resultId":"684"}"#
+}
+
+answer! {
+    pub(super) struct Failure<'a> as "NodeFailure" {
+        "isSucceed" succeeded: bool => "false",
+        "msg" message: &'a str => "what is wrong",
+        "resultId" result_id: () => "null",
+    } example r#"{"isSucceed":false,"msg":"Not logged in","resultId":null}"#
+}
+
+answer! {
+    pub(super) struct Node<'a> as "Node" {
+        "id" id: i64 => "the order's id",
+        "nodeName" name: &'a str => "the name",
+        "nodeSpec" spec: &'a str => "the size",
+        "nodeCount" count: i64 => "how many",
+        "description" description: &'a str => "for people",
+        "physicalMachineName" physical_machine_name: &'a str => "where to",
+        "createTime" created_at: i64 as Kind::TIME => "epoch milliseconds",
+        "nodeSource" source: &'static str => "CREATED",
+    } example r#"{"id":684,"nodeName":"iserver","nodeSpec":"MEDIUM","nodeCount":1,"description":"","physicalMachineName":"admin","createTime":1737599864898,"nodeSource":"CREATED"}"#
+}
+
+answer! {
+    pub(super) struct Nodes<'a> as "Nodes" {
+        "list" list: Vec<Node<'a>> => "the newest first",
+        "total" total: i64 => "on all pages",
+    }
+}
+
+pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 /// Reads an order and the servers' password; an empty one is none.
 pub(super) fn order(fields: &Fields) -> Result<(Terms, Option<Secret>)> {
-    let required = |name| text(fields, name, 1, 64);
-    let terms = Terms {
-        spec: required("nodeSpec")?,
-        count: fields.required_integer("nodeCount", 1, MAX_COUNT)?,
-        name: required("nodeName")?,
-        description: text(fields, "description", 0, 1024)?,
-        physical_machine_name: text(fields, "physicalMachineName", 0, 128)?,
-    };
-    let password = fields.secret("password")?.filter(|password| !password.is_empty());
-    if password.as_ref().is_some_and(|password| password.len() > 1024) {
-        return Err(fields.invalid("password", "must have at most 1024 bytes"));
-    }
-    Ok((terms, password))
+    let Order { spec, count, name, description, physical_machine_name, password } = Order::read(fields)?;
+    let terms =
+        Terms { spec: spec.0, count: count.0, name: name.0, description: description.0, physical_machine_name: physical_machine_name.0 };
+    Ok((terms, password.0))
 }
 
 /// A text of so many characters, without control characters but line breaks and tabs.
@@ -103,7 +133,7 @@ fn text(fields: &Fields, name: &str, min: usize, max: usize) -> Result<String> {
 /// The number and the size of the page; `None` is all.
 pub(super) fn page(query: &Query) -> Result<Option<(i64, i64)>> {
     let wrong = |_| Error::invalid("pageSize", format!("must be a whole number from 1 to {MAX_PAGE_SIZE}, or -1"));
-    let number = query.integer("pageNo", 1, 1_000_000)?.unwrap_or(1);
+    let number = query.declared_integer(&PAGE_NUMBER)?.unwrap_or(1);
     match query.one("pageSize")? {
         None | Some("-1") => Ok(None),
         Some(_) => Ok(query.integer("pageSize", 1, MAX_PAGE_SIZE).map_err(wrong)?.map(|size| (number, size))),
@@ -112,22 +142,31 @@ pub(super) fn page(query: &Query) -> Result<Option<(i64, i64)>> {
 
 /// What an order answers.
 pub(super) fn ordered(id: i64) -> Response {
-    Response::json(200, &json!({ "isSucceed": true, "msg": "", "resultId": id.to_string() }))
+    Response::json(200, &Ordered { succeeded: true, message: "", result_id: id.to_string() })
 }
 
 /// What was ordered.
 pub(super) fn list(orders: &[NodeOrder], total: i64) -> Response {
-    let item = |order: &NodeOrder| -> Value {
+    Response::json(200, &Nodes { list: orders.iter().map(Node::of).collect(), total })
+}
+
+impl<'a> Node<'a> {
+    fn of(order: &'a NodeOrder) -> Self {
         let Terms { spec, count, name, description, physical_machine_name } = &order.terms;
-        json!({
-            "id": order.id, "nodeName": name, "nodeSpec": spec, "nodeCount": count, "description": description,
-            "physicalMachineName": physical_machine_name, "createTime": order.created_at.0, "nodeSource": "CREATED",
-        })
-    };
-    Response::json(200, &json!({ "list": orders.iter().map(item).collect::<Vec<_>>(), "total": total }))
+        Self {
+            id: order.id,
+            name,
+            spec,
+            count: *count,
+            description,
+            physical_machine_name,
+            created_at: order.created_at.0,
+            source: "CREATED",
+        }
+    }
 }
 
 /// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
-    Response::json(status, &json!({ "isSucceed": false, "msg": message, "resultId": null }))
+    Response::json(status, &Failure { succeeded: false, message, result_id: () })
 }

@@ -32,19 +32,38 @@ const OPERATORS: Kind = Kind::OneOf(&[
     "IS_NOT_NULL",
 ]);
 
+/// A filter may name only certain fields.
+const FILTER_FIELD: Rule = Rule::OfDialect("unsupported_filter_field");
+/// Only fields that have an order may be compared.
+const FILTER_RANGE: Rule = Rule::OfDialect("unsupported_range_filter");
+/// Only certain fields may be filtered by what they are not, or by a list.
+const FILTER_NOT: Rule = Rule::OfDialect("unsupported_not_filter");
+/// A list may be ordered by certain fields only.
+const ORDER_BY: Rule = Rule::OfDialect("unsupported_order_by");
+
+/// What a refused filter or order is called in messages, by the key of its rule.
+pub(super) fn unsupported_part(key: &str) -> &'static str {
+    match key {
+        "unsupported_range_filter" => "range filter",
+        "unsupported_not_filter" => "not filter",
+        "unsupported_order_by" => "order by",
+        _ => "filter",
+    }
+}
+
 pub(super) const QUERY: &[Field] = &[
-    optional("serviceId", Kind::Int64, "required here, or as a filter with EQUAL or IN"),
+    optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN"),
     crate::api::http::shape::required("authObjectType", Kind::OneOf(&["USER", "DEPT", "GROUP"]), "to whom"),
-    optional("authObjectId", Kind::Int64, "to which"),
-    optional("createdDate", Kind::Text, "yyyy-MM-dd HH:mm:ss, UTC, or RFC 3339"),
-    optional("pageNo", Kind::Int64, "1 to 100000, default 1"),
-    optional("pageSize", Kind::Int64, "1 to 2000, default 10"),
+    optional("authObjectId", Kind::INT64, "to which"),
+    optional("createdDate", Kind::TEXT, "yyyy-MM-dd HH:mm:ss, UTC, or RFC 3339"),
+    optional("pageNo", Kind::Int64 { min: 1, max: 100_000 }, "default 1"),
+    optional("pageSize", Kind::Int64 { min: 1, max: 2000 }, "default 10"),
     optional("orderBy", Kind::OneOf(&["id", "serviceId", "createdDate"]), "default id"),
     optional("orderSort", Kind::OneOf(&["ASC", "DESC"]), "default DESC"),
     optional("infoScope", Kind::OneOf(&["BASIC", "DETAIL"]), "DETAIL adds the objects' names; default BASIC"),
     optional("filters[0].key", Kind::OneOf(&["id", "serviceId", "authObjectType", "authObjectId", "createdDate"]), "a field"),
     optional("filters[0].op", OPERATORS, "MATCH contains, MATCH_END begins with"),
-    optional("filters[0].value", Kind::Text, "a value; for IN a list: a,b or [a,b] or [\"a\",\"b\"]"),
+    optional("filters[0].value", Kind::TEXT, "a value; for IN a list: a,b or [a,b] or [\"a\",\"b\"]"),
 ];
 
 /// Reads the whole question.
@@ -99,7 +118,7 @@ fn order_by(query: &Query) -> Result<OrderBy> {
         None | Some("" | "id") => Ok(OrderBy::Id),
         Some("serviceId") => Ok(OrderBy::ServiceId),
         Some("createdDate") => Ok(OrderBy::CreatedAt),
-        Some(other) => Err(Error::Invalid { field: other.to_owned(), why: "(id, serviceId, createdDate)".to_owned(), rule: Rule::OrderBy }),
+        Some(other) => Err(Error::Invalid { field: other.to_owned(), why: "(id, serviceId, createdDate)".to_owned(), rule: ORDER_BY }),
     }
 }
 
@@ -159,14 +178,14 @@ impl Filter<'_> {
             "authObjectType" => GrantField::ObjectType,
             "authObjectId" => GrantField::ObjectId,
             "createdDate" => GrantField::CreatedAt,
-            _ => return Err(unsupported(key, Rule::FilterField)),
+            _ => return Err(unsupported(key, FILTER_FIELD)),
         };
         let has_order = matches!(field, GrantField::Id | GrantField::CreatedAt);
         let test = match self.operator().as_str() {
             "GREATER_THAN" | "LESS_THAN" | "GREATER_THAN_EQUAL" | "LESS_THAN_EQUAL" if !has_order => {
-                return Err(unsupported(key, Rule::FilterRange));
+                return Err(unsupported(key, FILTER_RANGE));
             }
-            "IN" | "NOT_IN" | "NOT_EQUAL" if field == GrantField::CreatedAt => return Err(unsupported(key, Rule::FilterNot)),
+            "IN" | "NOT_IN" | "NOT_EQUAL" if field == GrantField::CreatedAt => return Err(unsupported(key, FILTER_NOT)),
             "GREATER_THAN" => Test::Within(Some(bounds(field, key, value)?.1.saturating_add(1)), None),
             "LESS_THAN" => Test::Within(None, Some(bounds(field, key, value)?.0.saturating_sub(1))),
             "GREATER_THAN_EQUAL" => Test::Within(Some(bounds(field, key, value)?.0), None),
@@ -193,8 +212,8 @@ impl Filter<'_> {
 
 fn unsupported(key: &str, rule: Rule) -> Error {
     let why = match rule {
-        Rule::FilterRange => "(id, createdDate)",
-        Rule::FilterNot => "(id, serviceId, authObjectId, authObjectType)",
+        FILTER_RANGE => "(id, createdDate)",
+        FILTER_NOT => "(id, serviceId, authObjectId, authObjectType)",
         _ => "(id, serviceId, authObjectType, authObjectId, createdDate)",
     };
     Error::Invalid { field: key.to_owned(), why: why.to_owned(), rule }

@@ -6,8 +6,10 @@ mod filters;
 mod handlers;
 mod wire;
 
+use crate::api::http::declare::Declared;
+use crate::api::http::members;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Route, handler};
+use crate::api::http::route::{Access, Dialect, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Rule};
@@ -18,12 +20,17 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Who may do what with a service, as the API testing platform asks",
     prefixes: &["/api/v1/services"],
     takes_parameters: false,
-    routes: ROUTES,
+    groups: &[&Group { parameters: PARAMETERS, routes: ROUTES }],
     failure,
     failure_shape: &wire::FAILURE,
     failure_type: "application/json",
 };
 
+const PARAMETERS: &[Field] = &[
+    required("id", Kind::INT64, "the service's id; below `auth` the grant's"),
+    required("userId", Kind::INT64, "the user's id"),
+    required("authPermission", members::PERMISSION, "the permission; any case is taken"),
+];
 const ENABLED: &[Field] = &[required("enabled", Kind::Boolean, "true or false")];
 const ADMIN: &[Field] = &[optional("admin", Kind::Boolean, "whether an administrator's permissions count; default false")];
 
@@ -31,50 +38,51 @@ const ROUTES: &[Route] = &[
     Route::of("POST", "add_grant", &["/api/v1/services/{id}/auth"], handler!(handlers::add))
         .summary("Gives a user, department or group permissions on a service")
         .access(Access::SignedIn)
-        .body(&wire::NEW_GRANT)
-        .answers(Answer::json(200, &wire::CREATED)),
+        .body(&wire::NewGrant::SHAPE)
+        .refuses(&[409])
+        .answers(Answer::json(200, &wire::Created::SHAPE)),
     Route::of("PUT", "replace_grant", &["/api/v1/services/auth/{id}"], handler!(handlers::replace))
         .summary("Replaces the permissions of a grant")
         .access(Access::SignedIn)
-        .body(&wire::PERMISSIONS)
-        .answers(Answer::json(200, &wire::NOTHING)),
+        .body(&wire::GrantedPermissions::SHAPE)
+        .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::of("DELETE", "delete_grant", &["/api/v1/services/auth/{id}"], handler!(handlers::delete))
         .summary("Takes a grant back")
         .access(Access::SignedIn)
-        .answers(Answer::json(200, &wire::NOTHING)),
+        .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::of("PATCH", "switch_service", &["/api/v1/services/{id}/auth/enabled"], handler!(handlers::switch_service))
         .summary("Sets the authorization switch of a service and of all its APIs")
         .access(Access::SignedIn)
         .query(ENABLED)
-        .answers(Answer::json(200, &wire::NOTHING)),
+        .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::of("PATCH", "switch_service_apis", &["/api/v1/services/{id}/apis/auth/enabled"], handler!(handlers::switch_apis))
         .summary("Sets the authorization switches of all APIs of a service")
         .access(Access::SignedIn)
         .query(ENABLED)
-        .answers(Answer::json(200, &wire::NOTHING)),
+        .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::get("get_service_switch", &["/api/v1/services/{id}/auth/status"], handler!(handlers::status))
         .summary("Tells whether the authorization of a service is switched on")
         .access(Access::SignedIn)
-        .answers(Answer::json(200, &wire::FLAG)),
+        .answers(Answer::json(200, &wire::Yes::SHAPE)),
     Route::get("get_user_permissions", &["/api/v1/services/{id}/user/{userId}/auth"], handler!(handlers::permissions_of_user))
         .summary("Lists a user's permissions on a service")
         .access(Access::SignedIn)
         .query(ADMIN)
-        .answers(Answer::json(200, &wire::NAMES)),
+        .answers(Answer::json(200, &wire::Names::SHAPE)),
     Route::get("get_own_permissions", &["/api/v1/services/{id}/user/auth/current"], handler!(handlers::own_permissions))
         .summary("Lists the caller's permissions on a service, and tells its switch")
         .access(Access::SignedIn)
         .query(ADMIN)
-        .answers(Answer::json(200, &wire::OWN)),
+        .answers(Answer::json(200, &wire::Own::SHAPE)),
     Route::get("check_user_permission", &["/api/v1/services/{id}/user/{userId}/auth/{authPermission}/check"], handler!(handlers::check))
         .summary("Tells whether a user has a permission on a service; a no is a success too")
         .access(Access::SignedIn)
-        .answers(Answer::json(200, &wire::FLAG)),
+        .answers(Answer::json(200, &wire::Yes::SHAPE)),
     Route::get("list_grants", &["/api/v1/services/auth"], handler!(handlers::list))
         .summary("Lists the grants on services, filtered, ordered and paged")
         .access(Access::SignedIn)
         .query(filters::QUERY)
-        .answers(Answer::json(200, &wire::LIST)),
+        .answers(Answer::json(200, &wire::GrantList::SHAPE)),
 ];
 
 /// The code, the message and the key of a failure; the status is that of all dialects.
@@ -99,17 +107,8 @@ fn failure(error: &Error, now: Millis) -> Response {
         Error::Invalid { rule: Rule::Value | Rule::Organization | Rule::Shortcut, .. } => {
             ("E0", message::sentence(error), "param_validation_error")
         }
-        Error::Invalid { field, why, rule: Rule::FilterField } => {
-            ("E0", format!("Unsupported filter field:{field} {why}"), "unsupported_filter_field")
-        }
-        Error::Invalid { field, why, rule: Rule::FilterRange } => {
-            ("E0", format!("Unsupported range filter field:{field} {why}"), "unsupported_range_filter")
-        }
-        Error::Invalid { field, why, rule: Rule::FilterNot } => {
-            ("E0", format!("Unsupported not filter field:{field} {why}"), "unsupported_not_filter")
-        }
-        Error::Invalid { field, why, rule: Rule::OrderBy } => {
-            ("E0", format!("Unsupported order by field:{field} {why}"), "unsupported_order_by")
+        Error::Invalid { field, why, rule: Rule::OfDialect(key) } => {
+            ("E0", format!("Unsupported {} field:{field} {why}", filters::unsupported_part(key)), *key)
         }
         Error::NotAcceptable { .. } => ("E0", message::sentence(error), "media_type_not_acceptable"),
         Error::Conflict { .. } => ("E1", message::sentence(error), "conflict"),

@@ -1,13 +1,14 @@
 //! What the JSON of the services dialect looks like. Source: the published page on service authorization.
 
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::api::http::body::Fields;
+use crate::api::http::declare::{Declared, Member, Sometimes, answer, request};
+use crate::api::http::members::{OBJECT_TYPE, PERMISSIONS};
 use crate::api::http::message::Response;
-use crate::api::http::shape::{Kind, Shape, optional, required};
-use crate::domain::permissions::grant::GrantPage;
+use crate::api::http::shape::{Kind, Shape};
+use crate::domain::permissions::grant::{self, GrantPage};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
 use crate::domain::time::Millis;
 use crate::error::Result;
@@ -15,119 +16,122 @@ use crate::error::Result;
 /// What the published page has where a permission is to stand: tried as it is, it asks for none, and so for VIEW.
 const PLACEHOLDER: &str = "string";
 
-const OBJECT_TYPE: Kind = Kind::OneOf(&["USER", "DEPT", "GROUP"]);
+request! {
+    pub(super) struct NewGrant as "NewGrant" {
+        "authObjectType" object_type: ObjectType => "to whom: a user, a department with those below, or a group",
+        "authObjectId" object_id: i64 => "to which",
+        "permissions" permissions: Permissions => "any case is taken; VIEW is always among them",
+    } example r#"{"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"]}"#
+}
 
-pub(super) const NEW_GRANT: Shape = Shape {
-    name: "NewGrant",
-    fields: &[
-        required("authObjectType", OBJECT_TYPE, "to whom: a user, a department with those below, or a group"),
-        required("authObjectId", Kind::Int64, "to which"),
-        required("permissions", Kind::Texts, "ADD, VIEW, MODIFY, DELETE, TEST, GRANT, SHARE, RELEASE, EXPORT; VIEW is always among them"),
-    ],
-    example: r#"{"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"]}"#,
-};
+request! {
+    pub(super) struct GrantedPermissions as "GrantedPermissions" {
+        "permissions" permissions: Permissions => "the whole new set; any case is taken; VIEW is always among them",
+    } example r#"{"permissions":["VIEW","TEST"]}"#
+}
 
-pub(super) const PERMISSIONS: Shape = Shape {
-    name: "GrantedPermissions",
-    fields: &[required("permissions", Kind::Texts, "the whole new set; VIEW is always among them")],
-    example: r#"{"permissions":["VIEW","TEST"]}"#,
-};
+impl Member for Permissions {
+    const KIND: Kind = PERMISSIONS;
 
-const KEY: Shape = Shape {
-    name: "GrantKey",
-    fields: &[required("id", Kind::Int64, "the grant's id"), required("key", Kind::Text, "the authObjectId")],
-    example: r#"{"id":1,"key":"0"}"#,
-};
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let names = fields.required_texts(name)?;
+        let parse = |word: &String| Permission::parse(word).map_err(|why| fields.invalid(name, why));
+        names.iter().filter(|word| *word != PLACEHOLDER).map(parse).collect::<Result<Vec<_>>>().map(Self::of_grant)
+    }
+}
 
-const EXT: Shape = Shape { name: "Ext", fields: &[optional("eKey", Kind::Text, "of a failure")], example: "{}" };
+answer! {
+    pub(super) struct GrantKey as "GrantKey" {
+        "id" id: i64 => "the grant's id",
+        "key" key: String => "the authObjectId",
+    } example r#"{"id":1,"key":"0"}"#
+}
 
+answer! {
+    pub(super) struct OwnPermissions as "OwnPermissions" {
+        "serviceAuth" switch: bool => "the service's switch",
+        "permissions" permissions: Vec<&'static str> as PERMISSIONS => "permissions",
+    } example r#"{"serviceAuth":true,"permissions":["VIEW"]}"#
+}
+
+answer! {
+    pub(super) struct Grant as "Grant" {
+        "id" id: i64 => "the grant's id",
+        "authObjectType" object_type: &'static str as OBJECT_TYPE => "to whom",
+        "authObjectId" object_id: i64 => "to which",
+        "permissions" permissions: Vec<&'static str> as PERMISSIONS => "permissions",
+        "serviceId" service_id: i64 => "on which service",
+        "creator" creator: bool => "whether it is the grant of who created the service",
+        "name" name: Sometimes<Option<String>> => "the object's name, with infoScope=DETAIL; null where it is unknown",
+        "createdDate" created_at: String => "yyyy-MM-dd HH:mm:ss, UTC",
+    } example r#"{"id":1,"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"],"serviceId":1,"creator":false,"createdDate":"2025-01-23 02:37:44"}"#
+}
+
+answer! {
+    pub(super) struct Page as "GrantPage" {
+        "total" total: i64 => "on all pages",
+        "list" list: Vec<Grant> => "this page",
+    }
+}
+
+answer! {
+    pub(super) struct Ext<'a> as "Ext" {
+        "eKey" key: Sometimes<&'a str> => "of a failure",
+    } example "{}"
+}
+
+answer! {
+    pub(super) struct Failure<'a> as "ServicesFailure" {
+        "code" code: &'a str => "E0 protocol, E1 business, E2 ours, or ATS001, ATS380, ATS381",
+        "msg" message: &'a str => "what is wrong",
+        "data" data: () => "null",
+        "datetime" datetime: String => DATETIME,
+        "ext" ext: Ext<'a> => "eKey",
+    } example r#"{"code":"ATS380","msg":"No `Grant` service permission","data":null,"datetime":"2025-01-23 02:37:44","ext":{"eKey":"ATS380"}}"#
+}
+
+pub(super) const FAILURE: Shape = Failure::SHAPE;
+
+const DATETIME: &str = "yyyy-MM-dd HH:mm:ss, UTC";
+
+/// A success: the envelope around its data.
 macro_rules! envelope {
-    ($name:literal, $data:expr, $about:literal, $example:literal) => {
-        Shape {
-            name: $name,
-            fields: &[
-                required("code", Kind::Text, "S"),
-                required("msg", Kind::Text, "Success"),
-                required("data", $data, $about),
-                required("datetime", Kind::Text, "yyyy-MM-dd HH:mm:ss, UTC"),
-                required("ext", Kind::Object(&EXT), "empty"),
-            ],
-            example: concat!(r#"{"code":"S","msg":"Success","data":"#, $example, r#","datetime":"2025-01-23 02:37:44","ext":{}}"#),
+    ($name:ident $shape:literal { $data:ty $(as $kind:expr)? => $about:literal } $function:ident) => {
+        answer! {
+            pub(super) struct $name as $shape {
+                "code" code: &'static str => "S",
+                "msg" message: String => "Success",
+                "data" data: $data $(as $kind)? => $about,
+                "datetime" datetime: String => DATETIME,
+                "ext" ext: Ext<'static> => "empty",
+            }
+        }
+
+        pub(super) fn $function(data: $data, now: Millis) -> Response {
+            let (message, datetime) = ("Success".to_owned(), datetime(now));
+            Response::json(200, &$name { code: "S", message, data, datetime, ext: Ext { key: Sometimes(None) } })
         }
     };
 }
 
-pub(super) const CREATED: Shape = envelope!("GrantCreated", Kind::Object(&KEY), "the new grant", r#"{"id":1,"key":"0"}"#);
-pub(super) const NOTHING: Shape = envelope!("Nothing", Kind::Any, "null", "null");
-pub(super) const FLAG: Shape = envelope!("Flag", Kind::Boolean, "the answer", "true");
-pub(super) const NAMES: Shape = envelope!("PermissionNames", Kind::Texts, "permissions", r#"["VIEW","TEST"]"#);
-
-const STANDING: Shape = Shape {
-    name: "OwnPermissions",
-    fields: &[required("serviceAuth", Kind::Boolean, "the service's switch"), required("permissions", Kind::Texts, "permissions")],
-    example: r#"{"serviceAuth":true,"permissions":["VIEW"]}"#,
-};
-
-pub(super) const OWN: Shape =
-    envelope!("OwnPermissionsAnswer", Kind::Object(&STANDING), "the caller's", r#"{"serviceAuth":true,"permissions":["VIEW"]}"#);
-
-const GRANT: Shape = Shape {
-    name: "Grant",
-    fields: &[
-        required("id", Kind::Int64, "the grant's id"),
-        required("authObjectType", OBJECT_TYPE, "to whom"),
-        required("authObjectId", Kind::Int64, "to which"),
-        required("permissions", Kind::Texts, "permissions"),
-        required("serviceId", Kind::Int64, "on which service"),
-        required("creator", Kind::Boolean, "whether it is the grant of who created the service"),
-        optional("name", Kind::Text, "the object's name, with infoScope=DETAIL; null where it is unknown"),
-        required("createdDate", Kind::Text, "yyyy-MM-dd HH:mm:ss, UTC"),
-    ],
-    example: r#"{"id":1,"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"],"serviceId":1,"creator":false,"createdDate":"2025-01-23 02:37:44"}"#,
-};
-
-const PAGE: Shape = Shape {
-    name: "GrantPage",
-    fields: &[required("total", Kind::Int64, "on all pages"), required("list", Kind::List(&GRANT), "this page")],
-    example: r#"{"total":0,"list":[]}"#,
-};
-
-pub(super) const LIST: Shape = envelope!(
-    "GrantList",
-    Kind::Object(&PAGE),
-    "a page",
-    r#"{"total":1,"list":[{"id":1,"authObjectType":"USER","authObjectId":0,"permissions":["VIEW"],"serviceId":1,"creator":false,"createdDate":"2025-01-23 02:37:44"}]}"#
-);
-
-pub(super) const FAILURE: Shape = Shape {
-    name: "ServicesFailure",
-    fields: &[
-        required("code", Kind::Text, "E0 protocol, E1 business, E2 ours, or ATS001, ATS380, ATS381"),
-        required("msg", Kind::Text, "what is wrong"),
-        required("data", Kind::Text, "null, or a detail"),
-        required("datetime", Kind::Text, "yyyy-MM-dd HH:mm:ss, UTC"),
-        required("ext", Kind::Object(&EXT), "eKey"),
-    ],
-    example: r#"{"code":"ATS380","msg":"No `Grant` service permission","data":null,"datetime":"2025-01-23 02:37:44","ext":{"eKey":"ATS380"}}"#,
-};
-
-/// A success.
-pub(super) fn success(data: &Value, now: Millis) -> Response {
-    envelope(200, "S", "Success", data, now, &json!({}))
-}
+envelope!(Created "GrantCreated" { GrantKey => "the new grant" } created);
+envelope!(Nothing "Nothing" { () => "null" } nothing);
+envelope!(Yes "Flag" { bool => "the answer" } flag);
+envelope!(Names "PermissionNames" { Vec<&'static str> as PERMISSIONS => "permissions" } names);
+envelope!(Own "OwnPermissionsAnswer" { OwnPermissions => "the caller's" } own);
+envelope!(GrantList "GrantList" { Page => "a page" } grant_list);
 
 /// The no of a check, which is a success with a failure's code.
 pub(super) fn no(permission: Permission, now: Millis) -> Response {
-    envelope(200, "ATS380", &format!("No `{}` service permission", permission.title()), &json!(false), now, &json!({}))
+    let message = format!("No `{}` service permission", permission.title());
+    let (datetime, ext) = (datetime(now), Ext { key: Sometimes(None) });
+    Response::json(200, &Yes { code: "ATS380", message, data: false, datetime, ext })
 }
 
 /// A failure.
 pub(super) fn failure(status: u16, code: &str, message: &str, key: &str, now: Millis) -> Response {
-    envelope(status, code, message, &Value::Null, now, &json!({ "eKey": key }))
-}
-
-fn envelope(status: u16, code: &str, message: &str, data: &Value, now: Millis, ext: &Value) -> Response {
-    Response::json(status, &json!({ "code": code, "msg": message, "data": data, "datetime": datetime(now), "ext": ext }))
+    let (datetime, ext) = (datetime(now), Ext { key: Sometimes(Some(key)) });
+    Response::json(status, &Failure { code, message, data: (), datetime, ext })
 }
 
 /// `yyyy-MM-dd HH:mm:ss`, UTC.
@@ -157,47 +161,19 @@ pub(super) fn resource(what: &str) -> &str {
     }
 }
 
-/// A grant to be given.
-pub(super) struct NewGrant {
-    pub(super) object_type: ObjectType,
-    pub(super) object_id: i64,
-    pub(super) permissions: Permissions,
-}
-
-/// Reads a grant to be given.
-pub(super) fn new_grant(fields: &Fields) -> Result<NewGrant> {
-    Ok(NewGrant {
-        object_type: fields.parsed("authObjectType", ObjectType::parse)?,
-        object_id: fields.required_integer("authObjectId", i64::MIN, i64::MAX)?,
-        permissions: permissions(fields)?,
-    })
-}
-
-/// Reads a set of permissions.
-pub(super) fn permissions(fields: &Fields) -> Result<Permissions> {
-    let names = fields.required_texts("permissions")?;
-    let parse = |name: &String| Permission::parse(name).map_err(|why| fields.invalid("permissions", why));
-    names.iter().filter(|name| *name != PLACEHOLDER).map(parse).collect::<Result<Vec<_>>>().map(Permissions::of_grant)
-}
-
-/// A page of grants.
-pub(super) fn page(page: &GrantPage, with_names: bool) -> Value {
-    let items: Vec<_> = page
-        .grants
-        .iter()
-        .map(|(grant, name)| {
-            let mut item = json!({
-                "id": grant.id, "authObjectType": grant.object_type.name(), "authObjectId": grant.object_id,
-                "permissions": grant.permissions.names(), "serviceId": grant.service_id, "creator": grant.creator,
-            });
-            if let Value::Object(members) = &mut item {
-                if with_names {
-                    members.insert("name".to_owned(), json!(name));
-                }
-                members.insert("createdDate".to_owned(), json!(datetime(grant.created_at)));
-            }
-            item
-        })
-        .collect();
-    json!({ "total": page.total, "list": items })
+impl Page {
+    /// A page of grants.
+    pub(super) fn of(page: &GrantPage, with_names: bool) -> Self {
+        let grant = |(grant, name): &(grant::Grant, Option<String>)| Grant {
+            id: grant.id,
+            object_type: grant.object_type.name(),
+            object_id: grant.object_id,
+            permissions: grant.permissions.names(),
+            service_id: grant.service_id,
+            creator: grant.creator,
+            name: Sometimes(with_names.then(|| name.clone())),
+            created_at: datetime(grant.created_at),
+        };
+        Self { total: page.total, list: page.grants.iter().map(grant).collect() }
+    }
 }

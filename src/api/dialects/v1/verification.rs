@@ -1,106 +1,151 @@
-//! The main job: whose credential is this? Parse, act, map.
+//! The main job: whose credential is this?
 
-use super::wire;
-use crate::actions::authenticate::required;
-use crate::actions::caller::{Caller, Credential, Hints};
-use crate::actions::permissions::Question;
-use crate::actions::{health, permissions};
+use super::checks::{self, Asked};
+use crate::actions::authenticate::required as authenticated;
+use crate::actions::caller::{Caller, Credential, Proof};
+use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials;
+use crate::api::http::declare::{Declared, Request, Sometimes, answer, request};
 use crate::api::http::identity;
-use crate::api::http::message::{Inbound, Response};
+use crate::api::http::members::USER_TYPE;
+use crate::api::http::message::Response;
 use crate::api::http::query::Query;
-use crate::api::http::route::Call;
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Body, Field, Kind, optional};
 use crate::context::Cx;
-use crate::domain::permissions::permission::Permission;
+use crate::domain::identity::user::{Profile, User};
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Refusal, Result};
 
-pub(super) async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let credential = credential(call.request, call.query)?;
-    let caller = required(cx, credential.as_ref(), hints(call, None)?).await?;
-    Ok(wire::verified(&caller))
+const VERIFY_QUERY: &[Field] = &[optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"), checks::APP];
+const FORWARD_QUERY: &[Field] = &[
+    checks::APP,
+    optional("service", Kind::INT64, "a service on which the user must have a permission"),
+    optional("permission", checks::PERMISSION.kind, "which"),
+];
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[],
+    routes: &[
+        Route::get("verify", &["/v1/verify"], handler!(verify))
+            .summary("Verifies the credential of the request and tells whose it is")
+            .access(Access::Shown)
+            .query(VERIFY_QUERY)
+            .answers(Answer::json(200, &Verified::SHAPE)),
+        Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
+            .summary("Verifies the token in the body, else the credential of the request")
+            .access(Access::ShownOrSent)
+            .writes(false)
+            .query(VERIFY_QUERY)
+            .takes(Body::OptionalMembers(&Token::SHAPE))
+            .answers(Answer::json(200, &Verified::SHAPE)),
+        Route::get("forward_auth", &["/v1/forward-auth"], handler!(forward_auth))
+            .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
+            .about("X-Forwarded-Uri or X-Original-URI is the URL that the client asked for; its query may carry the token.")
+            .access(Access::Shown)
+            .query(FORWARD_QUERY)
+            .answers(Answer::empty(200)),
+        Route::of("POST", "forward_auth_posted", &["/v1/forward-auth"], handler!(forward_auth))
+            .summary("The same, for proxies that pass the method on")
+            .access(Access::Shown)
+            .writes(false)
+            .query(FORWARD_QUERY)
+            .answers(Answer::empty(200)),
+    ],
+};
+
+request! {
+    struct Token as "Token" {
+        "token" token: Option<String> => "the token to verify, opaque or a JSON Web Token",
+    } example r#"{"token":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}"#
 }
 
-pub(super) async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+answer! {
+    /// Whose a credential is. It is written as it stands: Postern does nothing more often.
+    struct Verified<'a> as "Verified" {
+        "active" active: bool => "true",
+        "kind" kind: &'static str as Kind::OneOf(&["jwt", "opaque", "basic"]) => "what kind of credential it is",
+        "app" app: Sometimes<&'a str> => "the token app, for a jwt",
+        "user" user: Identity<'a> => "whose it is",
+        "expiresAt" expires_at: Option<i64> => "when it is over, epoch seconds; null for a password",
+    } example r#"{"active":true,"kind":"jwt","app":"ERP","user":{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]},"expiresAt":1737687504}"#
+}
+
+answer! {
+    struct Identity<'a> as "Identity" {
+        "id" id: i64 => "the user's id",
+        "username" username: &'a str => "the user name",
+        "name" name: Option<&'a str> => "a name for people",
+        "email" email: Option<&'a str> => "an address",
+        "type" user_type: &'static str as USER_TYPE => "what the user is",
+        "roles" roles: &'a [String] => "roles",
+    } example r#"{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]}"#
+}
+
+impl<'a> Verified<'a> {
+    fn of(caller: &'a Caller) -> Self {
+        let (kind, app, expires_at) = match &caller.proof {
+            Proof::Jwt { app, expires_at_s } => ("jwt", Some(app.as_str()), Some(*expires_at_s)),
+            Proof::Session(session) => ("opaque", None, Some(session.expires_at.seconds())),
+            Proof::Password => ("basic", None, None),
+        };
+        Self { active: true, kind, app: Sometimes(app), user: Identity::of(&caller.user), expires_at }
+    }
+}
+
+impl<'a> Identity<'a> {
+    fn of(user: &'a User) -> Self {
+        let Profile { name, email, user_type, roles, .. } = &user.profile;
+        Self {
+            id: user.id.0,
+            username: user.username.as_str(),
+            name: name.as_deref(),
+            email: email.as_deref(),
+            user_type: user_type.name(),
+            roles,
+        }
+    }
+}
+
+async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let credential = credentials::shown(call.request, call.query)?;
+    let caller = authenticated(cx, credential.as_ref(), checks::hints(call, None)?).await?;
+    Ok(Response::json(200, &Verified::of(&caller)))
+}
+
+async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     // A token in the body is what the caller asks about; the headers then say nothing.
-    let Some(token) = call.fields().await?.text("token")?.map(PlainToken::new) else { return verify(cx, call).await };
-    let caller = required(cx, Some(&Credential::Token(token)), hints(call, None)?).await?;
-    Ok(wire::verified(&caller))
+    let Some(token) = Token::read(&call.fields().await?)?.token else { return verify(cx, call).await };
+    let credential = Credential::Token(PlainToken::new(token));
+    let caller = authenticated(cx, Some(&credential), checks::hints(call, None)?).await?;
+    Ok(Response::json(200, &Verified::of(&caller)))
 }
 
-pub(super) async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let asked = asked(call)?;
+async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let asked = checks::asked(call)?;
     let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri"));
     if forwarded.is_some() {
         refuse_unknown(call)?;
     }
     let forwarded = forwarded.map(|url| Query::of_others(url.split_once('?').map_or("", |(_, query)| query)));
-    let credential = credential(call.request, forwarded.as_ref().unwrap_or(call.query))?;
-    let caller = required(cx, credential.as_ref(), hints(call, asked)?).await?;
+    let credential = credentials::shown(call.request, forwarded.as_ref().unwrap_or(call.query))?;
+    let caller = authenticated(cx, credential.as_ref(), checks::hints(call, asked)?).await?;
     if let Some(Asked { service_id, permission, .. }) = asked {
         let question = Question { service_id, user_id: caller.user.id.0, permission };
         if !permissions::check(cx, &caller, question).await? {
             return Err(Refusal::NoPermission { permission, service_id }.into());
         }
     }
-    Ok(identity(&caller))
-}
-
-pub(super) async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
-    let Asked { service_id, permission, user_id } = asked;
-    let credential = credential(call.request, call.query)?;
-    let caller = required(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
-    let user_id = user_id.unwrap_or(caller.user.id.0);
-    let question = Question { service_id, user_id, permission };
-    let allowed = permissions::check(cx, &caller, question).await?;
-    Ok(wire::checked(question, allowed))
-}
-
-pub(super) async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let caller = call.caller()?;
-    let questions = wire::questions(&call.fields().await?, caller.user.id.0)?;
-    let answers = permissions::check_all(cx, caller, &questions).await?;
-    Ok(wire::checked_batch(&questions, &answers))
+    Ok(identified(&caller))
 }
 
 /// Refuses a proxy's question that is misspelled, which would else be no question at all, or that a client has added to.
 fn refuse_unknown(call: &Call<'_>) -> Result<()> {
-    let unknown = call.query.pairs().iter().find(|(name, _)| !["app", "service", "permission"].contains(&name.as_str()));
+    let unknown = call.query.pairs().iter().find(|(name, _)| !FORWARD_QUERY.iter().any(|field| field.name == name));
     unknown.map_or(Ok(()), |(name, _)| Err(Error::invalid(name, "is unknown here: a proxy may send app, service and permission")))
 }
 
-/// What a query asks about.
-#[derive(Clone, Copy)]
-struct Asked {
-    service_id: i64,
-    permission: Permission,
-    user_id: Option<i64>,
-}
-
-/// The question in the query; `service` and `permission` come together or not at all.
-fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
-    let Some(service_id) = call.query.integer("service", i64::MIN, i64::MAX)? else {
-        return if call.query.one("permission")?.is_some() { Err(Error::missing("service")) } else { Ok(None) };
-    };
-    let permission = Permission::parse(call.query.required("permission")?).map_err(|why| Error::invalid("permission", why))?;
-    Ok(Some(Asked { service_id, permission, user_id: call.query.integer("user", i64::MIN, i64::MAX)? }))
-}
-
-fn hints<'a>(call: &'a Call<'_>, asked: Option<Asked>) -> Result<Hints<'a>> {
-    let user_id = asked.and_then(|asked| asked.user_id);
-    Ok(Hints { app: call.query.one("app")?, service_id: asked.map(|asked| asked.service_id), user_id })
-}
-
-pub(super) async fn health(cx: &Cx, _: &Call<'_>) -> Result<Response> {
-    Ok(wire::health(health::health(cx).await))
-}
-
-fn credential(request: &dyn Inbound, query: &Query) -> Result<Option<Credential>> {
-    Ok(credentials::in_headers(request)?.or_else(|| credentials::in_query(query)))
-}
-
 /// Who it is, in headers that a proxy passes on.
-fn identity(caller: &Caller) -> Response {
+fn identified(caller: &Caller) -> Response {
     identity::headers(caller).into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value))
 }

@@ -1,0 +1,132 @@
+//! Permission checks: one, together with the verification of who asks, or many.
+
+use crate::actions::authenticate::required as authenticated;
+use crate::actions::caller::Hints;
+use crate::actions::permissions::{self, Question};
+use crate::api::http::credentials;
+use crate::api::http::declare::{Declared, Objects, Request, answer, request};
+use crate::api::http::members;
+use crate::api::http::message::Response;
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, optional, required};
+use crate::context::Cx;
+use crate::domain::permissions::permission::Permission;
+use crate::error::{Error, Result};
+
+/// How many questions one request may ask.
+const MAX_QUESTIONS: usize = 100;
+
+/// The token app that a token must be of.
+pub(super) const APP: Field = optional("app", Kind::TEXT, "the only token app that the token may belong to");
+/// The permission that is asked about.
+pub(super) const PERMISSION: Field = required("permission", members::PERMISSION, "the permission; any case is taken");
+
+const CHECK_QUERY: &[Field] = &[
+    required("service", Kind::INT64, "the service's id"),
+    PERMISSION,
+    optional("user", Kind::INT64, "the user's id; default: the caller"),
+    APP,
+];
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[],
+    routes: &[
+        Route::get("check", &["/v1/check"], handler!(check))
+            .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
+            .about("To ask about somebody else takes the permission GRANT on the service, or an administrator.")
+            .access(Access::Shown)
+            .query(CHECK_QUERY)
+            .refuses(&[404])
+            .answers(Answer::json(200, &Checked::SHAPE)),
+        Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
+            .summary("Answers up to 100 such questions, in their order")
+            .access(Access::SignedIn)
+            .writes(false)
+            .body(&Questions::SHAPE)
+            .refuses(&[404])
+            .answers(Answer::json(200, &Answers::SHAPE)),
+    ],
+};
+
+answer! {
+    struct Checked as "Checked" {
+        "allowed" allowed: bool => "the answer",
+        "service" service: i64 => "the service's id",
+        "permission" permission: &'static str as members::PERMISSION => "the permission",
+        "user" user: i64 => "the user's id",
+    } example r#"{"allowed":true,"service":1,"permission":"VIEW","user":2}"#
+}
+
+answer! {
+    struct Answers as "Answers" {
+        "results" results: Vec<Checked> => "in the order of the questions",
+    }
+}
+
+impl Checked {
+    fn of(Question { service_id, user_id, permission }: Question, allowed: bool) -> Self {
+        Self { allowed, service: service_id, permission: permission.name(), user: user_id }
+    }
+}
+
+request! {
+    struct Asking as "Question" {
+        "service" service: i64 => "the service's id",
+        "user" user: Option<i64> => "the user's id; default: the caller",
+        "permission" permission: Permission => "the permission; any case is taken",
+    } example r#"{"service":1,"permission":"VIEW","user":2}"#
+}
+
+request! {
+    struct Questions as "Questions" {
+        "checks" checks: Objects<Asking, MAX_QUESTIONS> => "the questions",
+    } example r#"{"checks":[{"service":1,"permission":"VIEW","user":2},{"service":1,"permission":"GRANT"}]}"#
+}
+
+async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
+    let Asked { service_id, permission, user_id } = asked;
+    let credential = credentials::shown(call.request, call.query)?;
+    let caller = authenticated(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
+    let question = Question { service_id, user_id: user_id.unwrap_or(caller.user.id.0), permission };
+    let allowed = permissions::check(cx, &caller, question).await?;
+    Ok(Response::json(200, &Checked::of(question, allowed)))
+}
+
+async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let caller = call.caller()?;
+    let Questions { checks: Objects(checks) } = Questions::read(&call.fields().await?)?;
+    let question = |Asking { service, user, permission }: &Asking| Question {
+        service_id: *service,
+        user_id: user.unwrap_or(caller.user.id.0),
+        permission: *permission,
+    };
+    let questions: Vec<_> = checks.iter().map(question).collect();
+    let answers = permissions::check_all(cx, caller, &questions).await?;
+    let results = questions.iter().zip(answers).map(|(question, allowed)| Checked::of(*question, allowed)).collect();
+    Ok(Response::json(200, &Answers { results }))
+}
+
+/// What a query asks about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) service_id: i64,
+    pub(super) permission: Permission,
+    user_id: Option<i64>,
+}
+
+/// The question in the query; `service` and `permission` come together or not at all.
+pub(super) fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
+    let Some(service_id) = call.query.integer("service", i64::MIN, i64::MAX)? else {
+        return if call.query.one(PERMISSION.name)?.is_some() { Err(Error::missing("service")) } else { Ok(None) };
+    };
+    let name = call.query.required(PERMISSION.name)?;
+    let permission = Permission::parse(name).map_err(|why| Error::invalid(PERMISSION.name, why))?;
+    Ok(Some(Asked { service_id, permission, user_id: call.query.integer("user", i64::MIN, i64::MAX)? }))
+}
+
+/// What the request says besides its credential.
+pub(super) fn hints<'a>(call: &'a Call<'_>, asked: Option<Asked>) -> Result<Hints<'a>> {
+    let user_id = asked.and_then(|asked| asked.user_id);
+    Ok(Hints { app: call.query.one(APP.name)?, service_id: asked.map(|asked| asked.service_id), user_id })
+}

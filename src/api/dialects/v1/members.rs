@@ -1,0 +1,36 @@
+//! Who is in a department or group.
+
+use super::paging::{self, page};
+use crate::actions::units;
+use crate::api::http::declare::answer;
+use crate::api::http::message::Response;
+use crate::api::http::route::Call;
+use crate::api::http::shape::{Field, Kind, Shape, required};
+use crate::context::Cx;
+use crate::domain::permissions::directory::UnitKind;
+use crate::error::Result;
+
+/// The user in a path.
+pub(super) const USER_ID: Field = required("userId", Kind::INT64, "the user's id");
+
+answer! {
+    struct Member as "Member" {
+        "userId" user_id: i64 => "the user's id",
+    } example r#"{"userId":5}"#
+}
+
+/// A page of members.
+pub(super) const MEMBERS: Shape = page!("MemberPage", Member, "by ascending id");
+
+/// Lists the members of the department or group in the path.
+pub(super) async fn list(cx: &Cx, call: &Call<'_>, kind: UnitKind) -> Result<Response> {
+    let (limit, after_id) = paging::asked(call)?;
+    let found = units::list_members(cx, kind, call.int64("id")?, after_id, limit + 1).await?;
+    Ok(paging::answer(&found, limit, |user_id| Member { user_id: *user_id }, |user_id| *user_id))
+}
+
+/// Puts the user in the path into the department or group, or takes them out.
+pub(super) async fn set(cx: &Cx, call: &Call<'_>, kind: UnitKind, is_member: bool) -> Result<Response> {
+    units::set_member(cx, call.caller()?, kind, call.int64("id")?, call.int64(USER_ID.name)?, is_member).await?;
+    Ok(Response::empty(204))
+}

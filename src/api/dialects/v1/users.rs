@@ -1,0 +1,196 @@
+//! Users.
+
+use super::paging::{self, page};
+use crate::actions::users::{self, Filter};
+use crate::api::http::declare::{Change, Declared, Line, Member, Request, answer, request};
+use crate::api::http::members::{NewPassword, Roles, USER_TYPE};
+use crate::api::http::message::Response;
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
+use crate::context::Cx;
+use crate::domain::identity::user::{self, Profile, UserId, UserType, Username};
+use crate::domain::secret::Secret;
+use crate::error::Result;
+
+/// The id of a user in a path.
+pub(super) const ID: Field = required("id", Kind::INT64, "the user's id");
+
+const LIST_QUERY: &[Field] = &[optional("username", Kind::TEXT, "only the user of this name"), paging::LIMIT, paging::CURSOR];
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[ID],
+    routes: &[
+        Route::get("list_users", &["/v1/users"], handler!(list))
+            .summary("Lists users by ascending id")
+            .access(Access::Administrator)
+            .query(LIST_QUERY)
+            .answers(Answer::json(200, &USERS)),
+        Route::of("POST", "create_user", &["/v1/users"], handler!(create))
+            .summary("Creates a user")
+            .about("Without a password the user can sign in by tokens only.")
+            .access(Access::Administrator)
+            .body(&NewUser::SHAPE)
+            .refuses(&[409])
+            .answers(Answer::json(201, &User::SHAPE)),
+        Route::get("get_user", &["/v1/users/{id}"], handler!(get))
+            .summary("Shows a user, to administrators and to themselves")
+            .access(Access::SignedIn)
+            .answers(Answer::json(200, &User::SHAPE)),
+        Route::of("PATCH", "update_user", &["/v1/users/{id}"], handler!(update))
+            .summary("Changes the named members of a user; a disabled user's tokens are dead at once")
+            .about("Members that are left out stay as they are. The last enabled administrator stays one.")
+            .access(Access::Administrator)
+            .body(&UserChange::SHAPE)
+            .refuses(&[409])
+            .answers(Answer::json(200, &User::SHAPE)),
+        Route::of("DELETE", "delete_user", &["/v1/users/{id}"], handler!(delete))
+            .summary("Deletes a user and ends their tokens")
+            .about("Their memberships and grants go with them. The last enabled administrator cannot be deleted.")
+            .access(Access::Administrator)
+            .refuses(&[409]),
+        Route::of("PUT", "set_password", &["/v1/users/{id}/password"], handler!(set_password))
+            .summary("Sets a user's password and ends their other tokens; users change their own with the current one")
+            .access(Access::SignedIn)
+            .body(&Password::SHAPE),
+    ],
+};
+
+answer! {
+    /// A user.
+    pub(super) struct User<'a> as "User" {
+        "id" id: i64 => "the user's id",
+        "username" username: &'a str => "the user name",
+        "name" name: Option<&'a str> => "a name for people",
+        "email" email: Option<&'a str> => "an address",
+        "phone" phone: Option<&'a str> => "a number",
+        "type" user_type: &'static str as USER_TYPE => "what the user is",
+        "roles" roles: &'a [String] => "roles",
+        "enabled" enabled: bool => "disabled users may do nothing",
+        "hasPassword" has_password: bool => "whether they can sign in with a password",
+        "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
+        "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
+    } example r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"createdAt":1737599864898,"modifiedAt":1737599864898}"#
+}
+
+const USERS: Shape = page!("Users", User<'_>, "by ascending id");
+
+impl<'a> User<'a> {
+    fn of(user: &'a user::User) -> Self {
+        let Profile { name, email, phone, user_type, roles, enabled } = &user.profile;
+        Self {
+            id: user.id.0,
+            username: user.username.as_str(),
+            name: name.as_deref(),
+            email: email.as_deref(),
+            phone: phone.as_deref(),
+            user_type: user_type.name(),
+            roles,
+            enabled: *enabled,
+            has_password: user.has_password,
+            created_at: user.created_at.0,
+            modified_at: user.modified_at.0,
+        }
+    }
+}
+
+request! {
+    /// A user to be created.
+    struct NewUser as "NewUser" {
+        "username" username: Username => "case-sensitive, and not taken",
+        "password" password: Option<NewPassword> => "without one the user signs in with tokens only",
+        "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "a name for people",
+        "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "an address",
+        "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "a number",
+        "type" user_type: Option<UserType> => "default SYS_Reader",
+        "roles" roles: Option<Roles> => "default: the type",
+        "enabled" enabled: Option<bool> => "default true",
+    } example r#"{"username":"alice","name":"Alice","email":"alice@example.com","type":"SYS_Reader","password":"correct horse"}"#
+}
+
+impl NewUser {
+    fn profile(self) -> (Username, Profile, Option<Secret>) {
+        let Self { username, password, name, email, phone, user_type, roles, enabled } = self;
+        let mut profile = Profile::of_type(user_type.unwrap_or(UserType::Reader));
+        UserChange { name, email, phone, user_type, roles, enabled }.apply(&mut profile);
+        (username, profile, password.map(|NewPassword(secret)| secret))
+    }
+}
+
+request! {
+    /// What is to become of a user.
+    struct UserChange as "UserChange" {
+        "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
+        "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
+        "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
+        "type" user_type: Option<UserType> => "what the user is",
+        "roles" roles: Option<Roles> => "replaces all roles",
+        "enabled" enabled: Option<bool> => "disabled users may do nothing",
+    } example r#"{"enabled":false}"#
+}
+
+impl UserChange {
+    fn apply(self, profile: &mut Profile) {
+        let Self { name, email, phone, user_type, roles, enabled } = self;
+        let line = |change: Change<Line<{ Profile::MAX_TEXT }>>| change.map(|Line(text)| text);
+        line(name).apply(&mut profile.name);
+        line(email).apply(&mut profile.email);
+        line(phone).apply(&mut profile.phone);
+        let before = profile.user_type;
+        profile.user_type = user_type.unwrap_or(before);
+        profile.enabled = enabled.unwrap_or(profile.enabled);
+        if let Some(Roles(roles)) = roles {
+            profile.roles = roles;
+            return;
+        }
+        // Whoever trusts the roles must see the change of type too.
+        let renamed = profile.roles.iter_mut().filter(|role| *role == before.name());
+        renamed.for_each(|role| profile.user_type.name().clone_into(role));
+    }
+}
+
+request! {
+    /// A password to be set.
+    struct Password as "Password" {
+        "password" password: Secret as <NewPassword as Member>::KIND => "the new one",
+        "currentPassword" current: Option<Secret> => "required to change one's own",
+    } example r#"{"password":"correct horse","currentPassword":"wrong horse"}"#
+}
+
+async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (limit, after_id) = paging::asked(call)?;
+    let username = call.query.one("username")?.map(str::to_owned);
+    // One more than asked for tells whether there is a next page.
+    let found = users::list(cx, &Filter { username, after_id, limit: limit + 1 }).await?;
+    Ok(paging::answer(&found, limit, User::of, |user| user.id.0))
+}
+
+async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (username, profile, password) = NewUser::read(&call.fields().await?)?.profile();
+    let user = users::create(cx, call.caller()?, &username, &profile, password.as_ref()).await?;
+    Ok(Response::json(201, &User::of(&user)).with("location", format!("/v1/users/{}", user.id.0)))
+}
+
+async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    Ok(Response::json(200, &User::of(&users::show(cx, call.caller()?, id(call)?).await?)))
+}
+
+async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let change = UserChange::read(&call.fields().await?)?;
+    let user = users::update(cx, call.caller()?, id(call)?, |profile| change.apply(profile)).await?;
+    Ok(Response::json(200, &User::of(&user)))
+}
+
+async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    users::delete(cx, call.caller()?, id(call)?).await?;
+    Ok(Response::empty(204))
+}
+
+async fn set_password(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let Password { password, current } = Password::read(&call.fields().await?)?;
+    users::set_password(cx, call.caller()?, id(call)?, &password, current.as_ref()).await?;
+    Ok(Response::empty(204))
+}
+
+fn id(call: &Call<'_>) -> Result<UserId> {
+    call.int64(ID.name).map(UserId)
+}

@@ -1,0 +1,365 @@
+//! Declares a body once: the type that reads or writes it, and its shape in the `OpenAPI` document.
+//!
+//! ```text
+//! answer! {
+//!     pub(super) struct Group as "Group" {
+//!         "id" id: i64 => "the group's id",
+//!         "name" name: Option<String> => "a name for people",
+//!         "type" user_type: &'static str as USER_TYPE => "what the user is",
+//!     } example r#"{"id":3,"name":"Testers"}"#
+//! }
+//! ```
+//!
+//! The parts of a member are its JSON name, its field, its type, what it is in the document where the type does not say it (`as`), and a
+//! description. `includes item: Item,` before them adds the members of another answer. `request!` looks the same, and reads: its members are of types that are [`Member`].
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::api::http::body::Fields;
+use crate::api::http::shape::{Kind, Shape};
+use crate::domain::secret::Secret;
+use crate::domain::text;
+use crate::error::Result;
+
+/// A body whose shape is declared.
+pub trait Declared {
+    /// What it looks like.
+    const SHAPE: Shape;
+}
+
+/// A type of a member of an answer.
+pub trait Written: Serialize {
+    /// What it is in the document.
+    const KIND: Kind;
+    /// Whether the member is always there.
+    const REQUIRED: bool = true;
+
+    /// Whether the member is left out of this answer.
+    fn is_left_out(&self) -> bool {
+        false
+    }
+}
+
+/// A member that is left out where there is nothing to say.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Sometimes<T>(pub Option<T>);
+
+impl<T: Written> Written for Sometimes<T> {
+    const KIND: Kind = T::KIND;
+    const REQUIRED: bool = false;
+
+    fn is_left_out(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl<T: Written> Written for Option<T> {
+    const KIND: Kind = Kind::Nullable(&T::KIND);
+}
+
+impl<T: Written> Written for Vec<T> {
+    const KIND: Kind = Kind::list(&T::KIND);
+}
+
+impl<T: Written> Written for &[T] {
+    const KIND: Kind = Kind::list(&T::KIND);
+}
+
+/// Types, and what they are in the document.
+macro_rules! written {
+    ($($type:ty => $kind:expr),* $(,)?) => {
+        $(impl Written for $type { const KIND: Kind = $kind; })*
+    };
+}
+written! {
+    i64 => Kind::INT64,
+    u16 => Kind::Int64 { min: 0, max: 65_535 },
+    bool => Kind::Boolean,
+    &str => Kind::TEXT,
+    String => Kind::TEXT,
+    &Value => Kind::Any,
+    Map<String, Value> => Kind::AnyObject,
+    () => Kind::Null,
+}
+
+/// Declares an answer.
+macro_rules! answer {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident $(<$life:lifetime>)? as $shape:literal {
+        $(includes $included:ident : $of:ty,)?
+        $($json:literal $field:ident : $type:ty $(as $kind:expr)? => $about:expr),* $(,)?
+    } $(example $example:expr)?) => {
+        $(#[$meta])*
+        #[derive(serde::Serialize)]
+        $vis struct $name $(<$life>)? {
+            $(
+                #[serde(rename = $json, skip_serializing_if = "crate::api::http::declare::Written::is_left_out")]
+                $vis $field: $type,
+            )*
+            $(
+                #[serde(flatten)]
+                $vis $included: $of,
+            )?
+        }
+
+        impl $(<$life>)? $crate::api::http::declare::Declared for $name $(<$life>)? {
+            const SHAPE: $crate::api::http::shape::Shape = $crate::api::http::shape::Shape {
+                name: $shape,
+                fields: &[$(
+                    $crate::api::http::shape::Field {
+                        name: $json,
+                        kind: $crate::api::http::declare::kind!(Written, $type $(, $kind)?),
+                        required: <$type as $crate::api::http::declare::Written>::REQUIRED,
+                        about: $about,
+                    },
+                )*],
+                includes: &[$(&<$of as $crate::api::http::declare::Declared>::SHAPE)?],
+                example: concat!("" $(, $example)?),
+            };
+        }
+
+        impl $(<$life>)? $crate::api::http::declare::Written for $name $(<$life>)? {
+            const KIND: $crate::api::http::shape::Kind = $crate::api::http::shape::Kind::Object(
+                &<Self as $crate::api::http::declare::Declared>::SHAPE,
+            );
+        }
+    };
+}
+pub(crate) use answer;
+
+/// What a member is in the document: what its type says, or what stands in its place.
+macro_rules! kind {
+    ($of:ident, $type:ty) => {
+        <$type as $crate::api::http::declare::$of>::KIND
+    };
+    ($of:ident, $type:ty, $kind:expr) => {
+        $kind
+    };
+}
+pub(crate) use kind;
+
+/// A type of a member of a request. Reading names the member in its error.
+pub trait Member: Sized {
+    /// What it is in the document.
+    const KIND: Kind;
+    /// Whether the member must be there.
+    const REQUIRED: bool = true;
+
+    /// Reads the member of that name.
+    fn read_member(fields: &Fields, name: &str) -> Result<Self>;
+}
+
+/// A body that is read.
+pub trait Request: Declared + Sized {
+    /// Reads it.
+    fn read(fields: &Fields) -> Result<Self>;
+}
+
+/// Declares a request.
+macro_rules! request {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident as $shape:literal {
+        $($json:literal $field:ident : $type:ty $(as $kind:expr)? => $about:expr),* $(,)?
+    } $(example $example:expr)?) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $($vis $field: $type,)*
+        }
+
+        impl $crate::api::http::declare::Declared for $name {
+            const SHAPE: $crate::api::http::shape::Shape = $crate::api::http::shape::Shape {
+                name: $shape,
+                fields: &[$(
+                    $crate::api::http::shape::Field {
+                        name: $json,
+                        kind: $crate::api::http::declare::kind!(Member, $type $(, $kind)?),
+                        required: <$type as $crate::api::http::declare::Member>::REQUIRED,
+                        about: $about,
+                    },
+                )*],
+                includes: &[],
+                example: concat!("" $(, $example)?),
+            };
+        }
+
+        impl $crate::api::http::declare::Request for $name {
+            fn read(fields: &$crate::api::http::body::Fields) -> $crate::error::Result<Self> {
+                Ok(Self { $($field: <$type as $crate::api::http::declare::Member>::read_member(fields, $json)?,)* })
+            }
+        }
+
+        impl $crate::api::http::declare::Member for $name {
+            const KIND: $crate::api::http::shape::Kind = $crate::api::http::shape::Kind::Object(
+                &<Self as $crate::api::http::declare::Declared>::SHAPE,
+            );
+
+            fn read_member(fields: &$crate::api::http::body::Fields, name: &str) -> $crate::error::Result<Self> {
+                $crate::api::http::declare::Request::read(&fields.required_object(name)?)
+            }
+        }
+    };
+}
+pub(crate) use request;
+
+/// A member that may be left out, or null.
+impl<T: Member> Member for Option<T> {
+    const KIND: Kind = Kind::Nullable(&T::KIND);
+    const REQUIRED: bool = false;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        if fields.is_given(name) { T::read_member(fields, name).map(Some) } else { Ok(None) }
+    }
+}
+
+/// What is to become of a member of something that is there: a member that is left out stays as it is, null takes it away.
+#[derive(Debug)]
+pub enum Change<T> {
+    /// It stays as it is.
+    Stays,
+    /// It becomes this.
+    Becomes(T),
+    /// It is taken away.
+    Goes,
+}
+
+impl<T> Change<T> {
+    /// The same change of another type.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Stays => Change::Stays,
+            Self::Becomes(new) => Change::Becomes(make(new)),
+            Self::Goes => Change::Goes,
+        }
+    }
+
+    /// Makes the change.
+    pub fn apply(self, value: &mut Option<T>) {
+        match self {
+            Self::Stays => {}
+            Self::Becomes(new) => *value = Some(new),
+            Self::Goes => *value = None,
+        }
+    }
+}
+
+impl<const MAX: usize> Change<Line<MAX>> {
+    /// The text, for something that is yet to be made.
+    pub fn given(self) -> Option<String> {
+        match self {
+            Self::Becomes(Line(text)) => Some(text),
+            Self::Stays | Self::Goes => None,
+        }
+    }
+}
+
+/// A short text for people, of 1 to `MAX` characters; an empty one is none.
+impl<const MAX: usize> Member for Change<Line<MAX>> {
+    const KIND: Kind = Kind::Nullable(&Kind::text(0, MAX));
+    const REQUIRED: bool = false;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        match fields.text(name)? {
+            Some("") => Ok(Self::Goes),
+            Some(_) => Line::read_member(fields, name).map(Self::Becomes),
+            None if fields.has(name) => Ok(Self::Goes),
+            None => Ok(Self::Stays),
+        }
+    }
+}
+
+impl Member for Change<i64> {
+    const KIND: Kind = Kind::Nullable(&Kind::INT64);
+    const REQUIRED: bool = false;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        match fields.integer(name, i64::MIN, i64::MAX)? {
+            Some(number) => Ok(Self::Becomes(number)),
+            None if fields.has(name) => Ok(Self::Goes),
+            None => Ok(Self::Stays),
+        }
+    }
+}
+
+/// A printable text of 1 to `MAX` characters.
+#[derive(Debug)]
+pub struct Line<const MAX: usize>(pub String);
+
+impl<const MAX: usize> Member for Line<MAX> {
+    const KIND: Kind = Kind::text(1, MAX);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, |line| text::printable(line, MAX).map(|()| Self(line.to_owned())))
+    }
+}
+
+/// A whole number within limits, or its digits in a string.
+#[derive(Debug, Clone, Copy)]
+pub struct Integer<const MIN: i64, const MAX: i64>(pub i64);
+
+impl<const MIN: i64, const MAX: i64> Member for Integer<MIN, MAX> {
+    const KIND: Kind = Kind::Int64 { min: MIN, max: MAX };
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_integer(name, MIN, MAX).map(Self)
+    }
+}
+
+impl Member for i64 {
+    const KIND: Kind = Kind::INT64;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_integer(name, Self::MIN, Self::MAX)
+    }
+}
+
+impl Member for bool {
+    const KIND: Kind = Kind::Boolean;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required(name, fields.boolean(name)?)
+    }
+}
+
+impl Member for String {
+    const KIND: Kind = Kind::TEXT;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_text(name).map(str::to_owned)
+    }
+}
+
+impl Member for Secret {
+    const KIND: Kind = Kind::TEXT;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_text(name).map(Self::new)
+    }
+}
+
+impl Member for Vec<String> {
+    const KIND: Kind = Kind::list(&Kind::TEXT);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_texts(name)
+    }
+}
+
+impl Member for Map<String, Value> {
+    const KIND: Kind = Kind::AnyObject;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_object(name).map(Fields::into_members)
+    }
+}
+
+/// A list of 1 to `MAX` objects.
+#[derive(Debug)]
+pub struct Objects<T, const MAX: usize>(pub Vec<T>);
+
+impl<T: Request, const MAX: usize> Member for Objects<T, MAX> {
+    const KIND: Kind = Kind::List { item: &Kind::Object(&T::SHAPE), min: 1, max: MAX };
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.required_objects(name, MAX)?.iter().map(T::read).collect::<Result<_>>().map(Self)
+    }
+}

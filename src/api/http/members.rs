@@ -1,0 +1,112 @@
+//! How members of requests become values of the domain: each follows the rule that its type states.
+
+use crate::api::http::body::Fields;
+use crate::api::http::declare::Member;
+use crate::api::http::shape::{Kind, Text};
+use crate::domain::applications::application::{AccessKey, AuthorizationType, OrganizationId};
+use crate::domain::identity::password;
+use crate::domain::identity::user::{UserType, Username};
+use crate::domain::permissions::permission::{ObjectType, Permission};
+use crate::domain::secret::Secret;
+use crate::domain::text;
+use crate::error::Result;
+
+/// The names of the user types.
+pub const USER_TYPE: Kind = Kind::OneOf(&["Administrator", "SYS_Creator", "SYS_Reader"]);
+/// The names of the permissions. They are read in any case.
+pub const PERMISSION: Kind = Kind::OneOf(&["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"]);
+/// Permissions, by name.
+pub const PERMISSIONS: Kind = Kind::list(&PERMISSION);
+/// To what a grant may be. The names are read in any case.
+pub const OBJECT_TYPE: Kind = Kind::OneOf(&["USER", "DEPT", "GROUP"]);
+/// What an application may be authorized to.
+pub const AUTHORIZATION_TYPE: Kind =
+    Kind::OneOf(&["USER", "ASSET", "ROLE", "USER_OP", "USER_PERMISSION", "USER_ALL_PERMISSION", "ROLE_OP", "MENU_GROUP_OP"]);
+/// The id of an organization, or the access key of an application.
+pub const PLAIN_ID: Kind = Kind::Text(Text { min: 1, max: 128, pattern: "^[A-Za-z0-9_.:-]+$" });
+/// An id that the caller may choose.
+pub const ID: Kind = Kind::INT64;
+
+impl Member for Username {
+    const KIND: Kind = Kind::text(1, Self::MAX);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+impl Member for UserType {
+    const KIND: Kind = USER_TYPE;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, |word| Self::from_name(word).ok_or_else(|| "must be Administrator, SYS_Creator or SYS_Reader".to_owned()))
+    }
+}
+
+impl Member for Permission {
+    const KIND: Kind = PERMISSION;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+impl Member for ObjectType {
+    const KIND: Kind = OBJECT_TYPE;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+impl Member for AuthorizationType {
+    const KIND: Kind = AUTHORIZATION_TYPE;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+impl Member for OrganizationId {
+    const KIND: Kind = PLAIN_ID;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+impl Member for AccessKey {
+    const KIND: Kind = PLAIN_ID;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+/// Names of roles, each printable and of at most 128 characters.
+#[derive(Debug)]
+pub struct Roles(pub Vec<String>);
+
+impl Member for Roles {
+    const KIND: Kind = Kind::list(&Kind::text(1, 128));
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let roles = fields.required_texts(name)?;
+        for role in &roles {
+            text::printable(role, 128).map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
+        }
+        Ok(Self(roles))
+    }
+}
+
+/// A password that somebody chooses here.
+#[derive(Debug)]
+pub struct NewPassword(pub Secret);
+
+impl Member for NewPassword {
+    const KIND: Kind = Kind::text(password::MIN_CHARACTERS, password::MAX_BYTES);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, |text| password::rule(text).map(|()| Self(Secret::new(text))))
+    }
+}
