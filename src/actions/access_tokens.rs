@@ -13,7 +13,7 @@ use crate::domain::secret::{HashedToken, PlainToken, hex};
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
-use crate::store::sealed::Place;
+use crate::store::sealed::SealedColumn;
 use crate::store::{applications, feed};
 
 /// What an application shows when it asks for a token.
@@ -104,8 +104,7 @@ pub async fn verify(
     }
     if writes {
         let used = signed_call::used_name("call", &call.token.hashed().to_hex(), &call.signature);
-        let refused = |text: &str| applications::is_overtaken(text).then(|| Denied::Replayed.into());
-        Write::of(applications::use_once(&used, call.timestamp.end())).commit(cx, refused).await?;
+        Write::of(applications::use_once(&used, call.timestamp.end())).commit(cx).await?;
     }
     Ok(())
 }
@@ -143,20 +142,18 @@ fn counting<'a>(cx: &Cx, application: &'a Application) -> Option<(&'a PlainToken
 async fn issue(cx: &Cx, proof: &Proof, replaced: Option<HashedToken>) -> Result<()> {
     let access_key = proof.access_key.as_str();
     let token = PlainToken::new(hex(&cx.random::<32>()?));
-    let (hash, sealed) = (token.hashed(), Place::ACCESS_TOKEN.seal(cx, access_key, token.expose().as_bytes())?);
-    let deed = Deed {
-        actor: application_actor(access_key),
-        action: if replaced.is_some() { "access_token.refresh" } else { "access_token.issue" },
-        target: access_key.to_owned(),
-        before: None,
-        after: None,
-    };
-    let overtaken = |text: &str| applications::is_overtaken(text).then(|| Denied::Replayed.into());
+    let (hash, sealed) = (token.hashed(), SealedColumn::ACCESS_TOKEN.seal(cx, access_key, token.expose().as_bytes())?);
+    let deed = Deed::new(
+        application_actor(access_key),
+        if replaced.is_some() { "access_token.refresh" } else { "access_token.issue" },
+        access_key.to_owned(),
+    );
     let written = Write::of(applications::set_token(access_key, &sealed, hash, cx.now + TOKEN_LIFETIME, replaced, cx.now))
-        .and(applications::use_for_new_token(&used(proof), access_key, hash, proof.timestamp.end()))
+        .and(applications::refuse_other_token(access_key, hash))
+        .and(applications::use_for_new_token(&used(proof), hash, proof.timestamp.end()))
         .and(feed::application_changed(access_key, cx.now))
         .deed(deed)
-        .commit(cx, overtaken)
+        .commit(cx)
         .await;
     match written {
         Ok(_) => Ok(()),
@@ -168,12 +165,12 @@ async fn issue(cx: &Cx, proof: &Proof, replaced: Option<HashedToken>) -> Result<
 /// Notes that the proof brings the token that there is.
 async fn remember(cx: &Cx, proof: &Proof) -> Result<()> {
     let remember = applications::use_for_token(&used(proof), &proof.access_key, proof.timestamp.end());
-    Write::of(remember).commit(cx, |_| None).await.map(drop)
+    Write::of(remember).commit(cx).await.map(drop)
 }
 
 /// An application in the audit trail.
 pub(crate) fn application_actor(access_key: &str) -> Actor {
-    Actor { name: format!("[application {access_key}]"), id: None }
+    Actor::bracketed(&format!("application {access_key}"))
 }
 
 fn used(proof: &Proof) -> String {

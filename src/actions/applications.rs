@@ -5,12 +5,12 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use crate::actions::caller::Caller;
 use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application, OrganizationId, Terms};
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
-use crate::store::sealed::Place;
+use crate::store::constraint::Constraint;
+use crate::store::sealed::SealedColumn;
 use crate::store::{applications, feed, organizations};
 
 /// Registers an application, and answers its secret; a shortcut has none. Its access key is chosen where it is `None`. In an open directory
@@ -28,11 +28,7 @@ pub async fn create(
     };
     let secret = if terms.shortcut { None } else { Some(secret(cx)?) };
     let sealed = secret.as_ref().map(|secret| seal(cx, &access_key, secret)).transpose()?;
-    let refused = |text: &str| {
-        let taken = applications::is_double(text);
-        let already = || Error::AlreadyExists { what: "application", id: access_key.as_str().to_owned() };
-        taken.then(already).or_else(|| applications::refused(text))
-    };
+    let already = || Error::AlreadyExists { what: "application", id: access_key.as_str().to_owned() };
     let mut write = Write::default();
     if !cx.config.strict_directory {
         write = write.and(organizations::register(organization_id, cx.now));
@@ -40,8 +36,8 @@ pub async fn create(
     write
         .and(applications::insert(&access_key, organization_id, terms, sealed.as_ref(), cx.now))
         .and(feed::application_changed(access_key.as_str(), cx.now))
-        .deed(deed(by, "application.create", &access_key, None, Some(terms.for_audit(organization_id))))
-        .commit(cx, refused)
+        .deed(by.deed("application.create", access_key.as_str()).after(terms.for_audit(organization_id)))
+        .commit_unless(cx, &[Constraint::AccessKey], already)
         .await?;
     Ok((find(cx, access_key.as_str()).await?, secret))
 }
@@ -62,9 +58,9 @@ pub async fn update(cx: &Cx, by: &Caller, access_key: &str, change: impl FnOnce(
     let mut terms = before.terms.clone();
     change(&mut terms);
     let after = terms.for_audit(&before.organization_id);
-    let deed = deed(by, "application.update", &before.access_key, Some(before.for_audit()), Some(after));
+    let deed = by.deed("application.update", before.access_key.as_str()).before(before.for_audit()).after(after);
     let write = Write::of(applications::update(&before.access_key, &terms, cx.now)).and(feed::application_changed(access_key, cx.now));
-    write.deed(deed).commit(cx, |_| None).await?;
+    write.deed(deed).commit(cx).await?;
     find(cx, access_key).await
 }
 
@@ -76,18 +72,18 @@ pub async fn renew_secret(cx: &Cx, by: &Caller, access_key: &str) -> Result<Secr
     }
     let secret = secret(cx)?;
     let sealed = seal(cx, &application.access_key, &secret)?;
-    let deed = deed(by, "application.renew_secret", &application.access_key, None, None);
+    let deed = by.deed("application.renew_secret", application.access_key.as_str());
     let write = Write::of(applications::set_secret(&application.access_key, &sealed, cx.now));
-    write.and(feed::application_changed(access_key, cx.now)).deed(deed).commit(cx, |_| None).await?;
+    write.and(feed::application_changed(access_key, cx.now)).deed(deed).commit(cx).await?;
     Ok(secret)
 }
 
 /// Deletes an application, and its access token with it.
 pub async fn delete(cx: &Cx, by: &Caller, access_key: &str) -> Result<()> {
     let before = find(cx, access_key).await?;
-    let deed = deed(by, "application.delete", &before.access_key, Some(before.for_audit()), None);
+    let deed = by.deed("application.delete", before.access_key.as_str()).before(before.for_audit());
     let write = Write::of(applications::delete(&before.access_key)).and(feed::application_changed(access_key, cx.now));
-    write.deed(deed).commit(cx, |_| None).await.map(drop)
+    write.deed(deed).commit(cx).await.map(drop)
 }
 
 /// 32 random bytes in base64url: text that every client can put into a file.
@@ -96,15 +92,5 @@ fn secret(cx: &Cx) -> Result<Secret> {
 }
 
 fn seal(cx: &Cx, access_key: &AccessKey, secret: &Secret) -> Result<crate::store::sealed::Sealed> {
-    Place::APPLICATION_SECRET.seal(cx, access_key.as_str(), secret.expose())
-}
-
-fn deed(
-    by: &Caller,
-    action: &'static str,
-    access_key: &AccessKey,
-    before: Option<serde_json::Value>,
-    after: Option<serde_json::Value>,
-) -> Deed {
-    Deed { actor: Actor::from(&*by.user), action, target: access_key.as_str().to_owned(), before, after }
+    SealedColumn::APPLICATION_SECRET.seal(cx, access_key.as_str(), secret.expose())
 }

@@ -32,8 +32,8 @@ pub async fn set(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: 
         Some(application) if application.terms.shortcut => return Err(refused(Rule::Shortcut)),
         Some(_) => {}
         None if by.may_register(cx) => {
-            let organization_id = OrganizationId::parse(organization_id).map_err(|why| Error::invalid("orgId", why))?;
-            let access_key = AccessKey::parse(access_key).map_err(|why| Error::invalid("appId", why))?;
+            let organization_id = OrganizationId::parse(organization_id).map_err(|why| Error::invalid("organization", why))?;
+            let access_key = AccessKey::parse(access_key).map_err(|why| Error::invalid("application", why))?;
             write = write.and(organizations::register(&organization_id, cx.now)).and(applications::register(
                 &access_key,
                 &organization_id,
@@ -42,24 +42,18 @@ pub async fn set(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: 
         }
         None => return Err(foreign()),
     }
-    let names = |authorizations: Authorizations| json!({ "dataAuthorizeType": authorizations.names() });
-    let deed = Deed {
-        actor: by.actor(),
-        action: "application.authorize",
-        target: format!("{organization_id}/{access_key}"),
-        before: before.map(|before| names(before.authorizations)),
-        after: Some(names(authorizations)),
-    };
-    let index = write.len();
-    let results = write
-        .and(applications::set_authorizations(access_key, organization_id, authorizations, cx.now))
+    let names = |authorizations: Authorizations| json!({ "authorizations": authorizations.names() });
+    let deed = Deed::new(by.actor(), "application.authorize", format!("{organization_id}/{access_key}"))
+        .before(before.map(|before| names(before.authorizations)))
+        .after(names(authorizations));
+    let rows = write
+        .answering(applications::set_authorizations(access_key, organization_id, authorizations, cx.now))
         .and(feed::application_changed(access_key, cx.now))
         .deed(deed)
-        .commit(cx, |_| None)
+        .commit(cx)
         .await?;
     // Somebody else moved or deleted it in between.
-    let is_there = results.get(index).is_some_and(|result| !result.rows.is_empty());
-    if is_there { Ok(()) } else { Err(foreign()) }
+    if rows.is_empty() { Err(foreign()) } else { Ok(()) }
 }
 
 /// What an application of the organization is authorized to.
@@ -110,5 +104,5 @@ fn foreign() -> Error {
 
 fn refused(rule: Rule) -> Error {
     let why = if rule == Rule::Shortcut { "must not be a shortcut" } else { "must be an application of the organization" };
-    Error::Invalid { field: "appId".to_owned(), why: why.to_owned(), rule }
+    Error::Invalid { field: "application".to_owned(), why: why.to_owned(), rule }
 }

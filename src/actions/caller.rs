@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
 use crate::domain::secret::{PlainToken, Secret};
@@ -36,6 +37,20 @@ pub struct Caller {
     pub user: Rc<User>,
     /// How they proved it.
     pub proof: Proof,
+}
+
+impl Caller {
+    /// The caller in the audit trail.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::from(&*self.user)
+    }
+
+    /// Something that the caller does, for the audit trail.
+    #[must_use]
+    pub fn deed(&self, action: &'static str, target: impl Into<String>) -> Deed {
+        Deed::new(self.actor(), action, target)
+    }
 }
 
 /// How somebody proved who they are.

@@ -97,7 +97,9 @@ impl<'t> Search<'_, 't, '_> {
         let keys = set.choose(algorithm, key_name(self.token, app));
         self.count(keys.len())?;
         for key in keys {
-            match self.token.verify_by(&*self.cx.signatures, algorithm, &key.key).await {
+            let signatures = &self.cx.signatures;
+            let check = async |signature: &[u8], message: &[u8]| signatures.verify(algorithm, &key.key, signature, message).await;
+            match self.token.verify_by(algorithm, &key.key, check).await {
                 Ok(Some(claims)) => {
                     self.cx.memory.signed_tokens.note(&claims, *key.key.id());
                     return Ok(Some(claims));

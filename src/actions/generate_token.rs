@@ -28,10 +28,7 @@ pub async fn generate_token(cx: &Cx, app: &str, secret: &Secret, payload: &Map<S
     let app = token_apps::find(cx, app).await?.ok_or_else(|| Error::invalid("name", "does not exist"))?;
     let algorithm = app.terms.algorithm;
     if !algorithm.has_shared_secret() {
-        return Err(Error::invalid(
-            "privateKey",
-            format!("is used with HS algorithms only: tokens under {algorithm} are signed by their issuer"),
-        ));
+        return Err(Error::invalid("key", format!("is used with HS algorithms only: tokens under {algorithm} are signed by their issuer")));
     }
     let names = &app.terms.claims;
     let mut claims = Map::new();

@@ -5,11 +5,12 @@ use serde_json::json;
 use crate::actions::caller::Caller;
 use crate::actions::permissions;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
+use crate::domain::audit::Deed;
 use crate::domain::permissions::grant::{Grant, GrantPage, GrantQuery};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
 use crate::error::{Error, Refusal, Result};
 use crate::memory::write::Write;
+use crate::store::constraint::Constraint;
 use crate::store::{feed, grants, services, transfer, units};
 
 /// Gives permissions to an object that has none on the service. Answers the grant's id.
@@ -24,19 +25,14 @@ pub async fn add(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType,
     } else {
         write = write.and(services::register(service_id, cx.now));
     }
-    let index = write.len();
-    let refused = |text: &str| {
-        let id = format!("{}[{object_id}]", object_type.name());
-        grants::is_double(text).then_some(Error::AlreadyExists { what: "grant", id })
-    };
-    let results = write
-        .and(grants::insert(service_id, object_type, object_id, permissions, false, cx.now))
+    let already = || Error::AlreadyExists { what: "grant", id: format!("{}[{object_id}]", object_type.name()) };
+    let rows = write
+        .answering(grants::insert(service_id, object_type, object_id, permissions, false, cx.now))
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
         .deed(deed(by, "grant.create", service_id, object_type, object_id, None, Some(permissions)))
-        .commit(cx, refused)
+        .commit_unless(cx, &[Constraint::Grant], already)
         .await?;
-    let row = results.get(index).and_then(|result| result.rows.first());
-    row.ok_or_else(|| Error::internal("a grant was given without an id"))?.int64("id")
+    rows.first().ok_or_else(|| Error::internal("a grant was given without an id"))?.int64("id")
 }
 
 /// Replaces the permissions of a grant.
@@ -62,14 +58,11 @@ pub async fn set_switches(cx: &Cx, by: &Caller, service_id: i64, enabled: bool, 
     if whole_service {
         write = write.and(services::set_switch(service_id, enabled, cx.now)).and(feed::service_changed(service_id, cx.now));
     }
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: if whole_service { "service.switch" } else { "service.switch_apis" },
-        target: service_id.to_string(),
-        before: before.map(|service| json!({ "authEnabled": service.auth_enabled })),
-        after: Some(json!({ "authEnabled": enabled })),
-    };
-    write.deed(deed).commit(cx, |_| None).await.map(drop)
+    let deed = by
+        .deed(if whole_service { "service.switch" } else { "service.switch_apis" }, service_id.to_string())
+        .before(before.map(|service| json!({ "authEnabled": service.auth_enabled })))
+        .after(json!({ "authEnabled": enabled }));
+    write.deed(deed).commit(cx).await.map(drop)
 }
 
 /// A page of grants, for callers who may see all services that they ask for.
@@ -103,14 +96,14 @@ async fn change(
     after: Option<Permissions>,
 ) -> Result<()> {
     let Grant { id, service_id, object_type, object_id, permissions, .. } = *before;
-    let results = Write::of(statement)
+    let rows = Write::default()
+        .answering(statement)
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
         .deed(deed(by, action, service_id, object_type, object_id, Some(permissions), after))
-        .commit(cx, |_| None)
+        .commit(cx)
         .await?;
-    let is_there = results.first().is_some_and(|result| !result.rows.is_empty());
     // Somebody else took it back in between.
-    if is_there { Ok(()) } else { Err(Error::not_found("grant", id)) }
+    if rows.is_empty() { Err(Error::not_found("grant", id)) } else { Ok(()) }
 }
 
 fn deed(
@@ -123,13 +116,7 @@ fn deed(
     after: Option<Permissions>,
 ) -> Deed {
     let names = |permissions: Permissions| json!({ "permissions": permissions.names() });
-    Deed {
-        actor: Actor::from(&*by.user),
-        action,
-        target: format!("{service_id}/{}/{object_id}", object_type.name()),
-        before: before.map(names),
-        after: after.map(names),
-    }
+    by.deed(action, format!("{service_id}/{}/{object_id}", object_type.name())).before(before.map(names)).after(after.map(names))
 }
 
 /// The noun of an object type.

@@ -5,7 +5,7 @@ use crate::domain::audit::{Actor, Deed};
 use crate::error::Result;
 use crate::memory::copy;
 use crate::memory::write::Write;
-use crate::store::sealed::Place;
+use crate::store::sealed::SealedColumn;
 use crate::store::{applications, feed, sessions, sign_in_failures};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
@@ -34,13 +34,13 @@ async fn prune(cx: &Cx) -> Result<()> {
 /// Puts what is still sealed under `MASTER_KEY_PREVIOUS` under `MASTER_KEY`.
 async fn reseal(cx: &Cx) -> Result<()> {
     let mut results = Vec::new();
-    for place in Place::ALL {
+    for place in SealedColumn::ALL {
         results.push(reseal_place(cx, place).await);
     }
     results.into_iter().collect()
 }
 
-async fn reseal_place(cx: &Cx, place: Place) -> Result<()> {
+async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
     let mut write = Write::default();
     let mut count = 0;
     for (owner, stored) in place.list_under_other_keys(cx, RESEALED_AT_ONCE).await? {
@@ -48,8 +48,8 @@ async fn reseal_place(cx: &Cx, place: Place) -> Result<()> {
         if let Some(statement) = place.reseal(cx, &owner, &stored)? {
             write = write.and(statement);
             write = match place {
-                Place::TOKEN_APP_SECRET => write.and(feed::token_app_changed(&owner, cx.now)),
-                Place::APPLICATION_SECRET | Place::ACCESS_TOKEN => write.and(feed::application_changed(&owner, cx.now)),
+                SealedColumn::TOKEN_APP_SECRET => write.and(feed::token_app_changed(&owner, cx.now)),
+                SealedColumn::APPLICATION_SECRET | SealedColumn::ACCESS_TOKEN => write.and(feed::application_changed(&owner, cx.now)),
                 // Nothing is remembered of these.
                 _ => write,
             };
@@ -60,6 +60,6 @@ async fn reseal_place(cx: &Cx, place: Place) -> Result<()> {
         return Ok(());
     }
     let target = format!("{}: {count}", place.what());
-    let deed = Deed { actor: Actor::system(), action: "master_key.reseal", target, before: None, after: None };
-    write.deed(deed).commit(cx, |_| None).await.map(drop)
+    let deed = Deed::new(Actor::system(), "master_key.reseal", target);
+    write.deed(deed).commit(cx).await.map(drop)
 }

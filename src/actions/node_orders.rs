@@ -4,28 +4,21 @@ use serde_json::json;
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::node_order::{NodeOrder, Terms};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::node_orders;
-use crate::store::sealed::Place;
+use crate::store::sealed::SealedColumn;
 
 /// Writes an order down. Answers its id.
 pub async fn order(cx: &Cx, by: &Caller, terms: &Terms, password: Option<&Secret>) -> Result<i64> {
-    let sealed = password.map(|password| Place::NODE_PASSWORD.seal(cx, &terms.name, password.expose())).transpose()?;
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "node.order",
-        target: terms.name.clone(),
-        before: None,
-        after: Some(json!({ "nodeSpec": terms.spec, "nodeCount": terms.count, "physicalMachineName": terms.physical_machine_name })),
-    };
-    let write = Write::of(node_orders::insert(terms, sealed.as_ref(), by.user.id, cx.now)).deed(deed);
-    let results = write.commit(cx, |_| None).await?;
-    let row = results.first().and_then(|result| result.rows.first());
-    row.ok_or_else(|| Error::internal("an order was written without an id"))?.int64("id")
+    let sealed = password.map(|password| SealedColumn::NODE_PASSWORD.seal(cx, &terms.name, password.expose())).transpose()?;
+    let deed = by
+        .deed("node.order", terms.name.clone())
+        .after(json!({ "nodeSpec": terms.spec, "nodeCount": terms.count, "physicalMachineName": terms.physical_machine_name }));
+    let write = Write::default().answering(node_orders::insert(terms, sealed.as_ref(), by.user.id, cx.now)).deed(deed);
+    write.commit(cx).await?.first().ok_or_else(|| Error::internal("an order was written without an id"))?.int64("id")
 }
 
 /// Orders, the newest first, and how many there are on all pages. `page` is a number from 1 and a size; `None` is all.

@@ -59,8 +59,8 @@ async fn refuse(cx: &Cx, username: &str) -> Result<Error> {
     // Cut to what a user name may have, whatever was sent.
     let actor = Actor::claimed(username);
     let failure = sign_in_failures::insert(&actor.name, cx.address().as_deref(), cx.now);
-    let deed = Deed { target: actor.name.clone(), actor, action: "sign_in.fail", before: None, after: None };
-    Write::of(failure).deed(deed).commit(cx, |_| None).await?;
+    let deed = Deed::new(actor.clone(), "sign_in.fail", actor.name);
+    Write::of(failure).deed(deed).commit(cx).await?;
     Ok(Denied::WrongPassword.into())
 }
 
@@ -75,15 +75,9 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<Use
     let username = &cx.config.first_administrator.username;
     let profile = Profile::of_type(UserType::Administrator);
     let hash = hash(cx, password)?;
-    let deed = Deed {
-        actor: Actor { name: "[first administrator]".to_owned(), id: None },
-        action: "user.create",
-        target: username.as_str().to_owned(),
-        before: None,
-        after: Some(profile.for_audit()),
-    };
+    let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let write = Write::of(users::insert(username, &profile, Some(&hash), cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
-    match write.commit(cx, users::refused).await {
+    match write.commit(cx).await {
         // Another request was first, with the same password.
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(error) => return Err(error),

@@ -4,33 +4,25 @@ use serde_json::json;
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::permissions::directory::{Api, Service};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
+use crate::store::constraint::Constraint;
 use crate::store::{feed, grants, services};
 
 /// Creates a service. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, auth_enabled: bool) -> Result<Service> {
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "service.create",
-        target: id.map_or_else(|| "[new]".to_owned(), |id| id.to_string()),
-        before: None,
-        after: Some(json!({ "name": name, "authEnabled": auth_enabled })),
-    };
-    let refused = |text: &str| {
-        let id = id.map(|id| id.to_string()).unwrap_or_default();
-        (services::is_double(text) || grants::is_double(text)).then_some(Error::AlreadyExists { what: "service", id })
-    };
-    let results = Write::of(services::insert_creator_grant(by.user.id.0, id, cx.now))
-        .and(services::insert(id, name, auth_enabled, by.user.id.0, cx.now))
+    let deed = by
+        .deed("service.create", id.map_or_else(|| "[new]".to_owned(), |id| id.to_string()))
+        .after(json!({ "name": name, "authEnabled": auth_enabled }));
+    let already = || Error::AlreadyExists { what: "service", id: id.map(|id| id.to_string()).unwrap_or_default() };
+    let rows = Write::of(services::insert_creator_grant(by.user.id.0, id, cx.now))
+        .answering(services::insert(id, name, auth_enabled, by.user.id.0, cx.now))
         .and(feed::directory_changed(cx.now))
         .deed(deed)
-        .commit(cx, refused)
+        .commit_unless(cx, &[Constraint::ServiceId, Constraint::Grant], already)
         .await?;
-    let row = results.get(1).and_then(|result| result.rows.first());
-    find(cx, row.ok_or_else(|| Error::internal("a service was created without an id"))?.int64("id")?).await
+    find(cx, rows.first().ok_or_else(|| Error::internal("a service was created without an id"))?.int64("id")?).await
 }
 
 /// One service.
@@ -48,17 +40,11 @@ pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&mut Serv
     let before = find(cx, id).await?;
     let mut after = before.clone();
     change(&mut after);
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "service.update",
-        target: id.to_string(),
-        before: Some(before.for_audit()),
-        after: Some(after.for_audit()),
-    };
+    let deed = by.deed("service.update", id.to_string()).before(before.for_audit()).after(after.for_audit());
     Write::of(services::update(id, after.name.as_deref(), after.auth_enabled, cx.now))
         .and(feed::service_changed(id, cx.now))
         .deed(deed)
-        .commit(cx, |_| None)
+        .commit(cx)
         .await?;
     find(cx, id).await
 }
@@ -66,15 +52,9 @@ pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&mut Serv
 /// Deletes a service with its APIs and all grants on it.
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let before = find(cx, id).await?;
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "service.delete",
-        target: id.to_string(),
-        before: Some(before.for_audit()),
-        after: None,
-    };
+    let deed = by.deed("service.delete", id.to_string()).before(before.for_audit());
     let write = Write::of(services::delete(id)).and(services::delete_apis(id)).and(grants::delete_of_service(id));
-    write.and(feed::service_changed(id, cx.now)).deed(deed).commit(cx, |_| None).await.map(drop)
+    write.and(feed::service_changed(id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }
 
 /// The APIs of a service by ascending id.
@@ -87,26 +67,18 @@ pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i
 pub async fn put_api(cx: &Cx, by: &Caller, service_id: i64, id: i64, name: Option<&str>, auth_enabled: bool) -> Result<Api> {
     find(cx, service_id).await?;
     let before = services::find_api(cx, service_id, id).await?;
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "api.put",
-        target: format!("{service_id}/{id}"),
-        before: before.map(|api| json!({ "name": api.name, "authEnabled": api.auth_enabled })),
-        after: Some(json!({ "name": name, "authEnabled": auth_enabled })),
-    };
-    Write::of(services::put_api(service_id, id, name, auth_enabled, cx.now)).deed(deed).commit(cx, |_| None).await?;
+    let deed = by
+        .deed("api.put", format!("{service_id}/{id}"))
+        .before(before.map(|api| json!({ "name": api.name, "authEnabled": api.auth_enabled })))
+        .after(json!({ "name": name, "authEnabled": auth_enabled }));
+    Write::of(services::put_api(service_id, id, name, auth_enabled, cx.now)).deed(deed).commit(cx).await?;
     services::find_api(cx, service_id, id).await?.ok_or_else(|| Error::not_found("api", id))
 }
 
 /// Deletes an API.
 pub async fn delete_api(cx: &Cx, by: &Caller, service_id: i64, id: i64) -> Result<()> {
     let before = services::find_api(cx, service_id, id).await?.ok_or_else(|| Error::not_found("api", id))?;
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "api.delete",
-        target: format!("{service_id}/{id}"),
-        before: Some(json!({ "name": before.name, "authEnabled": before.auth_enabled })),
-        after: None,
-    };
-    Write::of(services::delete_api(service_id, id)).deed(deed).commit(cx, |_| None).await.map(drop)
+    let deed =
+        by.deed("api.delete", format!("{service_id}/{id}")).before(json!({ "name": before.name, "authEnabled": before.auth_enabled }));
+    Write::of(services::delete_api(service_id, id)).deed(deed).commit(cx).await.map(drop)
 }

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::actions::caller::{Caller, Hints, Proof};
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
@@ -46,15 +45,9 @@ pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> R
 /// Revokes all tokens of a user.
 pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
     let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "token.revoke_all",
-        target: user.username.as_str().to_owned(),
-        before: None,
-        after: None,
-    };
+    let deed = by.deed("token.revoke_all", user.username.as_str().to_owned());
     let write = Write::of(sessions::delete_all(user_id, None)).and(feed::user_changed(user_id, cx.now)).deed(deed);
-    write.commit(cx, |_| None).await.map(drop)
+    write.commit(cx).await.map(drop)
 }
 
 /// Ends the session that the caller came with; without one there is nothing to end.
@@ -69,13 +62,7 @@ pub async fn sign_out(cx: &Cx, caller: &Caller) -> Result<()> {
 }
 
 async fn end(cx: &Cx, by: &Caller, username: &str, user_id: UserId, session_id: i64) -> Result<()> {
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "token.revoke",
-        target: format!("{username}/{session_id}"),
-        before: None,
-        after: None,
-    };
+    let deed = by.deed("token.revoke", format!("{username}/{session_id}"));
     let write = Write::of(sessions::delete(user_id, session_id)).and(feed::session_changed(session_id, cx.now)).deed(deed);
-    write.commit(cx, |_| None).await.map(drop)
+    write.commit(cx).await.map(drop)
 }

@@ -29,8 +29,7 @@ pub async fn sign_in(cx: &Cx, username: &str, password: &Secret) -> Result<Signe
     let cookie = opaque_token::cookie(cx.random()?);
     let expires_at = cx.now + Millis::from_seconds(cx.config.token_ttl_s);
     let insert = sessions::insert(token.hashed(), cookie.hashed_as_cookie(), user.id, cx.address(), cx.now, expires_at);
-    let deed =
-        Deed { actor: Actor::from(&*user), action: "token.issue", target: user.username.as_str().to_owned(), before: None, after: None };
-    Write::of(insert).deed(deed).commit(cx, |_| None).await?;
+    let deed = Deed::new(Actor::from(&*user), "token.issue", user.username.as_str().to_owned());
+    Write::of(insert).deed(deed).commit(cx).await?;
     Ok(SignedIn { token, cookie })
 }

@@ -3,14 +3,13 @@
 use crate::actions::caller::Caller;
 use crate::actions::passwords;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::{AppName, Terms, TokenApp};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
-use crate::store::sealed::Place;
+use crate::store::sealed::SealedColumn;
 use crate::store::{feed, token_apps};
 
 /// A whole configuration, as it is to be.
@@ -34,18 +33,16 @@ pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<St
     if let Some(secret) = secret {
         check(cx, app.terms.algorithm, secret).await?;
     }
-    let sealed = app.secret.as_ref().map(|secret| Place::TOKEN_APP_SECRET.seal(cx, app.name.as_str(), secret.expose())).transpose()?;
+    let sealed =
+        app.secret.as_ref().map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, app.name.as_str(), secret.expose())).transpose()?;
     let password = app.initial_password.as_ref().map(|password| passwords::hash(cx, password)).transpose()?;
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: if before.is_some() { "token_app.update" } else { "token_app.create" },
-        target: app.name.as_str().to_owned(),
-        before: before.as_ref().map(TokenApp::for_audit),
-        after: Some(app.terms.for_audit()),
-    };
+    let deed = by
+        .deed(if before.is_some() { "token_app.update" } else { "token_app.create" }, app.name.as_str().to_owned())
+        .before(before.as_ref().map(TokenApp::for_audit))
+        .after(app.terms.for_audit());
     let upsert = token_apps::upsert(&app.name, &app.terms, sealed.as_ref(), password.as_ref(), by.user.id, cx.now);
     let write = Write::of(upsert).and(feed::token_app_changed(app.name.as_str(), cx.now)).deed(deed);
-    write.commit(cx, token_apps::refused).await?;
+    write.commit(cx).await?;
     let too_short = app.terms.algorithm.min_secret_bytes().filter(|min| secret.is_some_and(|secret| secret.len() < *min));
     Ok(too_short.map(|min| format!("secret is shorter than {min} bytes (RFC 7518, 3.2)")).into_iter().collect())
 }
@@ -85,14 +82,8 @@ pub async fn delete(cx: &Cx, by: &Caller, names: &[String]) -> Result<()> {
     let mut write = Write::default();
     for app in &apps {
         let name = app.name.as_str();
-        let deed = Deed {
-            actor: Actor::from(&*by.user),
-            action: "token_app.delete",
-            target: name.to_owned(),
-            before: Some(app.for_audit()),
-            after: None,
-        };
+        let deed = by.deed("token_app.delete", name.to_owned()).before(app.for_audit());
         write = write.and(token_apps::delete(name)).and(feed::token_app_changed(name, cx.now)).deed(deed);
     }
-    if apps.is_empty() { Ok(()) } else { write.commit(cx, |_| None).await.map(drop) }
+    if apps.is_empty() { Ok(()) } else { write.commit(cx).await.map(drop) }
 }

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::record::Record;
 use crate::domain::permissions::transfer::LineError;
@@ -43,17 +42,10 @@ pub async fn import(cx: &Cx, by: &Caller, records: &[(usize, Record)]) -> Result
         write = write.and(statement);
     }
     if !departments.is_empty() {
-        let [cycle, _] = units::refuse_broken_tree(&departments);
-        write = write.and(cycle);
+        write = write.and(units::refuse_circle(&departments));
     }
-    let deed = Deed {
-        actor: Actor::from(&*by.user),
-        action: "directory.import",
-        target: format!("{} records", records.len()),
-        before: None,
-        after: Some(json!({ "records": records.len() })),
-    };
-    write.and(feed::directory_changed(cx.now)).deed(deed).commit(cx, units::refused).await?;
+    let deed = by.deed("directory.import", format!("{} records", records.len())).after(json!({ "records": records.len() }));
+    write.and(feed::directory_changed(cx.now)).deed(deed).commit(cx).await?;
     Ok(Ok(records.len()))
 }
 

@@ -2,11 +2,12 @@
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
+use crate::domain::audit::Deed;
 use crate::domain::permissions::directory::{Unit, UnitKind};
 use crate::domain::permissions::permission::ObjectType;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
+use crate::store::constraint::Constraint;
 use crate::store::{feed, grants, units};
 
 /// Creates a department or group. Its id is chosen where it is `None`.
@@ -15,19 +16,15 @@ pub async fn create(cx: &Cx, by: &Caller, kind: UnitKind, id: Option<i64>, name:
     let unit = Unit { kind, id: id.unwrap_or(0), name: name.map(str::to_owned), parent_id, created_at: cx.now };
     let target = id.map_or_else(|| "[new]".to_owned(), |id| id.to_string());
     let deed = deed(by, kind, ["department.create", "group.create"], target, None, Some(&unit));
-    let refused = |text: &str| {
-        let double = || Error::AlreadyExists { what: kind.noun(), id: id.unwrap_or(0).to_string() };
-        units::refused(text).or_else(|| units::is_double(text).then(double))
-    };
-    let [cycle, _] = units::refuse_broken_tree(&[id.unwrap_or(0)]);
-    let results = Write::of(units::insert(kind, id, name, parent_id, cx.now))
-        .and(cycle)
+    let already = || Error::AlreadyExists { what: kind.noun(), id: id.unwrap_or(0).to_string() };
+    let rows = Write::default()
+        .answering(units::insert(kind, id, name, parent_id, cx.now))
+        .and(units::refuse_circle(&[id.unwrap_or(0)]))
         .and(feed::directory_changed(cx.now))
         .deed(deed)
-        .commit(cx, refused)
+        .commit_unless(cx, &[Constraint::UnitId], already)
         .await?;
-    let row = results.first().and_then(|result| result.rows.first());
-    find(cx, kind, row.ok_or_else(|| Error::internal("a unit was created without an id"))?.int64("id")?).await
+    find(cx, kind, rows.first().ok_or_else(|| Error::internal("a unit was created without an id"))?.int64("id")?).await
 }
 
 /// One department or group.
@@ -47,12 +44,11 @@ pub async fn update(cx: &Cx, by: &Caller, kind: UnitKind, id: i64, change: impl 
     change(&mut after);
     refuse_unknown_parent(cx, after.parent_id).await?;
     let deed = deed(by, kind, ["department.update", "group.update"], id.to_string(), Some(&before), Some(&after));
-    let [cycle, _] = units::refuse_broken_tree(&[id]);
     Write::of(units::update(kind, id, after.name.as_deref(), after.parent_id))
-        .and(cycle)
+        .and(units::refuse_circle(&[id]))
         .and(feed::directory_changed(cx.now))
         .deed(deed)
-        .commit(cx, units::refused)
+        .commit(cx)
         .await?;
     find(cx, kind, id).await
 }
@@ -63,15 +59,14 @@ pub async fn delete(cx: &Cx, by: &Caller, kind: UnitKind, id: i64) -> Result<()>
     let deed = deed(by, kind, ["department.delete", "group.delete"], id.to_string(), Some(&before), None);
     let mut write = Write::of(units::delete(kind, id));
     if kind == UnitKind::Department {
-        let [_, orphans] = units::refuse_broken_tree(&[id]);
-        write = write.and(orphans);
+        write = write.and(units::refuse_orphans(id));
     }
     write
         .and(units::delete_members(kind, id))
         .and(grants::delete_of_object(kind.object_type(), id))
         .and(feed::directory_changed(cx.now))
         .deed(deed)
-        .commit(cx, units::refused)
+        .commit(cx)
         .await
         .map(drop)
 }
@@ -94,7 +89,7 @@ pub async fn set_member(cx: &Cx, by: &Caller, kind: UnitKind, id: i64, user_id: 
         (units::delete_member(kind, id, user_id), ["department.remove_member", "group.remove_member"])
     };
     let deed = deed(by, kind, names, format!("{id}/{user_id}"), None, None);
-    Write::of(statement).and(feed::membership_changed(user_id, cx.now)).deed(deed).commit(cx, |_| None).await.map(drop)
+    Write::of(statement).and(feed::membership_changed(user_id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }
 
 /// In a strict directory, a department or group must be registered before anybody is in it.
@@ -112,11 +107,7 @@ async fn refuse_unknown_parent(cx: &Cx, parent_id: Option<i64>) -> Result<()> {
 /// `names` are the action's for a department and for a group.
 fn deed(by: &Caller, kind: UnitKind, names: [&'static str; 2], target: String, before: Option<&Unit>, after: Option<&Unit>) -> Deed {
     let [department, group] = names;
-    Deed {
-        actor: Actor::from(&*by.user),
-        action: if kind == UnitKind::Department { department } else { group },
-        target,
-        before: before.map(Unit::for_audit),
-        after: after.map(Unit::for_audit),
-    }
+    by.deed(if kind == UnitKind::Department { department } else { group }, target)
+        .before(before.map(Unit::for_audit))
+        .after(after.map(Unit::for_audit))
 }

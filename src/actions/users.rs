@@ -3,7 +3,6 @@
 use crate::actions::caller::{Caller, Proof};
 use crate::actions::passwords;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password;
 use crate::domain::identity::user::{Profile, User, UserId, Username};
 use crate::domain::permissions::permission::ObjectType;
@@ -16,9 +15,9 @@ use crate::store::{feed, grants, sessions, units, users};
 /// Creates a user.
 pub async fn create(cx: &Cx, by: &Caller, username: &Username, profile: &Profile, password: Option<&Secret>) -> Result<User> {
     let hash = password.map(|password| passwords::hash(cx, password)).transpose()?;
-    let deed = deed(by, "user.create", username, None, Some(profile.for_audit()));
+    let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
     let write = Write::of(users::insert(username, profile, hash.as_ref(), cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
-    write.commit(cx, users::refused).await?;
+    write.commit(cx).await?;
     let filter = Filter { username: Some(username.as_str().to_owned()), after_id: None, limit: 1 };
     let created = users::list(cx, &filter).await?.pop();
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
@@ -47,26 +46,26 @@ pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut P
     let before = find(cx, id).await?;
     let mut profile = before.profile.clone();
     change(&mut profile);
-    let deed = deed(by, "user.update", &before.username, Some(before.profile.for_audit()), Some(profile.for_audit()));
+    let deed = by.deed("user.update", before.username.as_str()).before(before.profile.for_audit()).after(profile.for_audit());
     let mut write = Write::of(users::update(id, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
     if !profile.enabled {
         write = write.and(sessions::delete_all(id, None));
     }
-    write.commit(cx, users::refused).await?;
+    write.commit(cx).await?;
     find(cx, id).await
 }
 
 /// Deletes a user with their tokens, memberships and grants.
 pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     let before = find(cx, id).await?;
-    let deed = deed(by, "user.delete", &before.username, Some(before.for_audit()), None);
+    let deed = by.deed("user.delete", before.username.as_str()).before(before.for_audit());
     let write = Write::of(users::delete(id))
         .and(sessions::delete_all(id, None))
         .and(units::delete_memberships(id.0))
         .and(grants::delete_of_object(ObjectType::User, id.0))
         .and(feed::user_changed(id, cx.now))
         .deed(deed);
-    write.commit(cx, users::refused).await.map(drop)
+    write.commit(cx).await.map(drop)
 }
 
 /// Sets a user's password, and ends their tokens but the one that the caller came with. Users who change their own must know the current one.
@@ -95,10 +94,6 @@ pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, curren
     let write = Write::of(users::set_password(id, &hash, cx.now))
         .and(sessions::delete_all(id, kept))
         .and(feed::user_changed(id, cx.now))
-        .deed(deed(by, "user.set_password", &user.username, None, None));
-    write.commit(cx, |_| None).await.map(drop)
-}
-
-fn deed(by: &Caller, action: &'static str, target: &Username, before: Option<serde_json::Value>, after: Option<serde_json::Value>) -> Deed {
-    Deed { actor: Actor::from(&*by.user), action, target: target.as_str().to_owned(), before, after }
+        .deed(by.deed("user.set_password", user.username.as_str()));
+    write.commit(cx).await.map(drop)
 }

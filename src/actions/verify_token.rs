@@ -115,17 +115,12 @@ async fn create(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: 
         roles: app.terms.initial_roles.clone(),
         enabled: true,
     };
-    let deed = Deed {
-        actor: Actor { name: format!("[token app {}]", app.name.as_str()), id: None },
-        action: "user.create",
-        target: username.as_str().to_owned(),
-        before: None,
-        after: Some(profile.for_audit()),
-    };
+    let deed = Deed::new(Actor::bracketed(&format!("token app {}", app.name.as_str())), "user.create", username.as_str().to_owned())
+        .after(profile.for_audit());
     let written = Write::of(users::insert(username, &profile, app.initial_password.as_ref(), cx.now))
         .and(feed::user_created(username, cx.now))
         .deed(deed)
-        .commit(cx, users::refused)
+        .commit(cx)
         .await;
     match written {
         // Another request was first; theirs is as good.

@@ -52,11 +52,37 @@ pub struct Event {
     pub request_id: String,
 }
 
+impl Deed {
+    /// Something that the actor did to the target. Whoever calls leaves secrets out of what it was before and after.
+    #[must_use]
+    pub fn new(actor: Actor, action: &'static str, target: impl Into<String>) -> Self {
+        Self { actor, action, target: target.into(), before: None, after: None }
+    }
+
+    /// How the target was.
+    #[must_use]
+    pub fn before(self, before: impl Into<Option<Value>>) -> Self {
+        Self { before: before.into(), ..self }
+    }
+
+    /// How the target is now.
+    #[must_use]
+    pub fn after(self, after: impl Into<Option<Value>>) -> Self {
+        Self { after: after.into(), ..self }
+    }
+}
+
 impl Actor {
+    /// Somebody who is no user: a word in brackets, which no user name is.
+    #[must_use]
+    pub fn bracketed(name: &str) -> Self {
+        Self { name: format!("[{name}]"), id: None }
+    }
+
     /// Nobody: the scheduled event.
     #[must_use]
     pub fn system() -> Self {
-        Self { name: "[scheduled]".to_owned(), id: None }
+        Self::bracketed("scheduled")
     }
 
     /// Somebody who could not prove to be anybody.

@@ -4,13 +4,17 @@ use crate::context::Cx;
 use crate::domain::audit::Deed;
 use crate::error::{Error, Result};
 use crate::memory::reading::Plan;
-use crate::ports::{Rows, SqlError, Statement};
+use crate::ports::{Row, SqlError, Statement};
 use crate::store::audit;
+use crate::store::constraint::Constraint;
+use crate::store::sql;
 
 /// What belongs together: written in one batch, or not at all.
 #[derive(Debug, Default)]
 pub struct Write {
     statements: Vec<Statement>,
+    /// The statement whose rows are the answer.
+    answering: Option<usize>,
     deeds: Vec<Deed>,
 }
 
@@ -18,7 +22,7 @@ impl Write {
     /// Begins with one statement.
     #[must_use]
     pub fn of(statement: Statement) -> Self {
-        Self { statements: vec![statement], deeds: Vec::new() }
+        Self::default().and(statement)
     }
 
     /// Adds a statement.
@@ -28,16 +32,11 @@ impl Write {
         self
     }
 
-    /// How many statements there are.
+    /// Adds the statement whose rows [`Self::commit`] answers.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.statements.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.statements.is_empty()
+    pub fn answering(mut self, statement: Statement) -> Self {
+        self.answering = Some(self.statements.len());
+        self.and(statement)
     }
 
     /// Adds what the audit trail is to say.
@@ -48,25 +47,32 @@ impl Write {
     }
 
     /// Writes all of it, and reads the change feed in the same batch, so that it is in force at once in this isolate.
-    /// Answers what the statements returned, in their order. `refused` says what a broken constraint means.
-    pub async fn commit(self, cx: &Cx, refused: impl Fn(&str) -> Option<Error>) -> Result<Vec<Rows>> {
-        let own = self.statements.len();
+    pub async fn commit(self, cx: &Cx) -> Result<Vec<Row>> {
+        self.commit_unless(cx, &[], || Error::internal("no constraint is named")).await
+    }
+
+    /// The same. Where one of these constraints refuses it, the error is that one.
+    pub async fn commit_unless(self, cx: &Cx, refused_by: &[Constraint], error: impl FnOnce() -> Error) -> Result<Vec<Row>> {
         let mut statements = self.statements;
         statements.extend(self.deeds.iter().map(|deed| audit::insert(cx, deed)));
         let plan = Plan::new(cx, &[], None);
         let written = statements.len();
         statements.extend(plan.statements());
-        let mut results = match cx.sql.batch(statements).await {
+        let results = match cx.sql.batch(statements).await {
             Ok(results) => results,
-            Err(SqlError::Refused(text)) => return Err(refused(&text).unwrap_or(SqlError::Refused(text).into())),
+            Err(SqlError::Refused(text)) => {
+                return Err(match Constraint::of(&text) {
+                    Some(constraint) if refused_by.contains(&constraint) => error(),
+                    Some(constraint) => constraint.error(),
+                    None => SqlError::Refused(text).into(),
+                });
+            }
             Err(error) => {
                 cx.memory.note_failure(cx.now, true);
                 return Err(error.into());
             }
         };
-        let read = results.split_off(written.min(results.len()));
-        plan.take_in(cx, &read)?;
-        results.truncate(own);
-        Ok(results)
+        plan.take_in(cx, results.get(written..).unwrap_or_default())?;
+        self.answering.map_or(Ok(Vec::new()), |index| sql::rows(&results, index).map(<[Row]>::to_vec))
     }
 }

@@ -6,7 +6,8 @@ use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
-use crate::store::sealed::{Place, Sealed};
+use crate::store::constraint::Constraint;
+use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::sql;
 
 const COLUMNS: &str = "access_key, organization_id, name, shortcut, authorizes, enabled, authorizations, secret, token, token_hash,
@@ -85,7 +86,7 @@ pub fn delete(access_key: &AccessKey) -> Statement {
 }
 
 /// Gives an application an access token in place of the one whose hash is `replaced`; `None` stands for one that has ended, or for none. Where
-/// another request was first, nothing changes, and [`use_for_new_token`] refuses the batch.
+/// another request was first, nothing changes, and [`refuse_other_token`] refuses the batch.
 #[must_use]
 pub fn set_token(
     access_key: &str,
@@ -116,14 +117,21 @@ pub fn use_once(used: &str, expires_at: Millis) -> Statement {
     Statement::new("INSERT INTO used_signatures (hash, expires_at) VALUES (?1, ?2)", [used.into(), expires_at.into()])
 }
 
-/// Remembers that a signature brought that access token. Where the application has another one, or the signature was used, the batch is refused.
+/// Refuses the whole batch where the application has another access token than this one.
 #[must_use]
-pub fn use_for_new_token(used: &str, access_key: &str, hash: HashedToken, expires_at: Millis) -> Statement {
-    // NULL is what the table refuses.
+pub fn refuse_other_token(access_key: &str, hash: HashedToken) -> Statement {
     Statement::new(
-        "INSERT INTO used_signatures (hash, token_hash, expires_at)
-         VALUES (CASE WHEN ?3 = (SELECT token_hash FROM applications WHERE access_key = ?2) THEN ?1 END, ?3, ?4)",
-        [used.into(), access_key.into(), hash.to_hex().into(), expires_at.into()],
+        Constraint::TokenReplaced.refuse_where("?2 IS NOT (SELECT token_hash FROM applications WHERE access_key = ?1)"),
+        [access_key.into(), hash.to_hex().into()],
+    )
+}
+
+/// Remembers that a signature brought that access token; used before, the batch is refused.
+#[must_use]
+pub fn use_for_new_token(used: &str, hash: HashedToken, expires_at: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO used_signatures (hash, token_hash, expires_at) VALUES (?1, ?2, ?3)",
+        [used.into(), hash.to_hex().into(), expires_at.into()],
     )
 }
 
@@ -135,27 +143,6 @@ pub fn use_for_token(used: &str, access_key: &str, expires_at: Millis) -> Statem
          ON CONFLICT (hash) DO NOTHING",
         [used.into(), access_key.into(), expires_at.into()],
     )
-}
-
-/// Whether a refused write means that a signature was used before, or that another request was first.
-#[must_use]
-pub fn is_overtaken(text: &str) -> bool {
-    text.contains("used_signatures.hash")
-}
-
-/// What a refused write means.
-#[must_use]
-pub fn refused(text: &str) -> Option<Error> {
-    if text.contains("unknown organization") {
-        return Some(Error::invalid("organization", "must be the id of an organization"));
-    }
-    None
-}
-
-/// Whether a refused write means that the access key is taken.
-#[must_use]
-pub fn is_double(text: &str) -> bool {
-    text.contains("applications.access_key")
 }
 
 /// Forgets signatures whose timestamp is out of the window.
@@ -211,10 +198,10 @@ pub async fn list(cx: &Cx, organization_id: Option<&str>, after_key: &str, limit
 pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {
     let unreadable = |what: &str| Error::internal(format!("a stored application has an unreadable {what}"));
     let access_key = AccessKey::parse(row.text("access_key")?).map_err(|_| unreadable("access key"))?;
-    let open = |place: Place, stored: &str| place.open(cx, access_key.as_str(), stored);
+    let open = |place: SealedColumn, stored: &str| place.open(cx, access_key.as_str(), stored);
     let token = match (row.optional_text("token")?, row.optional_text("token_hash")?, row.optional_number("token_expires_at")?) {
         (Some(stored), Some(hash), Some(expires_at)) => Some(AccessToken {
-            token: open(Place::ACCESS_TOKEN, stored).and_then(|token| token.expose_text().map(PlainToken::new)),
+            token: open(SealedColumn::ACCESS_TOKEN, stored).and_then(|token| token.expose_text().map(PlainToken::new)),
             hash: HashedToken::from_hex(hash).ok_or_else(|| unreadable("token"))?,
             expires_at: Millis(expires_at),
         }),
@@ -229,7 +216,7 @@ pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {
             enabled: row.flag("enabled")?,
         },
         authorizations: Authorizations::from_bits(row.number("authorizations")?),
-        secret: row.optional_text("secret")?.and_then(|stored| open(Place::APPLICATION_SECRET, stored)),
+        secret: row.optional_text("secret")?.and_then(|stored| open(SealedColumn::APPLICATION_SECRET, stored)),
         token,
         created_at: Millis(row.number("created_at")?),
         modified_at: Millis(row.number("modified_at")?),

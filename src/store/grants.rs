@@ -38,12 +38,6 @@ pub fn insert(service_id: i64, object_type: ObjectType, object_id: i64, permissi
     )
 }
 
-/// Whether a refused write means that the grant is there already.
-#[must_use]
-pub fn is_double(text: &str) -> bool {
-    text.contains("grants.service_id")
-}
-
 /// Replaces the permissions of a grant that is no creator's. Answers its id where it was there.
 #[must_use]
 pub fn update(id: i64, permissions: Permissions) -> Statement {

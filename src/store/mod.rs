@@ -4,6 +4,7 @@
 
 pub mod applications;
 pub mod audit;
+pub mod constraint;
 pub mod feed;
 pub mod grants;
 pub mod node_orders;

@@ -42,19 +42,6 @@ pub fn delete(id: &OrganizationId) -> Statement {
     Statement::new("DELETE FROM organizations WHERE id = ?1", [id.as_str().into()])
 }
 
-/// What a refused write means.
-#[must_use]
-pub fn refused(text: &str) -> Option<Error> {
-    let has_applications = text.contains("organization has applications");
-    has_applications.then(|| Error::Conflict { why: "the organization has applications: delete them first".to_owned() })
-}
-
-/// Whether a refused write means that the id is taken.
-#[must_use]
-pub fn is_double(text: &str) -> bool {
-    text.contains("organizations.id")
-}
-
 /// One organization.
 pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
     let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id = ?1");

@@ -8,7 +8,7 @@ use crate::store::sql;
 
 /// A column with sealed values; the id of their master key is in the column of that name with `_key_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SealedColumn {
     /// The table.
     table: &'static str,
     /// The column that says what a value belongs to; a sealed value that is moved to another row does not open.
@@ -30,7 +30,7 @@ pub struct Sealed {
     pub key_id: String,
 }
 
-impl Place {
+impl SealedColumn {
     /// The secrets of token apps.
     pub const TOKEN_APP_SECRET: Self =
         Self { table: "token_apps", owner: "name", column: "secret", kind: "token_app", what: "secret of token app" };

@@ -100,12 +100,6 @@ pub fn delete_api(service_id: i64, id: i64) -> Statement {
     Statement::new("DELETE FROM service_apis WHERE service_id = ?1 AND id = ?2", [Param::Int64(service_id), Param::Int64(id)])
 }
 
-/// Whether a refused write means that the id is taken.
-#[must_use]
-pub fn is_double(text: &str) -> bool {
-    text.contains("services.id")
-}
-
 /// One service.
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE id = ?1");

@@ -9,7 +9,7 @@ use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
-use crate::store::sealed::{Place, Sealed};
+use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::sql;
 
 const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
@@ -92,12 +92,6 @@ pub fn upsert(
     )
 }
 
-/// What a refused write means.
-#[must_use]
-pub fn refused(text: &str) -> Option<Error> {
-    text.contains("token_apps.secret").then(|| Error::invalid("secret", "is required for a new token app"))
-}
-
 /// Deletes an app.
 #[must_use]
 pub fn delete(name: &str) -> Statement {
@@ -129,7 +123,7 @@ fn stored_name(row: &Row) -> Result<AppName> {
 pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
     let unreadable = |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
     let name = stored_name(row)?;
-    let secret = Place::TOKEN_APP_SECRET.open(cx, name.as_str(), row.text("secret")?);
+    let secret = SealedColumn::TOKEN_APP_SECRET.open(cx, name.as_str(), row.text("secret")?);
     let algorithm = Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?;
     let keys = Keys::stored(algorithm, secret.as_ref());
     Ok(TokenApp {

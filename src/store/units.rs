@@ -4,8 +4,9 @@ use crate::context::Cx;
 use crate::domain::permissions::directory::{Unit, UnitKind};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
+use crate::store::constraint::Constraint;
 use crate::store::sql;
 
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
@@ -42,44 +43,34 @@ pub fn delete(kind: UnitKind, id: i64) -> Statement {
     Statement::new("DELETE FROM units WHERE object_type = ?1 AND id = ?2", [kind.object_type().name().into(), Param::Int64(id)])
 }
 
-/// Refuses the whole batch where one of these departments now lies below itself, or where one that is gone has departments below.
+/// Refuses the whole batch where one of these departments now lies below itself.
 #[must_use]
-pub fn refuse_broken_tree(ids: &[i64]) -> [Statement; 2] {
-    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    let ids = Param::from(sql::stored_strings(&ids));
-    // NULL is what the table refuses; the words are for `refused`.
-    let cycle = Statement::new(
-        "INSERT INTO units (object_type, id, created_at) SELECT NULL, 0, 0 WHERE EXISTS (
-           WITH RECURSIVE above (start, id) AS (
-             SELECT id, parent_id FROM units
-               WHERE object_type = 'DEPT' AND parent_id IS NOT NULL AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))
-             UNION
-             SELECT a.start, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id WHERE d.parent_id IS NOT NULL)
-           SELECT 1 FROM above WHERE start = id)",
-        [ids.clone()],
-    );
-    let orphans = Statement::new(
-        "INSERT INTO units (object_type, id, created_at) SELECT 'DEPT', 0, NULL WHERE EXISTS (
-           SELECT 1 FROM json_each(?1) gone JOIN units d ON d.parent_id = CAST(gone.value AS INTEGER)
-             WHERE NOT EXISTS (SELECT 1 FROM units u WHERE u.object_type = 'DEPT' AND u.id = CAST(gone.value AS INTEGER)))",
-        [ids],
-    );
-    [cycle, orphans]
+pub fn refuse_circle(ids: &[i64]) -> Statement {
+    Statement::new(
+        Constraint::DepartmentBelowItself.refuse_where(
+            "EXISTS (
+               WITH RECURSIVE above (start, id) AS (
+                 SELECT id, parent_id FROM units
+                   WHERE object_type = 'DEPT' AND parent_id IS NOT NULL AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))
+                 UNION
+                 SELECT a.start, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
+                   WHERE d.parent_id IS NOT NULL)
+               SELECT 1 FROM above WHERE start = id)",
+        ),
+        [sql::stored_strings(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()).into()],
+    )
 }
 
-/// What a refused write means.
+/// Refuses the whole batch where this department is gone and has departments below.
 #[must_use]
-pub fn refused(text: &str) -> Option<Error> {
-    if text.contains("units.object_type") && text.contains("NOT NULL") {
-        return Some(Error::Conflict { why: "a department would lie below itself".to_owned() });
-    }
-    text.contains("units.created_at").then(|| Error::Conflict { why: "there are departments below it".to_owned() })
-}
-
-/// Whether a refused write means that the id is taken.
-#[must_use]
-pub fn is_double(text: &str) -> bool {
-    text.contains("UNIQUE") && text.contains("units.")
+pub fn refuse_orphans(id: i64) -> Statement {
+    Statement::new(
+        Constraint::DepartmentsBelow.refuse_where(
+            "EXISTS (SELECT 1 FROM units WHERE parent_id = ?1)
+               AND NOT EXISTS (SELECT 1 FROM units WHERE object_type = 'DEPT' AND id = ?1)",
+        ),
+        [Param::Int64(id)],
+    )
 }
 
 /// Puts a user in. Being in twice is being in.

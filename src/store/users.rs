@@ -92,15 +92,6 @@ pub fn delete(id: UserId) -> Statement {
     Statement::new("DELETE FROM users WHERE id = ?1", [Param::Int64(id.0)])
 }
 
-/// What a refused write means.
-#[must_use]
-pub fn refused(text: &str) -> Option<Error> {
-    if text.contains("users.username") {
-        return Some(Error::Conflict { why: "a user of that name exists".to_owned() });
-    }
-    text.contains("last administrator").then(|| Error::Conflict { why: "the last enabled administrator must stay one".to_owned() })
-}
-
 /// One user with the password hash, by name: for signing in.
 #[must_use]
 pub fn select_for_sign_in(username: &str) -> Statement {

@@ -21,6 +21,7 @@ mod public_keys;
 mod routes;
 mod sign_in;
 mod signed_tokens;
+mod sources;
 mod staleness;
 mod support;
 mod transfer;

@@ -7,6 +7,7 @@ use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::jwk::IssuerKey;
 use postern::domain::tokens::jwt::{Clock, UnverifiedToken, sign};
 use postern::error::Denied;
+use postern::ports::Signatures as _;
 use serde_json::{Value, json};
 
 use crate::support::block_on;
@@ -38,7 +39,9 @@ const RFC_7515_CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogI
 fn verifies_by(token: &str, algorithm: Algorithm, jwk: &Value) -> bool {
     let key = IssuerKey::from_jwk(jwk.as_object().expect("an object")).expect("the key");
     let token = UnverifiedToken::parse(token).expect("the token");
-    let claims = block_on(token.verify_by(&Native::default(), algorithm, &key.key)).expect("a usable key");
+    let native = Native::default();
+    let check = async |signature: &[u8], message: &[u8]| native.verify(algorithm, &key.key, signature, message).await;
+    let claims = block_on(token.verify_by(algorithm, &key.key, check)).expect("a usable key");
     claims.is_some_and(|claims| claims.lifetime(86_400, at(1_300_819_379)) == Ok(1_300_819_380))
 }
 

@@ -1,0 +1,113 @@
+//! What of the schema refuses a write, told by the words of SQLite. The migrations have the constraints themselves.
+
+use crate::error::{Denied, Error};
+
+/// A rule that the schema holds against every path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constraint {
+    /// A user has that name.
+    Username,
+    /// It would leave no enabled administrator.
+    LastAdministrator,
+    /// A new token app needs a secret.
+    TokenAppSecret,
+    /// A service has that id.
+    ServiceId,
+    /// There is a grant on the service to the same object.
+    Grant,
+    /// A department or group has that id.
+    UnitId,
+    /// A department would be below itself.
+    DepartmentBelowItself,
+    /// There are departments below it.
+    DepartmentsBelow,
+    /// An organization has that id.
+    OrganizationId,
+    /// The organization has applications.
+    OrganizationHasApplications,
+    /// There is no such organization.
+    UnknownOrganization,
+    /// An application has that access key.
+    AccessKey,
+    /// The signature was used before.
+    SignatureUsed,
+    /// Another request has replaced the access token.
+    TokenReplaced,
+}
+
+impl Constraint {
+    /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
+    pub const ALL: [(Self, &str); 14] = [
+        (Self::Username, "users.username"),
+        (Self::LastAdministrator, "last administrator"),
+        (Self::TokenAppSecret, "token_apps.secret"),
+        (Self::ServiceId, "services.id"),
+        (Self::Grant, "grants.service_id"),
+        (Self::UnitId, "units.object_type, units.id"),
+        (Self::DepartmentBelowItself, "department_below_itself"),
+        (Self::DepartmentsBelow, "departments_below"),
+        (Self::OrganizationId, "organizations.id"),
+        (Self::OrganizationHasApplications, "organization has applications"),
+        (Self::UnknownOrganization, "unknown organization"),
+        (Self::AccessKey, "applications.access_key"),
+        (Self::SignatureUsed, "used_signatures.hash"),
+        (Self::TokenReplaced, "token_replaced"),
+    ];
+
+    /// What a refusal means; `None` where no rule of ours is in its text.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, words)| text.contains(words)).map(|(constraint, _)| constraint)
+    }
+
+    /// What it means where the caller says nothing more exact.
+    #[must_use]
+    pub fn error(self) -> Error {
+        let conflict = |why: &str| Error::Conflict { why: why.to_owned() };
+        match self {
+            Self::Username => conflict("a user of that name exists"),
+            Self::LastAdministrator => conflict("the last enabled administrator must stay one"),
+            Self::TokenAppSecret => Error::invalid("secret", "is required for a new token app"),
+            Self::DepartmentBelowItself => conflict("a department would lie below itself"),
+            Self::DepartmentsBelow => conflict("there are departments below it"),
+            Self::OrganizationHasApplications => conflict("the organization has applications: delete them first"),
+            Self::UnknownOrganization => Error::invalid("organization", "must be the id of an organization"),
+            Self::ServiceId | Self::Grant | Self::UnitId | Self::OrganizationId | Self::AccessKey => conflict("it is there already"),
+            Self::SignatureUsed | Self::TokenReplaced => Denied::Replayed.into(),
+        }
+    }
+
+    /// Refuses the batch where the condition holds. `constraint` is the name of a check of the table `refusals`, which holds no row ever.
+    pub(super) fn refuse_where(self, condition: &str) -> String {
+        let name = Self::ALL.into_iter().find(|(constraint, _)| *constraint == self).map_or("", |(_, name)| name);
+        format!("INSERT INTO refusals (rule) SELECT '{name}' WHERE {condition}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_and_d1_say_is_told_apart() {
+        for (text, constraint) in [
+            ("UNIQUE constraint failed: users.username", Some(Constraint::Username)),
+            ("D1_ERROR: UNIQUE constraint failed: units.object_type, units.id: SQLITE_CONSTRAINT", Some(Constraint::UnitId)),
+            ("CHECK constraint failed: department_below_itself", Some(Constraint::DepartmentBelowItself)),
+            ("NOT NULL constraint failed: token_apps.secret", Some(Constraint::TokenAppSecret)),
+            ("last administrator", Some(Constraint::LastAdministrator)),
+            ("no such table: users", None),
+        ] {
+            assert_eq!(Constraint::of(text), constraint, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_rule_is_listed_once_and_no_text_is_part_of_another() {
+        for (index, (constraint, words)) in Constraint::ALL.into_iter().enumerate() {
+            for (other, others) in Constraint::ALL.into_iter().skip(index + 1) {
+                assert!(constraint != other && !words.contains(others) && !others.contains(words), "{words} {others}");
+            }
+        }
+    }
+}
