@@ -1,8 +1,16 @@
 //! The deployment's variables and secrets, read once an isolate.
 
+mod values;
+pub mod variables;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::domain::config::variables::{Kind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
-use crate::domain::origin::Origin;
+use crate::domain::origin::{self, Origin, Prefix};
 use crate::domain::secret::Secret;
 
 /// What `wrangler.toml` and the secrets say.
@@ -22,7 +30,8 @@ pub struct Config {
     pub mask_secrets: bool,
     /// `MIN_SECRET_BYTES`: shorter shared secrets are refused.
     pub min_secret_bytes: usize,
-    /// `DIRECTORY`: whether ids in grants must be registered first (`strict`), or are references into other systems (`open`).
+    /// `DIRECTORY`: whether ids in grants must be registered first (`strict`), or are references
+    /// into other systems (`open`).
     pub strict_directory: bool,
     /// `CORS_ORIGINS`: origins whose pages may call, separated by commas; `*` is not taken.
     pub cors_origins: Vec<String>,
@@ -39,22 +48,27 @@ pub struct FirstAdministrator {
     pub password: Secret,
 }
 
+/// What the deployment gives, by name: texts as they are, other values as JSON has them. Bindings
+/// that are no variable, as those of D1 and KV, are here too, as null: a misspelled variable is
+/// found among them.
+pub type Bindings = BTreeMap<String, Value>;
+
 impl Config {
-    /// Reads the variables through `variable`; an empty one counts as absent. The error lists everything that is wrong.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut reader = Reader { variable, problems: Vec::new() };
-        let current = reader.required("MASTER_KEY").and_then(|text| reader.master_key("MASTER_KEY", &text));
-        let previous = reader.get("MASTER_KEY_PREVIOUS").and_then(|text| reader.master_key("MASTER_KEY_PREVIOUS", &text));
-        let username = reader.get("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned());
-        let username = reader.checked("ADMIN_USERNAME", Username::parse(&username));
-        let password = reader.required("ADMIN_PASSWORD").map(Secret::new);
-        let token_ttl_s = reader.integer("TOKEN_TTL_S", 43_200, 1, 31_536_000);
-        let clock_leeway_s = reader.integer("CLOCK_LEEWAY_S", 60, 0, 600);
-        let stale_if_error_s = reader.integer("STALE_IF_ERROR_S", 900, 0, 86_400);
-        let mask_secrets = reader.flag("MASK_SECRETS");
-        let min_secret_bytes = usize::try_from(reader.integer("MIN_SECRET_BYTES", 1, 1, 1024)).unwrap_or(1);
-        let strict_directory = reader.one_of("DIRECTORY", ["open", "strict"]) == 1;
-        let cors_origins = reader.origins("CORS_ORIGINS");
+    /// Reads the variables. Null and an empty text count as absent. The error lists everything that
+    /// is wrong.
+    pub fn read(bindings: &Bindings) -> Result<Self, Vec<String>> {
+        let mut reader = Reader { bindings, problems: variables::misspelled(bindings) };
+        let mut key = |name| reader.read(name, |kind, value| kind.text(value, MasterKey::parse));
+        let (current, previous) = (key("MASTER_KEY"), key("MASTER_KEY_PREVIOUS"));
+        let username = reader.read("ADMIN_USERNAME", |kind, value| kind.text(value, Username::parse));
+        let password = reader.read("ADMIN_PASSWORD", |kind, value| kind.text(value, |text| Ok(Secret::new(text))));
+        let token_ttl_s = reader.read("TOKEN_TTL_S", Kind::integer);
+        let clock_leeway_s = reader.read("CLOCK_LEEWAY_S", Kind::integer);
+        let stale_if_error_s = reader.read("STALE_IF_ERROR_S", Kind::integer);
+        let mask_secrets = reader.read("MASK_SECRETS", Kind::boolean);
+        let min_secret_bytes = reader.read("MIN_SECRET_BYTES", Kind::integer);
+        let strict_directory = reader.read("DIRECTORY", Kind::word) == "strict";
+        let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
         let origin = reader.origin();
         match (current, username, password) {
             (Some(current), Some(username), Some(password)) if reader.problems.is_empty() => Ok(Self {
@@ -64,7 +78,7 @@ impl Config {
                 clock_leeway_s,
                 stale_if_error_s,
                 mask_secrets,
-                min_secret_bytes,
+                min_secret_bytes: usize::try_from(min_secret_bytes).unwrap_or(usize::MAX),
                 strict_directory,
                 cors_origins,
                 origin,
@@ -74,72 +88,46 @@ impl Config {
     }
 }
 
-struct Reader<F> {
-    variable: F,
+struct Reader<'a> {
+    bindings: &'a Bindings,
     problems: Vec<String>,
 }
 
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name).filter(|text| !text.trim().is_empty())
+impl Reader<'_> {
+    /// The value of a variable, as its row in the table has it read. A problem is kept, and whoever
+    /// asks goes on with an empty value, so that all problems are found at once.
+    fn read<T: Default>(&mut self, name: &str, read: impl FnOnce(&Kind, Option<&Value>) -> Result<T, String>) -> T {
+        let is_empty = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        let value = self.bindings.get(name).filter(|value| !is_empty(value));
+        let result = match variables::find(name) {
+            None => Err(format!("{name} is in no row of the table of variables")),
+            Some(Variable { kind: Kind::Secret { required: true }, .. }) if value.is_none() => Err(format!("the secret {name} is missing")),
+            Some(variable) => read(&variable.kind, value).map_err(|why| format!("{name} {why}")),
+        };
+        result.unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            T::default()
+        })
     }
 
-    fn required(&mut self, name: &str) -> Option<String> {
-        let text = self.get(name);
-        if text.is_none() {
-            self.problems.push(format!("the secret {name} is missing"));
-        }
-        text
-    }
-
-    fn checked<T>(&mut self, name: &str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|why| self.problems.push(format!("{name} {why}"))).ok()
-    }
-
-    fn master_key(&mut self, name: &str, text: &str) -> Option<MasterKey> {
-        self.checked(name, MasterKey::parse(text))
-    }
-
-    fn integer(&mut self, name: &str, default: i64, min: i64, max: i64) -> i64 {
-        let Some(text) = self.get(name) else { return default };
-        let number = text.trim().parse().ok().filter(|number| (min..=max).contains(number));
-        self.checked(name, number.ok_or(format!("must be a whole number from {min} to {max}"))).unwrap_or(default)
-    }
-
-    fn flag(&mut self, name: &str) -> bool {
-        match self.get(name).as_deref().map(str::trim) {
-            None | Some("0") => false,
-            Some("1") => true,
-            Some(_) => self.checked(name, Err("must be \"0\" or \"1\"".to_owned())).unwrap_or(false),
-        }
-    }
-
-    /// The index of the word; that of the first where there is none.
-    fn one_of(&mut self, name: &str, words: [&str; 2]) -> usize {
-        let Some(text) = self.get(name) else { return 0 };
-        let index = words.iter().position(|word| *word == text.trim());
-        self.checked(name, index.ok_or(format!("must be one of {}", words.join(", ")))).unwrap_or(0)
-    }
-
+    /// Everything about the origin is checked also where there is none.
     fn origin(&mut self) -> Option<Origin> {
-        let timeout_s = self.integer("ORIGIN_TIMEOUT_S", 60, 1, 600);
-        let takes_nodes = self.flag("ORIGIN_NODES");
-        let [url, public, rules] = ["ORIGIN_URL", "ORIGIN_PUBLIC", "ORIGIN_RULES"].map(|name| self.get(name));
-        let origin = Origin::read(&url?, timeout_s, takes_nodes, public.as_deref(), rules.as_deref());
-        origin.map_err(|(name, why)| self.problems.push(format!("{name} {why}"))).ok()
+        let timeout_s = self.read("ORIGIN_TIMEOUT_S", Kind::integer);
+        let takes_nodes = self.read("ORIGIN_NODES", Kind::boolean);
+        let url = self.read("ORIGIN_URL", |kind, value| kind.text(value, origin::read_url));
+        let public = self.read("ORIGIN_PUBLIC", |kind, value| kind.list(value, Prefix::parse));
+        let rules = self.read("ORIGIN_RULES", |kind, value| kind.json(value, origin::read_rules));
+        Some(Origin { url: url?, timeout_s, takes_nodes, public, rules })
     }
+}
 
-    fn origins(&mut self, name: &str) -> Vec<String> {
-        let text = self.get(name).unwrap_or_default();
-        let origins: Vec<_> = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
-        for origin in &origins {
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).unwrap_or_default();
-            if host.is_empty() || host.contains(['/', '*', '?', '#', '@']) {
-                self.problems.push(format!("{name} must list origins like https://app.example.com, not {origin:?}"));
-            }
-        }
-        origins
+/// An origin as browsers send it; the error is the phrase that follows the variable's name.
+fn page_origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(['/', '*', '?', '#', '@']) {
+        return Err(format!("must list origins like https://app.example.com, not {text:?}"));
     }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -147,7 +135,8 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-        Config::read(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        let binding = |(name, text): &(&str, &str)| ((*name).to_owned(), Value::from(*text));
+        Config::read(&pairs.iter().map(binding).collect())
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod node_order;
 pub mod origin;
 pub mod permissions;
 pub mod secret;
+pub mod spelling;
 pub mod text;
 pub mod time;
 pub mod tokens;

@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::json;
 use crate::domain::permissions::permission::Permission;
 
 /// What the variables `ORIGIN_…` say.
@@ -17,8 +16,10 @@ pub struct Origin {
     pub timeout_s: i64,
     /// Whether orders of GIS servers are passed on instead of written down.
     pub takes_nodes: bool,
-    public: Vec<Prefix>,
-    rules: Vec<Rule>,
+    /// `ORIGIN_PUBLIC`: what passes without a token.
+    pub public: Vec<Prefix>,
+    /// `ORIGIN_RULES`: what demands a permission.
+    pub rules: Vec<Rule>,
 }
 
 /// What a request to a path needs.
@@ -34,11 +35,11 @@ pub enum Demand {
 
 /// The beginning of a path, at the end of a segment: `/a` is one of `/a` and `/a/b`, not of `/ab`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Prefix(Vec<u8>);
+pub struct Prefix(Vec<u8>);
 
 /// A prefix that demands a permission for some methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+pub struct Rule {
     prefix: Prefix,
     /// Empty: all.
     methods: Vec<&'static str>,
@@ -50,21 +51,6 @@ struct Rule {
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 impl Origin {
-    /// Puts an origin together from its variables; the error is a variable's name and the phrase that follows it.
-    pub fn read(
-        url: &str,
-        timeout_s: i64,
-        takes_nodes: bool,
-        public: Option<&str>,
-        rules: Option<&str>,
-    ) -> Result<Self, (&'static str, String)> {
-        let url = read_url(url).map_err(|why| ("ORIGIN_URL", why))?;
-        let listed = public.unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
-        let public = listed.map(Prefix::parse).collect::<Result<_, _>>().map_err(|why| ("ORIGIN_PUBLIC", why))?;
-        let rules = rules.map_or(Ok(Vec::new()), read_rules).map_err(|why| ("ORIGIN_RULES", why))?;
-        Ok(Self { url, timeout_s, takes_nodes, public, rules })
-    }
-
     /// What a request with this method to this path (as it was sent, without its query) needs; the error is the phrase that follows "url".
     pub fn demand(&self, method: &str, path: &str) -> Result<Demand, String> {
         let forms = forms(path)?;
@@ -114,7 +100,8 @@ impl Origin {
 }
 
 impl Prefix {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Checks the form; the error is the phrase that follows the variable's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("must list path prefixes like /static, without a query and without . or .. in them, not {text:?}");
         if !text.starts_with('/') || text.contains(['?', '#', '\\', ';', '%']) || text.contains("//") {
             return Err(wrong());
@@ -178,7 +165,8 @@ fn normal(text: &[u8], matrix: bool) -> Vec<u8> {
     segments.iter().flat_map(|segment| [b"/", *segment]).flatten().copied().collect()
 }
 
-fn read_url(text: &str) -> Result<String, String> {
+/// Checks `ORIGIN_URL`; the error is the phrase that follows its name.
+pub fn read_url(text: &str) -> Result<String, String> {
     let wrong = || "must be like https://app.example.com or http://10.0.0.5:8080/base, without user, query or fragment".to_owned();
     let text = text.trim();
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(wrong)?;
@@ -192,10 +180,8 @@ fn read_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-fn read_rules(text: &str) -> Result<Vec<Rule>, String> {
-    let Value::Array(items) = json::parse(text.as_bytes()).map_err(|why| format!("is no JSON: {why}"))? else {
-        return Err("must be a JSON list of rules".to_owned());
-    };
+/// Reads the items of `ORIGIN_RULES`; the error is the phrase that follows its name.
+pub fn read_rules(items: &[Value]) -> Result<Vec<Rule>, String> {
     let rule = |(index, item): (usize, &Value)| {
         let wrong = |why: String| format!("has a rule (number {}) whose {why}", index + 1);
         read_rule(item.as_object().ok_or_else(|| wrong("shape is no object".to_owned()))?).map_err(wrong)
@@ -240,7 +226,14 @@ mod tests {
     ]"#;
 
     fn origin() -> Origin {
-        Origin::read("https://app.example.com/base/", 60, false, Some("/static, /login"), Some(RULES)).unwrap()
+        let rules: Vec<Value> = serde_json::from_str(RULES).unwrap();
+        Origin {
+            url: read_url("https://app.example.com/base/").unwrap(),
+            timeout_s: 60,
+            takes_nodes: false,
+            public: ["/static", "/login"].map(|text| Prefix::parse(text).unwrap()).to_vec(),
+            rules: read_rules(&rules).unwrap(),
+        }
     }
 
     fn demand(method: &str, path: &str) -> Demand {
@@ -306,28 +299,29 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_are_wrong_are_named_with_their_rule() {
-        let read = |url, public, rules| Origin::read(url, 60, false, public, rules).map_err(|(name, _)| name);
+    fn variables_that_are_wrong_are_refused() {
         for url in
             ["", "app.example.com", "ftp://x", "https://", "https://u@x", "https://x?y", "https://x#y", "https://x/../y", "https://x y"]
         {
-            assert_eq!(read(url, None, None), Err("ORIGIN_URL"), "{url}");
+            assert!(read_url(url).is_err(), "{url}");
         }
         for public in ["static", "/a?b", "/a/../b", "*", "/a%2f"] {
-            assert_eq!(read("https://x", Some(public), None), Err("ORIGIN_PUBLIC"), "{public}");
+            assert!(Prefix::parse(public).is_err(), "{public}");
         }
-        for rules in [
-            "{}",
-            "[1]",
-            r#"[{"path":"/a"}]"#,
-            r#"[{"path":"a","service":1,"permission":"VIEW"}]"#,
-            r#"[{"path":"/a","service":"1","permission":"VIEW"}]"#,
-            r#"[{"path":"/a","service":1,"permission":"LOOK"}]"#,
-            r#"[{"path":"/a","service":1,"permission":"VIEW","method":["GET"]}]"#,
-            r#"[{"path":"/a","service":1,"permission":"VIEW","methods":[]}]"#,
-            r#"[{"path":"/a","service":1,"permission":"VIEW","methods":["BREW"]}]"#,
+        for rule in [
+            "1",
+            r#"{"path":"/a"}"#,
+            r#"{"path":"a","service":1,"permission":"VIEW"}"#,
+            r#"{"path":"/a","service":"1","permission":"VIEW"}"#,
+            r#"{"path":"/a","service":1,"permission":"LOOK"}"#,
+            r#"{"path":"/a","service":1,"permission":"VIEW","method":["GET"]}"#,
+            r#"{"path":"/a","service":1,"permission":"VIEW","methods":[]}"#,
+            r#"{"path":"/a","service":1,"permission":"VIEW","methods":["BREW"]}"#,
         ] {
-            assert_eq!(read("https://x", None, Some(rules)), Err("ORIGIN_RULES"), "{rules}");
+            let right = serde_json::json!({"path": "/a", "service": 1, "permission": "VIEW"});
+            let wrong = serde_json::from_str(rule).unwrap();
+            let why = read_rules(&[right, wrong]).unwrap_err();
+            assert!(why.starts_with("has a rule (number 2) whose "), "{rule}: {why}");
         }
         assert_eq!(origin().url, "https://app.example.com/base");
     }

@@ -9,6 +9,7 @@ mod origin;
 mod outbound;
 mod signatures;
 mod sql;
+mod variables;
 mod waiting;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -111,7 +112,7 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
             env.kv(kv::BINDING).is_err().then(|| missing("KV", kv::BINDING)),
         ];
         let missing: Vec<_> = bindings.into_iter().flatten().collect();
-        match Config::read(|name| env.var(name).ok().map(|value| value.to_string())) {
+        match Config::read(&variables::bindings(env)) {
             Ok(config) if missing.is_empty() => Ok(Rc::new(config)),
             Ok(_) => Err(missing),
             Err(problems) => Err(problems.into_iter().chain(missing).collect()),

@@ -81,9 +81,7 @@ fn read(file: &Path) -> Value {
 fn play(file: &Path) -> Result<(), String> {
     let transcript = read(file);
     let world = World::new();
-    let variables = transcript["variables"].as_object().cloned().unwrap_or_default();
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let isolate = world.isolate_with(&variables);
+    let isolate = world.isolate_of(transcript["variables"].as_object().cloned().unwrap_or_default());
     let mut names = BTreeMap::from([("admin".to_owned(), basic("admin", ADMIN_PASSWORD))]);
     for (name, token) in transcript["tokens"].as_object().into_iter().flatten() {
         names.insert(name.clone(), sign(&world, token));

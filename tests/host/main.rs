@@ -25,5 +25,7 @@ mod sources;
 mod staleness;
 mod support;
 mod transfer;
+mod variables;
+mod variables_documents;
 mod vectors;
 mod wycheproof;

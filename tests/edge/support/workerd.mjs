@@ -64,10 +64,10 @@ function compatibilityDate() {
   return date;
 }
 
-/** The variables under [vars], which are all strings. */
+/** The variables under [vars]: their values are on one line, and JSON has them as TOML does. */
 function variables() {
   const [, section] = /^\[vars\]\n((?:(?!\[).*\n)*)/m.exec(wranglerToml);
-  return Object.fromEntries([...section.matchAll(/^([A-Z0-9_]+) = ("[^"\n]*")$/gm)].map(([, name, value]) => [name, JSON.parse(value)]));
+  return Object.fromEntries([...section.matchAll(/^([A-Z0-9_]+) = (.+)$/gm)].map(([, name, value]) => [name, JSON.parse(value)]));
 }
 
 const migrations = readdirSync(join(top, "migrations"))

@@ -14,7 +14,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::api;
 use postern::api::http::message::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
 use postern::context::Cx;
-use postern::domain::config::Config;
+use postern::domain::config::{Bindings, Config};
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
 use postern::domain::tokens::algorithm::Algorithm;
@@ -70,15 +70,19 @@ impl World {
         self.isolate_with(&[])
     }
 
-    /// An isolate with further variables; `None` takes one away.
+    /// An isolate with further variables, all of them texts; `None` takes one away.
     pub fn isolate_with(&self, variables: &[(&str, Option<&str>)]) -> Isolate<'_> {
-        let mut all = BTreeMap::from([
-            ("MASTER_KEY", Some("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=")),
-            ("ADMIN_PASSWORD", Some(ADMIN_PASSWORD)),
+        self.isolate_of(variables.iter().map(|(name, text)| ((*name).to_owned(), json!(text))))
+    }
+
+    /// An isolate with further variables of any type; null takes one away.
+    pub fn isolate_of(&self, variables: impl IntoIterator<Item = (String, Value)>) -> Isolate<'_> {
+        let mut all = Bindings::from([
+            ("MASTER_KEY".to_owned(), json!("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=")),
+            ("ADMIN_PASSWORD".to_owned(), json!(ADMIN_PASSWORD)),
         ]);
-        all.extend(variables.iter().copied());
-        let config = Config::read(|name| all.get(name).copied().flatten().map(str::to_owned)).map(Rc::new);
-        Isolate { world: self, memory: Rc::default(), config }
+        all.extend(variables);
+        Isolate { world: self, memory: Rc::default(), config: Config::read(&all).map(Rc::new) }
     }
 
     pub fn pass(&self, seconds: i64) {

@@ -1,0 +1,217 @@
+//! Every variable and every secret of a deployment.
+//!
+//! `config.rs` parses by this table. `docs/reference/variables.md` and the comments in
+//! `wrangler.toml` are generated from it. To add a variable, write a row here and read it in
+//! `Config::read`; then run `UPDATE=1 cargo test --test host variables`.
+
+use crate::domain::config::Bindings;
+use crate::domain::spelling;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Variable {
+    /// The name of the binding, in capitals.
+    pub name: &'static str,
+    /// What its value may be, and what counts where it is not set.
+    pub kind: Kind,
+    /// What it does, for operators: one or two sentences in Markdown, without `|`.
+    pub about: &'static str,
+}
+
+/// What the value of a variable may be. Every kind may be given as text, since secrets, `.dev.vars`
+/// and the dashboard know nothing else.
+#[derive(Debug)]
+pub enum Kind {
+    /// A text that is never in `wrangler.toml`, and never shown.
+    Secret {
+        /// Whether the Worker answers nothing without it.
+        required: bool,
+    },
+    /// A whole number within bounds, which are allowed too.
+    Integer {
+        /// Where it is not set.
+        default: i64,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// True or false; false where it is not set.
+    Boolean,
+    /// One of these words; the first where it is not set.
+    Word(&'static [&'static str]),
+    /// A text, and the one that counts where it is not set.
+    Text(&'static str),
+    /// The address of a server.
+    Url,
+    /// A list of texts, or one text with commas between them.
+    List,
+    /// A list of tables, or a text that holds it as JSON.
+    Json,
+}
+
+use Kind::{Boolean, Integer, Json, List, Secret, Text, Url, Word};
+
+const fn row(name: &'static str, kind: Kind, about: &'static str) -> Variable {
+    Variable { name, kind, about }
+}
+
+/// The table, in the order in which the documents list it.
+#[rustfmt::skip]
+pub const VARIABLES: &[Variable] = &[
+    row("MASTER_KEY", Secret { required: true },
+        "32 bytes in base64 or hex, which encrypt the secrets of token apps and applications, and \
+         the copy in KV. Without them those secrets are lost, so keep a copy; `openssl rand \
+         -base64 32` makes a key."),
+    row("MASTER_KEY_PREVIOUS", Secret { required: false },
+        "The old key while `MASTER_KEY` is being replaced, until the scheduled event has encrypted \
+         everything anew."),
+    row("ADMIN_PASSWORD", Secret { required: true },
+        "The first administrator's password. It is not looked at again once the account exists."),
+    row("ADMIN_USERNAME", Text("admin"),
+        "The first administrator's name. Signing in with it and `ADMIN_PASSWORD` creates the \
+         account, if no user has that name."),
+    row("TOKEN_TTL_S", Integer { default: 43_200, min: 1, max: 31_536_000 },
+        "How many seconds a token from a user name and a password is valid."),
+    row("CLOCK_LEEWAY_S", Integer { default: 60, min: 0, max: 600 },
+        "How many seconds the clocks of issuers may differ, when `exp`, `nbf` and `iat` of a JWT \
+         are checked."),
+    row("STALE_IF_ERROR_S", Integer { default: 900, min: 0, max: 86_400 },
+        "How many seconds old the copy in KV may be for verification to go on while D1 does not \
+         answer. 0 switches that off."),
+    row("MASK_SECRETS", Boolean,
+        "When true, lists show `************` instead of the secrets of token apps. By contract \
+         administrators see them in clear."),
+    row("MIN_SECRET_BYTES", Integer { default: 1, min: 1, max: 1024 },
+        "The shortest shared secret, in bytes, that a token app may have. RFC 7518, 3.2, asks for \
+         32, 48 and 64 with HS256, HS384 and HS512."),
+    row("DIRECTORY", Word(&["open", "strict"]),
+        "With `open`, services, departments, groups, users, organizations and applications may be \
+         named without being registered: they are references into your own systems. With `strict` \
+         they must be registered first, else the answer is \"not found\"."),
+    row("CORS_ORIGINS", List,
+        "The origins whose pages may call, like `https://app.example.com`."),
+    row("ORIGIN_URL", Url,
+        "The application behind the gateway, like `https://app.internal.example.com`; with a path, \
+         every path goes below it. Without it there is no gateway, and unknown paths are 404."),
+    row("ORIGIN_PUBLIC", List,
+        "The beginnings of paths that pass through the gateway without a token, like `/static`."),
+    row("ORIGIN_RULES", Json,
+        "Which paths and methods demand which permission on which service, like `[{ path = \
+         \"/reports\", methods = [\"GET\"], service = 7, permission = \"VIEW\" }]`. Without \
+         `methods` a rule holds for all."),
+    row("ORIGIN_TIMEOUT_S", Integer { default: 60, min: 1, max: 600 },
+        "How many seconds the origin may take nothing of the body and not begin its answer, before \
+         the gateway answers 504."),
+    row("ORIGIN_NODES", Boolean,
+        "When true, orders of GIS servers are verified and passed to the origin instead of being \
+         written down here."),
+];
+
+/// Whatever begins like this is Postern's. They are long enough to leave names like `TOKEN_X` to
+/// others.
+#[rustfmt::skip]
+pub const PREFIXES: &[&str] = &[
+    "ADMIN_", "CLOCK_LEEWAY", "CORS_", "DIRECTORY", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
+    "ORIGIN_", "STALE_IF_ERROR", "TOKEN_TTL",
+];
+
+/// The row of a variable.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name)
+}
+
+/// A problem for each binding that looks like a variable of the table and is none: a variable that
+/// is ignored because of its spelling may leave open what it was to close.
+#[must_use]
+pub fn misspelled(bindings: &Bindings) -> Vec<String> {
+    let problem = |name: &String| {
+        let nearest = meant_by(name)?.name;
+        Some(format!("{name} is no variable of Postern: did you mean {nearest}?"))
+    };
+    bindings.keys().filter_map(problem).collect()
+}
+
+/// The variable that is meant by a name that is none. `None` where it is one, or somebody else's.
+fn meant_by(name: &str) -> Option<&'static Variable> {
+    if find(name).is_some() {
+        return None;
+    }
+    // No variable is longer, and a name may be long.
+    let capitals: String = name.chars().take(64).collect::<String>().to_ascii_uppercase();
+    let edits = |variable: &&Variable| spelling::distance(&capitals, variable.name);
+    let nearest = VARIABLES.iter().min_by_key(edits)?;
+    // Two letters make one short word of another: one edit in four letters, and two at most.
+    let is_near = edits(&nearest) <= (nearest.name.len() / 4).min(2);
+    let begins_alike = PREFIXES.iter().any(|prefix| capitals.starts_with(prefix));
+    (is_near || begins_alike).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_name_is_told_with_the_one_that_was_meant() {
+        for (name, meant) in [
+            ("ORIGIN_PUBLIK", "ORIGIN_PUBLIC"),
+            ("ORIGIN_PUBILC", "ORIGIN_PUBLIC"),
+            ("ORIGIN_RULE", "ORIGIN_RULES"),
+            ("ORIGN_RULES", "ORIGIN_RULES"),
+            ("ORIGIN-RULES", "ORIGIN_RULES"),
+            ("origin_rules", "ORIGIN_RULES"),
+            ("ORIGIN_PUBLIC_PATHS", "ORIGIN_PUBLIC"),
+            ("CORS_ORIGIN", "CORS_ORIGINS"),
+            ("MASK_SECRET", "MASK_SECRETS"),
+            ("MASKSECRETS", "MASK_SECRETS"),
+            ("DIRECTROY", "DIRECTORY"),
+            ("TOKEN_TTL", "TOKEN_TTL_S"),
+            ("TOKEN_TTL_SECONDS", "TOKEN_TTL_S"),
+            ("MASTER_KEY_PREVIUS", "MASTER_KEY_PREVIOUS"),
+            ("ADMIN_USER", "ADMIN_USERNAME"),
+        ] {
+            assert_eq!(meant_by(name).map(|variable| variable.name), Some(meant), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_others_are_left_alone() {
+        let others = [
+            "",
+            "DB",
+            "KV",
+            "DB2",
+            "KEY",
+            "ASSETS",
+            "CF_VERSION_METADATA",
+            "__STATIC_CONTENT",
+            "CLOUDFLARE_ENV",
+            "NODE_ENV",
+            "PATH",
+            "TOKEN",
+            "TOKEN_X",
+            "SECRET",
+            "ORIGIN",
+            "URL",
+            "DIRECT",
+            "Ä",
+            "MINIFLARE_LOOPBACK",
+        ];
+        for name in others.into_iter().chain(VARIABLES.iter().map(|variable| variable.name)) {
+            assert_eq!(meant_by(name).map(|variable| variable.name), None, "{name}");
+        }
+        assert!(meant_by(&"X".repeat(100_000)).is_none());
+    }
+
+    #[test]
+    fn every_prefix_begins_a_variable_and_every_name_is_there_once() {
+        for prefix in PREFIXES {
+            assert!(VARIABLES.iter().any(|variable| variable.name.starts_with(prefix)), "{prefix}");
+        }
+        for variable in VARIABLES {
+            assert_eq!(VARIABLES.iter().filter(|other| other.name == variable.name).count(), 1, "{}", variable.name);
+            assert!(variable.about.ends_with('.') && !variable.about.contains('|'), "{}", variable.name);
+        }
+    }
+}
