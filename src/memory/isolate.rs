@@ -49,7 +49,7 @@ const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 
 /// The memory of one isolate.
 pub struct Memory {
-    memory: RefCell<Remembered>,
+    inside: RefCell<Remembered>,
     /// The key sets that issuers publish.
     pub key_sets: KeySets,
     /// Tokens whose signature was checked before.
@@ -88,7 +88,7 @@ pub enum Freshness {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { memory: RefCell::new(Remembered::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
+        Self { inside: RefCell::new(Remembered::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
     }
 }
 
@@ -185,19 +185,19 @@ impl Memory {
     /// The time since the feed was last read; `None` where it never was, or where the clock went backwards by more than requests overlap.
     #[must_use]
     pub fn age(&self, now: Millis) -> Option<Millis> {
-        let age = now - self.memory.borrow().read_at?;
+        let age = now - self.inside.borrow().read_at?;
         (age.0 > -USABLE.0).then(|| age.max(Millis(0)))
     }
 
     /// The newest revision that memory has seen.
     #[must_use]
     pub fn revision(&self) -> Option<i64> {
-        self.memory.borrow().revision
+        self.inside.borrow().revision
     }
 
     /// Whether a reading behind the answer should begin now; it is then taken as begun.
     pub fn begin_background_reading(&self, now: Millis) -> bool {
-        let mut memory = self.memory.borrow_mut();
+        let mut memory = self.inside.borrow_mut();
         let idle = memory.reading_since.is_none_or(|since| now - since > READING_GIVEN_UP);
         if idle {
             memory.reading_since = Some(now);
@@ -207,7 +207,7 @@ impl Memory {
 
     /// Takes a reading in that was begun at `begun_at`. What it drops, it drops exactly; an older reading than memory changes nothing.
     pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
-        let memory = &mut *self.memory.borrow_mut();
+        let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
         memory.failed_at = None;
         memory.snapshot = None;
@@ -255,7 +255,7 @@ impl Memory {
 
     /// Notes that D1 did not answer. `unsure` is for a write, which may have taken effect all the same: memory then counts as expired.
     pub fn note_failure(&self, now: Millis, unsure: bool) {
-        let mut memory = self.memory.borrow_mut();
+        let mut memory = self.inside.borrow_mut();
         memory.failed_at = Some(now);
         memory.reading_since = None;
         if unsure {
@@ -266,13 +266,13 @@ impl Memory {
     /// Whether D1 failed so recently that it is not asked again for what a copy can answer.
     #[must_use]
     pub fn is_pausing(&self, now: Millis) -> bool {
-        self.memory.borrow().failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE && now >= at)
+        self.inside.borrow().failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE && now >= at)
     }
 
     /// The apps that a selection takes, in order of name; `None` where memory does not know.
     #[must_use]
     pub fn candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
-        let mut memory = self.memory.borrow_mut();
+        let mut memory = self.inside.borrow_mut();
         if memory.has_all_apps {
             return Some(token_app::candidates(memory.apps.values(), selection));
         }
@@ -282,7 +282,7 @@ impl Memory {
     /// Whether the URL parameter carries the tokens of an enabled app; `None` where memory does not know.
     #[must_use]
     pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
-        let memory = self.memory.borrow();
+        let memory = self.inside.borrow();
         let named = || memory.apps.values().any(|app| app.terms.token_name.as_str() == parameter);
         memory.has_all_apps.then(named)
     }
@@ -290,14 +290,14 @@ impl Memory {
     /// Whether an enabled app has that name; `None` where memory does not know.
     #[must_use]
     pub fn is_app(&self, name: &str) -> Option<bool> {
-        let memory = self.memory.borrow();
+        let memory = self.inside.borrow();
         memory.has_all_apps.then(|| memory.apps.keys().any(|app| app.as_str() == name))
     }
 
     /// A user by name.
     #[must_use]
     pub fn user_named(&self, username: &Username) -> Option<Rc<User>> {
-        let memory = &mut *self.memory.borrow_mut();
+        let memory = &mut *self.inside.borrow_mut();
         let id = memory.user_ids.get(username)?;
         memory.users.get(id).cloned()
     }
@@ -305,31 +305,31 @@ impl Memory {
     /// A user by id.
     #[must_use]
     pub fn user(&self, id: UserId) -> Option<Rc<User>> {
-        self.memory.borrow_mut().users.get(&id).cloned()
+        self.inside.borrow_mut().users.get(&id).cloned()
     }
 
     /// A session by the hash of its token or cookie, whether it has ended or not.
     #[must_use]
     pub fn session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
-        self.memory.borrow_mut().sessions.get(hash).cloned()
+        self.inside.borrow_mut().sessions.get(hash).cloned()
     }
 
     /// How somebody stands with a service.
     #[must_use]
     pub fn standing(&self, pair: &Pair) -> Option<Standing> {
-        self.memory.borrow_mut().standings.get(pair).copied()
+        self.inside.borrow_mut().standings.get(pair).copied()
     }
 
     /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.
     #[must_use]
     pub fn application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
-        self.memory.borrow_mut().applications.get(access_key).cloned()
+        self.inside.borrow_mut().applications.get(access_key).cloned()
     }
 
     /// The application whose access token has that hash, whether the token has ended or not.
     #[must_use]
     pub fn application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
-        let memory = &mut *self.memory.borrow_mut();
+        let memory = &mut *self.inside.borrow_mut();
         let access_key = memory.access_tokens.get(token)?;
         let application = memory.applications.get(access_key)?.clone()?;
         // The token may have been replaced since.
@@ -339,20 +339,20 @@ impl Memory {
     /// What KV was last asked for and answered, where that was a moment ago.
     #[must_use]
     pub fn snapshot(&self, now: Millis) -> Option<Option<Rc<Snapshot>>> {
-        let memory = self.memory.borrow();
+        let memory = self.inside.borrow();
         let (fetched_at, snapshot) = memory.snapshot.as_ref()?;
         (now - *fetched_at < SNAPSHOT_KEPT).then(|| snapshot.clone())
     }
 
     /// Keeps what KV answered for a moment.
     pub fn keep_snapshot(&self, snapshot: Option<Rc<Snapshot>>, now: Millis) {
-        self.memory.borrow_mut().snapshot = Some((now, snapshot));
+        self.inside.borrow_mut().snapshot = Some((now, snapshot));
     }
 
     /// The user whose password was right less than a minute ago, by a keyed digest of both.
     #[must_use]
     pub fn remembered_password(&self, digest: &[u8; 32], now: Millis) -> Option<Rc<User>> {
-        let memory = &mut *self.memory.borrow_mut();
+        let memory = &mut *self.inside.borrow_mut();
         let (id, until) = memory.passwords.get(digest).copied()?;
         if until <= now {
             memory.passwords.pop(digest);
@@ -363,7 +363,7 @@ impl Memory {
 
     /// Remembers that a password was right, if nothing changed since `revision`, at which the user was read.
     pub fn remember_password(&self, digest: [u8; 32], user: &Rc<User>, revision: Option<i64>, now: Millis) {
-        let memory = &mut *self.memory.borrow_mut();
+        let memory = &mut *self.inside.borrow_mut();
         if revision.is_some() && memory.revision == revision {
             memory.remember_user(user);
             memory.passwords.put(digest, (user.id, now + PASSWORD_REMEMBERED));
@@ -373,6 +373,6 @@ impl Memory {
     /// The revision at which the user was last seen to change.
     #[must_use]
     pub fn user_changed_at(&self, id: UserId) -> Option<i64> {
-        self.memory.borrow().changed_users.peek(&id).copied()
+        self.inside.borrow().changed_users.peek(&id).copied()
     }
 }

@@ -215,6 +215,7 @@ impl<'c> Known<'c> {
     }
 
     /// `Some(None)`: there is no such application.
+    #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
         let read = || self.found.applications.iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone());
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.application(access_key))).flatten()

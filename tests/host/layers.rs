@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use postern::api::dialects::DIALECTS;
 
-use crate::sources::{circles, graph, sources};
+use crate::sources::{Source, circles, graph, sources};
 
 /// Each room of `src`, and the rooms that its files may name. A room that is not listed may not be named.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -114,7 +114,7 @@ fn the_rules_name_things_that_exist() {
     // Each permission is used, so that the table claims no more than there is.
     for (name, may_name) in ROOMS {
         let files = sources.iter().filter(|source| room(&source.path) == *name);
-        let named: BTreeSet<_> = files.flat_map(|source| source.names()).filter_map(|name| name.into_iter().next()).collect();
+        let named: BTreeSet<_> = files.flat_map(Source::names).filter_map(|name| name.into_iter().next()).collect();
         let unused: Vec<_> = may_name.iter().filter(|other| *other != name && !named.contains(**other)).collect();
         assert!(unused.is_empty(), "{name} names none of {unused:?}");
     }

@@ -244,6 +244,7 @@ impl<T> Change<T> {
 
 impl<const MAX: usize> Change<Line<MAX>> {
     /// The text, for something that is yet to be made.
+    #[must_use]
     pub fn given(self) -> Option<String> {
         match self {
             Self::Becomes(Line(text)) => Some(text),

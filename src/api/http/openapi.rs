@@ -1,6 +1,7 @@
 //! The `OpenAPI` 3.1 document, derived from the tables. It is committed as `public/v1/openapi.json`; a test compares the two.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
 
@@ -182,8 +183,8 @@ fn sentence(status: u16) -> String {
     .to_owned()
 }
 
-fn failure_name(dialect: &Dialect, status: impl ToString) -> String {
-    format!("{}{}", dialect.failure_shape.name, status.to_string())
+fn failure_name(dialect: &Dialect, status: impl Display) -> String {
+    format!("{}{status}", dialect.failure_shape.name)
 }
 
 fn failure(dialect: &Dialect, description: &str) -> Value {
