@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { admin, nowInSeconds, sign } from "./client.mjs";
 import { top } from "./workerd.mjs";
 
@@ -27,25 +27,53 @@ function within(millis) {
   return millis >= EPOCH_MILLIS.from && millis < EPOCH_MILLIS.until;
 }
 
-/** Every transcript, with its path below tests/golden. */
+/** Every transcript, with its path below tests/golden. The states are not among them. */
 export function transcripts() {
   const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".json"));
-  return files.sort().map((file) => ({ file, ...JSON.parse(readFileSync(join(folder, file), "utf8")) }));
+  return files.filter((file) => dirname(file) !== "given").sort().map((file) => ({ file, ...read(file) }));
+}
+
+function read(file) {
+  return JSON.parse(readFileSync(join(folder, file), "utf8"));
+}
+
+const states = new Map();
+
+/** A state by its name. */
+function state(name) {
+  if (!states.has(name)) states.set(name, read(join("given", `${name}.json`)));
+  return states.get(name);
+}
+
+/** The states that a transcript begins in, each after those that it builds on, and each once. */
+function given(transcript, built = new Map()) {
+  for (const name of transcript.given ?? []) {
+    if (built.has(name)) continue;
+    given(state(name), built);
+    built.set(name, state(name));
+  }
+  return built;
 }
 
 /** The host that requests are sent to, by name, so that transcripts can name its origin. */
 const HOST = "postern.test";
 
-/** Runs the steps one after another on an empty Postern. */
-export async function run(postern, { tokens = {}, moments = {}, steps }) {
-  const known = { admin: admin.authorization, ...signed(tokens) };
+/** Runs a transcript on an empty Postern: the steps of the states that it begins in, then its own. */
+export async function run(postern, transcript) {
+  const known = { admin: admin.authorization };
+  for (const [name, state] of given(transcript)) await play(postern, state, known, `given ${name}, `);
+  await play(postern, transcript, known, "");
+}
+
+async function play(postern, { tokens = {}, moments = {}, steps }, known, place) {
+  Object.assign(known, signed(tokens));
   for (const [name, offset] of Object.entries(moments)) known[name] = momentOf(offset);
   for (const [index, { send, expect, capture = {} }] of steps.entries()) {
     const { text, prove, sign: call, ...request } = filled(send, known);
     if (prove) request.json = { ...proof(prove), ...request.json };
     const headers = { host: HOST, ...request.headers, ...(call && callHeaders(call, request.path, text ?? (request.json && JSON.stringify(request.json)))) };
     const answer = await postern.send({ ...request, headers, ...(text !== undefined && { body: text }) });
-    const what = `step ${index + 1}, ${request.method ?? "GET"} ${request.path} answered ${answer.status} ${answer.text}`;
+    const what = `${place}step ${index + 1}, ${request.method ?? "GET"} ${request.path} answered ${answer.status} ${answer.text}`;
     check(answer, filled(expect, known), what);
     for (const [name, source] of Object.entries(capture)) {
       const value = captured(answer, source);
