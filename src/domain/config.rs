@@ -3,11 +3,9 @@
 mod values;
 pub mod variables;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use crate::domain::config::variables::{Kind, Variable};
+use crate::domain::config::variables::{Bindings, Kind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
 use crate::domain::origin::{self, Origin, Prefix};
@@ -47,11 +45,6 @@ pub struct FirstAdministrator {
     /// The password.
     pub password: Secret,
 }
-
-/// What the deployment gives, by name: texts as they are, other values as JSON has them. Bindings
-/// that are no variable, as those of D1 and KV, are here too, as null: a misspelled variable is
-/// found among them.
-pub type Bindings = BTreeMap<String, Value>;
 
 impl Config {
     /// Reads the variables. Null and an empty text count as absent. The error lists everything that

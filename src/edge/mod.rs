@@ -5,6 +5,7 @@
 mod inbound;
 mod issuers;
 mod kv;
+mod log;
 mod origin;
 mod outbound;
 mod signatures;
@@ -16,7 +17,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, js_sys, web_sys, worker_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, js_sys, web_sys, worker_sys};
 
 use crate::actions::housekeeping;
 use crate::api;
@@ -29,6 +30,7 @@ use crate::error::Fault;
 use crate::memory::isolate::Memory;
 use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
 use inbound::WorkerRequest;
+use log::ConsoleLog;
 use outbound::outbound;
 
 thread_local! {
@@ -170,14 +172,6 @@ impl Random {
 impl Entropy for Random {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), Fault> {
         getrandom::fill(buffer).map_err(|error| Fault::new(format!("no random bytes: {error}")))
-    }
-}
-
-struct ConsoleLog;
-
-impl Log for ConsoleLog {
-    fn line(&self, text: &str) {
-        console_error!("{text}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Response as WorkerResponse, ResponseBody, web_sys};
 
+use super::log::ConsoleLog;
 use crate::api::http::message::{Header, Pages, Response};
 use crate::ports::Log as _;
 
@@ -119,7 +120,7 @@ fn stream(begin: String, pages: Pages) -> JsValue {
     let rest = futures_util::stream::unfold(pages, |mut pages| async move {
         let page = pages().await?;
         let broken = |error| {
-            super::ConsoleLog.line(&format!("a long answer broke off: {error:?}"));
+            ConsoleLog.line(&format!("a long answer broke off: {error:?}"));
             worker::Error::RustError("the answer broke off".to_owned())
         };
         Some((page.map(String::into_bytes).map_err(broken), pages))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, js_sys};
 
-use crate::domain::config::Bindings;
+use crate::domain::config::variables::Bindings;
 use crate::domain::config::variables::VARIABLES;
 use crate::domain::json;
 

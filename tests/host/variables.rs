@@ -1,8 +1,9 @@
 //! Every variable of the table in every form that is right or wrong for its type. The cases derive
 //! from the table.
 
+use postern::domain::config::Config;
+use postern::domain::config::variables::Bindings;
 use postern::domain::config::variables::{Kind, VARIABLES, Variable};
-use postern::domain::config::{Bindings, Config};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,8 +4,16 @@
 //! `wrangler.toml` are generated from it. To add a variable, write a row here and read it in
 //! `Config::read`; then run `UPDATE=1 cargo test --test host variables`.
 
-use crate::domain::config::Bindings;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::domain::spelling;
+
+/// What the deployment gives, by name: texts as they are, other values as JSON has them. Bindings
+/// that are no variable, as those of D1 and KV, are here too, as null: a misspelled variable is
+/// found among them.
+pub type Bindings = BTreeMap<String, Value>;
 
 /// One row of the table.
 #[derive(Debug)]
