@@ -1,7 +1,7 @@
 // `make demo`: the main job from the outside, on a Worker with a throw-away state.
 // Prints each request and its answer; the exit status says whether all of them were as they should be.
 
-import { createHmac } from "node:crypto";
+import { signHs256 } from "./lib/jwt.mjs";
 import { applyMigrations, startWorker, throwAwayFolder, throwAwaySecrets } from "./lib/worker.mjs";
 
 // The published example of the endpoint, unchanged.
@@ -62,12 +62,6 @@ async function send(method, path, { headers = {}, basic, body } = {}) {
     // Not every answer is JSON: a token is bare text.
   }
   return { status: answer.status, text, json };
-}
-
-function signHs256(secret, claims) {
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signed = `${part({ typ: "JWT", alg: "HS256" })}.${part(claims)}`;
-  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
 function withOneBitFlipped(token) {
