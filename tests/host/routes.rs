@@ -11,12 +11,14 @@ use serde_json::Value;
 use crate::golden;
 use crate::support::World;
 
-fn routes() -> impl Iterator<Item = (&'static Dialect, &'static Route)> {
+const ENDPOINTS: &str = "docs/reference/endpoints.md";
+
+pub fn routes() -> impl Iterator<Item = (&'static Dialect, &'static Route)> {
     DIALECTS.iter().flat_map(|dialect| dialect.routes().map(move |route| (*dialect, route)))
 }
 
 /// A path with its parameters filled in.
-fn filled(path: &str) -> String {
+pub fn filled(path: &str) -> String {
     path.replace("{format}", "xml")
         .replace("{authPermission}", "VIEW")
         .replace("{id}", "1")
@@ -87,15 +89,15 @@ const DOCUMENTED: [(&str, &str); 17] = [
     ("POST", "/app-portal-service/v2.3/app/authorization/set"),
 ];
 
-/// Each is a route, is in the README, and is asked in a transcript that ends in the route's success.
+/// Each is a route, is on the page of endpoints, and is asked in a transcript that ends in the route's success.
 #[test]
 fn every_documented_path_is_routed_listed_and_has_a_transcript() {
-    let readme = std::fs::read_to_string("README.md").expect("README.md");
+    let page = std::fs::read_to_string(ENDPOINTS).expect(ENDPOINTS);
     for (method, path) in DOCUMENTED {
         let found = dialects::find(method, &filled(path)).unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         assert!(found.route.paths.contains(&path), "{method} {path} is another route's: {}", found.route.operation);
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `{method}` ")) && line.contains(&format!("`{path}`")));
-        assert!(row.is_some(), "{method} {path} is not in the README");
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{method}` ")) && line.contains(&format!("`{path}`")));
+        assert!(row.is_some(), "{method} {path} is not in {ENDPOINTS}");
         let success = format!("{}-", found.route.answer.status);
         let shows = |file: &std::path::PathBuf| {
             let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -192,28 +194,34 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
     example.as_array().into_iter().flatten().for_each(|item| fits(document, &schema["items"], item, place));
 }
 
-/// The README's table of endpoints is the tables'.
+/// The page that lists every endpoint is generated from the route tables.
 #[test]
-fn the_readme_lists_every_path() {
-    let mut table = String::from("| endpoint | who | what |\n|---|---|---|\n");
-    for (_, route) in routes() {
-        let who = match route.access {
-            Access::Public | Access::Shown | Access::ShownOrSent => "anybody",
-            Access::SignedIn => "signed in",
-            Access::Creator => "creators, administrators",
-            Access::Application => "administrators, applications",
-            Access::Administrator => "administrators",
-        };
-        let paths: Vec<_> = route.paths.iter().map(|path| format!("`{path}`")).collect();
-        table.push_str(&format!("| `{}` {} | {who} | {} |\n", route.method, paths.join(", "), route.summary));
+fn the_page_of_endpoints_is_the_committed_one() {
+    let mut page = String::from(
+        "# Endpoints\n\n\
+         This page is generated from the route tables: `UPDATE=1 cargo test --test host page_of_endpoints`.\n\
+         `public/v1/openapi.json` describes the bodies, `tests/golden/` shows each case.\n",
+    );
+    for dialect in DIALECTS {
+        page.push_str(&format!("\n## {}\n\n{}.\n\n", dialect.name, dialect.summary));
+        page.push_str("| endpoint | who | what |\n|---|---|---|\n");
+        dialect.routes().for_each(|route| page.push_str(&endpoint_row(route)));
     }
-    let readme = std::fs::read_to_string("README.md").unwrap_or_default();
     if std::env::var_os("UPDATE").is_some() {
-        let (begin, end) = ("<!-- endpoints -->\n", "<!-- /endpoints -->");
-        if let (Some((before, _)), Some((_, after))) = (readme.split_once(begin), readme.split_once(end)) {
-            std::fs::write("README.md", format!("{before}{begin}{table}{end}{after}")).expect("README.md");
-        }
-        return;
+        std::fs::write(ENDPOINTS, &page).expect(ENDPOINTS);
     }
-    assert!(readme.contains(&table), "README.md is out of date: run UPDATE=1 cargo test --test host readme; it should have\n{table}");
+    let committed = std::fs::read_to_string(ENDPOINTS).unwrap_or_default();
+    assert!(committed == page, "{ENDPOINTS} is out of date: run UPDATE=1 cargo test --test host page_of_endpoints");
+}
+
+fn endpoint_row(route: &Route) -> String {
+    let who = match route.access {
+        Access::Public | Access::Shown | Access::ShownOrSent => "anybody",
+        Access::SignedIn => "signed in",
+        Access::Creator => "creators, administrators",
+        Access::Application => "administrators, applications",
+        Access::Administrator => "administrators",
+    };
+    let paths: Vec<_> = route.paths.iter().map(|path| format!("`{path}`")).collect();
+    format!("| `{}` {} | {who} | {} |\n", route.method, paths.join(", "), route.summary)
 }

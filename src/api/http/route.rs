@@ -1,4 +1,4 @@
-//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and the README's table derive from them.
+//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and docs/reference/endpoints.md derive from them.
 
 use std::rc::Rc;
 
