@@ -1,10 +1,10 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test scale oracle bench import export build deploy clean
+.PHONY: help dev demo test test-all scale oracle bench import export build deploy clean
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: ## Runs the Worker here; PORT=8787 STATE_DIR=.wrangler/state ADMIN_PASSWORD=… (at the first start only)
 	@scripts/dev.sh
@@ -13,8 +13,11 @@ demo: ## Shows the main job from the outside, on a throw-away state, and checks 
 	@scripts/build.sh
 	@POSTERN_BUILT=1 node scripts/demo.mjs
 
-test: ## Runs everything: form, lints, host tests, build, dry run, tests on workerd
+test: ## Runs form, lints, host tests, build, dry run and tests on workerd, with no more than the README asks for
 	@scripts/test.sh
+
+test-all: ## Runs what is slow or needs other programs, and fetches those: proxies, generated clients, the last release
+	@scripts/test-all.sh
 
 scale: ## Brings in a million grants, and shows what each kind of query reads; GRANTS=1000000
 	@scripts/build.sh

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds the Worker and its peers, and measures them side by side: bench/main.mjs. ROUNDS, SECONDS, WARM, PROCESSES and ONLY are taken.
 
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
+# shellcheck source=scripts/lib/wasm-target.sh
 . scripts/lib/wasm-target.sh
 
 [ -r /proc/self/stat ] || die 'the processor'\''s time of a process is read from /proc, which this system has not'

@@ -2,6 +2,7 @@
 # Builds the Worker into build/ where anything that it is made of has changed; sets up first what is missing.
 # `scripts/build.sh probe` builds into .build/probe/ with the feature `panic_probe`: a Worker that tests may make panic.
 
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
 # Set by callers that have built: each wrangler that they start would otherwise ask again (wrangler.toml, [build]).

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the Worker on Cloudflare, migrations first. DRY=1: everything but the upload, with its size.
 
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
 # Where Cloudflare's free plan ends is 3 MB; we promise to stay well below it.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Worker on this machine: PORT (8787), STATE_DIR (.wrangler/state), and ADMIN_PASSWORD where .dev.vars is yet to be written.
 
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
 port=${PORT:-8787}

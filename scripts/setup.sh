@@ -2,7 +2,9 @@
 # Makes the machine ready: the wasm32 target, worker-build, wasm-bindgen, and what npm brings.
 # Does only what is missing, says each thing that it does, and is silent where nothing is to be done.
 
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
+# shellcheck source=scripts/lib/wasm-target.sh
 . scripts/lib/wasm-target.sh
 
 tools=$cache/tools

