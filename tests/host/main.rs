@@ -5,6 +5,7 @@
 #![expect(clippy::format_push_string, reason = "what a test prints need not be fast")]
 
 mod access;
+mod additive;
 mod applications;
 mod checks;
 mod errors;
@@ -25,6 +26,7 @@ mod sources;
 mod staleness;
 mod support;
 mod transfer;
+mod upgrade;
 mod variables;
 mod variables_documents;
 mod vectors;

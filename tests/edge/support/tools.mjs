@@ -11,6 +11,10 @@ export default {
       case "/migrate":
         for (const migration of await request.json()) await database.prepare(migration).run();
         return Response.json({});
+      case "/query": {
+        const { sql } = await request.json();
+        return Response.json((await database.prepare(sql).all()).results);
+      }
       case "/scheduled":
         return Response.json(await isolate.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date() }));
       case "/records": {

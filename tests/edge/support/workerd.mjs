@@ -94,7 +94,8 @@ export function stateFolder(test) {
  * the modules of another Worker, as Miniflare takes them.
  * `outbound` answers what the Worker fetches, instead of the network, with `{ status, headers, body }`.
  *
- * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated; `assets` serves public/ in
+ * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated, and a list of
+ * SQL texts runs in place of the migrations; `assets` serves public/ in
  * front of the first isolate, at `url`; `onOutput` is told what workerd prints.
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
@@ -133,7 +134,7 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
     const running = await Promise.all(workers.map((worker, index) => isolate(miniflare, worker, tools(index))));
     if (migrate) {
       const fresh = new Map(running.map((one, index) => [workers[index].d1Databases.DB, one]));
-      await Promise.all([...fresh.values()].map((one) => one.tool("migrate", migrations)));
+      await Promise.all([...fresh.values()].map((one) => one.tool("migrate", migrate === true ? migrations : migrate)));
     }
     /** SIGKILL, in the midst of whatever it is doing. */
     const kill = async () => {

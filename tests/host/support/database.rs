@@ -1,6 +1,7 @@
 //! SQLite behind `Sql`, as D1 behaves: numbers as doubles, int64 as text, one transaction a batch, and others run while it is on its way.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -24,12 +25,22 @@ pub struct Database {
 impl Database {
     pub fn new() -> Self {
         let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
-        let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
-        files.sort();
-        for file in files {
-            let sql = std::fs::read_to_string(&file).expect("a migration");
-            connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        }
+        migrate(&connection, &BTreeSet::new());
+        Self::on(connection)
+    }
+
+    /// A database that an earlier release left, as SQL text, with the migrations that are newer.
+    pub fn upgraded(sql: &str) -> Self {
+        let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
+        connection.execute_batch(sql).expect("the database of a release");
+        let mut names = connection.prepare("SELECT name FROM d1_migrations").expect("d1_migrations");
+        let applied = names.query_map([], |row| row.get(0)).expect("names").map(|name| name.expect("a name")).collect();
+        drop(names);
+        migrate(&connection, &applied);
+        Self::on(connection)
+    }
+
+    fn on(connection: rusqlite::Connection) -> Self {
         Self { connection: RefCell::new(connection), batches: Cell::new(0), answers: Cell::new(true), loses_answers: Cell::new(false) }
     }
 
@@ -68,6 +79,19 @@ impl Database {
         let results = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
         transaction.commit().map_err(sort)?;
         Ok(results)
+    }
+}
+
+/// Runs the migrations that have not been applied, in the order of their names.
+fn migrate(connection: &rusqlite::Connection, applied: &BTreeSet<String>) {
+    let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        if !applied.contains(&name) {
+            let sql = std::fs::read_to_string(&file).expect("a migration");
+            connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
     }
 }
 

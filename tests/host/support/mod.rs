@@ -26,7 +26,8 @@ use postern::memory::isolate::Memory;
 use postern::ports::{Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
 use serde_json::{Map, Value, json};
 
-use database::{Database, Session};
+pub use database::Database;
+use database::Session;
 use signatures::Native;
 
 pub const ADMIN_PASSWORD: &str = "correct horse admin";
@@ -55,8 +56,12 @@ pub struct Isolate<'a> {
 
 impl World {
     pub fn new() -> Self {
+        Self::on(Database::new())
+    }
+
+    pub fn on(database: Database) -> Self {
         Self {
-            database: Rc::new(Database::new()),
+            database: Rc::new(database),
             kv: Rc::default(),
             log: Rc::default(),
             signatures: Rc::default(),

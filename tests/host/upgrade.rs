@@ -1,0 +1,266 @@
+//! What an earlier release left, in `tests/upgrade/`: the newer migrations run over it, and the Worker
+//! of these sources must answer all of it. `tests/upgrade/README.md` says what is in a fixture.
+
+use std::path::PathBuf;
+
+use postern::actions::housekeeping;
+use postern::api::dialects;
+use postern::api::http::message::Response;
+use postern::domain::secret::{hex, sha256};
+use postern::domain::time::Millis;
+use serde_json::{Value, json};
+
+use crate::routes::{filled, routes};
+use crate::support::{Database, Isolate, Request, World, basic, block_on, json_of};
+
+/// A release's database, and what must still hold on it.
+pub struct Fixture {
+    pub facts: Value,
+    pub sql: String,
+}
+
+/// Those of all releases, the oldest first.
+pub fn fixtures() -> Vec<Fixture> {
+    let files = std::fs::read_dir("tests/upgrade").expect("tests/upgrade").map(|entry| entry.expect("entry").path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|ending| ending == "json")).collect();
+    files.sort();
+    assert!(!files.is_empty(), "there is no fixture in tests/upgrade");
+    let read = |file: &PathBuf| std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let fixture =
+        |file: &PathBuf| Fixture { facts: serde_json::from_str(&read(file)).expect("facts"), sql: read(&file.with_extension("sql")) };
+    files.iter().map(fixture).collect()
+}
+
+impl Fixture {
+    /// A minute after the release wrote it, with what the issuer publishes.
+    fn world(&self) -> World {
+        let world = World::on(Database::upgraded(&self.sql));
+        world.now.set(Millis(self.facts["takenAt"].as_i64().expect("takenAt") + 60_000));
+        world.issuers.publish(self.text("/keySet/url"), self.text("/keySet/body"), None);
+        world
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.facts.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer}"))
+    }
+
+    fn list(&self, name: &str) -> impl Iterator<Item = &Value> {
+        let list = self.facts[name].as_array().unwrap_or_else(|| panic!("no list {name}"));
+        assert!(!list.is_empty(), "{name} is empty");
+        list.iter()
+    }
+
+    fn isolate<'a>(&self, world: &'a World) -> Isolate<'a> {
+        world.isolate_with(&[
+            ("MASTER_KEY", Some(self.text("/variables/MASTER_KEY"))),
+            ("ADMIN_PASSWORD", Some(self.text("/variables/ADMIN_PASSWORD"))),
+        ])
+    }
+
+    /// GET with the opaque token of the first administrator, which the release issued.
+    fn get(&self, isolate: &Isolate<'_>, path: &str) -> Response {
+        isolate.send(&Request::new("GET", path).header("x-auth-token", self.text("/opaque/token")))
+    }
+
+    fn verify_tokens(&self, isolate: &Isolate<'_>) {
+        for token in self.list("tokens") {
+            let response = isolate.get("/v1/verify", &format!("Bearer {}", token["token"].as_str().expect("a token")));
+            let body = json_of(&response);
+            assert_eq!((response.status, &body["app"]), (200, &token["app"]), "{}", response.body);
+            assert_eq!(body["user"]["username"], token["username"]);
+        }
+    }
+}
+
+/// Every member that the release answered must still be there; a newer Worker may answer more.
+fn still_answers(place: &str, then: &Value, now: &Value) {
+    match (then, now) {
+        (Value::Object(then), Value::Object(members)) => {
+            // The time of the answer itself.
+            for (name, then) in then.iter().filter(|(name, _)| *name != "datetime") {
+                let now = members.get(name).unwrap_or_else(|| panic!("{place}/{name} is missing"));
+                still_answers(&format!("{place}/{name}"), then, now);
+            }
+        }
+        (Value::Array(then), Value::Array(now)) => {
+            assert_eq!(then.len(), now.len(), "{place} has other rows: {now:?}");
+            for (index, (then, now)) in then.iter().zip(now).enumerate() {
+                still_answers(&format!("{place}/{index}"), then, now);
+            }
+        }
+        _ => assert_eq!(then, now, "{place}"),
+    }
+}
+
+/// A body as JSON, whole or line by line; a line that is no JSON is a text.
+fn body(text: &str) -> Value {
+    let line = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    serde_json::from_str(text).unwrap_or_else(|_| text.lines().map(line).collect())
+}
+
+#[test]
+fn no_table_of_a_fixture_is_empty() {
+    for fixture in fixtures() {
+        let mut tables = 0;
+        for (_, rest) in fixture.sql.match_indices("CREATE TABLE ").map(|(at, found)| fixture.sql.split_at(at + found.len())) {
+            let name = rest.split([' ', '(']).next().unwrap_or_default();
+            assert!(fixture.sql.contains(&format!("\nINSERT INTO {name} VALUES")) || name == "d1_migrations", "{name} is empty");
+            tables += 1;
+        }
+        assert!(tables >= 16, "{tables} tables");
+    }
+}
+
+#[test]
+fn every_read_of_every_dialect_answers_as_the_release_did() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        let mut asked = Vec::new();
+        for (path, then) in fixture.facts["answers"].as_object().expect("answers") {
+            let response = fixture.get(&isolate, path);
+            assert_eq!(response.status, 200, "{path}: {}", response.body);
+            still_answers(path, &body(then.as_str().expect("a text")), &body(&response.body));
+            let found = dialects::find("GET", path.split('?').next().unwrap_or_default()).expect("a route");
+            asked.push(found.route.operation);
+        }
+        // What the release did not have answers too; signing out is last, since it ends the token.
+        for (_, route) in routes().filter(|(_, route)| route.method == "GET" && !asked.contains(&route.operation)) {
+            let path = filled(route.paths[0]);
+            let request = Request::new("GET", &path).header("x-auth-token", fixture.text("/opaque/leaving"));
+            let response = isolate.send(&request);
+            assert!((200..300).contains(&response.status), "{path}: {} {}", response.status, response.body);
+        }
+        assert_eq!(isolate.verify(fixture.text("/opaque/leaving")).0, 401, "it has signed out");
+    }
+}
+
+#[test]
+fn passwords_tokens_and_cookies_of_a_release_still_count() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        for (username, password) in fixture.facts["passwords"].as_object().expect("passwords") {
+            let password = password.as_str().expect("a password");
+            assert_eq!(isolate.get("/v1/verify", &basic(username, password)).status, 200, "{username}");
+            assert_eq!(isolate.get("/v1/verify", &basic(username, "wrong")).status, 401, "{username}");
+        }
+        assert_eq!(isolate.verify(fixture.text("/opaque/token")), (200, "admin".to_owned()));
+        let cookie = format!("JSESSIONID={}", fixture.text("/opaque/cookie"));
+        let request = Request::new("GET", "/v1/verify").header("cookie", &cookie);
+        assert_eq!(isolate.send(&request).status, 200, "the cookie");
+        fixture.verify_tokens(&isolate);
+        for token in fixture.list("refused") {
+            assert_eq!(isolate.verify(token.as_str().expect("a token")).0, 401);
+        }
+        let body = json!({ "username": fixture.text("/locked"), "password": "wrong" }).to_string();
+        let request = Request::new("POST", "/imanager/security/tokens").body(&body);
+        assert_eq!(isolate.send(&request).status, 429, "its failures are remembered");
+    }
+}
+
+#[test]
+fn grants_of_a_release_still_decide() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        for check in fixture.list("checks") {
+            let of = |name: &str| check[name].as_str().map_or_else(|| check[name].to_string(), str::to_owned);
+            let path = format!("/v1/check?service={}&permission={}&user={}", of("service"), of("permission"), of("user"));
+            let response = fixture.get(&isolate, &path);
+            assert_eq!(response.status, 200, "{path}: {}", response.body);
+            assert_eq!(json_of(&response)["allowed"], check["allowed"], "{path}");
+        }
+    }
+}
+
+#[test]
+fn applications_of_a_release_still_sign_and_a_used_signature_stays_used() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        let [key, secret, token] = ["accessKey", "secret", "token"].map(|name| fixture.text(&format!("/application/{name}")));
+        assert_eq!(access_token(&isolate, key, secret), token, "while one counts, the same again");
+
+        let timestamp = world.now.get().0.to_string();
+        let body = json!({ "appId": key, "dataAuthorizeType": ["ASSET"] }).to_string();
+        let signature = digest(&[token, "orgId", "1", &body, &timestamp, secret]);
+        let fresh = Request::new("POST", "/app-portal-service/v2.3/app/authorization/set?orgId=1")
+            .header("content-type", "application/json")
+            .header("apim-accesstoken", token)
+            .header("apim-timestamp", &timestamp)
+            .header("apim-signature", &signature)
+            .body(&body);
+        assert_eq!(isolate.send(&fresh).status, 200);
+
+        let used = &fixture.facts["usedCall"];
+        let mut request = Request::new("POST", used["path"].as_str().expect("a path")).body(used["body"].as_str().expect("a body"));
+        for (name, value) in used["headers"].as_object().expect("headers") {
+            request = request.header(name, value.as_str().expect("a value"));
+        }
+        let response = isolate.send(&request);
+        assert_eq!(response.status, 401, "{}", response.body);
+    }
+}
+
+/// What an application gets for the proof that it has the secret.
+fn access_token(isolate: &Isolate<'_>, key: &str, secret: &str) -> String {
+    let timestamp = isolate.world.now.get().0;
+    let encryption = digest(&[key, &timestamp.to_string(), secret]);
+    let body = json!({ "appKey": key, "timestamp": timestamp, "encryption": encryption });
+    let response = isolate.send(&Request::new("POST", "/apim-token-service/v2.0/token/get").body(&body.to_string()));
+    assert_eq!(response.status, 200, "{}", response.body);
+    json_of(&response)["data"]["accessToken"].as_str().expect("a token").to_owned()
+}
+
+fn digest(parts: &[&str]) -> String {
+    hex(&sha256(parts.concat().as_bytes()))
+}
+
+/// Re-encryption opens every value of every column that is sealed, and under the new key all of them serve.
+#[test]
+fn everything_that_a_release_sealed_still_opens() {
+    const NEW: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let password = ("ADMIN_PASSWORD", Some(fixture.text("/variables/ADMIN_PASSWORD")));
+        let previous = ("MASTER_KEY_PREVIOUS", Some(fixture.text("/variables/MASTER_KEY")));
+        let between = world.isolate_with(&[("MASTER_KEY", Some(NEW)), previous, password]);
+        block_on(housekeeping::run(&between.cx())).expect("the scheduled event");
+        for (table, column) in [
+            ("token_apps", "secret_key_id"),
+            ("applications", "secret_key_id"),
+            ("applications", "token_key_id"),
+            ("node_orders", "password_key_id"),
+        ] {
+            let of = |what: &str| format!("SELECT COUNT({what}) FROM {table} WHERE {column} IS NOT NULL");
+            assert!(world.database.number(&of("*")) > 0, "{table}.{column} has a value");
+            assert_eq!(world.database.number(&of(&format!("DISTINCT {column}"))), 1, "{table}.{column}");
+        }
+        let after = world.isolate_with(&[("MASTER_KEY", Some(NEW)), password]);
+        fixture.verify_tokens(&after);
+        let [key, secret, token] = ["accessKey", "secret", "token"].map(|name| fixture.text(&format!("/application/{name}")));
+        assert_eq!(access_token(&after, key, secret), token);
+    }
+}
+
+#[test]
+fn the_snapshot_of_a_release_still_serves_while_d1_does_not_answer() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let [key, value] = ["/snapshot/key", "/snapshot/value"].map(|pointer| fixture.text(pointer).to_owned());
+        world.kv.values.borrow_mut().insert(key, value);
+        world.database.answers.set(false);
+        fixture.verify_tokens(&fixture.isolate(&world));
+    }
+}
+
+#[test]
+fn ids_that_a_release_has_given_are_not_given_again() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let response = fixture.isolate(&world).administer("POST", "/v1/users", &json!({ "username": "newcomer" }));
+        assert_eq!(response.status, 201, "{}", response.body);
+        assert!(json_of(&response)["id"].as_i64() > fixture.facts["deletedUser"].as_i64(), "{}", response.body);
+    }
+}
