@@ -1,10 +1,12 @@
-// Every transcript over HTTP, each on an isolate, a D1 and a KV of its own; and then a look for their credentials in what is left.
+// Every transcript over HTTP, each on an isolate, a D1 and a KV of its own. Each body is held against the OpenAPI document;
+// in the end comes a look for credentials in what is left.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { DocumentCheck } from "./support/document.mjs";
 import { run, transcripts } from "./support/golden.mjs";
 import { Recorder, filesIn, occurrences, sha256Hex } from "./support/leaks.mjs";
 import { deployment, startWorkerd } from "./support/workerd.mjs";
@@ -17,6 +19,7 @@ const LANES = 2;
 const all = transcripts();
 const state = mkdtempSync(join(tmpdir(), "postern-golden-"));
 const recorder = new Recorder();
+const documentCheck = new DocumentCheck();
 let output = "";
 
 /** A process with an isolate for each of its transcripts: started for the first that runs, stopped after the last. */
@@ -29,7 +32,8 @@ class Batch {
     this.#workerd ??= this.#start();
     const { isolates } = await this.#workerd;
     try {
-      await run(recorder.listen(isolates[this.transcripts.indexOf(transcript)]), transcript);
+      const isolate = recorder.listen(isolates[this.transcripts.indexOf(transcript)]);
+      await run(documentCheck.listen(isolate, transcript.file), transcript);
     } finally {
       this.#ended += 1;
       if (this.#ended === this.transcripts.length) await this.stop();
@@ -68,6 +72,11 @@ describe("transcripts", { concurrency: LANES }, () => {
     batch.transcripts.push(transcript);
     it(`${transcript.file}: ${transcript.about}`, () => batch.run(transcript));
   }
+});
+
+it("every body of a transcript is as the OpenAPI document says", () => {
+  assert.ok(documentCheck.checked > 1000, `only ${documentCheck.checked} requests were held against the document`);
+  assert.deepEqual([...documentCheck.mistakes].map(([mistake, file]) => `${mistake} (${file})`), []);
 });
 
 it("no secret, password, token or cookie of a transcript is in the state or in the log", () => {

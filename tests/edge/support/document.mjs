@@ -1,0 +1,124 @@
+// Holds what is sent and answered against public/v1/openapi.json.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { top } from "./workerd.mjs";
+
+const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json"), "utf8"));
+
+/** Every path, as a pattern; those without parameters before those with. */
+const paths = Object.keys(document.paths)
+  .map((path) => ({ path, pattern: new RegExp(`^${path.split(/\{\w+\}/).map(escaped).join("[^/]+")}$`) }))
+  .sort((one, other) => one.path.includes("{") - other.path.includes("{"));
+
+function escaped(text) {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+/** The copy in which a member that the document does not name is a mistake, as it is in what Postern answers. */
+function closed(value, within = "") {
+  if (Array.isArray(value)) return value.map((item) => closed(item, within));
+  if (value === null || typeof value !== "object") return value;
+  const members = Object.entries(value).map(([name, item]) => [name, ["example", "examples", "enum"].includes(name) ? item : closed(item, name)]);
+  const isOpen = value.type !== undefined && value.properties && value.additionalProperties === undefined;
+  return Object.fromEntries(isOpen && within !== "allOf" ? [...members, ["additionalProperties", false]] : members);
+}
+
+function validatorsOf(content) {
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+  ajv.addSchema(content, "document", undefined, false);
+  const known = new Map();
+  return (pointer) => {
+    if (!known.has(pointer)) known.set(pointer, ajv.compile({ $ref: `document#${pointer}` }));
+    return known.get(pointer);
+  };
+}
+
+const sent = validatorsOf(document);
+const answered = validatorsOf(closed(document));
+
+const pointerOf = (...names) => names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+const mediaType = (value) => String(value ?? "").split(";")[0].trim().toLowerCase();
+
+/** What a body is to a schema: a JSON value, or the text itself. */
+function valueOf(type, text) {
+  return type === "application/json" || type.endsWith("+json") ? JSON.parse(text) : text;
+}
+
+function mistakes(validate, value) {
+  if (validate(value)) return [];
+  return validate.errors.map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`);
+}
+
+/** The operation that a request is for: its place in the document and what is there; undefined where there is none. */
+function operationOf({ method = "GET", path }) {
+  const pathname = path.split("?")[0];
+  const found = paths.find(({ path: one, pattern }) => pattern.test(pathname) && document.paths[one][method.toLowerCase()]);
+  if (!found) return undefined;
+  const place = pointerOf("paths", found.path, method.toLowerCase());
+  return { place, operation: document.paths[found.path][method.toLowerCase()] };
+}
+
+/** What is wrong with an answer. An answer without a body needs no description but its status. */
+function mistakesOfAnswer({ place, operation }, { status, headers, text }) {
+  const key = [String(status), `${Math.floor(status / 100)}XX`, "default"].find((one) => operation.responses[one]);
+  if (!key) return [`the status ${status} is not in the document`];
+  if (text === "") return [];
+  let target = pointerOf("responses", key);
+  let response = operation.responses[key];
+  if (response.$ref) {
+    place = "";
+    target = response.$ref.slice(1);
+    response = target.slice(1).split("/").reduce((value, name) => value[name], document);
+  }
+  const type = mediaType(headers["content-type"]);
+  if (!response.content?.[type]) return [`${type} is not in the document for ${status}`];
+  if (!response.content[type].schema) return [];
+  return mistakes(answered(`${place}${target}${pointerOf("content", type, "schema")}`), valueOf(type, text));
+}
+
+/** What is wrong with a body that Postern has taken. A form has texts only, so its members are not looked at. */
+function mistakesOfRequest({ place, operation }, { headers = {}, json, body }) {
+  const text = json === undefined ? body : JSON.stringify(json);
+  if (text === undefined || text === "" || !operation.requestBody) return [];
+  const declared = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1];
+  // A JSON body counts as JSON whatever type it declares, which is what curl relies on.
+  const looksLikeJson = /^\s*[[{]/.test(text) && !mediaType(declared).match(/ndjson|csv/);
+  const type = looksLikeJson ? "application/json" : mediaType(declared);
+  const { content } = operation.requestBody;
+  if (!content[type]) return [`a body of ${type} is taken, and is not in the document`];
+  if (type === "application/x-www-form-urlencoded") return [];
+  return mistakes(sent(`${place}${pointerOf("requestBody", "content", type, "schema")}`), valueOf(type, text));
+}
+
+/** Collects what differs from the document, in the isolates that it listens to. */
+export class DocumentCheck {
+  /** How many requests were to a documented operation. */
+  checked = 0;
+  /** What is wrong, each with where it was seen first. */
+  mistakes = new Map();
+
+  /** The isolate, listened to. `what` names the test. */
+  listen(isolate, what) {
+    return {
+      ...isolate,
+      send: async (request) => {
+        const answer = await isolate.send(request);
+        this.#look(request, answer, what);
+        return answer;
+      },
+    };
+  }
+
+  #look(request, answer, what) {
+    const found = operationOf(request);
+    if (!found || request.method === "HEAD") return;
+    this.checked += 1;
+    const ofRequest = answer.status < 300 ? mistakesOfRequest(found, request) : [];
+    for (const mistake of [...ofRequest.map((one) => `sent: ${one}`), ...mistakesOfAnswer(found, answer).map((one) => `${answer.status}: ${one}`)]) {
+      const key = `${request.method ?? "GET"} ${found.operation.operationId} ${mistake}`;
+      if (!this.mistakes.has(key)) this.mistakes.set(key, what);
+    }
+  }
+}
