@@ -1,10 +1,12 @@
-// Signs a JSON Web Token with HS256 and prints it, for trying out a token app without the system that it stands for.
+// Signs a JSON Web Token with HS256 and prints it, for trying out a token app without the system
+// that it stands for.
 //
 //   node scripts/sign.mjs --secret abcd loginname=alice exp=+600
 //
 // `name=text` is a claim that is a text, `name:=json` one that is any JSON value. The times `exp`,
 // `nbf` and `iat` are seconds from now, such as `+600` or `-60`, or seconds since the epoch.
-// The secret may also be in the environment as SECRET, where other users of the machine cannot read it.
+// The secret may also be in the environment as SECRET, where other users of the machine cannot read
+// it.
 
 import { parseArgs } from "node:util";
 import { signHs256 } from "./lib/jwt.mjs";
@@ -18,7 +20,8 @@ class Mistake extends Error {}
 /** `[name, value]` of a claim as it is written on the command line. */
 function claim(argument) {
   const [, name, colon, text] = /^([^=]+?)(:?)=(.*)$/s.exec(argument) ?? [];
-  if (name === undefined) throw new Mistake(`"${argument}" is no claim: write name=text or name:=json`);
+  if (name === undefined)
+    throw new Mistake(`"${argument}" is no claim: write name=text or name:=json`);
   if (colon) return [name, json(name, text)];
   return [name, TIMES.has(name) ? seconds(name, text) : text];
 }
@@ -27,13 +30,17 @@ function json(name, text) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Mistake(`the claim ${name} is not JSON: ${text} (for a text, write ${name}=… without the colon)`);
+    throw new Mistake(
+      `the claim ${name} is not JSON: ${text} (for a text, write ${name}=… without the colon)`,
+    );
   }
 }
 
 function seconds(name, text) {
   if (!/^[+-]?\d{1,15}$/.test(text)) {
-    throw new Mistake(`the claim ${name} must be seconds from now, such as +600, or since the epoch: ${text}`);
+    throw new Mistake(
+      `the claim ${name} must be seconds from now, such as +600, or since the epoch: ${text}`,
+    );
   }
   return /^\d/.test(text) ? Number(text) : Math.floor(Date.now() / 1000) + Number(text);
 }
@@ -47,7 +54,10 @@ function read(args) {
     throw new Mistake(error.message);
   }
   const secret = parsed.values.secret ?? process.env.SECRET;
-  if (!secret) throw new Mistake("the secret is missing: name it with --secret, or set SECRET in the environment");
+  if (!secret)
+    throw new Mistake(
+      "the secret is missing: name it with --secret, or set SECRET in the environment",
+    );
   if (parsed.positionals.length === 0) throw new Mistake("there is no claim to sign");
   const claims = parsed.positionals.map(claim);
   const names = claims.map(([name]) => name);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make test`: form, lints, host tests, build, dry run, tests on workerd. It needs no more than README.md asks for.
+# `make test`: form, lints, host tests, build, dry run, tests on workerd. It needs no more than
+# README.md asks for.
 # Goes on after a failure, so that one run shows all of them; the last line has the counts.
 
 # shellcheck source=scripts/lib/common.sh

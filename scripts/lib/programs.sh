@@ -1,4 +1,5 @@
-# For test-all.sh: sourced, never run. Brings the programs of tests/all/package.json and tests/all/requirements.txt.
+# For test-all.sh: sourced, never run. Brings the programs of tests/all/package.json and
+# tests/all/requirements.txt.
 #
 # They are installed into the cache, once per machine and version; tests/all/support/programs.mjs
 # looks in the same places.

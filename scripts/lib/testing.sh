@@ -1,4 +1,5 @@
-# For test.sh and test-all.sh: sourced, never run. Runs steps, goes on after one that fails, and counts.
+# For test.sh and test-all.sh: sourced, never run. Runs steps, goes on after one that fails, and
+# counts.
 # shellcheck shell=bash
 
 broken=()

@@ -1,6 +1,8 @@
-// The last release on the new schema: its own transcripts, on the host, with the migrations of these sources.
+// The last release on the new schema: its own transcripts, on the host, with the migrations of
+// these sources.
 //
-// On the host, since the SQL that ships is the SQL that runs there, and a build of the old Worker would need its old tools.
+// On the host, since the SQL that ships is the SQL that runs there, and a build of the old Worker
+// would need its old tools.
 
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -9,12 +11,18 @@ import { test } from "node:test";
 import { top } from "../edge/support/workerd.mjs";
 import { lastReleaseTarget, run, succeed } from "./support/programs.mjs";
 
-const [release, commit] = readFileSync(join(top, "tests/upgrade/last_release"), "utf8").trim().split(" ");
+const [release, commit] = readFileSync(join(top, "tests/upgrade/last_release"), "utf8")
+  .trim()
+  .split(" ");
 
 /** The sources of the release, with the migrations of these sources in place of its own. */
 async function sources() {
   const { code } = await run("git", ["cat-file", "-e", `${commit}^{commit}`]);
-  assert.equal(code, 0, `the history here lacks ${commit}, which is release ${release}: clone with all of it (git fetch --unshallow)`);
+  assert.equal(
+    code,
+    0,
+    `the history here lacks ${commit}, which is ${release}: git fetch --unshallow brings it`,
+  );
   const folder = join(top, ".build/last-release");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -29,12 +37,24 @@ async function sources() {
 
 test(`the transcripts of ${release} hold on the new schema`, async () => {
   const folder = await sources();
-  const then = JSON.parse(readFileSync(join(top, `tests/upgrade/${release}.json`), "utf8")).migrations;
-  for (const name of Object.keys(then)) assert.ok(existsSync(join(folder, "migrations", name)), `migrations/${name} is gone`);
+  const then = JSON.parse(
+    readFileSync(join(top, `tests/upgrade/${release}.json`), "utf8"),
+  ).migrations;
+  for (const name of Object.keys(then))
+    assert.ok(existsSync(join(folder, "migrations", name)), `migrations/${name} is gone`);
   assert.ok(readdirSync(join(folder, "tests/golden")).length > 0);
 
   const env = { CARGO_TARGET_DIR: lastReleaseTarget };
-  const args = ["test", "--locked", "--test", "host", "golden::every_transcript_holds", "--", "--exact", "--nocapture"];
+  const args = [
+    "test",
+    "--locked",
+    "--test",
+    "host",
+    "golden::every_transcript_holds",
+    "--",
+    "--exact",
+    "--nocapture",
+  ];
   const output = await succeed("cargo", args, { cwd: folder, env });
   const [, count] = /^(\d+) transcripts$/m.exec(output) ?? [];
   assert.ok(Number(count) > 500, `the release has played ${count} transcripts:\n${output}`);

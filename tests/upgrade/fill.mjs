@@ -1,8 +1,17 @@
-// Fills every table of an empty Postern through its API, and tells what a later release must still answer.
+// Fills every table of an empty Postern through its API, and tells what a later release must still
+// answer.
 
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, generateKeyPairSync, sign as signBytes } from "node:crypto";
-import { admin, basic, expectStatus, registerApp, sign, signIn, verifyBearer } from "../edge/support/client.mjs";
+import {
+  admin,
+  basic,
+  expectStatus,
+  registerApp,
+  sign,
+  signIn,
+  verifyBearer,
+} from "../edge/support/client.mjs";
 
 export const ADMIN_PASSWORD = "correct horse admin";
 export const KEY_SET_URL = "https://issuer.example/jwks.json";
@@ -25,25 +34,46 @@ const keys = {
 
 /** What the issuer at KEY_SET_URL publishes. */
 export function keySet() {
-  return JSON.stringify({ keys: [{ ...createPublicKey(keys.EdDSA.privateKey).export({ format: "jwk" }), kid: "one", alg: "EdDSA" }] });
+  return JSON.stringify({
+    keys: [
+      {
+        ...createPublicKey(keys.EdDSA.privateKey).export({ format: "jwk" }),
+        kid: "one",
+        alg: "EdDSA",
+      },
+    ],
+  });
 }
 
 function signedWith(alg, header, claims) {
-  const text = [{ typ: "JWT", alg, ...header }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  const text = [{ typ: "JWT", alg, ...header }, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+    .join(".");
   const hash = alg === "RS256" ? "sha256" : null;
-  return `${text}.${signBytes(hash, Buffer.from(text), keys[alg].privateKey).toString("base64url")}`;
+  const signature = signBytes(hash, Buffer.from(text), keys[alg].privateKey);
+  return `${text}.${signature.toString("base64url")}`;
 }
 
 const digest = (...parts) => createHash("sha256").update(parts.join("")).digest("hex");
 
 /** Sends as the first administrator, and answers the body. */
 const administer = async (postern, method, path, json, status = 200) =>
-  expectStatus(await postern.send({ method, path, headers: admin, json }), status, `${method} ${path}`).json;
+  expectStatus(
+    await postern.send({ method, path, headers: admin, json }),
+    status,
+    `${method} ${path}`,
+  ).json;
 
 /** Users of each kind: with a password, with every member, and disabled. */
 async function addUsers(postern) {
   const create = (json) => administer(postern, "POST", "/v1/users", json, 201);
-  await create({ username: "carol", name: "Carol", email: "carol@example.com", phone: "1", password: PASSWORDS.carol });
+  await create({
+    username: "carol",
+    name: "Carol",
+    email: "carol@example.com",
+    phone: "1",
+    password: PASSWORDS.carol,
+  });
   await create({ username: "dan", type: "SYS_Creator", password: PASSWORDS.dan });
   await create({ username: "eve", enabled: false, roles: ["A", "B"] });
 }
@@ -60,11 +90,25 @@ async function addTokenApps(postern) {
   const pem = keys.RS256.publicKey.export({ type: "spki", format: "pem" });
   await registerApp(postern, { initpwd: PASSWORDS.alice });
   await registerApp(postern, { name: "CRM", token_name: "crm", algorithm: "RS256", secret: pem });
-  await registerApp(postern, { name: "SSO", token_name: "sso", algorithm: "EdDSA", secret: KEY_SET_URL });
-  await registerApp(postern, { name: "OFF", token_name: "off", secret: "a secret that is off", enable: "0" });
+  await registerApp(postern, {
+    name: "SSO",
+    token_name: "sso",
+    algorithm: "EdDSA",
+    secret: KEY_SET_URL,
+  });
+  await registerApp(postern, {
+    name: "OFF",
+    token_name: "off",
+    secret: "a secret that is off",
+    enable: "0",
+  });
   const claims = (loginname) => ({ loginname, exp: EXP });
   const tokens = [
-    { app: "ERP", username: "alice", token: sign("abcd", { ...claims("alice"), name: "Alice", email: "alice@example.com" }) },
+    {
+      app: "ERP",
+      username: "alice",
+      token: sign("abcd", { ...claims("alice"), name: "Alice", email: "alice@example.com" }),
+    },
     { app: "CRM", username: "bob", token: signedWith("RS256", {}, claims("bob")) },
     { app: "SSO", username: "alice", token: signedWith("EdDSA", { kid: "one" }, claims("alice")) },
   ];
@@ -79,7 +123,9 @@ async function addTokenApps(postern) {
 
 /** Services, APIs, nested departments, groups, members, and grants of all kinds. */
 async function addDirectory(postern) {
-  const [alice, bob, carol] = await Promise.all(["alice", "bob", "carol"].map((name) => idOf(postern, name)));
+  const [alice, bob, carol] = await Promise.all(
+    ["alice", "bob", "carol"].map((name) => idOf(postern, name)),
+  );
   await administer(postern, "POST", "/v1/services", { id: 1, name: "Orders" }, 201);
   await administer(postern, "POST", "/v1/services", { id: 2, name: "Stock" }, 201);
   await administer(postern, "PUT", "/v1/services/1/apis/1", { name: "List", authEnabled: false });
@@ -96,7 +142,11 @@ async function addDirectory(postern) {
     ["9007199254740993", "USER", alice, ["SHARE"]],
   ];
   for (const [service, authObjectType, authObjectId, permissions] of grants) {
-    await administer(postern, "POST", `/api/v1/services/${service}/auth`, { authObjectType, authObjectId, permissions });
+    await administer(postern, "POST", `/api/v1/services/${service}/auth`, {
+      authObjectType,
+      authObjectId,
+      permissions,
+    });
   }
   await administer(postern, "PATCH", "/api/v1/services/2/auth/enabled?enabled=false");
   return [
@@ -122,12 +172,20 @@ async function idOf(postern, username) {
 /** An application with an access token, one without, and a signed call that has been used. */
 async function addApplications(postern) {
   await administer(postern, "POST", "/v1/organizations", { id: "1", name: "Wind" }, 201);
-  const create = (json) => administer(postern, "POST", "/v1/applications", { organization: "1", ...json }, 201);
-  const { secret } = await create({ accessKey: "key", name: "Console", authorizeApplications: true });
+  const create = (json) =>
+    administer(postern, "POST", "/v1/applications", { organization: "1", ...json }, 201);
+  const { secret } = await create({
+    accessKey: "key",
+    name: "Console",
+    authorizeApplications: true,
+  });
   await create({ accessKey: "other", enabled: false });
   const timestamp = Date.now();
   const proof = { appKey: "key", timestamp, encryption: digest("key", timestamp, secret) };
-  const { data } = expectStatus(await postern.send({ method: "POST", path: "/apim-token-service/v2.0/token/get", json: proof }), 200).json;
+  const { data } = expectStatus(
+    await postern.send({ method: "POST", path: "/apim-token-service/v2.0/token/get", json: proof }),
+    200,
+  ).json;
   const body = JSON.stringify({ appId: "key", dataAuthorizeType: ["USER", "ROLE"] });
   const used = {
     method: "POST",
@@ -150,8 +208,18 @@ async function orderNodes(postern) {
   const path = "/imanager/cloud/web/nodes/server.json";
   const headers = { authorization: basic("dan", PASSWORDS.dan) };
   for (const password of ["the node's own password", ""]) {
-    const json = { nodeSpec: "MEDIUM", nodeCount: 2, nodeName: "iserver", password, description: "for maps", physicalMachineName: "rack" };
-    assert.equal(expectStatus(await postern.send({ method: "POST", path, headers, json }), 200).json.isSucceed, true);
+    const json = {
+      nodeSpec: "MEDIUM",
+      nodeCount: 2,
+      nodeName: "iserver",
+      password,
+      description: "for maps",
+      physicalMachineName: "rack",
+    };
+    assert.equal(
+      expectStatus(await postern.send({ method: "POST", path, headers, json }), 200).json.isSucceed,
+      true,
+    );
   }
 }
 
@@ -159,7 +227,12 @@ async function orderNodes(postern) {
 async function lockOut(postern, username) {
   const json = { username, password: "wrong" };
   const attempt = (number) =>
-    postern.send({ method: "POST", path: "/imanager/security/tokens", headers: { "cf-connecting-ip": `192.0.2.${number}` }, json });
+    postern.send({
+      method: "POST",
+      path: "/imanager/security/tokens",
+      headers: { "cf-connecting-ip": `192.0.2.${number}` },
+      json,
+    });
   for (let number = 1; number <= 10; number += 1) expectStatus(await attempt(number), 401);
   expectStatus(await attempt(11), 429);
 }
@@ -207,7 +280,11 @@ const READS = [
 async function answersTo(postern, token) {
   const answers = {};
   for (const path of READS) {
-    answers[path] = expectStatus(await postern.send({ path, headers: { "x-auth-token": token } }), 200, path).text;
+    answers[path] = expectStatus(
+      await postern.send({ path, headers: { "x-auth-token": token } }),
+      200,
+      path,
+    ).text;
   }
   return answers;
 }

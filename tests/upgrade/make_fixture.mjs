@@ -1,9 +1,10 @@
-// Makes the fixture of a release: a database as its Worker leaves it, and what must still hold on it.
+// Makes the fixture of a release: a database as its Worker leaves it, and what must still hold on
+// it.
 //
 //   node tests/upgrade/make_fixture.mjs 0.2.0 COMMIT
 //
-// Run it on the release's own sources, after `make build`. It writes 0.2.0.sql, 0.2.0.json and last_release;
-// README.md beside this file says what reads them.
+// Run it on the release's own sources, after `make build`. It writes 0.2.0.sql, 0.2.0.json and
+// last_release; README.md beside this file says what reads them.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -23,8 +24,12 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 /** The migrations of a release, each with its hash: a released migration must not change. */
 function migrations() {
-  const files = readdirSync(join(top, "migrations")).filter((file) => file.endsWith(".sql")).sort();
-  return Object.fromEntries(files.map((file) => [file, sha256(readFileSync(join(top, "migrations", file)))]));
+  const files = readdirSync(join(top, "migrations"))
+    .filter((file) => file.endsWith(".sql"))
+    .sort();
+  return Object.fromEntries(
+    files.map((file) => [file, sha256(readFileSync(join(top, "migrations", file)))]),
+  );
 }
 
 /** The full commit, whose sources must be those that are built here. */
@@ -52,7 +57,10 @@ async function run(postern, release, commit) {
     keySet: { url: KEY_SET_URL, body: keySet() },
     ...facts,
   };
-  writeFileSync(join(folder, `${release}.sql`), `-- The database of release ${release}, made by make_fixture.mjs.\n\n${sql}`);
+  writeFileSync(
+    join(folder, `${release}.sql`),
+    `-- The database of release ${release}, made by make_fixture.mjs.\n\n${sql}`,
+  );
   writeFileSync(join(folder, `${release}.json`), `${JSON.stringify(json, null, 2)}\n`);
   writeFileSync(join(folder, "last_release"), `${release} ${commit}\n`);
 }

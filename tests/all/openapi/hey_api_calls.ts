@@ -1,4 +1,5 @@
-// The main job, by the functions that hey-api generates. Which credential goes where is the client's own decision, from the document.
+// The main job, by the functions that hey-api generates. Which credential goes where is the
+// client's own decision, from the document.
 
 import { createClient, createConfig } from "./client/client";
 import {
@@ -16,7 +17,12 @@ import {
 import { expect, password, postern, token, username } from "./environment";
 
 const clientWith = (wanted: string, credential: string) =>
-  createClient(createConfig({ baseUrl: postern, auth: ({ scheme }) => (scheme === wanted ? credential : undefined) }));
+  createClient(
+    createConfig({
+      baseUrl: postern,
+      auth: ({ scheme }) => (scheme === wanted ? credential : undefined),
+    }),
+  );
 const admin = clientWith("basic", `${username}:${password}`);
 const alice = clientWith("bearer", token);
 
@@ -39,7 +45,10 @@ expect("updateTokenApp", app.data?.success === true, app.error);
 const verified = await verify({ client: alice });
 expect("verify", verified.data?.user.username === "alice", verified.error);
 
-const created = await createUser({ client: admin, body: { username: "bob", name: "Bob", email: "bob@example.com" } });
+const created = await createUser({
+  client: admin,
+  body: { username: "bob", name: "Bob", email: "bob@example.com" },
+});
 const id = created.data?.id ?? 0;
 expect("createUser", created.data?.username === "bob", created.error);
 

@@ -16,7 +16,13 @@ let problems;
 
 before(async () => {
   const config = join(folder, "redocly.yaml");
-  const { stdout, stderr } = await run(fromNpm("redocly"), ["lint", "public/v1/openapi.json", "--format=json", "--config", config]);
+  const { stdout, stderr } = await run(fromNpm("redocly"), [
+    "lint",
+    "public/v1/openapi.json",
+    "--format=json",
+    "--config",
+    config,
+  ]);
   assert.match(stdout, /^\{/, stderr);
   problems = JSON.parse(stdout).problems.map(({ ruleId, severity, message, location }) => ({
     rule: ruleId,
@@ -26,7 +32,8 @@ before(async () => {
   }));
 });
 
-const shown = (found) => found.map(({ rule, pointer, message }) => `${rule} at ${pointer}: ${message}`);
+const shown = (found) =>
+  found.map(({ rule, pointer, message }) => `${rule} at ${pointer}: ${message}`);
 const isSame = (one, other) => one.rule === other.rule && one.pointer === other.pointer;
 
 test("redocly finds no error", () => {
@@ -35,12 +42,18 @@ test("redocly finds no error", () => {
 
 test("redocly warns of nothing that is not accepted with a reason", () => {
   const warnings = problems.filter(({ severity }) => severity !== "error");
-  assert.deepEqual(shown(warnings.filter((one) => !accepted.some((other) => isSame(one, other)))), []);
+  assert.deepEqual(
+    shown(warnings.filter((one) => !accepted.some((other) => isSame(one, other)))),
+    [],
+  );
 });
 
 test("every accepted warning has a reason, and redocly still gives it", () => {
   for (const one of accepted) {
     assert.ok(one.why?.length > 10, `${one.rule} at ${one.pointer} has no reason`);
-    assert.ok(problems.some((other) => isSame(one, other)), `${one.rule} at ${one.pointer} is no longer given`);
+    assert.ok(
+      problems.some((other) => isSame(one, other)),
+      `${one.rule} at ${one.pointer} is no longer given`,
+    );
   }
 });

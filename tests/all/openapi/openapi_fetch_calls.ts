@@ -6,7 +6,10 @@ import type { paths } from "./schema";
 
 const basic = { Authorization: `Basic ${btoa(`${username}:${password}`)}` };
 const admin = createClient<paths>({ baseUrl: postern, headers: basic });
-const alice = createClient<paths>({ baseUrl: postern, headers: { Authorization: `Bearer ${token}` } });
+const alice = createClient<paths>({
+  baseUrl: postern,
+  headers: { Authorization: `Bearer ${token}` },
+});
 
 const app = await admin.POST("/plugin/datafor-modeler/api/token/updateAuthorization", {
   body: {
@@ -26,7 +29,9 @@ expect("updateAuthorization", app.data?.success === true, app.error);
 const verified = await alice.GET("/v1/verify");
 expect("verify", verified.data?.user.username === "alice", verified.error);
 
-const created = await admin.POST("/v1/users", { body: { username: "bob", name: "Bob", email: "bob@example.com" } });
+const created = await admin.POST("/v1/users", {
+  body: { username: "bob", name: "Bob", email: "bob@example.com" },
+});
 const id = created.data?.id ?? 0;
 expect("create a user", created.data?.username === "bob", created.error);
 
@@ -36,7 +41,10 @@ expect("list users", listed.data?.items.length === 2, listed.error);
 const shown = await admin.GET("/v1/users/{id}", { params: { path: { id } } });
 expect("show a user", shown.data?.email === "bob@example.com", shown.error);
 
-const changed = await admin.PATCH("/v1/users/{id}", { params: { path: { id } }, body: { name: "Robert" } });
+const changed = await admin.PATCH("/v1/users/{id}", {
+  params: { path: { id } },
+  body: { name: "Robert" },
+});
 expect("change a user", changed.data?.name === "Robert", changed.error);
 
 const granted = await admin.POST("/api/v1/services/{id}/auth", {
@@ -45,7 +53,9 @@ const granted = await admin.POST("/api/v1/services/{id}/auth", {
 });
 expect("grant", granted.data?.code === "S", granted.error);
 
-const checked = await admin.GET("/v1/check", { params: { query: { service: 1, permission: "TEST", user: id } } });
+const checked = await admin.GET("/v1/check", {
+  params: { query: { service: 1, permission: "TEST", user: id } },
+});
 expect("check", checked.data?.allowed === true, checked.error);
 
 const revoked = await admin.DELETE("/api/v1/services/auth/{id}", {

@@ -1,4 +1,4 @@
-"""Imports every module of the client that openapi-python-client has generated, and does the main job with it."""
+"""Imports every module of the client that openapi-python-client has generated, and uses it."""
 
 import base64
 import importlib
@@ -18,7 +18,15 @@ assert not broken, f"{len(broken)} modules do not import:\n" + "\n".join(broken)
 from postern_client import AuthenticatedClient
 from postern_client.api.datafor_modeler import update_token_app
 from postern_client.api.services import add_grant, delete_grant
-from postern_client.api.v1 import check, create_user, delete_user, get_user, list_users, update_user, verify
+from postern_client.api.v1 import (
+    check,
+    create_user,
+    delete_user,
+    get_user,
+    list_users,
+    update_user,
+    verify,
+)
 from postern_client.models import NewGrant, NewUser, TokenAppConfiguration, UserChange
 
 
@@ -54,7 +62,9 @@ expect("update_token_app", answer.success is True, answer)
 answer = verify.sync(client=alice)
 expect("verify", answer.user.username == "alice", answer)
 
-bob = create_user.sync(client=admin, body=NewUser(username="bob", name="Bob", email="bob@example.com"))
+bob = create_user.sync(
+    client=admin, body=NewUser(username="bob", name="Bob", email="bob@example.com")
+)
 expect("create_user", bob.username == "bob", bob)
 
 answer = list_users.sync(client=admin, limit=2)
@@ -66,7 +76,9 @@ expect("get_user", answer.email == "bob@example.com", answer)
 answer = update_user.sync(bob.id, client=admin, body=UserChange(name="Robert"))
 expect("update_user", answer.name == "Robert", answer)
 
-grant = NewGrant.from_dict({"authObjectType": "USER", "authObjectId": bob.id, "permissions": ["TEST"]})
+grant = NewGrant.from_dict(
+    {"authObjectType": "USER", "authObjectId": bob.id, "permissions": ["TEST"]}
+)
 granted = add_grant.sync(1, client=admin, body=grant)
 expect("add_grant", granted.code == "S", granted)
 

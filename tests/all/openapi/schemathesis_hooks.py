@@ -1,4 +1,4 @@
-"""Keeps schemathesis signed in. Every operation is still called; only whom some calls concern is changed."""
+"""Keeps schemathesis signed in. Every operation is called; whom some calls concern is changed."""
 
 import json
 import os
@@ -36,16 +36,26 @@ def fresh_token():
         return answer.read().decode()
 
 
-def has_own_token(case):
-    return (case.headers or {}).get("Authorization") == f"Bearer {os.environ['OPAQUE_TOKEN']}"
+def operation_of(case):
+    return case.operation.definition.raw.get("operationId", "")
+
+
+@schemathesis.auth(refresh_interval=None)
+class OpaqueToken:
+    """What each call is sent with. Signing out ends the token that asks, so it has its own."""
+
+    def get(self, case, context):
+        return (
+            fresh_token()
+            if operation_of(case).startswith("sign_out")
+            else os.environ["OPAQUE_TOKEN"]
+        )
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = f"Bearer {data}"
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    operation = case.operation.definition.raw.get("operationId", "")
-    parameters = case.path_parameters or {}
-    if operation in ENDS_THE_TOKEN and str(parameters.get("id")) == OWN_ID:
+    if operation_of(case) in ENDS_THE_TOKEN and str(case.path_parameters.get("id")) == OWN_ID:
         case.path_parameters["id"] = OTHER_ID
-    # Signing out ends the token that asks, so it asks with one of its own.
-    if operation.startswith("sign_out") and has_own_token(case):
-        case.headers["Authorization"] = f"Bearer {fresh_token()}"

@@ -35,21 +35,36 @@ export function workFolder(name) {
 }
 
 /** No program here may ask for an update, count its users, or colour what is read by a test. */
-const QUIET = { REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true", NO_COLOR: "1", CI: "1" };
+const QUIET = {
+  REDOCLY_TELEMETRY: "off",
+  REDOCLY_SUPPRESS_UPDATE_NOTICE: "true",
+  NO_COLOR: "1",
+  CI: "1",
+};
 
 /** Runs a program to its end; answers `{ code, stdout, stderr }`. */
 export function run(program, args, { cwd = top, env = {} } = {}) {
   // Generators call formatters that lie beside them.
   const PATH = `${python}${delimiter}${process.env.PATH}`;
-  const options = { cwd, env: { ...process.env, ...QUIET, PATH, ...env }, maxBuffer: 64 * 1024 * 1024 };
+  const options = {
+    cwd,
+    env: { ...process.env, ...QUIET, PATH, ...env },
+    maxBuffer: 64 * 1024 * 1024,
+  };
   return new Promise((done) => {
-    execFile(program, args, options, (error, stdout, stderr) => done({ code: error ? (error.code ?? 1) : 0, stdout, stderr }));
+    execFile(program, args, options, (error, stdout, stderr) =>
+      done({ code: error ? (error.code ?? 1) : 0, stdout, stderr }),
+    );
   });
 }
 
 /** Runs a program that must succeed; answers what it printed. */
 export async function succeed(program, args, options) {
   const { code, stdout, stderr } = await run(program, args, options);
-  assert.equal(code, 0, `${program} ${args.join(" ")} answered ${code}:\n${stdout.slice(-8000)}\n${stderr.slice(-8000)}`);
+  assert.equal(
+    code,
+    0,
+    `${program} ${args.join(" ")}: ${code}\n${stdout.slice(-8000)}\n${stderr.slice(-8000)}`,
+  );
   return stdout;
 }

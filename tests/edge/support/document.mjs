@@ -9,20 +9,37 @@ const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json"), "u
 
 /** Every path, as a pattern; those without parameters before those with. */
 const paths = Object.keys(document.paths)
-  .map((path) => ({ path, pattern: new RegExp(`^${path.split(/\{\w+\}/).map(escaped).join("[^/]+")}$`) }))
+  .map((path) => ({
+    path,
+    pattern: new RegExp(
+      `^${path
+        .split(/\{\w+\}/)
+        .map(escaped)
+        .join("[^/]+")}$`,
+    ),
+  }))
   .sort((one, other) => one.path.includes("{") - other.path.includes("{"));
 
 function escaped(text) {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
-/** The copy in which a member that the document does not name is a mistake, as it is in what Postern answers. */
+/**
+ * The copy in which a member that the document does not name is a mistake, as it is in what Postern
+ * answers.
+ */
 function closed(value, within = "") {
   if (Array.isArray(value)) return value.map((item) => closed(item, within));
   if (value === null || typeof value !== "object") return value;
-  const members = Object.entries(value).map(([name, item]) => [name, ["example", "examples", "enum"].includes(name) ? item : closed(item, name)]);
-  const isOpen = value.type !== undefined && value.properties && value.additionalProperties === undefined;
-  return Object.fromEntries(isOpen && within !== "allOf" ? [...members, ["additionalProperties", false]] : members);
+  const members = Object.entries(value).map(([name, item]) => [
+    name,
+    ["example", "examples", "enum"].includes(name) ? item : closed(item, name),
+  ]);
+  const isOpen =
+    value.type !== undefined && value.properties && value.additionalProperties === undefined;
+  return Object.fromEntries(
+    isOpen && within !== "allOf" ? [...members, ["additionalProperties", false]] : members,
+  );
 }
 
 function validatorsOf(content) {
@@ -38,23 +55,40 @@ function validatorsOf(content) {
 const sent = validatorsOf(document);
 const answered = validatorsOf(closed(document));
 
-const pointerOf = (...names) => names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+const pointerOf = (...names) =>
+  names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 const mediaType = (value) => String(value ?? "").split(";")[0].trim().toLowerCase();
 
-/** What a body is to a schema: a JSON value, or the text itself. */
-function valueOf(type, text) {
-  return type === "application/json" || type.endsWith("+json") ? JSON.parse(text) : text;
+const isJsonType = (type) => type === "application/json" || type.endsWith("+json");
+
+/** A JSON body; undefined where it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
-function mistakes(validate, value) {
+/** Holds a body against a schema: a JSON value, or a text that is none. */
+function mistakes(validate, type, text) {
+  const value = isJsonType(type) ? parsed(text) : text;
+  if (value === undefined) return ["the body is no JSON"];
   if (validate(value)) return [];
-  return validate.errors.map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`);
+  return validate.errors.map(
+    ({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`,
+  );
 }
 
-/** The operation that a request is for: its place in the document and what is there; undefined where there is none. */
+/**
+ * The operation that a request is for: its place in the document and what is there; undefined where
+ * there is none.
+ */
 function operationOf({ method = "GET", path }) {
   const pathname = path.split("?")[0];
-  const found = paths.find(({ path: one, pattern }) => pattern.test(pathname) && document.paths[one][method.toLowerCase()]);
+  const found = paths.find(
+    ({ path: one, pattern }) => pattern.test(pathname) && document.paths[one][method.toLowerCase()],
+  );
   if (!found) return undefined;
   const place = pointerOf("paths", found.path, method.toLowerCase());
   return { place, operation: document.paths[found.path][method.toLowerCase()] };
@@ -62,7 +96,9 @@ function operationOf({ method = "GET", path }) {
 
 /** What is wrong with an answer. An answer without a body needs no description but its status. */
 function mistakesOfAnswer({ place, operation }, { status, headers, text }) {
-  const key = [String(status), `${Math.floor(status / 100)}XX`, "default"].find((one) => operation.responses[one]);
+  const key = [String(status), `${Math.floor(status / 100)}XX`, "default"].find(
+    (one) => operation.responses[one],
+  );
   if (!key) return [`the status ${status} is not in the document`];
   if (text === "") return [];
   let target = pointerOf("responses", key);
@@ -70,26 +106,41 @@ function mistakesOfAnswer({ place, operation }, { status, headers, text }) {
   if (response.$ref) {
     place = "";
     target = response.$ref.slice(1);
-    response = target.slice(1).split("/").reduce((value, name) => value[name], document);
+    response = target
+      .slice(1)
+      .split("/")
+      .reduce((value, name) => value[name], document);
   }
   const type = mediaType(headers["content-type"]);
   if (!response.content?.[type]) return [`${type} is not in the document for ${status}`];
   if (!response.content[type].schema) return [];
-  return mistakes(answered(`${place}${target}${pointerOf("content", type, "schema")}`), valueOf(type, text));
+  const schema = `${place}${target}${pointerOf("content", type, "schema")}`;
+  return mistakes(answered(schema), type, text);
 }
 
-/** What is wrong with a body that Postern has taken. A form has texts only, so its members are not looked at. */
-function mistakesOfRequest({ place, operation }, { headers = {}, json, body }) {
-  const text = json === undefined ? body : JSON.stringify(json);
-  if (text === undefined || text === "" || !operation.requestBody) return [];
-  const declared = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1];
-  // A JSON body counts as JSON whatever type it declares, which is what curl relies on.
-  const looksLikeJson = /^\s*[[{]/.test(text) && !mediaType(declared).match(/ndjson|csv/);
-  const type = looksLikeJson ? "application/json" : mediaType(declared);
+/**
+ * The media type by which a body is read. JSON is read as JSON whatever type it declares, which is
+ * what curl relies on, and records are read as the parameter `format` says.
+ */
+function typeOfBody(content, { path, headers = {} }, text) {
+  if (content["application/json"] && parsed(text) !== undefined) return "application/json";
+  if (content["application/x-ndjson"]) {
+    return /[?&]format=csv\b/.test(path) ? "text/csv" : "application/x-ndjson";
+  }
+  const isType = ([name]) => name.toLowerCase() === "content-type";
+  return mediaType(Object.entries(headers).find(isType)?.[1]);
+}
+
+/** What is wrong with a body that was taken. A form has texts only, and is not looked at. */
+function mistakesOfRequest({ place, operation }, request) {
+  const text = request.json === undefined ? request.body : JSON.stringify(request.json);
+  if (!text || !operation.requestBody) return [];
   const { content } = operation.requestBody;
-  if (!content[type]) return [`a body of ${type} is taken, and is not in the document`];
+  const type = typeOfBody(content, request, text);
+  if (!content[type]) return [`a body of "${type}" is taken, and is not in the document`];
   if (type === "application/x-www-form-urlencoded") return [];
-  return mistakes(sent(`${place}${pointerOf("requestBody", "content", type, "schema")}`), valueOf(type, text));
+  const schema = `${place}${pointerOf("requestBody", "content", type, "schema")}`;
+  return mistakes(sent(schema), type, text);
 }
 
 /** Collects what differs from the document, in the isolates that it listens to. */
@@ -116,7 +167,10 @@ export class DocumentCheck {
     if (!found || request.method === "HEAD") return;
     this.checked += 1;
     const ofRequest = answer.status < 300 ? mistakesOfRequest(found, request) : [];
-    for (const mistake of [...ofRequest.map((one) => `sent: ${one}`), ...mistakesOfAnswer(found, answer).map((one) => `${answer.status}: ${one}`)]) {
+    for (const mistake of [
+      ...ofRequest.map((one) => `sent: ${one}`),
+      ...mistakesOfAnswer(found, answer).map((one) => `${answer.status}: ${one}`),
+    ]) {
       const key = `${request.method ?? "GET"} ${found.operation.operationId} ${mistake}`;
       if (!this.mistakes.has(key)) this.mistakes.set(key, what);
     }
