@@ -14,8 +14,8 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::was
 use worker::wasm_bindgen_futures::JsFuture;
 
 use super::waiting;
-use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::public_key::{Curve, KeyId, PublicKey};
+use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
+use crate::domain::tokens::public_key::{KeyId, PublicKey};
 use crate::error::Fault;
 use crate::ports::{LocalFuture, Signatures};
 
@@ -152,24 +152,27 @@ fn parameters(algorithm: Algorithm) -> Result<Parameters, Fault> {
     let both = |importing: &[(&str, JsValue)], verifying: &[(&str, JsValue)]| {
         Ok(Parameters { importing: object(importing)?, verifying: object(verifying)? })
     };
-    let rsa = |hash: &str| both(&[name("RSASSA-PKCS1-v1_5"), ("hash", hash.into())], &[name("RSASSA-PKCS1-v1_5")]);
-    // RFC 7518, 3.5: the salt is as long as the hash.
-    let pss = |hash: &str, salt: u32| both(&[name("RSA-PSS"), ("hash", hash.into())], &[name("RSA-PSS"), ("saltLength", salt.into())]);
-    let ecdsa =
-        |curve: Curve, hash: &str| both(&[name("ECDSA"), ("namedCurve", curve.name().into())], &[name("ECDSA"), ("hash", hash.into())]);
-    match algorithm {
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => Err(Fault::new("an HS algorithm has no public key")),
-        Algorithm::Rs256 => rsa("SHA-256"),
-        Algorithm::Rs384 => rsa("SHA-384"),
-        Algorithm::Rs512 => rsa("SHA-512"),
-        Algorithm::Ps256 => pss("SHA-256", 32),
-        Algorithm::Ps384 => pss("SHA-384", 48),
-        Algorithm::Ps512 => pss("SHA-512", 64),
-        Algorithm::Es256 => ecdsa(Curve::P256, "SHA-256"),
-        Algorithm::Es384 => ecdsa(Curve::P384, "SHA-384"),
-        Algorithm::Es512 => ecdsa(Curve::P521, "SHA-512"),
-        Algorithm::EdDsa => both(&[name("Ed25519")], &[name("Ed25519")]),
+    let hash = |hash: Hash| ("hash", JsValue::from_str(hash_name(hash)));
+    match algorithm.family() {
+        Family::Hmac(_) => Err(Fault::new("an HS algorithm has no public key")),
+        Family::RsaPkcs1(of) => both(&[name("RSASSA-PKCS1-v1_5"), hash(of)], &[name("RSASSA-PKCS1-v1_5")]),
+        Family::RsaPss(of) => both(&[name("RSA-PSS"), hash(of)], &[name("RSA-PSS"), ("saltLength", JsValue::from(salt_bytes(of)))]),
+        Family::Ecdsa(curve) => both(&[name("ECDSA"), ("namedCurve", curve.name().into())], &[name("ECDSA"), hash(curve.hash())]),
+        Family::Ed25519 => both(&[name("Ed25519")], &[name("Ed25519")]),
     }
+}
+
+fn hash_name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha256 => "SHA-256",
+        Hash::Sha384 => "SHA-384",
+        Hash::Sha512 => "SHA-512",
+    }
+}
+
+/// The salt is as long as the hash (RFC 7518, 3.5).
+fn salt_bytes(hash: Hash) -> u32 {
+    u32::try_from(hash.bytes()).unwrap_or_default()
 }
 
 fn name(text: &'static str) -> (&'static str, JsValue) {

@@ -1,8 +1,8 @@
 //! Public keys as they are registered: which are taken, which are refused and in which words, and how they are read.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use postern::domain::tokens::algorithm::Algorithm;
-use postern::domain::tokens::public_key::{Curve, Kind, PublicKey};
+use postern::domain::tokens::algorithm::{Algorithm, Curve};
+use postern::domain::tokens::public_key::{Kind, PublicKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

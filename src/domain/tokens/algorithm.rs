@@ -2,112 +2,107 @@
 
 use std::fmt;
 
-/// Every algorithm that a token app may name, by its registered name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256, its mask and a salt of that length.
-    Ps256,
-    /// RSASSA-PSS with SHA-384.
-    Ps384,
-    /// RSASSA-PSS with SHA-512.
-    Ps512,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// ECDSA on P-384 with SHA-384.
-    Es384,
-    /// ECDSA on P-521 with SHA-512.
-    Es512,
+/// What signs, and by which hash or on which curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// HMAC (RFC 7518, 3.2): the secret is shared, so that whoever verifies can also sign.
+    Hmac(Hash),
+    /// RSASSA-PKCS1-v1_5 (RFC 7518, 3.3).
+    RsaPkcs1(Hash),
+    /// RSASSA-PSS with the hash in its mask, too, and a salt as long as the hash (RFC 7518, 3.5).
+    RsaPss(Hash),
+    /// ECDSA (RFC 7518, 3.4). The hash is as long as the curve's numbers, or the longest for P-521.
+    Ecdsa(Curve),
     /// Ed25519; of the curves of RFC 8037 the only one.
-    EdDsa,
+    Ed25519,
+}
+
+/// A hash of the SHA-2 family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hash {
+    /// 32 bytes.
+    Sha256,
+    /// 48 bytes.
+    Sha384,
+    /// 64 bytes.
+    Sha512,
+}
+
+/// A curve of ECDSA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Curve {
+    /// secp256r1.
+    P256,
+    /// secp384r1.
+    P384,
+    /// secp521r1.
+    P521,
+}
+
+/// Declares the algorithms: the registered name and the family of each.
+macro_rules! algorithms {
+    ($($algorithm:ident $name:literal $family:expr;)*) => {
+        /// Every algorithm that a token app may name, by its registered name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Algorithm {
+            $(#[doc = concat!("`", $name, "`")] $algorithm,)*
+        }
+
+        impl Algorithm {
+            /// All of them.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$algorithm),*];
+            /// All their names, in the same order.
+            pub const NAMES: [&str; Self::ALL.len()] = [$($name),*];
+
+            /// The registered name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$algorithm => $name,)*
+                }
+            }
+
+            /// What signs.
+            #[must_use]
+            pub const fn family(self) -> Family {
+                match self {
+                    $(Self::$algorithm => $family,)*
+                }
+            }
+        }
+    };
+}
+
+algorithms! {
+    Hs256 "HS256" Family::Hmac(Hash::Sha256);
+    Hs384 "HS384" Family::Hmac(Hash::Sha384);
+    Hs512 "HS512" Family::Hmac(Hash::Sha512);
+    Rs256 "RS256" Family::RsaPkcs1(Hash::Sha256);
+    Rs384 "RS384" Family::RsaPkcs1(Hash::Sha384);
+    Rs512 "RS512" Family::RsaPkcs1(Hash::Sha512);
+    Ps256 "PS256" Family::RsaPss(Hash::Sha256);
+    Ps384 "PS384" Family::RsaPss(Hash::Sha384);
+    Ps512 "PS512" Family::RsaPss(Hash::Sha512);
+    Es256 "ES256" Family::Ecdsa(Curve::P256);
+    Es384 "ES384" Family::Ecdsa(Curve::P384);
+    Es512 "ES512" Family::Ecdsa(Curve::P521);
+    EdDsa "EdDSA" Family::Ed25519;
 }
 
 impl Algorithm {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::EdDsa,
-    ];
-
-    /// All their names, in the same order.
-    pub const NAMES: [&str; 13] = {
-        let mut names = [""; 13];
-        let mut index = 0;
-        while index < names.len() {
-            #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it, within both lengths")]
-            {
-                names[index] = Self::ALL[index].name();
-            }
-            index += 1;
-        }
-        names
-    };
-
-    /// The registered name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
     /// By its registered name, which is case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The shortest secret in bytes that RFC 7518, 3.2 allows: the size of the hash. `None` for an algorithm that has a public key instead.
+    /// The shortest secret in bytes that RFC 7518, 3.2 allows: the size of the hash. `None` for an
+    /// algorithm that has a public key instead.
     #[must_use]
     pub const fn min_secret_bytes(self) -> Option<usize> {
-        match self {
-            Self::Hs256 => Some(32),
-            Self::Hs384 => Some(48),
-            Self::Hs512 => Some(64),
-            Self::Rs256
-            | Self::Rs384
-            | Self::Rs512
-            | Self::Ps256
-            | Self::Ps384
-            | Self::Ps512
-            | Self::Es256
-            | Self::Es384
-            | Self::Es512
-            | Self::EdDsa => None,
+        match self.family() {
+            Family::Hmac(hash) => Some(hash.bytes()),
+            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 => None,
         }
     }
 
@@ -115,6 +110,59 @@ impl Algorithm {
     #[must_use]
     pub const fn has_shared_secret(self) -> bool {
         self.min_secret_bytes().is_some()
+    }
+}
+
+impl Hash {
+    /// Its length.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+impl Curve {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    /// Its name in JWKs and in WebCrypto.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// By that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// The length in bytes of a coordinate, and of each half of a signature.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// The hash that ECDSA uses with it (RFC 7518, 3.4).
+    #[must_use]
+    pub const fn hash(self) -> Hash {
+        match self {
+            Self::P256 => Hash::Sha256,
+            Self::P384 => Hash::Sha384,
+            Self::P521 => Hash::Sha512,
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
 
 use crate::domain::json;
-use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::public_key::{Curve, PublicKey};
+use crate::domain::tokens::algorithm::{Algorithm, Curve};
+use crate::domain::tokens::public_key::PublicKey;
 
 /// A public key with what its JWK says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::domain::identity::user::Username;
 use crate::domain::json::Members;
 use crate::domain::secret::Secret;
 use crate::domain::time::Millis;
-use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
 use crate::error::{Denied, Fault};
 
@@ -112,21 +112,12 @@ impl<'a> UnverifiedToken<'a> {
             return None;
         }
         let (key, text, signature) = (secret.expose(), self.signed_text(), &self.parts.signature);
-        let right = match algorithm {
-            Algorithm::Hs256 => fits(&Hs256, &Hs256Key::new(key), signature, text),
-            Algorithm::Hs384 => fits(&Hs384, &Hs384Key::new(key), signature, text),
-            Algorithm::Hs512 => fits(&Hs512, &Hs512Key::new(key), signature, text),
+        let right = match algorithm.family() {
+            Family::Hmac(Hash::Sha256) => fits(&Hs256, &Hs256Key::new(key), signature, text),
+            Family::Hmac(Hash::Sha384) => fits(&Hs384, &Hs384Key::new(key), signature, text),
+            Family::Hmac(Hash::Sha512) => fits(&Hs512, &Hs512Key::new(key), signature, text),
             // Their keys are public: as a secret, one would let everybody sign.
-            Algorithm::Rs256
-            | Algorithm::Rs384
-            | Algorithm::Rs512
-            | Algorithm::Ps256
-            | Algorithm::Ps384
-            | Algorithm::Ps512
-            | Algorithm::Es256
-            | Algorithm::Es384
-            | Algorithm::Es512
-            | Algorithm::EdDsa => false,
+            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 => false,
         };
         right.then_some(VerifiedClaims(self))
     }
@@ -263,20 +254,11 @@ pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) 
     let claims = Value::Object(claims.clone()).to_string();
     let text = [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
     let (key, bytes) = (secret.expose(), text.as_bytes());
-    let signature = match algorithm {
-        Algorithm::Hs256 => Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned(),
-        Algorithm::Hs384 => Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned(),
-        Algorithm::Hs512 => Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned(),
-        Algorithm::Rs256
-        | Algorithm::Rs384
-        | Algorithm::Rs512
-        | Algorithm::Ps256
-        | Algorithm::Ps384
-        | Algorithm::Ps512
-        | Algorithm::Es256
-        | Algorithm::Es384
-        | Algorithm::Es512
-        | Algorithm::EdDsa => return None,
+    let signature = match algorithm.family() {
+        Family::Hmac(Hash::Sha256) => Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned(),
+        Family::Hmac(Hash::Sha384) => Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned(),
+        Family::Hmac(Hash::Sha512) => Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned(),
+        Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 => return None,
     };
     Some(format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature)))
 }

@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 
 use super::der::{self, Reader};
 use crate::domain::secret::sha256;
-use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::algorithm::{Algorithm, Curve, Family};
 
 /// Shorter RSA keys are refused (RFC 7518, 3.3).
 pub const MIN_RSA_BITS: usize = 2048;
@@ -44,52 +44,12 @@ pub enum Kind {
     Ed25519,
 }
 
-/// A NIST curve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Curve {
-    /// P-256.
-    P256,
-    /// P-384.
-    P384,
-    /// P-521.
-    P521,
-}
-
-impl Curve {
-    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
-
-    /// Its name in JWKs and in WebCrypto.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-        }
-    }
-
-    /// By that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|curve| curve.name() == name)
-    }
-
-    /// The length in bytes of a coordinate, and of each half of a signature.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    const fn object_id(self) -> &'static [u8] {
-        match self {
-            Self::P256 => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
-            Self::P384 => &[0x2b, 0x81, 0x04, 0x00, 0x22],
-            Self::P521 => &[0x2b, 0x81, 0x04, 0x00, 0x23],
-        }
+/// The curve's object identifier (RFC 5480, 2.1.1.1).
+const fn object_id(curve: Curve) -> &'static [u8] {
+    match curve {
+        Curve::P256 => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+        Curve::P384 => &[0x2b, 0x81, 0x04, 0x00, 0x22],
+        Curve::P521 => &[0x2b, 0x81, 0x04, 0x00, 0x23],
     }
 }
 
@@ -120,7 +80,7 @@ impl PublicKey {
         if x.len() != curve.bytes() || y.len() != curve.bytes() {
             return Err(format!("must have coordinates of {} bytes, as {} has", curve.bytes(), curve.name()));
         }
-        let algorithm = der::sequence(&[der::value(der::OBJECT_ID, EC), der::value(der::OBJECT_ID, curve.object_id())]);
+        let algorithm = der::sequence(&[der::value(der::OBJECT_ID, EC), der::value(der::OBJECT_ID, object_id(curve))]);
         Ok(Self::of(Kind::Ec(curve), algorithm, &[&[4], x, y].concat()))
     }
 
@@ -193,7 +153,7 @@ impl PublicKey {
             EC => {
                 let id = algorithm.value(der::OBJECT_ID)?;
                 algorithm.end()?;
-                let Some(curve) = Curve::ALL.into_iter().find(|curve| curve.object_id() == id) else {
+                let Some(curve) = Curve::ALL.into_iter().find(|curve| object_id(*curve) == id) else {
                     return Some(Err("must be on P-256, P-384 or P-521".to_owned()));
                 };
                 let Some(point) = key.strip_prefix(&[4]) else {
@@ -232,14 +192,11 @@ impl PublicKey {
     /// `None` where the key is not for the algorithm.
     #[must_use]
     pub fn signature_bytes(&self, algorithm: Algorithm) -> Option<usize> {
-        use Algorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-        match (algorithm, self.kind) {
-            (Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512, Kind::Rsa { bytes }) => Some(bytes),
-            (Es256, Kind::Ec(curve @ Curve::P256)) | (Es384, Kind::Ec(curve @ Curve::P384)) | (Es512, Kind::Ec(curve @ Curve::P521)) => {
-                Some(2 * curve.bytes())
-            }
-            (EdDsa, Kind::Ed25519) => Some(64),
-            (Hs256 | Hs384 | Hs512 | Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 | Es256 | Es384 | Es512 | EdDsa, _) => None,
+        match (algorithm.family(), self.kind) {
+            (Family::RsaPkcs1(_) | Family::RsaPss(_), Kind::Rsa { bytes }) => Some(bytes),
+            (Family::Ecdsa(wanted), Kind::Ec(curve)) if curve == wanted => Some(2 * curve.bytes()),
+            (Family::Ed25519, Kind::Ed25519) => Some(64),
+            (Family::Hmac(_) | Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519, _) => None,
         }
     }
 
@@ -258,14 +215,13 @@ impl PublicKey {
 pub(super) const NO_KEY: &str = "must be the issuer's public key: SPKI PEM, a JWK, a JWK Set, or the https:// URL of one";
 
 fn wanted(algorithm: Algorithm) -> &'static str {
-    use Algorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-    match algorithm {
-        Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => "an RSA key",
-        Es256 => "a key on P-256",
-        Es384 => "a key on P-384",
-        Es512 => "a key on P-521",
-        EdDsa => "an Ed25519 key",
-        Hs256 | Hs384 | Hs512 => "a shared secret",
+    match algorithm.family() {
+        Family::Hmac(_) => "a shared secret",
+        Family::RsaPkcs1(_) | Family::RsaPss(_) => "an RSA key",
+        Family::Ecdsa(Curve::P256) => "a key on P-256",
+        Family::Ecdsa(Curve::P384) => "a key on P-384",
+        Family::Ecdsa(Curve::P521) => "a key on P-521",
+        Family::Ed25519 => "an Ed25519 key",
     }
 }
 
