@@ -18,7 +18,7 @@ use crate::store::{applications, feed};
 
 /// What an application shows when it asks for a token.
 #[derive(Debug)]
-pub struct Proof {
+pub struct SecretProof {
     /// Its access key.
     pub access_key: String,
     /// When it asks.
@@ -48,7 +48,7 @@ pub struct Issued {
 }
 
 /// The application's access token: the one that it has, else a new one.
-pub async fn get(cx: &Cx, proof: &Proof) -> Result<Issued> {
+pub async fn get(cx: &Cx, proof: &SecretProof) -> Result<Issued> {
     let (application, brought) = prove(cx, proof).await?;
     if brought.is_some() {
         return brought_by(cx, &application, brought.as_deref());
@@ -65,7 +65,7 @@ pub async fn get(cx: &Cx, proof: &Proof) -> Result<Issued> {
 }
 
 /// A new access token in place of `token`, which must be the application's and must count.
-pub async fn refresh(cx: &Cx, proof: &Proof, token: &PlainToken) -> Result<Issued> {
+pub async fn refresh(cx: &Cx, proof: &SecretProof, token: &PlainToken) -> Result<Issued> {
     let (application, brought) = prove(cx, proof).await?;
     if brought.is_some() {
         return Err(Denied::Replayed.into());
@@ -110,7 +110,7 @@ pub async fn verify(
 }
 
 /// The application that the proof is right for, and the hash of the token that the proof has brought, where it was used before.
-async fn prove(cx: &Cx, proof: &Proof) -> Result<(Application, Option<String>)> {
+async fn prove(cx: &Cx, proof: &SecretProof) -> Result<(Application, Option<String>)> {
     if !proof.timestamp.is_current(cx.now) {
         return Err(Error::invalid("timestamp", "must be within 15 minutes of now"));
     }
@@ -139,7 +139,7 @@ fn counting<'a>(cx: &Cx, application: &'a Application) -> Option<(&'a PlainToken
 }
 
 /// Makes a token; where another request was first, its token is this proof's, too.
-async fn issue(cx: &Cx, proof: &Proof, replaced: Option<HashedToken>) -> Result<()> {
+async fn issue(cx: &Cx, proof: &SecretProof, replaced: Option<HashedToken>) -> Result<()> {
     let access_key = proof.access_key.as_str();
     let token = PlainToken::new(hex(&cx.random::<32>()?));
     let (hash, sealed) = (token.hashed(), SealedColumn::ACCESS_TOKEN.seal(cx, access_key, token.expose().as_bytes())?);
@@ -163,7 +163,7 @@ async fn issue(cx: &Cx, proof: &Proof, replaced: Option<HashedToken>) -> Result<
 }
 
 /// Notes that the proof brings the token that there is.
-async fn remember(cx: &Cx, proof: &Proof) -> Result<()> {
+async fn remember(cx: &Cx, proof: &SecretProof) -> Result<()> {
     let remember = applications::use_for_token(&used(proof), &proof.access_key, proof.timestamp.end());
     Write::of(remember).commit(cx).await.map(drop)
 }
@@ -173,6 +173,6 @@ pub(crate) fn application_actor(access_key: &str) -> Actor {
     Actor::bracketed(&format!("application {access_key}"))
 }
 
-fn used(proof: &Proof) -> String {
+fn used(proof: &SecretProof) -> String {
     signed_call::used_name("encryption", &proof.access_key, &proof.encryption)
 }

@@ -4,7 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::applications::application::{AccessKey, Application, OrganizationId, Terms};
+use crate::domain::applications::application::{AccessKey, Application, ApplicationTerms, OrganizationId};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub async fn create(
     by: &Caller,
     access_key: Option<AccessKey>,
     organization_id: &OrganizationId,
-    terms: &Terms,
+    terms: &ApplicationTerms,
 ) -> Result<(Application, Option<Secret>)> {
     let access_key = match access_key {
         Some(access_key) => access_key,
@@ -53,7 +53,7 @@ pub async fn list(cx: &Cx, organization_id: Option<&str>, after_key: &str, limit
 }
 
 /// Changes what can be chosen about an application.
-pub async fn update(cx: &Cx, by: &Caller, access_key: &str, change: impl FnOnce(&mut Terms)) -> Result<Application> {
+pub async fn update(cx: &Cx, by: &Caller, access_key: &str, change: impl FnOnce(&mut ApplicationTerms)) -> Result<Application> {
     let before = find(cx, access_key).await?;
     let mut terms = before.terms.clone();
     change(&mut terms);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::node_order::{NodeOrder, Terms};
+use crate::domain::node_order::{NodeOrder, NodeTerms};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
@@ -12,7 +12,7 @@ use crate::store::node_orders;
 use crate::store::sealed::SealedColumn;
 
 /// Writes an order down. Answers its id.
-pub async fn order(cx: &Cx, by: &Caller, terms: &Terms, password: Option<&Secret>) -> Result<i64> {
+pub async fn order(cx: &Cx, by: &Caller, terms: &NodeTerms, password: Option<&Secret>) -> Result<i64> {
     let sealed = password.map(|password| SealedColumn::NODE_PASSWORD.seal(cx, &terms.name, password.expose())).transpose()?;
     let deed = by
         .deed("node.order", terms.name.clone())

@@ -6,7 +6,7 @@ use crate::context::Cx;
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
-use crate::domain::tokens::token_app::{AppName, Terms, TokenApp};
+use crate::domain::tokens::token_app::{AppName, TokenApp, TokenAppTerms};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::sealed::SealedColumn;
@@ -18,7 +18,7 @@ pub struct Registration {
     /// The app's name.
     pub name: AppName,
     /// What can be chosen.
-    pub terms: Terms,
+    pub terms: TokenAppTerms,
     /// The shared secret or the public keys; `None` keeps what is stored.
     pub secret: Option<Secret>,
     /// The password of users created at first sight.

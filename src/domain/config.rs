@@ -5,7 +5,7 @@ pub mod variables;
 
 use serde_json::Value;
 
-use crate::domain::config::variables::{Bindings, Kind, Variable};
+use crate::domain::config::variables::{Bindings, ValueKind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
 use crate::domain::origin::{self, Origin, Prefix};
@@ -55,12 +55,12 @@ impl Config {
         let (current, previous) = (key("MASTER_KEY"), key("MASTER_KEY_PREVIOUS"));
         let username = reader.read("ADMIN_USERNAME", |kind, value| kind.text(value, Username::parse));
         let password = reader.read("ADMIN_PASSWORD", |kind, value| kind.text(value, |text| Ok(Secret::new(text))));
-        let token_ttl_s = reader.read("TOKEN_TTL_S", Kind::integer);
-        let clock_leeway_s = reader.read("CLOCK_LEEWAY_S", Kind::integer);
-        let stale_if_error_s = reader.read("STALE_IF_ERROR_S", Kind::integer);
-        let mask_secrets = reader.read("MASK_SECRETS", Kind::boolean);
-        let min_secret_bytes = reader.read("MIN_SECRET_BYTES", Kind::integer);
-        let strict_directory = reader.read("DIRECTORY", Kind::word) == "strict";
+        let token_ttl_s = reader.read("TOKEN_TTL_S", ValueKind::integer);
+        let clock_leeway_s = reader.read("CLOCK_LEEWAY_S", ValueKind::integer);
+        let stale_if_error_s = reader.read("STALE_IF_ERROR_S", ValueKind::integer);
+        let mask_secrets = reader.read("MASK_SECRETS", ValueKind::boolean);
+        let min_secret_bytes = reader.read("MIN_SECRET_BYTES", ValueKind::integer);
+        let strict_directory = reader.read("DIRECTORY", ValueKind::word) == "strict";
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
         let origin = reader.origin();
         match (current, username, password) {
@@ -89,12 +89,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The value of a variable, as its row in the table has it read. A problem is kept, and whoever
     /// asks goes on with an empty value, so that all problems are found at once.
-    fn read<T: Default>(&mut self, name: &str, read: impl FnOnce(&Kind, Option<&Value>) -> Result<T, String>) -> T {
+    fn read<T: Default>(&mut self, name: &str, read: impl FnOnce(&ValueKind, Option<&Value>) -> Result<T, String>) -> T {
         let is_empty = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         let value = self.bindings.get(name).filter(|value| !is_empty(value));
         let result = match variables::find(name) {
             None => Err(format!("{name} is in no row of the table of variables")),
-            Some(Variable { kind: Kind::Secret { required: true }, .. }) if value.is_none() => Err(format!("the secret {name} is missing")),
+            Some(Variable { kind: ValueKind::Secret { required: true }, .. }) if value.is_none() => {
+                Err(format!("the secret {name} is missing"))
+            }
             Some(variable) => read(&variable.kind, value).map_err(|why| format!("{name} {why}")),
         };
         result.unwrap_or_else(|problem| {
@@ -105,8 +107,8 @@ impl Reader<'_> {
 
     /// Everything about the origin is checked also where there is none.
     fn origin(&mut self) -> Option<Origin> {
-        let timeout_s = self.read("ORIGIN_TIMEOUT_S", Kind::integer);
-        let takes_nodes = self.read("ORIGIN_NODES", Kind::boolean);
+        let timeout_s = self.read("ORIGIN_TIMEOUT_S", ValueKind::integer);
+        let takes_nodes = self.read("ORIGIN_NODES", ValueKind::boolean);
         let url = self.read("ORIGIN_URL", |kind, value| kind.text(value, origin::read_url));
         let public = self.read("ORIGIN_PUBLIC", |kind, value| kind.list(value, Prefix::parse));
         let rules = self.read("ORIGIN_RULES", |kind, value| kind.json(value, origin::read_rules));

@@ -8,7 +8,7 @@ pub const MAX_COUNT: i64 = 100;
 
 /// What is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct NodeTerms {
     /// The size, for example `MEDIUM`.
     pub spec: String,
     /// How many.
@@ -27,7 +27,7 @@ pub struct NodeOrder {
     /// Ascending.
     pub id: i64,
     /// What is ordered.
-    pub terms: Terms,
+    pub terms: NodeTerms,
     /// Who ordered.
     pub creator_id: UserId,
     /// When.

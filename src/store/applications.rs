@@ -1,7 +1,7 @@
 //! Applications, and their access tokens. Secrets and tokens are sealed here on the way in and opened on the way out.
 
 use crate::context::Cx;
-use crate::domain::applications::application::{AccessKey, AccessToken, Application, Authorizations, OrganizationId, Terms};
+use crate::domain::applications::application::{AccessKey, AccessToken, Application, ApplicationTerms, Authorizations, OrganizationId};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
@@ -15,7 +15,13 @@ const COLUMNS: &str = "access_key, organization_id, name, shortcut, authorizes, 
 
 /// Adds an application; its access key must be free, and its organization registered.
 #[must_use]
-pub fn insert(access_key: &AccessKey, organization_id: &OrganizationId, terms: &Terms, secret: Option<&Sealed>, now: Millis) -> Statement {
+pub fn insert(
+    access_key: &AccessKey,
+    organization_id: &OrganizationId,
+    terms: &ApplicationTerms,
+    secret: Option<&Sealed>,
+    now: Millis,
+) -> Statement {
     Statement::new(
         "INSERT INTO applications (access_key, organization_id, name, shortcut, authorizes, enabled, secret, secret_key_id, created_at, modified_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
@@ -45,7 +51,7 @@ pub fn register(access_key: &AccessKey, organization_id: &OrganizationId, now: M
 
 /// Replaces what can be chosen about an application.
 #[must_use]
-pub fn update(access_key: &AccessKey, terms: &Terms, now: Millis) -> Statement {
+pub fn update(access_key: &AccessKey, terms: &ApplicationTerms, now: Millis) -> Statement {
     Statement::new(
         "UPDATE applications SET name = ?2, shortcut = ?3, authorizes = ?4, enabled = ?5, modified_at = ?6 WHERE access_key = ?1",
         [
@@ -209,7 +215,7 @@ pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {
     };
     Ok(Application {
         organization_id: OrganizationId::parse(row.text("organization_id")?).map_err(|_| unreadable("organization"))?,
-        terms: Terms {
+        terms: ApplicationTerms {
             name: row.optional_text("name")?.map(str::to_owned),
             shortcut: row.flag("shortcut")?,
             authorizes: row.flag("authorizes")?,

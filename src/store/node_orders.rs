@@ -2,7 +2,7 @@
 
 use crate::context::Cx;
 use crate::domain::identity::user::UserId;
-use crate::domain::node_order::{NodeOrder, Terms};
+use crate::domain::node_order::{NodeOrder, NodeTerms};
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
@@ -11,7 +11,7 @@ use crate::store::sql;
 
 /// Adds an order. Answers its id.
 #[must_use]
-pub fn insert(terms: &Terms, password: Option<&Sealed>, creator_id: UserId, now: Millis) -> Statement {
+pub fn insert(terms: &NodeTerms, password: Option<&Sealed>, creator_id: UserId, now: Millis) -> Statement {
     Statement::new(
         "INSERT INTO node_orders (spec, count, name, password, password_key_id, description, physical_machine_name, creator_id, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING CAST(id AS TEXT) AS id",
@@ -45,7 +45,7 @@ pub async fn list(cx: &Cx, offset: i64, limit: i64) -> Result<(Vec<NodeOrder>, i
 fn order(row: &Row) -> Result<NodeOrder> {
     Ok(NodeOrder {
         id: row.int64("id")?,
-        terms: Terms {
+        terms: NodeTerms {
             spec: row.text("spec")?.to_owned(),
             count: row.number("count")?,
             name: row.text("name")?.to_owned(),

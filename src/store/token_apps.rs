@@ -6,7 +6,7 @@ use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
-use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
+use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sealed::{Sealed, SealedColumn};
@@ -57,7 +57,7 @@ pub fn select_enabled() -> Statement {
 #[must_use]
 pub fn upsert(
     name: &AppName,
-    terms: &Terms,
+    terms: &TokenAppTerms,
     secret: Option<&Sealed>,
     password: Option<&PasswordHash>,
     creator: UserId,
@@ -128,7 +128,7 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
     let keys = Keys::stored(algorithm, secret.as_ref());
     Ok(TokenApp {
         name,
-        terms: Terms {
+        terms: TokenAppTerms {
             token_name: TokenName::parse(row.text("token_name")?).map_err(|_| unreadable("token name"))?,
             algorithm,
             expire_s: row.number("expire_s")?,

@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::domain::tokens::algorithm::{Algorithm, Curve};
-use postern::domain::tokens::public_key::{Kind, PublicKey};
+use postern::domain::tokens::public_key::{KeyKind, PublicKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -192,7 +192,7 @@ proptest! {
 #[test]
 fn the_length_of_a_signature_is_the_keys() {
     let rsa = PublicKey::rsa(&[0xff; 384], &[1, 0, 1]).expect("a key");
-    assert_eq!((rsa.kind(), rsa.signature_bytes(Algorithm::Ps512)), (Kind::Rsa { bytes: 384 }, Some(384)));
+    assert_eq!((rsa.kind(), rsa.signature_bytes(Algorithm::Ps512)), (KeyKind::Rsa { bytes: 384 }, Some(384)));
     let lengths = [(Curve::P256, Algorithm::Es256, 64), (Curve::P384, Algorithm::Es384, 96), (Curve::P521, Algorithm::Es512, 132)];
     for (curve, algorithm, length) in lengths {
         let coordinate = vec![1; curve.bytes()];

@@ -7,7 +7,7 @@ use postern::domain::feed::{Change, ChangeKind};
 use postern::domain::identity::user::UserId;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::keys::Keys;
-use postern::domain::tokens::token_app::{AppName, ClaimNames, Selection, Terms, TokenApp, TokenName};
+use postern::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use postern::memory::feed::Reading;
 use postern::memory::isolate::Memory;
 use serde_json::{Value, json};
@@ -337,7 +337,7 @@ fn a_reading_that_was_overtaken_changes_nothing() {
     let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None };
     let app = Rc::new(TokenApp {
         name: AppName::parse("ERP").expect("a name"),
-        terms: Terms {
+        terms: TokenAppTerms {
             token_name: TokenName::default(),
             algorithm: Algorithm::Hs256,
             expire_s: 1,

@@ -3,7 +3,7 @@
 
 use postern::domain::config::Config;
 use postern::domain::config::variables::Bindings;
-use postern::domain::config::variables::{Kind, VARIABLES, Variable};
+use postern::domain::config::variables::{VARIABLES, ValueKind, Variable};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -27,32 +27,32 @@ fn of_every_type() -> Vec<Value> {
     vec![json!(true), json!(false), json!(0), json!(-1), json!(1.5), json!(1e300), json!([1]), json!({ "a": 1 })]
 }
 
-fn is_of_type(kind: &Kind, value: &Value) -> bool {
+fn is_of_type(kind: &ValueKind, value: &Value) -> bool {
     match kind {
-        Kind::Integer { .. } => value.is_number(),
-        Kind::Boolean => value.is_boolean(),
-        Kind::List | Kind::Json => value.is_array(),
-        Kind::Secret { .. } | Kind::Word(_) | Kind::Text(_) | Kind::Url => value.is_string(),
+        ValueKind::Integer { .. } => value.is_number(),
+        ValueKind::Boolean => value.is_boolean(),
+        ValueKind::List | ValueKind::Json => value.is_array(),
+        ValueKind::Secret { .. } | ValueKind::Word(_) | ValueKind::Text(_) | ValueKind::Url => value.is_string(),
     }
 }
 
 /// Values of the right type that are wrong all the same, and texts that say nothing of the kind.
-fn malformed(kind: &Kind) -> Vec<Value> {
+fn malformed(kind: &ValueKind) -> Vec<Value> {
     match kind {
-        Kind::Integer { min, max, .. } => {
+        ValueKind::Integer { min, max, .. } => {
             let (below, above) = (min - 1, max + 1);
             let numbers = [json!(below), json!(above), json!(1.5), json!(1e300), json!(u64::MAX)];
             let texts = [below.to_string(), above.to_string()].map(Value::from);
             let words = ["never", "1.5", "1e3", "0x10", "1 2", "99999999999999999999"].map(Value::from);
             numbers.into_iter().chain(texts).chain(words).collect()
         }
-        Kind::Boolean => ["yes", "on", "2", "TRUE", "01"].map(Value::from).to_vec(),
-        Kind::Word(words) => {
+        ValueKind::Boolean => ["yes", "on", "2", "TRUE", "01"].map(Value::from).to_vec(),
+        ValueKind::Word(words) => {
             let capitals = words.iter().map(|word| Value::from(word.to_uppercase()));
             capitals.chain(["neither".into(), words.concat().into()]).collect()
         }
-        Kind::Url => ["host.example", "ftp://host.example", "https://", "https://user@host.example"].map(Value::from).to_vec(),
-        Kind::List => vec![
+        ValueKind::Url => ["host.example", "ftp://host.example", "https://", "https://user@host.example"].map(Value::from).to_vec(),
+        ValueKind::List => vec![
             json!([""]),
             json!([" "]),
             json!([1]),
@@ -63,27 +63,27 @@ fn malformed(kind: &Kind) -> Vec<Value> {
             json!("*"),
             json!("[\"/a\"]"),
         ],
-        Kind::Json => {
+        ValueKind::Json => {
             let texts = ["{", "{}", "1", "null", "\"[]\"", "[] []", "[{\"a\":1,\"a\":2}]", "[1]", "[", "[[]]"];
             let lists = [json!([1]), json!([null]), json!([""]), json!([[]]), json!([{}]), json!([{ "unknown": 1 }])];
             texts.map(Value::from).into_iter().chain(lists).collect()
         }
         // Any text may be a secret or a name.
-        Kind::Secret { .. } | Kind::Text(_) => Vec::new(),
+        ValueKind::Secret { .. } | ValueKind::Text(_) => Vec::new(),
     }
 }
 
 /// Forms of one value that all say the same.
-fn right(kind: &Kind) -> Vec<Value> {
+fn right(kind: &ValueKind) -> Vec<Value> {
     match *kind {
-        Kind::Integer { min, max, .. } => vec![json!(min), json!(max), json!(min.to_string()), json!(format!(" {max} "))],
-        Kind::Boolean => vec![json!(true), json!(false), json!("1"), json!("0"), json!("true"), json!("false")],
-        Kind::Word(words) => words.iter().map(|word| json!(word)).collect(),
-        Kind::List => vec![json!([]), json!(""), json!(" , ")],
-        Kind::Json => vec![json!([]), json!("[]"), json!("")],
-        Kind::Url => vec![json!("https://host.example"), json!("")],
-        Kind::Text(default) => vec![json!(default), json!("")],
-        Kind::Secret { .. } => vec![json!("ab".repeat(32))],
+        ValueKind::Integer { min, max, .. } => vec![json!(min), json!(max), json!(min.to_string()), json!(format!(" {max} "))],
+        ValueKind::Boolean => vec![json!(true), json!(false), json!("1"), json!("0"), json!("true"), json!("false")],
+        ValueKind::Word(words) => words.iter().map(|word| json!(word)).collect(),
+        ValueKind::List => vec![json!([]), json!(""), json!(" , ")],
+        ValueKind::Json => vec![json!([]), json!("[]"), json!("")],
+        ValueKind::Url => vec![json!("https://host.example"), json!("")],
+        ValueKind::Text(default) => vec![json!(default), json!("")],
+        ValueKind::Secret { .. } => vec![json!("ab".repeat(32))],
     }
 }
 
@@ -110,7 +110,7 @@ fn every_variable_is_read_in_every_right_form_and_null_is_as_if_it_were_not_ther
         for value in right(kind) {
             assert_eq!(problems(name, &value), Vec::<String>::new(), "{name} = {value}");
         }
-        let is_required = matches!(kind, Kind::Secret { required: true });
+        let is_required = matches!(kind, ValueKind::Secret { required: true });
         assert_eq!(problems(name, &Value::Null).len(), usize::from(is_required), "{name}");
     }
 }

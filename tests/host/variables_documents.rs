@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use postern::domain::config::variables::{self, Kind, PREFIXES, VARIABLES, Variable};
+use postern::domain::config::variables::{self, PREFIXES, VARIABLES, ValueKind, Variable};
 use serde_json::Value;
 
 const REFERENCE: &str = "docs/reference/variables.md";
@@ -14,16 +14,16 @@ const BEGIN: &str = "# <variables>\n";
 const END: &str = "# </variables>\n";
 
 /// What a value may be, and the default, in words.
-fn in_words(kind: &Kind) -> (String, String) {
+fn in_words(kind: &ValueKind) -> (String, String) {
     let (what, default) = match *kind {
-        Kind::Secret { required } => ("secret".to_owned(), if required { "required" } else { "none" }.to_owned()),
-        Kind::Integer { default, min, max } => (format!("whole number from {min} to {max}"), default.to_string()),
-        Kind::Boolean => ("true or false".to_owned(), "false".to_owned()),
-        Kind::Word(words) => (format!("`{}`", words.join("` or `")), words[0].to_owned()),
-        Kind::Text(default) => ("text".to_owned(), default.to_owned()),
-        Kind::Url => ("URL".to_owned(), "none".to_owned()),
-        Kind::List => ("list of texts".to_owned(), "none".to_owned()),
-        Kind::Json => ("list of tables".to_owned(), "none".to_owned()),
+        ValueKind::Secret { required } => ("secret".to_owned(), if required { "required" } else { "none" }.to_owned()),
+        ValueKind::Integer { default, min, max } => (format!("whole number from {min} to {max}"), default.to_string()),
+        ValueKind::Boolean => ("true or false".to_owned(), "false".to_owned()),
+        ValueKind::Word(words) => (format!("`{}`", words.join("` or `")), words[0].to_owned()),
+        ValueKind::Text(default) => ("text".to_owned(), default.to_owned()),
+        ValueKind::Url => ("URL".to_owned(), "none".to_owned()),
+        ValueKind::List => ("list of texts".to_owned(), "none".to_owned()),
+        ValueKind::Json => ("list of tables".to_owned(), "none".to_owned()),
     };
     (what, default)
 }
@@ -83,14 +83,14 @@ fn wrapped(text: &str, begin: &str) -> String {
 }
 
 /// The value as TOML has it where a variable is not changed.
-fn default_in_toml(kind: &Kind) -> String {
+fn default_in_toml(kind: &ValueKind) -> String {
     match *kind {
-        Kind::Integer { default, .. } => default.to_string(),
-        Kind::Boolean => "false".to_owned(),
-        Kind::Word(words) => format!("{:?}", words[0]),
-        Kind::Text(text) => format!("{text:?}"),
-        Kind::Url | Kind::Secret { .. } => "\"\"".to_owned(),
-        Kind::List | Kind::Json => "[]".to_owned(),
+        ValueKind::Integer { default, .. } => default.to_string(),
+        ValueKind::Boolean => "false".to_owned(),
+        ValueKind::Word(words) => format!("{:?}", words[0]),
+        ValueKind::Text(text) => format!("{text:?}"),
+        ValueKind::Url | ValueKind::Secret { .. } => "\"\"".to_owned(),
+        ValueKind::List | ValueKind::Json => "[]".to_owned(),
     }
 }
 
@@ -111,7 +111,7 @@ fn assignments(block: &str) -> BTreeMap<&str, &str> {
 
 /// The part of `wrangler.toml` that the table determines, with the values that are set already.
 fn block(set: &BTreeMap<&str, &str>) -> String {
-    let is_secret = |variable: &&Variable| matches!(variable.kind, Kind::Secret { .. });
+    let is_secret = |variable: &&Variable| matches!(variable.kind, ValueKind::Secret { .. });
     let mut text = wrapped(
         "The comments below are generated from src/domain/config/variables.rs; the values are yours. \
          An empty line ends a variable. After a change of that table run:",

@@ -44,7 +44,7 @@ pub struct Application {
     /// Whose it is.
     pub organization_id: OrganizationId,
     /// All that can be chosen about it.
-    pub terms: Terms,
+    pub terms: ApplicationTerms,
     /// What it may read and do in its organization.
     pub authorizations: Authorizations,
     /// What it signs with; `None` where it has none, or where no master key opens it any more.
@@ -59,7 +59,7 @@ pub struct Application {
 
 /// What can be chosen about an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct ApplicationTerms {
     /// A name for people.
     pub name: Option<String>,
     /// A link to something else: it may do nothing, and nothing can be authorized.
@@ -222,7 +222,7 @@ impl Application {
     }
 }
 
-impl Terms {
+impl ApplicationTerms {
     /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self, organization_id: &OrganizationId) -> Value {

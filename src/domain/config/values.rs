@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::domain::config::variables::Kind;
+use crate::domain::config::variables::ValueKind;
 use crate::domain::json;
 
 /// What a variable is set to; `None` where it is not.
@@ -18,7 +18,7 @@ type Parsed<T> = Result<T, String>;
 /// JavaScript, which hands the values over, rounds what is larger.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 
-impl Kind {
+impl ValueKind {
     /// What stands in an error after "must be".
     fn wanted(&self, value: &Value) -> String {
         match self {

@@ -21,7 +21,7 @@ pub struct Variable {
     /// The name of the binding, in capitals.
     pub name: &'static str,
     /// What its value may be, and what counts where it is not set.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What it does, for operators: one or two sentences in Markdown, without `|`.
     pub about: &'static str,
 }
@@ -29,7 +29,7 @@ pub struct Variable {
 /// What the value of a variable may be. Every kind may be given as text, since secrets, `.dev.vars`
 /// and the dashboard know nothing else.
 #[derive(Debug)]
-pub enum Kind {
+pub enum ValueKind {
     /// A text that is never in `wrangler.toml`, and never shown.
     Secret {
         /// Whether the Worker answers nothing without it.
@@ -58,9 +58,9 @@ pub enum Kind {
     Json,
 }
 
-use Kind::{Boolean, Integer, Json, List, Secret, Text, Url, Word};
+use ValueKind::{Boolean, Integer, Json, List, Secret, Text, Url, Word};
 
-const fn row(name: &'static str, kind: Kind, about: &'static str) -> Variable {
+const fn row(name: &'static str, kind: ValueKind, about: &'static str) -> Variable {
     Variable { name, kind, about }
 }
 

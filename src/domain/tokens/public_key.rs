@@ -22,7 +22,7 @@ const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 /// A public key that passed the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    kind: Kind,
+    kind: KeyKind,
     spki: Vec<u8>,
     id: KeyId,
 }
@@ -32,7 +32,7 @@ pub type KeyId = [u8; 32];
 
 /// What kind of key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// RSA.
     Rsa {
         /// The length of its modulus, and so of its signatures.
@@ -72,7 +72,7 @@ impl PublicKey {
         }
         let algorithm = der::sequence(&[der::value(der::OBJECT_ID, RSA), der::value(der::NULL, &[])]);
         let key = der::sequence(&[der::positive(modulus), der::positive(exponent)]);
-        Ok(Self::of(Kind::Rsa { bytes: modulus.len() }, algorithm, &key))
+        Ok(Self::of(KeyKind::Rsa { bytes: modulus.len() }, algorithm, &key))
     }
 
     /// A point by its coordinates, big-endian and of full length.
@@ -81,7 +81,7 @@ impl PublicKey {
             return Err(format!("must have coordinates of {} bytes, as {} has", curve.bytes(), curve.name()));
         }
         let algorithm = der::sequence(&[der::value(der::OBJECT_ID, EC), der::value(der::OBJECT_ID, object_id(curve))]);
-        Ok(Self::of(Kind::Ec(curve), algorithm, &[&[4], x, y].concat()))
+        Ok(Self::of(KeyKind::Ec(curve), algorithm, &[&[4], x, y].concat()))
     }
 
     /// An Ed25519 key of its 32 bytes.
@@ -89,10 +89,10 @@ impl PublicKey {
         if bytes.len() != 32 {
             return Err("must have 32 bytes, as Ed25519 has".to_owned());
         }
-        Ok(Self::of(Kind::Ed25519, der::sequence(&[der::value(der::OBJECT_ID, ED25519)]), bytes))
+        Ok(Self::of(KeyKind::Ed25519, der::sequence(&[der::value(der::OBJECT_ID, ED25519)]), bytes))
     }
 
-    fn of(kind: Kind, algorithm: Vec<u8>, key: &[u8]) -> Self {
+    fn of(kind: KeyKind, algorithm: Vec<u8>, key: &[u8]) -> Self {
         let spki = der::sequence(&[algorithm, der::bits(key)]);
         let id = sha256(&spki);
         Self { kind, spki, id }
@@ -172,7 +172,7 @@ impl PublicKey {
 
     /// The kind.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> KeyKind {
         self.kind
     }
 
@@ -193,9 +193,9 @@ impl PublicKey {
     #[must_use]
     pub fn signature_bytes(&self, algorithm: Algorithm) -> Option<usize> {
         match (algorithm.family(), self.kind) {
-            (Family::RsaPkcs1(_) | Family::RsaPss(_), Kind::Rsa { bytes }) => Some(bytes),
-            (Family::Ecdsa(wanted), Kind::Ec(curve)) if curve == wanted => Some(2 * curve.bytes()),
-            (Family::Ed25519, Kind::Ed25519) => Some(64),
+            (Family::RsaPkcs1(_) | Family::RsaPss(_), KeyKind::Rsa { bytes }) => Some(bytes),
+            (Family::Ecdsa(wanted), KeyKind::Ec(curve)) if curve == wanted => Some(2 * curve.bytes()),
+            (Family::Ed25519, KeyKind::Ed25519) => Some(64),
             (Family::Hmac(_) | Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519, _) => None,
         }
     }
@@ -203,9 +203,9 @@ impl PublicKey {
     /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's name.
     pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
         let found = match self.kind {
-            Kind::Rsa { .. } => "an RSA key",
-            Kind::Ec(curve) => curve.name(),
-            Kind::Ed25519 => "Ed25519",
+            KeyKind::Rsa { .. } => "an RSA key",
+            KeyKind::Ec(curve) => curve.name(),
+            KeyKind::Ed25519 => "Ed25519",
         };
         let wrong = || format!("must be {} for {algorithm}, not {found}", wanted(algorithm));
         self.signature_bytes(algorithm).map(drop).ok_or_else(wrong)

@@ -32,7 +32,7 @@ pub struct TokenApp {
     /// Its name.
     pub name: AppName,
     /// All that can be chosen about it, but for the secrets.
-    pub terms: Terms,
+    pub terms: TokenAppTerms,
     /// The shared secret or the public keys, as registered; `None` where no master key opens it any more.
     pub secret: Option<Secret>,
     /// What its tokens are verified with: what `secret` says.
@@ -49,7 +49,7 @@ pub struct TokenApp {
 
 /// What can be chosen about a token app, beside its name and its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct TokenAppTerms {
     /// The URL parameter.
     pub token_name: TokenName,
     /// How its tokens are signed. This, and never the token's header, rules.
@@ -141,7 +141,7 @@ impl TokenApp {
     }
 }
 
-impl Terms {
+impl TokenAppTerms {
     /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
@@ -183,7 +183,7 @@ mod tests {
     fn a_selection_takes_enabled_apps_only() {
         let app = |enabled| TokenApp {
             name: AppName("ERP".to_owned()),
-            terms: Terms {
+            terms: TokenAppTerms {
                 token_name: TokenName::default(),
                 algorithm: Algorithm::Hs256,
                 expire_s: 1,

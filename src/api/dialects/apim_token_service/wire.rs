@@ -1,6 +1,6 @@
 //! What the JSON of access tokens looks like. Sources: the published pages "Get Access Token" and "Refresh Access Token".
 
-use crate::actions::access_tokens::{Issued, Proof};
+use crate::actions::access_tokens::{Issued, SecretProof};
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Request, answer, request};
 use crate::api::http::message::Response;
@@ -77,15 +77,15 @@ answer! {
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 /// Reads an application's proof.
-pub(super) fn proof(fields: &Fields) -> Result<Proof> {
+pub(super) fn proof(fields: &Fields) -> Result<SecretProof> {
     let ApplicationProof { access_key, encryption, timestamp } = ApplicationProof::read(fields)?;
-    Ok(Proof { access_key: access_key.0, timestamp, encryption: encryption.0 })
+    Ok(SecretProof { access_key: access_key.0, timestamp, encryption: encryption.0 })
 }
 
 /// Reads an application's proof, and the token that is to be replaced.
-pub(super) fn refresh(fields: &Fields) -> Result<(Proof, PlainToken)> {
+pub(super) fn refresh(fields: &Fields) -> Result<(SecretProof, PlainToken)> {
     let Refresh { access_key, encryption, timestamp, access_token } = Refresh::read(fields)?;
-    Ok((Proof { access_key: access_key.0, timestamp, encryption: encryption.0 }, PlainToken::new(access_token.0)))
+    Ok((SecretProof { access_key: access_key.0, timestamp, encryption: encryption.0 }, PlainToken::new(access_token.0)))
 }
 
 /// What brings a token.

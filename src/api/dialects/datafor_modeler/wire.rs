@@ -12,7 +12,7 @@ use crate::api::http::shape::{Body, Kind, Shape, Text};
 use crate::domain::identity::password;
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, Terms, TokenApp, TokenName};
+use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName};
 use crate::error::{Error, Result};
 
 /// What stands for a secret that is not shown, and keeps the stored one when it is sent back.
@@ -209,7 +209,7 @@ pub(super) fn registration(fields: &Fields) -> Result<Registration> {
         initial_roles: InitialRoles(initial_roles),
         initial_password,
     } = Configuration::read(fields)?;
-    let terms = Terms {
+    let terms = TokenAppTerms {
         token_name: token_name.unwrap_or_default(),
         algorithm,
         expire_s,
@@ -238,7 +238,7 @@ pub(super) fn names(body: Value) -> Result<Vec<String>> {
 
 fn item(app: &TokenApp, masks: bool) -> Item<'_> {
     let flag = |value| if value { "1" } else { "0" };
-    let Terms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles } = &app.terms;
+    let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles } = &app.terms;
     let secret = app.secret.as_ref().filter(|_| !masks).and_then(|secret| secret.expose_text());
     Item {
         initial_roles,

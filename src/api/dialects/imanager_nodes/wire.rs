@@ -5,7 +5,7 @@ use crate::api::http::declare::{Declared, Integer, Member, Request, answer, requ
 use crate::api::http::message::Response;
 use crate::api::http::query::Query;
 use crate::api::http::shape::{Field, Kind, Shape, optional};
-use crate::domain::node_order::{MAX_COUNT, NodeOrder, Terms};
+use crate::domain::node_order::{MAX_COUNT, NodeOrder, NodeTerms};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 
@@ -106,10 +106,15 @@ answer! {
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 /// Reads an order and the servers' password; an empty one is none.
-pub(super) fn order(fields: &Fields) -> Result<(Terms, Option<Secret>)> {
+pub(super) fn order(fields: &Fields) -> Result<(NodeTerms, Option<Secret>)> {
     let Order { spec, count, name, description, physical_machine_name, password } = Order::read(fields)?;
-    let terms =
-        Terms { spec: spec.0, count: count.0, name: name.0, description: description.0, physical_machine_name: physical_machine_name.0 };
+    let terms = NodeTerms {
+        spec: spec.0,
+        count: count.0,
+        name: name.0,
+        description: description.0,
+        physical_machine_name: physical_machine_name.0,
+    };
     Ok((terms, password.0))
 }
 
@@ -152,7 +157,7 @@ pub(super) fn list(orders: &[NodeOrder], total: i64) -> Response {
 
 impl<'a> Node<'a> {
     fn of(order: &'a NodeOrder) -> Self {
-        let Terms { spec, count, name, description, physical_machine_name } = &order.terms;
+        let NodeTerms { spec, count, name, description, physical_machine_name } = &order.terms;
         Self {
             id: order.id,
             name,

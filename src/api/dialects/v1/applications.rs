@@ -8,7 +8,7 @@ use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
-use crate::domain::applications::application::{self, AccessKey, AuthorizationType, MAX_NAME, OrganizationId, Terms};
+use crate::domain::applications::application::{self, AccessKey, ApplicationTerms, AuthorizationType, MAX_NAME, OrganizationId};
 use crate::error::{Error, Result};
 
 const ACCESS_KEY: Field = required("accessKey", PLAIN_ID, "the application's access key");
@@ -79,7 +79,7 @@ const APPLICATIONS: Shape = page!("Applications", Application<'_>, "by ascending
 
 impl<'a> Application<'a> {
     fn of(application: &'a application::Application) -> Self {
-        let Terms { name, shortcut, authorizes, enabled } = &application.terms;
+        let ApplicationTerms { name, shortcut, authorizes, enabled } = &application.terms;
         Self {
             access_key: application.access_key.as_str(),
             organization: application.organization_id.as_str(),
@@ -124,7 +124,7 @@ request! {
 }
 
 impl ApplicationChange {
-    fn apply(self, terms: &mut Terms) {
+    fn apply(self, terms: &mut ApplicationTerms) {
         self.name.map(|Line(text)| text).apply(&mut terms.name);
         terms.shortcut = self.shortcut.unwrap_or(terms.shortcut);
         terms.authorizes = self.authorizes.unwrap_or(terms.authorizes);
@@ -155,7 +155,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let NewApplication { name, shortcut, authorizes, enabled, access_key, organization } = NewApplication::read(&call.fields().await?)?;
-    let mut terms = Terms { enabled: true, ..Terms::default() };
+    let mut terms = ApplicationTerms { enabled: true, ..ApplicationTerms::default() };
     ApplicationChange { name, shortcut, authorizes, enabled }.apply(&mut terms);
     let (application, secret) = applications::create(cx, call.caller()?, access_key, &organization, &terms).await?;
     let secret = secret.as_ref().and_then(|secret| secret.expose_text());
