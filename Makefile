@@ -11,7 +11,7 @@ dev: ## Runs the Worker here; PORT=8787 STATE_DIR=.wrangler/state ADMIN_PASSWORD
 
 demo: ## Shows the main job from the outside, on a throw-away state, and checks each answer
 	@scripts/build.sh
-	@POSTERN_BUILT=1 node scripts/demo.mjs
+	@POSTERN_BUILT=1 scripts/run.sh node scripts/demo.mjs
 
 test: ## Runs form, lints, host tests, build, dry run and tests on workerd, with no more than the README asks for
 	@scripts/test.sh
@@ -21,7 +21,7 @@ test-all: ## Runs what is slow or needs other programs, and fetches those: proxi
 
 scale: ## Brings in a million grants, and shows what each kind of query reads; GRANTS=1000000
 	@scripts/build.sh
-	@POSTERN_BUILT=1 node tests/scale/main.mjs
+	@POSTERN_BUILT=1 scripts/run.sh node tests/scale/main.mjs
 
 oracle: ## Compares a million permission checks with the naive rules; CHECKS=1000000 SEED=20250123
 	@CHECKS=$${CHECKS:-1000000} cargo test --test host oracle -- --nocapture

@@ -4,20 +4,14 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import Module from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A map of what was compiled, in /tmp where `perf` looks for it, and no log beside it. */
 const FLAGS = ["--perf-basic-prof", "--no-logfile-per-isolate", "--logfile=/dev/null"];
 
-/** Miniflare has no option for V8's flags, and workerd takes them from its configuration only. */
-const load = Module._extensions[".js"];
-Module._extensions[".js"] = (module, file) => {
-  if (!file.endsWith("miniflare/dist/src/index.js")) return load(module, file);
-  const begin = "function serializeConfig(config) {";
-  module._compile(readFileSync(file, "utf8").replace(begin, `${begin} config.v8Flags = ${JSON.stringify(FLAGS)};`), file);
-};
+// Miniflare hands them to workerd, and takes them from nowhere else.
+process.env.MINIFLARE_WORKERD_V8_FLAGS = FLAGS.join(" ");
 
 const { nowInSeconds, registerApp, sign } = await import("../tests/edge/support/client.mjs");
 const { startWorkerd, top } = await import("../tests/edge/support/workerd.mjs");

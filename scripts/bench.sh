@@ -14,6 +14,7 @@ if ! has wrk; then
 fi
 
 scripts/build.sh
+load_env
 export POSTERN_BUILT=1
 
 installed=bench/node_modules/.postern-lock.json

@@ -8,6 +8,7 @@
 limit=1000000
 
 scripts/build.sh
+load_env
 export POSTERN_BUILT=1
 
 wasm_size() {

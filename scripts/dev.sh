@@ -35,6 +35,7 @@ write_secrets() {
 }
 
 scripts/build.sh
+load_env
 export POSTERN_BUILT=
 write_secrets
 

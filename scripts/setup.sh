@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Makes the machine ready: the wasm32 target, worker-build, wasm-bindgen, and what npm brings.
+# Makes the machine ready: the wasm32 target, worker-build, wasm-bindgen, what npm brings, and a Node that is new enough.
 # Does only what is missing, says each thing that it does, and is silent where nothing is to be done.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 # shellcheck source=scripts/lib/wasm-target.sh
 . scripts/lib/wasm-target.sh
+. scripts/lib/node.sh
 
 tools=$cache/tools
 
@@ -23,6 +24,15 @@ check_machine() {
   local node_major
   node_major=$(node -p 'process.versions.node.split(".")[0]')
   [ "$node_major" -ge 20 ] || die "node is $(node --version); version 20 or newer is needed (https://nodejs.org)"
+}
+
+# wrangler would read either of them in place of wrangler.toml, and say nothing.
+check_configuration() {
+  local file
+  for file in wrangler.json wrangler.jsonc; do
+    [ ! -e $file ] || die "$file lies beside wrangler.toml, and wrangler would read only $file" \
+      'move what it configures into wrangler.toml, and remove it'
+  done
 }
 
 # A copy of the lock file inside node_modules says what was installed: it goes when node_modules goes.
@@ -82,6 +92,7 @@ write_env() {
     printf 'wasm_toolchain=%q\n' "$wasm_toolchain"
     printf 'wasm_compiler=%q\n' "$wasm_compiler"
     printf 'export PATH=%q:$PATH\n' "$tools/bin"
+    if [ -n "$node_bin" ]; then printf 'export PATH=%q:$PATH\n' "$node_bin"; fi
     printf 'export WASM_OPT_BIN=%q ESBUILD_BIN=%q\n' "$PWD/node_modules/.bin/wasm-opt" "$PWD/node_modules/.bin/esbuild"
     if [ -n "$wasm_bindgen" ]; then printf 'export WASM_BINDGEN_BIN=%q\n' "$wasm_bindgen"; fi
   } >"$env_file.new"
@@ -92,7 +103,9 @@ write_env() {
 mkdir -p .build
 [ -f Cargo.lock ] || die 'Cargo.lock is missing: it names the versions of the tools'
 check_machine
+check_configuration
 install_npm_packages
+find_node
 find_wasm_target
 install_tool worker-build worker-build "$(locked_version worker)"
 find_wasm_bindgen

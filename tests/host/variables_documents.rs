@@ -37,7 +37,7 @@ fn reference() -> String {
 <!-- Generated from src/domain/config/variables.rs by: {COMMAND} -->
 
 Variables are in `wrangler.toml`, under `[vars]`. Secrets are put with
-`npx wrangler secret put NAME`; on a development machine they are in `.dev.vars`.
+`scripts/run.sh wrangler secret put NAME`; on a development machine they are in `.dev.vars`.
 
 * Write a value as TOML has it (`TOKEN_TTL_S = 3600`, `MASK_SECRETS = true`,
   `ORIGIN_PUBLIC = [\"/static\", \"/login\"]`) or as a text, since `.dev.vars` and secrets have
@@ -127,7 +127,7 @@ fn block(set: &BTreeMap<&str, &str>) -> String {
     }
     text.push_str("# Secrets are never in this file. `make dev` writes them to .dev.vars; a deployment gets them by:\n#\n");
     for Variable { name, about, .. } in VARIABLES.iter().filter(is_secret) {
-        text.push_str(&format!("#   npx wrangler secret put {name}\n{}", wrapped(about, "#     ")));
+        text.push_str(&format!("#   scripts/run.sh wrangler secret put {name}\n{}", wrapped(about, "#     ")));
     }
     text
 }

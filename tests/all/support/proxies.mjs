@@ -182,6 +182,12 @@ export async function startApp() {
   return { received, ...(await listening(server)) };
 }
 
+/** Raw headers without `connection`, which is about the connection to workerd only. */
+function endToEnd(raw) {
+  const pairs = raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1]]] : []));
+  return pairs.filter(([name]) => name.toLowerCase() !== "connection").flat();
+}
+
 /**
  * Postern's TLS: passes all on to workerd. `received` is what the proxy has asked, `serverNames` the names under which it came. Where
  * `canned` is set, that is the answer instead: `{ status, headers }`.
@@ -199,7 +205,7 @@ export async function startFront(postern, { key, certificate }) {
     const { hostname, port } = new URL(postern.url);
     const passed = { hostname, port, agent: false, method: request.method, path: request.url, headers: request.rawHeaders };
     const onward = http.request(passed, (answer) => {
-      response.writeHead(answer.statusCode, answer.rawHeaders);
+      response.writeHead(answer.statusCode, endToEnd(answer.rawHeaders));
       answer.pipe(response);
     });
     onward.on("error", () => response.destroy());

@@ -27,7 +27,7 @@ const ENTRIES = {
   observed: { root: top, main: "tests/edge/support/observed-entry.mjs", build: "scripts/build.sh" },
 };
 
-const { Miniflare, Response, children } = loadMiniflare();
+const { Miniflare, Response, convertV4MiniflareOptions, children } = loadMiniflare();
 
 /** Loads Miniflare so that the processes which it starts are known, and no others. */
 function loadMiniflare() {
@@ -40,20 +40,19 @@ function loadMiniflare() {
     if (String(command).includes("workerd")) started.push(Object.assign(child, { startedAt: performance.now() }));
     return child;
   };
-  const { Miniflare, Response } = require("miniflare");
-  return { Miniflare, Response, children: started };
+  const { Miniflare, Response, convertV4MiniflareOptions } = require("miniflare");
+  return { Miniflare, Response, convertV4MiniflareOptions, children: started };
 }
 
 // Once, with one message, and not in each test.
 modulesOf(ENTRIES.shipped);
 
 function modulesOf({ root, main, more = [], build }) {
-  const files = [main, ...more, "src/edge/entry.mjs", "build/index.js", "build/index_bg.wasm"];
-  const modules = [...new Set(files)].map((file) => {
-    const path = join(root, file);
-    if (!existsSync(path)) throw new Error(`${path} is missing: run ${build} first`);
-    return { type: file.endsWith(".wasm") ? "CompiledWasm" : "ESModule", path };
-  });
+  const wasm = "build/index_bg.wasm";
+  if (!existsSync(join(root, wasm))) throw new Error(`${join(root, wasm)} is missing: run ${build} first`);
+  const built = readdirSync(join(root, "build"), { recursive: true }).filter((file) => /\.m?js$/.test(file));
+  const files = [main, ...more, "src/edge/entry.mjs", ...built.map((file) => join("build", file)), wasm];
+  const modules = [...new Set(files)].map((file) => ({ type: file === wasm ? "CompiledWasm" : "ESModule", path: join(root, file) }));
   return { modules, modulesRoot: root };
 }
 
@@ -112,19 +111,20 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
   }));
   const before = children.length;
   let output = "";
-  const print = (chunk) => {
-    output += chunk;
-    onOutput(String(chunk));
+  const print = ({ message }) => {
+    output += `${message}\n`;
+    onOutput(`${message}\n`);
   };
-  const miniflare = new Miniflare({
+  const options = convertV4MiniflareOptions({
     host: "127.0.0.1",
     port: 0,
     // Else it asks Cloudflare for an example of what `request.cf` holds.
     cf: false,
-    ...(folder && { d1Persist: join(folder, "d1"), kvPersist: join(folder, "kv") }),
-    handleRuntimeStdio: (...streams) => streams.forEach((stream) => stream.on("data", print)),
+    ...(folder && { resourcePersistencePath: folder }),
+    handleStructuredLogs: print,
     workers: [...workers, { ...directly, ...toolsFor(workers) }],
   });
+  const miniflare = new Miniflare(options);
   let stopped;
   const stop = () => (stopped ??= miniflare.dispose());
   try {

@@ -1,0 +1,46 @@
+# For setup.sh: sourced, never run. Finds a Node that wrangler runs on, or brings one.
+#
+# find_node sets
+#   node_bin  the folder of the Node that was brought; empty where the machine's own is new enough
+
+# The oldest Node that the locked wrangler runs on, like 22.12.0.
+minimum_node() {
+  node -p '
+    const lock = JSON.parse(require("node:fs").readFileSync("package-lock.json"));
+    lock.packages["node_modules/wrangler"].engines.node.replace(">=", "")'
+}
+
+# node_is_new_enough NODE MINIMUM
+node_is_new_enough() {
+  "$1" -e '
+    const [minimum, own] = [process.argv[1], process.versions.node].map((text) => text.split(".").map(Number));
+    const differing = minimum.findIndex((part, index) => part !== own[index]);
+    process.exit(differing === -1 || own[differing] > minimum[differing] ? 0 : 1);' "$2" 2>/dev/null
+}
+
+# bring_node FOLDER
+bring_node() {
+  rm -rf "$1"
+  mkdir -p "$1"
+  cp scripts/node/package.json scripts/node/package-lock.json "$1/"
+  quietly "$cache/node.log" npm --prefix "$1" ci --ignore-scripts
+}
+
+find_node() {
+  local minimum folder=$cache/node
+  minimum=$(minimum_node)
+  node_bin=
+  if node_is_new_enough node "$minimum"; then return; fi
+
+  if ! cmp -s scripts/node/package-lock.json "$folder/package-lock.json" || [ ! -d "$folder/node_modules" ]; then
+    say "bringing a newer Node into the cache: wrangler needs $minimum, and this machine has $(node --version)"
+    bring_node "$folder" || die 'no newer Node could be brought from npm' \
+      "install Node $minimum or newer (https://nodejs.org), then run the same again"
+  fi
+  # npm takes the one package that is for this system. One that cannot be had, it leaves out and says nothing.
+  node_bin=$(echo "$folder"/node_modules/node-*/bin)
+  if node_is_new_enough "$node_bin/node" "$minimum"; then return; fi
+  rm -rf "$folder"
+  die 'the Node that npm has does not run on this machine, or could not be fetched' \
+    "install Node $minimum or newer (https://nodejs.org), then run the same again" "the log is $cache/node.log"
+}
