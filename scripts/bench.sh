@@ -19,12 +19,12 @@ export POSTERN_BUILT=1
 
 installed=bench/node_modules/.postern-lock.json
 if ! cmp -s bench/package-lock.json "$installed"; then
-  say 'installing the peers (npm ci)'
+  say 'installing the peers and esbuild (npm ci)'
   (cd bench && quietly ../.build/npm-bench.log npm ci --ignore-scripts) || die 'npm ci failed'
   cp bench/package-lock.json "$installed"
 fi
 for peer in bench/peers/*.mjs; do
-  node_modules/.bin/esbuild "$peer" --bundle --format=esm --platform=browser --conditions=worker,browser --minify --log-level=warning \
+  bench/node_modules/.bin/esbuild "$peer" --bundle --format=esm --platform=browser --conditions=worker,browser --minify --log-level=warning \
     --outfile=".build/bench/$(basename "$peer")"
 done
 rm -f .build/bench/profile.md

@@ -8,8 +8,7 @@
 # Set by callers that have built: each wrangler that they start would otherwise ask again (wrangler.toml, [build]).
 if [ -n "${POSTERN_BUILT:-}" ]; then exit 0; fi
 
-scripts/setup.sh
-load_env
+. scripts/lib/wasm-target.sh
 
 case ${1:-} in
   '') out=build features=() ;;
@@ -17,19 +16,87 @@ case ${1:-} in
   *) die "unknown build: $1" ;;
 esac
 stamp=.build/${1:-worker}.stamp
+made=.build/${1:-worker}.made
+sources=(src build-helper Cargo.toml Cargo.lock scripts/build.sh)
 
 up_to_date() {
-  [ -f "$stamp" ] && [ -f "$out/index_bg.wasm" ] &&
-    [ -z "$(find src Cargo.toml Cargo.lock "$env_file" scripts/build.sh -newer "$stamp" ! -name entry.mjs -print -quit)" ]
+  [ -f "$stamp" ] && [ -f "$out/index_bg.wasm" ] && [ -f "$env_file" ] &&
+    [ -z "$(find "${sources[@]}" "$env_file" -newer "$stamp" ! -name entry.mjs -print -quit)" ]
 }
 
-if ! up_to_date; then
+# The helper runs on this machine. Its compiler is the active one, unless that one is too old.
+compile_helper() {
+  local toolchain=
+  version_at_least rustc "$(minimum_rust)" || toolchain=${wasm_toolchain:-}
+  quietly .build/helper.log \
+    under "$toolchain" cargo build --locked --package build-helper --profile build-helper ||
+    die 'the build helper could not be compiled' \
+      'it needs a reachable crates registry and a C compiler; once there are both, run the same again'
+}
+
+# cargo would take the probe's file for the Worker's if nothing but the features had changed, so the
+# file goes first.
+compile_worker() {
+  rm -f "$1/deps/postern.wasm"
+  under "$wasm_toolchain" cargo build --locked --lib --release --target $target \
+    ${features[@]+"${features[@]}"} </dev/null ||
+    die 'the Worker could not be compiled'
+}
+
+# A user may have set another one than target/.
+target_folder() {
+  cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# One build at a time: cargo writes the Worker and the probe to the same place, and whoever reads it
+# must have written it. The lock names its process, so that nobody waits for one that is gone.
+lock=.build/lock
+lock() {
+  local holder
+  until ln -s $$ $lock 2>/dev/null; do
+    holder=$(readlink $lock) || continue
+    [ -n "${waited:-}" ] || say "waiting for another build (process $holder)"
+    waited=1
+    kill -0 "$holder" 2>/dev/null || rm -f $lock
+    sleep 0.2
+  done
+}
+
+build() {
   say "building the Worker into $out"
   # The time of the beginning: what is saved during the build counts as changed.
   touch "$stamp.new"
-  if [ -n "$wasm_toolchain" ]; then export RUSTUP_TOOLCHAIN=$wasm_toolchain; fi
-  worker-build --release --out-dir "$out" ${features[@]+"${features[@]}"} </dev/null
+  local targets release
+  targets=$(target_folder)
+  release=$targets/$target/release
+  [ -n "$beside" ] || start_beside compile_helper
+  compile_worker "$release"
+  wait_beside || exit 1
+  rm -rf "$made"
+  "$targets/build-helper/build-helper" "$release/postern.wasm" "$made" ||
+    die 'the wasm could not be bound'
+  # Nobody finds half of a build: it is made beside its place.
+  mkdir -p "$out"
+  rm -rf "$made.old"
+  mv "$out" "$made.old"
+  mv "$made" "$out"
+  rm -rf "$made.old"
   mv "$stamp.new" "$stamp"
+}
+
+# On a new machine the helper compiles while npm and rustup wait for the network.
+beside=
+if ! up_to_date && has cc && has cargo && version_at_least rustc "$(minimum_rust)"; then
+  mkdir -p .build
+  [ -e .build/helper.log ] || say 'compiling the build helper, beside what follows'
+  start_beside compile_helper
+fi
+scripts/setup.sh
+load_env
+if ! up_to_date; then
+  lock
+  up_to_date || build
+  rm -f $lock
 fi
 
 if [ "${1:-}" = probe ]; then

@@ -11,6 +11,7 @@
 # `edge` is compiled for wasm only. A machine whose Worker is built by another toolchain than the active one has no lints for it.
 lints() {
   cargo clippy --all-targets --quiet -- -D warnings || return
+  cargo clippy --package build-helper --profile build-helper --quiet -- -D warnings || return
   if [ -n "$wasm_toolchain" ]; then
     echo 'src/edge is not linted: the active toolchain has no wasm32 target'
     return
@@ -43,7 +44,7 @@ for tool in fmt clippy; do
 done
 scripts/setup.sh
 load_env
-step 'form (cargo fmt)' cargo fmt --check
+step 'form (cargo fmt)' cargo fmt --all --check
 step 'lints (cargo clippy)' lints
 step 'host tests (cargo test)' host_tests
 step 'build' builds

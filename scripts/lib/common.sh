@@ -27,28 +27,47 @@ die() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# Runs a long command with its output in a log, a sign of life every half minute, and the log's end where it fails.
+# Runs a long command with its output in a log. It prints a sign of life every half minute, and the
+# end of the log if the command fails. It is a subshell, so that two of them can run side by side.
 # quietly LOG COMMAND…
-quietly() {
-  local log=$1 started=$SECONDS next=30 pid
+quietly() (
+  log=$1 started=$SECONDS next=30
   shift
   mkdir -p "$(dirname "$log")"
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
-  # What was started here ends with us, also when a user interrupts.
+  # The command ends with this shell, also when a user interrupts.
   trap 'kill $pid 2>/dev/null' EXIT
   while kill -0 $pid 2>/dev/null; do
-    sleep 1
+    sleep 0.2
     if [ $((SECONDS - started)) -ge $next ]; then
       say "  … $next s: $(tail -n 1 "$log" | cut -c 1-100)"
       next=$((next + 30))
     fi
   done
   trap - EXIT
-  wait $pid && return 0
+  wait $pid && exit 0
   printf '  … the end of %s:\n' "$log" >&2
   tail -n 25 "$log" >&2
-  return 1
+  exit 1
+)
+
+# Starts a function beside what follows. `wait_beside` waits for it and answers whether it succeeded.
+# It has a process group of its own, so that all of it ends with this script.
+# start_beside FUNCTION
+start_beside() {
+  set -m
+  "$1" &
+  beside=$!
+  set +m
+  trap 'kill -- -$beside 2>/dev/null' EXIT
+}
+
+wait_beside() {
+  local status=0
+  wait "$beside" || status=$?
+  trap - EXIT
+  return $status
 }
 
 # Runs a command for at most so many seconds where the machine can (macOS has no `timeout`).
@@ -57,12 +76,7 @@ bounded() {
   if has timeout; then timeout "$@"; else shift && "$@"; fi
 }
 
-# The exact version that Cargo.lock names: the tools follow the crates, so that a version is written once.
-locked_version() {
-  awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/^version = "|"$/, ""); print; exit }' Cargo.lock
-}
-
-# What `setup.sh` found out: WASM_BINDGEN_BIN, WASM_OPT_BIN, ESBUILD_BIN, PATH and wasm_toolchain.
+# What `setup.sh` found out: wasm_toolchain, and a PATH on which `node` is new enough for wrangler.
 load_env() {
   [ -f "$env_file" ] || die 'nothing is set up yet' 'run: make build'
   # shellcheck disable=SC1090

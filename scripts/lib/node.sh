@@ -13,7 +13,8 @@ minimum_node() {
 # node_is_new_enough NODE MINIMUM
 node_is_new_enough() {
   "$1" -e '
-    const [minimum, own] = [process.argv[1], process.versions.node].map((text) => text.split(".").map(Number));
+    const parts = (version) => version.split(".").map(Number);
+    const [minimum, own] = [process.argv[1], process.versions.node].map(parts);
     const differing = minimum.findIndex((part, index) => part !== own[index]);
     process.exit(differing === -1 || own[differing] > minimum[differing] ? 0 : 1);' "$2" 2>/dev/null
 }
@@ -32,15 +33,17 @@ find_node() {
   node_bin=
   if node_is_new_enough node "$minimum"; then return; fi
 
-  if ! cmp -s scripts/node/package-lock.json "$folder/package-lock.json" || [ ! -d "$folder/node_modules" ]; then
-    say "bringing a newer Node into the cache: wrangler needs $minimum, and this machine has $(node --version)"
+  if ! cmp -s scripts/node/package-lock.json "$folder/package-lock.json" ||
+    [ ! -d "$folder/node_modules" ]; then
+    say "bringing a newer Node into the cache: wrangler needs $minimum, here is $(node --version)"
     bring_node "$folder" || die 'no newer Node could be brought from npm' \
       "install Node $minimum or newer (https://nodejs.org), then run the same again"
   fi
-  # npm takes the one package that is for this system. One that cannot be had, it leaves out and says nothing.
+  # npm takes the one package that is for this system. If it cannot have it, it says nothing.
   node_bin=$(echo "$folder"/node_modules/node-*/bin)
   if node_is_new_enough "$node_bin/node" "$minimum"; then return; fi
   rm -rf "$folder"
   die 'the Node that npm has does not run on this machine, or could not be fetched' \
-    "install Node $minimum or newer (https://nodejs.org), then run the same again" "the log is $cache/node.log"
+    "install Node $minimum or newer (https://nodejs.org), then run the same again" \
+    "the log is $cache/node.log"
 }

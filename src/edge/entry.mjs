@@ -1,32 +1,68 @@
-// The Worker's entry: a plain object in front of what worker-build generates.
+// The Worker's entry. It starts the wasm, passes events to it, and replaces the instance after a
+// panic.
 //
-// worker-build's default export is an entrypoint class behind a Proxy, which costs more than a verification. Its own method is called directly
-// here, and answers at once or by a promise. What matters of the Proxy is kept: after a panic the next request goes through it, and it
-// replaces the wasm instance, so that only the requests of the broken one are lost.
+// A panic ends a wasm instance in the middle of what it was doing, and so does any other trap. The
+// requests that it was answering are lost. The next event gets a fresh instance.
 
-import Worker from "../../build/index.js";
+import * as generated from "../../build/index.js";
 
-const { fetch: answer } = Worker.prototype;
-const state = globalThis.__worker_init_state;
+/** What this file relies on: the events of mod.rs, panics.rs, and a function of wasm-bindgen. */
+const NEEDED = ["fetch", "scheduled", "onPanic", "__wbg_reset_state"];
+for (const name of NEEDED) {
+  if (typeof generated[name] !== "function") {
+    throw new Error(`build/index.js exports no function ${name}, which entry.mjs calls`);
+  }
+}
 
-// The runtime's own queueMicrotask wraps each task in native objects, which cost more than a verification; wasm queues one for each answer that
-// waits for something. As there, an error is reported: after one of wasm, the instance is replaced.
+const { fetch: answer, scheduled, onPanic, __wbg_reset_state: replaceInstance } = generated;
+
+/** The instance has panicked or trapped, and the next event must not reach it. */
+let isBroken = false;
+
+function breaks() {
+  isBroken = true;
+}
+
+function replace() {
+  console.log("replacing the wasm instance");
+  replaceInstance();
+  onPanic(breaks);
+  isBroken = false;
+}
+
+// Whatever exception leaves the wasm has cut it off in the middle. The one with this message does
+// not count: a callback of an instance that has been replaced was called, and did nothing. The
+// build helper checks that wasm-bindgen still words it like this.
+const STALE = "Cannot invoke closure from previous WASM instance";
+addEventListener("error", ({ error }) => {
+  if (error?.message !== STALE) breaks();
+});
+addEventListener("unhandledrejection", ({ reason }) => {
+  if (reason instanceof WebAssembly.RuntimeError) breaks();
+});
+
+// The runtime's own queueMicrotask wraps each task in native objects, which cost more than a
+// verification. Wasm queues a task for each answer that waits for something. An error is reported,
+// as the runtime does it.
 globalThis.queueMicrotask = (task) => {
   Promise.resolve().then(task).catch(reportError);
 };
 
+onPanic(breaks);
+
 export default {
   fetch(request, env, ctx) {
-    if (state.criticalError) return new Worker(ctx, env).fetch(request);
+    if (isBroken) replace();
     try {
-      return answer.call({ env, ctx }, request);
+      return answer(request, env, ctx);
     } catch (error) {
-      state.criticalError = true;
+      breaks();
       throw error;
     }
   },
 
   scheduled(event, env, ctx) {
-    return new Worker(ctx, env).scheduled(event);
+    if (isBroken) replace();
+    return scheduled(event, env, ctx);
   },
 };

@@ -8,6 +8,7 @@ mod kv;
 mod log;
 mod origin;
 mod outbound;
+mod panics;
 mod signatures;
 mod sql;
 mod variables;
@@ -68,7 +69,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
         Err(error) => return outbound(api::unreadable(&request_id, &error)),
     };
     #[cfg(feature = "panic_probe")]
-    panic_probe(request.path()).await;
+    panics::probe(request.path()).await;
     let config = match config(&env) {
         Ok(config) => config,
         Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
@@ -83,15 +84,6 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
             Err(error) => outbound(api::origin_failed(&cx, &*request, &error)),
         },
     }
-}
-
-/// Panics at once, or after a wait. Never part of a deployment.
-#[cfg(feature = "panic_probe")]
-async fn panic_probe(path: &str) {
-    if path == "/panic/later" {
-        drop(worker::wasm_bindgen_futures::JsFuture::from(js_sys::Promise::resolve(&JsValue::NULL)).await);
-    }
-    assert!(!["/panic", "/panic/later"].contains(&path), "the probe panics");
 }
 
 #[event(scheduled)]

@@ -21,6 +21,25 @@ test("the request that panics gets a 5xx and the next one is answered", async (t
   }
 });
 
+for (const [what, path] of [["a trap without a panic", "/trap"], ["an exception that leaves the wasm", "/throw"]]) {
+  test(`${what} is recovered from like a panic`, async (test) => {
+    const postern = await startPostern(test, { entry: "probe" });
+    for (const each of [path, `${path}/later`, path, `${path}/later`, `${path}/later`]) {
+      const answer = await panic(postern, each);
+      assert.ok(answer.status >= 500, `${each}: ${answer.status}`);
+      expectStatus(await postern.send({ path: "/health" }), 200);
+    }
+  });
+}
+
+test("the scheduled event runs after a panic", async (test) => {
+  const postern = await startPostern(test, { entry: "probe" });
+  await registerApp(postern);
+  await panic(postern);
+  await postern.scheduled();
+  assert.notEqual((await postern.records()).length, 0, "it has written the copy in KV");
+});
+
 test("the Worker that is deployed has no path that panics", async (test) => {
   const postern = await startPostern(test);
   expectStatus(await panic(postern), 404);
