@@ -2,17 +2,8 @@
 //!
 //! `entry.mjs` is the module that the runtime loads; it calls the events below. They never return `Err`: a failure is an answer too.
 
-mod inbound;
-mod issuers;
-mod kv;
-mod log;
-mod origin;
-mod outbound;
-mod panics;
-mod signatures;
-mod sql;
-mod variables;
-mod waiting;
+mod ports;
+mod runtime;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -30,36 +21,41 @@ use crate::domain::time::Millis;
 use crate::error::Fault;
 use crate::memory::isolate::Memory;
 use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
-use inbound::WorkerRequest;
-use log::ConsoleLog;
-use outbound::outbound;
+use ports::{d1, issuers, kv, origin, webcrypto};
+use runtime::answers::outbound;
+use runtime::log::ConsoleLog;
+use runtime::request::WorkerRequest;
+use runtime::{executor, variables};
 
 thread_local! {
-    // Values only (and `CryptoKey`s, see `signatures`): handles of D1, KV and streams belong to the request that made them.
-    static LASTING: Lasting = Lasting {
+    // Values only (and `CryptoKey`s, see `webcrypto`): handles of D1, KV and streams belong to the request that made them.
+    static ISOLATE: Isolate = Isolate {
         memory: Rc::new(Memory::default()),
-        signatures: Rc::new(signatures::WebCrypto),
+        signatures: Rc::new(webcrypto::WebCrypto),
         issuers: Rc::new(issuers::Web),
         entropy: Rc::new(Random),
         log: Rc::new(ConsoleLog),
+        config: OnceCell::new(),
+        ids: RefCell::default(),
     };
-    static IDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static CONFIG: OnceCell<Result<Rc<Config>, Vec<String>>> = const { OnceCell::new() };
 }
 
 /// What every request of an isolate has at hand.
-struct Lasting {
+struct Isolate {
     memory: Rc<Memory>,
     signatures: Rc<dyn Signatures>,
     issuers: Rc<dyn Issuers>,
     entropy: Rc<dyn Entropy>,
     log: Rc<dyn Log>,
+    config: OnceCell<Result<Rc<Config>, Vec<String>>>,
+    /// Random bytes for ids.
+    ids: RefCell<Vec<u8>>,
 }
 
 /// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
 #[wasm_bindgen(js_name = fetch)]
 pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
-    waiting::answered(Box::pin(answer(request, env, Context::new(context))))
+    executor::answered(Box::pin(answer(request, env, Context::new(context))))
 }
 
 async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {
@@ -69,7 +65,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
         Err(error) => return outbound(api::unreadable(&request_id, &error)),
     };
     #[cfg(feature = "panic_probe")]
-    panics::probe(request.path()).await;
+    runtime::panics::probe(request.path()).await;
     let config = match config(&env) {
         Ok(config) => config,
         Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
@@ -102,7 +98,7 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
     let read = || {
         let missing = |kind: &str, name: &str| format!("the {kind} binding {name} is missing");
         let bindings = [
-            env.d1(sql::BINDING).is_err().then(|| missing("D1", sql::BINDING)),
+            env.d1(d1::BINDING).is_err().then(|| missing("D1", d1::BINDING)),
             env.kv(kv::BINDING).is_err().then(|| missing("KV", kv::BINDING)),
         ];
         let missing: Vec<_> = bindings.into_iter().flatten().collect();
@@ -112,19 +108,19 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
             Err(problems) => Err(problems.into_iter().chain(missing).collect()),
         }
     };
-    CONFIG.with(|config| config.get_or_init(read).clone())
+    ISOLATE.with(|isolate| isolate.config.get_or_init(read).clone())
 }
 
 fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, client_address: Rc<dyn Fn() -> Option<String>>) -> Cx {
-    LASTING.with(|lasting| Cx {
-        sql: Rc::new(sql::D1::new(env.clone())),
+    ISOLATE.with(|isolate| Cx {
+        sql: Rc::new(d1::D1::new(env.clone())),
         kv: Rc::new(kv::WorkersKv::new(env)),
-        signatures: Rc::clone(&lasting.signatures),
-        issuers: Rc::clone(&lasting.issuers),
-        entropy: Rc::clone(&lasting.entropy),
+        signatures: Rc::clone(&isolate.signatures),
+        issuers: Rc::clone(&isolate.issuers),
+        entropy: Rc::clone(&isolate.entropy),
         tasks,
-        log: Rc::clone(&lasting.log),
-        memory: Rc::clone(&lasting.memory),
+        log: Rc::clone(&isolate.log),
+        memory: Rc::clone(&isolate.memory),
         config,
         now: now(),
         client_address,
@@ -145,7 +141,8 @@ const ID_BYTES: usize = 4096;
 
 impl Random {
     fn id(&self) -> String {
-        IDS.with_borrow_mut(|ids| {
+        ISOLATE.with(|isolate| {
+            let ids = &mut *isolate.ids.borrow_mut();
             if ids.len() < 16 {
                 let mut fresh = vec![0; ID_BYTES];
                 // An id that repeats is a nuisance in the log; nothing relies on it.

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Response as WorkerResponse, ResponseBody, web_sys};
 
-use super::log::ConsoleLog;
 use crate::api::http::message::{Header, Pages, Response};
+use crate::edge::runtime::log::ConsoleLog;
 use crate::ports::Log as _;
 
 /// How many kinds of answers are kept; there are a few dozen.
@@ -18,7 +18,7 @@ thread_local! {
     static KINDS: RefCell<Vec<Rc<Kind>>> = const { RefCell::new(Vec::new()) };
 }
 
-#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
+#[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
     fn kind(text: &str) -> JsValue;
     fn respond(kind: &JsValue, text: &str, body_at: usize, body: &JsValue) -> web_sys::Response;
@@ -90,7 +90,7 @@ fn first_line(value: &str) -> &str {
 }
 
 /// The answer, in one text and one crossing; `crossing.mjs` says how the text is made.
-pub(super) fn outbound(response: Response) -> web_sys::Response {
+pub(in crate::edge) fn outbound(response: Response) -> web_sys::Response {
     let kind = Kind::of(&response);
     let mut text = String::with_capacity(64 + response.body.len());
     for (_, value) in response.headers.iter().filter(|header| constant(header).is_none()) {

@@ -12,7 +12,7 @@ use crate::ports::{Issuers, LocalFuture, Published};
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
 
-pub(super) struct Web;
+pub(in crate::edge) struct Web;
 
 impl Issuers for Web {
     fn fetch<'a>(&'a self, url: &'a KeySetUrl) -> LocalFuture<'a, Result<Published, Fault>> {

@@ -25,7 +25,7 @@ pub fn on_panic(tell: Function) {
 /// Ends in a panic, in a trap without a panic, or in an exception, at once or after a wait. Never
 /// part of a deployment.
 #[cfg(feature = "panic_probe")]
-pub(super) async fn probe(path: &str) {
+pub(in crate::edge) async fn probe(path: &str) {
     let how = path.strip_suffix("/later").unwrap_or(path);
     if how != path {
         let ready = worker::js_sys::Promise::resolve(&JsValue::NULL);

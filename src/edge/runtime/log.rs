@@ -5,7 +5,7 @@ use worker::console_error;
 use crate::ports::Log;
 
 /// Writes each line as an error, which the platform keeps with the request.
-pub(super) struct ConsoleLog;
+pub(in crate::edge) struct ConsoleLog;
 
 impl Log for ConsoleLog {
     fn line(&self, text: &str) {

@@ -23,7 +23,7 @@ use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
 
 /// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its body has yet to come.
-pub(super) async fn pass(client: &Request, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
+pub(in crate::edge) async fn pass(client: &Request, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
     Yield(false).await;
     let abort = AbortController::new().map_err(|error| fault(&error))?;
     let alive = Rc::new(Cell::new(now()));

@@ -6,13 +6,13 @@ use crate::error::Fault;
 use crate::ports::{Kv, LocalFuture};
 
 /// The name of the binding.
-pub(super) const BINDING: &str = "KV";
+pub(in crate::edge) const BINDING: &str = "KV";
 
 /// Looked up in the environment when it is asked: most requests never ask.
-pub(super) struct WorkersKv(Env);
+pub(in crate::edge) struct WorkersKv(Env);
 
 impl WorkersKv {
-    pub(super) fn new(env: Env) -> Self {
+    pub(in crate::edge) fn new(env: Env) -> Self {
         Self(env)
     }
 

@@ -13,9 +13,9 @@ use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
-use super::waiting;
 use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
+use crate::edge::runtime::executor;
 use crate::error::Fault;
 use crate::ports::{LocalFuture, Signatures};
 
@@ -26,7 +26,7 @@ thread_local! {
     static KEYS: RefCell<LruCache<(Algorithm, KeyId), Rc<Imported>>> = RefCell::new(LruCache::new(KEPT_KEYS));
 }
 
-pub(super) struct WebCrypto;
+pub(in crate::edge) struct WebCrypto;
 
 /// A key, and how WebCrypto is to verify with it.
 struct Imported {
@@ -55,7 +55,7 @@ impl Signatures for WebCrypto {
     }
 }
 
-#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
+#[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
     #[wasm_bindgen(catch)]
     fn verify(
@@ -77,30 +77,45 @@ struct Check {
 /// What is known of a check, and who waits for it.
 type Progress = (Option<Result<bool, Fault>>, Option<Waker>);
 
+/// The checks that are under way in this isolate.
+struct Checks {
+    next_ticket: Cell<u32>,
+    progress: RefCell<BTreeMap<u32, Progress>>,
+    /// What WebCrypto tells of each.
+    done: JsValue,
+}
+
 thread_local! {
-    static TICKETS: Cell<u32> = const { Cell::new(0) };
-    static CHECKS: RefCell<BTreeMap<u32, Progress>> = const { RefCell::new(BTreeMap::new()) };
-    static DONE: JsValue = Closure::<dyn Fn(u32, JsValue)>::new(|ticket, answer: JsValue| {
-        let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
-        let waker = CHECKS.with_borrow_mut(|checks| {
-            let (outcome, waker) = checks.get_mut(&ticket)?;
-            *outcome = Some(said);
-            waker.take()
-        });
-        if let Some(waker) = waker {
-            waiting::happened(|| waker.wake());
-        }
-    }).into_js_value();
+    static CHECKS: Checks = Checks {
+        next_ticket: Cell::new(0),
+        progress: RefCell::default(),
+        done: Closure::<dyn Fn(u32, JsValue)>::new(is_done).into_js_value(),
+    };
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what JavaScript calls takes values")]
+fn is_done(ticket: u32, answer: JsValue) {
+    let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
+    let waker = CHECKS.with(|checks| {
+        let mut progress = checks.progress.borrow_mut();
+        let (outcome, waker) = progress.get_mut(&ticket)?;
+        *outcome = Some(said);
+        waker.take()
+    });
+    if let Some(waker) = waker {
+        executor::happened(|| waker.wake());
+    }
 }
 
 impl Check {
     fn begin(verify: impl FnOnce(u32, &JsValue) -> Result<(), JsValue>) -> Result<Self, Fault> {
-        let ticket = TICKETS.get();
-        TICKETS.set(ticket.wrapping_add(1));
-        CHECKS.with_borrow_mut(|checks| checks.insert(ticket, (None, None)));
-        let check = Self { ticket };
-        DONE.with(|done| verify(ticket, done)).map_err(fault)?;
-        Ok(check)
+        CHECKS.with(|checks| {
+            let ticket = checks.next_ticket.replace(checks.next_ticket.get().wrapping_add(1));
+            checks.progress.borrow_mut().insert(ticket, (None, None));
+            let check = Self { ticket };
+            verify(ticket, &checks.done).map_err(fault)?;
+            Ok(check)
+        })
     }
 }
 
@@ -108,8 +123,9 @@ impl Future for Check {
     type Output = Result<bool, Fault>;
 
     fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        CHECKS.with_borrow_mut(|checks| {
-            let Some((outcome, waker)) = checks.get_mut(&self.ticket) else {
+        CHECKS.with(|checks| {
+            let mut progress = checks.progress.borrow_mut();
+            let Some((outcome, waker)) = progress.get_mut(&self.ticket) else {
                 return Poll::Ready(Err(Fault::new("a check of a signature was asked for twice")));
             };
             if let Some(outcome) = outcome.take() {
@@ -123,7 +139,7 @@ impl Future for Check {
 
 impl Drop for Check {
     fn drop(&mut self) {
-        CHECKS.with_borrow_mut(|checks| checks.remove(&self.ticket));
+        CHECKS.with(|checks| checks.progress.borrow_mut().remove(&self.ticket));
     }
 }
 

@@ -17,13 +17,13 @@ thread_local! {
     static NAMES: RefCell<Vec<(&'static str, JsString)>> = const { RefCell::new(Vec::new()) };
 }
 
-#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
+#[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
     fn header(request: &Request, name: &JsString) -> Option<String>;
 }
 
 /// A request of the runtime. Its URL is read once; headers and the body are read when asked for.
-pub(super) struct WorkerRequest {
+pub(in crate::edge) struct WorkerRequest {
     request: Request,
     method: String,
     url: String,
@@ -32,7 +32,7 @@ pub(super) struct WorkerRequest {
 }
 
 impl WorkerRequest {
-    pub(super) fn new(request: Request) -> Result<Self> {
+    pub(in crate::edge) fn new(request: Request) -> Result<Self> {
         let (method, mut url) = (request.method(), request.url());
         if let Some(fragment) = url.find('#') {
             url.truncate(fragment);
@@ -48,7 +48,7 @@ impl WorkerRequest {
 
 impl WorkerRequest {
     /// The runtime's own request, for the way to the origin.
-    pub(super) fn inner(&self) -> &Request {
+    pub(in crate::edge) fn inner(&self) -> &Request {
         &self.request
     }
 }

@@ -12,13 +12,13 @@ use crate::error::Fault;
 use crate::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement};
 
 /// The name of the binding.
-pub(super) const BINDING: &str = "DB";
+pub(in crate::edge) const BINDING: &str = "DB";
 
 /// How often a batch that only reads is tried.
 const ATTEMPTS: u32 = 3;
 
 /// Looked up in the environment when it is first asked: most requests never ask.
-pub(super) struct D1 {
+pub(in crate::edge) struct D1 {
     env: Env,
     session: OnceCell<D1DatabaseSession>,
     at_least: RefCell<Option<String>>,
@@ -26,7 +26,7 @@ pub(super) struct D1 {
 }
 
 impl D1 {
-    pub(super) fn new(env: Env) -> Self {
+    pub(in crate::edge) fn new(env: Env) -> Self {
         Self { env, session: OnceCell::new(), at_least: RefCell::new(None), has_written: Cell::new(false) }
     }
 

@@ -16,7 +16,7 @@ use crate::ports::LocalFuture;
 
 type Answer = LocalFuture<'static, web_sys::Response>;
 
-#[wasm_bindgen(module = "/src/edge/crossing.mjs")]
+#[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
     /// A promise of this instance of the wasm, which nothing else can fulfil.
     type Promised;
@@ -41,14 +41,25 @@ struct Waiting {
     promised: Promised,
 }
 
-thread_local! {
-    // No borrow outlives a poll, or a call to JavaScript.
-    static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
-    static WOKEN: RefCell<VecDeque<u32>> = const { RefCell::new(VecDeque::new()) };
-    static NEXT: Cell<u32> = const { Cell::new(0) };
+/// The answers of this isolate that wait. No borrow outlives a poll, or a call to JavaScript.
+struct Queue {
+    waiting: RefCell<BTreeMap<u32, Waiting>>,
+    woken: RefCell<VecDeque<u32>>,
+    next: Cell<u32>,
     /// The woken are being polled, or will be without a task.
-    static POLLED: Cell<bool> = const { Cell::new(false) };
-    static TASK: JsValue = Closure::<dyn Fn()>::new(poll_woken).into_js_value();
+    is_polled: Cell<bool>,
+    /// The task that polls them.
+    task: JsValue,
+}
+
+thread_local! {
+    static QUEUE: Queue = Queue {
+        waiting: RefCell::default(),
+        woken: RefCell::default(),
+        next: Cell::new(0),
+        is_polled: Cell::new(false),
+        task: Closure::<dyn Fn()>::new(poll_woken).into_js_value(),
+    };
 }
 
 /// The number of an answer that waits.
@@ -60,53 +71,52 @@ impl Wake for Number {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let is_first = WOKEN.with_borrow_mut(|woken| {
-            woken.push_back(self.0);
-            woken.len() == 1
+        QUEUE.with(|queue| {
+            queue.woken.borrow_mut().push_back(self.0);
+            let is_first = queue.woken.borrow().len() == 1;
+            if is_first && !queue.is_polled.get() {
+                queue_microtask(&queue.task);
+            }
         });
-        if is_first && !POLLED.get() {
-            TASK.with(queue_microtask);
-        }
     }
 }
 
 /// The answer, where it is there at once; else a promise of it.
-pub(super) fn answered(mut answer: Answer) -> JsValue {
+pub(in crate::edge) fn answered(mut answer: Answer) -> JsValue {
     if let Poll::Ready(response) = answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
         return response.into();
     }
-    let number = NEXT.get();
-    NEXT.set(number.wrapping_add(1));
+    let number = QUEUE.with(|queue| queue.next.replace(queue.next.get().wrapping_add(1)));
     let promised = promised();
     let promise = promised.promise();
-    // It is polled again, for its own waker to be known where it waits.
+    // Poll again with its own waker: the first poll used a no-op waker, so nothing would wake it.
     poll(number, Waiting { answer, waker: Waker::from(Arc::new(Number(number))), promised });
     promise.into()
 }
 
 /// Lets something happen, and polls who waited for it. Nothing of wasm may be under way.
-pub(super) fn happened(event: impl FnOnce()) {
-    POLLED.set(true);
+pub(in crate::edge) fn happened(event: impl FnOnce()) {
+    QUEUE.with(|queue| queue.is_polled.set(true));
     event();
     poll_woken();
 }
 
 fn poll_woken() {
-    POLLED.set(true);
-    while let Some(number) = WOKEN.with_borrow_mut(VecDeque::pop_front) {
+    QUEUE.with(|queue| queue.is_polled.set(true));
+    while let Some(number) = QUEUE.with(|queue| queue.woken.borrow_mut().pop_front()) {
         // One may be woken twice, and have ended meanwhile.
-        if let Some(waiting) = WAITING.with_borrow_mut(|all| all.remove(&number)) {
+        if let Some(waiting) = QUEUE.with(|queue| queue.waiting.borrow_mut().remove(&number)) {
             poll(number, waiting);
         }
     }
-    POLLED.set(false);
+    QUEUE.with(|queue| queue.is_polled.set(false));
 }
 
 fn poll(number: u32, mut waiting: Waiting) {
     match waiting.answer.as_mut().poll(&mut task::Context::from_waker(&waiting.waker)) {
         Poll::Ready(response) => waiting.promised.resolve(response),
         Poll::Pending => {
-            WAITING.with_borrow_mut(|all| all.insert(number, waiting));
+            QUEUE.with(|queue| queue.waiting.borrow_mut().insert(number, waiting));
         }
     }
 }

@@ -1,0 +1,7 @@
+//! The ports on the platform: D1, KV, WebCrypto, and `fetch` to issuers and to the origin.
+
+pub(super) mod d1;
+pub(super) mod issuers;
+pub(super) mod kv;
+pub(super) mod origin;
+pub(super) mod webcrypto;

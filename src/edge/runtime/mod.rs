@@ -1,0 +1,8 @@
+//! How events and answers cross between JavaScript and wasm. `entry.mjs` beside this folder is the module that the runtime loads.
+
+pub(super) mod answers;
+pub(super) mod executor;
+pub(super) mod log;
+pub(super) mod panics;
+pub(super) mod request;
+pub(super) mod variables;
