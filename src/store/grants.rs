@@ -138,7 +138,7 @@ fn access(query: &GrantQuery) -> &'static str {
         // The services' rows come in the order of their ids: of each, no more are read than are wanted.
         "INDEXED BY grants_in_order"
     } else if query.order_by == OrderBy::CreatedAt && query.service_ids.len() > 1 {
-        // SQLite since 3.50 would rather read all grants of the object type.
+        // The SQLite of the current workerd would rather read all grants of the object type.
         "INDEXED BY grants_by_created_at"
     } else {
         ""

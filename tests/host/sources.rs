@@ -33,7 +33,8 @@ impl Source {
         let shipped = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
         let is_code = |line: &&str| !line.trim_start().starts_with("//");
         let without_comment = |line: &str| line.split(" // ").next().unwrap_or_default().to_owned() + "\n";
-        let code = shipped.lines().filter(is_code).map(without_comment).collect();
+        let code: String = shipped.lines().filter(is_code).map(without_comment).collect();
+        let code = without_visibility(&code);
         let module = module_of(path.strip_prefix("src").expect("a source"));
         Self { path, code, module }
     }
@@ -76,6 +77,13 @@ impl Source {
         base.extend(parts.drain(1..));
         Some(base)
     }
+}
+
+/// `pub(in crate::edge)` says who may name an item, and names nothing itself.
+fn without_visibility(code: &str) -> String {
+    let mut parts = code.split("pub(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |code, part| code + "pub" + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
 /// Whether what stands before `use` is the end of another item or an attribute.
