@@ -1,6 +1,6 @@
 //! The tables themselves, and what derives from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use postern::api::dialects::{self, DIALECTS};
@@ -131,6 +131,45 @@ fn the_openapi_document_is_the_committed_one() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(committed == text, "{path} is out of date: run UPDATE=1 cargo test --test host openapi");
     refers_to_what_exists(&document, &document);
+}
+
+#[test]
+fn each_parameter_of_a_path_is_declared_and_each_declared_one_is_in_a_path() {
+    for group in DIALECTS.iter().flat_map(|dialect| dialect.groups) {
+        let declared: BTreeSet<_> = group.parameters.iter().map(|field| field.name).collect();
+        assert_eq!(declared.len(), group.parameters.len(), "{declared:?} has one of them twice");
+        let paths = group.routes.iter().flat_map(|route| route.paths);
+        let used: BTreeSet<_> = paths.flat_map(|path| parameters_of(path)).collect();
+        assert_eq!(declared, used, "{:?}", group.routes.first().map(|route| route.paths));
+    }
+}
+
+fn parameters_of(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+/// Statuses that any operation may answer, for which the document has `default`.
+const OF_ANY_OPERATION: [&str; 7] = ["404", "405", "406", "413", "414", "500", "503"];
+
+#[test]
+fn each_status_of_a_transcript_is_in_the_document() {
+    let document = openapi::document(DIALECTS);
+    let operations = document["paths"].as_object().into_iter().flatten().filter_map(|(_, path)| path.as_object()).flatten();
+    let responses: BTreeMap<_, _> =
+        operations.filter_map(|(_, operation)| Some((operation["operationId"].as_str()?, &operation["responses"]))).collect();
+    let mut checked = 0;
+    for file in golden::files() {
+        for step in golden::steps(&golden::read(&file)) {
+            let path = step["send"]["path"].as_str().unwrap_or_default();
+            let found = dialects::find(golden::method(step), path.split('?').next().unwrap_or_default());
+            let Some(responses) = found.ok().and_then(|found| responses.get(found.route.operation)) else { continue };
+            let status = step["expect"]["status"].to_string();
+            let is_there = responses.get(&status).is_some() || OF_ANY_OPERATION.contains(&status.as_str());
+            assert!(is_there, "{}: the document has no {status} for {path}", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 1000, "{checked}");
 }
 
 fn refers_to_what_exists(document: &Value, value: &Value) {

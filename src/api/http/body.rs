@@ -20,13 +20,12 @@ pub struct Fields {
 impl Fields {
     /// Reads a body; an empty one has no members.
     pub fn parse(body: &[u8]) -> Result<Self> {
-        let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        match start {
-            Some(b'{' | b'[') => match parse_json(body)? {
-                Value::Object(members) => Ok(Self { members, is_form: false, prefix: String::new() }),
-                _ => Err(Error::unreadable("body", "must be a JSON object")),
-            },
-            _ => Self::parse_form(body),
+        if !is_json(body) {
+            return Self::parse_form(body);
+        }
+        match parse_json(body)? {
+            Value::Object(members) => Ok(Self { members, is_form: false, prefix: String::new() }),
+            _ => Err(Error::unreadable("body", "must be a JSON object")),
         }
     }
 
@@ -191,6 +190,12 @@ impl Fields {
     pub fn into_members(self) -> Map<String, Value> {
         self.members
     }
+}
+
+/// Whether a body is JSON rather than a form: what it begins with tells.
+#[must_use]
+pub fn is_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{") || body.trim_ascii_start().starts_with(b"[")
 }
 
 /// Reads a JSON body.

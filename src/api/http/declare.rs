@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::api::http::body::Fields;
+use crate::api::http::patterns;
 use crate::api::http::shape::{Kind, Shape};
 use crate::domain::secret::Secret;
 use crate::domain::text;
@@ -255,7 +256,7 @@ impl<const MAX: usize> Change<Line<MAX>> {
 
 /// A short text for people, of 1 to `MAX` characters; an empty one is none.
 impl<const MAX: usize> Member for Change<Line<MAX>> {
-    const KIND: Kind = Kind::Nullable(&Kind::text(0, MAX));
+    const KIND: Kind = Kind::Nullable(&Kind::matching(0, MAX, patterns::LINE_OR_EMPTY));
     const REQUIRED: bool = false;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
@@ -269,7 +270,7 @@ impl<const MAX: usize> Member for Change<Line<MAX>> {
 }
 
 impl Member for Change<i64> {
-    const KIND: Kind = Kind::Nullable(&Kind::INT64);
+    const KIND: Kind = Kind::Nullable(&<i64 as Member>::KIND);
     const REQUIRED: bool = false;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
@@ -286,7 +287,7 @@ impl Member for Change<i64> {
 pub struct Line<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Member for Line<MAX> {
-    const KIND: Kind = Kind::text(1, MAX);
+    const KIND: Kind = Kind::matching(1, MAX, patterns::LINE);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, |line| text::printable(line, MAX).map(|()| Self(line.to_owned())))
@@ -298,7 +299,7 @@ impl<const MAX: usize> Member for Line<MAX> {
 pub struct Integer<const MIN: i64, const MAX: i64>(pub i64);
 
 impl<const MIN: i64, const MAX: i64> Member for Integer<MIN, MAX> {
-    const KIND: Kind = Kind::Int64 { min: MIN, max: MAX };
+    const KIND: Kind = Kind::Digits { min: MIN, max: MAX };
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.required_integer(name, MIN, MAX).map(Self)
@@ -306,7 +307,7 @@ impl<const MIN: i64, const MAX: i64> Member for Integer<MIN, MAX> {
 }
 
 impl Member for i64 {
-    const KIND: Kind = Kind::INT64;
+    const KIND: Kind = Kind::Digits { min: Self::MIN, max: Self::MAX };
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.required_integer(name, Self::MIN, Self::MAX)

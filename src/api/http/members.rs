@@ -2,7 +2,8 @@
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::Member;
-use crate::api::http::shape::{Kind, Text};
+use crate::api::http::patterns;
+use crate::api::http::shape::Kind;
 use crate::domain::applications::application::{AccessKey, AuthorizationType, OrganizationId};
 use crate::domain::identity::password;
 use crate::domain::identity::user::{UserType, Username};
@@ -13,22 +14,29 @@ use crate::error::Result;
 
 /// The names of the user types.
 pub const USER_TYPE: Kind = Kind::OneOf(&["Administrator", "SYS_Creator", "SYS_Reader"]);
-/// The names of the permissions. They are read in any case.
-pub const PERMISSION: Kind = Kind::OneOf(&["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"]);
+const PERMISSION_NAMES: &[&str] = &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+/// The names of the permissions, as answers have them.
+pub const PERMISSION: Kind = Kind::OneOf(PERMISSION_NAMES);
+/// The same, as requests may have them.
+pub const ASKED_PERMISSION: Kind = Kind::AnyCase(PERMISSION_NAMES);
 /// Permissions, by name.
 pub const PERMISSIONS: Kind = Kind::list(&PERMISSION);
-/// To what a grant may be. The names are read in any case.
-pub const OBJECT_TYPE: Kind = Kind::OneOf(&["USER", "DEPT", "GROUP"]);
+const OBJECT_TYPE_NAMES: &[&str] = &["USER", "DEPT", "GROUP"];
+/// To what a grant may be, as answers have it.
+pub const OBJECT_TYPE: Kind = Kind::OneOf(OBJECT_TYPE_NAMES);
+/// The same, as requests may have it.
+pub const ASKED_OBJECT_TYPE: Kind = Kind::AnyCase(OBJECT_TYPE_NAMES);
 /// What an application may be authorized to.
 pub const AUTHORIZATION_TYPE: Kind =
     Kind::OneOf(&["USER", "ASSET", "ROLE", "USER_OP", "USER_PERMISSION", "USER_ALL_PERMISSION", "ROLE_OP", "MENU_GROUP_OP"]);
 /// The id of an organization, or the access key of an application.
-pub const PLAIN_ID: Kind = Kind::Text(Text { min: 1, max: 128, pattern: "^[A-Za-z0-9_.:-]+$" });
-/// An id that the caller may choose.
-pub const ID: Kind = Kind::INT64;
+pub const PLAIN_ID: Kind = Kind::matching(1, 128, patterns::PLAIN_ID);
+/// The name of a role.
+pub const ROLE: Kind = Kind::matching(1, MAX_ROLE, patterns::LINE);
+const MAX_ROLE: usize = 128;
 
 impl Member for Username {
-    const KIND: Kind = Kind::text(1, Self::MAX);
+    const KIND: Kind = Kind::matching(1, Self::MAX, patterns::LINE);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, Self::parse)
@@ -44,7 +52,7 @@ impl Member for UserType {
 }
 
 impl Member for Permission {
-    const KIND: Kind = PERMISSION;
+    const KIND: Kind = ASKED_PERMISSION;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, Self::parse)
@@ -52,7 +60,7 @@ impl Member for Permission {
 }
 
 impl Member for ObjectType {
-    const KIND: Kind = OBJECT_TYPE;
+    const KIND: Kind = ASKED_OBJECT_TYPE;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, Self::parse)
@@ -83,17 +91,17 @@ impl Member for AccessKey {
     }
 }
 
-/// Names of roles, each printable and of at most 128 characters.
+/// Names of roles.
 #[derive(Debug)]
 pub struct Roles(pub Vec<String>);
 
 impl Member for Roles {
-    const KIND: Kind = Kind::list(&Kind::text(1, 128));
+    const KIND: Kind = Kind::list(&ROLE);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let roles = fields.required_texts(name)?;
         for role in &roles {
-            text::printable(role, 128).map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
+            text::printable(role, MAX_ROLE).map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
         }
         Ok(Self(roles))
     }

@@ -8,6 +8,7 @@ pub mod members;
 pub mod message;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
+pub mod patterns;
 pub mod query;
 pub mod route;
 pub mod shape;

@@ -8,6 +8,27 @@ use serde_json::{Map, Value, json};
 use crate::api::http::route::{Access, Dialect, Group, Route};
 use crate::api::http::shape::{Body, Content, Field, Kind, Shape, Text};
 
+/// What holds for all operations, in Markdown.
+const DESCRIPTION: &str = "\
+Each tag is one dialect; all of them share users, tokens and grants.
+
+**Bodies.** A body with members is described as JSON. A form (`application/x-www-form-urlencoded`) \
+with the same members is taken too: `a[b]=1` or `a.b=1` is a member of an object, `a=1&a=2` is a \
+list, `true` and `false` are booleans. What a body begins with tells JSON from a form, so that curl \
+may send JSON without a content type. Below `/v1`, a body that is neither, or that is a form by \
+another content type, is refused with 400. A member that is not described here is ignored.
+
+**Integers** are int64. Where a member is described as an integer or a string, its decimal digits \
+in a string are taken, because JavaScript rounds integers beyond 2^53. A number with a fraction is \
+refused, also `1.0`.
+
+**Credentials.** One is enough: a user name and a password (HTTP Basic), an opaque token as bearer \
+token, in `X-Auth-Token` or in the cookie, or a JSON Web Token of an enabled token app as bearer \
+token or, where `parameter` is among the security schemes, in the URL parameter that its app names.
+
+**Failures** have the body of their dialect. Below `/v1` they are problem details (RFC 9457): \
+`reason` tells why a credential was refused, `field` which parameter or member breaks a rule.";
+
 /// The whole document.
 #[must_use]
 pub fn document(dialects: &[&'static Dialect]) -> Value {
@@ -16,7 +37,7 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
     let mut responses = BTreeMap::new();
     for dialect in dialects {
         collect(dialect.failure_shape, &mut schemas);
-        for (group, route) in dialect.operations() {
+        for (group, route) in dialect.operations().filter(|(_, route)| route.is_documented) {
             collect_of(route, &mut schemas);
             for status in refusals(route) {
                 responses.entry(failure_name(dialect, status)).or_insert_with(|| failure(dialect, &sentence(status)));
@@ -34,6 +55,7 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
             "title": "Postern",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "An authorization gate at the edge",
+            "description": DESCRIPTION,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -121,13 +143,9 @@ fn security(dialect: &Dialect, access: Access) -> Value {
 }
 
 fn request_body(body: &Body) -> Value {
-    let members = |shape| {
-        let content = content(shape);
-        json!({ "application/json": content, "application/x-www-form-urlencoded": content })
-    };
     let (required, content) = match body {
-        Body::Members(shape) => (true, members(shape)),
-        Body::OptionalMembers(shape) => (false, members(shape)),
+        // A form is read too; with both of them generators make two arguments of one type, or code that does not load.
+        Body::Members(shape) => (all_fields(shape).any(|field| field.required), json!({ "application/json": content(shape) })),
         Body::Array { kind, example } => (true, json!({ "application/json": { "schema": schema_of(kind), "example": value(example) } })),
         Body::Texts(texts) => (true, texts_of(texts)),
     };
@@ -203,7 +221,7 @@ fn texts_of(texts: &[(&str, &str)]) -> Value {
 
 fn collect_of(route: &Route, schemas: &mut BTreeMap<&'static str, Value>) {
     match &route.body {
-        Some(Body::Members(shape) | Body::OptionalMembers(shape)) => collect(shape, schemas),
+        Some(Body::Members(shape)) => collect(shape, schemas),
         Some(Body::Array { kind, .. }) => collect_kind(kind, schemas),
         Some(Body::Texts(_)) | None => {}
     }
@@ -224,7 +242,16 @@ fn collect_kind(kind: &Kind, schemas: &mut BTreeMap<&'static str, Value>) {
         Kind::Object(shape) => collect(shape, schemas),
         Kind::List { item, .. } => collect_kind(item, schemas),
         Kind::Nullable(inner) => collect_kind(inner, schemas),
-        Kind::Text(_) | Kind::Int64 { .. } | Kind::Boolean | Kind::OneOf(_) | Kind::AnyObject | Kind::Null | Kind::Any => {}
+        Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| collect_kind(kind, schemas)),
+        Kind::Digits { .. }
+        | Kind::Text(_)
+        | Kind::Int64 { .. }
+        | Kind::Boolean
+        | Kind::OneOf(_)
+        | Kind::AnyCase(_)
+        | Kind::AnyObject
+        | Kind::Null
+        | Kind::Any => {}
     }
 }
 
@@ -245,14 +272,18 @@ fn property(field: &Field) -> Value {
 fn schema_of(kind: &Kind) -> Value {
     match kind {
         Kind::Text(text) => schema_of_text(text),
-        Kind::Int64 { min, max } => {
-            let mut schema = json!({ "type": "integer", "format": "int64" });
-            bound(&mut schema, "minimum", (*min > i64::MIN).then_some(*min));
-            bound(&mut schema, "maximum", (*max < i64::MAX).then_some(*max));
-            schema
+        Kind::Int64 { min, max } => int64(json!({ "type": "integer", "format": "int64" }), *min, *max),
+        Kind::Digits { min, max } => {
+            let pattern = digits_pattern(*min, *max);
+            int64(json!({ "type": ["integer", "string"], "format": "int64", "pattern": pattern }), *min, *max)
         }
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
+        Kind::AnyCase(words) => {
+            let pattern = format!("^({})$", words.iter().map(|word| any_case(word)).collect::<Vec<_>>().join("|"));
+            json!({ "anyOf": [{ "type": "string", "enum": words }, { "type": "string", "pattern": pattern }] })
+        }
+        Kind::AnyOf(kinds) => json!({ "anyOf": kinds.iter().map(schema_of).collect::<Vec<_>>() }),
         Kind::List { item, min, max } => {
             let mut schema = json!({ "type": "array", "items": schema_of(item) });
             bound(&mut schema, "minItems", (*min > 0).then_some(*min));
@@ -277,6 +308,36 @@ fn schema_of_text(text: &Text) -> Value {
     schema
 }
 
+fn int64(mut schema: Value, min: i64, max: i64) -> Value {
+    bound(&mut schema, "minimum", (min > i64::MIN).then_some(min));
+    bound(&mut schema, "maximum", (max < i64::MAX).then_some(max));
+    schema
+}
+
+/// A pattern of the decimal numbers from `min`, which is 1 or the least int64, to `max`.
+fn digits_pattern(min: i64, max: i64) -> String {
+    let digits = max.to_string();
+    let shorter = digits.len().checked_sub(2).map(|others| format!("[1-9][0-9]{{0,{others}}}"));
+    let mut alternatives: Vec<_> = shorter.into_iter().collect();
+    // As many digits as `max` has: the first of them as there, the next one less, the others any.
+    for (index, digit) in digits.bytes().enumerate() {
+        let least = if index == 0 { b'1' } else { b'0' };
+        if digit > least {
+            let (same, others) = (digits.get(..index).unwrap_or_default(), digits.len() - index - 1);
+            alternatives.push(format!("{same}[{}-{}][0-9]{{{others}}}", char::from(least), char::from(digit - 1)));
+        }
+    }
+    alternatives.push(digits);
+    let positive = alternatives.join("|");
+    if min > 0 { format!("^\\+?0*({positive})$") } else { format!("^([+-]?0*(0|{positive})|-0*{})$", min.unsigned_abs()) }
+}
+
+/// A pattern of the word, whatever the case of its letters.
+fn any_case(word: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphabetic() { format!("[{}{}]", c, c.to_ascii_lowercase()) } else { c.to_string() };
+    word.chars().map(letter).collect()
+}
+
 fn bound<T: Into<Value>>(schema: &mut Value, name: &str, limit: Option<T>) {
     if let (Value::Object(members), Some(limit)) = (schema, limit) {
         members.insert(name.to_owned(), limit.into());
@@ -289,6 +350,11 @@ fn nullable(mut schema: Value) -> Value {
         words.push(Value::Null);
     }
     match members.get("type").cloned() {
+        Some(Value::Array(mut names)) => {
+            names.push(json!("null"));
+            members.insert("type".to_owned(), json!(names));
+            schema
+        }
         Some(name) => {
             members.insert("type".to_owned(), json!([name, "null"]));
             schema
@@ -319,9 +385,10 @@ fn example_of(kind: &Kind) -> Value {
     match kind {
         Kind::Object(shape) => example(shape),
         Kind::List { item, .. } => json!([example_of(item)]),
-        Kind::OneOf(words) => json!(words.first()),
+        Kind::OneOf(words) | Kind::AnyCase(words) => json!(words.first()),
+        Kind::AnyOf(kinds) => kinds.first().map_or(Value::Null, example_of),
         Kind::Boolean => json!(true),
-        Kind::Int64 { min, .. } => json!((*min).max(1)),
+        Kind::Int64 { min, .. } | Kind::Digits { min, .. } => json!((*min).max(1)),
         Kind::Text(_) => json!("text"),
         Kind::AnyObject => json!({}),
         Kind::Nullable(_) | Kind::Null | Kind::Any => Value::Null,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::actions::caller::Caller;
-use crate::api::http::body::Fields;
+use crate::api::http::body::{self, Fields};
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
 use crate::api::http::shape::{Answer, Body, Field, Shape};
@@ -12,6 +12,9 @@ use crate::domain::applications::application::Application;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::LocalFuture;
+
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One HTTP dialect.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub struct Route {
     pub writes: bool,
     /// Whether it is the origin's where `ORIGIN_NODES` says so.
     pub may_be_of_origin: bool,
+    /// Whether the `OpenAPI` document has it.
+    pub is_documented: bool,
     /// Its query parameters.
     pub query: &'static [Field],
     /// Its body.
@@ -164,6 +169,21 @@ impl Call<'_> {
     pub async fn fields(&self) -> Result<Fields> {
         Fields::parse(&self.body().await?)
     }
+
+    /// The same, but a body that is labelled as anything else than a form must be JSON. An empty
+    /// body has no members, whatever its label.
+    pub async fn labelled_fields(&self) -> Result<Fields> {
+        let body = self.body().await?;
+        if !body.trim_ascii().is_empty() && !body::is_json(&body) && !self.may_be_form() {
+            return Err(Error::unreadable("body", "must be a JSON object, or a form that is labelled as one"));
+        }
+        Fields::parse(&body)
+    }
+
+    fn may_be_form(&self) -> bool {
+        let Some(label) = self.request.header("content-type") else { return true };
+        label.split(';').next().is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(FORM))
+    }
 }
 
 impl Route {
@@ -185,6 +205,7 @@ impl Route {
             access: Access::Public,
             writes: !matches!(method.as_bytes(), b"GET"),
             may_be_of_origin: false,
+            is_documented: true,
             query: &[],
             body: None,
             answer: Answer::empty(204),
@@ -232,6 +253,13 @@ impl Route {
     #[must_use]
     pub const fn may_be_of_origin(mut self) -> Self {
         self.may_be_of_origin = true;
+        self
+    }
+
+    /// Leaves it out of the `OpenAPI` document, since no call of it succeeds.
+    #[must_use]
+    pub const fn undocumented(mut self) -> Self {
+        self.is_documented = false;
         self
     }
 

@@ -39,10 +39,21 @@ pub enum Kind {
         /// The greatest.
         max: i64,
     },
+    /// An int64 within limits, or its decimal digits in a string. The least is 1 or that of all int64.
+    Digits {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// A boolean.
     Boolean,
     /// One of these strings.
     OneOf(&'static [&'static str]),
+    /// One of these words, whatever the case of its letters.
+    AnyCase(&'static [&'static str]),
+    /// What one of these is.
+    AnyOf(&'static [Kind]),
     /// A list.
     List {
         /// What each item is.
@@ -83,6 +94,12 @@ impl Kind {
     /// An epoch time, in milliseconds or seconds.
     pub const TIME: Self = Self::Int64 { min: 0, max: i64::MAX };
 
+    /// A string that matches a regular expression.
+    #[must_use]
+    pub const fn matching(min: usize, max: usize, pattern: &'static str) -> Self {
+        Self::Text(Text { min, max, pattern })
+    }
+
     /// A string of that many characters.
     #[must_use]
     pub const fn text(min: usize, max: usize) -> Self {
@@ -111,10 +128,8 @@ pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Fi
 /// What an operation takes as its body.
 #[derive(Debug)]
 pub enum Body {
-    /// Members, as JSON or as a form.
+    /// Members, as JSON or as a form. Where each of them is optional, the body is optional too.
     Members(&'static Shape),
-    /// The same; every member is optional, and so is the body.
-    OptionalMembers(&'static Shape),
     /// A JSON array.
     Array {
         /// What it is a list of.

@@ -6,6 +6,9 @@ import urllib.request
 
 import schemathesis
 
+# Records are sent as they are.
+schemathesis.serializer.alias(["application/x-ndjson", "text/csv"], "text/plain")
+
 # The first administrator, whose token all calls carry.
 OWN_ID = "1"
 # Nobody has this id.
@@ -55,7 +58,22 @@ class OpaqueToken:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
+def without_fractions(value):
+    """The same with 1 for 1.0, which JSON Schema calls an integer and Postern does not."""
+    if isinstance(value, dict):
+        return {name: without_fractions(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_fractions(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return int(value)
+    return value
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    body = without_fractions(case.body)
+    # 1 equals 1.0, but not as text. A body that is set anew is judged anew, right or wrong.
+    if repr(body) != repr(case.body):
+        case.body = body
     if operation_of(case) in ENDS_THE_TOKEN and str(case.path_parameters.get("id")) == OWN_ID:
         case.path_parameters["id"] = OTHER_ID

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use files::{States, read, state_files, steps};
-pub use files::{asks, files};
+use files::{States, state_files};
+pub use files::{asks, files, method, read, steps};
 
 #[test]
 fn every_transcript_holds() {

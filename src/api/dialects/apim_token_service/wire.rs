@@ -4,6 +4,7 @@ use crate::actions::access_tokens::{Issued, SecretProof};
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Request, answer, request};
 use crate::api::http::message::Response;
+use crate::api::http::patterns;
 use crate::api::http::shape::{Kind, Shape};
 use crate::domain::applications::signed_call::Timestamp;
 use crate::domain::secret::PlainToken;
@@ -41,7 +42,7 @@ impl Member for Present {
 }
 
 impl Member for Timestamp {
-    const KIND: Kind = Kind::TIME;
+    const KIND: Kind = Kind::AnyOf(&[Kind::TIME, Kind::matching(1, 18, patterns::EPOCH_MILLIS)]);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let digits = fields.digits(name)?.filter(|digits| !digits.is_empty()).ok_or_else(|| Error::missing(name))?;

@@ -42,7 +42,7 @@ const ROUTES: &[Route] = &[
     Route::get("get_token_app", &["/plugin/datafor-modeler/api/token/content"], handler!(handlers::content))
         .summary("Shows one token app, its secret masked")
         .access(Access::Administrator)
-        .query(&[required("name", Kind::TEXT, "the app's name")])
+        .query(&[required("name", Kind::text(1, usize::MAX), "the app's name")])
         .refuses(&[404])
         .answers(Answer::json(200, &wire::Content::SHAPE)),
     Route::of("POST", "delete_token_app", &["/plugin/datafor-modeler/api/token/delete"], handler!(handlers::delete))

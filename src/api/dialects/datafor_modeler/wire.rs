@@ -6,9 +6,10 @@ use crate::actions::generate_token::Generated;
 use crate::actions::token_apps::Registration;
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Sometimes, answer, request};
-use crate::api::http::members::Roles;
+use crate::api::http::members::{ROLE, Roles};
 use crate::api::http::message::Response;
-use crate::api::http::shape::{Body, Kind, Shape, Text};
+use crate::api::http::patterns;
+use crate::api::http::shape::{Body, Kind, Shape};
 use crate::domain::identity::password;
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
@@ -56,7 +57,7 @@ impl Member for Flag {
 }
 
 impl Member for AppName {
-    const KIND: Kind = Kind::Text(Text { min: 1, max: 64, pattern: "^[A-Za-z0-9 _.-]+$" });
+    const KIND: Kind = Kind::matching(1, 64, patterns::APP_NAME);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, Self::parse)
@@ -65,7 +66,7 @@ impl Member for AppName {
 
 /// An empty name is the default one.
 impl Member for TokenName {
-    const KIND: Kind = Kind::text(0, 64);
+    const KIND: Kind = Kind::matching(0, 64, patterns::TOKEN_NAME);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, |text| if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) })
@@ -87,7 +88,7 @@ pub(super) struct InitialRoles(Vec<String>);
 const MAX_ROLES: usize = 100;
 
 impl Member for InitialRoles {
-    const KIND: Kind = Kind::List { item: &Kind::text(1, 128), min: 0, max: MAX_ROLES };
+    const KIND: Kind = Kind::List { item: &ROLE, min: 0, max: MAX_ROLES };
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         if fields.required_texts(name)?.len() > MAX_ROLES {

@@ -40,7 +40,7 @@ const ROUTES: &[Route] = &[
     )
     .summary("Issues a token to a user name and a password; the body is the token itself")
     .body(&wire::Account::SHAPE)
-    .refuses(&[401, 429])
+    .refuses(&[401, 403, 429])
     .answers(Answer::texts(200, &[("text/plain", "7ac687f1-51c3-46ad-8617-89d737d1ba0d")])),
     Route::of(
         "POST",
@@ -49,6 +49,7 @@ const ROUTES: &[Route] = &[
         handler!(handlers::other_format),
     )
     .summary("Refuses every format but json")
+    .undocumented()
     .answers(Answer::empty(406)),
     Route::get(
         "sign_out",

@@ -3,6 +3,7 @@
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Member, Request, answer, request};
 use crate::api::http::message::Response;
+use crate::api::http::patterns;
 use crate::api::http::query::Query;
 use crate::api::http::shape::{Field, Kind, Shape, optional};
 use crate::domain::node_order::{MAX_COUNT, NodeOrder, NodeTerms};
@@ -10,7 +11,11 @@ use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 
 const MAX_PAGE_SIZE: i64 = 2000;
-const PAGE_SIZE: Field = optional("pageSize", Kind::Int64 { min: -1, max: MAX_PAGE_SIZE }, "1 to 2000, or -1 for all; default -1");
+const PAGE_SIZE: Field = optional(
+    "pageSize",
+    Kind::AnyOf(&[Kind::Int64 { min: -1, max: -1 }, Kind::Int64 { min: 1, max: MAX_PAGE_SIZE }]),
+    "-1 for all; default -1",
+);
 const PAGE_NUMBER: Field = optional("pageNo", Kind::Int64 { min: 1, max: 1_000_000 }, "from 1; default 1");
 /// Which page.
 pub(super) const PAGE: &[Field] = &[PAGE_SIZE, PAGE_NUMBER];
@@ -30,7 +35,7 @@ request! {
 pub(super) struct Name(String);
 
 impl Member for Name {
-    const KIND: Kind = Kind::text(1, 64);
+    const KIND: Kind = Kind::matching(1, 64, patterns::NOT_BLANK);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         text(fields, name, 1, 64).map(Self)
@@ -41,7 +46,7 @@ impl Member for Name {
 pub(super) struct Remark<const MAX: usize>(String);
 
 impl<const MAX: usize> Member for Remark<MAX> {
-    const KIND: Kind = Kind::Nullable(&Kind::text(0, MAX));
+    const KIND: Kind = Kind::Nullable(&Kind::matching(0, MAX, patterns::LINES));
     const REQUIRED: bool = false;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use crate::api::http::members;
 use crate::api::http::query::Query;
-use crate::api::http::shape::{Field, Kind, optional};
+use crate::api::http::shape::{Field, Kind, optional, required};
 use crate::domain::json;
 use crate::domain::permissions::grant::{Condition, GrantField, GrantQuery, OrderBy, Test};
 use crate::domain::permissions::permission::ObjectType;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result, Rule};
 const MAX_FILTERS: usize = 20;
 const MAX_VALUES: usize = 1000;
 const MAX_SERVICES: usize = 100;
-const OPERATORS: Kind = Kind::OneOf(&[
+const OPERATORS: Kind = Kind::AnyCase(&[
     "GREATER_THAN",
     "LESS_THAN",
     "GREATER_THAN_EQUAL",
@@ -53,14 +54,14 @@ pub(super) fn unsupported_part(key: &str) -> &'static str {
 
 pub(super) const QUERY: &[Field] = &[
     optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN"),
-    crate::api::http::shape::required("authObjectType", Kind::OneOf(&["USER", "DEPT", "GROUP"]), "to whom"),
+    required("authObjectType", members::ASKED_OBJECT_TYPE, "to whom"),
     optional("authObjectId", Kind::INT64, "to which"),
     optional("createdDate", Kind::TEXT, "yyyy-MM-dd HH:mm:ss, UTC, or RFC 3339"),
     optional("pageNo", Kind::Int64 { min: 1, max: 100_000 }, "default 1"),
     optional("pageSize", Kind::Int64 { min: 1, max: 2000 }, "default 10"),
     optional("orderBy", Kind::OneOf(&["id", "serviceId", "createdDate"]), "default id"),
-    optional("orderSort", Kind::OneOf(&["ASC", "DESC"]), "default DESC"),
-    optional("infoScope", Kind::OneOf(&["BASIC", "DETAIL"]), "DETAIL adds the objects' names; default BASIC"),
+    optional("orderSort", Kind::AnyCase(&["ASC", "DESC"]), "default DESC"),
+    optional("infoScope", Kind::AnyCase(&["BASIC", "DETAIL"]), "DETAIL adds the objects' names; default BASIC"),
     optional("filters[0].key", Kind::OneOf(&["id", "serviceId", "authObjectType", "authObjectId", "createdDate"]), "a field"),
     optional("filters[0].op", OPERATORS, "MATCH contains, MATCH_END begins with"),
     optional("filters[0].value", Kind::TEXT, "a value; for IN a list: a,b or [a,b] or [\"a\",\"b\"]"),

@@ -29,7 +29,7 @@ pub const DIALECT: Dialect = Dialect {
 const PARAMETERS: &[Field] = &[
     required("id", Kind::INT64, "the service's id; below `auth` the grant's"),
     required("userId", Kind::INT64, "the user's id"),
-    required("authPermission", members::PERMISSION, "the permission; any case is taken"),
+    required("authPermission", members::ASKED_PERMISSION, "the permission; any case is taken"),
 ];
 const ENABLED: &[Field] = &[required("enabled", Kind::Boolean, "true or false")];
 const ADMIN: &[Field] = &[optional("admin", Kind::Boolean, "whether an administrator's permissions count; default false")];

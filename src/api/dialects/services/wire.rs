@@ -5,7 +5,7 @@ use time::macros::format_description;
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Sometimes, answer, request};
-use crate::api::http::members::{OBJECT_TYPE, PERMISSIONS};
+use crate::api::http::members::{ASKED_PERMISSION, OBJECT_TYPE, PERMISSIONS};
 use crate::api::http::message::Response;
 use crate::api::http::shape::{Kind, Shape};
 use crate::domain::permissions::grant::{self, GrantPage};
@@ -31,7 +31,7 @@ request! {
 }
 
 impl Member for Permissions {
-    const KIND: Kind = PERMISSIONS;
+    const KIND: Kind = Kind::list(&Kind::AnyOf(&[ASKED_PERMISSION, Kind::matching(0, usize::MAX, "^string$")]));
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let names = fields.required_texts(name)?;

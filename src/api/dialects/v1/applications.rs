@@ -11,10 +11,10 @@ use crate::context::Cx;
 use crate::domain::applications::application::{self, AccessKey, ApplicationTerms, AuthorizationType, MAX_NAME, OrganizationId};
 use crate::error::{Error, Result};
 
-const ACCESS_KEY: Field = required("accessKey", PLAIN_ID, "the application's access key");
+const ACCESS_KEY: Field = required("accessKey", Kind::text(1, usize::MAX), "the application's access key");
 const TYPE: Field = required("type", AUTHORIZATION_TYPE, "what is asked about");
 
-const LIST_QUERY: &[Field] = &[optional("organization", PLAIN_ID, "only those of this organization"), paging::LIMIT, paging::TEXT_CURSOR];
+const LIST_QUERY: &[Field] = &[optional("organization", Kind::TEXT, "only those of this organization"), paging::LIMIT, paging::TEXT_CURSOR];
 
 const SHORTCUT: &str = "whether it is a link to something else, so that nothing can be authorized";
 const AUTHORIZES: &str = "whether it may authorize the applications of its organization";
@@ -154,7 +154,8 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewApplication { name, shortcut, authorizes, enabled, access_key, organization } = NewApplication::read(&call.fields().await?)?;
+    let NewApplication { name, shortcut, authorizes, enabled, access_key, organization } =
+        NewApplication::read(&call.labelled_fields().await?)?;
     let mut terms = ApplicationTerms { enabled: true, ..ApplicationTerms::default() };
     ApplicationChange { name, shortcut, authorizes, enabled }.apply(&mut terms);
     let (application, secret) = applications::create(cx, call.caller()?, access_key, &organization, &terms).await?;
@@ -169,7 +170,7 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let change = ApplicationChange::read(&call.fields().await?)?;
+    let change = ApplicationChange::read(&call.labelled_fields().await?)?;
     let access_key = call.parameter(ACCESS_KEY.name)?;
     let application = applications::update(cx, call.caller()?, access_key, |terms| change.apply(terms)).await?;
     Ok(Response::json(200, &Application::of(&application)))

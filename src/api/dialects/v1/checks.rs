@@ -19,7 +19,7 @@ const MAX_QUESTIONS: usize = 100;
 /// The token app that a token must be of.
 pub(super) const APP: Field = optional("app", Kind::TEXT, "the only token app that the token may belong to");
 /// The permission that is asked about.
-pub(super) const PERMISSION: Field = required("permission", members::PERMISSION, "the permission; any case is taken");
+pub(super) const PERMISSION: Field = required("permission", members::ASKED_PERMISSION, "the permission; any case is taken");
 
 const CHECK_QUERY: &[Field] = &[
     required("service", Kind::INT64, "the service's id"),
@@ -95,7 +95,7 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = call.caller()?;
-    let Questions { checks: Objects(checks) } = Questions::read(&call.fields().await?)?;
+    let Questions { checks: Objects(checks) } = Questions::read(&call.labelled_fields().await?)?;
     let question = |Asking { service, user, permission }: &Asking| Question {
         service_id: *service,
         user_id: user.unwrap_or(caller.user.id.0),

@@ -95,7 +95,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewDepartment { name, id, parent_id } = NewDepartment::read(&call.fields().await?)?;
+    let NewDepartment { name, id, parent_id } = NewDepartment::read(&call.labelled_fields().await?)?;
     let unit = units::create(cx, call.caller()?, UnitKind::Department, id, name.given().as_deref(), parent_id).await?;
     Ok(Response::json(201, &DepartmentAnswer::of(&unit)).with("location", format!("/v1/departments/{}", unit.id)))
 }
@@ -106,7 +106,7 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let DepartmentChange { name, parent_id } = DepartmentChange::read(&call.fields().await?)?;
+    let DepartmentChange { name, parent_id } = DepartmentChange::read(&call.labelled_fields().await?)?;
     let unit = units::update(cx, call.caller()?, UnitKind::Department, call.int64(ID.name)?, |unit| {
         name.map(|Line(text)| text).apply(&mut unit.name);
         parent_id.apply(&mut unit.parent_id);

@@ -90,7 +90,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewGroup { name, id } = NewGroup::read(&call.fields().await?)?;
+    let NewGroup { name, id } = NewGroup::read(&call.labelled_fields().await?)?;
     let unit = units::create(cx, call.caller()?, UnitKind::Group, id, name.given().as_deref(), None).await?;
     Ok(Response::json(201, &GroupAnswer::of(&unit)).with("location", format!("/v1/groups/{}", unit.id)))
 }
@@ -101,7 +101,7 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let GroupChange { name } = GroupChange::read(&call.fields().await?)?;
+    let GroupChange { name } = GroupChange::read(&call.labelled_fields().await?)?;
     let unit = units::update(cx, call.caller()?, UnitKind::Group, call.int64(ID.name)?, |unit| {
         name.map(|Line(text)| text).apply(&mut unit.name);
     });

@@ -85,7 +85,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewOrganization { id, name } = NewOrganization::read(&call.fields().await?)?;
+    let NewOrganization { id, name } = NewOrganization::read(&call.labelled_fields().await?)?;
     let organization = organizations::create(cx, call.caller()?, &id, name.given().as_deref()).await?;
     Ok(Response::json(201, &Organization::of(&organization)).with("location", format!("/v1/organizations/{id}")))
 }
@@ -95,7 +95,7 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let OrganizationChange { name } = OrganizationChange::read(&call.fields().await?)?;
+    let OrganizationChange { name } = OrganizationChange::read(&call.labelled_fields().await?)?;
     let change = |of: &mut Option<String>| name.map(|Line(text)| text).apply(of);
     let organization = organizations::update(cx, call.caller()?, call.parameter(ID.name)?, change).await?;
     Ok(Response::json(200, &Organization::of(&organization)))

@@ -133,7 +133,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewService { name, id, auth_enabled } = NewService::read(&call.fields().await?)?;
+    let NewService { name, id, auth_enabled } = NewService::read(&call.labelled_fields().await?)?;
     let service = services::create(cx, call.caller()?, id, name.given().as_deref(), auth_enabled.unwrap_or(true)).await?;
     Ok(Response::json(201, &Service::of(&service)).with("location", format!("/v1/services/{}", service.id)))
 }
@@ -143,7 +143,7 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let ServiceChange { name, auth_enabled } = ServiceChange::read(&call.fields().await?)?;
+    let ServiceChange { name, auth_enabled } = ServiceChange::read(&call.labelled_fields().await?)?;
     let service = services::update(cx, call.caller()?, call.int64(ID.name)?, |service| {
         name.map(|Line(text)| text).apply(&mut service.name);
         service.auth_enabled = auth_enabled.unwrap_or(service.auth_enabled);
@@ -163,7 +163,7 @@ async fn list_apis(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn put_api(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let Api { name, auth_enabled } = Api::read(&call.fields().await?)?;
+    let Api { name, auth_enabled } = Api::read(&call.labelled_fields().await?)?;
     let (service_id, id) = (call.int64(ID.name)?, call.int64(API_ID.name)?);
     let name = name.given();
     let api = services::put_api(cx, call.caller()?, service_id, id, name.as_deref(), auth_enabled.unwrap_or(true)).await?;

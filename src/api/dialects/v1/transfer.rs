@@ -42,6 +42,7 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .query(&[FORMAT])
             .takes(Body::Texts(RECORDS))
+            .refuses(&[409])
             .answers(Answer::json(200, &Imported::SHAPE)),
         Route::get("export_grants", &["/v1/grants/export"], handler!(export))
             .summary("Streams all records, so that they import into an empty Postern as the same state")

@@ -165,7 +165,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (username, profile, password) = NewUser::read(&call.fields().await?)?.profile();
+    let (username, profile, password) = NewUser::read(&call.labelled_fields().await?)?.profile();
     let user = users::create(cx, call.caller()?, &username, &profile, password.as_ref()).await?;
     Ok(Response::json(201, &User::of(&user)).with("location", format!("/v1/users/{}", user.id.0)))
 }
@@ -175,7 +175,7 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let change = UserChange::read(&call.fields().await?)?;
+    let change = UserChange::read(&call.labelled_fields().await?)?;
     let user = users::update(cx, call.caller()?, id(call)?, |profile| change.apply(profile)).await?;
     Ok(Response::json(200, &User::of(&user)))
 }
@@ -186,7 +186,7 @@ async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn set_password(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let Password { password, current } = Password::read(&call.fields().await?)?;
+    let Password { password, current } = Password::read(&call.labelled_fields().await?)?;
     users::set_password(cx, call.caller()?, id(call)?, &password, current.as_ref()).await?;
     Ok(Response::empty(204))
 }

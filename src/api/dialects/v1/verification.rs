@@ -11,7 +11,7 @@ use crate::api::http::members::USER_TYPE;
 use crate::api::http::message::Response;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, Call, Group, Route, handler};
-use crate::api::http::shape::{Answer, Body, Field, Kind, optional};
+use crate::api::http::shape::{Answer, Field, Kind, optional};
 use crate::context::Cx;
 use crate::domain::identity::user::{Profile, User};
 use crate::domain::secret::PlainToken;
@@ -23,6 +23,9 @@ const FORWARD_QUERY: &[Field] = &[
     optional("service", Kind::INT64, "a service on which the user must have a permission"),
     optional("permission", checks::PERMISSION.kind, "which"),
 ];
+
+const FORWARD_ABOUT: &str = "X-Forwarded-Uri or X-Original-URI is the URL that the client asked for; its query may carry \
+the token. `service` and `permission` are asked about together: one without the other is refused with 400.";
 
 pub(super) const GROUP: Group = Group {
     parameters: &[],
@@ -37,19 +40,22 @@ pub(super) const GROUP: Group = Group {
             .access(Access::ShownOrSent)
             .writes(false)
             .query(VERIFY_QUERY)
-            .takes(Body::OptionalMembers(&Token::SHAPE))
+            .body(&Token::SHAPE)
             .answers(Answer::json(200, &Verified::SHAPE)),
         Route::get("forward_auth", &["/v1/forward-auth"], handler!(forward_auth))
             .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
-            .about("X-Forwarded-Uri or X-Original-URI is the URL that the client asked for; its query may carry the token.")
+            .about(FORWARD_ABOUT)
             .access(Access::Shown)
             .query(FORWARD_QUERY)
+            .refuses(&[404])
             .answers(Answer::empty(200)),
         Route::of("POST", "forward_auth_posted", &["/v1/forward-auth"], handler!(forward_auth))
             .summary("The same, for proxies that pass the method on")
+            .about(FORWARD_ABOUT)
             .access(Access::Shown)
             .writes(false)
             .query(FORWARD_QUERY)
+            .refuses(&[404])
             .answers(Answer::empty(200)),
     ],
 };
@@ -115,7 +121,7 @@ async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     // A token in the body is what the caller asks about; the headers then say nothing.
-    let Some(token) = Token::read(&call.fields().await?)?.token else { return verify(cx, call).await };
+    let Some(token) = Token::read(&call.labelled_fields().await?)?.token else { return verify(cx, call).await };
     let credential = Credential::Token(PlainToken::new(token));
     let caller = authenticated(cx, Some(&credential), checks::hints(call, None)?).await?;
     Ok(Response::json(200, &Verified::of(&caller)))
