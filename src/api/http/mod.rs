@@ -11,4 +11,6 @@ pub mod openapi;
 pub mod patterns;
 pub mod query;
 pub mod route;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod schemas;
 pub mod shape;

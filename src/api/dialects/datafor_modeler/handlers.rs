@@ -7,7 +7,6 @@ use crate::api::http::declare::Request;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
 use crate::context::Cx;
-use crate::domain::secret::Secret;
 use crate::error::Result;
 
 pub(super) async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -37,8 +36,7 @@ pub(super) async fn delete_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn generate(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let wire::Generate { secret, payload, name } = wire::Generate::read(&call.fields().await?)?;
-    let secret = secret.unwrap_or_else(|| Secret::new(""));
+    let wire::Generate { secret: wire::PrivateKey(secret), payload, name } = wire::Generate::read(&call.fields().await?)?;
     let generated = generate_token::generate_token(cx, &name, &secret, &payload).await;
     Ok(wire::generated(&generated.map_err(|error| error.with_field_named("key", "privateKey"))?))
 }

@@ -9,7 +9,7 @@ use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Someti
 use crate::api::http::members::{ROLE, Roles};
 use crate::api::http::message::Response;
 use crate::api::http::patterns;
-use crate::api::http::shape::{Body, Kind, Shape};
+use crate::api::http::shape::{Body, Kind, Shape, required};
 use crate::domain::identity::password;
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
@@ -171,11 +171,29 @@ const MAX_NAMES: usize = 1000;
 
 request! {
     pub(super) struct Generate as "GenerateToken" {
-        "privateKey" secret: Option<Secret> => "the shared secret to sign with",
-        "payload" payload: Map<String, Value> => "its members become claims, renamed as fieldmap says; it must have username",
+        "privateKey" secret: PrivateKey => "the shared secret to sign with",
+        "payload" payload: Map<String, Value> as Kind::Object(&PAYLOAD) => "its members become claims, renamed as fieldmap says",
         "name" name: String => "the app's name",
     } example r#"{"name":"ERP","privateKey":"abcd","payload":{"username":"admin"}}"#
 }
+
+/// A secret. The refusal of an empty one is the action's, and has words of its own.
+pub(super) struct PrivateKey(pub(super) Secret);
+
+impl Member for PrivateKey {
+    const KIND: Kind = Kind::text(1, usize::MAX);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.secret(name).map(|secret| Self(secret.unwrap_or_else(|| Secret::new(""))))
+    }
+}
+
+const PAYLOAD: Shape = Shape {
+    name: "TokenPayload",
+    fields: &[required("username", Kind::Any, "whom the token is about; neither null nor empty")],
+    includes: &[],
+    example: r#"{"username":"admin"}"#,
+};
 
 answer! {
     pub(super) struct Signed<'a> as "GeneratedToken" {

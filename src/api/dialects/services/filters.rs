@@ -52,13 +52,18 @@ pub(super) fn unsupported_part(key: &str) -> &'static str {
     }
 }
 
+const SERVICE_ID: Field = optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN");
+const OBJECT_ID: Field = optional("authObjectId", Kind::INT64, "to which");
+const PAGE_NUMBER: Field = optional("pageNo", Kind::Int64 { min: 1, max: 100_000 }, "default 1");
+const PAGE_SIZE: Field = optional("pageSize", Kind::Int64 { min: 1, max: 2000 }, "default 10");
+
 pub(super) const QUERY: &[Field] = &[
-    optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN"),
+    SERVICE_ID,
     required("authObjectType", members::ASKED_OBJECT_TYPE, "to whom"),
-    optional("authObjectId", Kind::INT64, "to which"),
+    OBJECT_ID,
     optional("createdDate", Kind::TEXT, "yyyy-MM-dd HH:mm:ss, UTC, or RFC 3339"),
-    optional("pageNo", Kind::Int64 { min: 1, max: 100_000 }, "default 1"),
-    optional("pageSize", Kind::Int64 { min: 1, max: 2000 }, "default 10"),
+    PAGE_NUMBER,
+    PAGE_SIZE,
     optional("orderBy", Kind::OneOf(&["id", "serviceId", "createdDate"]), "default id"),
     optional("orderSort", Kind::AnyCase(&["ASC", "DESC"]), "default DESC"),
     optional("infoScope", Kind::AnyCase(&["BASIC", "DETAIL"]), "DETAIL adds the objects' names; default BASIC"),
@@ -70,7 +75,7 @@ pub(super) const QUERY: &[Field] = &[
 /// Reads the whole question.
 pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
     let mut conditions = Vec::new();
-    let mut services = integer(query, "serviceId", i64::MIN, i64::MAX)?.map(|id| vec![id]);
+    let mut services = integer(query, &SERVICE_ID)?.map(|id| vec![id]);
     for filter in filters(query)? {
         match filter.condition()? {
             // The services confine the list; several lists of them confine it to what they share.
@@ -82,15 +87,15 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
         }
     }
     let object_type = ObjectType::parse(query.required("authObjectType")?).map_err(|why| Error::invalid("authObjectType", why))?;
-    if let Some(id) = integer(query, "authObjectId", i64::MIN, i64::MAX)? {
+    if let Some(id) = integer(query, &OBJECT_ID)? {
         conditions.push(Condition { field: GrantField::ObjectId, test: Test::Among { values: vec![id.to_string()], not: false } });
     }
     if let Some(text) = query.one("createdDate")?.filter(|text| !text.is_empty()) {
         let (first, last) = second("createdDate", text)?;
         conditions.push(Condition { field: GrantField::CreatedAt, test: Test::Within(Some(first), Some(last)) });
     }
-    let page_no = integer(query, "pageNo", 1, 100_000)?.unwrap_or(1);
-    let page_size = integer(query, "pageSize", 1, 2000)?.unwrap_or(10);
+    let page_no = integer(query, &PAGE_NUMBER)?.unwrap_or(1);
+    let page_size = integer(query, &PAGE_SIZE)?.unwrap_or(10);
     let mut service_ids = services.ok_or_else(|| Error::missing("serviceId"))?;
     service_ids.sort_unstable();
     service_ids.dedup();
@@ -110,8 +115,8 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
 }
 
 /// A whole number; forms send their empty fields too, which count as absent.
-fn integer(query: &Query, name: &str, min: i64, max: i64) -> Result<Option<i64>> {
-    if query.one(name)? == Some("") { Ok(None) } else { query.integer(name, min, max) }
+fn integer(query: &Query, parameter: &Field) -> Result<Option<i64>> {
+    if query.one(parameter.name)? == Some("") { Ok(None) } else { query.declared_integer(parameter) }
 }
 
 fn order_by(query: &Query) -> Result<OrderBy> {
