@@ -12,6 +12,9 @@ pub struct Source {
     module: Vec<String>,
 }
 
+/// What stands for the crate's root itself, under which every room could be reached unseen.
+pub const ROOT: &str = "the crate's root";
+
 pub fn sources() -> Vec<Source> {
     let (mut found, mut folders) = (Vec::new(), vec![PathBuf::from("src")]);
     while let Some(folder) = folders.pop() {
@@ -64,7 +67,11 @@ impl Source {
         let mut base: Vec<String> = match parts.first()?.as_str() {
             "crate" | "$crate" => Vec::new(),
             "self" => self.module.clone(),
-            "super" => self.module[..self.module.len().saturating_sub(1)].to_vec(),
+            "super" => {
+                let steps = parts.iter().take_while(|part| *part == "super").count();
+                parts.drain(1..steps);
+                self.module[..self.module.len().saturating_sub(steps)].to_vec()
+            }
             // A child, such as `wire::done` in the module that declares `mod wire`.
             child if self.code.contains(&format!("mod {child};")) => {
                 let mut path = self.module.clone();
@@ -75,7 +82,8 @@ impl Source {
             _ => return None,
         };
         base.extend(parts.drain(1..));
-        Some(base)
+        let is_root = base.first().is_none_or(|first| first == "*");
+        Some(if is_root { vec![ROOT.to_owned()] } else { base })
     }
 }
 
@@ -164,4 +172,38 @@ fn reach(graph: &BTreeMap<PathBuf, BTreeSet<PathBuf>>, from: &Path) -> BTreeSet<
         }
     }
     reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rooms(path: &str, code: &str) -> Vec<String> {
+        let source = Source {
+            path: PathBuf::from(path),
+            code: code.to_owned(),
+            module: module_of(Path::new(path).strip_prefix("src").expect("src")),
+        };
+        source.names().into_iter().filter_map(|name| name.into_iter().next()).collect()
+    }
+
+    #[test]
+    fn a_path_that_climbs_is_followed_to_where_it_ends() {
+        for (path, code) in [
+            ("src/api/http/body.rs", "use super::super::super::memory::isolate::Memory;\n"),
+            ("src/api/gateway.rs", "use super::super::memory::isolate::Memory;\n"),
+            ("src/api/mod.rs", "use super::memory::isolate::Memory;\n"),
+            ("src/api/gateway.rs", "fn f() { super::super::memory::copy::fetch() }\n"),
+        ] {
+            assert_eq!(rooms(path, code), ["memory"], "{path} {code}");
+        }
+    }
+
+    /// What would bring every room in under a name that the rules do not see.
+    #[test]
+    fn the_root_of_the_crate_is_named_by_no_alias_and_no_glob() {
+        for code in ["use crate as root;\n", "use crate::*;\n", "use super::super::*;\n", "use crate::{self as root};\n"] {
+            assert!(rooms("src/api/gateway.rs", code).contains(&ROOT.to_owned()), "{code}");
+        }
+    }
 }
