@@ -4,7 +4,9 @@ use postern::api::dialects::DIALECTS;
 use postern::domain::permissions::permission::Permission;
 use postern::error::{Denied, Error, Fault, Refusal, Rule};
 
-use crate::support::START;
+use serde_json::json;
+
+use crate::support::{START, World, json_of};
 
 fn errors() -> Vec<Error> {
     let no = |permission| Refusal::NoPermission { permission, service_id: 7 };
@@ -76,4 +78,19 @@ fn the_table_of_errors_is_the_committed_one() {
         std::fs::write(path, &text).expect("the table");
     }
     assert!(std::fs::read_to_string(path).unwrap_or_default() == text, "{path} is out of date: run UPDATE=1 cargo test --test host errors");
+}
+
+/// Clients show the first error: which one that is stays from release to release.
+#[test]
+fn of_several_wrong_members_of_a_user_the_same_is_named_as_ever() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for (method, path) in [("POST", "/v1/users"), ("PATCH", "/v1/users/1")] {
+        let mut body = json!({ "username": "u", "type": 1, "roles": 1, "name": 1, "email": 1, "phone": 1, "enabled": 1 });
+        for field in ["type", "roles", "name", "email", "phone", "enabled"] {
+            let response = isolate.administer(method, path, &body);
+            assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!(field)), "{method} {path}");
+            body.as_object_mut().expect("an object").shift_remove(field);
+        }
+    }
 }

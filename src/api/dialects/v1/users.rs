@@ -76,7 +76,7 @@ const USERS: Shape = page!("Users", User<'_>, "by ascending id");
 
 impl<'a> User<'a> {
     fn of(user: &'a user::User) -> Self {
-        let Profile { name, email, phone, user_type, roles, enabled } = &user.profile;
+        let Profile { user_type, roles, name, email, phone, enabled } = &user.profile;
         Self {
             id: user.id.0,
             username: user.username.as_str(),
@@ -98,20 +98,20 @@ request! {
     struct NewUser as "NewUser" {
         "username" username: Username => "case-sensitive, and not taken",
         "password" password: Option<NewPassword> => "without one the user signs in with tokens only",
+        "type" user_type: Option<UserType> => "default SYS_Reader",
+        "roles" roles: Option<Roles> => "default: the type",
         "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "a name for people",
         "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "an address",
         "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "a number",
-        "type" user_type: Option<UserType> => "default SYS_Reader",
-        "roles" roles: Option<Roles> => "default: the type",
         "enabled" enabled: Option<bool> => "default true",
     } example r#"{"username":"alice","name":"Alice","email":"alice@example.com","type":"SYS_Reader","password":"correct horse"}"#
 }
 
 impl NewUser {
     fn profile(self) -> (Username, Profile, Option<Secret>) {
-        let Self { username, password, name, email, phone, user_type, roles, enabled } = self;
+        let Self { username, password, user_type, roles, name, email, phone, enabled } = self;
         let mut profile = Profile::of_type(user_type.unwrap_or(UserType::Reader));
-        UserChange { name, email, phone, user_type, roles, enabled }.apply(&mut profile);
+        UserChange { user_type, roles, name, email, phone, enabled }.apply(&mut profile);
         (username, profile, password.map(|NewPassword(secret)| secret))
     }
 }
@@ -119,18 +119,18 @@ impl NewUser {
 request! {
     /// What is to become of a user.
     struct UserChange as "UserChange" {
+        "type" user_type: Option<UserType> => "what the user is",
+        "roles" roles: Option<Roles> => "replaces all roles",
         "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
-        "type" user_type: Option<UserType> => "what the user is",
-        "roles" roles: Option<Roles> => "replaces all roles",
         "enabled" enabled: Option<bool> => "disabled users may do nothing",
     } example r#"{"enabled":false}"#
 }
 
 impl UserChange {
     fn apply(self, profile: &mut Profile) {
-        let Self { name, email, phone, user_type, roles, enabled } = self;
+        let Self { user_type, roles, name, email, phone, enabled } = self;
         let line = |change: Change<Line<{ Profile::MAX_TEXT }>>| change.map(|Line(text)| text);
         line(name).apply(&mut profile.name);
         line(email).apply(&mut profile.email);
