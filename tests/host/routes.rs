@@ -120,6 +120,21 @@ fn nobody_gets_past_access_without_a_credential() {
     assert_eq!(world.database.batches.get(), 0, "and nothing was asked of the database");
 }
 
+/// The handler of such a route looks at the credential itself; nothing else stands before it.
+#[test]
+fn a_route_about_a_credential_refuses_a_request_that_shows_none() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let about_one = |route: &Route| matches!(route.access, Access::Shown | Access::ShownOrSent);
+    for (_, route) in routes().filter(|(_, route)| about_one(route)) {
+        for path in route.paths {
+            let url = format!("{}?service=1&permission=VIEW", filled(path));
+            let request = crate::support::Request::new(route.method, &url);
+            assert_eq!(isolate.send(&request).status, 401, "{} {path}", route.method);
+        }
+    }
+}
+
 #[test]
 fn the_openapi_document_is_the_committed_one() {
     let document = openapi::document(DIALECTS);
