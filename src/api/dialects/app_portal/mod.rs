@@ -42,9 +42,7 @@ const ROUTES: &[Route] = &[
 
 fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
-        Error::Forbidden(Refusal::MayNotAuthorize | Refusal::NotAdministrator) => {
-            "The application of the service account has no permission to authorize applications".to_owned()
-        }
+        Error::Forbidden(refusal) => forbidden(*refusal),
         Error::Invalid { rule: Rule::Organization, .. } => "OU has no permission to access the application".to_owned(),
         Error::Invalid { rule: Rule::Shortcut, .. } => "The target application is an application shortcut".to_owned(),
         Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::ORGANIZATION.name => "OU ID is required".to_owned(),
@@ -53,4 +51,20 @@ fn failure(error: &Error, _: Millis) -> Response {
         _ => message::sentence(error),
     };
     wire::failure(message::status(error), &message)
+}
+
+/// What is said of somebody known who may not.
+fn forbidden(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::MayNotAuthorize | Refusal::NotAdministrator => {
+            "The application of the service account has no permission to authorize applications".to_owned()
+        }
+        Refusal::NoPermission { .. }
+        | Refusal::CreatorGrant
+        | Refusal::NotCreator
+        | Refusal::NotYourself
+        | Refusal::UserDisabled
+        | Refusal::UnknownUser
+        | Refusal::CrossOrigin => refusal.to_string(),
+    }
 }
