@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The parts of a member are its JSON name, its field, its type, what it is in the document where the type does not say it (`as`), and a
-//! description. `includes item: Item,` before them adds the members of another answer. `request!` looks the same, and reads: its members are of types that are [`Member`].
+//! description. `includes item: Item,` before the members, or `then item: Item,` after them, adds those of another answer.
+//! `request!` looks the same, and reads: its members are of types that are [`Member`].
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -88,19 +89,24 @@ written! {
 /// Declares an answer.
 macro_rules! answer {
     ($(#[$meta:meta])* $vis:vis struct $name:ident $(<$life:lifetime>)? as $shape:literal {
-        $(includes $included:ident : $of:ty,)?
-        $($json:literal $field:ident : $type:ty $(as $kind:expr)? => $about:expr),* $(,)?
+        $(includes $first:ident : $first_of:ty,)?
+        $($json:literal $field:ident : $type:ty $(as $kind:expr)? => $about:expr,)*
+        $(then $last:ident : $last_of:ty $(,)?)?
     } $(example $example:expr)?) => {
         $(#[$meta])*
         #[derive(serde::Serialize)]
         $vis struct $name $(<$life>)? {
+            $(
+                #[serde(flatten)]
+                $vis $first: $first_of,
+            )?
             $(
                 #[serde(rename = $json, skip_serializing_if = "crate::api::http::declare::Written::is_left_out")]
                 $vis $field: $type,
             )*
             $(
                 #[serde(flatten)]
-                $vis $included: $of,
+                $vis $last: $last_of,
             )?
         }
 
@@ -115,7 +121,10 @@ macro_rules! answer {
                         about: $about,
                     },
                 )*],
-                includes: &[$(&<$of as $crate::api::http::declare::Declared>::SHAPE)?],
+                includes: &[
+                    $(&<$first_of as $crate::api::http::declare::Declared>::SHAPE,)?
+                    $(&<$last_of as $crate::api::http::declare::Declared>::SHAPE,)?
+                ],
                 example: concat!("" $(, $example)?),
             };
         }

@@ -153,8 +153,8 @@ answer! {
 
 answer! {
     pub(super) struct Content<'a> as "TokenAppContent" {
-        includes item: Item<'a>,
         "success" success: bool => "true",
+        then item: Item<'a>,
     }
 }
 

@@ -100,7 +100,7 @@ answer! {
     struct CreatedApplication<'a> as "CreatedApplication" {
         includes application: Application<'a>,
         "secret" secret: Option<&'a str> => "the secret, shown this once; null for a shortcut",
-    } example r#"{"secret":"43 characters of base64url","accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","organization":"o15504722874071","name":"Reports","shortcut":false,"authorizeApplications":true,"enabled":true,"hasSecret":true,"authorizations":[],"createdAt":1737599864898,"modifiedAt":1737599864898}"#
+    } example r#"{"accessKey":"5acb82e7-a11e-4300-9164-c8b20b638e8b","organization":"o15504722874071","name":"Reports","shortcut":false,"authorizeApplications":true,"enabled":true,"hasSecret":true,"authorizations":[],"createdAt":1737599864898,"modifiedAt":1737599864898,"secret":"43 characters of base64url"}"#
 }
 
 request! {
