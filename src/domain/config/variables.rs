@@ -148,12 +148,23 @@ fn meant_by(name: &str) -> Option<&'static Variable> {
     }
     // No variable is longer, and a name may be long.
     let capitals: String = name.chars().take(64).collect::<String>().to_ascii_uppercase();
+    let swapped = VARIABLES.iter().find(|variable| sorted_words(variable.name) == sorted_words(&capitals));
+    if swapped.is_some() {
+        return swapped;
+    }
     let edits = |variable: &&Variable| spelling::distance(&capitals, variable.name);
     let nearest = VARIABLES.iter().min_by_key(edits)?;
     // Two letters make one short word of another: one edit in four letters, and two at most.
     let is_near = edits(&nearest) <= (nearest.name.len() / 4).min(2);
     let begins_alike = PREFIXES.iter().any(|prefix| capitals.starts_with(prefix));
     (is_near || begins_alike).then_some(nearest)
+}
+
+/// The words of a name, in whatever order they stand there.
+fn sorted_words(name: &str) -> Vec<&str> {
+    let mut words: Vec<_> = name.split('_').collect();
+    words.sort_unstable();
+    words
 }
 
 #[cfg(test)]
@@ -178,6 +189,9 @@ mod tests {
             ("TOKEN_TTL_SECONDS", "TOKEN_TTL_S"),
             ("MASTER_KEY_PREVIUS", "MASTER_KEY_PREVIOUS"),
             ("ADMIN_USER", "ADMIN_USERNAME"),
+            ("PUBLIC_ORIGIN", "ORIGIN_PUBLIC"),
+            ("SECRETS_MASK", "MASK_SECRETS"),
+            ("TTL_TOKEN_S", "TOKEN_TTL_S"),
         ] {
             assert_eq!(meant_by(name).map(|variable| variable.name), Some(meant), "{name}");
         }
