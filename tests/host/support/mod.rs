@@ -1,6 +1,7 @@
 //! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A [`World`] has one database and any number of isolates.
 
 mod database;
+mod request;
 pub mod signatures;
 
 use std::cell::{Cell, RefCell};
@@ -12,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::api;
-use postern::api::http::message::{Forward, Handled, Inbound, MAX_BODY_BYTES, Response};
+use postern::api::http::message::{Forward, Handled, Response};
 use postern::context::Cx;
 use postern::domain::config::Config;
 use postern::domain::config::variables::Bindings;
@@ -21,10 +22,12 @@ use postern::domain::time::Millis;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::jwt;
 use postern::domain::tokens::keys::KeySetUrl;
-use postern::error::{Error, Fault};
+use postern::error::Fault;
 use postern::memory::isolate::Memory;
 use postern::ports::{Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
 use serde_json::{Map, Value, json};
+
+pub use request::Request;
 
 pub use database::Database;
 use database::Session;
@@ -242,76 +245,6 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return value;
         }
-    }
-}
-
-/// A request that a test makes up.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    method: String,
-    path: String,
-    query: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    /// What was sent under a name, joined.
-    fn values(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
-        (!values.is_empty()).then(|| values.join(", "))
-    }
-
-    pub fn new(method: &str, url: &str) -> Self {
-        let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), ..Self::default() }
-    }
-
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_lowercase(), value.to_owned()));
-        self
-    }
-
-    pub fn authorization(self, value: &str) -> Self {
-        if value.is_empty() { self } else { self.header("authorization", value) }
-    }
-
-    pub fn body(mut self, body: &str) -> Self {
-        self.body = body.as_bytes().to_vec();
-        self
-    }
-}
-
-impl Inbound for Request {
-    fn method(&self) -> &str {
-        &self.method
-    }
-
-    fn origin(&self) -> &str {
-        ORIGIN
-    }
-
-    fn path(&self) -> &str {
-        &self.path
-    }
-
-    fn query(&self) -> &str {
-        &self.query
-    }
-
-    fn header(&self, name: &'static str) -> Option<String> {
-        self.values(name)
-    }
-
-    fn headers(&self) -> Vec<(String, String)> {
-        let names: std::collections::BTreeSet<_> = self.headers.iter().map(|(name, _)| name).collect();
-        names.into_iter().filter_map(|name| Some((name.clone(), self.values(name)?))).collect()
-    }
-
-    fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>> {
-        let too_large = self.body.len() > MAX_BODY_BYTES;
-        let error = Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES };
-        Box::pin(async move { if too_large { Err(error) } else { Ok(self.body.clone()) } })
     }
 }
 
