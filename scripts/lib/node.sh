@@ -19,6 +19,19 @@ node_is_new_enough() {
     process.exit(differing === -1 || own[differing] > minimum[differing] ? 0 : 1);' "$2" 2>/dev/null
 }
 
+# The machine's own Node: the first one on the PATH that does not lie in FOLDER. What wrangler or a
+# test starts has the one that was brought before it, and would else take that for the machine's.
+# own_node FOLDER
+own_node() {
+  local IFS=: folder
+  for folder in $PATH; do
+    if [[ $folder != "$1"/* && -x $folder/node ]]; then
+      printf %s "$folder/node"
+      return
+    fi
+  done
+}
+
 # bring_node FOLDER
 bring_node() {
   rm -rf "$1"
@@ -31,7 +44,7 @@ find_node() {
   local minimum folder=$cache/node
   minimum=$(minimum_node)
   node_bin=
-  if node_is_new_enough node "$minimum"; then return; fi
+  if node_is_new_enough "$(own_node "$folder")" "$minimum"; then return; fi
 
   if ! cmp -s scripts/node/package-lock.json "$folder/package-lock.json" ||
     [ ! -d "$folder/node_modules" ]; then

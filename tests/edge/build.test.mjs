@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -42,4 +42,13 @@ test("the set-up refuses a configuration that wrangler would read instead of its
       return true;
     });
   }
+});
+
+test("the set-up finds the same again when what it has set up calls it, as wrangler does", async () => {
+  const env = () => readFileSync(join(top, ".build/env"), "utf8");
+  const before = env();
+  // The Node that runs this test is before all others, be it the machine's or the one that was brought.
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
+  await promisify(execFile)(join(top, "scripts/setup.sh"), { env: { ...process.env, PATH } });
+  assert.equal(env(), before);
 });
