@@ -28,7 +28,8 @@ add_counts() {
   failed=$((failed + $2))
 }
 
-# Runs files of node:test. With skips=refused, a skipped test is a failure.
+# Runs files of node:test, at_once of them at the same time. With skips=refused, a skipped test is a
+# failure.
 # node_tests NAME FILE…, where NAME is that of the log
 node_tests() {
   local log=.build/$1.tap status=0 ran
@@ -37,7 +38,7 @@ node_tests() {
     echo 'there is no file of tests'
     return 1
   fi
-  POSTERN_BUILT=1 node --test --test-timeout=900000 \
+  POSTERN_BUILT=1 node --test --test-timeout=900000 --test-concurrency="${at_once:-1}" \
     --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$log" "$@" || status=1
   ran=$(awk '$1 == "#" && $2 == "pass" { passed = $3 }
