@@ -1,4 +1,5 @@
 # For setup.sh: sourced, never run. Finds a Node that wrangler runs on, or brings one.
+# shellcheck shell=bash
 #
 # find_node sets
 #   node_bin  the folder of the Node that was brought; empty where the machine's own is new enough

@@ -41,7 +41,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Whether what lies between memory and this reading is not all in `changes`. The statement in `store::trust` decides the same of `apps`.
+    /// Whether changes between memory and this reading are missing in `changes`. The statement of
+    /// `store::token_apps::select_changed_since` decides the same for `apps`.
     #[must_use]
     pub fn has_gap(&self) -> bool {
         self.since
