@@ -100,69 +100,132 @@ pub struct Fault {
     whose: &'static str,
 }
 
-/// Declares why a credential may be refused: each reason with its word in `/v1` answers and its sentence without a full stop.
-macro_rules! denied {
-    ($($(#[$meta:meta])* $variant:ident = $reason:literal, $sentence:literal;)*) => {
-        /// Why a credential was refused.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Denied {
-            $($(#[$meta])* $variant,)*
+/// Declares reasons: each with its word in answers and its sentence without a full stop. A reason may name a claim; its sentence then says `{claim}`.
+macro_rules! reasons {
+    ($(#[$of:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident $(($payload:ident : $type:ty))? = $reason:literal, $sentence:literal;)* }) => {
+        $(#[$of])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$meta])* $variant $(($type))?,)*
         }
 
-        impl Denied {
-            /// Every reason.
-            pub const ALL: [Self; [$($reason),*].len()] = [$(Self::$variant),*];
-            /// The words of all of them, in the same order.
-            pub const REASONS: [&'static str; Self::ALL.len()] = [$($reason),*];
+        impl $name {
+            /// The words of all of them, in order.
+            pub const REASONS: [&'static str; [$($reason),*].len()] = [$($reason),*];
 
-            /// The word for it in `/v1` answers.
+            /// One of each.
             #[must_use]
-            pub fn reason(self) -> &'static str {
+            pub fn one_of_each() -> Vec<Self> {
+                vec![$(Self::$variant $((<$type>::example()))?),*]
+            }
+
+            /// The word for it in answers.
+            #[must_use]
+            pub fn reason(&self) -> &'static str {
                 match self {
-                    $(Self::$variant => $reason,)*
+                    $(Self::$variant { .. } => $reason,)*
                 }
             }
         }
 
-        impl fmt::Display for Denied {
+        impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $sentence,)*
-                })
+                match self {
+                    $(Self::$variant $(($payload))? => write!(f, $sentence),)*
+                }
             }
         }
     };
 }
 
-denied! {
-    /// No credential was sent.
-    Missing = "missing", "no credential was sent";
-    /// The credential cannot be read, is doubled, or breaks a rule that is looked at before any key.
-    Malformed = "malformed", "the credential is malformed";
-    /// No enabled token app could have issued the token.
-    UnknownApp = "unknown_app", "no enabled token app fits the token";
-    /// No key of the candidates verifies the token.
-    BadSignature = "bad_signature", "the token's signature does not verify";
-    /// The token's or session's lifetime is over.
-    Expired = "expired", "the token is expired";
-    /// `nbf` or `iat` lies ahead.
-    NotYetValid = "not_yet_valid", "the token is not valid yet";
-    /// An opaque token that is not, or no longer, valid.
-    Revoked = "revoked", "the token is unknown or was revoked";
-    /// The claim that should hold the user name is absent, empty or unusable.
-    NoUsername = "no_username", "the token names no usable user name";
-    /// Unknown user or wrong password: one answer for both.
-    WrongPassword = "wrong_password", "the user name or password is incorrect";
-    /// No enabled application has the access key.
-    UnknownApplication = "unknown_application", "there is no such application";
-    /// The signature was used before.
-    Replayed = "replayed", "the signature was used before";
-    /// What was signed is too old, or too far ahead.
-    StaleTimestamp = "stale_timestamp", "the timestamp is not within 15 minutes of now";
+reasons! {
+    /// Why a credential was refused.
+    Denied {
+        /// No credential was sent.
+        Missing = "missing", "no credential was sent";
+        /// `Authorization` has another scheme than `Bearer` and `Basic`, or nothing after it.
+        BadScheme = "bad_scheme", "the Authorization header must be Bearer or Basic, with a credential after it";
+        /// The token is longer than any that is looked at.
+        TooLong = "too_long", "the token is too long";
+        /// The token is no compact serialization.
+        NotThreeParts = "not_three_parts", "the token does not have three parts";
+        /// A part of the token, or what Basic carries, cannot be decoded.
+        BadBase64 = "bad_base64", "a part of the credential is no strict base64";
+        /// The token's header or claims are no JSON object.
+        BadJson = "bad_json", "the token's header or claims are no JSON object";
+        /// The token's header or claims have a member twice.
+        DoubledMember = "doubled_member", "the token has a member twice";
+        /// The header names no algorithm that anybody may use here.
+        UnknownAlgorithm = "unknown_algorithm", "the token's algorithm is none that is supported";
+        /// The header has an extension that must be understood (RFC 7515, 4.1.11).
+        CriticalExtension = "critical_extension", "the token's header demands an extension that is not supported";
+        /// A claim has another type than it must have.
+        ClaimType(claim: Claim) = "claim_type", "the claim {claim} has a value that cannot be used";
+        /// A claim that must be there is absent.
+        ClaimMissing(claim: Claim) = "claim_missing", "the claim {claim} is missing";
+        /// Neither `exp` nor `iat` says when the token is over.
+        NoLifetime = "no_lifetime", "the token has neither exp nor iat, and would be good for ever";
+        /// No enabled token app could have issued the token.
+        NoApp = "no_app", "no enabled token app fits the token";
+        /// The token came in a URL parameter that is no app's.
+        WrongParameter = "wrong_parameter", "the URL parameter carries the tokens of no enabled token app";
+        /// No enabled token app uses the token's algorithm.
+        WrongAlgorithm = "wrong_algorithm", "no enabled token app uses the token's algorithm";
+        /// No key of the candidates verifies the token.
+        BadSignature = "bad_signature", "the token's signature does not verify";
+        /// The token's or session's lifetime is over.
+        Expired = "expired", "the token is expired";
+        /// `nbf` or `iat` lies ahead.
+        NotYetValid = "not_yet_valid", "the token is not valid yet";
+        /// `exp` lies further ahead than the app allows.
+        TooLongLived = "too_long_lived", "the token is good for longer than its token app allows";
+        /// An opaque token that is not, or no longer, valid.
+        Revoked = "revoked", "the token is unknown or was revoked";
+        /// `iss` is another.
+        IssuerMismatch = "issuer_mismatch", "the token is of another issuer";
+        /// `aud` has none of the audiences.
+        AudienceMismatch = "audience_mismatch", "the token is for another audience";
+        /// The token is of a type that is no credential here.
+        TypeRefused = "type_refused", "the token's type is no credential here";
+        /// The authorized party is another.
+        PartyRefused = "party_refused", "the token was issued to another party";
+        /// The token is bound to a key (`cnf`), and was sent as a bearer token.
+        BoundToken = "bound_token", "the token is bound to a key and may not be used as a bearer token";
+        /// Unknown user or wrong password: one answer for both.
+        WrongPassword = "wrong_password", "the user name or password is incorrect";
+        /// No enabled application has the access key.
+        UnknownApplication = "unknown_application", "there is no such application";
+        /// The signature was used before.
+        Replayed = "replayed", "the signature was used before";
+        /// What was signed is too old, or too far ahead.
+        StaleTimestamp = "stale_timestamp", "the timestamp is not within 15 minutes of now";
+    }
+}
+
+/// The name of a claim, as a refusal says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim(Box<str>);
+
+impl Claim {
+    fn example() -> Self {
+        Self("sub".into())
+    }
+}
+
+impl From<&str> for Claim {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Why a known caller may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The caller lacks a permission on a service.
     NoPermission {
@@ -185,6 +248,15 @@ pub enum Refusal {
     UserDisabled,
     /// The token is good, its user does not exist, and its app creates none.
     UnknownUser,
+    /// The token is good, and its app may not speak for this user, or the name is none for a new user.
+    UserRefused,
+    /// The token says another id of its user than Postern knows, or an id that is somebody else's.
+    IdConflict,
+    /// The token lacks scopes.
+    InsufficientScope {
+        /// All that are needed, separated by spaces.
+        scopes: String,
+    },
     /// A cookie was sent by a page of another origin.
     CrossOrigin,
 }
@@ -206,6 +278,22 @@ impl Error {
     /// Something that cannot be read.
     pub fn unreadable(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), why: why.into(), rule: Rule::Syntax }
+    }
+
+    /// A credential that is there twice (RFC 6750, 3.1: the request is invalid).
+    #[must_use]
+    pub fn doubled_credential(field: &str) -> Self {
+        Self::invalid(field, "must not be there twice")
+    }
+
+    /// Why a credential or somebody known was refused, in one word.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthenticated(denied) => Some(denied.reason()),
+            Self::Forbidden(refusal) => Some(refusal.reason()),
+            _ => None,
+        }
     }
 
     /// A fault of ours, with its text for the log.
@@ -259,12 +347,42 @@ impl fmt::Debug for Fault {
     }
 }
 
+impl Refusal {
+    /// The words of all of them.
+    pub const REASONS: [&'static str; 8] = [
+        "user_refused",
+        "user_disabled",
+        "user_unknown",
+        "id_conflict",
+        "insufficient_scope",
+        "no_permission",
+        "cross_origin",
+        "not_administrator",
+    ];
+
+    /// The word for it in answers.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UserRefused => "user_refused",
+            Self::UserDisabled => "user_disabled",
+            Self::UnknownUser => "user_unknown",
+            Self::IdConflict => "id_conflict",
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => "no_permission",
+            Self::CrossOrigin => "cross_origin",
+            Self::NotAdministrator | Self::NotCreator | Self::NotYourself => "not_administrator",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoPermission { permission, service_id } => {
                 return write!(f, "the permission {} on service {service_id} is needed", permission.name());
             }
+            Self::InsufficientScope { scopes } => return write!(f, "the token lacks scopes: {scopes} are needed"),
             Self::CreatorGrant => "the grant of a service's creator cannot be changed",
             Self::NotAdministrator => "only administrators may do this",
             Self::NotCreator => "only administrators and creators may do this",
@@ -272,6 +390,8 @@ impl fmt::Display for Refusal {
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",
             Self::UnknownUser => "the user is unknown and the token app creates none",
+            Self::UserRefused => "the token app may not speak for this user",
+            Self::IdConflict => "the token gives its user another id",
             Self::CrossOrigin => "a page of another origin may not use the cookie",
         })
     }

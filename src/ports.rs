@@ -190,6 +190,11 @@ impl Row {
         }
     }
 
+    /// A text column that a migration added: snapshots of older releases lack it, as if it were NULL.
+    pub fn added_text(&self, column: &str) -> Result<Option<&str>> {
+        if self.0.contains_key(column) { self.optional_text(column) } else { Ok(None) }
+    }
+
     /// A number within ±2^53: milliseconds, counts, flags.
     pub fn number(&self, column: &str) -> Result<i64> {
         let value = self.0.get(column).ok_or_else(|| wrong(column))?;

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
@@ -46,6 +48,15 @@ impl Caller {
         Actor::from(&*self.user)
     }
 
+    /// The groups that count for this request, beside the stored ones.
+    #[must_use]
+    pub fn groups(&self) -> &[i64] {
+        match &self.proof {
+            Proof::Jwt { groups, .. } => groups,
+            Proof::Password | Proof::Session(_) => &[],
+        }
+    }
+
     /// Something that the caller does, for the audit trail.
     #[must_use]
     pub fn deed(&self, action: &'static str, target: impl Into<String>) -> Deed {
@@ -66,6 +77,10 @@ pub enum Proof {
         app: AppName,
         /// When the token is over, in seconds since the epoch.
         expires_at_s: i64,
+        /// The claims that the app passes on, in its order.
+        claims: Vec<(String, Value)>,
+        /// Groups that count for this request, beside the stored ones.
+        groups: Vec<i64>,
     },
 }
 

@@ -1,27 +1,45 @@
-//! Which of the token apps signed a token: the candidates' keys are tried in order of the apps' names.
+//! Which of the token apps a token is of: the first candidate whose key signed it, and whose terms it meets.
 
 use std::rc::Rc;
 
 use crate::context::Cx;
+use crate::domain::tokens::checks::{self, Failed};
 use crate::domain::tokens::jwk::KeySet;
-use crate::domain::tokens::jwt::{UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::jwt::{Clock, Lifetime, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::keys::{KeySetUrl, Keys};
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, TokenApp};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Denied, Error, Fault, Result};
 use crate::memory::key_sets::{Look, MAX_SET_BYTES};
 
 /// How many issuers one token may make ask for their keys.
 const MAX_ASKED: usize = 8;
 
-/// The app whose key verifies the token; `None` where no key does. Issuers whose keys are not known are asked for them last.
-pub async fn find_signer<'a, 't>(
-    cx: &Cx,
-    token: &'t UnverifiedToken<'_>,
-    candidates: &'a [Rc<TokenApp>],
-) -> Result<Option<(&'a TokenApp, VerifiedClaims<'t>)>> {
-    if let Some(found) = remembered(cx, token, candidates) {
-        return Ok(Some(found));
+/// A token that an app accepts.
+pub struct Accepted<'a, 't> {
+    /// The app.
+    pub app: &'a TokenApp,
+    /// What the token says.
+    pub claims: VerifiedClaims<'t>,
+    /// From when until when it counts.
+    pub lifetime: Lifetime,
+}
+
+/// The app whose key verifies the token and whose terms it meets. Where keys verify it and no terms are met, the app whose checks held longest
+/// says why; where no key does, it is `BadSignature`. Issuers whose keys are not known are asked for them last.
+pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Result<Accepted<'a, 't>> {
+    if let Some(accepted) = remembered(cx, token, candidates) {
+        return Ok(accepted);
     }
+    let mut failed: Option<Failed> = None;
+    let mut offer = |app: &'a TokenApp, claims: VerifiedClaims<'t>| match checks::admit(&claims, &app.terms, clock(cx)) {
+        Ok(lifetime) => Some(Accepted { app, claims, lifetime }),
+        Err(new) => {
+            if failed.as_ref().is_none_or(|known| known.held < new.held) {
+                failed = Some(new);
+            }
+            None
+        }
+    };
     let mut search = Search { cx, token, keys_left: MAX_CANDIDATES, asks_left: MAX_ASKED, is_open: false };
     let mut unknown = Vec::new();
     for app in candidates {
@@ -40,29 +58,31 @@ pub async fn find_signer<'a, 't>(
                 search.among(app, &set).await?
             }
         };
-        if let Some(claims) = claims {
-            return Ok(Some((app, claims)));
+        if let Some(accepted) = claims.and_then(|claims| offer(app, claims)) {
+            return Ok(accepted);
         }
     }
     for (app, url) in unknown {
         let Some(set) = search.published(app, url).await? else { continue };
-        if let Some(claims) = search.among(app, &set).await? {
-            return Ok(Some((app, claims)));
+        if let Some(accepted) = search.among(app, &set).await?.and_then(|claims| offer(app, claims)) {
+            return Ok(accepted);
         }
     }
-    if search.is_open {
-        return Err(Error::Unavailable(Fault::new("an issuer has not answered, and may have the key").of_issuer()));
+    match failed {
+        Some(Failed { why, .. }) => Err(why),
+        None if search.is_open => Err(Error::Unavailable(Fault::new("an issuer has not answered, and may have the key").of_issuer())),
+        None => Err(Denied::BadSignature.into()),
     }
-    Ok(None)
 }
 
-/// The same from memory: the app of which a key that counts now was found before to have signed the token. Nobody is asked for keys.
-fn remembered<'a, 't>(
-    cx: &Cx,
-    token: &'t UnverifiedToken<'_>,
-    candidates: &'a [Rc<TokenApp>],
-) -> Option<(&'a TokenApp, VerifiedClaims<'t>)> {
-    let (key_id, claims) = token.verified_before()?;
+/// What lifetimes are compared with.
+fn clock(cx: &Cx) -> Clock {
+    Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s }
+}
+
+/// The same from memory: an app of which a key that counts now was found before to have signed the token. Nobody is asked for keys.
+fn remembered<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Option<Accepted<'a, 't>> {
+    let (key_id, _) = token.verified_before()?;
     let has_it = |app: &TokenApp| {
         let key_name = key_name(token, app);
         let is_among = |set: &KeySet| set.choose(app.terms.algorithm, key_name).iter().any(|key| *key.key.id() == key_id);
@@ -73,7 +93,11 @@ fn remembered<'a, 't>(
             Keys::Published(url) => cx.memory.key_sets.fresh(url, cx.now).is_some_and(|set| is_among(&set)),
         }
     };
-    candidates.iter().find(|app| has_it(app)).map(|app| (&**app, claims))
+    candidates.iter().filter(|app| has_it(app)).find_map(|app| {
+        let (_, claims) = token.verified_before()?;
+        let lifetime = checks::admit(&claims, &app.terms, clock(cx)).ok()?;
+        Some(Accepted { app, claims, lifetime })
+    })
 }
 
 /// The `kid` by which a token names one of its app's keys. Where it is the app's own name, it has done its work.

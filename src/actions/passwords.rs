@@ -76,7 +76,8 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<Use
     let profile = Profile::of_type(UserType::Administrator);
     let hash = hash(cx, password)?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
-    let write = Write::of(users::insert(username, &profile, Some(&hash), cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    let write =
+        Write::of(users::insert(username, &profile, Some(&hash), None, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
     match write.commit(cx).await {
         // Another request was first, with the same password.
         Ok(_) | Err(Error::Conflict { .. }) => {}

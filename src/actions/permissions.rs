@@ -1,9 +1,10 @@
 //! Who may do what with a service. Cold, a check costs one D1 round trip; warm, none.
 
+use std::collections::BTreeSet;
+
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::permissions::permission::Pair;
-use crate::domain::permissions::permission::{Permission, Permissions, Standing};
+use crate::domain::permissions::permission::{Pair, Permission, Permissions, ServiceGroup, Standing};
 use crate::error::{Error, Refusal, Result};
 use crate::memory::known::Known;
 
@@ -31,7 +32,7 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
     let subjects = questions.iter().map(|question| Pair { service_id: question.service_id, user_id: question.user_id });
     let askers = questions.iter().filter(needs_right).map(|question| Pair { service_id: question.service_id, user_id: own_id });
     let pairs: Vec<_> = subjects.chain(askers).collect();
-    let standings = Known::standings(cx, &pairs).await?;
+    let standings = standings(cx, caller, &pairs).await?;
     let (subjects, askers) = standings.split_at_checked(questions.len()).unwrap_or_default();
     for (question, asker) in questions.iter().filter(needs_right).zip(askers) {
         if !asker.allows(Permission::Grant) {
@@ -51,7 +52,7 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
 /// are one, and gives everything. The same callers may ask as in [`check`].
 pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, as_administrator: bool) -> Result<(bool, Permissions)> {
     check(cx, caller, Question { service_id, user_id, permission: Permission::View }).await?;
-    let standing = standing(cx, Pair { service_id, user_id }).await?;
+    let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
     if as_administrator && caller.user.is_administrator() {
         return Ok((standing.switch, Permissions::ALL));
     }
@@ -63,7 +64,7 @@ pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, 
 
 /// A service's switch; on for a service that nobody registered.
 pub async fn switch(cx: &Cx, caller: &Caller, service_id: i64) -> Result<bool> {
-    let standing = standing(cx, Pair { service_id, user_id: caller.user.id.0 }).await?;
+    let standing = standing(cx, caller, Pair { service_id, user_id: caller.user.id.0 }).await?;
     refuse_unknown(cx, service_id, standing)?;
     Ok(standing.switch)
 }
@@ -73,7 +74,7 @@ pub async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Perm
     if caller.user.is_administrator() {
         return Ok(());
     }
-    let standing = standing(cx, Pair { service_id, user_id: caller.user.id.0 }).await?;
+    let standing = standing(cx, caller, Pair { service_id, user_id: caller.user.id.0 }).await?;
     if standing.permissions().has(permission) { Ok(()) } else { Err(no_permission(permission, service_id)) }
 }
 
@@ -83,7 +84,7 @@ pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Resu
         return Ok(());
     }
     let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id: caller.user.id.0 }).collect();
-    for (pair, standing) in pairs.iter().zip(Known::standings(cx, &pairs).await?) {
+    for (pair, standing) in pairs.iter().zip(standings(cx, caller, &pairs).await?) {
         if !standing.allows(Permission::View) {
             return Err(no_permission(Permission::View, pair.service_id));
         }
@@ -102,6 +103,25 @@ fn refuse_unknown(cx: &Cx, service_id: i64, standing: Standing) -> Result<()> {
     Ok(())
 }
 
-async fn standing(cx: &Cx, pair: Pair) -> Result<Standing> {
-    Known::standings(cx, &[pair]).await?.first().copied().ok_or_else(|| Error::internal("a standing is missing"))
+async fn standing(cx: &Cx, caller: &Caller, pair: Pair) -> Result<Standing> {
+    standings(cx, caller, &[pair]).await?.first().copied().ok_or_else(|| Error::internal("a standing is missing"))
+}
+
+/// How each of the pairs stands. The groups of the caller's token count for the caller.
+async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Standing>> {
+    let mut standings = Known::standings(cx, pairs).await?;
+    let groups = caller.groups();
+    let is_own = |pair: &Pair| pair.user_id == caller.user.id.0;
+    if groups.is_empty() || !pairs.iter().any(is_own) {
+        return Ok(standings);
+    }
+    let services: BTreeSet<i64> = pairs.iter().filter(|pair| is_own(pair)).map(|pair| pair.service_id).collect();
+    let of = |service_id: i64| groups.iter().map(move |&group_id| ServiceGroup { service_id, group_id });
+    let asked: Vec<_> = services.into_iter().flat_map(of).collect();
+    let granted = Known::of_groups(cx, &asked).await?;
+    for (standing, pair) in standings.iter_mut().zip(pairs).filter(|(_, pair)| is_own(pair)) {
+        let of_service = asked.iter().zip(&granted).filter(|(of, _)| of.service_id == pair.service_id);
+        standing.granted = of_service.fold(standing.granted, |union, (_, permissions)| union.union(*permissions));
+    }
+    Ok(standings)
 }

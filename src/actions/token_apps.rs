@@ -3,56 +3,190 @@
 use crate::actions::caller::Caller;
 use crate::actions::passwords;
 use crate::context::Cx;
+use crate::domain::identity::user::UserType;
 use crate::domain::secret::Secret;
-use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::policy::{Policy, SpeaksFor, TENANT};
 use crate::domain::tokens::token_app::{AppName, TokenApp, TokenAppTerms};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::sealed::SealedColumn;
+use crate::store::token_apps::NewPassword;
 use crate::store::{feed, token_apps};
 
 /// A whole configuration, as it is to be.
 #[derive(Debug)]
 pub struct Registration {
-    /// The app's name.
-    pub name: AppName,
     /// What can be chosen.
     pub terms: TokenAppTerms,
     /// The shared secret or the public keys; `None` keeps what is stored.
     pub secret: Option<Secret>,
-    /// The password of users created at first sight.
-    pub initial_password: Option<Secret>,
+    /// What becomes of the password of users created at first sight.
+    pub initial_password: InitialPasswordChange,
 }
 
-/// Creates or replaces a token app, wholly or not at all. Answers warnings.
-pub async fn register(cx: &Cx, by: &Caller, app: &Registration) -> Result<Vec<String>> {
-    let before = token_apps::find(cx, app.name.as_str()).await?;
+/// What becomes of the password of users created at first sight.
+#[derive(Debug)]
+pub enum InitialPasswordChange {
+    /// It stays as it is.
+    Stays,
+    /// It becomes this.
+    Becomes(Secret),
+    /// They have none.
+    Goes,
+}
+
+/// A token app as it is now, and what is unwise about it.
+#[derive(Debug)]
+pub struct Registered {
+    /// The app.
+    pub app: TokenApp,
+    /// Sentences without a full stop.
+    pub warnings: Vec<String>,
+}
+
+/// Creates or replaces a token app, wholly or not at all. `registration` makes of the app as it was the one that is to be.
+pub async fn register(
+    cx: &Cx,
+    by: &Caller,
+    name: &AppName,
+    registration: impl FnOnce(Option<&TokenApp>) -> Result<Registration>,
+) -> Result<Registered> {
+    let before = token_apps::find(cx, name.as_str()).await?;
+    let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
     let kept = before.as_ref().and_then(|before| before.secret.as_ref());
-    let secret = app.secret.as_ref().or(kept);
-    if let Some(secret) = secret {
-        check(cx, app.terms.algorithm, secret).await?;
+    let keys = secret.as_ref().or(kept).map(|secret| Keys::parse(terms.algorithm, secret).map_err(invalid_secret)).transpose()?;
+    check_terms(&terms, keys.as_ref())?;
+    if let Some(keys) = &keys {
+        check_keys(cx, &terms, keys).await?;
     }
-    let sealed =
-        app.secret.as_ref().map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, app.name.as_str(), secret.expose())).transpose()?;
-    let password = app.initial_password.as_ref().map(|password| passwords::hash(cx, password)).transpose()?;
+    let sealed = secret.as_ref().map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, name.as_str(), secret.expose())).transpose()?;
+    let hash = match &initial_password {
+        InitialPasswordChange::Becomes(password) => Some(passwords::hash(cx, password)?),
+        InitialPasswordChange::Stays | InitialPasswordChange::Goes => None,
+    };
+    let password = match (&initial_password, &hash) {
+        (InitialPasswordChange::Stays, _) => NewPassword::Stays,
+        (_, Some(hash)) => NewPassword::Becomes(hash),
+        (_, None) => NewPassword::Goes,
+    };
     let deed = by
-        .deed(if before.is_some() { "token_app.update" } else { "token_app.create" }, app.name.as_str().to_owned())
+        .deed(if before.is_some() { "token_app.update" } else { "token_app.create" }, name.as_str().to_owned())
         .before(before.as_ref().map(TokenApp::for_audit))
-        .after(app.terms.for_audit());
-    let upsert = token_apps::upsert(&app.name, &app.terms, sealed.as_ref(), password.as_ref(), by.user.id, cx.now);
-    let write = Write::of(upsert).and(feed::token_app_changed(app.name.as_str(), cx.now)).deed(deed);
-    write.commit(cx).await?;
-    let too_short = app.terms.algorithm.min_secret_bytes().filter(|min| secret.is_some_and(|secret| secret.len() < *min));
-    Ok(too_short.map(|min| format!("secret is shorter than {min} bytes (RFC 7518, 3.2)")).into_iter().collect())
+        .after(terms.for_audit());
+    let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.user.id, cx.now);
+    Write::of(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
+    let app = find(cx, name.as_str()).await?;
+    let warnings = warnings(&app);
+    Ok(Registered { app, warnings })
 }
 
-/// The rules for a secret under an algorithm.
-async fn check(cx: &Cx, algorithm: Algorithm, secret: &Secret) -> Result<()> {
-    let invalid = |why: String| Error::invalid("secret", why);
+/// What is said of an app whose keys sign for many audiences, where nobody said which of them count.
+pub const AUDIENCE_UNCHECKED: &str = "audience unchecked: its keys sign for other audiences too, and tokens for any of them are accepted";
+
+fn invalid_secret(why: String) -> Error {
+    Error::invalid("secret", why)
+}
+
+/// What is unwise about an app, in sentences without a full stop.
+#[must_use]
+pub fn warnings(app: &TokenApp) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let secret_bytes = if let Keys::Shared(key) = &app.keys { Some(key.secret.len()) } else { None };
+    let min = app.terms.algorithm.min_secret_bytes();
+    if let Some(min) = min.filter(|min| secret_bytes.is_some_and(|bytes| bytes < *min)) {
+        warnings.push(format!("secret is shorter than {min} bytes (RFC 7518, 3.2)"));
+    }
+    if app.leaves_audience_unchecked() {
+        warnings.push(AUDIENCE_UNCHECKED.to_owned());
+    }
+    let has_administrators = UserType::among(&app.terms.initial_roles) == UserType::Administrator;
+    if has_administrators && app.speaks_for() == SpeaksFor::Everybody {
+        warnings.push("its new users are administrators, and its tokens may name everybody".to_owned());
+    }
+    if has_administrators && app.speaks_for() != SpeaksFor::Everybody {
+        warnings.push("its new users would be administrators, for whom it may not speak: it creates none".to_owned());
+    }
+    warnings
+}
+
+/// Issuers that sign for many, whose keys say nothing about the tenant or the project.
+fn is_shared_by_many(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let of_any_tenant =
+        ["common", "organizations", "consumers"].iter().any(|name| path.to_ascii_lowercase().starts_with(&format!("{name}/")));
+    (host == "login.microsoftonline.com" && of_any_tenant) || (host == "www.googleapis.com" && path.starts_with("oauth2/"))
+}
+
+/// The rules for terms. `keys` is what is known of the keys; `None` where they are discovered, or missing.
+fn check_terms(terms: &TokenAppTerms, keys: Option<&Keys>) -> Result<()> {
+    let policy = &terms.policy;
+    check_issuer(terms, keys)?;
+    let are_published = policy.discover || keys.is_some_and(Keys::are_published);
+    if are_published && policy.audiences.is_empty() && !policy.any_audience {
+        let why = "is required where the keys come from a URL or an issuer, since they sign for other audiences too: name what aud must be, or accept all by anyAudience";
+        return Err(Error::invalid("audiences", why));
+    }
+    if policy.any_audience && !policy.audiences.is_empty() {
+        return Err(Error::invalid("anyAudience", "contradicts audiences: leave one of them out"));
+    }
+    if policy.types.is_empty() {
+        return Err(Error::invalid("types", "must not be empty: no token would be accepted"));
+    }
+    let gives_administrators = policy.role_map.values().any(|role| role == UserType::Administrator.name());
+    if gives_administrators && policy.speaks_for(&terms.initial_roles) != SpeaksFor::Everybody {
+        return Err(Error::invalid("roleMap", "may give Administrator only where speaksFor is everybody"));
+    }
+    check_passed(policy)
+}
+
+fn check_issuer(terms: &TokenAppTerms, keys: Option<&Keys>) -> Result<()> {
+    let policy = &terms.policy;
+    let issuer = policy.issuer.as_deref();
+    if policy.discover && issuer.is_none() {
+        return Err(Error::invalid("issuer", "is required with discover: its metadata say where the keys are"));
+    }
+    if policy.discover && terms.algorithm.has_shared_secret() {
+        return Err(Error::invalid("discover", format!("needs an algorithm with public keys, not {}", terms.algorithm)));
+    }
+    let places = issuer.map_or(0, |issuer| issuer.matches(TENANT).count());
+    if places > 1 {
+        return Err(Error::invalid("issuer", format!("must have {TENANT} once at most")));
+    }
+    if places == 1 && policy.tenants.is_empty() {
+        return Err(Error::invalid(
+            "tenants",
+            format!("is required where the issuer has {TENANT}: without it every tenant would be accepted"),
+        ));
+    }
+    if places == 0 && !policy.tenants.is_empty() {
+        return Err(Error::invalid("tenants", format!("needs an issuer with {TENANT} in it")));
+    }
+    match keys {
+        Some(Keys::Published(url)) if issuer.is_none() && is_shared_by_many(url.as_str()) => {
+            Err(Error::invalid("issuer", "is required for this key set, with which others than yours are signed for too"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_passed(policy: &Policy) -> Result<()> {
+    let names: Vec<String> = policy.pass_claims.iter().map(|claim| Policy::header_of(claim)).collect();
+    let doubled = names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name));
+    match doubled {
+        Some((_, name)) => Err(Error::invalid("passClaims", format!("has two claims for the header X-Auth-Claim-{name}"))),
+        None => Ok(()),
+    }
+}
+
+/// The rules for keys under an algorithm.
+async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
+    let algorithm = terms.algorithm;
     let min = cx.config.min_secret_bytes;
-    match Keys::parse(algorithm, secret).map_err(invalid)? {
-        Keys::Shared(key) if key.secret.len() < min => Err(invalid(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
+    match keys {
+        Keys::Shared(key) if key.secret.len() < min => Err(invalid_secret(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
         // The issuer is asked when a token of its comes: it need not be there before.
         Keys::Shared(_) | Keys::Published(_) | Keys::None => Ok(()),
         Keys::Public(keys) => {
@@ -61,7 +195,7 @@ async fn check(cx: &Cx, algorithm: Algorithm, secret: &Secret) -> Result<()> {
                     return Ok(());
                 }
             }
-            Err(invalid("must be a usable key: WebCrypto does not take its numbers".to_owned()))
+            Err(invalid_secret("must be a usable key: WebCrypto does not take its numbers".to_owned()))
         }
     }
 }
@@ -74,6 +208,12 @@ pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
 /// One token app.
 pub async fn find(cx: &Cx, name: &str) -> Result<TokenApp> {
     token_apps::find(cx, name).await?.ok_or_else(|| Error::not_found("token app", name))
+}
+
+/// Deletes one app.
+pub async fn delete_one(cx: &Cx, by: &Caller, name: &str) -> Result<()> {
+    find(cx, name).await?;
+    delete(cx, by, &[name.to_owned()]).await
 }
 
 /// Deletes the apps of these names, all or none; unknown names are skipped.

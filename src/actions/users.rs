@@ -16,7 +16,8 @@ use crate::store::{feed, grants, sessions, units, users};
 pub async fn create(cx: &Cx, by: &Caller, username: &Username, profile: &Profile, password: Option<&Secret>) -> Result<User> {
     let hash = password.map(|password| passwords::hash(cx, password)).transpose()?;
     let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
-    let write = Write::of(users::insert(username, profile, hash.as_ref(), cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    let write =
+        Write::of(users::insert(username, profile, hash.as_ref(), None, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
     write.commit(cx).await?;
     let filter = Filter { username: Some(username.as_str().to_owned()), after_id: None, limit: 1 };
     let created = users::list(cx, &filter).await?.pop();

@@ -1,4 +1,4 @@
-//! Verifying a token app's token: which app it belongs to, whether it counts now, and whose it is.
+//! Verifying a token app's token: which app accepts it, and whose it is.
 //!
 //! A warm verification does no I/O. A cold one reads the apps, the change feed and whoever the token claims to be in one round trip; what
 //! it claims is used for reading ahead only, and believed after the signature.
@@ -6,20 +6,16 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Caller, Hints, Proof};
-use crate::actions::find_signer::find_signer;
+use crate::actions::find_signer::{Accepted, find_signer};
+use crate::actions::token_user;
 use crate::context::Cx;
-use crate::domain::audit::{Actor, Deed};
-use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::PlainToken;
-use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
-use crate::error::{Denied, Error, Refusal, Result};
+use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
-use crate::memory::write::Write;
 use crate::store::standings::Subject;
-use crate::store::{feed, users};
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
 pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
@@ -27,27 +23,38 @@ pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints:
 }
 
 async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
-    let of = |app: Option<&str>| select(unverified.algorithm(), parameter, app);
+    let of = |app: Option<&str>| select(unverified, parameter, app);
     let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
     if candidates.is_empty() {
-        return Err(Denied::UnknownApp.into());
+        return Err(why_none(&mut known, unverified, &of(hints.app)).await?.into());
     }
     if candidates.len() > MAX_CANDIDATES {
         return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
     }
-    let (app, claims) = find_signer(cx, unverified, &candidates).await?.ok_or(Denied::BadSignature)?;
-    let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
-    let expires_at_s = claims.lifetime(app.terms.expire_s, clock)?;
-    let user = user(cx, known, app, &claims, hints).await?;
-    Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s } })
+    let accepted = find_signer(cx, unverified, &candidates).await?;
+    let user = token_user::find(cx, known, &accepted, hints).await?;
+    let Accepted { app, claims, lifetime } = accepted;
+    let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
+    let groups = token_user::groups_of_request(app, &claims);
+    Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s: lifetime.end_s, claims: passed, groups } })
+}
+
+/// Why no app could have issued the token. Of an app that the caller names, it is not told whether there is one.
+async fn why_none(known: &mut Known<'_>, token: &UnverifiedToken<'_>, selection: &Selection) -> Result<Denied> {
+    if !known.candidates(&Selection { issuer: None, ..selection.clone() }).await?.is_empty() {
+        let missing = || Denied::ClaimMissing("iss".into());
+        return Ok(token.issuer().map_or_else(missing, |_| Denied::IssuerMismatch));
+    }
+    let takes_others = known.takes_other_algorithm(selection).unwrap_or(false);
+    Ok(if selection.app.is_none() && takes_others { Denied::WrongAlgorithm } else { Denied::NoApp })
 }
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
 pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
     let unverified = parameters.iter().find_map(|(name, token)| Some((name, cx.memory.signed_tokens.read(token.expose()).ok()?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
-    let selection = unverified.as_ref().map(|(name, token)| select(token.algorithm(), Some(name), hints.app));
+    let selection = unverified.as_ref().map(|(name, token)| select(token, Some(name), hints.app));
     let known = Known::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| known.is_token_name(name).unwrap_or_else(|| looks_like_one(name)));
@@ -56,9 +63,9 @@ pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hint
             Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints).await,
             _ => verify(cx, token, Some(name), hints).await,
         },
-        (Some(_), Some(_)) => Err(Denied::Malformed.into()),
+        (Some((name, _)), Some(_)) => Err(Error::doubled_credential(name)),
         // A token that no enabled app takes is told apart from no token at all.
-        (None, _) if parameters.iter().any(|(name, _)| looks_like_one(name)) => Err(Denied::UnknownApp.into()),
+        (None, _) if unverified.is_some() => Err(Denied::WrongParameter.into()),
         (None, _) => Err(Denied::Missing.into()),
     }
 }
@@ -69,8 +76,12 @@ fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
     [Wanted::Users(names.clone())].into_iter().chain(hints.standings(Subject::Names(names))).collect()
 }
 
-fn select(algorithm: Algorithm, parameter: Option<&str>, app: Option<&str>) -> Selection {
-    Selection { algorithm, token_name: parameter.map(str::to_owned), app: app.map(str::to_owned) }
+/// The longest `iss` by which apps are chosen.
+const MAX_ISSUER: usize = 2048;
+
+fn select(token: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str>) -> Selection {
+    let issuer = token.issuer().filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
+    Selection { algorithm: token.algorithm(), token_name: parameter.map(str::to_owned), app: app.map(str::to_owned), issuer: Some(issuer) }
 }
 
 /// The apps that the token may belong to, in order of name. `of` makes the selection of all, or of one by its name.
@@ -92,40 +103,4 @@ async fn candidates(
         }
     }
     known.candidates(&of(app)).await
-}
-
-/// The user that verified claims name; created at first sight where the app says so.
-async fn user(cx: &Cx, mut known: Known<'_>, app: &TokenApp, claims: &VerifiedClaims<'_>, hints: Hints<'_>) -> Result<Rc<User>> {
-    let username = claims.username(&app.terms.claims.username)?;
-    let ahead = || hints.standings(Subject::Names(vec![username.as_str().to_owned()])).collect();
-    match known.user_named(&username, ahead).await? {
-        Some(user) => Ok(user),
-        None if app.terms.creates_users => create(cx, app, claims, &username).await,
-        None => Err(Refusal::UnknownUser.into()),
-    }
-}
-
-/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
-async fn create(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: &Username) -> Result<Rc<User>> {
-    let profile = Profile {
-        name: claims.text(&app.terms.claims.name, Profile::MAX_TEXT),
-        email: claims.text(&app.terms.claims.email, Profile::MAX_TEXT),
-        phone: None,
-        user_type: UserType::among(&app.terms.initial_roles),
-        roles: app.terms.initial_roles.clone(),
-        enabled: true,
-    };
-    let deed = Deed::new(Actor::bracketed(&format!("token app {}", app.name.as_str())), "user.create", username.as_str().to_owned())
-        .after(profile.for_audit());
-    let written = Write::of(users::insert(username, &profile, app.initial_password.as_ref(), cx.now))
-        .and(feed::user_created(username, cx.now))
-        .deed(deed)
-        .commit(cx)
-        .await;
-    match written {
-        // Another request was first; theirs is as good.
-        Ok(_) | Err(Error::Conflict { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    Known::created(cx, username).await
 }

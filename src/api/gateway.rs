@@ -110,8 +110,10 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Cal
     if is_upgrade(request) {
         headers.push(("upgrade".to_owned(), "websocket".to_owned()));
     }
-    let identity = proven.map(|(caller, _)| identity::headers(caller)).unwrap_or_default();
-    headers.extend(identity.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    if let Some((caller, _)) = proven {
+        headers.extend(identity::headers(caller).into_iter().map(|(name, value)| (name.to_owned(), value)));
+        headers.extend(identity::passed_claims(caller));
+    }
     Forward {
         url: format!("{}{}{question_mark}{query}", origin.url, request.path()),
         headers,
@@ -129,7 +131,7 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
         !(HOP_BY_HOP.contains(&name)
             || of_this_hop.contains(&name)
             || is(&NEVER_PASSED)
-            || is(&identity::NAMES)
+            || plain.starts_with("x-auth-") && plain != "x-auth-token"
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
             || (origin.looks_at_methods() && is(&OTHER_METHODS))

@@ -30,6 +30,9 @@ const CONSOLE: &str = "/v1/";
 /// The header that names what a read must at least have seen, and what a write wrote.
 const BOOKMARK: &str = "x-postern-bookmark";
 
+/// The header that says in one word why somebody was refused, whatever the words of the dialect.
+const REASON: &str = "x-postern-reason";
+
 /// Answers a request, or says how it goes on to the origin. It never fails: failures are answers too.
 pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     if let Some(response) = preflight(cx, request) {
@@ -169,9 +172,17 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
 fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
     let response = (dialect.failure)(error, now);
+    let response = match error.reason() {
+        Some(reason) => response.with(REASON, reason),
+        None => response,
+    };
     match error {
         Error::Unauthenticated(Denied::Missing) => response.with("www-authenticate", "Bearer"),
         Error::Unauthenticated(_) => response.with("www-authenticate", "Bearer error=\"invalid_token\""),
+        Error::Forbidden(Refusal::InsufficientScope { scopes }) => {
+            let scopes: String = scopes.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || *c == ' ').collect();
+            response.with("www-authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""))
+        }
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),
         Error::TooMany { retry_after_s } => response.with("retry-after", retry_after_s.to_string()),
         Error::Forbidden(_)
@@ -205,7 +216,7 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
 /// What lets a page of an allowed origin read the answer.
 fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
     let Some(origin) = allowed_origin(cx, request) else { return Vec::new() };
-    let exposed = "x-request-id, x-postern-bookmark, retry-after".into();
+    let exposed = "x-request-id, x-postern-bookmark, x-postern-reason, retry-after, www-authenticate".into();
     vec![("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed), ("vary", "origin".into())]
 }
 

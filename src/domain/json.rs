@@ -26,9 +26,36 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// Applies a JSON Merge Patch (RFC 7396) to an object.
+pub fn merge_patch(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(target.remove(&name)),
+            Value::Object(members) => {
+                let inner = target.entry(name).or_insert(Value::Null);
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                if let Value::Object(inner) = inner {
+                    merge_patch(inner, members);
+                }
+            }
+            other => drop(target.insert(name, other)),
+        }
+    }
+}
+
+/// How the phrase begins that says that a member is there twice.
+const DOUBLED: &str = "duplicate member";
+
+/// Whether the phrase for an unreadable text says that a member is there twice.
+#[must_use]
+pub fn is_doubled(why: &str) -> bool {
+    why.starts_with(DOUBLED)
+}
+
 /// The members of an object, in order: for few of them, which are read once, a list is cheaper than a map. Doubles are found at the end, in a
-/// sorted list of the names, so that however many there are, none has to be compared with all. Arrays and objects are read as strictly as the
-/// rest, and `null` is kept of them: nobody asks what is in them, and they may be large.
+/// sorted list of the names, so that however many there are, none has to be compared with all.
 #[derive(Debug)]
 pub struct Members(Vec<(String, Value)>);
 
@@ -41,7 +68,7 @@ impl Members {
         let mut names: Vec<_> = members.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
-            Some((name, _)) => Err(format!("duplicate member {name:?}")),
+            Some((name, _)) => Err(format!("{DOUBLED} {name:?}")),
             None => Ok(Self(members)),
         }
     }
@@ -52,17 +79,37 @@ impl Members {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// A value by a JSON Pointer (RFC 6901) that begins at the object.
+    #[must_use]
+    pub fn pointer(&self, pointer: &str) -> Option<&Value> {
+        let (first, rest) = pointer
+            .strip_prefix('/')?
+            .split_once('/')
+            .map_or((pointer.get(1..)?, ""), |(first, _)| (first, pointer.get(first.len() + 1..).unwrap_or("")));
+        self.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
+    }
+
     /// About how much memory they take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let text = |value: &Value| value.as_str().map_or(0, str::len);
-        let texts: usize = self.0.iter().map(|(name, value)| name.len() + text(value)).sum();
-        texts + self.0.capacity() * size_of::<(String, Value)>()
+        let values: usize = self.0.iter().map(|(name, value)| name.len() + bytes_of(value)).sum();
+        values + self.0.capacity() * size_of::<(String, Value)>()
     }
 
     /// All values, in order.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.0.iter().map(|(_, value)| value)
+    }
+}
+
+/// About how much memory a value takes beside itself.
+fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| size_of::<Value>() + bytes_of(item)).sum(),
+        // A map's nodes have room to spare.
+        Value::Object(members) => members.iter().map(|(name, value)| 3 * size_of::<Value>() + name.len() + bytes_of(value)).sum(),
     }
 }
 
@@ -79,11 +126,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let inner = Strict { depth_left: MAX_DEPTH }.deeper()?;
         let mut list = Vec::with_capacity(8);
         while let Some(name) = members.next_key()? {
-            let value = match members.next_value_seed(inner)? {
-                Value::Array(_) | Value::Object(_) => Value::Null,
-                scalar => scalar,
-            };
-            list.push((name, value));
+            list.push((name, members.next_value_seed(inner)?));
         }
         Ok(list)
     }
@@ -161,7 +204,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(inner)?;
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("duplicate member {name:?}")));
+                return Err(A::Error::custom(format_args!("{DOUBLED} {name:?}")));
             }
             object.insert(name, value);
         }
@@ -225,14 +268,43 @@ mod tests {
         assert!(Members::parse(deep(MAX_DEPTH - 1).as_bytes()).is_ok());
     }
 
+    /// The cases of RFC 7396, appendix A, whose patches are objects.
+    #[test]
+    fn a_patch_is_merged() {
+        for (target, patch, merged) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+        ] {
+            let mut target = parse_object(target.as_bytes()).unwrap();
+            merge_patch(&mut target, parse_object(patch.as_bytes()).unwrap());
+            assert_eq!(target, parse_object(merged.as_bytes()).unwrap(), "{patch}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_finds_what_serde_json_finds() {
+        let text = br#"{"a":{"b/c":[1,{"~":2}],"":3},"a.b":4,"/realm":5,"":{"x":6}}"#;
+        let (members, object) = (Members::parse(text).unwrap(), Value::Object(parse_object(text).unwrap()));
+        for pointer in ["/a", "/a/b~1c/1/~0", "/a/b~1c/0", "/a/", "/a.b", "/~1realm", "//x", "/", "/none", "/a/b/c", "/a/b~1c/01", "a"] {
+            assert_eq!(members.pointer(pointer), object.pointer(pointer), "{pointer}");
+        }
+    }
+
     proptest! {
         #[test]
         fn members_are_those_of_the_object(text in r#"\{("[ab]{1,2}":([0-9]|"x"|\{"a":1\}),){0,3}"[ab]":[0-9]\}"#) {
             let (members, object) = (Members::parse(text.as_bytes()), parse_object(text.as_bytes()));
             prop_assert_eq!(members.is_ok(), object.is_ok());
             if let (Ok(members), Ok(object)) = (members, object) {
-                let kept = |(name, value): (String, Value)| (name, if value.is_object() { Value::Null } else { value });
-                prop_assert_eq!(members.0, object.into_iter().map(kept).collect::<Vec<_>>());
+                prop_assert_eq!(members.0, object.into_iter().collect::<Vec<_>>());
             }
         }
 

@@ -6,7 +6,7 @@ use crate::domain::applications::application::Application;
 use crate::domain::feed::Change;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
-use crate::domain::permissions::permission::{Pair, Standing};
+use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::tokens::token_app::{Selection, TokenApp};
 
@@ -36,6 +36,8 @@ pub struct Reading {
     pub session: Option<(HashedToken, Rc<Session>)>,
     /// How those who were asked for stand.
     pub standings: Vec<(Pair, Standing)>,
+    /// What groups that were asked for may do.
+    pub of_groups: Vec<(ServiceGroup, Permissions)>,
     /// Applications that were asked for, by access key; `None` for one that is not there.
     pub applications: Vec<(String, Option<Rc<Application>>)>,
 }

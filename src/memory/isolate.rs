@@ -17,8 +17,7 @@ use crate::domain::applications::application::Application;
 use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
-use crate::domain::permissions::permission::Pair;
-use crate::domain::permissions::permission::Standing;
+use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::signed_tokens::SignedTokens;
@@ -43,6 +42,7 @@ const READING_GIVEN_UP: Millis = Millis::from_seconds(5);
 const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_STANDINGS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(50_000);
+const CACHED_OF_GROUPS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_APPLICATIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_PASSWORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
 const CACHED_SELECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_000);
@@ -70,6 +70,7 @@ struct Remembered {
     sessions: LruCache<HashedToken, Rc<Session>>,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
     standings: LruCache<Pair, Standing>,
+    of_groups: LruCache<ServiceGroup, Permissions>,
     applications: LruCache<String, Option<Rc<Application>>>,
     access_tokens: LruCache<HashedToken, String>,
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
@@ -108,6 +109,7 @@ impl Remembered {
             sessions: LruCache::new(CACHED_SESSIONS),
             passwords: LruCache::new(CACHED_PASSWORDS),
             standings: LruCache::new(CACHED_STANDINGS),
+            of_groups: LruCache::new(CACHED_OF_GROUPS),
             applications: LruCache::new(CACHED_APPLICATIONS),
             access_tokens: LruCache::new(CACHED_APPLICATIONS),
             snapshot: None,
@@ -124,7 +126,9 @@ impl Remembered {
             ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
             ChangeKind::Application => drop(self.applications.pop(&change.key)),
             // All of these at once: see `forget_standings`.
-            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Membership | ChangeKind::Directory => {}
+            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory => {}
+            // Whoever is in other groups now is to be compared with their token's again.
+            ChangeKind::Membership => drop(change.key.parse().map(|id| self.users.pop(&UserId(id)))),
         }
     }
 
@@ -132,6 +136,9 @@ impl Remembered {
     fn forget_standings(&mut self, changes: &[Change]) {
         if changes.iter().any(|change| change.kind == ChangeKind::Directory) {
             self.standings.clear();
+            self.of_groups.clear();
+            // An import may have changed who is in which group.
+            forget_where(&mut self.users, |_, user| user.synced_groups.is_some());
             return;
         }
         let keys = |kinds: &[ChangeKind]| {
@@ -144,6 +151,7 @@ impl Remembered {
         if services.is_empty() && users.is_empty() && pairs.is_empty() {
             return;
         }
+        forget_where(&mut self.of_groups, |of, _| services.contains(&of.service_id.to_string()));
         forget_where(&mut self.standings, |pair, _| {
             let (service, user) = (pair.service_id.to_string(), pair.user_id.to_string());
             pairs.contains(&format!("{service}/{user}")) || services.contains(&service) || users.contains(&user)
@@ -243,6 +251,9 @@ impl Memory {
         for (pair, standing) in &reading.standings {
             memory.standings.put(*pair, *standing);
         }
+        for (of, permissions) in &reading.of_groups {
+            memory.of_groups.put(*of, *permissions);
+        }
         for (access_key, application) in &reading.applications {
             if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
                 memory.access_tokens.put(token.hash, access_key.clone());
@@ -287,6 +298,13 @@ impl Memory {
         memory.has_all_apps.then(named)
     }
 
+    /// Whether there is any enabled app; `None` where memory does not know.
+    #[must_use]
+    pub fn has_apps(&self) -> Option<bool> {
+        let memory = self.inside.borrow();
+        memory.has_all_apps.then(|| !memory.apps.is_empty())
+    }
+
     /// Whether an enabled app has that name; `None` where memory does not know.
     #[must_use]
     pub fn is_app(&self, name: &str) -> Option<bool> {
@@ -318,6 +336,12 @@ impl Memory {
     #[must_use]
     pub fn standing(&self, pair: &Pair) -> Option<Standing> {
         self.inside.borrow_mut().standings.get(pair).copied()
+    }
+
+    /// What is granted on a service to a group.
+    #[must_use]
+    pub fn granted_to_group(&self, of: &ServiceGroup) -> Option<Permissions> {
+        self.inside.borrow_mut().of_groups.get(of).copied()
     }
 
     /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.

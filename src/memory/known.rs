@@ -3,14 +3,14 @@
 //! Each door answers from what was read for this request, else from memory; else it reads D1, and falls back on copies while D1 does not answer.
 //! Where nobody knows, the door itself says `Unavailable`: `None` means that there is no such thing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
-use crate::domain::permissions::permission::{Pair, Standing};
+use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::{self, Selection, TokenApp};
@@ -138,6 +138,21 @@ impl<'c> Known<'c> {
         found.into_iter().map(|standing| standing.ok_or_else(|| unavailable("a permission"))).collect()
     }
 
+    /// What is granted on services to groups, for each of these.
+    pub async fn of_groups(cx: &'c Cx, asked: &[ServiceGroup]) -> Result<Vec<Permissions>> {
+        let wanted = || {
+            let mut services: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+            for ServiceGroup { service_id, group_id } in asked {
+                services.entry(*service_id).or_default().push(*group_id);
+            }
+            services.into_iter().map(|(service_id, groups)| Wanted::OfGroups { service_id, groups }).collect()
+        };
+        let mut known = Known::current(cx, wanted, None).await?;
+        let look = |known: &Self| asked.iter().map(|of| known.look_for_group(of)).collect::<Option<Vec<_>>>();
+        let found = known.door("a group's grants", wanted, look).await?;
+        found.ok_or_else(|| unavailable("a group's grants"))
+    }
+
     /// An application by access key.
     pub async fn application(cx: &Cx, access_key: &str) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::Application(access_key.to_owned())];
@@ -165,12 +180,27 @@ impl<'c> Known<'c> {
         known.look_for_user_named(username).ok_or_else(|| Error::internal("a user who was just created is not there"))
     }
 
+    /// A user by name, as D1 has them now.
+    pub async fn read_user(cx: &Cx, username: &Username) -> Result<Option<Rc<User>>> {
+        let known = Known::read(cx, &[user(username)], None).await?;
+        Ok(known.look_for_user_named(username))
+    }
+
     /// Whether the URL parameter carries the tokens of an enabled app; `None` where only D1 could tell.
     #[must_use]
     pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
         match self.newer_snapshot() {
             Some(snapshot) => Some(snapshot.apps.iter().any(|app| app.terms.token_name.as_str() == parameter)),
             None => self.cx.memory.is_token_name(parameter),
+        }
+    }
+
+    /// Whether an enabled app takes the parameter of the selection, under another algorithm; `None` where only D1 could tell.
+    #[must_use]
+    pub fn takes_other_algorithm(&self, selection: &Selection) -> Option<bool> {
+        match &selection.token_name {
+            Some(name) => self.is_token_name(name),
+            None => self.newer_snapshot().map(|snapshot| !snapshot.apps.is_empty()).or_else(|| self.cx.memory.has_apps()),
         }
     }
 
@@ -212,6 +242,11 @@ impl<'c> Known<'c> {
     fn look_for_standing(&self, pair: &Pair) -> Option<Standing> {
         let read = || self.found.standings.iter().find(|(of, _)| of == pair).map(|(_, standing)| *standing);
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair))).flatten()
+    }
+
+    fn look_for_group(&self, of: &ServiceGroup) -> Option<Permissions> {
+        let read = || self.found.of_groups.iter().find(|(group, _)| group == of).map(|(_, permissions)| *permissions);
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.granted_to_group(of))).flatten()
     }
 
     /// `Some(None)`: there is no such application.

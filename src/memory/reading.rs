@@ -7,7 +7,7 @@ use crate::domain::applications::application::Application;
 use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
-use crate::domain::permissions::permission::{Pair, Standing};
+use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Error, Result};
@@ -31,6 +31,13 @@ pub enum Wanted {
         /// The service.
         service_id: i64,
     },
+    /// What is granted on a service to groups.
+    OfGroups {
+        /// The service.
+        service_id: i64,
+        /// The groups.
+        groups: Vec<i64>,
+    },
     /// The application of an access key.
     Application(String),
     /// The application of an access token.
@@ -44,6 +51,7 @@ pub struct Found {
     pub(super) session: Option<Rc<Session>>,
     pub(super) selected: Option<Vec<Rc<TokenApp>>>,
     pub(super) standings: Vec<(Pair, Standing)>,
+    pub(super) of_groups: Vec<(ServiceGroup, Permissions)>,
     pub(super) applications: Vec<(String, Option<Rc<Application>>)>,
 }
 
@@ -105,6 +113,7 @@ impl Plan {
             session: reading.session.map(|(_, session)| session),
             selected: reading.selected.map(|(_, apps)| apps),
             standings: reading.standings,
+            of_groups: reading.of_groups,
             applications: reading.applications,
         }))
     }
@@ -150,6 +159,7 @@ impl Wanted {
             Self::Users(names) => users::select_named(names),
             Self::Session(hash) => sessions::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
+            Self::OfGroups { service_id, groups } => standings::select_of_groups(*service_id, groups),
             Self::Application(access_key) => applications::select(access_key),
             Self::AccessToken(hash) => applications::select_by_token(hash),
         }
@@ -160,6 +170,10 @@ impl Wanted {
         let rows = results.rows()?;
         match self {
             Self::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows)?),
+            Self::OfGroups { service_id, groups } => {
+                let of_service = |(group_id, permissions)| (ServiceGroup { service_id: *service_id, group_id }, permissions);
+                reading.of_groups.extend(standings::read_of_groups(groups, rows)?.into_iter().map(of_service));
+            }
             Self::Users(_) => {
                 for row in rows {
                     reading.users.push(Rc::new(users::user(row)?));

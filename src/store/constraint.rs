@@ -7,6 +7,8 @@ use crate::error::{Denied, Error};
 pub enum Constraint {
     /// A user has that name.
     Username,
+    /// A user has that id.
+    UserId,
     /// It would leave no enabled administrator.
     LastAdministrator,
     /// A new token app needs a secret.
@@ -37,8 +39,9 @@ pub enum Constraint {
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 14] = [
+    pub const ALL: [(Self, &str); 15] = [
         (Self::Username, "users.username"),
+        (Self::UserId, "users.id"),
         (Self::LastAdministrator, "last administrator"),
         (Self::TokenAppSecret, "token_apps.secret"),
         (Self::ServiceId, "services.id"),
@@ -72,7 +75,9 @@ impl Constraint {
             Self::DepartmentsBelow => conflict("there are departments below it"),
             Self::OrganizationHasApplications => conflict("the organization has applications: delete them first"),
             Self::UnknownOrganization => Error::invalid("organization", "must be the id of an organization"),
-            Self::ServiceId | Self::Grant | Self::UnitId | Self::OrganizationId | Self::AccessKey => conflict("it is there already"),
+            Self::UserId | Self::ServiceId | Self::Grant | Self::UnitId | Self::OrganizationId | Self::AccessKey => {
+                conflict("it is there already")
+            }
             Self::SignatureUsed | Self::TokenReplaced => Denied::Replayed.into(),
         }
     }

@@ -92,3 +92,25 @@ fn is_administrator(name: &str) -> Result<bool> {
     let user_type = user_type.ok_or_else(|| Error::internal("a stored user has an unreadable type"))?;
     Ok(user_type == crate::domain::identity::user::UserType::Administrator)
 }
+
+/// What is granted on a service to these groups: a row each that has a grant.
+#[must_use]
+pub fn select_of_groups(service_id: i64, groups: &[i64]) -> Statement {
+    let ids: Vec<_> = groups.iter().map(ToString::to_string).collect();
+    Statement::new(
+        "SELECT CAST(g.object_id AS TEXT) AS object_id, g.permissions, g.creator FROM json_each(?2) ids
+         CROSS JOIN grants g ON g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'GROUP' AND g.object_id = CAST(ids.value AS INTEGER)",
+        [Param::Int64(service_id), sql::stored_strings(&ids).into()],
+    )
+}
+
+/// Reads what [`select_of_groups`] answered: the permissions of each of the groups.
+pub fn read_of_groups(groups: &[i64], rows: &[Row]) -> Result<Vec<(i64, Permissions)>> {
+    let mut granted: HashMap<i64, Permissions> = groups.iter().map(|group| (*group, Permissions::NONE)).collect();
+    for row in rows {
+        let permissions = if row.flag("creator")? { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) };
+        let known = granted.entry(row.int64("object_id")?).or_insert(Permissions::NONE);
+        *known = known.union(permissions);
+    }
+    Ok(granted.into_iter().collect())
+}

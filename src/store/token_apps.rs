@@ -1,11 +1,14 @@
 //! Token apps.
 
+use serde_json::Value;
+
 use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::policy::TENANT;
 use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
@@ -13,7 +16,7 @@ use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::sql;
 
 const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
-    initial_roles, initial_password, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
+    initial_roles, initial_password, policy, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
 
 /// The enabled apps that changed after a revision, at most `limit`; all of them where there is no revision, or where the feed has a gap of more
 /// than `max_changes` there (`Reading::has_gap` decides the same).
@@ -32,17 +35,26 @@ pub fn select_changed_since(since: Option<i64>, max_changes: i64, limit: i64) ->
     )
 }
 
-/// The enabled apps of a selection in order of name, at most `limit`.
+/// The enabled apps of a selection, at most `limit`: those that name the issuer first, each part in order of name. An issuer with the place of
+/// a tenant in it is compared later.
 #[must_use]
 pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
-    let Selection { algorithm, token_name, app } = selection;
+    let Selection { algorithm, token_name, app, issuer } = selection;
     Statement::new(
         format!(
             "SELECT {COLUMNS} FROM token_apps
              WHERE enabled = 1 AND algorithm = ?1 AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR name = ?3)
-             ORDER BY name LIMIT ?4"
+               AND (?5 = 0 OR issuer IS NULL OR issuer = ?6 OR instr(issuer, '{TENANT}') > 0)
+             ORDER BY issuer IS NULL, name LIMIT ?4"
         ),
-        [algorithm.name().into(), token_name.clone().into(), app.clone().into(), Param::Number(limit)],
+        [
+            algorithm.name().into(),
+            token_name.clone().into(),
+            app.clone().into(),
+            Param::Number(limit),
+            issuer.is_some().into(),
+            issuer.clone().flatten().into(),
+        ],
     )
 }
 
@@ -52,6 +64,23 @@ pub fn select_enabled() -> Statement {
     Statement::new(format!("SELECT {COLUMNS} FROM token_apps WHERE enabled = 1 ORDER BY name"), [])
 }
 
+/// What becomes of the password of an app's new users.
+#[derive(Debug)]
+pub enum NewPassword<'a> {
+    /// It stays as it is.
+    Stays,
+    /// It becomes this.
+    Becomes(&'a PasswordHash),
+    /// They have none.
+    Goes,
+}
+
+impl NewPassword<'_> {
+    fn hash(&self) -> Option<&PasswordHash> {
+        if let Self::Becomes(hash) = self { Some(hash) } else { None }
+    }
+}
+
 /// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret the stored one is kept; where there is none,
 /// the write is refused.
 #[must_use]
@@ -59,19 +88,20 @@ pub fn upsert(
     name: &AppName,
     terms: &TokenAppTerms,
     secret: Option<&Sealed>,
-    password: Option<&PasswordHash>,
+    password: &NewPassword<'_>,
     creator: UserId,
     now: Millis,
 ) -> Statement {
     Statement::new(
         "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm, enabled,
-           creates_users, initial_roles, initial_password, creator_id, created_at, modified_at)
+           creates_users, initial_roles, initial_password, creator_id, created_at, modified_at, policy)
          VALUES (?1, ?2, COALESCE(?3, (SELECT secret FROM token_apps WHERE name = ?1)),
-           COALESCE(?4, (SELECT secret_key_id FROM token_apps WHERE name = ?1)), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
+           COALESCE(?4, (SELECT secret_key_id FROM token_apps WHERE name = ?1)), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, ?16)
          ON CONFLICT (name) DO UPDATE SET token_name = excluded.token_name, secret = excluded.secret, secret_key_id = excluded.secret_key_id,
            expire_s = excluded.expire_s, claim_username = excluded.claim_username, claim_name = excluded.claim_name,
            claim_email = excluded.claim_email, algorithm = excluded.algorithm, enabled = excluded.enabled, creates_users = excluded.creates_users,
-           initial_roles = excluded.initial_roles, initial_password = excluded.initial_password, modified_at = excluded.modified_at",
+           initial_roles = excluded.initial_roles, initial_password = CASE ?17 WHEN 0 THEN initial_password ELSE excluded.initial_password END,
+           modified_at = excluded.modified_at, policy = excluded.policy",
         [
             name.as_str().into(),
             terms.token_name.as_str().into(),
@@ -85,9 +115,11 @@ pub fn upsert(
             terms.enabled.into(),
             terms.creates_users.into(),
             sql::stored_strings(&terms.initial_roles).into(),
-            password.map(|hash| hash.as_stored().to_owned()).into(),
+            password.hash().map(|hash| hash.as_stored().to_owned()).into(),
             Param::Int64(creator.0),
             now.into(),
+            Value::Object(terms.policy.chosen()).to_string().into(),
+            (!matches!(password, NewPassword::Stays)).into(),
         ],
     )
 }
@@ -140,6 +172,7 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
             enabled: row.flag("enabled")?,
             creates_users: row.flag("creates_users")?,
             initial_roles: sql::strings(row.text("initial_roles")?)?,
+            policy: serde_json::from_str(row.added_text("policy")?.unwrap_or("{}")).map_err(|_| unreadable("policy"))?,
         },
         secret,
         keys,

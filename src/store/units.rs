@@ -91,6 +91,33 @@ pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     )
 }
 
+/// Takes a user out of those of the groups that are not wanted.
+#[must_use]
+pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64]) -> Statement {
+    Statement::new(
+        "DELETE FROM memberships WHERE user_id = ?1 AND object_type = 'GROUP'
+           AND object_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
+           AND object_id NOT IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))",
+        [Param::Int64(user_id), ids(groups), ids(wanted)],
+    )
+}
+
+/// Puts a user into groups; in a strict directory, into those that are registered.
+#[must_use]
+pub fn join_groups(user_id: i64, groups: &[i64], only_registered: bool) -> Statement {
+    Statement::new(
+        "INSERT INTO memberships (user_id, object_type, object_id)
+         SELECT CAST(?1 AS INTEGER), 'GROUP', CAST(value AS INTEGER) FROM json_each(?2)
+         WHERE ?3 = 0 OR EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = CAST(value AS INTEGER))
+         ON CONFLICT DO NOTHING",
+        [Param::Int64(user_id), ids(groups), only_registered.into()],
+    )
+}
+
+fn ids(ids: &[i64]) -> Param {
+    sql::stored_strings(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()).into()
+}
+
 /// Takes everybody out.
 #[must_use]
 pub fn delete_members(kind: UnitKind, id: i64) -> Statement {

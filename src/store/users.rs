@@ -9,7 +9,7 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
 pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
-    u.password IS NOT NULL AS has_password, u.created_at, u.modified_at";
+    u.password IS NOT NULL AS has_password, u.token_app, u.followed_at, u.synced_groups, u.created_at, u.modified_at";
 
 /// Which users to list: by ascending id, `limit` at most.
 #[derive(Debug)]
@@ -37,13 +37,22 @@ pub fn select_changed_last(limit: i64) -> Statement {
     Statement::new(format!("SELECT {COLUMNS} FROM users u ORDER BY u.modified_at DESC LIMIT ?1"), [Param::Number(limit)])
 }
 
-/// Adds a user; the name must be free.
+/// What a token says about a user whom it creates.
+#[derive(Debug)]
+pub struct Origin {
+    /// The user's id, where the token tells it.
+    pub id: Option<UserId>,
+    /// When the token was issued, in seconds.
+    pub issued_at_s: i64,
+}
+
+/// Adds a user; the name, and the id where there is one, must be free.
 #[must_use]
-pub fn insert(username: &Username, profile: &Profile, password: Option<&PasswordHash>, now: Millis) -> Statement {
+pub fn insert(username: &Username, profile: &Profile, password: Option<&PasswordHash>, origin: Option<&Origin>, now: Millis) -> Statement {
     let text = |text: &Option<String>| Param::from(text.clone());
     Statement::new(
-        "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at, id, token_app, followed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, CAST(?10 AS INTEGER), ?11, ?12)",
         [
             username.as_str().into(),
             text(&profile.name),
@@ -54,8 +63,34 @@ pub fn insert(username: &Username, profile: &Profile, password: Option<&Password
             profile.enabled.into(),
             password.map(|hash| hash.as_stored().to_owned()).into(),
             now.into(),
+            origin.and_then(|origin| origin.id).map_or(Param::Null, |id| Param::Int64(id.0)),
+            text(&profile.token_app),
+            Param::Number(origin.map_or(0, |origin| origin.issued_at_s)),
         ],
     )
+}
+
+/// Lets name, email, type and roles follow a token, unless those of a token that was issued later did.
+#[must_use]
+pub fn follow(id: UserId, profile: &Profile, issued_at_s: i64, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE users SET name = ?2, email = ?3, type = ?4, roles = ?5, modified_at = ?6, followed_at = ?7 WHERE id = ?1 AND followed_at <= ?7",
+        [
+            Param::Int64(id.0),
+            profile.name.clone().into(),
+            profile.email.clone().into(),
+            profile.user_type.name().into(),
+            sql::stored_strings(&profile.roles).into(),
+            now.into(),
+            Param::Number(issued_at_s),
+        ],
+    )
+}
+
+/// Notes which groups tokens gave a user.
+#[must_use]
+pub fn set_synced_groups(id: UserId, synced_groups: &str) -> Statement {
+    Statement::new("UPDATE users SET synced_groups = ?2 WHERE id = ?1", [Param::Int64(id.0), synced_groups.into()])
 }
 
 /// Replaces what can be chosen about a user.
@@ -63,7 +98,7 @@ pub fn insert(username: &Username, profile: &Profile, password: Option<&Password
 pub fn update(id: UserId, profile: &Profile, now: Millis) -> Statement {
     let text = |text: &Option<String>| Param::from(text.clone());
     Statement::new(
-        "UPDATE users SET name = ?2, email = ?3, phone = ?4, type = ?5, roles = ?6, enabled = ?7, modified_at = ?8 WHERE id = ?1",
+        "UPDATE users SET name = ?2, email = ?3, phone = ?4, type = ?5, roles = ?6, enabled = ?7, modified_at = ?8, token_app = ?9 WHERE id = ?1",
         [
             Param::Int64(id.0),
             text(&profile.name),
@@ -73,6 +108,7 @@ pub fn update(id: UserId, profile: &Profile, now: Millis) -> Statement {
             sql::stored_strings(&profile.roles).into(),
             profile.enabled.into(),
             now.into(),
+            text(&profile.token_app),
         ],
     )
 }
@@ -128,6 +164,7 @@ pub(crate) fn with_password(row: &Row) -> Result<(User, Option<PasswordHash>)> {
 
 pub(crate) fn user(row: &Row) -> Result<User> {
     let text = |column| row.optional_text(column).map(|text| text.map(str::to_owned));
+    let added = |column| row.added_text(column).map(|text| text.map(str::to_owned));
     let unreadable = |what: &str| Error::internal(format!("a stored user has an unreadable {what}"));
     Ok(User {
         id: UserId(row.int64("id")?),
@@ -139,8 +176,11 @@ pub(crate) fn user(row: &Row) -> Result<User> {
             user_type: UserType::from_name(row.text("type")?).ok_or_else(|| unreadable("type"))?,
             roles: sql::strings(row.text("roles")?)?,
             enabled: row.flag("enabled")?,
+            token_app: added("token_app")?,
         },
         has_password: row.flag("has_password")?,
+        followed_at_s: if row.0.contains_key("followed_at") { row.number("followed_at")? } else { 0 },
+        synced_groups: added("synced_groups")?,
         created_at: Millis(row.number("created_at")?),
         modified_at: Millis(row.number("modified_at")?),
     })

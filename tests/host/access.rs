@@ -56,7 +56,7 @@ fn the_first_kind_present_decides_and_a_wrong_one_never_falls_through() {
         (&[("x-auth-token", "wrong"), ("cookie", &good.cookie)], 401),
         (&[("x-auth-token", &good.token), ("x-auth-token", &good.token)], 401),
         (&[("cookie", "JSESSIONID=wrong")], 401),
-        (&[("cookie", &good.cookie), ("cookie", &good.cookie)], 401),
+        (&[("cookie", &good.cookie), ("cookie", &good.cookie)], 400),
         (&[("x-auth-token", &good.token), ("cookie", "JSESSIONID=wrong")], 200),
         (&[("authorization", &admin()), ("x-auth-token", "wrong")], 200),
         (&[("x-auth-token", &jwt)], 401),

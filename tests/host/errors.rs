@@ -20,9 +20,12 @@ fn errors() -> Vec<Error> {
         Refusal::NotYourself,
         Refusal::UserDisabled,
         Refusal::UnknownUser,
+        Refusal::UserRefused,
+        Refusal::IdConflict,
+        Refusal::InsufficientScope { scopes: "a b".to_owned() },
         Refusal::CrossOrigin,
     ];
-    let mut errors: Vec<Error> = Denied::ALL.into_iter().map(Error::from).chain(refusals.into_iter().map(Error::from)).collect();
+    let mut errors: Vec<Error> = Denied::one_of_each().into_iter().map(Error::from).chain(refusals.into_iter().map(Error::from)).collect();
     errors.extend([
         Error::missing("name"),
         Error::unreadable("body", "is no JSON"),

@@ -13,6 +13,7 @@ mod forgeries;
 mod gateway;
 mod golden;
 mod housekeeping;
+mod identities;
 mod key_registration;
 mod key_sets;
 mod layers;

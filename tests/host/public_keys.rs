@@ -76,7 +76,7 @@ fn another_algorithm_of_the_same_key_is_not_the_apps() {
     let issuer = Issuer::of(Algorithm::Rs256);
     register(&isolate, Algorithm::Rs256, &issuer.pem());
     for algorithm in [Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256] {
-        refused(&isolate, &issuer.token(algorithm, &json!({}), &claims(&isolate)), "unknown_app");
+        refused(&isolate, &issuer.token(algorithm, &json!({}), &claims(&isolate)), "wrong_algorithm");
         // The header lies about how it was signed.
         refused(&isolate, &issuer.token(algorithm, &json!({ "alg": "RS256" }), &claims(&isolate)), "bad_signature");
     }
@@ -89,7 +89,7 @@ fn a_token_of_another_curve_or_key_is_refused() {
     let ours = Issuer::of(Algorithm::Es256);
     register(&isolate, Algorithm::Es256, &ours.pem());
     let of_384 = Issuer::of(Algorithm::Es384);
-    refused(&isolate, &of_384.token(Algorithm::Es384, &json!({}), &claims(&isolate)), "unknown_app");
+    refused(&isolate, &of_384.token(Algorithm::Es384, &json!({}), &claims(&isolate)), "wrong_algorithm");
     refused(&isolate, &of_384.token(Algorithm::Es384, &json!({ "alg": "ES256" }), &claims(&isolate)), "bad_signature");
     refused(&isolate, &Issuer::of(Algorithm::Es256).token(Algorithm::Es256, &json!({}), &claims(&isolate)), "bad_signature");
     accepted(&isolate, &ours.token(Algorithm::Es256, &json!({}), &claims(&isolate)));
@@ -107,7 +107,7 @@ fn a_public_key_is_never_used_as_a_shared_secret() {
         let forms = [pem.clone(), pem.trim().to_owned(), format!("\n {pem}"), without_lines(&pem), issuer.jwk(&json!({})).to_string()];
         for secret in forms.iter().map(|form| form.as_bytes().to_vec()).chain([issuer.spki()]) {
             for name in ["HS256", "HS384", "HS512"] {
-                refused(&isolate, &forge(&format!(r#"{{"alg":"{name}"}}"#), &claims, &secret), "unknown_app");
+                refused(&isolate, &forge(&format!(r#"{{"alg":"{name}"}}"#), &claims, &secret), "wrong_algorithm");
             }
             refused(&isolate, &forge(&format!(r#"{{"alg":"{algorithm}"}}"#), &claims, &secret), "bad_signature");
         }
@@ -199,7 +199,7 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
     for (issuer, id) in [(&a, "b"), (&b, "a"), (&nameless, "a"), (&a, "c"), (&a, "enc")] {
         refused(&isolate, &token(issuer, json!({ "kid": id })), "bad_signature");
     }
-    assert_eq!(isolate.verify(&token(&a, json!({ "kid": 7 }))), (401, "malformed".to_owned()));
+    assert_eq!(isolate.verify(&token(&a, json!({ "kid": 7 }))), (401, "claim_type".to_owned()));
     let before = world.signatures.verifications.get();
     accepted(&isolate, &token(&b, json!({ "kid": "b", "x": "another token" })));
     assert_eq!(world.signatures.verifications.get() - before, 1);
@@ -230,12 +230,12 @@ fn a_token_is_dead_once_its_app_is_disabled_or_its_key_replaced() {
     let token = old.token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
     accepted(&isolate, &token);
     isolate.register(&json!({ "algorithm": "EdDSA", "secret": old.pem(), "enable": "0" }));
-    refused(&isolate, &token, "unknown_app");
+    refused(&isolate, &token, "no_app");
     isolate.register(&json!({ "algorithm": "EdDSA", "secret": old.pem() }));
     accepted(&isolate, &token);
     isolate.register(&json!({ "algorithm": "EdDSA", "secret": new.pem() }));
     refused(&isolate, &token, "bad_signature");
     accepted(&isolate, &new.token(Algorithm::EdDsa, &json!({}), &claims(&isolate)));
     isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
-    refused(&isolate, &token, "unknown_app");
+    refused(&isolate, &token, "no_app");
 }

@@ -7,6 +7,7 @@ use postern::domain::feed::{Change, ChangeKind};
 use postern::domain::identity::user::UserId;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::keys::Keys;
+use postern::domain::tokens::policy::Policy;
 use postern::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use postern::memory::feed::Reading;
 use postern::memory::isolate::Memory;
@@ -100,13 +101,13 @@ fn disabling_an_app_is_in_force_at_once_here_and_within_ten_seconds_elsewhere() 
     assert_eq!((here.verify(&token).0, there.verify(&token).0), (200, 200));
 
     set_enabled(&here, "0");
-    assert_eq!(here.verify(&token), (401, "unknown_app".to_owned()), "at once");
+    assert_eq!(here.verify(&token), (401, "no_app".to_owned()), "at once");
     assert_eq!(there.verify(&token).0, 200, "memory is fresh there");
     world.pass(10);
     // The answer may still be the old one, but the feed is read behind it.
     assert_eq!(there.verify(&token).0, 200);
     world.run_tasks();
-    assert_eq!(there.verify(&token), (401, "unknown_app".to_owned()));
+    assert_eq!(there.verify(&token), (401, "no_app".to_owned()));
 
     set_enabled(&here, "1");
     assert_eq!(here.verify(&token).0, 200);
@@ -200,7 +201,7 @@ fn a_gap_in_the_feed_empties_memory() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM changes"), 1, "pruned but for the newest");
     set_enabled(&here, "0");
     let fresh = here.token("alice");
-    assert_eq!(there.verify(&fresh), (401, "unknown_app".to_owned()));
+    assert_eq!(there.verify(&fresh), (401, "no_app".to_owned()));
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn an_app_beyond_the_thousand_that_memory_holds_is_found_by_name() {
     let isolate = erp(&world);
     let cx = isolate.cx();
     let insert = "INSERT INTO token_apps SELECT 'App ' || value, 'p' || value, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email,
-        algorithm, enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at
+        algorithm, enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at, policy
         FROM token_apps, json_each((SELECT '[' || group_concat(n) || ']' FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1100) SELECT n FROM c)))
         WHERE name = 'ERP'";
     block_on(cx.sql.batch(vec![postern::ports::Statement::new(insert, [])])).expect("1,100 apps");
@@ -311,7 +312,7 @@ fn after_a_write_of_unknown_outcome_the_feed_is_read_first() {
     assert_eq!(response.status, 503);
     world.database.loses_answers.set(false);
     world.pass(3);
-    assert_eq!(isolate.verify(&token), (401, "unknown_app".to_owned()));
+    assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
 }
 
 #[test]
@@ -334,7 +335,7 @@ fn fifty_first_sign_ins_at_once_make_one_user() {
 
 #[test]
 fn a_reading_that_was_overtaken_changes_nothing() {
-    let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None };
+    let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None, issuer: None };
     let app = Rc::new(TokenApp {
         name: AppName::parse("ERP").expect("a name"),
         terms: TokenAppTerms {
@@ -345,6 +346,7 @@ fn a_reading_that_was_overtaken_changes_nothing() {
             enabled: true,
             creates_users: false,
             initial_roles: Vec::new(),
+            policy: Policy::default(),
         },
         secret: None,
         keys: Keys::None,
@@ -376,7 +378,7 @@ fn a_slow_reading_never_overwrites_a_newer_revision() {
     world.pass(11);
     let verify = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}"));
     let mut body = json!({
-        "name": "ERP", "secret": "abcd", "expire": 60, "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
+        "name": "ERP", "secret": "abcd", "expire": 86_400, "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
         "algorithm": "HS256", "enable": "0", "inituser": "1", "initroles": [],
     });
     for enabled in ["0", "1", "0"] {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::api::http::query::Query;
 use crate::domain::json;
 use crate::domain::secret::Secret;
+use crate::domain::spelling;
 use crate::error::{Error, Result};
 
 /// The members of a body, or of an object in it.
@@ -38,6 +39,12 @@ impl Fields {
         Ok(Self { members, is_form: true, prefix: String::new() })
     }
 
+    /// The members of a JSON object.
+    #[must_use]
+    pub fn from_members(members: Map<String, Value>) -> Self {
+        Self { members, is_form: false, prefix: String::new() }
+    }
+
     /// Whether the member is there, be it null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -52,6 +59,14 @@ impl Fields {
 
     fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Refuses a member that is none of these, and tells the nearest of them.
+    pub fn refuse_unknown<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
+        let Some(name) = self.members.keys().find(|name| known.clone().all(|known| known != *name)) else { return Ok(()) };
+        let near = known.map(|known| (spelling::distance(&name.to_ascii_lowercase(), &known.to_ascii_lowercase()), known)).min();
+        let hint = near.filter(|(edits, _)| *edits <= 2).map(|(_, known)| format!(": did you mean {known}?")).unwrap_or_default();
+        Err(self.invalid(name, format!("is unknown here{hint}")))
     }
 
     /// An error that names the member.

@@ -46,10 +46,10 @@ pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
         (None, None, None) => Ok(None),
         (Some(token), Some(timestamp), Some(signature)) => Ok(Some(SignedCall {
             token: single(&token)?,
-            timestamp: Timestamp::parse(timestamp.trim()).ok_or(Denied::Malformed)?,
+            timestamp: Timestamp::parse(timestamp.trim()).ok_or(Denied::StaleTimestamp)?,
             signature: signature.trim().to_owned(),
         })),
-        _ => Err(Denied::Malformed.into()),
+        _ => Err(Denied::Missing.into()),
     }
 }
 
@@ -61,7 +61,7 @@ pub fn refuse_cross_origin(request: &dyn Inbound) -> Result<()> {
 }
 
 fn authorization(value: &str) -> Result<Credential> {
-    let (scheme, rest) = value.split_once(' ').ok_or(Denied::Malformed)?;
+    let (scheme, rest) = value.split_once(' ').ok_or(Denied::BadScheme)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = rest.trim();
         // A token in parts is read strictly, and only once.
@@ -70,13 +70,13 @@ fn authorization(value: &str) -> Result<Credential> {
     if scheme.eq_ignore_ascii_case("basic") {
         return basic(rest.trim());
     }
-    Err(Denied::Malformed.into())
+    Err(Denied::BadScheme.into())
 }
 
 fn basic(encoded: &str) -> Result<Credential> {
-    let decoded = Base64::decode_vec(encoded).or_else(|_| Base64Unpadded::decode_vec(encoded)).map_err(|_| Denied::Malformed)?;
-    let text = String::from_utf8(decoded).map_err(|_| Denied::Malformed)?;
-    let (username, password) = text.split_once(':').ok_or(Denied::Malformed)?;
+    let decoded = Base64::decode_vec(encoded).or_else(|_| Base64Unpadded::decode_vec(encoded)).map_err(|_| Denied::BadBase64)?;
+    let text = String::from_utf8(decoded).map_err(|_| Denied::BadBase64)?;
+    let (username, password) = text.split_once(':').ok_or(Denied::BadBase64)?;
     Ok(Credential::Password { username: username.to_owned(), password: Secret::new(password) })
 }
 
@@ -84,7 +84,7 @@ fn basic(encoded: &str) -> Result<Credential> {
 fn single(value: &str) -> Result<PlainToken> {
     let value = value.trim();
     if value.is_empty() || value.bytes().any(|byte| matches!(byte, b',' | b' ' | b'\t')) {
-        return Err(Denied::Malformed.into());
+        return Err(Denied::Revoked.into());
     }
     Ok(PlainToken::new(value))
 }
@@ -96,6 +96,6 @@ fn cookie(header: &str) -> Result<Option<Credential>> {
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => single(value).map(|token| Some(Credential::Cookie(token))),
-        (Some(_), Some(_)) => Err(Error::Unauthenticated(Denied::Malformed)),
+        (Some(_), Some(_)) => Err(Error::doubled_credential(COOKIE)),
     }
 }

@@ -1,8 +1,10 @@
 //! Who a caller is, in headers for whoever stands behind Postern: a proxy that asks, or the origin behind the gateway.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
 
 use crate::actions::caller::{Caller, Proof};
+use crate::domain::tokens::policy::Policy;
 
 /// Every header that says who somebody is. From a client they are never believed.
 pub const NAMES: [&str; 6] = ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app"];
@@ -24,4 +26,18 @@ pub fn headers(caller: &Caller) -> Vec<(&'static str, String)> {
     let always = [(user_name, encoded(user.username.as_str())), (user_id, user.id.0.to_string()), (roles_name, roles.join(","))];
     let optional = [(name, user.profile.name.as_deref()), (email, user.profile.email.as_deref()), (app_name, app)];
     always.into_iter().chain(optional.into_iter().filter_map(|(name, value)| Some((name, encoded(value?))))).collect()
+}
+
+/// The longest value of a claim that is passed on, as a header has it.
+const MAX_CLAIM_BYTES: usize = 4096;
+
+/// The claims that the caller's token app passes on, texts as they are and everything else as JSON. One that is too long is left out.
+pub fn passed_claims(caller: &Caller) -> impl Iterator<Item = (String, String)> + '_ {
+    let claims = if let Proof::Jwt { claims, .. } = &caller.proof { claims.as_slice() } else { &[] };
+    let header = |(claim, value): &(String, Value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = utf8_percent_encode(&text, VALUE).to_string();
+        (format!("x-auth-claim-{}", Policy::header_of(claim)), value)
+    };
+    claims.iter().map(header).filter(|(_, value)| value.len() <= MAX_CLAIM_BYTES)
 }

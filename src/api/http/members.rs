@@ -10,6 +10,9 @@ use crate::domain::identity::user::{UserType, Username};
 use crate::domain::permissions::permission::{ObjectType, Permission};
 use crate::domain::secret::Secret;
 use crate::domain::text;
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::policy::MAX_ROLE;
+use crate::domain::tokens::token_app::{AppName, TokenName};
 use crate::error::Result;
 
 /// The names of the user types.
@@ -33,7 +36,6 @@ pub const AUTHORIZATION_TYPE: Kind =
 pub const PLAIN_ID: Kind = Kind::matching(1, 128, patterns::PLAIN_ID);
 /// The name of a role.
 pub const ROLE: Kind = Kind::matching(1, MAX_ROLE, patterns::LINE);
-const MAX_ROLE: usize = 128;
 
 impl Member for Username {
     const KIND: Kind = Kind::matching(1, Self::MAX, patterns::LINE);
@@ -116,5 +118,62 @@ impl Member for NewPassword {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, |text| password::rule(text).map(|()| Self(Secret::new(text))))
+    }
+}
+
+impl Member for AppName {
+    const KIND: Kind = Kind::matching(1, 64, patterns::APP_NAME);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, Self::parse)
+    }
+}
+
+/// An empty name is the default one.
+impl Member for TokenName {
+    const KIND: Kind = Kind::matching(0, 64, patterns::TOKEN_NAME);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        fields.parsed(name, |text| if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) })
+    }
+}
+
+impl Member for Algorithm {
+    const KIND: Kind = Kind::OneOf(&Self::NAMES);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let wrong = || format!("must be one of {}", Self::NAMES.join(", "));
+        fields.parsed(name, |text| Self::from_name(text).ok_or_else(wrong))
+    }
+}
+
+/// At most 100 roles.
+#[derive(Debug)]
+pub struct InitialRoles(pub Vec<String>);
+
+const MAX_INITIAL_ROLES: usize = 100;
+
+impl Member for InitialRoles {
+    const KIND: Kind = Kind::List { item: &ROLE, min: 0, max: MAX_INITIAL_ROLES };
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        if fields.required_texts(name)?.len() > MAX_INITIAL_ROLES {
+            return Err(fields.invalid(name, format!("must have at most {MAX_INITIAL_ROLES} items")));
+        }
+        Roles::read_member(fields, name).map(|Roles(roles)| Self(roles))
+    }
+}
+
+/// A password that others chose; an empty one is none.
+#[derive(Debug)]
+pub struct InitialPassword(pub Option<Secret>);
+
+impl Member for InitialPassword {
+    const KIND: Kind = Kind::text(0, password::MAX_BYTES);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let rule = |text: &str| if text.is_empty() { Ok(()) } else { password::length_rule(text) };
+        fields.parsed(name, rule)?;
+        Ok(Self(fields.secret(name)?.filter(|password| !password.is_empty())))
     }
 }

@@ -14,3 +14,4 @@ pub mod route;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod schemas;
 pub mod shape;
+pub mod token_policy;

@@ -22,7 +22,7 @@ pub fn collect_kind(kind: &Kind, schemas: &mut BTreeMap<&'static str, Value>) {
     match kind {
         Kind::Object(shape) => collect(shape, schemas),
         Kind::List { item, .. } => collect_kind(item, schemas),
-        Kind::Nullable(inner) => collect_kind(inner, schemas),
+        Kind::Nullable(inner) | Kind::MapOf(inner) => collect_kind(inner, schemas),
         Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| collect_kind(kind, schemas)),
         Kind::Digits { min: i64::MIN, max: i64::MAX } => drop(schemas.insert(INT64, digits(i64::MIN, i64::MAX))),
         Kind::Digits { .. }
@@ -74,6 +74,7 @@ pub fn schema_of(kind: &Kind) -> Value {
         }
         Kind::Object(shape) => reference(shape),
         Kind::Nullable(inner) => nullable(schema_of(inner)),
+        Kind::MapOf(inner) => json!({ "type": "object", "additionalProperties": schema_of(inner) }),
         Kind::AnyObject => json!({ "type": "object" }),
         Kind::Null => json!({ "type": "null" }),
         Kind::Any => json!({}),
@@ -181,6 +182,7 @@ fn example_of(kind: &Kind) -> Value {
         Kind::Boolean => json!(true),
         Kind::Int64 { min, .. } | Kind::Digits { min, .. } => json!((*min).max(1)),
         Kind::Text(_) => json!("text"),
+        Kind::MapOf(inner) => json!({ "value": example_of(inner) }),
         Kind::AnyObject => json!({}),
         Kind::Nullable(_) | Kind::Null | Kind::Any => Value::Null,
     }

@@ -67,6 +67,8 @@ pub enum Kind {
     Object(&'static Shape),
     /// This, or null.
     Nullable(&'static Kind),
+    /// An object whose members are all of this type, by names of the caller's own.
+    MapOf(&'static Kind),
     /// An object of any members.
     AnyObject,
     /// Null, and nothing else.

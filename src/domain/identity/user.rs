@@ -35,6 +35,10 @@ pub struct User {
     pub username: Username,
     /// Whether they have a password at all.
     pub has_password: bool,
+    /// When the token was issued that name, email and roles were last taken from, in seconds; 0 where there was none.
+    pub followed_at_s: i64,
+    /// The groups that tokens gave them at last: JSON of token apps, each with a list of ids.
+    pub synced_groups: Option<String>,
     /// When they were created.
     pub created_at: Millis,
     /// When they were last changed.
@@ -56,6 +60,8 @@ pub struct Profile {
     pub roles: Vec<String>,
     /// Disabled users may do nothing.
     pub enabled: bool,
+    /// The token app that they belong to: the one that created them, or that an administrator named.
+    pub token_app: Option<String>,
 }
 
 impl Username {
@@ -127,16 +133,20 @@ impl Profile {
     /// A user of that type who is enabled and has nothing else.
     #[must_use]
     pub fn of_type(user_type: UserType) -> Self {
-        Self { name: None, email: None, phone: None, user_type, roles: vec![user_type.name().to_owned()], enabled: true }
+        Self { name: None, email: None, phone: None, user_type, roles: vec![user_type.name().to_owned()], enabled: true, token_app: None }
     }
 
     /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
-        json!({
+        let mut value = json!({
             "name": self.name, "email": self.email, "phone": self.phone,
             "type": self.user_type.name(), "roles": self.roles, "enabled": self.enabled,
-        })
+        });
+        if let (Value::Object(members), Some(token_app)) = (&mut value, &self.token_app) {
+            members.insert("tokenApp".to_owned(), json!(token_app));
+        }
+        value
     }
 }
 

@@ -49,6 +49,15 @@ pub struct Pair {
     pub user_id: i64,
 }
 
+/// A group and a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ServiceGroup {
+    /// The service's id.
+    pub service_id: i64,
+    /// The group's id.
+    pub group_id: i64,
+}
+
 /// How somebody stands with a service: all that a check decides from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {

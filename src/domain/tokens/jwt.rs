@@ -13,7 +13,7 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use serde_json::{Map, Value};
 
 use crate::domain::identity::user::Username;
-use crate::domain::json::Members;
+use crate::domain::json::{self, Members};
 use crate::domain::secret::Secret;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
@@ -34,10 +34,22 @@ pub struct UnverifiedToken<'a> {
 pub(super) struct Parts {
     algorithm: Algorithm,
     key_id: Option<String>,
+    kind: Kind,
     claims: Members,
     signature: Vec<u8>,
     /// The length of what is signed: all before the last dot.
     signed_bytes: usize,
+}
+
+/// What a token's header says about its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// There is no `typ`.
+    None,
+    /// `typ` in lower case, without `application/` (RFC 7515, 4.1.9).
+    Type(String),
+    /// `typ` is no text.
+    Unreadable,
 }
 
 /// What a token says, of which it is known that it is signed. Made by [`UnverifiedToken`] only, once it is verified.
@@ -56,15 +68,14 @@ impl<'a> UnverifiedToken<'a> {
     /// Reads a token in compact serialization (RFC 7515, 7.1).
     pub fn parse(token: &'a str) -> Result<Self, Denied> {
         if token.len() > MAX_BYTES {
-            return Err(Denied::Malformed);
+            return Err(Denied::TooLong);
         }
-        let (signed_text, signature) = token.rsplit_once('.').ok_or(Denied::Malformed)?;
-        let (header, claims) = signed_text.split_once('.').ok_or(Denied::Malformed)?;
-        // A fourth or fifth part would stand in one of these, and is no base64url.
-        let Header { algorithm, key_id } = Header::read(header)?;
+        let (signed_text, signature) = token.rsplit_once('.').ok_or(Denied::NotThreeParts)?;
+        let (header, claims) = signed_text.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(Denied::NotThreeParts)?;
+        let Header { algorithm, key_id, kind } = Header::read(header)?;
         let claims = read_object(claims)?;
         let signature = decode(signature)?;
-        let parts = Parts { algorithm, key_id, claims, signature, signed_bytes: signed_text.len() };
+        let parts = Parts { algorithm, key_id, kind, claims, signature, signed_bytes: signed_text.len() };
         Ok(Self { text: token, parts: Rc::new(parts), signed_before_by: None })
     }
 
@@ -83,6 +94,12 @@ impl<'a> UnverifiedToken<'a> {
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.parts.key_id.as_deref()
+    }
+
+    /// `iss`, which is not believed yet: it only narrows the choice of apps.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.parts.claims.get("iss")?.as_str()
     }
 
     /// All of it.
@@ -148,7 +165,8 @@ impl<'a> UnverifiedToken<'a> {
 impl Parts {
     /// About how much memory they take.
     pub(super) fn bytes(&self) -> usize {
-        let texts = self.key_id.as_ref().map_or(0, String::len) + self.signature.len();
+        let kind = if let Kind::Type(kind) = &self.kind { kind.len() } else { 0 };
+        let texts = self.key_id.as_ref().map_or(0, String::len) + kind + self.signature.len();
         size_of::<Self>() + texts + self.claims.bytes()
     }
 }
@@ -161,17 +179,19 @@ fn fits<A: jwt_compact::Algorithm>(algorithm: &A, key: &A::VerifyingKey, signatu
 
 fn decode(part: &str) -> Result<Vec<u8>, Denied> {
     // Refuses padding, foreign characters and non-canonical last characters.
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Denied::Malformed)
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Denied::BadBase64)
 }
 
 fn read_object(part: &str) -> Result<Members, Denied> {
-    Members::parse(&decode(part)?).map_err(|_| Denied::Malformed)
+    let unreadable = |why: String| if json::is_doubled(&why) { Denied::DoubledMember } else { Denied::BadJson };
+    Members::parse(&decode(part)?).map_err(unreadable)
 }
 
 /// What of a token's header counts.
 struct Header {
     algorithm: Algorithm,
     key_id: Option<String>,
+    kind: Kind,
 }
 
 impl Header {
@@ -179,15 +199,33 @@ impl Header {
         let header = read_object(text)?;
         let name = header.get("alg").and_then(Value::as_str);
         // Not among them are `none` in every spelling, and whatever else is not registered.
-        let algorithm = name.and_then(Algorithm::from_name).ok_or(Denied::Malformed)?;
+        let algorithm = name.and_then(Algorithm::from_name).ok_or(Denied::UnknownAlgorithm)?;
         // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
         if header.get("crit").is_some() || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
-            return Err(Denied::Malformed);
+            return Err(Denied::CriticalExtension);
         }
-        match header.get("kid") {
-            None => Ok(Self { algorithm, key_id: None }),
-            Some(Value::String(id)) => Ok(Self { algorithm, key_id: Some(id.clone()) }),
-            Some(_) => Err(Denied::Malformed),
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(_) => return Err(Denied::ClaimType("kid".into())),
+        };
+        let kind = match header.get("typ") {
+            None => Kind::None,
+            Some(Value::String(kind)) => Kind::of(kind),
+            Some(_) => Kind::Unreadable,
+        };
+        Ok(Self { algorithm, key_id, kind })
+    }
+}
+
+impl Kind {
+    /// The type that a `typ` names; an empty one is none. It is a media type, whose letters' case does not matter.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let lower = text.to_ascii_lowercase();
+        match lower.strip_prefix("application/").unwrap_or(&lower) {
+            "" => Self::None,
+            kind => Self::Type(kind.to_owned()),
         }
     }
 }
@@ -198,28 +236,43 @@ impl VerifiedClaims<'_> {
         self.0
     }
 
-    fn get(&self, claim: &str) -> Option<&Value> {
-        self.0.parts.claims.get(claim)
+    /// The value of a claim. A name that begins with a slash, and is no claim's, is a JSON Pointer (RFC 6901).
+    #[must_use]
+    pub fn get(&self, claim: &str) -> Option<&Value> {
+        let claims = &self.0.parts.claims;
+        claims.get(claim).or_else(|| claims.pointer(claim))
+    }
+
+    /// The type that the token's header says.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.0.parts.kind
     }
 
     /// Checks `exp` and `nbf` (RFC 7519, 4.1.4 and 4.1.5), with `iat` + `expire_s` as a second end, and answers the earlier end in seconds.
-    /// A token with neither `exp` nor `iat` would live for ever, and is refused.
-    pub fn lifetime(&self, expire_s: i64, clock: Clock) -> Result<i64, Denied> {
+    /// Where there is no `iat`, `exp` may not lie further ahead than `expire_s`. A token with neither would live for ever, and is refused.
+    pub fn lifetime(&self, expire_s: i64, clock: Clock) -> Result<Lifetime, Denied> {
         let now_s = clock.now.seconds();
         let [exp, nbf, iat] = [self.seconds("exp")?, self.seconds("nbf")?, self.seconds("iat")?];
+        let latest_s = now_s.saturating_add(clock.leeway_s);
         // Without this an `iat` in the future would stretch `iat` + `expire_s` at will.
-        if [nbf, iat].into_iter().flatten().any(|begin| begin > now_s.saturating_add(clock.leeway_s)) {
+        if [nbf, iat].into_iter().flatten().any(|begin| begin > latest_s) {
             return Err(Denied::NotYetValid);
         }
-        let ends = [exp, iat.map(|iat| iat.saturating_add(expire_s))];
-        let end = ends.into_iter().flatten().min().ok_or(Denied::Malformed)?;
-        if now_s >= end.saturating_add(clock.leeway_s) { Err(Denied::Expired) } else { Ok(end) }
+        let (end_s, issued_at_s) = match (exp, iat) {
+            (None, None) => return Err(Denied::NoLifetime),
+            (Some(exp), None) if exp > latest_s.saturating_add(expire_s) => return Err(Denied::TooLongLived),
+            (Some(exp), None) => (exp, exp.saturating_sub(expire_s)),
+            (exp, Some(iat)) => (exp.unwrap_or(i64::MAX).min(iat.saturating_add(expire_s)), iat),
+        };
+        if now_s >= end_s.saturating_add(clock.leeway_s) { Err(Denied::Expired) } else { Ok(Lifetime { end_s, issued_at_s }) }
     }
 
     /// The user name: a string, or an integer as its decimal digits.
     pub fn username(&self, claim: &str) -> Result<Username, Denied> {
-        let text = self.get(claim).and_then(identifier).ok_or(Denied::NoUsername)?;
-        Username::parse(&text).map_err(|_| Denied::NoUsername)
+        let value = self.get(claim).ok_or_else(|| Denied::ClaimMissing(claim.into()))?;
+        let name = identifier(value).and_then(|text| Username::parse(&text).ok());
+        name.ok_or_else(|| Denied::ClaimType(claim.into()))
     }
 
     /// An optional text, cut to `max` characters; empty is none.
@@ -230,13 +283,33 @@ impl VerifiedClaims<'_> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// A text, or a list of texts; `None` where the claim is absent.
+    pub fn texts(&self, claim: &str) -> Result<Option<Vec<&str>>, Denied> {
+        let wrong = || Denied::ClaimType(claim.into());
+        match self.get(claim) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(vec![text])),
+            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect::<Result<_, _>>().map(Some),
+            Some(_) => Err(wrong()),
+        }
+    }
+
     /// A `NumericDate` (RFC 7519, 2), which may have a fraction, in whole seconds.
     fn seconds(&self, claim: &str) -> Result<Option<i64>, Denied> {
-        let Some(value) = self.get(claim) else { return Ok(None) };
+        let Some(value) = self.0.parts.claims.get(claim) else { return Ok(None) };
         #[expect(clippy::cast_possible_truncation, reason = "bounded in the same expression")]
         let fraction = || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
-        value.as_i64().or_else(fraction).map(Some).ok_or(Denied::Malformed)
+        value.as_i64().or_else(fraction).map(Some).ok_or_else(|| Denied::ClaimType(claim.into()))
     }
+}
+
+/// From when until when a token counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Its end, in seconds since the epoch.
+    pub end_s: i64,
+    /// `iat`; where there is none, the earliest moment at which it can have been issued.
+    pub issued_at_s: i64,
 }
 
 fn identifier(value: &Value) -> Option<String> {

@@ -60,6 +60,12 @@ impl Keys {
         Ok(Self::Public(KeySet::of(key.into())))
     }
 
+    /// Whether the issuer publishes them at a URL; such keys sign for many audiences.
+    #[must_use]
+    pub fn are_published(&self) -> bool {
+        matches!(self, Self::Published(_))
+    }
+
     /// The same for a stored secret: what does not fit verifies nothing.
     #[must_use]
     pub fn stored(algorithm: Algorithm, secret: Option<&Secret>) -> Self {

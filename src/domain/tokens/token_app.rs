@@ -11,6 +11,7 @@ use crate::domain::text;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::policy::{Policy, SpeaksFor};
 
 /// How many keys one token may be tried with.
 pub const MAX_CANDIDATES: usize = 64;
@@ -64,6 +65,8 @@ pub struct TokenAppTerms {
     pub creates_users: bool,
     /// The roles of such users; a user type may be among them.
     pub initial_roles: Vec<String>,
+    /// Whose tokens it accepts, for whom, and as what.
+    pub policy: Policy,
 }
 
 /// Names of claims.
@@ -86,6 +89,8 @@ pub struct Selection {
     pub token_name: Option<String>,
     /// Only the one of this name.
     pub app: Option<String>,
+    /// The token's `iss`: only those of this issuer, and those that name none. `None` leaves it out.
+    pub issuer: Option<Option<String>>,
 }
 
 impl AppName {
@@ -130,6 +135,7 @@ impl Selection {
             && app.terms.algorithm == self.algorithm
             && self.token_name.as_deref().is_none_or(|name| name == app.terms.token_name.as_str())
             && self.app.as_deref().is_none_or(|name| name == app.name.as_str())
+            && self.issuer.as_ref().is_none_or(|issuer| app.terms.policy.may_be_of(issuer.as_deref()))
     }
 }
 
@@ -139,13 +145,26 @@ impl TokenApp {
     pub fn for_audit(&self) -> Value {
         self.terms.for_audit()
     }
+
+    /// Whom its tokens may name.
+    #[must_use]
+    pub fn speaks_for(&self) -> SpeaksFor {
+        self.terms.policy.speaks_for(&self.terms.initial_roles)
+    }
+
+    /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of older releases are so.
+    #[must_use]
+    pub fn leaves_audience_unchecked(&self) -> bool {
+        let Policy { audiences, any_audience, .. } = &self.terms.policy;
+        self.keys.are_published() && audiences.is_empty() && !any_audience
+    }
 }
 
 impl TokenAppTerms {
     /// What the audit trail keeps.
     #[must_use]
     pub fn for_audit(&self) -> Value {
-        json!({
+        let mut value = json!({
             "token_name": self.token_name.as_str(),
             "algorithm": self.algorithm.name(),
             "expire": self.expire_s,
@@ -153,16 +172,25 @@ impl TokenAppTerms {
             "enable": self.enabled,
             "inituser": self.creates_users,
             "initroles": self.initial_roles,
-        })
+        });
+        let policy = self.policy.chosen();
+        if let (Value::Object(members), false) = (&mut value, policy.is_empty()) {
+            members.insert("policy".to_owned(), Value::Object(policy));
+        }
+        value
     }
 }
 
-/// The apps of a list that a selection takes, in order of name.
+/// The apps of a list that a selection takes: those that name the token's issuer first, each part in order of name.
 #[must_use]
 pub fn candidates<'a>(apps: impl Iterator<Item = &'a Rc<TokenApp>>, selection: &Selection) -> Vec<Rc<TokenApp>> {
     let mut taken: Vec<_> = apps.filter(|app| selection.takes(app)).cloned().collect();
-    taken.sort_by(|a, b| a.name.cmp(&b.name));
+    taken.sort_by(|a, b| rank(a).cmp(&rank(b)));
     taken
+}
+
+fn rank(app: &Rc<TokenApp>) -> (bool, &AppName) {
+    (app.terms.policy.issuer.is_none(), &app.name)
 }
 
 #[cfg(test)]
@@ -191,6 +219,7 @@ mod tests {
                 enabled,
                 creates_users: false,
                 initial_roles: Vec::new(),
+                policy: Policy::default(),
             },
             secret: None,
             keys: Keys::None,
@@ -199,7 +228,7 @@ mod tests {
             created_at: Millis(0),
             modified_at: Millis(0),
         };
-        let selection = Selection { algorithm: Algorithm::Hs256, token_name: Some("token".to_owned()), app: None };
+        let selection = Selection { algorithm: Algorithm::Hs256, token_name: Some("token".to_owned()), app: None, issuer: None };
         assert!(selection.takes(&app(true)) && !selection.takes(&app(false)));
     }
 }

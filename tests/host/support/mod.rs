@@ -180,6 +180,10 @@ impl Isolate<'_> {
         for (name, value) in change.as_object().expect("an object") {
             body[name] = value.clone();
         }
+        let is_published = body["secret"].as_str().is_some_and(|secret| secret.starts_with("https://"));
+        if is_published && body["audiences"].is_null() && body["any_audience"].is_null() {
+            body["any_audience"] = json!(true);
+        }
         let response = self.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);
         assert_eq!(response.status, 200, "{}", response.body);
     }

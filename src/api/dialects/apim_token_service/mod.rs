@@ -40,7 +40,7 @@ const ROUTES: &[Route] = &[
 fn failure(error: &Error, _: Millis) -> Response {
     let http_status = message::status(error);
     let code = match error {
-        Error::Unauthenticated(denied) => code(*denied).unwrap_or(http_status),
+        Error::Unauthenticated(denied) => code(denied).unwrap_or(http_status),
         Error::Invalid { rule: Rule::Presence, .. } => 1202,
         Error::Invalid { .. } => 1004,
         _ => http_status,
@@ -53,18 +53,35 @@ fn failure(error: &Error, _: Millis) -> Response {
 }
 
 /// The documented code of a refused proof.
-fn code(denied: Denied) -> Option<u16> {
+fn code(denied: &Denied) -> Option<u16> {
     match denied {
         Denied::Replayed => Some(1001),
         Denied::UnknownApplication => Some(1002),
         Denied::BadSignature => Some(1003),
         Denied::Expired => Some(1203),
         Denied::Missing
-        | Denied::Malformed
-        | Denied::UnknownApp
+        | Denied::BadScheme
+        | Denied::TooLong
+        | Denied::NotThreeParts
+        | Denied::BadBase64
+        | Denied::BadJson
+        | Denied::DoubledMember
+        | Denied::UnknownAlgorithm
+        | Denied::CriticalExtension
+        | Denied::ClaimType(_)
+        | Denied::ClaimMissing(_)
+        | Denied::NoLifetime
+        | Denied::NoApp
+        | Denied::WrongParameter
+        | Denied::WrongAlgorithm
         | Denied::NotYetValid
+        | Denied::TooLongLived
         | Denied::Revoked
-        | Denied::NoUsername
+        | Denied::IssuerMismatch
+        | Denied::AudienceMismatch
+        | Denied::TypeRefused
+        | Denied::PartyRefused
+        | Denied::BoundToken
         | Denied::WrongPassword
         | Denied::StaleTimestamp => None,
     }

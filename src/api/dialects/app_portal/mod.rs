@@ -42,7 +42,7 @@ const ROUTES: &[Route] = &[
 
 fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
-        Error::Forbidden(refusal) => forbidden(*refusal),
+        Error::Forbidden(refusal) => forbidden(refusal),
         Error::Invalid { rule: Rule::Organization, .. } => "OU has no permission to access the application".to_owned(),
         Error::Invalid { rule: Rule::Shortcut, .. } => "The target application is an application shortcut".to_owned(),
         Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::ORGANIZATION.name => "OU ID is required".to_owned(),
@@ -54,7 +54,7 @@ fn failure(error: &Error, _: Millis) -> Response {
 }
 
 /// What is said of somebody known who may not.
-fn forbidden(refusal: Refusal) -> String {
+fn forbidden(refusal: &Refusal) -> String {
     match refusal {
         Refusal::MayNotAuthorize | Refusal::NotAdministrator => {
             "The application of the service account has no permission to authorize applications".to_owned()
@@ -65,6 +65,9 @@ fn forbidden(refusal: Refusal) -> String {
         | Refusal::NotYourself
         | Refusal::UserDisabled
         | Refusal::UnknownUser
+        | Refusal::UserRefused
+        | Refusal::IdConflict
+        | Refusal::InsufficientScope { .. }
         | Refusal::CrossOrigin => refusal.to_string(),
     }
 }

@@ -33,7 +33,7 @@ const ROUTES: &[Route] = &[
     )
     .summary("Creates a token app or replaces it wholly")
     .access(Access::Administrator)
-    .body(&wire::Configuration::SHAPE)
+    .body(&wire::CONFIGURATION)
     .answers(Answer::json(200, &wire::Done::SHAPE)),
     Route::get("list_token_apps", &["/plugin/datafor-modeler/api/token/list"], handler!(handlers::list))
         .summary("Lists all token apps, ordered by name")

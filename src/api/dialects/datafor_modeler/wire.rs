@@ -3,14 +3,13 @@
 use serde_json::{Map, Value};
 
 use crate::actions::generate_token::Generated;
-use crate::actions::token_apps::Registration;
+use crate::actions::token_apps::{AUDIENCE_UNCHECKED, InitialPasswordChange, Registration};
 use crate::api::http::body::Fields;
-use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Sometimes, answer, request};
-use crate::api::http::members::{ROLE, Roles};
+use crate::api::http::declare::{Change, Declared, Integer, Line, Member, Sometimes, answer, request};
+use crate::api::http::members::{InitialPassword, InitialRoles};
 use crate::api::http::message::Response;
-use crate::api::http::patterns;
 use crate::api::http::shape::{Body, Kind, Shape, required};
-use crate::domain::identity::password;
+use crate::api::http::token_policy::{self, Chosen, Naming};
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName};
@@ -24,6 +23,9 @@ request! {
         "username" username: Line<128> => "the claim that holds the user name",
         "name" name: Line<128> => "the claim that holds the name for people",
         "email" email: Line<128> => "the claim that holds the email address",
+        "id" id: Change<Line<128>> => "the claim that holds the user's id, an int64",
+        "groups" groups: Change<Line<128>> => "the claim that holds the names of groups",
+        "roles" roles: Change<Line<128>> => "the claim that holds roles",
     } example r#"{"username":"loginname","name":"name","email":"email"}"#
 }
 
@@ -43,6 +45,9 @@ request! {
     } example r#"{"name":"ERP","token_name":"token","secret":"abcd","expire":86400,"fieldmap":{"username":"loginname","name":"name","email":"email"},"algorithm":"HS256","enable":"1","inituser":"1","initroles":["SYS_Reader"]}"#
 }
 
+/// A whole configuration: what the published form has, and the members that it does not know.
+pub(super) const CONFIGURATION: Shape = Shape { includes: &[&token_policy::SNAKE], ..Configuration::SHAPE };
+
 /// `"1"` or `"0"`.
 pub(super) struct Flag(bool);
 
@@ -53,61 +58,6 @@ impl Member for Flag {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.required_flag(name).map(Self)
-    }
-}
-
-impl Member for AppName {
-    const KIND: Kind = Kind::matching(1, 64, patterns::APP_NAME);
-
-    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.parsed(name, Self::parse)
-    }
-}
-
-/// An empty name is the default one.
-impl Member for TokenName {
-    const KIND: Kind = Kind::matching(0, 64, patterns::TOKEN_NAME);
-
-    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.parsed(name, |text| if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) })
-    }
-}
-
-impl Member for Algorithm {
-    const KIND: Kind = Kind::OneOf(&Self::NAMES);
-
-    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let wrong = || format!("must be one of {}", Self::NAMES.join(", "));
-        fields.parsed(name, |text| Self::from_name(text).ok_or_else(wrong))
-    }
-}
-
-/// At most 100 roles.
-pub(super) struct InitialRoles(Vec<String>);
-
-const MAX_ROLES: usize = 100;
-
-impl Member for InitialRoles {
-    const KIND: Kind = Kind::List { item: &ROLE, min: 0, max: MAX_ROLES };
-
-    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        if fields.required_texts(name)?.len() > MAX_ROLES {
-            return Err(fields.invalid(name, format!("must have at most {MAX_ROLES} items")));
-        }
-        Roles::read_member(fields, name).map(|Roles(roles)| Self(roles))
-    }
-}
-
-/// A password that others chose; an empty one is none.
-pub(super) struct InitialPassword(Option<Secret>);
-
-impl Member for InitialPassword {
-    const KIND: Kind = Kind::text(0, password::MAX_BYTES);
-
-    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let rule = |text: &str| if text.is_empty() { Ok(()) } else { password::length_rule(text) };
-        fields.parsed(name, rule)?;
-        Ok(Self(fields.secret(name)?.filter(|password| !password.is_empty())))
     }
 }
 
@@ -123,6 +73,9 @@ answer! {
     pub(super) struct FieldMap<'a> as "FieldMap" {
         "name" name: &'a str => "the claim that holds the name for people",
         "email" email: &'a str => "the claim that holds the email address",
+        "id" id: Sometimes<&'a str> => "the claim that holds the user's id",
+        "groups" groups: Sometimes<&'a str> => "the claim that holds the names of groups",
+        "roles" roles: Sometimes<&'a str> => "the claim that holds roles",
         "username" username: &'a str => "the claim that holds the user name",
     } example r#"{"name":"name","email":"email","username":"loginname"}"#
 }
@@ -141,6 +94,8 @@ answer! {
         "creatorId" creator_id: i64 => "the id of the user who created it",
         "secret" secret: &'a str => "in clear in lists, unless MASK_SECRETS is set; else ************",
         "algorithm" algorithm: &'static str as <Algorithm as Member>::KIND => "how tokens are signed",
+        "warnings" warnings: Sometimes<Vec<String>> => "what is in force, and dangerous",
+        then policy: Chosen,
     } example r#"{"initroles":["SYS_Reader"],"fieldmap":{"name":"name","email":"email","username":"loginname"},"createdDate":1737599864898,"inituser":"1","lastModifiedDate":1737601114115,"enable":"1","expire":86400,"name":"ERP","token_name":"token","creatorId":1,"secret":"abcd","algorithm":"HS256"}"#
 }
 
@@ -214,20 +169,26 @@ answer! {
 
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
-/// Reads a whole configuration.
-pub(super) fn registration(fields: &Fields) -> Result<Registration> {
+/// Reads a whole configuration. Of the members that the published form does not have, those that are left out stay as they are.
+pub(super) fn registration(configuration: Configuration, fields: &Fields, before: Option<&TokenApp>) -> Result<Registration> {
     let Configuration {
-        name,
+        name: _,
         token_name,
         secret,
         expire: Integer(expire_s),
-        claims: ClaimMap { username: Line(username), name: Line(display_name), email: Line(email) },
+        claims,
         algorithm,
         enabled: Flag(enabled),
         creates_users: Flag(creates_users),
         initial_roles: InitialRoles(initial_roles),
         initial_password,
-    } = Configuration::read(fields)?;
+    } = configuration;
+    let ClaimMap { username: Line(username), name: Line(display_name), email: Line(email), id, groups, roles } = claims;
+    let mut policy = token_policy::read(fields, Naming::Snake, before.map(|app| app.terms.policy.clone()).unwrap_or_default())?;
+    let line = |change: Change<Line<128>>| change.map(|Line(text)| text);
+    line(id).apply(&mut policy.id_claim);
+    line(groups).apply(&mut policy.groups_claim);
+    line(roles).apply(&mut policy.roles_claim);
     let terms = TokenAppTerms {
         token_name: token_name.unwrap_or_default(),
         algorithm,
@@ -236,13 +197,22 @@ pub(super) fn registration(fields: &Fields) -> Result<Registration> {
         enabled,
         creates_users,
         initial_roles,
+        policy,
     };
+    let initial_password = initial_password.and_then(|InitialPassword(password)| password);
     Ok(Registration {
-        name,
         terms,
         secret: secret.filter(|secret| secret.expose() != MASK.as_bytes()),
-        initial_password: initial_password.and_then(|InitialPassword(password)| password),
+        initial_password: initial_password.map_or(InitialPasswordChange::Goes, InitialPasswordChange::Becomes),
     })
+}
+
+/// An error that names a member as this dialect does.
+pub(super) fn in_own_names(error: Error) -> Error {
+    match error {
+        Error::Invalid { field, why, rule } => Error::Invalid { field: token_policy::name_in(Naming::Snake, &field).to_owned(), why, rule },
+        other => other,
+    }
 }
 
 /// Reads a list of names.
@@ -257,11 +227,18 @@ pub(super) fn names(body: Value) -> Result<Vec<String>> {
 
 fn item(app: &TokenApp, masks: bool) -> Item<'_> {
     let flag = |value| if value { "1" } else { "0" };
-    let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles } = &app.terms;
+    let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles, policy } = &app.terms;
     let secret = app.secret.as_ref().filter(|_| !masks).and_then(|secret| secret.expose_text());
     Item {
         initial_roles,
-        claims: FieldMap { name: &claims.name, email: &claims.email, username: &claims.username },
+        claims: FieldMap {
+            name: &claims.name,
+            email: &claims.email,
+            id: Sometimes(policy.id_claim.as_deref()),
+            groups: Sometimes(policy.groups_claim.as_deref()),
+            roles: Sometimes(policy.roles_claim.as_deref()),
+            username: &claims.username,
+        },
         created_at: app.created_at.0,
         creates_users: flag(*creates_users),
         modified_at: app.modified_at.0,
@@ -272,6 +249,8 @@ fn item(app: &TokenApp, masks: bool) -> Item<'_> {
         creator_id: app.creator_id.0,
         secret: secret.unwrap_or(MASK),
         algorithm: algorithm.name(),
+        warnings: Sometimes(app.leaves_audience_unchecked().then(|| vec![AUDIENCE_UNCHECKED.to_owned()])),
+        policy: Chosen::of(app),
     }
 }
 

@@ -90,7 +90,7 @@ fn failure(error: &Error, now: Millis) -> Response {
     let (code, message, key) = match error {
         Error::Unauthenticated(Denied::Missing) => ("E0", "Unauthorized access".to_owned(), "unauthorized"),
         Error::Unauthenticated(_) => ("E0", "Unauthorized access".to_owned(), "invalid_token"),
-        Error::Forbidden(refusal) => forbidden(*refusal),
+        Error::Forbidden(refusal) => forbidden(refusal),
         Error::NotFound { what: "path", .. } => ("E0", message::sentence(error), "handler_not_found"),
         Error::NotFound { what, id } => ("E0", format!("Not found resource {}[{id}]", wire::resource(what)), "resource_not_found"),
         Error::MethodNotAllowed { .. } => ("E0", message::sentence(error), "method_not_supported"),
@@ -118,10 +118,10 @@ fn failure(error: &Error, now: Millis) -> Response {
 }
 
 /// The same of somebody known who may not.
-fn forbidden(refusal: Refusal) -> (&'static str, String, &'static str) {
+fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
     match refusal {
         Refusal::NoPermission { permission, service_id } => {
-            let (code, message) = wire::no_permission(permission, service_id);
+            let (code, message) = wire::no_permission(*permission, *service_id);
             (code, message, code)
         }
         Refusal::CreatorGrant => ("ATS001", "Forbid modifying creator authorization".to_owned(), "ATS001"),
@@ -131,6 +131,9 @@ fn forbidden(refusal: Refusal) -> (&'static str, String, &'static str) {
         | Refusal::NotYourself
         | Refusal::UserDisabled
         | Refusal::UnknownUser
+        | Refusal::UserRefused
+        | Refusal::IdConflict
+        | Refusal::InsufficientScope { .. }
         | Refusal::CrossOrigin => ("E1", refusal.to_string(), "forbidden"),
     }
 }

@@ -13,6 +13,7 @@ mod organizations;
 mod paging;
 mod problem;
 mod services;
+mod token_apps;
 mod tokens;
 mod transfer;
 mod users;
@@ -33,6 +34,7 @@ pub const DIALECT: Dialect = Dialect {
         &health::GROUP,
         &users::GROUP,
         &tokens::GROUP,
+        &token_apps::GROUP,
         &services::GROUP,
         &departments::GROUP,
         &groups::GROUP,

@@ -4,9 +4,9 @@ use crate::api::http::declare::{Sometimes, answer};
 use crate::api::http::message::{self, Response};
 use crate::api::http::shape::Kind;
 use crate::domain::time::Millis;
-use crate::error::{Denied, Error};
+use crate::error::{Denied, Error, Refusal};
 
-const REASONS: Kind = Kind::OneOf(&Denied::REASONS);
+const REASONS: Kind = Kind::AnyOf(&[Kind::OneOf(&Denied::REASONS), Kind::OneOf(&Refusal::REASONS)]);
 
 answer! {
     pub(super) struct Problem<'a> as "Problem" {
@@ -14,7 +14,7 @@ answer! {
         "title" title: &'static str => "the status in words",
         "status" status: u16 => "the HTTP status",
         "detail" detail: &'a str => "what is wrong",
-        "reason" reason: Sometimes<&'static str> as REASONS => "401: why the credential was refused",
+        "reason" reason: Sometimes<&'static str> as REASONS => "401: why the credential was refused; 403: why its user was",
         "field" field: Sometimes<&'a str> => "400: which parameter or member breaks the rule",
         "errors" errors: Sometimes<Vec<WrongLine<'a>>> => "400: the wrong lines of an import, 100 at most",
     } example r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"the token's signature does not verify","reason":"bad_signature"}"#
@@ -33,10 +33,9 @@ answer! {
 pub(super) fn failure(error: &Error, _: Millis) -> Response {
     let detail = message::sentence(error);
     let mut problem = Problem::of(message::status(error), &detail);
-    match error {
-        Error::Unauthenticated(denied) => problem.reason = Sometimes(Some(denied.reason())),
-        Error::Invalid { field, .. } => problem.field = Sometimes(Some(field)),
-        _ => {}
+    problem.reason = Sometimes(error.reason());
+    if let Error::Invalid { field, .. } = error {
+        problem.field = Sometimes(Some(field));
     }
     problem.answer()
 }

@@ -67,16 +67,17 @@ answer! {
         "roles" roles: &'a [String] => "roles",
         "enabled" enabled: bool => "disabled users may do nothing",
         "hasPassword" has_password: bool => "whether they can sign in with a password",
+        "tokenApp" token_app: Option<&'a str> => "the token app that they belong to: the one that created them, or was named",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"createdAt":1737599864898,"modifiedAt":1737599864898}"#
+    } example r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"tokenApp":null,"createdAt":1737599864898,"modifiedAt":1737599864898}"#
 }
 
 const USERS: Shape = page!("Users", User<'_>, "by ascending id");
 
 impl<'a> User<'a> {
     fn of(user: &'a user::User) -> Self {
-        let Profile { user_type, roles, name, email, phone, enabled } = &user.profile;
+        let Profile { user_type, roles, name, email, phone, enabled, token_app } = &user.profile;
         Self {
             id: user.id.0,
             username: user.username.as_str(),
@@ -87,6 +88,7 @@ impl<'a> User<'a> {
             roles,
             enabled: *enabled,
             has_password: user.has_password,
+            token_app: token_app.as_deref(),
             created_at: user.created_at.0,
             modified_at: user.modified_at.0,
         }
@@ -111,7 +113,7 @@ impl NewUser {
     fn profile(self) -> (Username, Profile, Option<Secret>) {
         let Self { username, password, user_type, roles, name, email, phone, enabled } = self;
         let mut profile = Profile::of_type(user_type.unwrap_or(UserType::Reader));
-        UserChange { user_type, roles, name, email, phone, enabled }.apply(&mut profile);
+        UserChange { user_type, roles, name, email, phone, enabled, token_app: Change::Stays }.apply(&mut profile);
         (username, profile, password.map(|NewPassword(secret)| secret))
     }
 }
@@ -125,12 +127,14 @@ request! {
         "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "enabled" enabled: Option<bool> => "disabled users may do nothing",
+        "tokenApp" token_app: Change<Line<64>> => "the token app that they belong to; null for none",
     } example r#"{"enabled":false}"#
 }
 
 impl UserChange {
     fn apply(self, profile: &mut Profile) {
-        let Self { user_type, roles, name, email, phone, enabled } = self;
+        let Self { user_type, roles, name, email, phone, enabled, token_app } = self;
+        token_app.map(|Line(name)| name).apply(&mut profile.token_app);
         let line = |change: Change<Line<{ Profile::MAX_TEXT }>>| change.map(|Line(text)| text);
         line(name).apply(&mut profile.name);
         line(email).apply(&mut profile.email);

@@ -1,5 +1,7 @@
 //! The main job: whose credential is this?
 
+use serde_json::{Map, Value};
+
 use super::checks::{self, Asked};
 use crate::actions::authenticate::required as authenticated;
 use crate::actions::caller::{Caller, Credential, Proof};
@@ -15,7 +17,7 @@ use crate::api::http::shape::{Answer, Field, Kind, optional};
 use crate::context::Cx;
 use crate::domain::identity::user::{Profile, User};
 use crate::domain::secret::PlainToken;
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Denied, Error, Refusal, Result};
 
 const VERIFY_QUERY: &[Field] = &[optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"), checks::APP];
 const FORWARD_QUERY: &[Field] = &[
@@ -74,6 +76,7 @@ answer! {
         "app" app: Sometimes<&'a str> => "the token app, for a jwt",
         "user" user: Identity<'a> => "whose it is",
         "expiresAt" expires_at: Option<i64> => "when it is over, epoch seconds; null for a password",
+        "claims" claims: Sometimes<Map<String, Value>> => "the claims that the token app passes on",
     } example r#"{"active":true,"kind":"jwt","app":"ERP","user":{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]},"expiresAt":1737687504}"#
 }
 
@@ -91,11 +94,13 @@ answer! {
 impl<'a> Verified<'a> {
     fn of(caller: &'a Caller) -> Self {
         let (kind, app, expires_at) = match &caller.proof {
-            Proof::Jwt { app, expires_at_s } => ("jwt", Some(app.as_str()), Some(*expires_at_s)),
+            Proof::Jwt { app, expires_at_s, .. } => ("jwt", Some(app.as_str()), Some(*expires_at_s)),
             Proof::Session(session) => ("opaque", None, Some(session.expires_at.seconds())),
             Proof::Password => ("basic", None, None),
         };
-        Self { active: true, kind, app: Sometimes(app), user: Identity::of(&caller.user), expires_at }
+        let passed = |claims: &[(String, Value)]| (!claims.is_empty()).then(|| claims.iter().cloned().collect());
+        let claims = if let Proof::Jwt { claims, .. } = &caller.proof { passed(claims) } else { None };
+        Self { active: true, kind, app: Sometimes(app), user: Identity::of(&caller.user), expires_at, claims: Sometimes(claims) }
     }
 }
 
@@ -115,8 +120,20 @@ impl<'a> Identity<'a> {
 
 async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credentials::shown(call.request, call.query)?;
-    let caller = authenticated(cx, credential.as_ref(), checks::hints(call, None)?).await?;
+    let caller = match authenticated(cx, credential.as_ref(), checks::hints(call, None)?).await {
+        Err(Error::Unauthenticated(Denied::Missing)) => return Err(no_token(call)),
+        other => other?,
+    };
     Ok(Response::json(200, &Verified::of(&caller)))
+}
+
+/// The refusal of a request without a credential: a parameter that is neither known nor a token may be a token's, misspelled.
+fn no_token(call: &Call<'_>) -> Error {
+    let unknown = call.query.pairs().iter().find(|(name, _)| name != checks::APP.name);
+    match unknown {
+        Some((name, _)) => Error::invalid(name, "is unknown here: no enabled token app has its tokens in this URL parameter"),
+        None => Denied::Missing.into(),
+    }
 }
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {

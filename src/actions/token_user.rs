@@ -1,0 +1,205 @@
+//! Whose an accepted token is: the user that it names, created at first sight where the app says so,
+//! and what of them follows the token.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::actions::caller::Hints;
+use crate::actions::find_signer::Accepted;
+use crate::context::Cx;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
+use crate::domain::tokens::jwt::VerifiedClaims;
+use crate::domain::tokens::policy::{ClaimedRoles, GroupsMode, ProfileMode, SpeaksFor};
+use crate::domain::tokens::token_app::TokenApp;
+use crate::error::{Denied, Error, Refusal, Result};
+use crate::memory::known::Known;
+use crate::memory::write::Write;
+use crate::store::constraint::Constraint;
+use crate::store::standings::Subject;
+use crate::store::users::Origin;
+use crate::store::{feed, units, users};
+
+/// The user that the token names, as they are now.
+pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hints: Hints<'_>) -> Result<Rc<User>> {
+    let Accepted { app, claims, .. } = accepted;
+    let username = claims.username(&app.terms.claims.username)?;
+    let id = claimed_id(app, claims)?;
+    let ahead = || hints.standings(Subject::Names(vec![username.as_str().to_owned()])).collect();
+    let user = match known.user_named(&username, ahead).await? {
+        Some(user) => user,
+        None if app.terms.creates_users => create(cx, accepted, &username, id).await?,
+        None => return Err(Refusal::UnknownUser.into()),
+    };
+    may_name(app, &user)?;
+    if id.is_some_and(|id| id != user.id) {
+        return Err(Refusal::IdConflict.into());
+    }
+    if !user.profile.enabled {
+        return Ok(user);
+    }
+    let user = follow(cx, accepted, user).await?;
+    sync_groups(cx, app, claims, user).await
+}
+
+/// Refuses a user whom the app may not speak for.
+pub fn may_name(app: &TokenApp, user: &User) -> Result<()> {
+    let may = match app.speaks_for() {
+        SpeaksFor::Everybody => true,
+        SpeaksFor::Users => !user.is_administrator(),
+        SpeaksFor::Own => user.profile.token_app.as_deref() == Some(app.name.as_str()),
+    };
+    if may { Ok(()) } else { Err(Refusal::UserRefused.into()) }
+}
+
+/// The id that the token gives its user: a whole number from 1, or its digits.
+fn claimed_id(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Result<Option<UserId>, Denied> {
+    let Some(name) = &app.terms.policy.id_claim else { return Ok(None) };
+    let value = claims.get(name).ok_or_else(|| Denied::ClaimMissing(name.as_str().into()))?;
+    let digits = |text: &str| text.parse().ok().filter(|id: &i64| id.to_string() == text);
+    let id = value.as_i64().or_else(|| digits(value.as_str()?)).filter(|id| *id > 0);
+    id.map(|id| Some(UserId(id))).ok_or_else(|| Denied::ClaimType(name.as_str().into()))
+}
+
+/// The values of a claim with groups or roles; none where it is absent.
+fn values<'c>(claims: &'c VerifiedClaims<'_>, claim: Option<&String>) -> std::result::Result<Vec<&'c str>, Denied> {
+    Ok(claim.map(|claim| claims.texts(claim)).transpose()?.flatten().unwrap_or_default())
+}
+
+fn claimed_roles(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Result<Option<ClaimedRoles>, Denied> {
+    let Some(claim) = &app.terms.policy.roles_claim else { return Ok(None) };
+    values(claims, Some(claim)).map(|values| Some(app.terms.policy.roles_of(&values)))
+}
+
+/// The groups of the token that count for this request only; values that are no texts give none.
+#[must_use]
+pub fn groups_of_request(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Vec<i64> {
+    let policy = &app.terms.policy;
+    if policy.groups_mode != GroupsMode::Request {
+        return Vec::new();
+    }
+    values(claims, policy.groups_claim.as_ref()).map(|values| policy.groups_of(&values)).unwrap_or_default()
+}
+
+/// What a token gives a user who has the roles of new users.
+fn roles_with(app: &TokenApp, claimed: Option<&ClaimedRoles>) -> (Vec<String>, UserType) {
+    let initial = &app.terms.initial_roles;
+    let claimed_roles = claimed.map(|claimed| claimed.roles.as_slice()).unwrap_or_default();
+    let new = claimed_roles.iter().filter(|role| !initial.contains(role)).cloned();
+    let user_type = UserType::among(initial).max(claimed.and_then(|claimed| claimed.user_type).unwrap_or(UserType::Reader));
+    (initial.iter().cloned().chain(new).collect(), user_type)
+}
+
+/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
+async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: Option<UserId>) -> Result<Rc<User>> {
+    let Accepted { app, claims, lifetime } = accepted;
+    let (roles, user_type) = roles_with(app, claimed_roles(app, claims)?.as_ref());
+    if user_type == UserType::Administrator && app.speaks_for() != SpeaksFor::Everybody {
+        return Err(Refusal::UserRefused.into());
+    }
+    let profile = Profile {
+        name: claims.text(&app.terms.claims.name, Profile::MAX_TEXT),
+        email: claims.text(&app.terms.claims.email, Profile::MAX_TEXT),
+        phone: None,
+        user_type,
+        roles,
+        enabled: true,
+        token_app: Some(app.name.as_str().to_owned()),
+    };
+    let origin = Origin { id, issued_at_s: lifetime.issued_at_s };
+    let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned()).after(profile.for_audit());
+    let insert = users::insert(username, &profile, app.initial_password.as_ref(), Some(&origin), cx.now);
+    let write = Write::of(insert).and(feed::user_created(username, cx.now)).deed(deed);
+    match write.commit_unless(cx, &[Constraint::UserId], || Refusal::IdConflict.into()).await {
+        // Another request was first; theirs is as good. Where the id is somebody else's, the name is not there.
+        Ok(_) | Err(Error::Conflict { .. }) => {}
+        Err(Error::Forbidden(Refusal::IdConflict)) => {
+            let known = Known::read_user(cx, username).await?;
+            return known.ok_or_else(|| Refusal::IdConflict.into());
+        }
+        Err(error) => return Err(error),
+    }
+    Known::created(cx, username).await
+}
+
+/// Lets name, email and roles follow the token, where the app wants it and they differ. A token that was issued before the one that they
+/// followed last changes nothing.
+async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
+    let Accepted { app, claims, lifetime } = accepted;
+    if app.terms.policy.profile == ProfileMode::Once || lifetime.issued_at_s < user.followed_at_s {
+        return Ok(user);
+    }
+    let profile = followed(app, claims, &user)?;
+    if profile == user.profile {
+        return Ok(user);
+    }
+    let deed = Deed::new(actor(app), "user.follow", user.username.as_str()).before(user.profile.for_audit()).after(profile.for_audit());
+    let update = users::follow(user.id, &profile, lifetime.issued_at_s, cx.now);
+    let write = Write::of(update).and(feed::user_changed(user.id, cx.now)).deed(deed);
+    let written = write.commit_unless(cx, &[Constraint::LastAdministrator], || Error::Conflict { why: String::new() }).await;
+    written_behind(cx, written, user).await
+}
+
+/// What the profile is when it has followed the token.
+fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::result::Result<Profile, Denied> {
+    let mut profile = user.profile.clone();
+    let text = |claim: &str| claims.text(claim, Profile::MAX_TEXT);
+    profile.name = text(&app.terms.claims.name).or(profile.name);
+    profile.email = text(&app.terms.claims.email).or(profile.email);
+    if let Some(claimed) = claimed_roles(app, claims)? {
+        let (roles, user_type) = roles_with(app, Some(&claimed));
+        // Only a map of roles that has types may change one; who administers is changed only where it has that one, too.
+        let policy = &app.terms.policy;
+        let has_administrator = policy.role_map.values().any(|role| role == UserType::Administrator.name());
+        if policy.gives_types() && (has_administrator || !user.is_administrator()) {
+            let most = if app.speaks_for() == SpeaksFor::Everybody { UserType::Administrator } else { UserType::Creator };
+            profile.user_type = user_type.min(most);
+        }
+        profile.roles = roles;
+    }
+    Ok(profile)
+}
+
+/// Makes the memberships of mapped groups those of the token, where the app wants it and they were others.
+async fn sync_groups(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, user: Rc<User>) -> Result<Rc<User>> {
+    let policy = &app.terms.policy;
+    let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Sync) else { return Ok(user) };
+    // With too many groups, Entra sends none, and says in `_claim_names` that there are some.
+    if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
+        return Ok(user);
+    }
+    let groups = policy.groups_of(&values(claims, Some(claim))?);
+    let known = user.synced_groups.as_deref().unwrap_or("{}");
+    let mut synced: BTreeMap<String, Vec<i64>> = serde_json::from_str(known).unwrap_or_default();
+    let before = synced.insert(app.name.as_str().to_owned(), groups.clone());
+    if before.as_ref() == Some(&groups) {
+        return Ok(user);
+    }
+    let managed: Vec<i64> = policy.group_map.values().copied().collect();
+    let told = serde_json::to_string(&synced).map_err(|error| Error::internal(error.to_string()))?;
+    let deed = Deed::new(actor(app), "user.sync_groups", user.username.as_str())
+        .before(serde_json::json!({ "groups": before }))
+        .after(serde_json::json!({ "groups": groups }));
+    let write = Write::of(units::leave_groups(user.id.0, &managed, &groups))
+        .and(units::join_groups(user.id.0, &groups, cx.config.strict_directory))
+        // After the memberships: their triggers take the note away.
+        .and(users::set_synced_groups(user.id, &told))
+        .and(feed::user_changed(user.id, cx.now))
+        .and(feed::membership_changed(user.id.0, cx.now))
+        .deed(deed);
+    let written = write.commit(cx).await;
+    written_behind(cx, written, user).await
+}
+
+/// The user after a write that a token caused. While D1 does not answer, what is known of them serves, as it would without the write.
+async fn written_behind<T>(cx: &Cx, written: Result<T>, user: Rc<User>) -> Result<Rc<User>> {
+    match written {
+        Ok(_) => Known::read_user(cx, &user.username).await?.ok_or_else(|| Denied::Revoked.into()),
+        Err(Error::Conflict { .. } | Error::Unavailable(_)) => Ok(user),
+        Err(error) => Err(error),
+    }
+}
+
+fn actor(app: &TokenApp) -> Actor {
+    Actor::bracketed(&format!("token app {}", app.name.as_str()))
+}

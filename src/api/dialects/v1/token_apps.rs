@@ -1,0 +1,302 @@
+//! Token apps: whose tokens are accepted, for whom, and as what.
+
+use serde_json::{Map, Value};
+
+use crate::actions::token_apps::{self, InitialPasswordChange, Registered, Registration};
+use crate::api::http::body::Fields;
+use crate::api::http::declare::{Declared, Integer, Line, Request, Sometimes, answer, request};
+use crate::api::http::members::{InitialPassword, InitialRoles};
+use crate::api::http::message::Response;
+use crate::api::http::patterns;
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, Shape, required};
+use crate::api::http::token_policy::{self, All, Naming};
+use crate::context::Cx;
+use crate::domain::json;
+use crate::domain::secret::Secret;
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::policy::Policy;
+use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName};
+use crate::error::{Error, Result};
+
+const NAME: Field = required("name", Kind::matching(1, 64, patterns::APP_NAME), "the app's name");
+
+const KEYS_ABOUT: &str = "Keys are a shared secret, public keys, the https:// URL of a key set, or with `discover` those of the issuer. \
+They are shown by their ids only.";
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[NAME],
+    routes: &[
+        Route::get("list_apps", &["/v1/token-apps"], handler!(list))
+            .summary("Lists token apps by name")
+            .access(Access::Administrator)
+            .answers(Answer::json(200, &TokenApps::SHAPE)),
+        Route::of("POST", "create_app", &["/v1/token-apps"], handler!(create))
+            .summary("Creates a token app")
+            .about(KEYS_ABOUT)
+            .access(Access::Administrator)
+            .body(&NEW)
+            .refuses(&[409])
+            .answers(Answer::json(201, &App::SHAPE)),
+        Route::get("get_app", &["/v1/token-apps/{name}"], handler!(get))
+            .summary("Shows a token app")
+            .access(Access::Administrator)
+            .answers(Answer::json(200, &App::SHAPE)),
+        Route::of("PUT", "replace_app", &["/v1/token-apps/{name}"], handler!(replace))
+            .summary("Replaces a token app")
+            .about("Members that are left out have their defaults, but for the secret, which is kept.")
+            .access(Access::Administrator)
+            .body(&REPLACED)
+            .answers(Answer::json(200, &App::SHAPE)),
+        Route::of("PATCH", "update_app", &["/v1/token-apps/{name}"], handler!(update))
+            .summary("Changes members of a token app")
+            .about("The body is a JSON Merge Patch (RFC 7396): members that are left out stay as they are, null gives the default.")
+            .access(Access::Administrator)
+            .body(&CHANGED)
+            .answers(Answer::json(200, &App::SHAPE)),
+        Route::of("DELETE", "delete_app", &["/v1/token-apps/{name}"], handler!(delete))
+            .summary("Deletes a token app; its tokens are refused from then on")
+            .access(Access::Administrator),
+    ],
+};
+
+request! {
+    struct Claims as "TokenAppClaims" {
+        "username" username: Line<128> => "the claim that holds the user name",
+        "name" name: Option<Line<128>> => "the claim that holds the name for people; default name",
+        "email" email: Option<Line<128>> => "the claim that holds the email address; default email",
+        "id" id: Option<Line<128>> => "the claim that holds the user's id, an int64 from 1",
+        "groups" groups: Option<Line<128>> => "the claim that holds the names of groups",
+        "roles" roles: Option<Line<128>> => "the claim that holds roles",
+    } example r#"{"username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"}"#
+}
+
+request! {
+    struct Terms as "TokenAppTerms" {
+        "enabled" enabled: Option<bool> => "whether tokens are accepted; default true",
+        "tokenName" token_name: Option<TokenName> => "the URL parameter that carries tokens; default token",
+        "algorithm" algorithm: Algorithm => "how tokens are signed",
+        "secret" secret: Option<Secret> =>
+            "HS: the shared secret, or an oct JWK; else the issuer's public key as SPKI PEM, JWK, JWK Set or the https:// URL of one; left out or null, the stored one stays",
+        "expire" expire: Option<Integer<1, MAX_EXPIRE_S>> => "seconds after its iat at which a token is over; default 86400",
+        "claims" claims: Claims => "which claims say who; a name that begins with / is a JSON Pointer",
+        "createsUsers" creates_users: Option<bool> => "whether unknown users are created at first sight; default true",
+        "initialRoles" initial_roles: Option<InitialRoles> => "the roles of such users; a user type may be among them",
+        "initialPassword" initial_password: Option<InitialPassword> => "their password; it is never shown again",
+    }
+}
+
+request! {
+    struct New as "NewTokenAppName" {
+        "name" name: AppName => "1 to 64 letters, digits, spaces, - _ .",
+    }
+}
+
+const EXAMPLE: &str = r#"{"name":"Keycloak","algorithm":"RS256","issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"claims":{"username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"},"roleMap":{"bi-authors":"SYS_Creator"}}"#;
+const NEW: Shape =
+    Shape { name: "NewTokenApp", fields: New::SHAPE.fields, includes: &[&Terms::SHAPE, &token_policy::CAMEL], example: EXAMPLE };
+const REPLACED: Shape = Shape {
+    name: "ReplacedTokenApp",
+    fields: OPTIONAL_NAME,
+    includes: &[&Terms::SHAPE, &token_policy::CAMEL],
+    example: r#"{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef","claims":{"username":"sub"}}"#,
+};
+const OPTIONAL_NAME: &[Field] = &[Field { name: "name", kind: NAME.kind, required: false, about: "the same as in the path" }];
+
+/// A change: any of the members.
+const CHANGED: Shape = Shape {
+    name: "TokenAppChange",
+    fields: &[
+        Field { name: "enabled", kind: Kind::Nullable(&Kind::Boolean), required: false, about: "whether tokens are accepted" },
+        Field { name: "tokenName", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "the URL parameter that carries tokens" },
+        Field { name: "algorithm", kind: Kind::OneOf(&Algorithm::NAMES), required: false, about: "how tokens are signed" },
+        Field { name: "secret", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "the new secret or keys" },
+        Field { name: "expire", kind: Kind::Nullable(&EXPIRE), required: false, about: "seconds after its iat at which a token is over" },
+        Field { name: "claims", kind: Kind::AnyObject, required: false, about: "which claims say who" },
+        Field { name: "createsUsers", kind: Kind::Nullable(&Kind::Boolean), required: false, about: "whether unknown users are created" },
+        Field { name: "initialRoles", kind: Kind::Nullable(&Kind::list(&Kind::TEXT)), required: false, about: "their roles" },
+        Field { name: "initialPassword", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "their password; null takes it away" },
+    ],
+    includes: &[&token_policy::CAMEL],
+    example: r#"{"audiences":["bi","reports"],"enabled":true}"#,
+};
+const EXPIRE: Kind = Kind::Int64 { min: 1, max: MAX_EXPIRE_S };
+
+answer! {
+    struct ShownClaims<'a> as "TokenAppClaimsShown" {
+        "username" username: &'a str => "the claim that holds the user name",
+        "name" name: &'a str => "the claim that holds the name for people",
+        "email" email: &'a str => "the claim that holds the email address",
+        "id" id: Option<&'a str> => "the claim that holds the user's id",
+        "groups" groups: Option<&'a str> => "the claim that holds the names of groups",
+        "roles" roles: Option<&'a str> => "the claim that holds roles",
+    } example r#"{"username":"preferred_username","name":"name","email":"email","id":null,"groups":null,"roles":"/realm_access/roles"}"#
+}
+
+answer! {
+    struct App<'a> as "RegisteredTokenApp" {
+        "name" name: &'a str => "the app's name",
+        "enabled" enabled: bool => "whether tokens are accepted",
+        "tokenName" token_name: &'a str => "the URL parameter that carries tokens",
+        "algorithm" algorithm: &'static str as Kind::OneOf(&Algorithm::NAMES) => "how tokens are signed",
+        "hasSecret" has_secret: bool => "whether a secret or keys are stored",
+        "expire" expire: i64 => "seconds after its iat at which a token is over",
+        "claims" claims: ShownClaims<'a> => "which claims say who",
+        "createsUsers" creates_users: bool => "whether unknown users are created at first sight",
+        "initialRoles" initial_roles: &'a [String] => "the roles of such users",
+        "hasInitialPassword" has_initial_password: bool => "whether such users have a password",
+        "creatorId" creator_id: i64 => "the id of the user who created it",
+        "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
+        "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
+        "warnings" warnings: Sometimes<Vec<String>> => "what is accepted, and unwise",
+        then policy: All,
+    } example r#"{"name":"Keycloak","enabled":true,"tokenName":"token","algorithm":"RS256","hasSecret":false,"expire":86400,"claims":{"username":"preferred_username","name":"name","email":"email","id":null,"groups":null,"roles":"/realm_access/roles"},"createsUsers":true,"initialRoles":[],"hasInitialPassword":false,"creatorId":1,"createdAt":1737599864898,"modifiedAt":1737599864898,"issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"speaksFor":"users"}"#
+}
+
+answer! {
+    struct TokenApps<'a> as "TokenApps" {
+        "items" items: Vec<App<'a>> => "by name",
+    }
+}
+
+impl<'a> App<'a> {
+    fn of(app: &'a TokenApp, warnings: Vec<String>) -> Self {
+        let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles, policy } = &app.terms;
+        Self {
+            name: app.name.as_str(),
+            enabled: *enabled,
+            token_name: token_name.as_str(),
+            algorithm: algorithm.name(),
+            has_secret: app.secret.as_ref().is_some_and(|secret| !secret.is_empty()),
+            expire: *expire_s,
+            claims: ShownClaims {
+                username: &claims.username,
+                name: &claims.name,
+                email: &claims.email,
+                id: policy.id_claim.as_deref(),
+                groups: policy.groups_claim.as_deref(),
+                roles: policy.roles_claim.as_deref(),
+            },
+            creates_users: *creates_users,
+            initial_roles,
+            has_initial_password: app.initial_password.is_some(),
+            creator_id: app.creator_id.0,
+            created_at: app.created_at.0,
+            modified_at: app.modified_at.0,
+            warnings: Sometimes(Some(warnings).filter(|warnings| !warnings.is_empty())),
+            policy: All::of(app),
+        }
+    }
+}
+
+async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
+    let apps = token_apps::list(cx).await?;
+    let items = apps.iter().map(|app| App::of(app, token_apps::warnings(app))).collect();
+    Ok(Response::json(200, &TokenApps { items }))
+}
+
+async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let fields = call.labelled_fields().await?;
+    let New { name } = New::read(&fields)?;
+    let registered = token_apps::register(cx, call.caller()?, &name, |before| match before {
+        Some(_) => Err(Error::AlreadyExists { what: "token app", id: name.as_str().to_owned() }),
+        None => registration(&fields, InitialPasswordChange::Goes),
+    });
+    let Registered { app, warnings } = registered.await?;
+    let path = percent_encoding::utf8_percent_encode(app.name.as_str(), percent_encoding::NON_ALPHANUMERIC);
+    Ok(Response::json(201, &App::of(&app, warnings)).with("location", format!("/v1/token-apps/{path}")))
+}
+
+async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let app = token_apps::find(cx, call.parameter(NAME.name)?).await?;
+    let warnings = token_apps::warnings(&app);
+    Ok(Response::json(200, &App::of(&app, warnings)))
+}
+
+async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let fields = call.labelled_fields().await?;
+    change(cx, call, |_| Ok((fields, InitialPasswordChange::Goes))).await
+}
+
+async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let patch = call.labelled_fields().await?.into_members();
+    change(cx, call, |before| {
+        // The password is never shown, and stays unless the patch names it.
+        let unnamed = if patch.contains_key("initialPassword") { InitialPasswordChange::Goes } else { InitialPasswordChange::Stays };
+        let mut members = shown(before);
+        json::merge_patch(&mut members, patch);
+        Ok((Fields::from_members(members), unnamed))
+    })
+    .await
+}
+
+/// Replaces an app. `made` makes of the app as it was a whole body, and what becomes of a password that the body does not have.
+async fn change(cx: &Cx, call: &Call<'_>, made: impl FnOnce(&TokenApp) -> Result<(Fields, InitialPasswordChange)>) -> Result<Response> {
+    let name = AppName::parse(call.parameter(NAME.name)?)
+        .map_err(|_| Error::not_found("token app", call.parameter(NAME.name).unwrap_or_default()))?;
+    let registered = token_apps::register(cx, call.caller()?, &name, |before| {
+        let before = before.ok_or_else(|| Error::not_found("token app", name.as_str()))?;
+        let (fields, unnamed_password) = made(before)?;
+        if fields.text("name")?.is_some_and(|other| other != name.as_str()) {
+            return Err(Error::invalid("name", "must be the one in the path: a token app keeps its name"));
+        }
+        registration(&fields, unnamed_password)
+    });
+    let Registered { app, warnings } = registered.await?;
+    Ok(Response::json(200, &App::of(&app, warnings)))
+}
+
+/// The members of an app as a body has them.
+fn shown(app: &TokenApp) -> Map<String, Value> {
+    let shown = serde_json::to_value(App::of(app, Vec::new()));
+    let mut members = if let Ok(Value::Object(members)) = shown { members } else { Map::new() };
+    if app.terms.policy.speaks_for.is_none() {
+        members.remove("speaksFor");
+    }
+    let settable: Vec<_> = names().collect();
+    members.retain(|name, _| settable.contains(&name.as_str()));
+    members
+}
+
+/// The names that a body may have.
+fn names() -> impl Iterator<Item = &'static str> + Clone {
+    NEW.fields.iter().chain(Terms::SHAPE.fields).chain(token_policy::CAMEL.fields).map(|field| field.name)
+}
+
+/// Reads a whole app.
+fn registration(fields: &Fields, unnamed_password: InitialPasswordChange) -> Result<Registration> {
+    fields.refuse_unknown(names())?;
+    fields.required_object("claims")?.refuse_unknown(Claims::SHAPE.fields.iter().map(|field| field.name))?;
+    let Terms { enabled, token_name, algorithm, secret, expire, claims, creates_users, initial_roles, initial_password } =
+        Terms::read(fields)?;
+    let text = |line: Option<Line<128>>| line.map(|Line(text)| text);
+    let Line(username) = claims.username;
+    let mut policy = token_policy::read(fields, Naming::Camel, Policy::default())?;
+    policy.id_claim = text(claims.id);
+    policy.groups_claim = text(claims.groups);
+    policy.roles_claim = text(claims.roles);
+    let terms = TokenAppTerms {
+        token_name: token_name.unwrap_or_default(),
+        algorithm,
+        expire_s: expire.map_or(DEFAULT_EXPIRE_S, |Integer(seconds)| seconds),
+        claims: ClaimNames {
+            username,
+            name: text(claims.name).unwrap_or_else(|| "name".to_owned()),
+            email: text(claims.email).unwrap_or_else(|| "email".to_owned()),
+        },
+        enabled: enabled.unwrap_or(true),
+        creates_users: creates_users.unwrap_or(true),
+        initial_roles: initial_roles.map(|InitialRoles(roles)| roles).unwrap_or_default(),
+        policy,
+    };
+    let given = initial_password.and_then(|InitialPassword(password)| password);
+    let initial_password = given.map_or(unnamed_password, InitialPasswordChange::Becomes);
+    Ok(Registration { terms, secret, initial_password })
+}
+
+const DEFAULT_EXPIRE_S: i64 = 86_400;
+
+async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    token_apps::delete_one(cx, call.caller()?, call.parameter(NAME.name)?).await?;
+    Ok(Response::empty(204))
+}

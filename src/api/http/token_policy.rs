@@ -1,0 +1,205 @@
+//! The members of a token app that say whose tokens it accepts, for whom, and as what: in `/v1` in
+//! camelCase, in the dialect of the BI suite in `snake_case`. Each is declared once.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::api::http::body::Fields;
+use crate::api::http::declare::{Declared, Line, Member, Written};
+use crate::api::http::members::ROLE;
+use crate::api::http::patterns;
+use crate::api::http::shape::{Field, Kind, Shape};
+use crate::domain::text;
+use crate::domain::tokens::policy::{BoundTokens, GroupsMode, MAX_ROLE, Policy, ProfileMode, SpeaksFor};
+use crate::domain::tokens::token_app::TokenApp;
+use crate::error::Result;
+
+/// How a dialect writes names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// `anyAudience`.
+    Camel,
+    /// `any_audience`.
+    Snake,
+}
+
+/// Declares the members: the names of both dialects, the type that reads one, where it goes, and what it is.
+macro_rules! policy_members {
+    ($($camel:literal $snake:literal : $type:ty => $field:ident by $into:expr, $about:expr;)*) => {
+        const CAMEL_FIELDS: &[Field] = &[$(Field { name: $camel, kind: Kind::Nullable(&<$type as Member>::KIND), required: false, about: $about },)*];
+        const SNAKE_FIELDS: &[Field] = &[$(Field { name: $snake, kind: Kind::Nullable(&<$type as Member>::KIND), required: false, about: $about },)*];
+        /// The names, in both dialects.
+        const NAMES: &[(&str, &str)] = &[$(($camel, $snake),)*];
+
+        /// The policy with what a body says of it: a member that is left out stays as it is, null gives it its default.
+        pub fn read(fields: &Fields, naming: Naming, mut policy: Policy) -> Result<Policy> {
+            $(
+                let name = match naming { Naming::Camel => $camel, Naming::Snake => $snake };
+                if fields.is_given(name) {
+                    policy.$field = $into(<$type>::read_member(fields, name)?);
+                } else if fields.has(name) {
+                    policy.$field = Policy::default().$field;
+                }
+            )*
+            Ok(policy)
+        }
+    };
+}
+
+policy_members! {
+    "issuer" "issuer": Line<2048> => issuer by |Line(text)| Some(text), "what iss must be, to the letter; {tenantid} in it stands for one of the tenants";
+    "discover" "discover": bool => discover by |flag| flag, "whether the issuer's metadata tell where its keys are; then there is no secret";
+    "tenants" "tenants": Texts<1, 200> => tenants by texts, "the values of tid that may stand in the issuer";
+    "audiences" "audiences": Texts<1, 20> => audiences by texts, "aud must have one of them; needed where the keys come from a URL or an issuer";
+    "anyAudience" "any_audience": bool => any_audience by |flag| flag, "whether tokens for any audience are accepted, although the keys sign for many";
+    "types" "types": Texts<0, 20> => types by texts, "the values of typ that are accepted; an empty one is for tokens without; at+jwt alone demands what RFC 9068 does";
+    "authorizedParties" "authorized_parties": Texts<1, 100> => authorized_parties by texts, "azp, else client_id, appid or cid, must be one of them";
+    "requiredScopes" "required_scopes": Texts<1, 50> => required_scopes by texts, "scopes that a token must have in scope or scp, all of them";
+    "speaksFor" "speaks_for": SpeaksFor => speaks_for by Some, "whom its tokens may name: users that belong to the app, anybody but administrators, or everybody";
+    "boundTokens" "bound_tokens": BoundTokens => bound_tokens by |word| word, "what becomes of tokens that are bound to a key (cnf)";
+    "roleMap" "role_map": RoleMap => role_map by |RoleMap(map)| map, "values of the claim with roles, and the roles or types that they give; empty: the values are the roles";
+    "groupMap" "group_map": GroupMap => group_map by |GroupMap(map)| map, "values of the claim with groups, and the ids of the groups";
+    "groupsMode" "groups_mode": GroupsMode => groups_mode by |word| word, "whether the token's groups count for the request, or the memberships are made to be them";
+    "profile" "profile": ProfileMode => profile by |word| word, "whether name, email and roles follow the token, or stay as at first sight";
+    "passClaims" "pass_claims": Texts<1, 20> => pass_claims by texts, "claims that answers and the origin are told, by name or JSON Pointer";
+}
+
+fn texts<const MIN: usize, const MAX: usize>(Texts(texts): Texts<MIN, MAX>) -> Vec<String> {
+    texts
+}
+
+/// The members of a body of `/v1`.
+pub const CAMEL: Shape = Shape { name: "TokenAppPolicy", fields: CAMEL_FIELDS, includes: &[], example: "" };
+/// The members of a body of the BI suite's dialect.
+pub const SNAKE: Shape = Shape { name: "TokenAppPolicySnake", fields: SNAKE_FIELDS, includes: &[], example: "" };
+
+/// A list of at most `MAX` texts, each of at least `MIN` characters.
+struct Texts<const MIN: usize, const MAX: usize>(Vec<String>);
+
+impl<const MIN: usize, const MAX: usize> Member for Texts<MIN, MAX> {
+    const KIND: Kind =
+        Kind::List { item: &Kind::matching(MIN, 1024, if MIN == 0 { patterns::LINE_OR_EMPTY } else { patterns::LINE }), min: 0, max: MAX };
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let texts = fields.required_texts(name)?;
+        if texts.len() > MAX {
+            return Err(fields.invalid(name, format!("must have at most {MAX} items")));
+        }
+        for text in texts.iter().filter(|text| MIN > 0 || !text.is_empty()) {
+            text::printable(text, 1024).map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
+        }
+        Ok(Self(texts))
+    }
+}
+
+/// Words are members.
+macro_rules! words {
+    ($($type:ty),*) => {
+        $(impl Member for $type {
+            const KIND: Kind = Kind::OneOf(Self::WORDS);
+
+            fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+                fields.parsed(name, |word| Self::from_word(word).ok_or_else(|| format!("must be one of {}", Self::WORDS.join(", "))))
+            }
+        })*
+    };
+}
+words!(SpeaksFor, BoundTokens, GroupsMode, ProfileMode);
+
+/// How many members a map has at most.
+const MAX_MAPPED: usize = 500;
+
+struct RoleMap(BTreeMap<String, String>);
+
+impl Member for RoleMap {
+    const KIND: Kind = Kind::MapOf(&ROLE);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let role = |value: &Value| {
+            let role = value.as_str().ok_or("must have the name of a role for each value")?;
+            text::printable(role, MAX_ROLE).map(|()| role.to_owned()).map_err(|why| format!("has a role that {why}"))
+        };
+        map(fields, name, role).map(Self)
+    }
+}
+
+struct GroupMap(BTreeMap<String, i64>);
+
+impl Member for GroupMap {
+    const KIND: Kind = Kind::MapOf(&Kind::Digits { min: i64::MIN, max: i64::MAX });
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let id = |value: &Value| {
+            let digits = || value.as_str().and_then(|digits| digits.parse().ok());
+            value.as_i64().or_else(digits).ok_or_else(|| "must have the id of a group for each value".to_owned())
+        };
+        map(fields, name, id).map(Self)
+    }
+}
+
+fn map<T>(fields: &Fields, name: &str, value: impl Fn(&Value) -> std::result::Result<T, String>) -> Result<BTreeMap<String, T>> {
+    let members = fields.required_object(name)?.into_members();
+    if members.len() > MAX_MAPPED {
+        return Err(fields.invalid(name, format!("must have at most {MAX_MAPPED} members")));
+    }
+    let pair = |(key, of): (String, Value)| value(&of).map(|value| (key, value)).map_err(|why| fields.invalid(name, why));
+    members.into_iter().map(pair).collect()
+}
+
+/// The members of an answer of `/v1`.
+#[derive(Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct All(Map<String, Value>);
+
+/// The members of an answer of the BI suite's dialect: those that are not as they are by default.
+#[derive(Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct Chosen(Map<String, Value>);
+
+impl Declared for All {
+    const SHAPE: Shape = CAMEL;
+}
+
+impl Declared for Chosen {
+    const SHAPE: Shape = SNAKE;
+}
+
+impl All {
+    /// Those of an app, with whom it speaks for as it is in force.
+    #[must_use]
+    pub fn of(app: &TokenApp) -> Self {
+        let policy = Policy { speaks_for: Some(app.speaks_for()), ..app.terms.policy.clone() };
+        let members = policy.members();
+        Self(members.into_iter().filter(|(name, _)| NAMES.iter().any(|(camel, _)| camel == name)).collect())
+    }
+}
+
+impl Chosen {
+    /// Those of an app.
+    #[must_use]
+    pub fn of(app: &TokenApp) -> Self {
+        let snake = |(name, value): (String, Value)| {
+            let (_, snake) = NAMES.iter().find(|(camel, _)| *camel == name)?;
+            Some(((*snake).to_owned(), value))
+        };
+        Self(app.terms.policy.chosen().into_iter().filter_map(snake).collect())
+    }
+}
+
+/// The name by which a dialect knows a member.
+#[must_use]
+pub fn name_in(naming: Naming, camel: &str) -> &str {
+    match naming {
+        Naming::Camel => camel,
+        Naming::Snake => NAMES.iter().find(|(of, _)| *of == camel).map_or(camel, |(_, snake)| snake),
+    }
+}
+
+impl Written for All {
+    const KIND: Kind = Kind::Object(&CAMEL);
+}
+
+impl Written for Chosen {
+    const KIND: Kind = Kind::Object(&SNAKE);
+}

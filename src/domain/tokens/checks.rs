@@ -1,0 +1,124 @@
+//! What is looked at in a token after its signature: one list, in order. Verification stops at the
+//! first check that does not hold; an explanation goes through all of them.
+//! Sources: RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (access tokens).
+
+use crate::domain::tokens::jwt::{Clock, Kind, Lifetime, VerifiedClaims};
+use crate::domain::tokens::policy::BoundTokens;
+use crate::domain::tokens::token_app::TokenAppTerms;
+use crate::error::{Denied, Error, Refusal};
+
+/// The claims that an access token must have (RFC 9068, 2.2), where an app takes nothing else.
+const OF_ACCESS_TOKENS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
+
+/// The claims that tell the authorized party, the first of them that is there.
+const PARTIES: [&str; 4] = ["azp", "client_id", "appid", "cid"];
+
+/// One check.
+#[derive(Debug)]
+pub struct Check {
+    /// Its name in explanations.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub holds: fn(&VerifiedClaims<'_>, &TokenAppTerms, Clock) -> Result<(), Error>,
+}
+
+/// All of them, in order.
+pub const CHECKS: [Check; 8] = [
+    Check { name: "type", holds: |claims, terms, _| is_credential(claims, terms).map_err(Error::from) },
+    Check { name: "lifetime", holds: |claims, terms, clock| claims.lifetime(terms.expire_s, clock).map(drop).map_err(Error::from) },
+    Check { name: "issuer", holds: |claims, terms, _| is_of_issuer(claims, terms).map_err(Error::from) },
+    Check { name: "audience", holds: |claims, terms, _| is_for_audience(claims, terms).map_err(Error::from) },
+    Check { name: "party", holds: |claims, terms, _| is_of_party(claims, terms).map_err(Error::from) },
+    Check { name: "binding", holds: |claims, terms, _| is_unbound(claims, terms).map_err(Error::from) },
+    Check { name: "scopes", holds: |claims, terms, _| has_scopes(claims, terms) },
+    Check { name: "username", holds: |claims, terms, _| claims.username(&terms.claims.username).map(drop).map_err(Error::from) },
+];
+
+/// A check that did not hold.
+#[derive(Debug)]
+pub struct Failed {
+    /// How many held before it: of several apps with one key, the one whose checks held longest says why.
+    pub held: usize,
+    /// Why.
+    pub why: Error,
+}
+
+/// Whether all checks hold; answers from when until when the token counts.
+pub fn admit(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms, clock: Clock) -> Result<Lifetime, Failed> {
+    for (held, check) in CHECKS.iter().enumerate() {
+        (check.holds)(claims, terms, clock).map_err(|why| Failed { held, why })?;
+    }
+    claims.lifetime(terms.expire_s, clock).map_err(|denied| Failed { held: 0, why: denied.into() })
+}
+
+/// Logout tokens, security events and the like are signed by the same keys, and are no credentials (RFC 8725, 3.11).
+fn is_credential(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
+    let takes = |kind: &Kind| terms.policy.types.iter().any(|of_list| Kind::of(of_list) == *kind);
+    if !takes(claims.kind()) || claims.get("events").is_some() {
+        return Err(Denied::TypeRefused);
+    }
+    let is_access_token = |of_list: &String| Kind::of(of_list) == Kind::of("at+jwt");
+    if !terms.policy.types.iter().all(is_access_token) {
+        return Ok(());
+    }
+    match OF_ACCESS_TOKENS.into_iter().find(|name| claims.get(name).is_none()) {
+        Some(name) => Err(Denied::ClaimMissing(name.into())),
+        None => Ok(()),
+    }
+}
+
+fn is_of_issuer(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
+    if terms.policy.issuer.is_none() {
+        return Ok(());
+    }
+    let issuer = text(claims, "iss")?.ok_or_else(|| Denied::ClaimMissing("iss".into()))?;
+    if terms.policy.is_issuer(issuer, text(claims, "tid")?) { Ok(()) } else { Err(Denied::IssuerMismatch) }
+}
+
+fn is_for_audience(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
+    let wanted = &terms.policy.audiences;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let audiences = claims.texts("aud")?.ok_or_else(|| Denied::ClaimMissing("aud".into()))?;
+    let is_wanted = |audience: &&str| wanted.iter().any(|of_list| of_list == audience);
+    if audiences.iter().any(is_wanted) { Ok(()) } else { Err(Denied::AudienceMismatch) }
+}
+
+fn is_of_party(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
+    let wanted = &terms.policy.authorized_parties;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    for name in PARTIES {
+        if let Some(party) = text(claims, name)? {
+            return if wanted.iter().any(|of_list| of_list == party) { Ok(()) } else { Err(Denied::PartyRefused) };
+        }
+    }
+    Err(Denied::ClaimMissing(PARTIES[0].into()))
+}
+
+/// RFC 7800, RFC 8705 and RFC 9449: who shows such a token must also show that they have the key.
+fn is_unbound(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
+    let is_bound = claims.get("cnf").is_some() && terms.policy.bound_tokens == BoundTokens::Refuse;
+    if is_bound { Err(Denied::BoundToken) } else { Ok(()) }
+}
+
+fn has_scopes(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Error> {
+    let needed = &terms.policy.required_scopes;
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let texts = [claims.texts("scope")?, claims.texts("scp")?];
+    let scopes: Vec<&str> = texts.iter().flatten().flatten().flat_map(|text| text.split_ascii_whitespace()).collect();
+    if needed.iter().all(|scope| scopes.contains(&scope.as_str())) {
+        return Ok(());
+    }
+    Err(Refusal::InsufficientScope { scopes: needed.join(" ") }.into())
+}
+
+/// A claim that is a text where it is there.
+fn text<'c>(claims: &'c VerifiedClaims<'_>, name: &str) -> Result<Option<&'c str>, Denied> {
+    let text = |value: &'c serde_json::Value| value.as_str().ok_or_else(|| Denied::ClaimType(name.into()));
+    claims.get(name).map(text).transpose()
+}

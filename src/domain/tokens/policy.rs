@@ -1,0 +1,312 @@
+//! Whose tokens an app accepts, for whom, and as what: everything about a token app that a signature
+//! does not tell.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::identity::user::UserType;
+
+/// What stands in an issuer for the tenant of a token (its claim `tid`).
+pub const TENANT: &str = "{tenantid}";
+
+/// How many roles one token gives at most.
+pub const MAX_ROLES: usize = 200;
+
+/// Everything about a token app that its signature does not tell. It is stored as JSON, with the
+/// names that `/v1` has; a member that is left out has its default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Policy {
+    /// What `iss` must be, byte for byte; with [`TENANT`], for each of `tenants`.
+    pub issuer: Option<String>,
+    /// The issuer's metadata tell where its keys are (RFC 8414; `OpenID` Connect Discovery 1.0).
+    pub discover: bool,
+    /// The values of `tid` that may stand in the issuer.
+    pub tenants: Vec<String>,
+    /// `aud` must contain one of these.
+    pub audiences: Vec<String>,
+    /// Tokens for any audience are accepted, although the keys come from a URL.
+    pub any_audience: bool,
+    /// The values of `typ` that are accepted; an empty one is for tokens without.
+    pub types: Vec<String>,
+    /// The authorized party must be one of these; empty for any.
+    pub authorized_parties: Vec<String>,
+    /// Scopes that a token must have, all of them.
+    pub required_scopes: Vec<String>,
+    /// Whom its tokens may name; `None` follows from the roles of new users.
+    pub speaks_for: Option<SpeaksFor>,
+    /// What becomes of tokens that are bound to a key.
+    pub bound_tokens: BoundTokens,
+    /// The claim with the user's id.
+    pub id_claim: Option<String>,
+    /// The claim with the names of groups.
+    pub groups_claim: Option<String>,
+    /// The claim with roles.
+    pub roles_claim: Option<String>,
+    /// Values of the claim with roles, and the roles that they give. Empty: values are roles.
+    pub role_map: BTreeMap<String, String>,
+    /// Values of the claim with groups, and the ids of the groups.
+    pub group_map: BTreeMap<String, i64>,
+    /// What the groups of a token do.
+    pub groups_mode: GroupsMode,
+    /// Whether name, email and roles follow the token.
+    pub profile: ProfileMode,
+    /// Claims that are told to whoever asks, and to the origin.
+    pub pass_claims: Vec<String>,
+}
+
+/// Declares words of a wire, each for a value.
+macro_rules! words {
+    ($(#[$of:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$of])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$meta])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// The words of all of them.
+            pub const WORDS: &[&str] = &[$($word),*];
+
+            /// The word.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// By its word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// Whom an app's tokens may name.
+    SpeaksFor {
+        /// Users that the app created, or was given.
+        Own = "own",
+        /// Anybody but administrators.
+        Users = "users",
+        /// Anybody.
+        Everybody = "everybody",
+    }
+}
+
+words! {
+    /// What becomes of tokens with `cnf` (RFC 7800), which only the holder of a key may use.
+    BoundTokens {
+        /// They are refused.
+        Refuse = "refuse",
+        /// They are accepted as bearer tokens.
+        Ignore = "ignore",
+    }
+}
+
+words! {
+    /// What the groups of a token do.
+    GroupsMode {
+        /// They count for the request, beside the stored ones; nothing is written.
+        Request = "request",
+        /// The memberships of mapped groups are made to be those of the token.
+        Sync = "sync",
+    }
+}
+
+words! {
+    /// Whether name, email and roles of a user follow the tokens.
+    ProfileMode {
+        /// They do.
+        Follow = "follow",
+        /// They stay as at first sight.
+        Once = "once",
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            discover: false,
+            tenants: Vec::new(),
+            audiences: Vec::new(),
+            any_audience: false,
+            types: ["", "JWT", "at+jwt"].map(str::to_owned).to_vec(),
+            authorized_parties: Vec::new(),
+            required_scopes: Vec::new(),
+            speaks_for: None,
+            bound_tokens: BoundTokens::Refuse,
+            id_claim: None,
+            groups_claim: None,
+            roles_claim: None,
+            role_map: BTreeMap::new(),
+            group_map: BTreeMap::new(),
+            groups_mode: GroupsMode::Request,
+            profile: ProfileMode::Follow,
+            pass_claims: Vec::new(),
+        }
+    }
+}
+
+/// What a claim with roles gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedRoles {
+    /// The roles, each once, at most [`MAX_ROLES`].
+    pub roles: Vec<String>,
+    /// The highest user type among them; only a map gives one.
+    pub user_type: Option<UserType>,
+}
+
+impl Policy {
+    /// Its members.
+    #[must_use]
+    pub fn members(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        }
+    }
+
+    /// Its members that are not as they are by default.
+    #[must_use]
+    pub fn chosen(&self) -> Map<String, Value> {
+        let default = Self::default().members();
+        self.members().into_iter().filter(|(name, value)| default.get(name) != Some(value)).collect()
+    }
+
+    /// Whom the app's tokens may name, where its new users get these roles.
+    #[must_use]
+    pub fn speaks_for(&self, initial_roles: &[String]) -> SpeaksFor {
+        let implied = if UserType::among(initial_roles) == UserType::Administrator { SpeaksFor::Everybody } else { SpeaksFor::Users };
+        self.speaks_for.unwrap_or(implied)
+    }
+
+    /// Whether a token that says this of its issuer may be of the app. Its tenant is looked at later.
+    #[must_use]
+    pub fn may_be_of(&self, issuer: Option<&str>) -> bool {
+        let Some(wanted) = &self.issuer else { return true };
+        match (issuer, wanted.split_once(TENANT)) {
+            (None, _) => false,
+            (Some(issuer), None) => issuer == wanted,
+            (Some(issuer), Some((begin, end))) => {
+                issuer.len() > begin.len() + end.len() && issuer.starts_with(begin) && issuer.ends_with(end)
+            }
+        }
+    }
+
+    /// Whether a token is of the app's issuer. `tenant` is its claim `tid`.
+    #[must_use]
+    pub fn is_issuer(&self, issuer: &str, tenant: Option<&str>) -> bool {
+        let Some(wanted) = &self.issuer else { return true };
+        if !wanted.contains(TENANT) {
+            return issuer == wanted;
+        }
+        let may = |tenant: &&str| self.tenants.iter().any(|of_list| of_list == tenant);
+        tenant.filter(may).is_some_and(|tenant| wanted.replace(TENANT, tenant) == issuer)
+    }
+
+    /// The end of the header that tells the origin a claim: the name without what no header's name may have.
+    #[must_use]
+    pub fn header_of(claim: &str) -> String {
+        let plain = claim.trim_start_matches('/').chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        plain.collect()
+    }
+
+    /// The roles that the values of a claim give.
+    #[must_use]
+    pub fn roles_of(&self, values: &[&str]) -> ClaimedRoles {
+        let mut roles: Vec<String> = Vec::new();
+        let is_type = |role: &str| UserType::from_name(role).is_some();
+        for value in values {
+            let role = if self.role_map.is_empty() {
+                Some(*value).filter(|value| !is_type(value) && crate::domain::text::printable(value, MAX_ROLE).is_ok())
+            } else {
+                self.role_map.get(*value).map(String::as_str)
+            };
+            let Some(role) = role else { continue };
+            if roles.len() < MAX_ROLES && !roles.iter().any(|known| known == role) {
+                roles.push(role.to_owned());
+            }
+        }
+        let user_type = roles.iter().filter_map(|role| UserType::from_name(role)).max();
+        ClaimedRoles { roles, user_type }
+    }
+
+    /// Whether the map of roles gives user types, so that a user's type follows the token.
+    #[must_use]
+    pub fn gives_types(&self) -> bool {
+        self.role_map.values().any(|role| UserType::from_name(role).is_some())
+    }
+
+    /// The groups that the values of a claim give.
+    #[must_use]
+    pub fn groups_of(&self, values: &[&str]) -> Vec<i64> {
+        let mut groups: Vec<i64> = values.iter().filter_map(|value| self.group_map.get(*value).copied()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+}
+
+/// The longest name of a role, in characters.
+pub const MAX_ROLE: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(json: serde_json::Value) -> Policy {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn an_issuer_is_compared_byte_for_byte() {
+        let plain = policy(serde_json::json!({ "issuer": "https://idp.example/" }));
+        for issuer in ["https://idp.example", "https://IDP.example/", "https://idp.example//", "", "https://idp.example/x"] {
+            assert!(!plain.is_issuer(issuer, None) && !plain.may_be_of(Some(issuer)), "{issuer}");
+        }
+        assert!(plain.is_issuer("https://idp.example/", None) && plain.may_be_of(Some("https://idp.example/")));
+        assert!(!plain.may_be_of(None));
+    }
+
+    #[test]
+    fn a_tenant_must_be_listed_and_be_the_one_in_the_issuer() {
+        let entra = policy(serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] }));
+        assert!(entra.is_issuer("https://login.example/t1/v2.0", Some("t1")));
+        for (issuer, tenant) in [
+            ("https://login.example/t3/v2.0", Some("t3")),
+            ("https://login.example/t1/v2.0", Some("t2")),
+            ("https://login.example/t1/v2.0", None),
+            ("https://login.example/{tenantid}/v2.0", Some("{tenantid}")),
+            ("https://login.example//v2.0", Some("")),
+        ] {
+            assert!(!entra.is_issuer(issuer, tenant), "{issuer}");
+        }
+        assert!(!entra.may_be_of(Some("https://login.example/v2.0")) && entra.may_be_of(Some("https://login.example/t9/v2.0")));
+    }
+
+    #[test]
+    fn a_claim_gives_no_type_without_a_map() {
+        let plain = policy(serde_json::json!({}));
+        let given = plain.roles_of(&["Administrator", "SYS_Creator", "SYS_Reader", "sales", "sales", "\n"]);
+        assert_eq!(given, ClaimedRoles { roles: vec!["sales".to_owned()], user_type: None });
+        let mapped = policy(serde_json::json!({ "roleMap": { "authors": "SYS_Creator", "x": "sales" } }));
+        let given = mapped.roles_of(&["authors", "Administrator", "x"]);
+        assert_eq!(given.roles, ["SYS_Creator", "sales"]);
+        assert_eq!(given.user_type, Some(UserType::Creator));
+        let many: Vec<String> = (0..300).map(|number| format!("r{number}")).collect();
+        assert_eq!(plain.roles_of(&many.iter().map(String::as_str).collect::<Vec<_>>()).roles.len(), MAX_ROLES);
+    }
+
+    #[test]
+    fn whom_an_app_speaks_for_follows_from_its_roles_unless_said() {
+        let administrator = ["Administrator".to_owned()];
+        assert_eq!(Policy::default().speaks_for(&[]), SpeaksFor::Users);
+        assert_eq!(Policy::default().speaks_for(&administrator), SpeaksFor::Everybody);
+        assert_eq!(policy(serde_json::json!({ "speaksFor": "own" })).speaks_for(&administrator), SpeaksFor::Own);
+    }
+}
