@@ -188,3 +188,33 @@ async fn fetch(cx: &Cx, url: &KeySetUrl) -> std::result::Result<Rc<KeySet>, Faul
     cx.memory.key_sets.keep(url, &set, published.cache_control.as_deref(), cx.now);
     Ok(set)
 }
+
+/// Whether one app's keys signed a token, for explanations.
+pub enum Signed<'t> {
+    /// They did: what the token says, and which key it was.
+    By(VerifiedClaims<'t>, String),
+    /// They did not, and this is known of why.
+    ByNone(String),
+}
+
+/// Looks whether a key of the app signed the token.
+pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Result<Signed<'t>> {
+    let mut search = Search { cx, token, keys_left: MAX_CANDIDATES, asks_left: MAX_ASKED, is_open: false };
+    let (claims, keys) = match &app.keys {
+        Keys::None => {
+            return Ok(Signed::ByNone(
+                "the app has no usable key: no master key opens its secret, or it is none for the algorithm".to_owned(),
+            ));
+        }
+        Keys::Shared(key) => (token.verify(app.terms.algorithm, &key.secret), "the shared secret".to_owned()),
+        Keys::Public(set) => (search.among(app, set).await?, "a registered key".to_owned()),
+        Keys::Published(url) => match search.published(app, url).await? {
+            Some(set) => (search.among(app, &set).await?, format!("a key that is published at {}", url.as_str())),
+            None => return Ok(Signed::ByNone(format!("{} does not answer with a key set", url.as_str()))),
+        },
+    };
+    Ok(match claims {
+        Some(claims) => Signed::By(claims, keys),
+        None => Signed::ByNone(format!("it was not made by {keys}")),
+    })
+}

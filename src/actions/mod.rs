@@ -6,6 +6,7 @@ pub mod audit;
 pub mod authenticate;
 pub mod authorizations;
 pub mod caller;
+pub mod explain;
 pub mod find_signer;
 pub mod generate_token;
 pub mod grants;

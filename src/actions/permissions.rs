@@ -109,9 +109,13 @@ async fn standing(cx: &Cx, caller: &Caller, pair: Pair) -> Result<Standing> {
 
 /// How each of the pairs stands. The groups of the caller's token count for the caller.
 async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Standing>> {
+    standings_with(cx, caller.user.id.0, caller.groups(), pairs).await
+}
+
+/// The same, of the user of that id with these groups beside the stored ones.
+pub async fn standings_with(cx: &Cx, own_id: i64, groups: &[i64], pairs: &[Pair]) -> Result<Vec<Standing>> {
     let mut standings = Known::standings(cx, pairs).await?;
-    let groups = caller.groups();
-    let is_own = |pair: &Pair| pair.user_id == caller.user.id.0;
+    let is_own = |pair: &Pair| pair.user_id == own_id;
     if groups.is_empty() || !pairs.iter().any(is_own) {
         return Ok(standings);
     }

@@ -31,10 +31,7 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
         None if app.terms.creates_users => create(cx, accepted, &username, id).await?,
         None => return Err(Refusal::UnknownUser.into()),
     };
-    may_name(app, &user)?;
-    if id.is_some_and(|id| id != user.id) {
-        return Err(Refusal::IdConflict.into());
-    }
+    may_be(app, &user, id)?;
     if !user.profile.enabled {
         return Ok(user);
     }
@@ -42,14 +39,27 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
     sync_groups(cx, app, claims, user).await
 }
 
-/// Refuses a user whom the app may not speak for.
-pub fn may_name(app: &TokenApp, user: &User) -> Result<()> {
+/// The user whom [`find`] would find; `None` where it would create one. Nothing is written.
+pub async fn would_be(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: &Username) -> Result<Option<Rc<User>>> {
+    let id = claimed_id(app, claims)?;
+    match Known::read_user(cx, username).await? {
+        Some(user) => may_be(app, &user, id).map(|()| Some(user)),
+        None if app.terms.creates_users => new_profile(app, claims).map(|_| None),
+        None => Err(Refusal::UnknownUser.into()),
+    }
+}
+
+/// Refuses a user whom the app may not speak for, or who has another id than the token says.
+fn may_be(app: &TokenApp, user: &User, id: Option<UserId>) -> Result<()> {
     let may = match app.speaks_for() {
         SpeaksFor::Everybody => true,
         SpeaksFor::Users => !user.is_administrator(),
         SpeaksFor::Own => user.profile.token_app.as_deref() == Some(app.name.as_str()),
     };
-    if may { Ok(()) } else { Err(Refusal::UserRefused.into()) }
+    if !may {
+        return Err(Refusal::UserRefused.into());
+    }
+    if id.is_some_and(|id| id != user.id) { Err(Refusal::IdConflict.into()) } else { Ok(()) }
 }
 
 /// The id that the token gives its user: a whole number from 1, or its digits.
@@ -90,14 +100,13 @@ fn roles_with(app: &TokenApp, claimed: Option<&ClaimedRoles>) -> (Vec<String>, U
     (initial.iter().cloned().chain(new).collect(), user_type)
 }
 
-/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
-async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: Option<UserId>) -> Result<Rc<User>> {
-    let Accepted { app, claims, lifetime } = accepted;
+/// What a user is whom the token creates. An app that may not speak for administrators creates none.
+fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
     let (roles, user_type) = roles_with(app, claimed_roles(app, claims)?.as_ref());
     if user_type == UserType::Administrator && app.speaks_for() != SpeaksFor::Everybody {
         return Err(Refusal::UserRefused.into());
     }
-    let profile = Profile {
+    Ok(Profile {
         name: claims.text(&app.terms.claims.name, Profile::MAX_TEXT),
         email: claims.text(&app.terms.claims.email, Profile::MAX_TEXT),
         phone: None,
@@ -105,7 +114,13 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
         roles,
         enabled: true,
         token_app: Some(app.name.as_str().to_owned()),
-    };
+    })
+}
+
+/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
+async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: Option<UserId>) -> Result<Rc<User>> {
+    let Accepted { app, claims, lifetime } = accepted;
+    let profile = new_profile(app, claims)?;
     let origin = Origin { id, issued_at_s: lifetime.issued_at_s };
     let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let insert = users::insert(username, &profile, app.initial_password.as_ref(), Some(&origin), cx.now);

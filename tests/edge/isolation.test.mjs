@@ -60,14 +60,14 @@ test("changes made through one process are in force in another within 10 s", { t
   expectStatus(await here.send({ method: "PATCH", path: `/v1/users/${id}`, headers: admin, json: { enabled: false } }), 200);
   expectStatus(await here.send({ path: "/imanager/security/logout", headers: credential }), 200);
 
-  expectRefusal(await asks.disabledApp(here), "unknown_app");
+  expectRefusal(await asks.disabledApp(here), "wrong_parameter");
   expectRefusal(await asks.rotatedApp(here), "bad_signature");
   expectStatus(await asks.disabledUser(here), 403);
   expectRefusal(await asks.revokedToken(here), "revoked");
 
   const refused = Object.entries(asks).map(([what, ask]) => becomesRefused(() => ask(there), what));
   const [disabledApp, rotatedApp, disabledUser, revokedToken] = await Promise.all(refused);
-  expectRefusal(disabledApp, "unknown_app");
+  expectRefusal(disabledApp, "wrong_parameter");
   expectRefusal(rotatedApp, "bad_signature");
   expectStatus(disabledUser, 403);
   expectRefusal(revokedToken, "revoked");
@@ -82,6 +82,6 @@ test("a bookmark makes another process see a write at once", async (test) => {
   const answer = expectStatus(await here.send({ method: "POST", path, headers: admin, json: { name: "ERP" } }), 200);
   const bookmark = answer.headers["x-postern-bookmark"];
   assert.ok(bookmark);
-  expectRefusal(await there.send({ path: `/v1/verify?token=${token}`, headers: { "x-postern-bookmark": bookmark } }), "unknown_app");
-  expectRefusal(await verifyParameter(there, token), "unknown_app");
+  expectRefusal(await there.send({ path: `/v1/verify?token=${token}`, headers: { "x-postern-bookmark": bookmark } }), "wrong_parameter");
+  expectRefusal(await verifyParameter(there, token), "wrong_parameter");
 });

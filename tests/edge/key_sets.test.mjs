@@ -132,7 +132,7 @@ describe("the set at an app's URL", () => {
     expectRefusal(await one.verify(forged), "bad_signature");
     assert.deepEqual(asked, [one.url]);
     // Whoever has no candidates asks nobody.
-    expectRefusal(await verifyBearer(postern, await new jose.SignJWT({}).setProtectedHeader({ alg: "PS512" }).sign((await jose.generateKeyPair("PS512")).privateKey)), "unknown_app");
+    expectRefusal(await verifyBearer(postern, await new jose.SignJWT({}).setProtectedHeader({ alg: "PS512" }).sign((await jose.generateKeyPair("PS512")).privateKey)), "wrong_algorithm");
     assert.deepEqual(asked, [one.url]);
   });
 });

@@ -9,6 +9,7 @@ mod additive;
 mod applications;
 mod checks;
 mod errors;
+mod explain;
 mod forgeries;
 mod gateway;
 mod golden;

@@ -35,6 +35,8 @@ export function configuration(changes = {}) {
     enable: "1",
     inituser: "1",
     initroles: ["SYS_Reader"],
+    // Keys at a URL sign for many audiences: which of them count must be said.
+    ...(changes?.secret?.startsWith("https://") ? { any_audience: true } : {}),
     ...changes,
   };
 }

@@ -6,6 +6,7 @@ mod applications;
 mod audit;
 mod checks;
 mod departments;
+mod explain;
 mod groups;
 mod health;
 mod members;
@@ -30,6 +31,7 @@ pub const DIALECT: Dialect = Dialect {
     takes_parameters: false,
     groups: &[
         &verification::GROUP,
+        &explain::GROUP,
         &checks::GROUP,
         &health::GROUP,
         &users::GROUP,

@@ -1,0 +1,363 @@
+//! Why a token is refused, or what somebody may do: every check is gone through, and none stops the
+//! others. It creates nobody, grants nothing, and neither logs nor audits the token.
+
+use std::rc::Rc;
+
+use crate::actions::caller::Hints;
+use crate::actions::find_signer::{self, Signed};
+use crate::actions::{permissions, sessions, token_user};
+use crate::context::Cx;
+use crate::domain::identity::user::{User, Username};
+use crate::domain::permissions::permission::{Pair, Permission};
+use crate::domain::secret::PlainToken;
+use crate::domain::tokens::checks::CHECKS;
+use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
+use crate::domain::tokens::token_app::TokenApp;
+use crate::error::{Denied, Error, Refusal, Result};
+use crate::memory::known::Known;
+use crate::store::token_apps;
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Asked {
+    /// Whom it is about.
+    pub about: About,
+    /// Only this app.
+    pub app: Option<String>,
+    /// Whether they have a permission on a service.
+    pub permission: Option<(i64, Permission)>,
+}
+
+/// Whom a question is about.
+#[derive(Debug)]
+pub enum About {
+    /// Whoever shows this token.
+    Token(PlainToken),
+    /// The user of this name.
+    Username(String),
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Default)]
+pub struct Explanation {
+    /// Whether the token would be accepted, the user be let in, and have the permission that was asked about.
+    pub holds: bool,
+    /// Each check.
+    pub checks: Vec<Checked>,
+}
+
+/// One check.
+#[derive(Debug)]
+pub struct Checked {
+    /// The app that it is about; `None` where it is about the token or the user alone.
+    pub app: Option<String>,
+    /// Its name.
+    pub check: &'static str,
+    /// Whether it held.
+    pub held: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to change where it did not hold.
+    pub fix: Option<String>,
+}
+
+impl Explanation {
+    fn add(&mut self, app: Option<&TokenApp>, check: &'static str, result: std::result::Result<String, (String, &str)>) -> bool {
+        let held = result.is_ok();
+        let (detail, fix) = match result {
+            Ok(detail) => (detail, None),
+            Err((detail, fix)) => (detail, (!fix.is_empty()).then(|| fix.to_owned())),
+        };
+        self.checks.push(Checked { app: app.map(|app| app.name.as_str().to_owned()), check, held, detail, fix });
+        held
+    }
+}
+
+/// Goes through all checks.
+pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
+    let mut explanation = Explanation::default();
+    let found = match &asked.about {
+        About::Username(name) => named(cx, &mut explanation, name).await?,
+        About::Token(token) if token.expose().contains('.') => of_token(cx, &mut explanation, token, asked.app.as_deref()).await?,
+        About::Token(token) => of_opaque_token(cx, &mut explanation, token).await?,
+    };
+    explanation.holds = !matches!(found, Found::Nobody);
+    if let Some(question) = asked.permission {
+        explanation.holds = match found {
+            Found::Nobody => false,
+            Found::User { user, groups } => permitted(cx, &mut explanation, &user, &groups, question).await?,
+            Found::New => {
+                let why = "the user is not there yet, and nothing is granted to nobody".to_owned();
+                explanation.add(None, "permission", Err((why, "create the user first")))
+            }
+        };
+    }
+    Ok(explanation)
+}
+
+/// Who is let in.
+enum Found {
+    /// Nobody.
+    Nobody,
+    /// Somebody whom the token would create.
+    New,
+    /// A user, with the groups that the token brings.
+    User {
+        /// Who.
+        user: Rc<User>,
+        /// Their ids.
+        groups: Vec<i64>,
+    },
+}
+
+/// The user of a name, if they are let in.
+async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Found> {
+    let Ok(username) = Username::parse(name) else {
+        explanation.add(None, "user", Err(("no user can have that name".to_owned(), "")));
+        return Ok(Found::Nobody);
+    };
+    match Known::read_user(cx, &username).await? {
+        Some(user) => Ok(enabled(explanation, None, user, Vec::new())),
+        None => {
+            explanation.add(
+                None,
+                "user",
+                Err((format!("there is no user {name:?}"), "create them by POST /v1/users, or let a token do it")),
+            );
+            Ok(Found::Nobody)
+        }
+    }
+}
+
+fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, user: Rc<User>, groups: Vec<i64>) -> Found {
+    let who = format!("user {} ({:?}, {})", user.id.0, user.username.as_str(), user.profile.user_type.name());
+    let fix = "enable them: PATCH /v1/users/{id} {\"enabled\":true}";
+    let result = if user.profile.enabled { Ok(format!("{who} is enabled")) } else { Err((format!("{who} is disabled"), fix)) };
+    if explanation.add(app, "user", result) { Found::User { user, groups } } else { Found::Nobody }
+}
+
+async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken) -> Result<Found> {
+    match sessions::find(cx, token.hashed(), Hints::default()).await {
+        Ok(caller) => {
+            explanation.add(None, "token", Ok("an opaque token of Postern that counts".to_owned()));
+            Ok(enabled(explanation, None, caller.user, Vec::new()))
+        }
+        Err(Error::Unauthenticated(denied)) => {
+            explanation.add(None, "token", Err((denied.to_string(), "sign in again")));
+            Ok(Found::Nobody)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The user of a JSON Web Token, if an app accepts it.
+async fn of_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, app: Option<&str>) -> Result<Found> {
+    let read = match UnverifiedToken::parse(token.expose()) {
+        Ok(read) => read,
+        Err(denied) => {
+            explanation.add(None, "form", Err((denied.to_string(), "the token must be a JWS in compact form, as its issuer made it")));
+            return Ok(Found::Nobody);
+        }
+    };
+    let issuer = read.issuer().map_or_else(|| "no iss".to_owned(), |issuer| format!("iss {issuer:?}"));
+    let key = read.key_id().map_or_else(|| "no kid".to_owned(), |id| format!("kid {id:?}"));
+    explanation.add(None, "form", Ok(format!("a token under {}, {issuer}, {key}", read.algorithm().name())));
+    let apps = token_apps::list(cx).await?;
+    let asked: Vec<_> = apps.iter().filter(|of| app.is_none_or(|name| name == of.name.as_str())).collect();
+    if asked.is_empty() {
+        explanation.add(None, "app", Err(("there is no such token app".to_owned(), "create one by POST /v1/token-apps")));
+    }
+    let mut accepted = Found::Nobody;
+    for app in asked {
+        let found = of_app(cx, explanation, app, &read).await?;
+        if matches!(accepted, Found::Nobody) {
+            accepted = found;
+        }
+    }
+    Ok(accepted)
+}
+
+async fn of_app(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, read: &UnverifiedToken<'_>) -> Result<Found> {
+    let is_enabled = explanation.add(
+        Some(app),
+        "enabled",
+        if app.terms.enabled {
+            Ok("the app is enabled".to_owned())
+        } else {
+            Err(("the app is disabled".to_owned(), "enable it: PATCH {\"enabled\":true}"))
+        },
+    );
+    let (wanted, has) = (app.terms.algorithm.name(), read.algorithm().name());
+    let fits = explanation.add(
+        Some(app),
+        "algorithm",
+        if app.terms.algorithm == read.algorithm() {
+            Ok(format!("{wanted}, as the app has it"))
+        } else {
+            Err((
+                format!("the token is signed under {has}, the app takes {wanted}"),
+                "change the app's algorithm and secret, or let the issuer sign under the app's",
+            ))
+        },
+    );
+    if !fits {
+        return Ok(Found::Nobody);
+    }
+    let signed = find_signer::signed_by(cx, read, app).await?;
+    let claims = match signed {
+        Signed::By(claims, key) => {
+            explanation.add(Some(app), "signature", Ok(format!("made by {key}")));
+            claims
+        }
+        Signed::ByNone(why) => {
+            explanation.add(
+                Some(app),
+                "signature",
+                Err((why, "register the issuer's present key, or show the token to the app that it was made for")),
+            );
+            return Ok(Found::Nobody);
+        }
+    };
+    let mut held = is_enabled;
+    let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
+    for check in &CHECKS {
+        let result = (check.holds)(&claims, &app.terms, clock).map(|()| "holds".to_owned());
+        held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, &claims, app, clock)));
+    }
+    if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) }
+}
+
+/// What an administrator is told of a check that does not hold: what the token says, what the app wants, and what to change.
+fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock) -> (String, &'static str) {
+    let claim = |name: &str| claims.get(name).map_or_else(|| format!("no {name}"), |value| format!("{name} {value}"));
+    let policy = &app.terms.policy;
+    let now_s = clock.now.seconds();
+    let off = |name: &str| {
+        let seconds = claims.get(name).and_then(serde_json::Value::as_i64).map(|at| at.saturating_sub(now_s));
+        seconds.map_or_else(String::new, |seconds| format!(", which is {seconds} s from now"))
+    };
+    match error {
+        Error::Unauthenticated(Denied::IssuerMismatch) => (
+            format!("the token has {}, the app wants {:?}", claim("iss"), policy.issuer),
+            "set issuer (and tenants) of the app to what the token says, if you trust it",
+        ),
+        Error::Unauthenticated(Denied::AudienceMismatch) => (
+            format!("the token has {}, the app wants one of {:?}", claim("aud"), policy.audiences),
+            "add the audience to audiences, if tokens for it are meant for this application",
+        ),
+        Error::Unauthenticated(Denied::TypeRefused) => (
+            format!(
+                "the token's type is {:?}, the app takes {:?}{}",
+                claims.kind(),
+                policy.types,
+                if claims.get("events").is_some() { "; it has events, and so is no credential" } else { "" }
+            ),
+            "show an access or ID token, or add the type to types",
+        ),
+        Error::Unauthenticated(Denied::PartyRefused) => (
+            format!(
+                "the token has {}, {}, {}, {}; the app wants one of {:?}",
+                claim("azp"),
+                claim("client_id"),
+                claim("appid"),
+                claim("cid"),
+                policy.authorized_parties
+            ),
+            "add the client to authorizedParties",
+        ),
+        Error::Unauthenticated(Denied::BoundToken) => {
+            (format!("the token has {}", claim("cnf")), "let the issuer make bearer tokens, or set boundTokens to ignore")
+        }
+        Error::Unauthenticated(Denied::Expired) => (
+            format!(
+                "the token has {}{}, {}{}; the app's expire is {} s",
+                claim("exp"),
+                off("exp"),
+                claim("iat"),
+                off("iat"),
+                app.terms.expire_s
+            ),
+            "get a fresh token, raise expire, or set the issuer's clock",
+        ),
+        Error::Unauthenticated(Denied::NotYetValid) => (
+            format!(
+                "the token has {}{}, {}{}; {} s of difference are allowed",
+                claim("nbf"),
+                off("nbf"),
+                claim("iat"),
+                off("iat"),
+                clock.leeway_s
+            ),
+            "set the issuer's clock; times are in seconds",
+        ),
+        Error::Unauthenticated(Denied::TooLongLived) => (
+            format!("the token has {}{} and no iat; the app's expire is {} s", claim("exp"), off("exp"), app.terms.expire_s),
+            "let the issuer set iat or an earlier exp, in seconds, or raise expire",
+        ),
+        Error::Unauthenticated(Denied::ClaimMissing(_) | Denied::ClaimType(_)) => {
+            (error_sentence(error), "let the issuer put the claim into the token, or name another in claims")
+        }
+        Error::Forbidden(Refusal::InsufficientScope { scopes }) => (
+            format!("the token has {}, {}; {scopes} are needed", claim("scope"), claim("scp")),
+            "ask the issuer for the scopes, or change requiredScopes",
+        ),
+        other => (error_sentence(other), ""),
+    }
+}
+
+fn error_sentence(error: &Error) -> String {
+    match error {
+        Error::Unauthenticated(denied) => denied.to_string(),
+        Error::Forbidden(refusal) => refusal.to_string(),
+        _ => "it could not be looked at".to_owned(),
+    }
+}
+
+/// The user whom the claims name, if the app may speak for them.
+async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Found> {
+    let username = claims.username(&app.terms.claims.username)?;
+    match token_user::would_be(cx, app, claims, &username).await {
+        Ok(Some(user)) => Ok(enabled(explanation, Some(app), user, token_user::groups_of_request(app, claims))),
+        Ok(None) => {
+            explanation.add(Some(app), "user", Ok(format!("{:?} would be created at first sight", username.as_str())));
+            Ok(Found::New)
+        }
+        Err(error @ (Error::Forbidden(_) | Error::Unauthenticated(_))) => {
+            let fix = match &error {
+                Error::Forbidden(Refusal::UserRefused) => {
+                    "set speaksFor of the app, or PATCH /v1/users/{id} {\"tokenApp\"} where it speaks for its own"
+                }
+                Error::Forbidden(Refusal::IdConflict) => {
+                    "the stored id and the claim's must be one: export the user's grants, and import them under the other id"
+                }
+                Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
+                _ => "",
+            };
+            explanation.add(Some(app), "user", Err((format!("{:?}: {}", username.as_str(), error_sentence(&error)), fix)));
+            Ok(Found::Nobody)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn permitted(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    user: &User,
+    groups: &[i64],
+    (service_id, permission): (i64, Permission),
+) -> Result<bool> {
+    let pair = Pair { service_id, user_id: user.id.0 };
+    let standings = permissions::standings_with(cx, pair.user_id, groups, &[pair]).await?;
+    let standing = standings.first().ok_or_else(|| Error::internal("a standing is missing"))?;
+    let switch = if standing.switch { "on" } else { "off" };
+    let found = format!(
+        "{} on service {service_id}: granted are {:?}, the authorization switch is {switch}{}",
+        permission.name(),
+        standing.granted.names(),
+        if standing.is_administrator() { ", and the user is an administrator" } else { "" },
+    );
+    let fix = "grant it to the user, or to a group or department of theirs";
+    let result = if standing.allows(permission) { Ok(found) } else { Err((found, fix)) };
+    Ok(explanation.add(None, "permission", result))
+}

@@ -1,0 +1,129 @@
+//! `POST /v1/explain`: all checks, for administrators, and nothing changes by it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Isolate, Request, World, basic, forge, json_of};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn app(isolate: &Isolate<'_>, name: &str, change: &Value) {
+    let mut body = json!({ "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    for (member, value) in change.as_object().expect("an object") {
+        body[member] = value.clone();
+    }
+    let response = isolate.administer("POST", "/v1/token-apps", &body);
+    assert_eq!(response.status, 201, "{}", response.body);
+}
+
+fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
+    let now = isolate.world.now.get().seconds();
+    let mut all = json!({ "sub": "alice", "iat": now, "exp": now + 600 });
+    for (name, value) in claims.as_object().expect("an object") {
+        all[name] = value.clone();
+    }
+    forge(r#"{"alg":"HS256","typ":"JWT"}"#, &all.to_string(), SECRET.as_bytes())
+}
+
+fn explain(isolate: &Isolate<'_>, question: &Value) -> Value {
+    let response = isolate.administer("POST", "/v1/explain", question);
+    assert_eq!(response.status, 200, "{}", response.body);
+    json_of(&response)
+}
+
+/// The names of the checks that did not hold, each after its app.
+fn failed(explanation: &Value) -> Vec<String> {
+    let checks = explanation["checks"].as_array().expect("checks");
+    let failed = checks.iter().filter(|check| check["held"] == false);
+    failed.map(|check| format!("{}/{}", check["app"].as_str().unwrap_or("-"), check["check"].as_str().unwrap_or_default())).collect()
+}
+
+#[test]
+fn every_check_is_told_and_none_stops_the_others() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({ "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"], "requiredScopes": ["x"] }));
+    app(&isolate, "B", &json!({ "enabled": false, "secret": "another secret of thirty-two bytes" }));
+    app(&isolate, "C", &json!({ "algorithm": "HS512", "secret": SECRET.repeat(2) }));
+    let wrong = token(&isolate, &json!({ "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000, "sub": "admin" }));
+    let explanation = explain(&isolate, &json!({ "token": wrong }));
+    assert_eq!(explanation["verdict"], "refused");
+    let of_a = ["A/lifetime", "A/issuer", "A/audience", "A/party", "A/binding", "A/scopes"];
+    let others = ["B/enabled", "B/signature", "C/algorithm"];
+    assert_eq!(failed(&explanation), of_a.into_iter().chain(others).map(str::to_owned).collect::<Vec<_>>(), "{explanation}");
+    let audience = explanation["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "audience").expect("one");
+    assert!(audience["detail"].as_str().is_some_and(|detail| detail.contains("\"b\"") && detail.contains("[\"a\"]")), "{audience}");
+    assert!(audience["fix"].is_string());
+}
+
+#[test]
+fn an_explanation_agrees_with_what_happens_and_changes_nothing() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({ "audiences": ["a"], "passClaims": ["x"] }));
+    isolate.administer("POST", "/v1/users", &json!({ "username": "bob", "enabled": false }));
+    let state = || {
+        let count = |table: &str| world.database.number(&format!("SELECT COUNT(*) FROM {table}"));
+        ["users", "audit_events", "changes", "sessions", "memberships", "grants"].map(count)
+    };
+    let cases = [
+        json!({ "aud": "a" }),
+        json!({ "aud": "b" }),
+        json!({ "aud": "a", "sub": "admin" }),
+        json!({ "aud": "a", "sub": "bob" }),
+        json!({ "aud": "a", "sub": "" }),
+        json!({ "aud": "a", "exp": 1 }),
+        json!({ "aud": "a", "nbf": i64::MAX }),
+        json!({ "aud": "a", "events": {} }),
+    ];
+    for claims in cases {
+        let token = token(&isolate, &claims);
+        let before = state();
+        let lines = world.log.0.borrow().len();
+        let explanation = explain(&isolate, &json!({ "token": token }));
+        assert_eq!(state(), before, "{claims}");
+        assert!(world.log.0.borrow().iter().skip(lines).all(|line| !line.contains(&token)), "the log");
+        let is_accepted = isolate.get("/v1/verify", &format!("Bearer {token}")).status == 200;
+        assert_eq!(explanation["verdict"] == "accepted", is_accepted, "{claims}: {explanation}");
+        assert_eq!(failed(&explanation).is_empty(), is_accepted, "{explanation}");
+    }
+}
+
+#[test]
+fn a_permission_is_explained_for_a_token_and_for_a_user() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4 } }));
+    isolate.administer("POST", "/v1/users", &json!({ "username": "alice" }));
+    let body = json!({ "authObjectType": "GROUP", "authObjectId": 4, "permissions": ["TEST"] });
+    assert_eq!(isolate.administer("POST", "/api/v1/services/7/auth", &body).status, 200);
+    let asked = |about: &str, value: &str| explain(&isolate, &json!({ about: value, "service": 7, "permission": "TEST" }));
+    assert_eq!(asked("token", &token(&isolate, &json!({ "groups": ["ops"] })))["verdict"], "accepted");
+    assert_eq!(failed(&asked("token", &token(&isolate, &json!({ "groups": ["dev"] })))), ["-/permission"]);
+    assert_eq!(failed(&asked("username", "alice")), ["-/permission"]);
+    assert_eq!(asked("username", "admin")["verdict"], "accepted");
+    assert_eq!(failed(&asked("username", "nobody")), ["-/user"]);
+    assert_eq!(failed(&asked("token", "7ac687f1-51c3-46ad-8617-89d737d1ba0d")), ["-/token"]);
+    assert_eq!(failed(&asked("token", "a.b")), ["-/form"]);
+    assert_eq!(failed(&explain(&isolate, &json!({ "token": token(&isolate, &json!({})), "app": "Other" }))), ["-/app"]);
+}
+
+#[test]
+fn only_administrators_are_told_and_only_what_is_asked() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.administer("POST", "/v1/users", &json!({ "username": "alice", "password": "correct horse alice" }));
+    let body = json!({ "username": "admin" }).to_string();
+    let of_alice = Request::new("POST", "/v1/explain").authorization(&basic("alice", "correct horse alice")).body(&body);
+    assert_eq!(isolate.send(&of_alice).status, 403);
+    assert_eq!(isolate.send(&Request::new("POST", "/v1/explain").body(&body)).status, 401);
+    for (question, field) in [
+        (json!({}), "token"),
+        (json!({ "token": "x", "username": "y" }), "token"),
+        (json!({ "username": "y", "service": 1 }), "permission"),
+        (json!({ "username": "y", "permission": "VIEW" }), "service"),
+        (json!({ "user": "y" }), "user"),
+    ] {
+        let response = isolate.administer("POST", "/v1/explain", &question);
+        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!(field)), "{question}: {}", response.body);
+    }
+}
