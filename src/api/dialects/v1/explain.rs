@@ -26,7 +26,7 @@ pub(super) const GROUP: Group = Group {
 };
 
 request! {
-    struct Question as "Question" {
+    struct Question as "ExplainedQuestion" {
         "token" token: Option<String> => "the token, opaque or a JSON Web Token",
         "username" username: Option<String> => "a user, in place of a token",
         "app" app: Option<AppName> => "only this token app",
