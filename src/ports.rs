@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 use serde_json::{Map, Value};
 
+use crate::domain::assertion::PrivateKey;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::KeySetUrl;
@@ -38,7 +39,7 @@ pub trait Kv {
     fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, std::result::Result<(), Fault>>;
 }
 
-/// Verification of signatures by public keys.
+/// Signatures with key pairs: verification by public keys, and signing of Postern's own assertions.
 pub trait Signatures {
     /// Whether the signature over the message is by the key. The caller has checked that the key is for the algorithm, and the signature's
     /// length (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1). The error is that the platform cannot use the key.
@@ -52,6 +53,9 @@ pub trait Signatures {
 
     /// Whether the platform can use the key at all; the error says why not.
     fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+
+    /// Signs the message with ES256: `r` and `s`, one after the other (RFC 7518, 3.4). The error is that the platform cannot use the key.
+    fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, std::result::Result<Vec<u8>, Fault>>;
 }
 
 /// Issuers that publish their keys.

@@ -57,6 +57,15 @@ impl Caller {
         }
     }
 
+    /// The token app whose token they showed.
+    #[must_use]
+    pub fn app(&self) -> Option<&AppName> {
+        match &self.proof {
+            Proof::Jwt { app, .. } => Some(app),
+            Proof::Password | Proof::Session(_) => None,
+        }
+    }
+
     /// Something that the caller does, for the audit trail.
     #[must_use]
     pub fn deed(&self, action: &'static str, target: impl Into<String>) -> Deed {

@@ -2,6 +2,7 @@
 
 pub mod access_tokens;
 pub mod applications;
+pub mod assert_identity;
 pub mod audit;
 pub mod authenticate;
 pub mod authorizations;

@@ -3,6 +3,7 @@
 //! Here is decided whether a request may pass, and how it looks when it does; `edge` carries it there. Nothing that a client says about itself
 //! in headers of these names reaches the origin, in no spelling that an origin might take for the same name.
 
+use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
@@ -32,7 +33,7 @@ const HOP_BY_HOP: [&str; 12] = [
 ];
 
 /// Headers by which a client could tell an origin of another address, another path or another caller.
-const NEVER_PASSED: [&str; 6] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url", "x-postern-bookmark"];
+const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url"];
 
 /// Headers by which some origins let a POST be another method.
 const OTHER_METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -64,13 +65,21 @@ pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Ite
     };
     let caller = authenticate::authenticate(cx, &credential, Hints { service_id, ..Hints::default() }).await?;
     refuse_unmet(cx, &caller, demand).await?;
-    Ok(forward(cx, origin, request, Some((&caller, &credential))))
+    forward_for(cx, origin, request, &caller, &credential).await
 }
 
 /// Passes a request of a dialect's own route on, whose caller is known already.
 pub async fn pass_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
     refuse_unmet(cx, caller, demand(origin, request)?).await?;
-    Ok(forward(cx, origin, request, Some((caller, credential))))
+    forward_for(cx, origin, request, caller, credential).await
+}
+
+/// The request as the origin gets it, with the assertion of who calls.
+async fn forward_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
+    let assertion = assert_identity(cx, request.origin(), &origin.url, caller).await?;
+    let mut forward = forward(cx, origin, request, Some((caller, credential)));
+    forward.headers.extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));
+    Ok(forward)
 }
 
 fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
@@ -131,11 +140,10 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
         !(HOP_BY_HOP.contains(&name)
             || of_this_hop.contains(&name)
             || is(&NEVER_PASSED)
-            || plain.starts_with("x-auth-") && plain != "x-auth-token"
+            || identity::PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
             || (origin.looks_at_methods() && is(&OTHER_METHODS))
-            || (credential.is_some() && plain == "x-auth-token")
             || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_))) && plain == "authorization"))
     };
     let cleaned = |(name, value): (String, String)| match name.as_str() {

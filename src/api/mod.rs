@@ -221,7 +221,10 @@ fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
 }
 
 fn with_standard_headers(response: Response, request_id: &str) -> Response {
-    response.with("x-request-id", request_id.to_owned()).with("cache-control", "no-store").with("x-content-type-options", "nosniff")
+    let is_cacheable = response.header("cache-control").is_some();
+    let response = response.with("x-request-id", request_id.to_owned());
+    let response = if is_cacheable { response } else { response.with("cache-control", "no-store") };
+    response.with("x-content-type-options", "nosniff")
 }
 
 /// The origin of the page that calls, where `CORS_ORIGINS` lists it.

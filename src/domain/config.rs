@@ -5,6 +5,7 @@ pub mod variables;
 
 use serde_json::Value;
 
+use crate::domain::assertion::{AssertionKey, AssertionKeys};
 use crate::domain::config::variables::{Bindings, ValueKind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
@@ -35,6 +36,9 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `ORIGIN_URL` and its like: what is behind the gateway; `None` where there is no gateway.
     pub origin: Option<Origin>,
+    /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`; `None` where the origin is told
+    /// nothing signed.
+    pub assertion_keys: Option<AssertionKeys>,
 }
 
 /// Who becomes the first administrator, by signing in.
@@ -63,6 +67,8 @@ impl Config {
         let strict_directory = reader.read("DIRECTORY", ValueKind::word) == "strict";
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
         let origin = reader.origin();
+        let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
+        let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
         match (current, username, password) {
             (Some(current), Some(username), Some(password)) if reader.problems.is_empty() => Ok(Self {
                 master_keys: MasterKeys::new(current, previous),
@@ -75,6 +81,7 @@ impl Config {
                 strict_directory,
                 cors_origins,
                 origin,
+                assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
             }),
             _ => Err(reader.problems),
         }

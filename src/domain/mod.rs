@@ -1,6 +1,7 @@
 //! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's vocabulary.
 
 pub mod applications;
+pub mod assertion;
 pub mod audit;
 pub mod config;
 pub mod feed;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -130,6 +131,19 @@ pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
     parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
 }
 
+/// HMAC with SHA-256 (RFC 2104).
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    // A key of exactly one block is what HMAC makes of any key, and the only length that cannot fail.
+    let mut block = [0; 64];
+    let hashed = sha256(key);
+    let key = if key.len() > block.len() { &hashed } else { key };
+    for (byte, of_key) in block.iter_mut().zip(key) {
+        *byte = *of_key;
+    }
+    <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into()).chain_update(message).finalize().into_bytes().into()
+}
+
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -140,6 +154,16 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hmac_is_that_of_rfc_4231() {
+        let mac = |key: &[u8], message: &[u8]| hex(&hmac_sha256(key, message));
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(mac(b"Jefe", b"what do ya want for nothing?"), expected);
+        let long_key = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        let expected = "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54";
+        assert_eq!(mac(&[0xaa; 131], long_key), expected);
+    }
 
     #[test]
     fn debug_is_redacted() {

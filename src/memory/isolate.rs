@@ -22,6 +22,7 @@ use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
+use crate::memory::assertions::Assertions;
 use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::key_sets::KeySets;
 use crate::memory::snapshot::Snapshot;
@@ -54,6 +55,8 @@ pub struct Memory {
     pub key_sets: KeySets,
     /// Tokens whose signature was checked before.
     pub signed_tokens: SignedTokens,
+    /// Assertions that were sent to the origin.
+    pub assertions: Assertions,
 }
 
 struct Remembered {
@@ -89,7 +92,12 @@ pub enum Freshness {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { inside: RefCell::new(Remembered::empty()), key_sets: KeySets::default(), signed_tokens: SignedTokens::default() }
+        Self {
+            inside: RefCell::new(Remembered::empty()),
+            key_sets: KeySets::default(),
+            signed_tokens: SignedTokens::default(),
+            assertions: Assertions::default(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`known`] has the doors that actions go through. [`isolate`] is the memory itself, which [`reading`] fills from D1 by the change feed
 //! ([`feed`]), and [`write`] after each change. [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
 
+pub mod assertions;
 pub mod copy;
 pub mod feed;
 pub mod isolate;

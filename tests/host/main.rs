@@ -7,6 +7,7 @@
 mod access;
 mod additive;
 mod applications;
+mod assertion;
 mod checks;
 mod errors;
 mod explain;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use postern::actions::housekeeping;
 use postern::api::dialects;
 use postern::api::http::message::Response;
+use postern::api::http::route::Route;
 use postern::domain::secret::{hex, sha256};
 use postern::domain::time::Millis;
 use serde_json::{Value, json};
@@ -128,10 +129,10 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
             asked.push(found.route.operation);
         }
         // What the release did not have answers too; signing out is last, since it ends the token.
-        let (leaving, staying): (Vec<_>, Vec<_>) = routes()
-            .map(|(_, route)| route)
-            .filter(|route| route.method == "GET" && !asked.contains(&route.operation))
-            .partition(|route| route.operation == "sign_out");
+        // No release has had a key that signs assertions.
+        let is_new = |route: &&Route| !asked.contains(&route.operation) && route.operation != "list_signing_keys";
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            routes().map(|(_, route)| route).filter(|route| route.method == "GET").filter(is_new).partition(|route| route.operation == "sign_out");
         for route in staying.into_iter().chain(leaving) {
             let path = filled(&route.paths[0].replace("{name}", "ERP"));
             let request = Request::new("GET", &path).header("x-auth-token", fixture.text("/opaque/leaving"));

@@ -6,8 +6,14 @@ use serde_json::Value;
 use crate::actions::caller::{Caller, Proof};
 use crate::domain::tokens::policy::Policy;
 
-/// Every header that says who somebody is. From a client they are never believed.
-pub const NAMES: [&str; 6] = ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app"];
+/// What begins like this is said by Postern only, whatever follows.
+pub const PREFIXES: [&str; 2] = ["x-auth-", "x-postern-"];
+
+/// The header that carries Postern's assertion to the origin.
+pub const ASSERTION: &str = "x-postern-assertion";
+
+/// The headers that say who somebody is.
+const NAMES: [&str; 6] = ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app"];
 
 /// What values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be undone.
 const VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
@@ -18,10 +24,7 @@ pub fn headers(caller: &Caller) -> Vec<(&'static str, String)> {
     let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
     let user = &caller.user;
     let roles: Vec<_> = user.profile.roles.iter().map(|role| encoded(role)).collect();
-    let app = match &caller.proof {
-        Proof::Jwt { app, .. } => Some(app.as_str()),
-        Proof::Password | Proof::Session(_) => None,
-    };
+    let app = caller.app().map(|app| app.as_str());
     let [user_name, user_id, name, email, roles_name, app_name] = NAMES;
     let always = [(user_name, encoded(user.username.as_str())), (user_id, user.id.0.to_string()), (roles_name, roles.join(","))];
     let optional = [(name, user.profile.name.as_deref()), (email, user.profile.email.as_deref()), (app_name, app)];

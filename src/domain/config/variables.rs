@@ -108,6 +108,13 @@ pub const VARIABLES: &[Variable] = &[
         "Which paths and methods demand which permission on which service, like `[{ path = \
          \"/reports\", methods = [\"GET\"], service = 7, permission = \"VIEW\" }]`. Without \
          `methods` a rule holds for all."),
+    row("ORIGIN_ASSERTION_KEY", Secret { required: false },
+        "Signs who calls, in the header `X-Postern-Assertion` to the origin. A private JWK on P-256 \
+         signs with ES256, and its public half is at `/.well-known/jwks.json`; any other text of at \
+         least 32 bytes is a secret for HS256, which the origin must have too."),
+    row("ORIGIN_ASSERTION_KEY_PREVIOUS", Secret { required: false },
+        "The old key while `ORIGIN_ASSERTION_KEY` is being replaced. The public half of a JWK is \
+         still published; it signs nothing."),
     row("ORIGIN_TIMEOUT_S", Integer { default: 60, min: 1, max: 600 },
         "How many seconds the origin may take nothing of the body and not begin its answer, before \
          the gateway answers 504."),

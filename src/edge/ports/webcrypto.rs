@@ -1,4 +1,4 @@
-//! WebCrypto, behind [`Signatures`]. Imported keys are kept: importing one costs several verifications.
+//! WebCrypto, behind [`Signatures`]. Imported keys are kept, because importing one costs several verifications.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,7 +13,8 @@ use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
-use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
+use crate::domain::assertion::PrivateKey;
+use crate::domain::tokens::algorithm::{Algorithm, Curve, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
 use crate::edge::runtime::executor;
 use crate::error::Fault;
@@ -24,6 +25,7 @@ const KEPT_KEYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
 thread_local! {
     // No borrow outlives an `.await`.
     static KEYS: RefCell<LruCache<(Algorithm, KeyId), Rc<Imported>>> = RefCell::new(LruCache::new(KEPT_KEYS));
+    static SIGNING: RefCell<Option<(String, CryptoKey)>> = const { RefCell::new(None) };
 }
 
 pub(in crate::edge) struct WebCrypto;
@@ -53,6 +55,31 @@ impl Signatures for WebCrypto {
     fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move { imported(algorithm, key).await.map(drop) })
     }
+
+    fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
+        Box::pin(async move {
+            let (subtle, key) = (subtle()?, signing_key(key).await?);
+            let how = object(&[name("ECDSA"), ("hash", JsValue::from_str(hash_name(Hash::Sha256)))])?;
+            let promise = subtle.sign_with_object_and_js_u8_array(&how, &key, &Uint8Array::from(message)).map_err(fault)?;
+            let signature = JsFuture::from(promise).await.map_err(fault)?;
+            Ok(Uint8Array::new(&signature).to_vec())
+        })
+    }
+}
+
+/// The key of this deployment that signs assertions. It is imported once.
+async fn signing_key(key: &PrivateKey) -> Result<CryptoKey, Fault> {
+    let kept = SIGNING.with_borrow(|kept| kept.as_ref().filter(|(id, _)| id == key.id()).map(|(_, imported)| imported.clone()));
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let members = key.members().map(|(name, value)| (name, JsValue::from_str(value)));
+    let importing = object(&[name("ECDSA"), ("namedCurve", JsValue::from_str(Curve::P256.name()))])?;
+    let usages = Array::of1(&JsValue::from_str("sign"));
+    let promise = subtle()?.import_key_with_object("jwk", &object(&members)?, &importing, false, &usages).map_err(fault)?;
+    let imported: CryptoKey = JsFuture::from(promise).await.map_err(fault)?.unchecked_into();
+    SIGNING.set(Some((key.id().to_owned(), imported.clone())));
+    Ok(imported)
 }
 
 #[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]

@@ -20,6 +20,10 @@ pub fn check(expect: &Value, response: &Response, names: &Names) -> Result<(), S
         return Err(format!("status {} instead of {}", response.status, expect["status"]));
     }
     for (name, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("x-request-id", "<text>")] {
+        // A step that says something else of a header means that.
+        if expect["headers"].get(name).is_some() {
+            continue;
+        }
         matches_text(value, response.header(name).unwrap_or_default()).map_err(|why| format!("header {name}: {why}"))?;
     }
     for (name, value) in expect["headers"].as_object().into_iter().flatten() {

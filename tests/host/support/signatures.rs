@@ -1,11 +1,13 @@
 //! Public-key signatures on the host: what WebCrypto does at the edge, by `RustCrypto`; and the issuers of the tests, who sign.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::signature::{SignatureEncoding as _, Verifier as _};
+use postern::domain::assertion::PrivateKey;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::public_key::PublicKey;
 use postern::error::Fault;
@@ -21,6 +23,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 #[derive(Default)]
 pub struct Native {
     pub verifications: Cell<u32>,
+    pub signatures: Cell<u32>,
 }
 
 impl Signatures for Native {
@@ -41,6 +44,22 @@ impl Signatures for Native {
 
     fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move { verify(algorithm, key, &vec![1; key.signature_bytes(algorithm).unwrap_or_default()], b"").map(drop) })
+    }
+
+    fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
+        self.signatures.set(self.signatures.get() + 1);
+        Box::pin(async move {
+            super::yield_once().await;
+            let members: BTreeMap<_, _> = key.members().into_iter().collect();
+            let part = |name: &str| Base64UrlUnpadded::decode_vec(members[name]).map_err(fault);
+            let signer = p256::ecdsa::SigningKey::from_slice(&part("d")?).map_err(fault)?;
+            let point = signer.verifying_key().to_encoded_point(false);
+            if point.as_bytes()[1..] != [part("x")?, part("y")?].concat() {
+                return Err(Fault::new("the public half is of another key"));
+            }
+            let signature: p256::ecdsa::Signature = signer.sign_prehash(&Sha256::digest(message)).map_err(fault)?;
+            Ok(signature.to_vec())
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod organizations;
 mod paging;
 mod problem;
 mod services;
+mod signing_keys;
 mod token_apps;
 mod tokens;
 mod transfer;
@@ -27,7 +28,7 @@ use crate::api::http::route::Dialect;
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",
-    prefixes: &["/v1", "/health"],
+    prefixes: &["/v1", "/health", "/.well-known/jwks.json"],
     takes_parameters: false,
     groups: &[
         &verification::GROUP,
@@ -44,6 +45,7 @@ pub const DIALECT: Dialect = Dialect {
         &organizations::GROUP,
         &applications::GROUP,
         &audit::GROUP,
+        &signing_keys::GROUP,
     ],
     failure: problem::failure,
     failure_shape: &problem::Problem::SHAPE,

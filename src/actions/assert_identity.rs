@@ -1,0 +1,30 @@
+//! Telling the origin who calls, in an assertion that only Postern can have signed.
+
+use std::rc::Rc;
+
+use crate::actions::caller::Caller;
+use crate::context::Cx;
+use crate::domain::assertion::{self, AssertionKey, Claims};
+use crate::error::{Error, Result};
+
+/// The assertion about a caller, from Postern at `issuer` for the origin at `audience`. `None` where
+/// `ORIGIN_ASSERTION_KEY` is not set. One that says the same and is young enough is sent again.
+pub async fn assert_identity(cx: &Cx, issuer: &str, audience: &str, caller: &Caller) -> Result<Option<Rc<str>>> {
+    let Some(keys) = &cx.config.assertion_keys else { return Ok(None) };
+    let claims = Claims::of(issuer, audience, &caller.user, caller.app().map(|app| app.as_str()));
+    let digest = claims.digest();
+    if let Some(kept) = cx.memory.assertions.find(&digest, cx.now) {
+        return Ok(Some(kept));
+    }
+    let text = keys.current.text_to_sign(&claims, cx.now);
+    let signature = match &keys.current {
+        AssertionKey::Shared(secret) => assertion::sign_shared(secret, &text).to_vec(),
+        AssertionKey::Private(key) => cx.signatures.sign(key, text.as_bytes()).await.map_err(|fault| {
+            cx.log.line(&format!("ORIGIN_ASSERTION_KEY cannot sign: {}", fault.for_log()));
+            Error::Misconfigured(vec!["ORIGIN_ASSERTION_KEY is a JWK that the platform cannot sign with".to_owned()])
+        })?,
+    };
+    let signed = Rc::from(assertion::compact(&text, &signature));
+    cx.memory.assertions.keep(digest, &signed, cx.now);
+    Ok(Some(signed))
+}
