@@ -75,7 +75,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = dialects::find(request.method(), request.path())?;
     let query = Query::parse(request.query())?;
-    read_bookmark(cx, request)?;
+    read_bookmark(cx, request);
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
     let origin = cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes);
     if let (Some(origin), Some(caller), Some(credential)) = (origin, &caller, &credential) {
@@ -87,7 +87,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
 
 /// What no dialect owns: the origin's, where there is one.
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
-    read_bookmark(cx, request)?;
+    read_bookmark(cx, request);
     let own = DIALECTS.iter().flat_map(|dialect| dialect.prefixes.iter().copied());
     match &cx.config.origin {
         Some(origin) => gateway::pass(cx, origin, request, own).await.map(Handled::Passed),
@@ -96,13 +96,16 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     }
 }
 
-fn read_bookmark(cx: &Cx, request: &dyn Inbound) -> Result<()> {
-    if let Some(bookmark) = request.header(BOOKMARK) {
-        check_bookmark(&bookmark)?;
-        cx.sql.read_at_least(bookmark);
+/// Takes a bookmark that Postern has given. It counts before anybody is authenticated, so that a
+/// token is refused with the bookmark of its revocation. Any other text is ignored, since D1 would be
+/// asked in vain, or be given another word that it knows.
+fn read_bookmark(cx: &Cx, request: &dyn Inbound) {
+    let Some(marked) = request.header(BOOKMARK) else { return };
+    if let Some(bookmark) = cx.config.master_keys.bookmark_of(&marked) {
+        cx.sql.read_at_least(bookmark.to_owned());
         cx.must_read.set(true);
+        cx.at_bookmark.set(true);
     }
-    Ok(())
 }
 
 /// Who was let in, and by what.
@@ -149,12 +152,6 @@ async fn admit_application(cx: &Cx, route: &Route, request: &dyn Inbound, query:
     let body = request.body().await?;
     access_tokens::verify(cx, &application, &call, query.pairs(), &body, route.writes).await?;
     Ok(Admitted { application: Some(application), signed_body: Some(body), ..Admitted::default() })
-}
-
-/// A bookmark is what a write answered, and nothing else: D1 gives other words a meaning.
-fn check_bookmark(bookmark: &str) -> Result<()> {
-    let is_one = (1..=128).contains(&bookmark.len()) && bookmark.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if is_one { Ok(()) } else { Err(Error::invalid(BOOKMARK, "must be the value that a write answered")) }
 }
 
 fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
@@ -208,7 +205,7 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     let mut response = with_standard_headers(response, request_id);
     let Some(cx) = cx else { return response };
     if let Some(bookmark) = cx.sql.bookmark() {
-        response = response.with(BOOKMARK, bookmark);
+        response = response.with(BOOKMARK, cx.config.master_keys.marked(&bookmark));
     }
     cors_headers(cx, request).into_iter().fold(response, |response, (name, value)| response.with(name, value))
 }

@@ -1,4 +1,6 @@
-//! Secrets at rest: AES-256-GCM under `MASTER_KEY`, with a key id in the stored form so that the key can be rotated.
+//! What `MASTER_KEY` is for: it encrypts secrets at rest, and marks the bookmarks that Postern gives.
+//!
+//! Secrets are sealed by AES-256-GCM, with a key id in the stored form so that the key can be rotated.
 //!
 //! Stored form: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. What it belongs to is bound as associated data, so that a sealed
 //! value that is moved to another row does not open.
@@ -6,11 +8,17 @@
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use subtle::ConstantTimeEq;
 
-use crate::domain::secret::{Secret, hex, sha256};
+use crate::domain::secret::{Secret, hex, hmac_sha256, sha256};
 use crate::error::Fault;
 
 const NONCE_BYTES: usize = 12;
+
+/// What the key that marks bookmarks is derived with, so that it is no key for anything else.
+const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
+/// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
+const MAX_BOOKMARK_BYTES: usize = 256;
 
 /// The keys that are known: the one that seals, and those that still open.
 pub struct MasterKeys {
@@ -23,6 +31,7 @@ pub struct MasterKeys {
 pub struct MasterKey {
     id: String,
     cipher: Aes256Gcm,
+    of_bookmarks: Secret,
 }
 
 impl MasterKey {
@@ -32,7 +41,12 @@ impl MasterKey {
         let bytes = from_hex(text).or_else(|| from_base64(text)).filter(|bytes| bytes.len() == 32);
         let bytes = Secret::new(bytes.ok_or("must be 32 bytes, in base64 or hex")?);
         let id = hex(&sha256(bytes.expose())).chars().take(8).collect();
-        Ok(Self { id, cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())) })
+        let of_bookmarks = Secret::new(hmac_sha256(bytes.expose(), OF_BOOKMARKS));
+        Ok(Self { id, cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())), of_bookmarks })
+    }
+
+    fn mark(&self, bookmark: &str) -> String {
+        Base64UrlUnpadded::encode_string(&hmac_sha256(self.of_bookmarks.expose(), bookmark.as_bytes()))
     }
 }
 
@@ -82,6 +96,22 @@ impl MasterKeys {
     }
 }
 
+impl MasterKeys {
+    /// A bookmark of D1 as clients get it: with a mark that only this deployment can make.
+    #[must_use]
+    pub fn marked(&self, bookmark: &str) -> String {
+        format!("{bookmark}.{}", self.current.mark(bookmark))
+    }
+
+    /// The bookmark of D1 in what [`marked`](Self::marked) made; `None` for anything else.
+    #[must_use]
+    pub fn bookmark_of<'t>(&self, marked: &'t str) -> Option<&'t str> {
+        let (bookmark, mark) = marked.rsplit_once('.').filter(|_| marked.len() <= MAX_BOOKMARK_BYTES)?;
+        let is_mark_of = |key: &MasterKey| bool::from(key.mark(bookmark).as_bytes().ct_eq(mark.as_bytes()));
+        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().any(is_mark_of).then_some(bookmark)
+    }
+}
+
 impl std::fmt::Debug for MasterKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
@@ -113,6 +143,21 @@ mod tests {
         let stored = keys(1, None).seal(b"abcd", "x", [9; 12]).unwrap();
         assert_eq!(keys(2, Some(1)).open(&stored, "x"), Some(Secret::new("abcd")));
         assert_eq!(keys(2, None).open(&stored, "x"), None);
+    }
+
+    #[test]
+    fn a_bookmark_counts_where_one_of_the_keys_marked_it() {
+        let bookmark = "00000001-00000002-00000003-0123456789abcdef0123456789abcdef";
+        let marked = keys(1, None).marked(bookmark);
+        assert_eq!(keys(1, None).bookmark_of(&marked), Some(bookmark));
+        assert_eq!(keys(2, Some(1)).bookmark_of(&marked), Some(bookmark));
+        assert_eq!(keys(2, None).bookmark_of(&marked), None);
+        let (_, mark) = marked.rsplit_once('.').unwrap();
+        for other in [bookmark, "first-primary", &format!("first-primary.{mark}"), &format!("{bookmark}."), ""] {
+            assert_eq!(keys(1, None).bookmark_of(other), None, "{other}");
+        }
+        let endless = keys(1, None).marked(&"0".repeat(300));
+        assert_eq!(keys(1, None).bookmark_of(&endless), None);
     }
 
     #[test]

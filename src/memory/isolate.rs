@@ -272,14 +272,17 @@ impl Memory {
         memory.read_at = memory.read_at.max(Some(begun_at));
     }
 
-    /// Notes that D1 did not answer. `unsure` is for a write, which may have taken effect all the same: memory then counts as expired.
-    pub fn note_failure(&self, now: Millis, unsure: bool) {
+    /// Notes that D1 did not answer.
+    pub fn note_failure(&self, now: Millis) {
         let mut memory = self.inside.borrow_mut();
         memory.failed_at = Some(now);
         memory.reading_since = None;
-        if unsure {
-            memory.read_at = memory.read_at.map(|at| at.min(now - USABLE - Millis(1)));
-        }
+    }
+
+    /// Lets memory count as expired: a write whose answer was lost may have taken effect.
+    pub fn expire(&self, now: Millis) {
+        let mut memory = self.inside.borrow_mut();
+        memory.read_at = memory.read_at.map(|at| at.min(now - USABLE - Millis(1)));
     }
 
     /// Whether D1 failed so recently that it is not asked again for what a copy can answer.

@@ -140,6 +140,7 @@ fn what_a_client_says_about_itself_never_arrives() {
         "x-auth-claim-tenant",
         "X_AUTH.Anything",
         "x-postern-assertion",
+        "x-postern-bookmark",
         "X_Postern.Anything",
         "x-forwarded-host",
         "x-forwarded-proto",

@@ -20,6 +20,10 @@ pub struct Database {
     pub answers: Cell<bool>,
     /// Whether a batch that writes takes effect and its answer is lost.
     pub loses_answers: Cell<bool>,
+    /// The bookmarks that sessions began at.
+    pub bookmarks: RefCell<Vec<String>>,
+    /// Whether sessions that begin at a bookmark are answered.
+    pub takes_bookmarks: Cell<bool>,
 }
 
 impl Database {
@@ -41,7 +45,14 @@ impl Database {
     }
 
     fn on(connection: rusqlite::Connection) -> Self {
-        Self { connection: RefCell::new(connection), batches: Cell::new(0), answers: Cell::new(true), loses_answers: Cell::new(false) }
+        Self {
+            connection: RefCell::new(connection),
+            batches: Cell::new(0),
+            answers: Cell::new(true),
+            loses_answers: Cell::new(false),
+            bookmarks: RefCell::default(),
+            takes_bookmarks: Cell::new(true),
+        }
     }
 
     /// Asks for one number, past all ports.
@@ -143,11 +154,12 @@ impl rusqlite::ToSql for Bound {
 pub struct Session {
     database: Rc<Database>,
     has_written: Cell<bool>,
+    at_bookmark: Cell<bool>,
 }
 
 impl Session {
     pub fn new(database: &Rc<Database>) -> Self {
-        Self { database: Rc::clone(database), has_written: Cell::new(false) }
+        Self { database: Rc::clone(database), has_written: Cell::new(false), at_bookmark: Cell::new(false) }
     }
 }
 
@@ -158,7 +170,8 @@ impl Sql for Session {
             // Let others run first, as they do while D1 is on its way.
             Yield(false).await;
             let lost = || SqlError::Unavailable(Fault::new("D1 does not answer"));
-            if !self.database.answers.get() {
+            let refuses = self.at_bookmark.get() && !self.database.takes_bookmarks.get();
+            if refuses || !self.database.answers.get() {
                 return Err(lost());
             }
             let results = self.database.run(&statements)?;
@@ -174,7 +187,10 @@ impl Sql for Session {
         })
     }
 
-    fn read_at_least(&self, _: String) {}
+    fn read_at_least(&self, bookmark: String) {
+        self.database.bookmarks.borrow_mut().push(bookmark);
+        self.at_bookmark.set(true);
+    }
 
     fn bookmark(&self) -> Option<String> {
         self.has_written.get().then(|| "00000001-00000002-00000003-0123456789abcdef0123456789abcdef".to_owned())
