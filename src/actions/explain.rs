@@ -191,7 +191,7 @@ async fn of_app(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, read: &U
     let fits = explanation.add(
         Some(app),
         "algorithm",
-        if app.terms.algorithm == read.algorithm() {
+        if app.terms.algorithm.canonical() == read.algorithm() {
             Ok(format!("{wanted}, as the app has it"))
         } else {
             Err((

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Cx;
 use crate::domain::secret::Secret;
-use crate::domain::tokens::jwt;
+use crate::domain::tokens::{jwt, keys};
 use crate::error::{Error, Result};
 use crate::store::token_apps;
 
@@ -51,7 +51,8 @@ pub async fn generate_token(cx: &Cx, app: &str, secret: &Secret, payload: &Map<S
     let now_s = cx.now.seconds();
     claims.insert("exp".to_owned(), json!(now_s.saturating_add(app.terms.expire_s)));
     claims.insert("iat".to_owned(), json!(now_s));
+    let secret = keys::shared_secret(algorithm, secret).map_err(|why| Error::invalid("key", why))?;
     let token =
-        jwt::sign(algorithm, secret, &claims).ok_or_else(|| Error::internal("an algorithm without a shared secret signs nothing"))?;
+        jwt::sign(algorithm, &secret, &claims).ok_or_else(|| Error::internal("an algorithm without a shared secret signs nothing"))?;
     Ok(Generated { token, expire_s: app.terms.expire_s })
 }

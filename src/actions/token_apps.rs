@@ -92,7 +92,7 @@ fn invalid_secret(why: String) -> Error {
 #[must_use]
 pub fn warnings(app: &TokenApp) -> Vec<String> {
     let mut warnings = Vec::new();
-    let secret_bytes = if let Keys::Shared(key) = &app.keys { Some(key.secret.len()) } else { None };
+    let secret_bytes = app.keys.secret_bytes();
     let min = app.terms.algorithm.min_secret_bytes();
     if let Some(min) = min.filter(|min| secret_bytes.is_some_and(|bytes| bytes < *min)) {
         warnings.push(format!("secret is shorter than {min} bytes (RFC 7518, 3.2)"));

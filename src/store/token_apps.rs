@@ -43,7 +43,7 @@ pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
     Statement::new(
         format!(
             "SELECT {COLUMNS} FROM token_apps
-             WHERE enabled = 1 AND algorithm = ?1 AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR name = ?3)
+             WHERE enabled = 1 AND algorithm IN (?1, ?7) AND (?2 IS NULL OR token_name = ?2) AND (?3 IS NULL OR name = ?3)
                AND (?5 = 0 OR issuer IS NULL OR issuer = ?6 OR instr(issuer, '{TENANT}') > 0)
              ORDER BY issuer IS NULL, name LIMIT ?4"
         ),
@@ -54,8 +54,14 @@ pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
             Param::Number(limit),
             issuer.is_some().into(),
             issuer.clone().flatten().into(),
+            other_name(*algorithm).into(),
         ],
     )
+}
+
+/// The other name under which apps of the algorithm may be stored, or the same one.
+fn other_name(algorithm: Algorithm) -> &'static str {
+    Algorithm::ALL.into_iter().rev().find(|other| other.canonical() == algorithm).unwrap_or(algorithm).name()
 }
 
 /// All enabled apps in order of name.

@@ -87,6 +87,7 @@ algorithms! {
     Es384 "ES384" Family::Ecdsa(Curve::P384);
     Es512 "ES512" Family::Ecdsa(Curve::P521);
     EdDsa "EdDSA" Family::Ed25519;
+    Ed25519 "Ed25519" Family::Ed25519;
 }
 
 impl Algorithm {
@@ -94,6 +95,17 @@ impl Algorithm {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The algorithm by the one name under which it is compared. `Ed25519` (RFC 9864) is another name
+    /// of `EdDSA`, because Ed25519 is the only curve of it here: an app keeps the name that it was
+    /// given, and takes tokens and keys that say either.
+    #[must_use]
+    pub const fn canonical(self) -> Self {
+        match self {
+            Self::Ed25519 => Self::EdDsa,
+            other => other,
+        }
     }
 
     /// The shortest secret in bytes that RFC 7518, 3.2 allows: the size of the hash. `None` for an

@@ -33,16 +33,9 @@ impl IssuerKey {
         if is_private(jwk) {
             return Err("must be the public key: a private or shared key belongs to the issuer alone".to_owned());
         }
-        if jwk.get("use").is_some_and(|value| value != "sig") {
-            return Err("must be a key for signatures: its \"use\" is another".to_owned());
-        }
-        let verifies = |value: &Value| value.as_array().is_some_and(|list| list.iter().any(|item| item == "verify"));
-        if jwk.get("key_ops").is_some_and(|value| !verifies(value)) {
-            return Err("must be a key for verifying: its \"key_ops\" are others".to_owned());
-        }
+        check_use(jwk)?;
         let id = optional_text(jwk, "kid")?.map(str::to_owned);
-        let foreign = || "must be a key for signatures: its \"alg\" is another".to_owned();
-        let algorithm = optional_text(jwk, "alg")?.map(|name| Algorithm::from_name(name).ok_or_else(foreign)).transpose()?;
+        let algorithm = algorithm(jwk)?;
         let key = match text(jwk, "kty")? {
             "RSA" => PublicKey::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
             "EC" => {
@@ -58,10 +51,8 @@ impl IssuerKey {
 
     /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's name.
     pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
-        match self.algorithm {
-            Some(only) if only != algorithm => Err(format!("must be a key for {algorithm}: its \"alg\" is {only}")),
-            Some(_) | None => self.key.fits(algorithm),
-        }
+        check_algorithm(self.algorithm, algorithm)?;
+        self.key.fits(algorithm)
     }
 }
 
@@ -110,6 +101,38 @@ impl KeySet {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<IssuerKey>> {
         self.0.iter()
+    }
+}
+
+/// The bytes of an `oct` key that is for the algorithm (RFC 7518, 6.4.1). The error is the phrase
+/// that follows the field's name.
+pub(super) fn shared_bytes(jwk: &Map<String, Value>, wanted: Algorithm) -> Result<Vec<u8>, String> {
+    check_use(jwk)?;
+    check_algorithm(algorithm(jwk)?, wanted)?;
+    bytes(jwk, "k")
+}
+
+fn check_use(jwk: &Map<String, Value>) -> Result<(), String> {
+    if jwk.get("use").is_some_and(|value| value != "sig") {
+        return Err("must be a key for signatures: its \"use\" is another".to_owned());
+    }
+    let verifies = |value: &Value| value.as_array().is_some_and(|list| list.iter().any(|item| item == "verify"));
+    if jwk.get("key_ops").is_some_and(|value| !verifies(value)) {
+        return Err("must be a key for verifying: its \"key_ops\" are others".to_owned());
+    }
+    Ok(())
+}
+
+/// A key's `alg`.
+fn algorithm(jwk: &Map<String, Value>) -> Result<Option<Algorithm>, String> {
+    let foreign = || "must be a key for signatures: its \"alg\" is another".to_owned();
+    optional_text(jwk, "alg")?.map(|name| Algorithm::from_name(name).ok_or_else(foreign)).transpose()
+}
+
+fn check_algorithm(only: Option<Algorithm>, wanted: Algorithm) -> Result<(), String> {
+    match only {
+        Some(only) if only.canonical() != wanted.canonical() => Err(format!("must be a key for {wanted}: its \"alg\" is {only}")),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -84,7 +84,7 @@ impl<'a> UnverifiedToken<'a> {
         Self { text, parts, signed_before_by: Some(key) }
     }
 
-    /// The algorithm of the header, which only narrows the choice of apps.
+    /// The algorithm of the header in its canonical form, which only narrows the choice of apps.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.parts.algorithm
@@ -125,7 +125,7 @@ impl<'a> UnverifiedToken<'a> {
     /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm must be the same, and a blank secret verifies nothing.
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, secret: &Secret) -> Option<VerifiedClaims<'_>> {
-        if self.parts.algorithm != algorithm || secret.is_empty() {
+        if self.parts.algorithm != algorithm.canonical() || secret.is_empty() {
             return None;
         }
         let (key, text, signature) = (secret.expose(), self.signed_text(), &self.parts.signature);
@@ -148,7 +148,7 @@ impl<'a> UnverifiedToken<'a> {
         check: impl AsyncFnOnce(&[u8], &[u8]) -> Result<bool, Fault>,
     ) -> Result<Option<VerifiedClaims<'_>>, Fault> {
         let Parts { algorithm: of_header, signature, .. } = &*self.parts;
-        if *of_header != algorithm || key.signature_bytes(algorithm) != Some(signature.len()) {
+        if *of_header != algorithm.canonical() || key.signature_bytes(algorithm) != Some(signature.len()) {
             return Ok(None);
         }
         let right = check(signature, self.signed_text()).await?;
@@ -199,7 +199,7 @@ impl Header {
         let header = read_object(text)?;
         let name = header.get("alg").and_then(Value::as_str);
         // Not among them are `none` in every spelling, and whatever else is not registered.
-        let algorithm = name.and_then(Algorithm::from_name).ok_or(Denied::UnknownAlgorithm)?;
+        let algorithm = name.and_then(Algorithm::from_name).ok_or(Denied::UnknownAlgorithm)?.canonical();
         // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
         if header.get("crit").is_some() || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
             return Err(Denied::CriticalExtension);

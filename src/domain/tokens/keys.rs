@@ -3,13 +3,14 @@
 use std::cell::OnceCell;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::json;
 use crate::domain::secret::{Secret, sha256_of};
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::jwk::{self, IssuerKey, KeySet};
 use crate::domain::tokens::public_key::{KeyId, NO_KEY, PublicKey};
+use crate::domain::tokens::public_key_dress::public_key_dress;
 
 /// The longest `secret` that is taken, in bytes.
 pub const MAX_SECRET_BYTES: usize = 16 * 1024;
@@ -46,7 +47,7 @@ impl Keys {
             return Err(format!("must have at most {MAX_SECRET_BYTES} bytes"));
         }
         if algorithm.has_shared_secret() {
-            return shared(secret);
+            return shared(algorithm, secret);
         }
         let text = secret.expose_text().ok_or(NO_KEY)?.trim();
         if text.starts_with('{') {
@@ -71,25 +72,40 @@ impl Keys {
     pub fn stored(algorithm: Algorithm, secret: Option<&Secret>) -> Self {
         secret.and_then(|secret| Self::parse(algorithm, secret).ok()).unwrap_or(Self::None)
     }
+
+    /// The length in bytes of a shared secret.
+    #[must_use]
+    pub fn secret_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Shared(key) => Some(key.secret.len()),
+            Self::None | Self::Public(_) | Self::Published(_) => None,
+        }
+    }
 }
 
-fn shared(secret: &Secret) -> Result<Keys, String> {
+fn shared(algorithm: Algorithm, secret: &Secret) -> Result<Keys, String> {
+    let secret = shared_secret(algorithm, secret)?;
     if secret.expose().iter().all(u8::is_ascii_whitespace) {
         return Err("must not be blank".to_owned());
     }
-    let text = secret.expose_text().unwrap_or_default().trim();
-    let what = if text.starts_with("-----BEGIN") {
-        "a PEM key"
-    } else if PublicKey::from_pem(text).is_ok() {
-        "a public key"
-    } else if json::parse_object(text.as_bytes()).is_ok_and(|json| json.contains_key("kty") || json.contains_key("keys")) {
-        "a JWK"
-    } else if KeySetUrl::parse(text).is_ok() {
-        "the URL of a JWK Set"
-    } else {
-        return Ok(Keys::Shared(SharedKey { secret: secret.clone(), id: OnceCell::new() }));
+    let url = || {
+        let text = secret.expose_text()?.trim().trim_matches(['"', '\'']);
+        KeySetUrl::parse(text).is_ok().then_some("the URL of a JWK Set")
     };
-    Err(format!("is {what}, which is no shared secret: an HS algorithm needs the secret itself"))
+    match public_key_dress(secret.expose()).or_else(url) {
+        Some(what) => Err(format!("is {what}, which is no shared secret: an HS algorithm needs the secret itself")),
+        None => Ok(Keys::Shared(SharedKey { secret, id: OnceCell::new() })),
+    }
+}
+
+/// The bytes that sign under an HS algorithm: those of an `oct` JWK (RFC 7518, 6.4), or the secret
+/// itself. The error is the phrase that follows the field's name.
+pub fn shared_secret(algorithm: Algorithm, secret: &Secret) -> Result<Secret, String> {
+    let is_oct = |jwk: &Map<String, Value>| jwk.get("kty").is_some_and(|kind| kind == "oct");
+    match json::parse_object(secret.expose().trim_ascii()).ok().filter(is_oct) {
+        Some(jwk) => jwk::shared_bytes(&jwk, algorithm).map(Secret::new),
+        None => Ok(secret.clone()),
+    }
 }
 
 fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {

@@ -3,10 +3,12 @@
 pub mod algorithm;
 pub mod checks;
 mod der;
+mod ed25519_order;
 pub mod jwk;
 pub mod jwt;
 pub mod keys;
 pub mod policy;
 pub mod public_key;
+pub mod public_key_dress;
 pub mod signed_tokens;
 pub mod token_app;

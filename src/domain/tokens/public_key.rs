@@ -6,6 +6,7 @@
 use base64ct::{Base64, Encoding};
 
 use super::der::{self, Reader};
+use super::ed25519_order;
 use crate::domain::secret::sha256;
 use crate::domain::tokens::algorithm::{Algorithm, Curve, Family};
 
@@ -88,6 +89,9 @@ impl PublicKey {
     pub fn ed25519(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() != 32 {
             return Err("must have 32 bytes, as Ed25519 has".to_owned());
+        }
+        if ed25519_order::is_small(bytes) {
+            return Err("must not be a point of small order, for which anybody can make signatures".to_owned());
         }
         Ok(Self::of(KeyKind::Ed25519, der::sequence(&[der::value(der::OBJECT_ID, ED25519)]), bytes))
     }

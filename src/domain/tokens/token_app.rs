@@ -83,7 +83,7 @@ pub struct ClaimNames {
 /// Which apps a token may belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// Those with the algorithm of the token's header.
+    /// Those with the algorithm of the token's header, in its canonical form.
     pub algorithm: Algorithm,
     /// Only those with this URL parameter; `None` for a token in a header.
     pub token_name: Option<String>,
@@ -132,7 +132,7 @@ impl Selection {
     #[must_use]
     pub fn takes(&self, app: &TokenApp) -> bool {
         app.terms.enabled
-            && app.terms.algorithm == self.algorithm
+            && app.terms.algorithm.canonical() == self.algorithm
             && self.token_name.as_deref().is_none_or(|name| name == app.terms.token_name.as_str())
             && self.app.as_deref().is_none_or(|name| name == app.name.as_str())
             && self.issuer.as_ref().is_none_or(|issuer| app.terms.policy.may_be_of(issuer.as_deref()))

@@ -93,7 +93,7 @@ fn verify(algorithm: Algorithm, key: &PublicKey, signature: &[u8], message: &[u8
         Algorithm::Es256 => ecdsa!(p256),
         Algorithm::Es384 => ecdsa!(p384),
         Algorithm::Es512 => ecdsa!(p521),
-        Algorithm::EdDsa => {
+        Algorithm::EdDsa | Algorithm::Ed25519 => {
             let key = ed25519_dalek::VerifyingKey::from_public_key_der(spki).map_err(fault)?;
             ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
         }
@@ -125,7 +125,7 @@ impl Issuer {
             Algorithm::Es256 => Self::P256(p256::ecdsa::SigningKey::random(&mut OsRng)),
             Algorithm::Es384 => Self::P384(p384::ecdsa::SigningKey::random(&mut OsRng)),
             Algorithm::Es512 => Self::P521(p521::ecdsa::SigningKey::random(&mut OsRng)),
-            Algorithm::EdDsa => Self::Ed25519(ed25519_dalek::SigningKey::generate(&mut OsRng)),
+            Algorithm::EdDsa | Algorithm::Ed25519 => Self::Ed25519(ed25519_dalek::SigningKey::generate(&mut OsRng)),
             _ => Self::Rsa(Box::new(RSA.get_or_init(|| RsaPrivateKey::new(&mut OsRng, 2048).expect("a key")).clone())),
         }
     }

@@ -1,0 +1,144 @@
+//! Recognises public keys among texts that are to be shared secrets, in every form in which public
+//! keys are passed around.
+//!
+//! Everybody may know a public key. As the secret of an HS algorithm it would let everybody sign.
+//! What has no form of its own, such as the bare 32 bytes of an Ed25519 key, cannot be told from a
+//! random secret.
+
+use base64ct::{Base64Unpadded, Encoding};
+use serde_json::Value;
+
+use super::der::{self, Reader};
+
+/// Texts that mark a block of key material, in upper case, and what the block is called.
+const BLOCKS: [(&str, &str); 8] = [
+    ("-----BEGIN PGP", "a PGP block"),
+    ("-----BEGIN", "a PEM key"),
+    ("-----END", "a PEM key"),
+    ("---- BEGIN", "an SSH key"),
+    ("PUTTY-USER-KEY-FILE", "a PuTTY key"),
+    ("KEYVALUE>", "an XML key"),
+    ("X509CERTIFICATE>", "an XML key"),
+    ("UNTRUSTED COMMENT:", "a minisign key"),
+];
+
+/// How the names of SSH key types begin (RFC 4253, 6.6; RFC 5656; RFC 8709; OpenSSH's `sk-` types).
+const SSH_TYPES: [&str; 7] = ["ssh-rsa", "ssh-dss", "ssh-ed25519", "ssh-ed448", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-sha2-"];
+
+/// Members that appear together in a JSON Web Key or set, should the rest of it be missing.
+const JWK_MEMBERS: [&[&str]; 5] = [&["kty"], &["keys"], &["n", "e"], &["crv", "x"], &["x5c"]];
+
+/// The shortest modulus of an RSA key that anybody still has, in bytes.
+const MIN_MODULUS_BYTES: usize = 64;
+
+/// What kind of public key a would-be secret is, with its article; `None` where it is none.
+#[must_use]
+pub fn public_key_dress(secret: &[u8]) -> Option<&'static str> {
+    if is_key_der(secret) {
+        return Some("a public key");
+    }
+    let text = undressed(&String::from_utf8_lossy(secret));
+    let upper = text.to_ascii_uppercase();
+    let block = BLOCKS.iter().find(|(mark, _)| upper.contains(mark)).map(|(_, what)| *what);
+    block.or_else(|| jwk(&text)).or_else(|| ssh(&text)).or_else(|| encoded(&text))
+}
+
+/// Removes what a copy from a configuration file or a JSON text leaves around a key and in it.
+fn undressed(text: &str) -> String {
+    let escapes = [("\\r", "\n"), ("\\n", "\n"), ("\\t", " "), ("\\u003d", "="), ("\\u002b", "+"), ("\\u002f", "/"), ("\\", "")];
+    let plain = escapes.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain));
+    let around = |c: char| c.is_whitespace() || "\"'`\u{feff}\u{200b}\0".contains(c);
+    plain.trim_matches(around).to_owned()
+}
+
+/// A JWK, a list or a set of them, anywhere in a JSON text; or what was meant to be one.
+fn jwk(text: &str) -> Option<&'static str> {
+    let is_meant = text.contains('{') && text.contains("kty");
+    let is_one = || serde_json::from_str(text).is_ok_and(|json| holds_jwk(&json));
+    (is_meant || is_one()).then_some("a JWK")
+}
+
+fn holds_jwk(json: &Value) -> bool {
+    match json {
+        Value::Array(items) => items.iter().any(holds_jwk),
+        Value::Object(members) => {
+            JWK_MEMBERS.iter().any(|names| names.iter().all(|name| members.contains_key(*name))) || members.values().any(holds_jwk)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// A line of `authorized_keys` or `known_hosts`, or the base64 of one alone.
+fn ssh(text: &str) -> Option<&'static str> {
+    let words: Vec<_> = text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
+    let is_type = |word: &str| SSH_TYPES.iter().any(|name| word.starts_with(name));
+    let is_line = words.windows(2).any(|pair| matches!(pair, [name, key] if is_type(name) && key.starts_with("AAAA")));
+    let is_blob = |word: &&str| {
+        let bytes = base64(word).unwrap_or_default();
+        let name = bytes.split_first_chunk::<4>().and_then(|(length, rest)| rest.get(..u32::from_be_bytes(*length) as usize));
+        name.and_then(|name| std::str::from_utf8(name).ok()).is_some_and(is_type)
+    };
+    (is_line || words.iter().any(is_blob)).then_some("an SSH key")
+}
+
+/// The DER of a key in base64, base64url or hex; a minisign or age key.
+fn encoded(text: &str) -> Option<&'static str> {
+    let compact: String = text.split_whitespace().collect();
+    if compact.len() == 62 && compact.starts_with("age1") && compact.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Some("an age key");
+    }
+    let bytes = base64(&compact);
+    if bytes.as_ref().is_some_and(|bytes| bytes.len() == 42 && bytes.starts_with(b"Ed")) {
+        return Some("a minisign key");
+    }
+    [bytes, hex(&compact)].into_iter().flatten().any(|bytes| is_key_der(&bytes)).then_some("a public key")
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let standard: String = text
+        .trim_end_matches('=')
+        .chars()
+        .map(|c| {
+            if c == '-' {
+                '+'
+            } else if c == '_' {
+                '/'
+            } else {
+                c
+            }
+        })
+        .collect();
+    Base64Unpadded::decode_vec(&standard).ok()
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    let digits = text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    let digits: Vec<u8> = digits.collect::<Option<_>>()?;
+    let byte = |pair: &[u8]| if let [high, low] = pair { Some(high << 4 | low) } else { None };
+    digits.chunks(2).map(byte).collect()
+}
+
+/// Whether the bytes are a `SubjectPublicKeyInfo`, a PKCS #1 public key, a certificate or a request
+/// for one.
+fn is_key_der(bytes: &[u8]) -> bool {
+    let read = || {
+        let mut outer = Reader::new(bytes);
+        let mut key = outer.sequence()?;
+        outer.end()?;
+        if key.next_is(der::INTEGER) {
+            let modulus = key.positive()?;
+            key.positive()?;
+            key.end()?;
+            return (modulus.len() >= MIN_MODULUS_BYTES).then_some(());
+        }
+        // A certificate is what is signed, the signature's algorithm, and the signature.
+        let first = key.sequence()?;
+        if !first.next_is(der::OBJECT_ID) {
+            key.sequence()?;
+        }
+        key.bits()?;
+        key.end()
+    };
+    read().is_some()
+}
