@@ -8,6 +8,7 @@ import { test } from "node:test";
 import {
   admin,
   basic,
+  expectRefusal,
   expectStatus,
   listApps,
   listUsers,
@@ -50,9 +51,10 @@ for (const release of releases) {
       migrate,
     });
 
-    for (const { token, app, username } of facts.tokens) {
-      const { json } = expectStatus(await verifyBearer(postern, token), 200, app);
-      assert.deepEqual([json.app, json.user.username], [app, username]);
+    // They end in the year 2100 and do not say when they were issued. That they are good for too
+    // long is said only after their signature was found right.
+    for (const { token } of facts.tokens) {
+      expectRefusal(await verifyBearer(postern, token), "too_long_lived");
     }
     for (const [username, password] of Object.entries(facts.passwords)) {
       const headers = { authorization: basic(username, password) };

@@ -41,10 +41,15 @@ fn failed(explanation: &Value) -> Vec<String> {
 fn every_check_is_told_and_none_stops_the_others() {
     let world = World::new();
     let isolate = world.isolate();
-    app(&isolate, "A", &json!({ "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"], "requiredScopes": ["x"] }));
+    app(
+        &isolate,
+        "A",
+        &json!({ "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"], "requiredScopes": ["x"] }),
+    );
     app(&isolate, "B", &json!({ "enabled": false, "secret": "another secret of thirty-two bytes" }));
     app(&isolate, "C", &json!({ "algorithm": "HS512", "secret": SECRET.repeat(2) }));
-    let wrong = token(&isolate, &json!({ "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000, "sub": "admin" }));
+    let wrong =
+        token(&isolate, &json!({ "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000, "sub": "admin" }));
     let explanation = explain(&isolate, &json!({ "token": wrong }));
     assert_eq!(explanation["verdict"], "refused");
     let of_a = ["A/lifetime", "A/issuer", "A/audience", "A/party", "A/binding", "A/scopes"];

@@ -131,8 +131,11 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
         // What the release did not have answers too; signing out is last, since it ends the token.
         // No release has had a key that signs assertions.
         let is_new = |route: &&Route| !asked.contains(&route.operation) && route.operation != "list_signing_keys";
-        let (leaving, staying): (Vec<_>, Vec<_>) =
-            routes().map(|(_, route)| route).filter(|route| route.method == "GET").filter(is_new).partition(|route| route.operation == "sign_out");
+        let (leaving, staying): (Vec<_>, Vec<_>) = routes()
+            .map(|(_, route)| route)
+            .filter(|route| route.method == "GET")
+            .filter(is_new)
+            .partition(|route| route.operation == "sign_out");
         for route in staying.into_iter().chain(leaving) {
             let path = filled(&route.paths[0].replace("{name}", "ERP"));
             let request = Request::new("GET", &path).header("x-auth-token", fixture.text("/opaque/leaving"));

@@ -113,7 +113,7 @@ const MAX_MAPPED: usize = 500;
 struct RoleMap(BTreeMap<String, String>);
 
 impl Member for RoleMap {
-    const KIND: Kind = Kind::MapOf(&ROLE);
+    const KIND: Kind = Kind::MapOf(&Kind::Nullable(&ROLE));
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let role = |value: &Value| {
@@ -127,7 +127,7 @@ impl Member for RoleMap {
 struct GroupMap(BTreeMap<String, i64>);
 
 impl Member for GroupMap {
-    const KIND: Kind = Kind::MapOf(&Kind::Digits { min: i64::MIN, max: i64::MAX });
+    const KIND: Kind = Kind::MapOf(&Kind::Nullable(&Kind::Digits { min: i64::MIN, max: i64::MAX }));
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let id = |value: &Value| {
@@ -143,8 +143,10 @@ fn map<T>(fields: &Fields, name: &str, value: impl Fn(&Value) -> std::result::Re
     if members.len() > MAX_MAPPED {
         return Err(fields.invalid(name, format!("must have at most {MAX_MAPPED} members")));
     }
+    // A member that is null is none, as a change says it that takes one away.
+    let given = members.into_iter().filter(|(_, value)| !value.is_null());
     let pair = |(key, of): (String, Value)| value(&of).map(|value| (key, value)).map_err(|why| fields.invalid(name, why));
-    members.into_iter().map(pair).collect()
+    given.map(pair).collect()
 }
 
 /// The members of an answer of `/v1`.
