@@ -21,6 +21,7 @@ pub mod services;
 pub mod sessions;
 pub mod sign_in;
 pub mod token_apps;
+pub mod token_names;
 pub mod token_user;
 pub mod transfer;
 pub mod units;

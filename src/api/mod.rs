@@ -74,7 +74,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     }
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = dialects::find(request.method(), request.path())?;
-    let query = Query::parse(request.query())?;
+    let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
     read_bookmark(cx, request);
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
     let origin = cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes);

@@ -36,6 +36,9 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `ORIGIN_URL` and its like: what is behind the gateway; `None` where there is no gateway.
     pub origin: Option<Origin>,
+    /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, for proxies that ask by them. They need no gateway: `url` is
+    /// empty where there is none.
+    pub rules: Origin,
     /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`; `None` where the origin is told
     /// nothing signed.
     pub assertion_keys: Option<AssertionKeys>,
@@ -66,7 +69,7 @@ impl Config {
         let min_secret_bytes = reader.read("MIN_SECRET_BYTES", ValueKind::integer);
         let strict_directory = reader.read("DIRECTORY", ValueKind::word) == "strict";
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
-        let origin = reader.origin();
+        let (origin, rules) = reader.origin();
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
         let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
         match (current, username, password) {
@@ -81,6 +84,7 @@ impl Config {
                 strict_directory,
                 cors_origins,
                 origin,
+                rules,
                 assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
             }),
             _ => Err(reader.problems),
@@ -112,14 +116,15 @@ impl Reader<'_> {
         })
     }
 
-    /// Everything about the origin is checked also where there is none.
-    fn origin(&mut self) -> Option<Origin> {
+    /// The origin, and its rules alone. Everything is checked also where there is no origin.
+    fn origin(&mut self) -> (Option<Origin>, Origin) {
         let timeout_s = self.read("ORIGIN_TIMEOUT_S", ValueKind::integer);
         let takes_nodes = self.read("ORIGIN_NODES", ValueKind::boolean);
         let url = self.read("ORIGIN_URL", |kind, value| kind.text(value, origin::read_url));
         let public = self.read("ORIGIN_PUBLIC", |kind, value| kind.list(value, Prefix::parse));
         let rules = self.read("ORIGIN_RULES", |kind, value| kind.json(value, origin::read_rules));
-        Some(Origin { url: url?, timeout_s, takes_nodes, public, rules })
+        let rules = Origin { url: url.clone().unwrap_or_default(), timeout_s, takes_nodes, public, rules };
+        (url.map(|_| rules.clone()), rules)
     }
 }
 

@@ -13,6 +13,7 @@ mod ed25519;
 mod errors;
 mod explain;
 mod forgeries;
+mod forward_auth;
 mod gateway;
 mod golden;
 mod housekeeping;

@@ -27,6 +27,8 @@ pub fn filled(path: &str) -> String {
         .replace("{tokenId}", "1")
         .replace("{accessKey}", "key")
         .replace("{type}", "USER")
+        .replace("{service}", "1")
+        .replace("{permission}", "VIEW")
 }
 
 #[test]
@@ -131,6 +133,7 @@ fn a_route_about_a_credential_refuses_a_request_that_shows_none() {
             let question = if *path == "/v1/verify" { "" } else { "?service=1&permission=VIEW" };
             let url = format!("{}{question}", filled(path));
             let request = crate::support::Request::new(route.method, &url);
+            let request = request.header("x-forwarded-uri", "/").header("x-forwarded-method", "GET");
             assert_eq!(isolate.send(&request).status, 401, "{} {path}", route.method);
         }
     }

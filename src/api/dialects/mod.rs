@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::api::http::query;
-use crate::api::http::route::{Dialect, Route};
+use crate::api::http::route::{ANY_METHOD, BEFORE_CLIENT_URL, Dialect, Route};
 use crate::error::{Error, Result};
 
 /// Every dialect. The longest matching prefix decides; what none of them owns is the origin's.
@@ -34,13 +34,19 @@ pub fn owner(path: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().copied().filter(|dialect| longest(dialect).is_some()).max_by_key(|dialect| longest(dialect))
 }
 
+/// What follows the path of a route that takes the URL of somebody else's client.
+const CLIENT_URLS: [&str; 3] = [BEFORE_CLIENT_URL, "/-/", "/-/{*client_path}"];
+
 type Methods = BTreeMap<&'static str, &'static Route>;
 
 static ROUTER: LazyLock<matchit::Router<Methods>> = LazyLock::new(|| {
-    let mut by_path: BTreeMap<&str, Methods> = BTreeMap::new();
+    let mut by_path: BTreeMap<String, Methods> = BTreeMap::new();
     for route in DIALECTS.iter().flat_map(|dialect| dialect.routes()) {
         for path in route.paths {
-            by_path.entry(path).or_default().insert(route.method, route);
+            let with_client_url = CLIENT_URLS.iter().filter(|_| route.takes_client_url);
+            for rest in [""].iter().chain(with_client_url) {
+                by_path.entry(format!("{path}{rest}")).or_default().insert(route.method, route);
+            }
         }
     }
     let mut router = matchit::Router::new();
@@ -56,7 +62,7 @@ static ROUTER: LazyLock<matchit::Router<Methods>> = LazyLock::new(|| {
 pub struct Found {
     /// The route.
     pub route: &'static Route,
-    /// The parameters, decoded.
+    /// The parameters, decoded; the client's path is none of them, since its escapes may be broken.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -64,12 +70,13 @@ pub struct Found {
 pub fn find(method: &str, path: &str) -> Result<Found> {
     let Ok(matched) = ROUTER.at(path) else { return Err(Error::not_found("path", path)) };
     let route = matched.value.get(if method == "HEAD" { "GET" } else { method });
-    let Some(route) = route else {
+    let Some(route) = route.or_else(|| matched.value.get(ANY_METHOD)) else {
         let has_get = matched.value.contains_key("GET");
         let allow = has_get.then_some("HEAD").into_iter().chain(matched.value.keys().copied()).collect();
         return Err(Error::MethodNotAllowed { allow });
     };
     let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), query::decode(value, name)?));
-    let parameters = matched.params.iter().map(decoded).collect::<Result<_>>()?;
+    let own = matched.params.iter().filter(|(name, _)| *name != "client_path");
+    let parameters = own.map(decoded).collect::<Result<_>>()?;
     Ok(Found { route, parameters })
 }

@@ -55,7 +55,13 @@ pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
 
 /// Refuses a cookie on a call that changes something, where the page that makes it is of another origin.
 pub fn refuse_cross_origin(request: &dyn Inbound) -> Result<()> {
-    let is_other_origin = request.header("origin").is_some_and(|origin| origin != request.origin());
+    refuse_other_origin_than(request, Some(request.origin()))
+}
+
+/// The same, where the page should be of the origin `own`; `None` where nobody has said which.
+pub fn refuse_other_origin_than(request: &dyn Inbound, own: Option<&str>) -> Result<()> {
+    let is_other = |origin: String| own.is_some_and(|own| origin != own);
+    let is_other_origin = request.header("origin").is_some_and(is_other);
     let is_other_site = request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod credentials;
 pub mod declare;
+pub mod forwarded;
 pub mod identity;
 pub mod members;
 pub mod message;

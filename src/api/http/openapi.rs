@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::http::route::{Access, Dialect, Group, Route};
+use crate::api::http::route::{ANY_METHOD, Access, Dialect, Group, Route};
 use crate::api::http::schemas::{all_fields, collect, collect_kind, example, reference, schema_of, value};
 use crate::api::http::shape::{Body, Content, Field, Shape};
 
@@ -45,7 +45,9 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
             }
             responses.entry(failure_name(dialect, "Default")).or_insert_with(|| failure(dialect, "Any other failure"));
             for (index, path) in route.paths.iter().enumerate() {
-                paths.entry(path).or_default().insert(route.method.to_lowercase(), operation(dialect, group, route, index, path));
+                // The document has no word for every method.
+                let method = if route.method == ANY_METHOD { "get".to_owned() } else { route.method.to_lowercase() };
+                paths.entry(path).or_default().insert(method, operation(dialect, group, route, index, path));
             }
         }
     }

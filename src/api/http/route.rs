@@ -16,6 +16,12 @@ use crate::ports::LocalFuture;
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// The method of a route that takes every method.
+pub const ANY_METHOD: &str = "ANY";
+
+/// What parts a route's path from the client's URL behind it.
+pub const BEFORE_CLIENT_URL: &str = "/-";
+
 /// One HTTP dialect.
 #[derive(Debug)]
 pub struct Dialect {
@@ -55,7 +61,7 @@ pub struct Route {
     pub summary: &'static str,
     /// What a caller should know besides, in sentences.
     pub about: &'static str,
-    /// Its method.
+    /// Its method, or [`ANY_METHOD`].
     pub method: &'static str,
     /// Its full paths, with `{parameters}`.
     pub paths: &'static [&'static str],
@@ -65,6 +71,9 @@ pub struct Route {
     pub writes: bool,
     /// Whether it is the origin's where `ORIGIN_NODES` says so.
     pub may_be_of_origin: bool,
+    /// Whether `/-` and the URL of somebody else's client may follow its paths. Its own query is
+    /// then never read, since it may be the client's.
+    pub takes_client_url: bool,
     /// Whether the `OpenAPI` document has it.
     pub is_documented: bool,
     /// Its query parameters.
@@ -205,6 +214,7 @@ impl Route {
             access: Access::Public,
             writes: !matches!(method.as_bytes(), b"GET"),
             may_be_of_origin: false,
+            takes_client_url: false,
             is_documented: true,
             query: &[],
             body: None,
@@ -253,6 +263,13 @@ impl Route {
     #[must_use]
     pub const fn may_be_of_origin(mut self) -> Self {
         self.may_be_of_origin = true;
+        self
+    }
+
+    /// Lets `/-` and the URL of somebody else's client follow its paths.
+    #[must_use]
+    pub const fn takes_client_url(mut self) -> Self {
+        self.takes_client_url = true;
         self
     }
 

@@ -7,6 +7,7 @@ mod audit;
 mod checks;
 mod departments;
 mod explain;
+mod forward_auth;
 mod groups;
 mod health;
 mod members;
@@ -33,6 +34,7 @@ pub const DIALECT: Dialect = Dialect {
     groups: &[
         &verification::GROUP,
         &explain::GROUP,
+        &forward_auth::GROUP,
         &checks::GROUP,
         &health::GROUP,
         &users::GROUP,

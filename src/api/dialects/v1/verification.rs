@@ -2,33 +2,21 @@
 
 use serde_json::{Map, Value};
 
-use super::checks::{self, Asked};
+use super::checks;
 use crate::actions::authenticate::required as authenticated;
 use crate::actions::caller::{Caller, Credential, Proof};
-use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Request, Sometimes, answer, request};
-use crate::api::http::identity;
 use crate::api::http::members::USER_TYPE;
 use crate::api::http::message::Response;
-use crate::api::http::query::Query;
 use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional};
 use crate::context::Cx;
 use crate::domain::identity::user::{Profile, User};
 use crate::domain::secret::PlainToken;
-use crate::error::{Denied, Error, Refusal, Result};
+use crate::error::{Denied, Error, Result};
 
 const VERIFY_QUERY: &[Field] = &[optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"), checks::APP];
-const FORWARD_QUERY: &[Field] = &[
-    checks::APP,
-    optional("service", Kind::INT64, "a service on which the user must have a permission"),
-    optional("permission", checks::PERMISSION.kind, "which"),
-];
-
-const FORWARD_ABOUT: &str = "X-Forwarded-Uri or X-Original-URI is the URL that the client asked for; its query may carry \
-the token. `service` and `permission` are asked about together: one without the other is refused with 400.";
-
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
@@ -44,21 +32,6 @@ pub(super) const GROUP: Group = Group {
             .query(VERIFY_QUERY)
             .body(&Token::SHAPE)
             .answers(Answer::json(200, &Verified::SHAPE)),
-        Route::get("forward_auth", &["/v1/forward-auth"], handler!(forward_auth))
-            .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
-            .about(FORWARD_ABOUT)
-            .access(Access::Shown)
-            .query(FORWARD_QUERY)
-            .refuses(&[404])
-            .answers(Answer::empty(200)),
-        Route::of("POST", "forward_auth_posted", &["/v1/forward-auth"], handler!(forward_auth))
-            .summary("The same, for proxies that pass the method on")
-            .about(FORWARD_ABOUT)
-            .access(Access::Shown)
-            .writes(false)
-            .query(FORWARD_QUERY)
-            .refuses(&[404])
-            .answers(Answer::empty(200)),
     ],
 };
 
@@ -142,33 +115,4 @@ async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = Credential::Token(PlainToken::new(token));
     let caller = authenticated(cx, Some(&credential), checks::hints(call, None)?).await?;
     Ok(Response::json(200, &Verified::of(&caller)))
-}
-
-async fn forward_auth(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let asked = checks::asked(call)?;
-    let forwarded = call.request.header("x-forwarded-uri").or_else(|| call.request.header("x-original-uri"));
-    if forwarded.is_some() {
-        refuse_unknown(call)?;
-    }
-    let forwarded = forwarded.map(|url| Query::of_others(url.split_once('?').map_or("", |(_, query)| query)));
-    let credential = credentials::shown(call.request, forwarded.as_ref().unwrap_or(call.query))?;
-    let caller = authenticated(cx, credential.as_ref(), checks::hints(call, asked)?).await?;
-    if let Some(Asked { service_id, permission, .. }) = asked {
-        let question = Question { service_id, user_id: caller.user.id.0, permission };
-        if !permissions::check(cx, &caller, question).await? {
-            return Err(Refusal::NoPermission { permission, service_id }.into());
-        }
-    }
-    Ok(identified(&caller))
-}
-
-/// Refuses a proxy's question that is misspelled, which would else be no question at all, or that a client has added to.
-fn refuse_unknown(call: &Call<'_>) -> Result<()> {
-    let unknown = call.query.pairs().iter().find(|(name, _)| !FORWARD_QUERY.iter().any(|field| field.name == name));
-    unknown.map_or(Ok(()), |(name, _)| Err(Error::invalid(name, "is unknown here: a proxy may send app, service and permission")))
-}
-
-/// Who it is, in headers that a proxy passes on.
-fn identified(caller: &Caller) -> Response {
-    identity::headers(caller).into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value))
 }

@@ -1,0 +1,187 @@
+//! Reverse proxies ask whether a request may pass, and who makes it.
+
+use super::checks::{self, Asked};
+use crate::actions::authenticate::required as authenticated;
+use crate::actions::caller::{Caller, Credential, Hints};
+use crate::actions::permissions::{self, Question};
+use crate::actions::token_names::may_carry_token;
+use crate::api::http::credentials;
+use crate::api::http::forwarded::Forwarded;
+use crate::api::http::identity;
+use crate::api::http::message::Response;
+use crate::api::http::query::Query;
+use crate::api::http::route::{ANY_METHOD, Access, Call, Group, Handler, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, optional, required};
+use crate::context::Cx;
+use crate::domain::origin::Demand;
+use crate::domain::permissions::permission::Permission;
+use crate::error::{Error, Refusal, Result};
+
+const QUERY: &[Field] = &[
+    checks::APP,
+    optional("service", Kind::INT64, "a service on which the user must have a permission"),
+    optional("permission", checks::PERMISSION.kind, "which"),
+];
+
+const SERVICE: Field = required("service", Kind::INT64, "the service on which the user must have the permission");
+
+const ABOUT: &str = "X-Forwarded-Uri, X-Original-URI or X-Original-URL is the URL that the client asked for; its query may \
+carry the token. `service` and `permission` are asked about together: one without the other is refused with 400. So is an \
+unknown parameter, unless it is a token app's. A cookie is refused for a change from another origin, where \
+X-Forwarded-Method or X-Original-Method tells the method and X-Forwarded-Proto with X-Forwarded-Host the origin.";
+
+const ABOUT_PATHS: &str = "It takes every method. The client's URL is where it is for `/v1/forward-auth`, and the query of this \
+path is not read; or it follows behind `/-`, where neither its path nor its query asks anything else.";
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[SERVICE, checks::PERMISSION],
+    routes: &[
+        Route::get("forward_auth", &["/v1/forward-auth"], handler!(bare))
+            .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
+            .about(ABOUT)
+            .access(Access::Shown)
+            .query(QUERY)
+            .refuses(&[404])
+            .answers(Answer::empty(200)),
+        Route::of("POST", "forward_auth_posted", &["/v1/forward-auth"], handler!(bare))
+            .summary("The same, for proxies that pass the method on")
+            .about(ABOUT)
+            .access(Access::Shown)
+            .writes(false)
+            .query(QUERY)
+            .refuses(&[404])
+            .answers(Answer::empty(200)),
+        by_path("forward_auth_signed_in", &["/v1/forward-auth/signed-in"], handler!(signed_in))
+            .summary("Answers a reverse proxy: 200 with identity headers for whoever is signed in, or 401"),
+        by_path("forward_auth_permission", &["/v1/forward-auth/{service}/{permission}"], handler!(with_permission))
+            .summary("Answers a reverse proxy: 200 for whoever has the permission on the service, 401 or 403"),
+        by_path("forward_auth_rules", &["/v1/forward-auth/rules"], handler!(by_rules))
+            .summary("Answers a reverse proxy as ORIGIN_PUBLIC and ORIGIN_RULES decide for the client's method and URL")
+            .refuses(&[405]),
+    ],
+};
+
+const fn by_path(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Route {
+    Route::of(ANY_METHOD, operation, paths, handler)
+        .about(ABOUT_PATHS)
+        .access(Access::Shown)
+        .writes(false)
+        .takes_client_url()
+        .refuses(&[404])
+        .answers(Answer::empty(200))
+}
+
+async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let asked = checks::asked(call)?;
+    refuse_unknown(cx, call).await?;
+    let forwarded = Forwarded::in_headers(call.request);
+    let query = forwarded.query();
+    let hints = checks::hints(call, asked)?;
+    let caller = identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
+    if let Some(Asked { service_id, permission, .. }) = asked {
+        require(cx, &caller, service_id, permission).await?;
+    }
+    Ok(identified(&caller))
+}
+
+async fn signed_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let forwarded = Forwarded::behind_path(call.request, 3);
+    identify_by_url(cx, call, &forwarded, None).await.map(|caller| identified(&caller))
+}
+
+async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let service_id = call.int64(SERVICE.name)?;
+    let name = call.parameter(checks::PERMISSION.name)?;
+    let permission = Permission::parse(name).map_err(|why| Error::invalid(checks::PERMISSION.name, why))?;
+    let forwarded = Forwarded::behind_path(call.request, 4);
+    let caller = identify_by_url(cx, call, &forwarded, Some(service_id)).await?;
+    require(cx, &caller, service_id, permission).await?;
+    Ok(identified(&caller))
+}
+
+async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let forwarded = Forwarded::behind_path(call.request, 3);
+    let demand = demand(cx, &forwarded)?;
+    if demand == Demand::Nothing {
+        return Ok(Response::empty(200));
+    }
+    let first = match &demand {
+        Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
+        Demand::Nothing | Demand::Methods(_) => None,
+    };
+    let caller = identify_by_url(cx, call, &forwarded, first).await?;
+    match demand {
+        Demand::Nothing => {}
+        Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
+        Demand::Permissions(list) => {
+            for (service_id, permission) in list {
+                require(cx, &caller, service_id, permission).await?;
+            }
+        }
+    }
+    Ok(identified(&caller))
+}
+
+/// What the rules demand of every URL and every method that are named, since some of them may be the
+/// client's own.
+fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
+    let missing = |what: &str| Error::invalid(what, "is missing: the proxy must tell it in a header, or the URL behind /-");
+    if forwarded.methods().is_empty() {
+        return Err(missing("x-forwarded-method"));
+    }
+    let mut demand = None;
+    for path in forwarded.paths() {
+        if !path.starts_with('/') {
+            return Err(Error::invalid("x-forwarded-uri", "must be a URL or its path"));
+        }
+        for method in forwarded.methods() {
+            let one = cx.config.rules.demand(method, path).map_err(|why| Error::invalid("url", why))?;
+            demand = Some(match (demand, one) {
+                (None, one) | (Some(Demand::Nothing), one) => one,
+                (Some(first), Demand::Nothing) => first,
+                (Some(Demand::Permissions(first)), Demand::Permissions(second)) => Demand::Permissions([first, second].concat()),
+                (Some(Demand::Methods(allow)), _) | (Some(_), Demand::Methods(allow)) => Demand::Methods(allow),
+            });
+        }
+    }
+    demand.ok_or_else(|| missing("x-forwarded-uri"))
+}
+
+async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, service_id: Option<i64>) -> Result<Caller> {
+    let query = forwarded.query().unwrap_or_default();
+    identify(cx, call, forwarded, &query, Hints { service_id, ..Hints::default() }).await
+}
+
+/// Whose credential the client's request shows, in its headers or in this query.
+async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query, hints: Hints<'_>) -> Result<Caller> {
+    let credential = credentials::shown(call.request, query)?;
+    let changes = |method: &String| !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
+    if matches!(credential, Some(Credential::Cookie(_))) && forwarded.methods().iter().any(changes) {
+        credentials::refuse_other_origin_than(call.request, forwarded.origin())?;
+    }
+    authenticated(cx, credential.as_ref(), hints).await
+}
+
+async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permission) -> Result<()> {
+    let question = Question { service_id, user_id: caller.user.id.0, permission };
+    if permissions::check(cx, caller, question).await? {
+        return Ok(());
+    }
+    Err(Refusal::NoPermission { permission, service_id }.into())
+}
+
+/// Refuses a proxy's question that is misspelled, because it would be no question at all; and one that
+/// a client has added to, but for a token.
+async fn refuse_unknown(cx: &Cx, call: &Call<'_>) -> Result<()> {
+    for (name, value) in call.query.pairs() {
+        if !QUERY.iter().any(|field| field.name == name) && !may_carry_token(cx, name, value).await? {
+            return Err(Error::invalid(name, "is unknown here: a proxy may send app, service and permission"));
+        }
+    }
+    Ok(())
+}
+
+/// Who it is, in headers that a proxy passes on.
+fn identified(caller: &Caller) -> Response {
+    identity::headers(caller).into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value))
+}

@@ -1,0 +1,87 @@
+//! What a reverse proxy says of the request that it asks about: its URL, its method, its origin.
+//!
+//! Some proxies pass on what a client says under these names. So where several headers of a kind are
+//! there, whoever decides by them must take all of them into account.
+
+use crate::api::http::message::Inbound;
+use crate::api::http::query::Query;
+use crate::api::http::route::BEFORE_CLIENT_URL;
+
+/// The request of somebody else's client.
+pub struct Forwarded {
+    urls: Vec<String>,
+    methods: Vec<String>,
+    origin: Option<String>,
+}
+
+impl Forwarded {
+    /// What the headers say.
+    #[must_use]
+    pub fn in_headers(request: &dyn Inbound) -> Self {
+        let urls = ["x-forwarded-uri", "x-original-uri", "x-original-url"].map(|name| request.header(name));
+        // A header that was sent twice arrives joined by a comma and a space, which no URL has.
+        let each = |value: String| value.split(", ").map(str::to_owned).collect::<Vec<_>>();
+        let urls = urls.into_iter().flatten().flat_map(each).collect();
+        Self { urls, methods: methods(request), origin: origin(request) }
+    }
+
+    /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind it,
+    /// and nothing else. Who asks in this way also passes on the method, unless it names another.
+    #[must_use]
+    pub fn behind_path(request: &dyn Inbound, segments: usize) -> Self {
+        let in_headers = Self::in_headers(request);
+        let slashes = request.path().match_indices('/').map(|(at, _)| at);
+        let end = slashes.chain([request.path().len()]).nth(segments).unwrap_or(request.path().len());
+        let behind = request.path().get(end..).and_then(|rest| rest.strip_prefix(BEFORE_CLIENT_URL));
+        let Some(path) = behind else { return in_headers };
+        let path = if path.is_empty() { "/" } else { path };
+        let question_mark = if request.query().is_empty() { "" } else { "?" };
+        let url = format!("{path}{question_mark}{}", request.query());
+        let mut methods = in_headers.methods;
+        if methods.is_empty() || request.method() != "GET" {
+            methods.push(request.method().to_owned());
+        }
+        Self { urls: vec![url], methods, ..in_headers }
+    }
+
+    /// The query of the first URL that the proxy names; `None` where it names none.
+    #[must_use]
+    pub fn query(&self) -> Option<Query> {
+        let url = self.urls.first()?;
+        Some(Query::of_others(url.split_once('?').map_or("", |(_, query)| query)))
+    }
+
+    /// The paths of all URLs that are named. One that is no path of a URL is left as it is.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.urls.iter().map(|url| {
+            let url = url.split(['?', '#']).next().unwrap_or_default();
+            let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
+            rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+        })
+    }
+
+    /// All methods that are named.
+    #[must_use]
+    pub fn methods(&self) -> &[String] {
+        &self.methods
+    }
+
+    /// The origin at which the client reached the proxy.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+}
+
+fn methods(request: &dyn Inbound) -> Vec<String> {
+    let named = ["x-forwarded-method", "x-original-method"].map(|name| request.header(name));
+    let each = |value: String| value.split(',').map(|method| method.trim().to_owned()).collect::<Vec<_>>();
+    named.into_iter().flatten().flat_map(each).collect()
+}
+
+fn origin(request: &dyn Inbound) -> Option<String> {
+    let first = |value: String| value.split(',').next().map(|text| text.trim().to_ascii_lowercase());
+    let host = request.header("x-forwarded-host").and_then(first)?;
+    let scheme = request.header("x-forwarded-proto").and_then(first)?;
+    Some(format!("{scheme}://{host}"))
+}

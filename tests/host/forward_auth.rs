@@ -1,0 +1,190 @@
+//! What a reverse proxy may ask, and what of a client's request counts.
+
+use postern::api::http::message::Response;
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, json_of};
+
+const FORMS: [&str; 3] = ["/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"];
+
+const RULES: &str = r#"[
+    {"path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW"},
+    {"path": "/reports", "methods": ["POST"], "service": 7, "permission": "MODIFY"}
+]"#;
+
+/// A Postern without a gateway. Alice may view the service 7.
+fn postern(world: &World) -> Isolate<'_> {
+    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(RULES)), ("ORIGIN_PUBLIC", Some("/static"))]);
+    isolate.register(&json!({}));
+    assert_eq!(isolate.verify(&isolate.token("alice")).0, 200);
+    let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["VIEW"] });
+    assert_eq!(isolate.administer("POST", "/api/v1/services/7/auth", &grant).status, 200);
+    isolate
+}
+
+fn send(isolate: &Isolate<'_>, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+    let request = Request::new(method, path);
+    isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
+}
+
+fn cookie(isolate: &Isolate<'_>) -> String {
+    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+    let response = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
+    response.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned()
+}
+
+#[test]
+fn an_unknown_parameter_is_refused_with_and_without_a_forwarded_url() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    for forwarded in [None, Some("/page?servise=1")] {
+        let status = |query: &str| {
+            let mut headers = vec![("authorization", bearer.as_str())];
+            headers.extend(forwarded.map(|url| ("x-forwarded-uri", url)));
+            let response = send(&isolate, "GET", &format!("/v1/forward-auth{query}"), &headers);
+            (response.status, json_of(&response)["field"].as_str().map(str::to_owned))
+        };
+        assert_eq!(status("?servise=99"), (400, Some("servise".to_owned())), "{forwarded:?}");
+        assert_eq!(status("?service=7&permission=VIEW&user=1").0, 400, "{forwarded:?}");
+        assert_eq!(status("?token=x"), (200, None), "{forwarded:?}");
+        assert_eq!(status("?service=7&permission=VIEW"), (200, None), "{forwarded:?}");
+    }
+    assert_eq!(send(&isolate, "GET", "/v1/forward-auth?servise=99", &[]).status, 400, "whoever asks");
+    let cold = world.isolate();
+    assert_eq!(send(&cold, "GET", &format!("/v1/forward-auth?token={}", cold.token("alice")), &[]).status, 200);
+}
+
+#[test]
+fn a_path_form_reads_no_query_of_its_own() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let token = isolate.token("alice");
+    let headers = [("x-forwarded-uri", "/reports"), ("x-forwarded-method", "GET")];
+    for form in FORMS {
+        for query in ["", "?servise=99", "?service=9&permission=DELETE", "?q=100%&%zz=%ff", "?app=nobody"] {
+            let with_token = send(
+                &isolate,
+                "GET",
+                &format!("{form}{query}"),
+                &[&headers[..], &[("authorization", &format!("Bearer {token}"))]].concat(),
+            );
+            assert_eq!(with_token.status, 200, "{form}{query}: {}", with_token.body);
+        }
+        let own = send(&isolate, "GET", &format!("{form}?token={token}"), &headers);
+        assert_eq!(own.status, 401, "{form}: a token in the own query is nobody's");
+        let url = format!("/reports?token={token}");
+        let in_url = send(&isolate, "GET", form, &[("x-forwarded-uri", &url), ("x-forwarded-method", "GET")]);
+        assert_eq!((in_url.status, in_url.header("x-auth-user")), (200, Some("alice")), "{form}");
+    }
+}
+
+#[test]
+fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let (alice, bob) = (isolate.token("alice"), isolate.token("bob"));
+    assert_eq!(isolate.verify(&bob).0, 200);
+    for form in FORMS {
+        let status = |method: &str, rest: &str, headers: &[(&str, &str)]| send(&isolate, method, &format!("{form}{rest}"), headers).status;
+        assert_eq!(status("GET", &format!("/-/reports?token={alice}"), &[]), 200, "{form}");
+        assert_eq!(status("GET", &format!("/-/reports/%zz/%ff//x?a=%zz&token={alice}"), &[]), 200, "{form}");
+        assert_eq!(status("GET", &format!("/-/reports?service=9&permission=DELETE&app=nobody&token={alice}"), &[]), 200, "{form}");
+        assert_eq!(
+            status("GET", "/-/reports", &[("x-forwarded-uri", &format!("/reports?token={alice}"))]),
+            401,
+            "{form}: a client's header"
+        );
+        assert_eq!(status("GET", &format!("/-?token={alice}"), &[]), 200, "{form}");
+        assert_eq!(status("GET", &format!("/-/?token={alice}"), &[]), 200, "{form}");
+        assert_eq!(status("GET", &format!("/x?token={alice}"), &[]), if form == FORMS[1] { 404 } else { 400 }, "{form}");
+        let bobs = if form == FORMS[0] { 200 } else { 403 };
+        assert_eq!(status("GET", &format!("/-/reports?token={bob}"), &[]), bobs, "{form}");
+    }
+    let path = format!("/v1/forward-auth/signed-in/-/x?token={alice}");
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "HEAD"] {
+        assert_eq!(send(&isolate, method, &path, &[]).status, 200, "{method}");
+    }
+    let bare = send(&isolate, "GET", &format!("/v1/forward-auth/-/x?token={alice}"), &[]);
+    assert_eq!(bare.status, 400, "the bare form takes no path");
+}
+
+#[test]
+fn the_rules_decide_by_every_method_and_url_that_are_named() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let status = |headers: &[(&str, &str)]| {
+        let response = send(&isolate, "GET", "/v1/forward-auth/rules", &[headers, &[("authorization", &bearer)]].concat());
+        (response.status, response.header("x-auth-user").is_some())
+    };
+    let asked = |method: &str, url: &str| status(&[("x-forwarded-method", method), ("x-forwarded-uri", url)]);
+    assert_eq!(asked("GET", "/reports/1?x=1"), (200, true));
+    assert_eq!(asked("GET", "https://app.example.com/reports?x"), (200, true));
+    assert_eq!(asked("POST", "/reports/1"), (403, false));
+    assert_eq!(asked("POST", "https://app.example.com/reports"), (403, false));
+    assert_eq!(asked("DELETE", "/reports/1"), (405, false));
+    assert_eq!(asked("POST", "/elsewhere"), (200, true));
+    assert_eq!(asked("POST", "https://app.example.com"), (200, true));
+    assert_eq!(asked("GET", "/static/x"), (200, false), "public: nobody is asked who it is");
+    assert_eq!(asked("POST", "/static/%2e%2e/reports"), (403, false));
+    assert_eq!(asked("GET", "*"), (400, false));
+    assert_eq!(asked("GET, POST", "/reports"), (403, false));
+    assert_eq!(status(&[("x-forwarded-uri", "/reports")]), (400, false), "the method is missing");
+    assert_eq!(status(&[("x-forwarded-method", "GET")]), (400, false), "the URL is missing");
+    assert_eq!(status(&[("x-original-method", "POST"), ("x-original-url", "http://a.example/reports")]), (403, false));
+    assert_eq!(status(&[("x-original-method", "POST"), ("x-original-uri", "/reports")]), (403, false));
+    // One of two is the client's own word.
+    let both = |own: &str, told: &str| status(&[("x-forwarded-method", "POST"), ("x-forwarded-uri", own), ("x-original-url", told)]);
+    assert_eq!(both("/static/x", "https://app.example.com/reports"), (403, false));
+    assert_eq!(both("/reports", "https://app.example.com/static/x"), (403, false));
+    assert_eq!(status(&[("x-forwarded-method", "POST"), ("x-forwarded-uri", "/static/x"), ("x-forwarded-uri", "/reports")]), (403, false));
+    assert_eq!(status(&[("x-forwarded-method", "GET"), ("x-original-method", "POST"), ("x-forwarded-uri", "/reports")]), (403, false));
+    // A proxy that appends the URL passes the method on, or names it.
+    let behind = |method: &str, headers: &[(&str, &str)]| {
+        send(&isolate, method, "/v1/forward-auth/rules/-/reports", &[headers, &[("authorization", &bearer)]].concat()).status
+    };
+    assert_eq!((behind("GET", &[]), behind("POST", &[]), behind("GET", &[("x-forwarded-method", "POST")])), (200, 403, 403));
+    assert_eq!(behind("POST", &[("x-forwarded-method", "GET")]), 403, "a client's header frees nothing");
+    let anonymous = send(&isolate, "GET", "/v1/forward-auth/rules/-/static/x", &[]);
+    assert_eq!(anonymous.status, 200);
+    assert_eq!(send(&isolate, "GET", "/v1/forward-auth/rules/-/reports", &[]).status, 401);
+}
+
+#[test]
+fn a_cookie_of_another_origin_may_read_and_no_more() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let cookie = cookie(&isolate);
+    let at_proxy = [("x-forwarded-host", "app.example.com"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/x")];
+    let status = |path: &str, method: &str, more: &[(&str, &str)]| {
+        let headers = [&at_proxy[..], &[("cookie", cookie.as_str()), ("x-forwarded-method", method)], more].concat();
+        let response = send(&isolate, "GET", path, &headers);
+        let body: Value = json_of(&response);
+        (response.status, body["detail"].as_str().is_some_and(|detail| detail.contains("another origin")))
+    };
+    for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"] {
+        assert_eq!(status(path, "POST", &[("origin", "https://evil.example")]), (403, true), "{path}");
+        assert_eq!(status(path, "POST", &[("origin", "null")]), (403, true), "{path}");
+        assert_eq!(status(path, "DELETE", &[("sec-fetch-site", "cross-site")]), (403, true), "{path}");
+        assert_eq!(status(path, "POST", &[("origin", "https://app.example.com")]), (200, false), "{path}");
+        assert_eq!(status(path, "POST", &[]), (200, false), "{path}: no browser");
+        assert_eq!(status(path, "GET", &[("origin", "https://evil.example")]), (200, false), "{path}: it only reads");
+    }
+    let other = [("cookie", cookie.as_str()), ("origin", "https://app.example.com")];
+    assert_eq!(send(&isolate, "GET", "/v1/forward-auth", &other).status, 200, "no method and no origin is told");
+    let behind = send(
+        &isolate,
+        "POST",
+        "/v1/forward-auth/signed-in/-/x",
+        &[&at_proxy[..], &[("cookie", &cookie), ("origin", "https://evil.example")]].concat(),
+    );
+    assert_eq!(behind.status, 403);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let elsewhere = [("authorization", bearer.as_str()), ("origin", "https://evil.example"), ("x-forwarded-method", "POST")];
+    assert_eq!(
+        send(&isolate, "GET", "/v1/forward-auth", &[&at_proxy[..], &elsewhere].concat()).status,
+        200,
+        "no browser adds it by itself"
+    );
+}
