@@ -69,13 +69,18 @@ pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     write.commit(cx).await.map(drop)
 }
 
-/// Sets a user's password, and ends their tokens but the one that the caller came with. Users who change their own must know the current one.
+/// Sets a user's password, and ends their tokens but the one that the caller came with. Users who change their own must know the current one;
+/// the first one is set by an administrator.
 pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, current: Option<&Secret>) -> Result<()> {
     let is_own = by.user.id == id;
     if !is_own && !by.user.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
     let (user, stored) = users::find_with_password(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))?;
+    // A password that a token sets would outlive the token.
+    if stored.is_none() && !by.user.is_administrator() {
+        return Err(Refusal::NotAdministrator.into());
+    }
     if is_own && stored.is_some() {
         let current = current.ok_or_else(|| Error::invalid("currentPassword", "is required to change one's own password"))?;
         match passwords::check_now(cx, user.username.as_str(), current).await {

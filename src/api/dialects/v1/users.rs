@@ -50,6 +50,7 @@ pub(super) const GROUP: Group = Group {
             .refuses(&[409]),
         Route::of("PUT", "set_password", &["/v1/users/{id}/password"], handler!(set_password))
             .summary("Sets a user's password and ends their other tokens; users change their own with the current one")
+            .about("A user without a password cannot set the first one; an administrator can.")
             .access(Access::SignedIn)
             .body(&Password::SHAPE),
     ],
