@@ -12,7 +12,7 @@ use crate::domain::permissions::permission::{Pair, Permission};
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::checks::CHECKS;
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
-use crate::domain::tokens::token_app::TokenApp;
+use crate::domain::tokens::token_app::{self, TokenApp};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::store::token_apps;
@@ -163,21 +163,43 @@ async fn of_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, ap
     let key = read.key_id().map_or_else(|| "no kid".to_owned(), |id| format!("kid {id:?}"));
     explanation.add(None, "form", Ok(format!("a token under {}, {issuer}, {key}", read.algorithm().name())));
     let apps = token_apps::list(cx).await?;
-    let asked: Vec<_> = apps.iter().filter(|of| app.is_none_or(|name| name == of.name.as_str())).collect();
+    let asked = asked_about(&apps, &read, app)?;
     if asked.is_empty() {
         explanation.add(None, "app", Err(("there is no such token app".to_owned(), "create one by POST /v1/token-apps")));
     }
-    let mut accepted = Found::Nobody;
+    // The first app that accepts the token decides whose it is, also where it may not speak for that user.
+    let mut decided = None;
     for app in asked {
-        let found = of_app(cx, explanation, app, &read).await?;
-        if matches!(accepted, Found::Nobody) {
-            accepted = found;
+        if let Some(claims) = of_app(cx, explanation, app, &read).await? {
+            let found = user_of(cx, explanation, app, &claims).await?;
+            decided = decided.or(Some(found));
         }
     }
-    Ok(accepted)
+    Ok(decided.unwrap_or(Found::Nobody))
 }
 
-async fn of_app(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, read: &UnverifiedToken<'_>) -> Result<Found> {
+/// How many apps one explanation is about.
+const MAX_APPS: usize = 64;
+
+/// The apps that a token is compared with, in the order in which verification tries them.
+fn asked_about<'a>(apps: &'a [TokenApp], token: &UnverifiedToken<'_>, app: Option<&str>) -> Result<Vec<&'a TokenApp>> {
+    let is_app = |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
+    let name = app.or_else(|| token.key_id().filter(is_app));
+    let mut asked: Vec<_> = apps.iter().filter(|of| name.is_none_or(|name| name == of.name.as_str())).collect();
+    if asked.len() > MAX_APPS {
+        return Err(Error::invalid("app", format!("must name the token app: there are more than {MAX_APPS}")));
+    }
+    asked.sort_by_key(|app| token_app::rank(app));
+    Ok(asked)
+}
+
+/// What the token says, if the app accepts it.
+async fn of_app<'t>(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    app: &TokenApp,
+    read: &'t UnverifiedToken<'_>,
+) -> Result<Option<VerifiedClaims<'t>>> {
     let is_enabled = explanation.add(
         Some(app),
         "enabled",
@@ -201,7 +223,7 @@ async fn of_app(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, read: &U
         },
     );
     if !fits {
-        return Ok(Found::Nobody);
+        return Ok(None);
     }
     let signed = find_signer::signed_by(cx, read, app).await?;
     let claims = match signed {
@@ -215,7 +237,7 @@ async fn of_app(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, read: &U
                 "signature",
                 Err((why, "register the issuer's present key, or show the token to the app that it was made for")),
             );
-            return Ok(Found::Nobody);
+            return Ok(None);
         }
     };
     let mut held = is_enabled;
@@ -224,12 +246,16 @@ async fn of_app(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, read: &U
         let result = (check.holds)(&claims, &app.terms, clock).map(|()| "holds".to_owned());
         held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, &claims, app, clock)));
     }
-    if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) }
+    Ok(held.then_some(claims))
 }
+
+/// How much of a claim is told, in characters.
+const MAX_TOLD: usize = 500;
 
 /// What an administrator is told of a check that does not hold: what the token says, what the app wants, and what to change.
 fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock) -> (String, &'static str) {
-    let claim = |name: &str| claims.get(name).map_or_else(|| format!("no {name}"), |value| format!("{name} {value}"));
+    let told = |value: &serde_json::Value| value.to_string().chars().take(MAX_TOLD).collect::<String>();
+    let claim = |name: &str| claims.get(name).map_or_else(|| format!("no {name}"), |value| format!("{name} {}", told(value)));
     let policy = &app.terms.policy;
     let now_s = clock.now.seconds();
     let off = |name: &str| {

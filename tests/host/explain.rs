@@ -93,6 +93,21 @@ fn an_explanation_agrees_with_what_happens_and_changes_nothing() {
     }
 }
 
+/// As in verification, no second app is asked whether it may speak for the user.
+#[test]
+fn the_first_app_that_accepts_the_token_decides_whose_it_is() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({ "speaksFor": "users" }));
+    app(&isolate, "B", &json!({ "speaksFor": "everybody" }));
+    let of_admin = token(&isolate, &json!({ "sub": "admin" }));
+    assert_eq!(isolate.get("/v1/verify", &format!("Bearer {of_admin}")).status, 403);
+    let explanation = explain(&isolate, &json!({ "token": of_admin }));
+    assert_eq!((&explanation["verdict"], failed(&explanation)), (&json!("refused"), vec!["A/user".to_owned()]));
+    let of_b = explain(&isolate, &json!({ "token": of_admin, "app": "B" }));
+    assert_eq!(of_b["verdict"], "accepted", "{of_b}");
+}
+
 #[test]
 fn a_permission_is_explained_for_a_token_and_for_a_user() {
     let world = World::new();

@@ -185,11 +185,13 @@ impl TokenAppTerms {
 #[must_use]
 pub fn candidates<'a>(apps: impl Iterator<Item = &'a Rc<TokenApp>>, selection: &Selection) -> Vec<Rc<TokenApp>> {
     let mut taken: Vec<_> = apps.filter(|app| selection.takes(app)).cloned().collect();
-    taken.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    taken.sort_by(|one, other| rank(one).cmp(&rank(other)));
     taken
 }
 
-fn rank(app: &Rc<TokenApp>) -> (bool, &AppName) {
+/// Which app is tried first: one that names an issuer, then by name.
+#[must_use]
+pub fn rank(app: &TokenApp) -> (bool, &AppName) {
     (app.terms.policy.issuer.is_none(), &app.name)
 }
 
