@@ -23,6 +23,7 @@ mod key_sets;
 mod layers;
 mod misses;
 mod oracle;
+mod providers;
 mod public_keys;
 mod routes;
 mod shared_secrets;
