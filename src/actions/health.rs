@@ -2,26 +2,22 @@
 
 use crate::context::Cx;
 use crate::error::Error;
+pub use crate::memory::health::Health;
 use crate::memory::known::Known;
-use crate::store::snapshot;
+use crate::store::{feed, snapshot, sql};
 
-/// What answers, and what does not.
-#[derive(Debug, Clone, Copy)]
-pub struct Health {
-    /// D1 answers.
-    pub d1: bool,
-    /// KV answers.
-    pub kv: bool,
-    /// Tokens can be verified: D1 answers, or a copy is young enough.
-    pub verifies: bool,
-}
-
-/// Asks D1 and KV.
+/// Asks D1 and KV for something small each, at most once in a few seconds.
 pub async fn health(cx: &Cx) -> Health {
-    cx.must_read.set(true);
-    let d1 = Known::read(cx, &[], None).await.is_ok();
-    cx.must_read.set(false);
-    let kv = snapshot::answers(cx).await;
+    if let Some(health) = cx.memory.health.get(cx.now) {
+        return health;
+    }
+    let d1 = sql::query(cx, feed::select_head()).await.is_ok();
+    let kv = snapshot::kv_answers(cx).await;
     let verifies = d1 || !matches!(Known::read(cx, &[], None).await, Err(Error::Unavailable(_)));
-    Health { d1, kv, verifies }
+    let health = Health { d1, kv, verifies };
+    // A session that began at a bookmark may fail because of that.
+    if !cx.at_bookmark.get() {
+        cx.memory.health.keep(health, cx.now);
+    }
+    health
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::domain::applications::application::Application;
+use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::Change;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
@@ -39,7 +39,7 @@ pub struct Reading {
     /// What groups that were asked for may do.
     pub of_groups: Vec<(ServiceGroup, Permissions)>,
     /// Applications that were asked for, by access key; `None` for one that is not there.
-    pub applications: Vec<(String, Option<Rc<Application>>)>,
+    pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,
 }
 
 impl Reading {

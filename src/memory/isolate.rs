@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
-use crate::domain::applications::application::Application;
+use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
@@ -24,6 +24,7 @@ use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
 use crate::memory::feed::{MAX_APPS, Reading};
+use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
 use crate::memory::snapshot::Snapshot;
 
@@ -57,6 +58,8 @@ pub struct Memory {
     pub signed_tokens: SignedTokens,
     /// Assertions that were sent to the origin.
     pub assertions: Assertions,
+    /// How D1 and KV did.
+    pub health: LastHealth,
 }
 
 struct Remembered {
@@ -74,8 +77,8 @@ struct Remembered {
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
     standings: LruCache<Pair, Standing>,
     of_groups: LruCache<ServiceGroup, Permissions>,
-    applications: LruCache<String, Option<Rc<Application>>>,
-    access_tokens: LruCache<HashedToken, String>,
+    applications: LruCache<AccessKey, Option<Rc<Application>>>,
+    access_tokens: LruCache<HashedToken, AccessKey>,
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
 }
 
@@ -97,6 +100,7 @@ impl Default for Memory {
             key_sets: KeySets::default(),
             signed_tokens: SignedTokens::default(),
             assertions: Assertions::default(),
+            health: LastHealth::default(),
         }
     }
 }
@@ -132,7 +136,7 @@ impl Remembered {
             }
             ChangeKind::User => self.forget_user(&change.key, change.revision),
             ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
-            ChangeKind::Application => drop(self.applications.pop(&change.key)),
+            ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
             // All of these at once: see `forget_standings`.
             ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory => {}
             // Whoever is in other groups now is to be compared with their token's again.
@@ -357,7 +361,7 @@ impl Memory {
 
     /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.
     #[must_use]
-    pub fn application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
+    pub fn application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
         self.inside.borrow_mut().applications.get(access_key).cloned()
     }
 
@@ -403,6 +407,18 @@ impl Memory {
             memory.remember_user(user);
             memory.passwords.put(digest, (user.id, now + PASSWORD_REMEMBERED));
         }
+    }
+
+    /// How many bytes the keys take that a request names by a text of its own choice. Each of them was
+    /// parsed before, so that their length is bounded, and their number is.
+    #[must_use]
+    pub fn named_bytes(&self) -> usize {
+        let memory = self.inside.borrow();
+        let of_selection = |of: &Selection| [&of.token_name, &of.app].into_iter().flatten().map(String::len).sum::<usize>();
+        let selections: usize = memory.selections.iter().map(|(selection, _)| of_selection(selection)).sum();
+        let usernames: usize = memory.user_ids.iter().map(|(username, _)| username.as_str().len()).sum();
+        let applications: usize = memory.applications.iter().map(|(access_key, _)| access_key.as_str().len()).sum();
+        selections + usernames + applications
     }
 
     /// The revision at which the user was last seen to change.

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::context::Cx;
-use crate::domain::applications::application::Application;
+use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
-use crate::domain::tokens::token_app::{self, Selection, TokenApp};
+use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp, TokenName};
 use crate::error::{Error, Fault, Result};
 use crate::memory::copy;
 use crate::memory::isolate::Freshness;
@@ -40,6 +40,7 @@ impl<'c> Known<'c> {
     /// Memory as it may be relied on now. Where D1 must be read first, what is wanted is read in the same round trip; where memory is only aging,
     /// D1 is read behind the answer.
     pub async fn current(cx: &'c Cx, wanted: impl FnOnce() -> Vec<Wanted>, selection: Option<&Selection>) -> Result<Self> {
+        let selection = selection.filter(|selection| may_take_some(selection));
         if cx.must_read.get() {
             return Self::read(cx, &wanted(), selection).await;
         }
@@ -117,6 +118,9 @@ impl<'c> Known<'c> {
 
     /// The apps that a selection takes, in order of name.
     pub async fn candidates(&mut self, selection: &Selection) -> Result<Vec<Rc<TokenApp>>> {
+        if !may_take_some(selection) {
+            return Ok(Vec::new());
+        }
         if let Some(apps) = self.look_for_candidates(selection) {
             return Ok(apps);
         }
@@ -154,8 +158,8 @@ impl<'c> Known<'c> {
     }
 
     /// An application by access key.
-    pub async fn application(cx: &Cx, access_key: &str) -> Result<Option<Rc<Application>>> {
-        let wanted = || vec![Wanted::Application(access_key.to_owned())];
+    pub async fn application(cx: &Cx, access_key: &AccessKey) -> Result<Option<Rc<Application>>> {
+        let wanted = || vec![Wanted::Application(access_key.clone())];
         let mut known = Known::current(cx, wanted, None).await?;
         let found = known.door("an application", wanted, |known| known.look_for_application(access_key)).await?;
         found.ok_or_else(|| unavailable("an application"))
@@ -251,7 +255,7 @@ impl<'c> Known<'c> {
 
     /// `Some(None)`: there is no such application.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
-    fn look_for_application(&self, access_key: &str) -> Option<Option<Rc<Application>>> {
+    fn look_for_application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
         let read = || self.found.applications.iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone());
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.application(access_key))).flatten()
     }
@@ -308,6 +312,13 @@ fn read_behind(cx: &Cx) {
             let _ = reading::read(&behind, &[], None).await;
         }));
     }
+}
+
+/// Whether an app may have the names of the selection. Others are not asked about, and above all not
+/// remembered: a request may name anything.
+fn may_take_some(selection: &Selection) -> bool {
+    let is_parameter = selection.token_name.as_deref().is_none_or(|name| TokenName::parse(name).is_ok());
+    is_parameter && selection.app.as_deref().is_none_or(|name| AppName::parse(name).is_ok())
 }
 
 fn user(username: &Username) -> Wanted {

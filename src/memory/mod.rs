@@ -6,6 +6,7 @@
 pub mod assertions;
 pub mod copy;
 pub mod feed;
+pub mod health;
 pub mod isolate;
 pub mod key_sets;
 pub mod known;

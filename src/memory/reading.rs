@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::context::Cx;
-use crate::domain::applications::application::Application;
+use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
@@ -39,7 +39,7 @@ pub enum Wanted {
         groups: Vec<i64>,
     },
     /// The application of an access key.
-    Application(String),
+    Application(AccessKey),
     /// The application of an access token.
     AccessToken(HashedToken),
 }
@@ -52,7 +52,7 @@ pub struct Found {
     pub(super) selected: Option<Vec<Rc<TokenApp>>>,
     pub(super) standings: Vec<(Pair, Standing)>,
     pub(super) of_groups: Vec<(ServiceGroup, Permissions)>,
-    pub(super) applications: Vec<(String, Option<Rc<Application>>)>,
+    pub(super) applications: Vec<(AccessKey, Option<Rc<Application>>)>,
 }
 
 /// The statements that bring memory up to date, and what is wanted besides.
@@ -160,7 +160,7 @@ impl Wanted {
             Self::Session(hash) => sessions::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
             Self::OfGroups { service_id, groups } => standings::select_of_groups(*service_id, groups),
-            Self::Application(access_key) => applications::select(access_key),
+            Self::Application(access_key) => applications::select(access_key.as_str()),
             Self::AccessToken(hash) => applications::select_by_token(hash),
         }
     }
@@ -191,7 +191,7 @@ impl Wanted {
                 }
                 for row in rows {
                     let application = applications::application(cx, row)?;
-                    let access_key = application.access_key.as_str().to_owned();
+                    let access_key = application.access_key.clone();
                     reading.applications.push((access_key, Some(Rc::new(application))));
                 }
             }

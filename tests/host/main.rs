@@ -8,6 +8,7 @@ mod access;
 mod additive;
 mod applications;
 mod assertion;
+mod bounds;
 mod checks;
 mod ed25519;
 mod errors;

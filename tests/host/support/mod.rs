@@ -274,6 +274,8 @@ pub fn all_at_once<T>(futures: Vec<LocalFuture<'_, T>>) -> Vec<T> {
 pub struct MapKv {
     pub values: RefCell<BTreeMap<String, String>>,
     pub calls: Cell<u32>,
+    /// How many bytes were read.
+    pub bytes_read: Cell<usize>,
     pub fails: Cell<bool>,
 }
 
@@ -286,7 +288,12 @@ impl MapKv {
 
 impl Kv for MapKv {
     fn get<'a>(&'a self, key: &'a str) -> LocalFuture<'a, Result<Option<String>, Fault>> {
-        Box::pin(async move { self.call().map(|()| self.values.borrow().get(key).cloned()) })
+        Box::pin(async move {
+            self.call()?;
+            let value = self.values.borrow().get(key).cloned();
+            self.bytes_read.set(self.bytes_read.get() + value.as_ref().map_or(0, String::len));
+            Ok(value)
+        })
     }
 
     fn put<'a>(&'a self, key: &'a str, value: String, _: u32) -> LocalFuture<'a, Result<(), Fault>> {

@@ -14,7 +14,7 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("health", &["/health"], handler!(show))
         .summary("Tells whether verification works, and whether D1 and KV answer")
-        .about("With 503 the body is the same, and says `down`.")
+        .about("With 503 the body is the same, and says `down`. D1 and KV are asked at most once in three seconds.")
         .refuses(&[503])
         .answers(Answer::json(200, &State::SHAPE))],
 };
