@@ -1,6 +1,7 @@
 //! Whether verification works.
 
 use crate::context::Cx;
+use crate::domain::tokens::token_app::TokenApp;
 use crate::error::Error;
 pub use crate::memory::health::Health;
 use crate::memory::known::Known;
@@ -13,8 +14,10 @@ pub async fn health(cx: &Cx) -> Health {
     }
     let d1 = sql::query(cx, feed::select_head()).await.is_ok();
     let kv = snapshot::kv_answers(cx).await;
-    let verifies = d1 || !matches!(Known::read(cx, &[], None).await, Err(Error::Unavailable(_)));
-    let health = Health { d1, kv, verifies };
+    let known = Known::current(cx, Vec::new, None).await;
+    let verifies = d1 || !matches!(known, Err(Error::Unavailable(_)));
+    let audience_unchecked = cx.memory.count_apps(TokenApp::leaves_audience_unchecked);
+    let health = Health { d1, kv, verifies, audience_unchecked };
     // A session that began at a bookmark may fail because of that.
     if !cx.at_bookmark.get() {
         cx.memory.health.keep(health, cx.now);

@@ -16,6 +16,8 @@ pub struct Health {
     pub kv: bool,
     /// Tokens can be verified: D1 answers, or a copy is young enough.
     pub verifies: bool,
+    /// How many enabled token apps accept tokens for any audience of their issuer, although nobody said so; 0 where memory does not know.
+    pub audience_unchecked: usize,
 }
 
 /// The memory of one isolate.

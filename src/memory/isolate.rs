@@ -313,6 +313,12 @@ impl Memory {
         memory.has_all_apps.then(named)
     }
 
+    /// How many of the enabled apps are of that kind; 0 where memory does not know.
+    #[must_use]
+    pub fn count_apps(&self, is_one: impl Fn(&TokenApp) -> bool) -> usize {
+        self.inside.borrow().apps.values().filter(|app| is_one(app)).count()
+    }
+
     /// Whether there is any enabled app; `None` where memory does not know.
     #[must_use]
     pub fn has_apps(&self) -> Option<bool> {

@@ -570,6 +570,8 @@ fn an_app_of_an_older_release_is_marked_where_its_audience_is_unchecked() {
     crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])])).expect("written");
     let shown = json_of(&isolate.get("/v1/token-apps/SSO", &admin()));
     assert!(shown["warnings"][0].as_str().is_some_and(|warning| warning.starts_with("audience unchecked")), "{shown}");
+    let health = json_of(&world.isolate().get("/health", ""));
+    assert_eq!((&health["status"], &health["causes"]), (&json!("degraded"), &json!([{ "kind": "audience_unchecked", "count": 1 }])));
     let listed = json_of(&isolate.get("/plugin/datafor-modeler/api/token/list", &admin()));
     assert!(listed["data"][0]["warnings"][0].as_str().is_some_and(|warning| warning.starts_with("audience unchecked")), "{listed}");
 }

@@ -124,7 +124,14 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
         for (path, then) in fixture.facts["answers"].as_object().expect("answers") {
             let response = fixture.get(&isolate, path);
             assert_eq!(response.status, 200, "{path}: {}", response.body);
-            still_answers(path, &body(then.as_str().expect("a text")), &body(&response.body));
+            let (mut then, mut now) = (body(then.as_str().expect("a text")), body(&response.body));
+            if path == "/health" {
+                // One of its apps has keys at a URL, and the release did not know audiences.
+                assert_eq!(now["causes"], json!([{ "kind": "audience_unchecked", "count": 1 }]));
+                then["status"].take();
+                assert_eq!(now["status"].take(), "degraded");
+            }
+            still_answers(path, &then, &now);
             let found = dialects::find("GET", path.split('?').next().unwrap_or_default()).expect("a route");
             asked.push(found.route.operation);
         }

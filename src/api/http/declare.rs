@@ -78,6 +78,7 @@ macro_rules! written {
 written! {
     i64 => Kind::INT64,
     u16 => Kind::Int64 { min: 0, max: 65_535 },
+    usize => Kind::Int64 { min: 0, max: i64::MAX },
     bool => Kind::Boolean,
     &str => Kind::TEXT,
     String => Kind::TEXT,
