@@ -7,7 +7,7 @@ use crate::domain::config::Config;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::isolate::Memory;
-use crate::ports::{Entropy, Issuers, Kv, Log, Signatures, Sql, Tasks};
+use crate::ports::{Entropy, Issuers, Kv, Log, Signatures, Sql, Tasks, Timer};
 
 /// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind the answer.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Cx {
     pub signatures: Rc<dyn Signatures>,
     /// The issuers that publish their keys.
     pub issuers: Rc<dyn Issuers>,
+    /// The time, for whoever waits.
+    pub timer: Rc<dyn Timer>,
     /// Random bytes.
     pub entropy: Rc<dyn Entropy>,
     /// Work behind the answer.

@@ -93,11 +93,12 @@ pub enum Rule {
     Shortcut,
 }
 
-/// What the log says of an internal fault. It never reaches a caller, but for the word about whose it is.
+/// What the log says of an internal fault. Callers see only `for_callers`, never this text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fault {
     text: String,
-    whose: &'static str,
+    for_callers: &'static str,
+    retry_after_s: Option<i64>,
 }
 
 /// Declares reasons: each with its word in answers and its sentence without a full stop. A reason may name a claim; its sentence then says `{claim}`.
@@ -319,19 +320,37 @@ impl Error {
 impl Fault {
     /// A fault with its text for the log.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), whose: "the database" }
+        Self { text: text.into(), for_callers: "the database does not answer", retry_after_s: None }
     }
 
     /// A fault of the issuer of a token.
     #[must_use]
     pub fn of_issuer(self) -> Self {
-        Self { whose: "the token's issuer", ..self }
+        Self { for_callers: "the token's issuer does not answer", ..self }
     }
 
-    /// Who does not answer, for callers.
+    /// The issuer of a token has no such key yet, and will be asked again.
     #[must_use]
-    pub fn whose(&self) -> &'static str {
-        self.whose
+    pub fn of_unknown_key(self) -> Self {
+        Self { for_callers: "the token names a key that its issuer did not have a moment ago", ..self }
+    }
+
+    /// The same, where it is known when another attempt is worth making.
+    #[must_use]
+    pub fn with_retry_after(self, seconds: i64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// What callers are told where something does not answer.
+    #[must_use]
+    pub fn for_callers(&self) -> &'static str {
+        self.for_callers
+    }
+
+    /// After how many seconds another attempt is worth making.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<i64> {
+        self.retry_after_s
     }
 
     /// The text, for the log only.

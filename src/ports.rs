@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use crate::domain::assertion::PrivateKey;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::keys::KeySetUrl;
+use crate::domain::tokens::fetch_problem::FetchProblem;
+use crate::domain::tokens::key_source::HttpsUrl;
 use crate::domain::tokens::public_key::PublicKey;
 use crate::error::{Error, Fault, Result};
 
@@ -60,9 +61,19 @@ pub trait Signatures {
 
 /// Issuers that publish their keys.
 pub trait Issuers {
-    /// Fetches what is at the URL, following redirects to `https://` only. The error is: no answer, another status than 200, more than
-    /// `MAX_SET_BYTES`, or more than `FETCH_TIMEOUT_S`.
-    fn fetch<'a>(&'a self, url: &'a KeySetUrl) -> LocalFuture<'a, std::result::Result<Published, Fault>>;
+    /// Fetches what is at the URL within `limit`, following redirects to `https://` only. The error
+    /// is whatever is no answer of status 200 with at most `MAX_ANSWER_BYTES`.
+    fn fetch<'a>(&'a self, url: &'a HttpsUrl, limit: Millis) -> LocalFuture<'a, std::result::Result<Published, FetchProblem>>;
+}
+
+/// The time, for whoever waits. A request may not wait for what another request does: it looks again
+/// and again, each time after a while of its own.
+pub trait Timer {
+    /// The time now; `Cx::now` stays what it was when the request began.
+    fn now(&self) -> Millis;
+
+    /// Ends after so long.
+    fn sleep(&self, time: Millis) -> LocalFuture<'_, ()>;
 }
 
 /// What an issuer answered.

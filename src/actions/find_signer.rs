@@ -2,17 +2,22 @@
 
 use std::rc::Rc;
 
+use crate::actions::key_sets::{self, Found, MAX_ASKED};
 use crate::context::Cx;
 use crate::domain::tokens::checks::{self, Failed};
-use crate::domain::tokens::jwk::KeySet;
 use crate::domain::tokens::jwt::{Clock, Lifetime, UnverifiedToken, VerifiedClaims};
-use crate::domain::tokens::keys::{KeySetUrl, Keys};
-use crate::domain::tokens::token_app::{MAX_CANDIDATES, TokenApp};
+use crate::domain::tokens::key_set::KeySet;
+use crate::domain::tokens::key_source::KeySource;
+use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::token_app::TokenApp;
 use crate::error::{Denied, Error, Fault, Result};
-use crate::memory::key_sets::{Look, MAX_SET_BYTES};
+use crate::memory::key_sets::WantedKey;
 
-/// How many issuers one token may make ask for their keys.
-const MAX_ASKED: usize = 8;
+/// How many keys of one app are tried on a token. The keys of an app with more of them that may have
+/// signed it are not tried: its tokens must name their key, and those of other apps lose nothing.
+const MAX_KEYS_OF_APP: usize = 64;
+/// How many keys are tried on one token in all.
+const MAX_KEYS: usize = 512;
 
 /// A token that an app accepts.
 pub struct Accepted<'a, 't> {
@@ -40,7 +45,7 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
             None
         }
     };
-    let mut search = Search { cx, token, keys_left: MAX_CANDIDATES, asks_left: MAX_ASKED, is_open: false };
+    let mut search = Search::new(cx, token);
     let mut unknown = Vec::new();
     for app in candidates {
         let claims = match &app.keys {
@@ -50,9 +55,9 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
                 token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.memory.signed_tokens.note(claims, key.id()))
             }
             Keys::Public(set) => search.among(app, set).await?,
-            Keys::Published(url) => {
-                let Some(set) = search.at_hand(app, url) else {
-                    unknown.push((app, url));
+            Keys::Published(source) => {
+                let Some(set) = search.at_hand(app, source) else {
+                    unknown.push((app, source));
                     continue;
                 };
                 search.among(app, &set).await?
@@ -62,16 +67,15 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
             return Ok(accepted);
         }
     }
-    for (app, url) in unknown {
-        let Some(set) = search.published(app, url).await? else { continue };
+    for (app, source) in unknown {
+        let Some(set) = search.published(app, source).await? else { continue };
         if let Some(accepted) = search.among(app, &set).await?.and_then(|claims| offer(app, claims)) {
             return Ok(accepted);
         }
     }
     match failed {
         Some(Failed { why, .. }) => Err(why),
-        None if search.is_open => Err(Error::Unavailable(Fault::new("an issuer has not answered, and may have the key").of_issuer())),
-        None => Err(Denied::BadSignature.into()),
+        None => Err(search.none()),
     }
 }
 
@@ -85,12 +89,15 @@ fn remembered<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [
     let (key_id, _) = token.verified_before()?;
     let has_it = |app: &TokenApp| {
         let key_name = key_name(token, app);
-        let is_among = |set: &KeySet| set.choose(app.terms.algorithm, key_name).iter().any(|key| *key.key.id() == key_id);
+        let is_among = |set: &KeySet| {
+            let keys = set.choose(app.terms.algorithm, key_name);
+            keys.len() <= MAX_KEYS_OF_APP && keys.iter().any(|key| *key.key.id() == key_id)
+        };
         match &app.keys {
             Keys::None => false,
             Keys::Shared(key) => app.terms.algorithm == token.algorithm() && key.id() == key_id,
             Keys::Public(set) => is_among(set),
-            Keys::Published(url) => cx.memory.key_sets.fresh(url, cx.now).is_some_and(|set| is_among(&set)),
+            Keys::Published(source) => cx.memory.key_sets.fresh(source, cx.now).is_some_and(|set| is_among(&set)),
         }
     };
     candidates.iter().filter(|app| has_it(app)).find_map(|app| {
@@ -110,15 +117,32 @@ struct Search<'c, 't, 'a> {
     token: &'t UnverifiedToken<'a>,
     keys_left: usize,
     asks_left: usize,
-    /// An issuer has not answered yet, or not at all, and may have the key.
-    is_open: bool,
+    /// The app of which more keys than [`MAX_KEYS_OF_APP`] could have signed the token.
+    unnamed: bool,
+    open: Option<Open>,
 }
 
-impl<'t> Search<'_, 't, '_> {
+/// An issuer may have the key that is not known.
+struct Open {
+    /// In how many seconds it may be asked again.
+    retry_after_s: i64,
+    /// It answered a moment ago, and did not have the key.
+    is_answered: bool,
+}
+
+impl<'c, 't, 'a> Search<'c, 't, 'a> {
+    fn new(cx: &'c Cx, token: &'t UnverifiedToken<'a>) -> Self {
+        Self { cx, token, keys_left: MAX_KEYS, asks_left: MAX_ASKED, unnamed: false, open: None }
+    }
+
     /// What the token says, if one of these public keys signed it.
     async fn among(&mut self, app: &TokenApp, set: &KeySet) -> Result<Option<VerifiedClaims<'t>>> {
         let algorithm = app.terms.algorithm;
         let keys = set.choose(algorithm, key_name(self.token, app));
+        if keys.len() > MAX_KEYS_OF_APP {
+            self.unnamed = true;
+            return Ok(None);
+        }
         self.count(keys.len())?;
         for key in keys {
             let signatures = &self.cx.signatures;
@@ -137,56 +161,49 @@ impl<'t> Search<'_, 't, '_> {
     }
 
     /// The keys that the app's issuer publishes, where they are fresh and have what the token names.
-    fn at_hand(&self, app: &TokenApp, url: &KeySetUrl) -> Option<Rc<KeySet>> {
+    fn at_hand(&self, app: &TokenApp, source: &KeySource) -> Option<Rc<KeySet>> {
         let key_name = key_name(self.token, app);
-        let set = self.cx.memory.key_sets.fresh(url, self.cx.now)?;
+        let set = self.cx.memory.key_sets.fresh(source, self.cx.now)?;
         (key_name.is_none() || set.has(app.terms.algorithm, key_name)).then_some(set)
     }
 
-    /// The keys that the app's issuer publishes, asked for where they are not known; `None` where it does not answer.
-    async fn published(&mut self, app: &TokenApp, url: &KeySetUrl) -> Result<Option<Rc<KeySet>>> {
-        let cx = self.cx;
-        let known = match cx.memory.key_sets.look(url, app.terms.algorithm, key_name(self.token, app), cx.now) {
-            Look::Use(set) => return Ok(Some(set)),
-            Look::Meanwhile(set) => {
-                self.is_open = true;
-                return Ok(Some(set));
-            }
-            Look::Nothing => {
-                self.is_open = true;
-                return Ok(None);
-            }
-            Look::Ask(known) => known,
-        };
-        let why = || format!("must name the token app: more than {MAX_ASKED} issuers would have to be asked for their keys");
-        self.asks_left = self.asks_left.checked_sub(1).ok_or_else(|| Error::invalid("app", why()))?;
-        match fetch(cx, url).await {
-            Ok(set) => Ok(Some(set)),
-            Err(fault) => {
-                cx.memory.key_sets.note_failure(url, cx.now);
-                cx.log.line(&format!("the keys of token app {:?} cannot be fetched: {}", app.name.as_str(), fault.for_log()));
-                self.is_open = self.is_open || known.is_none();
+    /// The keys that the app's issuer publishes, fetched where they are not known.
+    async fn published(&mut self, app: &TokenApp, source: &KeySource) -> Result<Option<Rc<KeySet>>> {
+        let wanted = WantedKey { algorithm: app.terms.algorithm, name: key_name(self.token, app), since: self.cx.now };
+        match key_sets::published(self.cx, source, wanted, &mut self.asks_left).await? {
+            Found::Settled(set) => Ok(Some(set)),
+            Found::Open { known, retry_after_s } => {
+                let retry_after_s = self.open.as_ref().map_or(retry_after_s, |open| open.retry_after_s.min(retry_after_s));
+                self.open = Some(Open { retry_after_s, is_answered: known.is_some() });
                 Ok(known)
             }
         }
     }
 
     fn count(&mut self, keys: usize) -> Result<()> {
-        let why = || format!("must name the token app, or the token its key: more than {MAX_CANDIDATES} keys could have signed this token");
+        let why = || format!("must name the token app, or the token its key: more than {MAX_KEYS} keys could have signed this token");
         self.keys_left = self.keys_left.checked_sub(keys).ok_or_else(|| Error::invalid("app", why()))?;
         Ok(())
     }
-}
 
-async fn fetch(cx: &Cx, url: &KeySetUrl) -> std::result::Result<Rc<KeySet>, Fault> {
-    let published = cx.issuers.fetch(url).await?;
-    if published.body.len() > MAX_SET_BYTES {
-        return Err(Fault::new(format!("the answer is longer than {MAX_SET_BYTES} bytes")));
+    /// What it means that no key verified the token.
+    fn none(&self) -> Error {
+        if let Some(Open { retry_after_s, is_answered }) = &self.open {
+            let fault = if *is_answered {
+                Fault::new("the token names a key that its issuer did not have when it was asked").of_unknown_key()
+            } else {
+                Fault::new("an issuer has not answered, and may have the key").of_issuer()
+            };
+            return Error::Unavailable(fault.with_retry_after(*retry_after_s));
+        }
+        if self.unnamed {
+            let why = format!(
+                "must name a token app whose tokens name their key: of one, more than {MAX_KEYS_OF_APP} keys could have signed this token"
+            );
+            return Error::invalid("app", why);
+        }
+        Denied::BadSignature.into()
     }
-    let set = KeySet::from_json(&published.body).map_err(|why| Fault::new(format!("the answer {why}")))?;
-    let set = Rc::new(set);
-    cx.memory.key_sets.keep(url, &set, published.cache_control.as_deref(), cx.now);
-    Ok(set)
 }
 
 /// Whether one app's keys signed a token, for explanations.
@@ -199,7 +216,7 @@ pub enum Signed<'t> {
 
 /// Looks whether a key of the app signed the token.
 pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Result<Signed<'t>> {
-    let mut search = Search { cx, token, keys_left: MAX_CANDIDATES, asks_left: MAX_ASKED, is_open: false };
+    let mut search = Search::new(cx, token);
     let (claims, keys) = match &app.keys {
         Keys::None => {
             return Ok(Signed::ByNone(
@@ -208,9 +225,12 @@ pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenA
         }
         Keys::Shared(key) => (token.verify(app.terms.algorithm, &key.secret), "the shared secret".to_owned()),
         Keys::Public(set) => (search.among(app, set).await?, "a registered key".to_owned()),
-        Keys::Published(url) => match search.published(app, url).await? {
-            Some(set) => (search.among(app, &set).await?, format!("a key that is published at {}", url.as_str())),
-            None => return Ok(Signed::ByNone(format!("{} does not answer with a key set", url.as_str()))),
+        Keys::Published(source) => match search.published(app, source).await? {
+            Some(set) => (search.among(app, &set).await?, format!("a key that is published at {}", source.as_str())),
+            None => {
+                let problem = cx.memory.key_sets.problem(source).map_or_else(String::new, |problem| format!(": {problem}"));
+                return Ok(Signed::ByNone(format!("{} does not answer with a key set{problem}", source.as_str())));
+            }
         },
     };
     Ok(match claims {

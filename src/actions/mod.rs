@@ -13,6 +13,7 @@ pub mod generate_token;
 pub mod grants;
 pub mod health;
 pub mod housekeeping;
+pub mod key_sets;
 pub mod node_orders;
 pub mod organizations;
 pub mod passwords;

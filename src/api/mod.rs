@@ -182,6 +182,10 @@ fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
         }
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),
         Error::TooMany { retry_after_s } => response.with("retry-after", retry_after_s.to_string()),
+        Error::Unavailable(fault) => match fault.retry_after_s() {
+            Some(seconds) => response.with("retry-after", seconds.to_string()),
+            None => response,
+        },
         Error::Forbidden(_)
         | Error::NotFound { .. }
         | Error::NotAcceptable { .. }
@@ -191,7 +195,6 @@ fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
         | Error::TooLarge { .. }
         | Error::OriginFailed(_)
         | Error::OriginTimedOut { .. }
-        | Error::Unavailable(_)
         | Error::Misconfigured(_)
         | Error::Internal(_) => response,
     }

@@ -16,3 +16,4 @@ pub mod spelling;
 pub mod text;
 pub mod time;
 pub mod tokens;
+pub mod tolerant_json;

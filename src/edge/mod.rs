@@ -20,8 +20,8 @@ use crate::domain::identity::opaque_token;
 use crate::domain::time::Millis;
 use crate::error::Fault;
 use crate::memory::isolate::Memory;
-use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks};
-use ports::{d1, issuers, kv, origin, webcrypto};
+use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks, Timer};
+use ports::{d1, issuers, kv, origin, timer, webcrypto};
 use runtime::answers::outbound;
 use runtime::log::ConsoleLog;
 use runtime::request::WorkerRequest;
@@ -33,6 +33,7 @@ thread_local! {
         memory: Rc::new(Memory::default()),
         signatures: Rc::new(webcrypto::WebCrypto),
         issuers: Rc::new(issuers::Web),
+        timer: Rc::new(timer::Timeouts),
         entropy: Rc::new(Random),
         log: Rc::new(ConsoleLog),
         config: OnceCell::new(),
@@ -45,6 +46,7 @@ struct Isolate {
     memory: Rc<Memory>,
     signatures: Rc<dyn Signatures>,
     issuers: Rc<dyn Issuers>,
+    timer: Rc<dyn Timer>,
     entropy: Rc<dyn Entropy>,
     log: Rc<dyn Log>,
     config: OnceCell<Result<Rc<Config>, Vec<String>>>,
@@ -117,6 +119,7 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, cl
         kv: Rc::new(kv::WorkersKv::new(env)),
         signatures: Rc::clone(&isolate.signatures),
         issuers: Rc::clone(&isolate.issuers),
+        timer: Rc::clone(&isolate.timer),
         entropy: Rc::clone(&isolate.entropy),
         tasks,
         log: Rc::clone(&isolate.log),

@@ -1,7 +1,13 @@
-//! The key sets that issuers publish, as an isolate remembers them: for how long, and when an issuer is asked again.
+//! The key sets that issuers publish, as an isolate remembers them: for how long, and when an issuer
+//! is asked again.
 //!
-//! Fresh for the `max-age` that the issuer said, 1 minute at least and 60 at most. A `kid` that the set does not have asks again, as does an
-//! issuer that did not answer, once in [`PAUSE`]. While it does not answer, its last set counts until it is [`KEPT`] old.
+//! A set is fresh for the `max-age` that the issuer said, 1 minute at least and 60 at most. At most one
+//! request fetches a set at a time; the others look here again until it is there. A fetch that was
+//! lost with its request counts as under way for [`LOST_AFTER`], then one of them starts the next.
+//!
+//! A `kid` that the set does not have makes the issuer be asked again, once in [`UNKNOWN_KEY_PAUSE`]:
+//! so long at most do made-up key ids hide a rotation. While an issuer does not answer, its last set
+//! counts until it is [`KEPT`] old.
 //!
 //! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
 
@@ -13,54 +19,85 @@ use lru::LruCache;
 
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::jwk::KeySet;
-use crate::domain::tokens::keys::KeySetUrl;
+use crate::domain::tokens::fetch_problem::{FETCH_TIMEOUT_S, FetchProblem};
+use crate::domain::tokens::key_set::KeySet;
+use crate::domain::tokens::key_source::{KeySource, Metadata};
 
-/// The longest set that is read.
-pub const MAX_SET_BYTES: usize = 256 * 1024;
-/// How long an issuer may take to answer with the whole of it.
-pub const FETCH_TIMEOUT_S: u32 = 5;
-/// How long an issuer is left alone after it was asked for a key that it does not have, or did not answer while its last set serves.
-pub const PAUSE: Millis = Millis::from_seconds(30);
+/// How long a fetch may take.
+pub const FETCH_LIMIT: Millis = Millis::from_seconds(FETCH_TIMEOUT_S as i64);
+/// How long one counts as under way that nobody ended: a little longer, for a fetch that ends by its
+/// time limit says so itself.
+const LOST_AFTER: Millis = Millis(FETCH_LIMIT.0 + 250);
+/// How long an issuer is left alone that was asked and may not have had a token's key yet.
+pub const UNKNOWN_KEY_PAUSE: Millis = Millis::from_seconds(10);
+/// How long an issuer is left alone that did not answer while its last set serves.
+const FAILURE_PAUSE: Millis = Millis::from_seconds(30);
 /// How long it is left alone after it did not answer, where there is nothing to serve meanwhile.
 const SHORT_PAUSE: Millis = Millis::from_seconds(5);
-/// How many requests ask an issuer at once, where there is nothing to serve meanwhile.
-const MAX_AT_ONCE: u32 = 16;
 /// How long the last set serves while the issuer does not answer.
 pub const KEPT: Millis = Millis::from_seconds(24 * 60 * 60);
-/// How long a set is fresh of which the issuer does not say it.
-const DEFAULT_FRESH_S: i64 = 300;
+/// Freshness of a set when the issuer sends no max-age, and its bounds, in seconds.
+const SET_FRESH_S: Freshness = Freshness { default: 300, min: 60, max: 3600 };
+/// The same of an issuer's metadata.
+const METADATA_FRESH_S: Freshness = Freshness { default: 3600, min: 300, max: 24 * 60 * 60 };
 
 const KEPT_SETS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
 /// The memory of one isolate.
-pub struct KeySets(RefCell<LruCache<KeySetUrl, Kept>>);
+pub struct KeySets(RefCell<LruCache<KeySource, Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    set: Option<Fetched>,
+    set: Option<Fetched<KeySet>>,
+    metadata: Option<Fetched<Metadata>>,
+    /// When the issuer was asked last.
     asked_at: Option<Millis>,
-    asking: u32,
+    /// When the fetch began that is under way.
+    fetching_since: Option<Millis>,
     failed_at: Option<Millis>,
+    /// Why the last fetch failed.
+    problem: Option<FetchProblem>,
 }
 
-struct Fetched {
-    set: Rc<KeySet>,
-    at: Millis,
+struct Fetched<T> {
+    value: Rc<T>,
+    asked_at: Millis,
     fresh_until: Millis,
+}
+
+/// Which key is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedKey<'t> {
+    /// The algorithm that it must be for.
+    pub algorithm: Algorithm,
+    /// The `kid` by which the token names it.
+    pub name: Option<&'t str>,
+    /// When the token came. A set that was asked for later has all keys that it may be signed with.
+    pub since: Millis,
 }
 
 /// What is to be done about a set.
 #[derive(Debug)]
 pub enum Look {
-    /// It is used as it is.
+    /// The set is used as it is.
     Use(Rc<KeySet>),
-    /// It is used; but a newer one, which may have the key, is on its way to another request.
-    Meanwhile(Rc<KeySet>),
-    /// The issuer is asked; should it not answer, this is used.
-    Ask(Option<Rc<KeySet>>),
-    /// The issuer did not answer a moment ago, or is asked by many, and there is nothing to use.
-    Nothing,
+    /// Whoever looks starts a fetch, and looks again.
+    Fetch,
+    /// Another request fetches the set: whoever looks does so again after a while.
+    Wait(Option<Rc<KeySet>>),
+    /// The issuer is not asked now, and may have the key; meanwhile there is this set.
+    Later {
+        /// The last set, which does not have the key by that name.
+        known: Option<Rc<KeySet>>,
+        /// In how many seconds the issuer may be asked again.
+        retry_after_s: i64,
+    },
+}
+
+struct Freshness {
+    default: i64,
+    min: i64,
+    max: i64,
 }
 
 impl Default for KeySets {
@@ -70,85 +107,144 @@ impl Default for KeySets {
 }
 
 impl KeySets {
-    /// Looks for the set in which a key for a token under the algorithm, with that `kid`, is to be found. `Ask` is taken as asked.
+    /// Looks for the set that has the wanted key. `Fetch` is taken as begun.
     #[must_use]
-    pub fn look(&self, url: &KeySetUrl, algorithm: Algorithm, key_name: Option<&str>, now: Millis) -> Look {
+    pub fn look(&self, source: &KeySource, wanted: WantedKey<'_>, now: Millis) -> Look {
         let mut sets = self.0.borrow_mut();
-        let kept = sets.get_or_insert_mut(url.clone(), Kept::default);
-        let is_within = |moment, limit| is_within(now, moment, limit);
-        let Some(fetched) = kept.set.as_ref().filter(|fetched| now - fetched.at < KEPT) else {
-            if is_within(kept.failed_at, SHORT_PAUSE) || kept.in_flight(now) >= MAX_AT_ONCE {
-                return Look::Nothing;
-            }
-            kept.ask(now);
-            return Look::Ask(None);
+        let kept = sets.get_or_insert_mut(source.clone(), Kept::default);
+        let Some(fetched) = kept.set.as_ref().filter(|fetched| now - fetched.asked_at < KEPT) else {
+            return match left_of(now, kept.failed_at, SHORT_PAUSE) {
+                _ if kept.is_fetching(now) => Look::Wait(None),
+                Some(left) => Look::Later { known: None, retry_after_s: left },
+                None => kept.begin(now),
+            };
         };
-        let is_known = key_name.is_none() || fetched.set.has(algorithm, key_name);
-        let set = Rc::clone(&fetched.set);
-        if !is_known && kept.in_flight(now) > 0 {
-            return Look::Meanwhile(set);
-        }
-        if (is_known && now < fetched.fresh_until) || is_within(kept.asked_at, PAUSE) {
+        let set = Rc::clone(&fetched.value);
+        let is_known = wanted.name.is_none() || set.has(wanted.algorithm, wanted.name);
+        let is_settled = if is_known { now < fetched.fresh_until } else { fetched.asked_at >= wanted.since };
+        if is_settled {
             return Look::Use(set);
         }
-        kept.ask(now);
-        Look::Ask(Some(set))
+        if is_known {
+            let is_asked = kept.is_fetching(now) || left_of(now, kept.asked_at, FAILURE_PAUSE).is_some();
+            return if is_asked { Look::Use(set) } else { kept.begin(now) };
+        }
+        match left_of(now, kept.asked_at, UNKNOWN_KEY_PAUSE) {
+            _ if kept.is_fetching(now) => Look::Wait(Some(set)),
+            Some(retry_after_s) => Look::Later { known: Some(set), retry_after_s },
+            None => kept.begin(now),
+        }
     }
 
     /// The set as long as it is fresh, whatever a token calls its key.
     #[must_use]
-    pub fn fresh(&self, url: &KeySetUrl, now: Millis) -> Option<Rc<KeySet>> {
+    pub fn fresh(&self, source: &KeySource, now: Millis) -> Option<Rc<KeySet>> {
         let mut sets = self.0.borrow_mut();
-        let fetched = sets.get(url)?.set.as_ref()?;
-        (now < fetched.fresh_until && now - fetched.at < KEPT).then(|| Rc::clone(&fetched.set))
+        let fetched = sets.get(source)?.set.as_ref()?;
+        (now < fetched.fresh_until && now - fetched.asked_at < KEPT).then(|| Rc::clone(&fetched.value))
     }
 
-    /// Keeps a set that was asked for at `asked_at`; `cache_control` is what the issuer said about it. An older answer than the kept one is dropped.
-    pub fn keep(&self, url: &KeySetUrl, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) {
+    /// Notes that the issuer is being asked, whatever is known.
+    pub fn begin(&self, source: &KeySource, now: Millis) {
+        let _ = self.0.borrow_mut().get_or_insert_mut(source.clone(), Kept::default).begin(now);
+    }
+
+    /// Keeps a set that was asked for at `asked_at`, unless a newer one is there; `cache_control` is
+    /// what the issuer said about it. Answers whether other keys are left out of it than of the last.
+    pub fn keep(&self, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) -> bool {
         let mut sets = self.0.borrow_mut();
-        let kept = sets.get_or_insert_mut(url.clone(), Kept::default);
-        kept.asking = kept.asking.saturating_sub(1);
-        if kept.set.as_ref().is_none_or(|fetched| fetched.at <= asked_at) {
-            let fresh_until = asked_at + Millis::from_seconds(fresh_s(cache_control));
-            kept.set = Some(Fetched { set: Rc::clone(set), at: asked_at, fresh_until });
-            kept.failed_at = None;
+        let kept = sets.get_or_insert_mut(source.clone(), Kept::default);
+        kept.end(asked_at);
+        if kept.set.as_ref().is_some_and(|fetched| fetched.asked_at > asked_at) {
+            return false;
         }
+        let before = kept.set.replace(Fetched::new(Rc::clone(set), cache_control, asked_at, &SET_FRESH_S));
+        kept.failed_at = None;
+        kept.problem = None;
+        before.map_or(!set.left_out().is_empty(), |before| before.value.left_out() != set.left_out())
     }
 
-    /// Notes that the issuer, asked at `asked_at`, did not answer with a set.
-    pub fn note_failure(&self, url: &KeySetUrl, asked_at: Millis) {
+    /// Notes why the issuer, asked at `asked_at`, did not answer with a set.
+    pub fn note_failure(&self, source: &KeySource, problem: FetchProblem, asked_at: Millis, now: Millis) {
         let mut sets = self.0.borrow_mut();
-        let kept = sets.get_or_insert_mut(url.clone(), Kept::default);
-        kept.asking = kept.asking.saturating_sub(1);
-        kept.failed_at = Some(asked_at);
+        let kept = sets.get_or_insert_mut(source.clone(), Kept::default);
+        kept.end(asked_at);
+        if problem.ends_trust() {
+            kept.set = None;
+        }
+        // It may be that the keys have moved.
+        kept.metadata = None;
+        kept.failed_at = Some(now);
+        kept.problem = Some(problem);
+    }
+
+    /// The metadata of an issuer as long as it is fresh.
+    #[must_use]
+    pub fn metadata(&self, source: &KeySource, now: Millis) -> Option<Rc<Metadata>> {
+        let mut sets = self.0.borrow_mut();
+        let fetched = sets.get(source)?.metadata.as_ref()?;
+        (now < fetched.fresh_until).then(|| Rc::clone(&fetched.value))
+    }
+
+    /// Keeps metadata of an issuer.
+    pub fn keep_metadata(&self, source: &KeySource, metadata: &Rc<Metadata>, cache_control: Option<&str>, asked_at: Millis) {
+        let fetched = Fetched::new(Rc::clone(metadata), cache_control, asked_at, &METADATA_FRESH_S);
+        self.0.borrow_mut().get_or_insert_mut(source.clone(), Kept::default).metadata = Some(fetched);
+    }
+
+    /// Why the last fetch from a source failed; `None` where it did not, or there was none.
+    #[must_use]
+    pub fn problem(&self, source: &KeySource) -> Option<FetchProblem> {
+        self.0.borrow().peek(source)?.problem.clone()
+    }
+
+    /// Every source of which the last fetch failed, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(KeySource, FetchProblem)> {
+        let sets = self.0.borrow();
+        sets.iter().filter_map(|(source, kept)| Some((source.clone(), kept.problem.clone()?))).collect()
     }
 }
 
 impl Kept {
-    fn ask(&mut self, now: Millis) {
-        self.asking = self.in_flight(now).saturating_add(1);
+    fn begin(&mut self, now: Millis) -> Look {
         self.asked_at = Some(now);
+        self.fetching_since = Some(now);
+        Look::Fetch
     }
 
-    /// How many requests wait for the issuer. One that was given up never says so; after the time limit it counts no more.
-    fn in_flight(&self, now: Millis) -> u32 {
-        if is_within(now, self.asked_at, Millis::from_seconds(i64::from(FETCH_TIMEOUT_S))) { self.asking } else { 0 }
+    /// Takes note that the fetch is over that began at that time; a later one is still under way.
+    fn end(&mut self, asked_at: Millis) {
+        self.fetching_since = self.fetching_since.filter(|since| *since > asked_at);
+    }
+
+    fn is_fetching(&self, now: Millis) -> bool {
+        left_of(now, self.fetching_since, LOST_AFTER).is_some()
     }
 }
 
-/// Whether a moment is less than `limit` away; requests that overlap have clocks that differ a little.
-fn is_within(now: Millis, moment: Option<Millis>, limit: Millis) -> bool {
-    moment.is_some_and(|at| (now - at).0.abs() < limit.0)
+impl<T> Fetched<T> {
+    fn new(value: Rc<T>, cache_control: Option<&str>, asked_at: Millis, limits: &Freshness) -> Self {
+        let fresh_until = asked_at + Millis::from_seconds(fresh_s(cache_control, limits));
+        Self { value, asked_at, fresh_until }
+    }
+}
+
+/// How many seconds, at least one, are left of a pause that began at that moment; `None` where it is
+/// over. Requests that overlap have clocks that differ a little.
+fn left_of(now: Millis, began: Option<Millis>, pause: Millis) -> Option<i64> {
+    let passed = (now - began?).0.abs();
+    (passed < pause.0).then(|| (pause.0 - passed + 999).div_euclid(1000))
 }
 
 /// The `max-age` of a `Cache-Control` (RFC 9111, 5.2.2) within its limits.
-fn fresh_s(cache_control: Option<&str>) -> i64 {
+fn fresh_s(cache_control: Option<&str>, limits: &Freshness) -> i64 {
     let directives = || cache_control.unwrap_or_default().split(',').map(|directive| directive.trim().to_ascii_lowercase());
     if directives().any(|directive| ["no-store", "no-cache"].contains(&directive.as_str())) {
-        return 60;
+        return limits.min;
     }
     let max_age = directives().find_map(|directive| directive.strip_prefix("max-age=")?.trim_matches('"').parse::<u32>().ok());
-    max_age.map_or(DEFAULT_FRESH_S, |seconds| i64::from(seconds).clamp(60, 3600))
+    max_age.map_or(limits.default, |seconds| i64::from(seconds).clamp(limits.min, limits.max))
 }
 
 #[cfg(test)]
@@ -173,7 +269,10 @@ mod tests {
             (Some("no-cache"), 60),
         ];
         for (text, seconds) in cases {
-            assert_eq!(fresh_s(text), seconds, "{text:?}");
+            assert_eq!(fresh_s(text, &SET_FRESH_S), seconds, "{text:?}");
+        }
+        for (text, seconds) in [(None, 3600), (Some("max-age=5"), 300), (Some("max-age=7200"), 7200), (Some("max-age=999999"), 86400)] {
+            assert_eq!(fresh_s(text, &METADATA_FRESH_S), seconds, "{text:?}");
         }
     }
 }

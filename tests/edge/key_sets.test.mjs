@@ -104,15 +104,31 @@ describe("the set at an app's URL", () => {
     await Promise.all([never, stalls, { status: 500 }, { status: 404 }, { status: 200, body: "<html>" }, { status: 204 }].map(silent));
   });
 
-  it("serves while the issuer does not answer, and is not fetched for an unknown kid within 30 seconds", async () => {
+  it("serves while the issuer does not answer, and is not fetched for an unknown kid within 10 seconds", async () => {
     const one = await issuer("ES256");
     web = { [one.url]: json({ keys: [one.jwk] }, { "cache-control": "max-age=60" }) };
     expectStatus(await one.verify(), 200);
     web = {};
     const unknown = await new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: "ES256", kid: "unknown" }).setExpirationTime("10m").sign(one.privateKey);
-    expectRefusal(await one.verify(unknown), "bad_signature");
+    const answer = expectStatus(await one.verify(unknown), 503);
+    assert.match(answer.headers["retry-after"], /^([1-9]|10)$/);
+    assert.equal(answer.json.detail, "the token names a key that its issuer did not have a moment ago; try again");
     expectStatus(await one.verify(), 200);
     assert.deepEqual(asked, [one.url]);
+  });
+
+  it("is asked for with a User-Agent, and as JSON", async () => {
+    const one = await issuer("EdDSA");
+    let headers;
+    web = {
+      [one.url]: (request) => {
+        headers = request.headers;
+        return json({ keys: [one.jwk] });
+      },
+    };
+    expectStatus(await one.verify(), 200);
+    assert.match(headers.get("user-agent"), /^Postern\/\d+\.\d+\.\d+/);
+    assert.equal(headers.get("accept"), "application/jwk-set+json, application/json");
   });
 
   it("must be at an https URL", async () => {
@@ -134,5 +150,86 @@ describe("the set at an app's URL", () => {
     // Whoever has no candidates asks nobody.
     expectRefusal(await verifyBearer(postern, await new jose.SignJWT({}).setProtectedHeader({ alg: "PS512" }).sign((await jose.generateKeyPair("PS512")).privateKey)), "wrong_algorithm");
     assert.deepEqual(asked, [one.url]);
+  });
+});
+
+describe("requests that need a set which is being fetched", () => {
+  /** Answers after a while. */
+  const after = (milliseconds, answer) => () => new Promise((done) => setTimeout(() => done(answer), milliseconds));
+
+  it("wait for it: forty tokens at once on a cold isolate are forty answers and one fetch", async () => {
+    for (const algorithm of ["RS256", "EdDSA"]) {
+      const one = await issuer(algorithm);
+      asked = [];
+      web = { [one.url]: after(300, json({ keys: [one.jwk] })) };
+      const answers = await Promise.all(Array.from({ length: 40 }, () => one.verify()));
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        Array.from({ length: 40 }, () => 200),
+      );
+      assert.deepEqual(asked, [one.url]);
+    }
+  });
+
+  it("are answered when the client whose request began the fetch goes away", async () => {
+    const one = await issuer("EdDSA");
+    // The user, and the app in the isolate's memory.
+    web = { [one.url]: after(700, json({ keys: [one.jwk] })) };
+    const cancelled = new AbortController();
+    const headers = { authorization: `Bearer ${one.token}` };
+    const url = new URL(`/v1/verify?app=${encodeURIComponent(one.name)}`, postern.url);
+    const first = fetch(url, { headers, signal: cancelled.signal }).then(
+      () => assert.fail("it was answered"),
+      (error) => assert.equal(error.name, "AbortError"),
+    );
+    while (!asked.includes(one.url)) await new Promise((done) => setTimeout(done, 10));
+    const begun = performance.now();
+    const waiting = Array.from({ length: 5 }, () => one.verify());
+    await new Promise((done) => setTimeout(done, 100));
+    cancelled.abort();
+    await first;
+    for (const answer of await Promise.all([...waiting, one.verify()])) expectStatus(answer, 200);
+    assert.deepEqual(asked, [one.url]);
+    assert.ok(performance.now() - begun < 4000, "nobody had to wait until the fetch was given up");
+  });
+
+  it("are told to come back while an issuer does not answer, and let through once it does", async () => {
+    const one = await issuer("EdDSA");
+    web = { [one.url]: () => new Promise(() => {}) };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => one.verify()));
+    for (const answer of answers) {
+      assert.equal(expectStatus(answer, 503).json.detail, "the token's issuer does not answer; try again");
+      assert.match(answer.headers["retry-after"], /^[1-5]$/);
+    }
+    assert.deepEqual(asked, [one.url]);
+    web = { [one.url]: json({ keys: [one.jwk] }) };
+    await new Promise((done) => setTimeout(done, 1000 * Number(answers[0].headers["retry-after"])));
+    expectStatus(await one.verify(), 200);
+  });
+
+  it("meet a rotation ten seconds after it at the latest, whatever key ids others make up", async () => {
+    const one = await issuer("EdDSA");
+    const { privateKey, publicKey } = await jose.generateKeyPair("EdDSA", { extractable: true });
+    const fresh = { ...(await jose.exportJWK(publicKey)), kid: "fresh" };
+    const signed = (kid, key) => new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: "EdDSA", kid }).setExpirationTime("10m").sign(key);
+    web = { [one.url]: json({ keys: [one.jwk] }, { "cache-control": "max-age=3600" }) };
+    expectStatus(await one.verify(), 200);
+    web = { [one.url]: json({ keys: [one.jwk, fresh] }, { "cache-control": "max-age=3600" }) };
+    const [rotated, good] = [performance.now(), await signed("fresh", privateKey)];
+    const madeUp = await Promise.all(Array.from({ length: 1000 }, (_, number) => signed(`made up ${number}`, one.privateKey)));
+    let answer;
+    do {
+      const noise = await Promise.all(madeUp.splice(0, 20).map((token) => one.verify(token)));
+      for (const { status } of noise) assert.ok(status === 503 || status === 401, String(status));
+      expectStatus(await one.verify(), 200);
+      answer = await one.verify(good);
+      if (answer.status !== 200) {
+        assert.ok(Number(expectStatus(answer, 503).headers["retry-after"]) <= 10);
+        await new Promise((done) => setTimeout(done, 200));
+      }
+    } while (answer.status !== 200);
+    const seconds = (performance.now() - rotated) / 1000;
+    assert.ok(seconds < 11, `${seconds} s`);
+    assert.equal(asked.filter((url) => url === one.url).length, 2);
   });
 });

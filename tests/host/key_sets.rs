@@ -1,8 +1,9 @@
 //! Token apps whose issuers publish their keys: when an issuer is asked, and what happens while it does not answer.
 
 use postern::api::http::message::Response;
+use postern::domain::time::Millis;
 use postern::domain::tokens::algorithm::Algorithm;
-use postern::memory::key_sets::MAX_SET_BYTES;
+use postern::domain::tokens::fetch_problem::{FetchProblem, MAX_ANSWER_BYTES};
 use postern::ports::LocalFuture;
 use serde_json::{Value, json};
 
@@ -83,8 +84,21 @@ fn a_key_that_is_withdrawn_is_dead_when_the_set_is_read_again() {
     refused(&isolate, &new, "2");
 }
 
+/// A key that the issuer did not have a moment ago may be new.
+fn later(isolate: &Isolate<'_>, issuer: &Issuer, id: &str) -> i64 {
+    let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, issuer, id)));
+    let detail = "the token names a key that its issuer did not have a moment ago; try again";
+    assert_eq!((response.status, &json_of(&response)["detail"]), (503, &json!(detail)), "{id}");
+    retry_after(&response)
+}
+
+fn retry_after(response: &Response) -> i64 {
+    let header = response.headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value.parse());
+    header.expect("a Retry-After").expect("seconds")
+}
+
 #[test]
-fn an_unknown_kid_asks_again_at_most_every_30_seconds() {
+fn an_unknown_kid_asks_again_at_most_every_10_seconds_and_is_unknown_only_until_then() {
     let world = World::new();
     let isolate = world.isolate();
     let [old, new] = [(); 2].map(|()| issuer());
@@ -93,19 +107,52 @@ fn an_unknown_kid_asks_again_at_most_every_30_seconds() {
     accepted(&isolate, &old, "1");
     publish(&world, &[(&old, "1"), (&new, "2")], Some("max-age=3600"));
     // Just read: whoever invents names of keys makes nobody ask.
-    assert_eq!(asked(&world, || (0..10).for_each(|id| refused(&isolate, &new, &format!("x{id}")))), 0);
-    world.pass(30);
+    assert_eq!(asked(&world, || (0..10).for_each(|id| assert_eq!(later(&isolate, &new, &format!("x{id}")), 10))), 0);
+    world.pass(5);
+    assert_eq!(asked(&world, || assert_eq!(later(&isolate, &new, "2"), 5)), 0);
+    world.pass(5);
     assert_eq!(asked(&world, || accepted(&isolate, &new, "2")), 1);
-    assert_eq!(asked(&world, || (0..10).for_each(|id| refused(&isolate, &old, &format!("x{id}")))), 0);
-    world.pass(29);
-    assert_eq!(asked(&world, || refused(&isolate, &new, "3")), 0);
+    assert_eq!(asked(&world, || (0..10).for_each(|id| assert!(later(&isolate, &old, &format!("x{id}")) > 0))), 0);
+    world.pass(9);
+    assert_eq!(asked(&world, || assert_eq!(later(&isolate, &new, "3"), 1)), 0);
     world.pass(1);
-    assert_eq!(asked(&world, || (0..10).for_each(|_| refused(&isolate, &new, "3"))), 1);
+    // The issuer was asked after this token came, and does not have its key.
+    assert_eq!(asked(&world, || refused(&isolate, &new, "3")), 1);
+    assert_eq!(asked(&world, || (0..10).for_each(|_| assert!(later(&isolate, &new, "3") > 0))), 0);
     // A name that the set has never does.
     world.pass(60);
     assert_eq!(asked(&world, || refused(&isolate, &new, "1")), 0);
     // Nor does the name of the app, which chooses the app.
     assert_eq!(asked(&world, || accepted(&isolate, &new, "ERP")), 0);
+}
+
+#[test]
+fn a_thousand_made_up_kids_delay_a_rotation_by_ten_seconds_at_most() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let [old, new] = [(); 2].map(|()| issuer());
+    publish(&world, &[(&old, "1")], Some("max-age=3600"));
+    register(&isolate);
+    accepted(&isolate, &old, "1");
+    world.pass(10);
+    let made_up = |from: i64| (from..from + 100).for_each(|id| drop(isolate.verify(&token(&isolate, &old, &format!("x{id}")))));
+    let fetches = asked(&world, || made_up(0));
+    publish(&world, &[(&old, "1"), (&new, "2")], Some("max-age=3600"));
+    let mut waited = 0;
+    let more = asked(&world, || {
+        for second in 0..10 {
+            made_up(100 * second);
+            accepted(&isolate, &old, "1");
+            if isolate.verify(&token(&isolate, &new, "2")).0 == 200 {
+                return;
+            }
+            world.pass(1);
+            waited += 1;
+        }
+        accepted(&isolate, &new, "2");
+    });
+    assert_eq!((fetches, more), (1, 1));
+    assert!(waited <= 10, "{waited}");
 }
 
 #[test]
@@ -121,7 +168,14 @@ fn the_last_good_set_serves_for_a_day_while_the_issuer_does_not_answer() {
     assert_eq!(asked(&world, || (0..10).for_each(|_| accepted(&isolate, &ours, "1"))), 1, "then it is left alone");
     world.pass(30);
     assert_eq!(asked(&world, || accepted(&isolate, &ours, "1")), 1);
-    assert!(world.log.0.borrow().iter().any(|line| line.contains("the keys of token app \"ERP\" cannot be fetched")));
+    assert!(
+        world
+            .log
+            .0
+            .borrow()
+            .iter()
+            .any(|line| line.contains("the keys of https://issuer.test/jwks.json cannot be fetched: the issuer cannot be reached"))
+    );
     world.pass(24 * 60 * 60 - 631);
     accepted(&isolate, &ours, "1");
     world.pass(1);
@@ -141,7 +195,7 @@ fn what_is_no_set_counts_as_no_answer() {
     publish(&world, &[(&ours, "1")], Some("max-age=60"));
     register(&isolate);
     accepted(&isolate, &ours, "1");
-    let long = format!(r#"{{"keys":[],"x":"{}"}}"#, "x".repeat(MAX_SET_BYTES));
+    let long = format!(r#"{{"keys":[],"x":"{}"}}"#, "x".repeat(MAX_ANSWER_BYTES));
     for body in ["", "<html>", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#, &long] {
         world.issuers.publish(URL, body, None);
         world.pass(60);
@@ -163,6 +217,8 @@ fn private_and_unusable_keys_of_a_set_are_skipped() {
     world.issuers.publish(URL, &keys.to_string(), None);
     register(&isolate);
     accepted(&isolate, &ours, "1");
+    assert_eq!(later(&isolate, &private, "p"), 10);
+    world.pass(10);
     refused(&isolate, &private, "p");
 }
 
@@ -220,7 +276,7 @@ fn the_url_is_the_apps_and_is_listed() {
     accepted(&isolate, &theirs, "1");
 }
 
-/// While a set that may have the key is on its way to one request, the others are not told that their key does not exist.
+/// Those that come while one request fetches the set wait for it.
 #[test]
 fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
     let world = World::new();
@@ -230,15 +286,16 @@ fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
     register(&isolate);
     accepted(&isolate, &old, "1");
     publish(&world, &[(&new, "2")], Some("max-age=3600"));
+    world.issuers.delay.set(Millis(300));
     world.pass(30);
     // The feed, first: only the keys are to be fetched in what follows.
     accepted(&isolate, &old, "1");
     let tokens: Vec<_> = (0..8).map(|index| if index % 4 == 3 { token(&isolate, &old, "1") } else { token(&isolate, &new, "2") }).collect();
     let mut statuses = Vec::new();
     assert_eq!(asked(&world, || statuses = at_once(&isolate, &tokens)), 1);
-    assert_eq!(statuses, [200, 503, 503, 200, 503, 503, 503, 200]);
+    assert_eq!(statuses, [200; 8]);
     accepted(&isolate, &new, "2");
-    refused(&isolate, &old, "1");
+    assert_eq!(later(&isolate, &old, "1"), 10);
 }
 
 /// The statuses of tokens that come at once.
@@ -249,19 +306,161 @@ fn at_once(isolate: &Isolate<'_>, tokens: &[String]) -> Vec<u16> {
     all_at_once(answers).iter().map(|answer| answer.status).collect()
 }
 
-#[test]
-fn a_burst_that_finds_no_set_asks_sixteen_times_at_most() {
+/// A world in which nothing is known of an issuer that answers after so long; and a token of it.
+fn cold(delay: Millis) -> (World, String) {
     let world = World::new();
     let isolate = world.isolate();
     let ours = issuer();
     publish(&world, &[(&ours, "1")], None);
     register(&isolate);
     accepted(&isolate, &ours, "1");
-    let cold = world.isolate();
-    let tokens = vec![token(&isolate, &ours, "1"); 40];
+    let token = token(&isolate, &ours, "1");
+    world.issuers.delay.set(delay);
+    (world, token)
+}
+
+#[test]
+fn a_burst_that_finds_no_set_asks_once_and_waits() {
+    let (world, token) = cold(Millis(300));
+    let (isolate, begun) = (world.isolate(), world.now.get());
     let mut statuses = Vec::new();
-    assert_eq!(asked(&world, || statuses = at_once(&cold, &tokens)), 16);
-    let count = |status| statuses.iter().filter(|other| **other == status).count();
-    assert_eq!((count(200), count(503)), (16, 24));
-    accepted(&cold, &ours, "1");
+    assert_eq!(asked(&world, || statuses = at_once(&isolate, &vec![token; 40])), 1);
+    assert_eq!(statuses, [200; 40]);
+    let passed = (world.now.get() - begun).0;
+    assert!((300..=400).contains(&passed), "{passed} ms");
+}
+
+#[test]
+fn nobody_waits_longer_than_an_issuer_may_take() {
+    let (world, token) = cold(Millis::from_seconds(60));
+    let (isolate, begun) = (world.isolate(), world.now.get());
+    let mut statuses = Vec::new();
+    assert_eq!(asked(&world, || statuses = at_once(&isolate, &vec![token.clone(); 40])), 1);
+    assert_eq!(statuses, [503; 40]);
+    let passed = (world.now.get() - begun).0;
+    assert!((5_000..=5_100).contains(&passed), "{passed} ms");
+    world.issuers.delay.set(Millis(0));
+    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 503)), 0);
+    world.pass(5);
+    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 1);
+}
+
+/// The runtime ends what a request began when its client is gone for long enough.
+#[test]
+fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
+    let (world, token) = cold(Millis(300));
+    let isolate = world.isolate();
+    let request = Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
+    let answer = || Box::pin(isolate.answer(&request)) as LocalFuture<'_, Response>;
+    let mut lost = answer();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let before = world.issuers.asked.get();
+    while world.issuers.asked.get() == before {
+        assert!(lost.as_mut().poll(&mut context).is_pending());
+    }
+    drop(lost);
+    world.tasks.0.borrow_mut().clear();
+    let begun = world.now.get();
+    let statuses: Vec<_> = all_at_once((0..40).map(|_| answer()).collect()).iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [200; 40]);
+    assert_eq!(world.issuers.asked.get() - before, 2);
+    let passed = (world.now.get() - begun).0;
+    assert!((5_250..=5_700).contains(&passed), "{passed} ms");
+}
+
+#[test]
+fn whoever_begins_a_fetch_need_not_live_to_see_its_end() {
+    let (world, token) = cold(Millis(300));
+    let isolate = world.isolate();
+    let request = Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
+    let mut cancelled = Box::pin(isolate.answer(&request));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let before = world.issuers.asked.get();
+    while world.issuers.asked.get() == before {
+        assert!(cancelled.as_mut().poll(&mut context).is_pending());
+    }
+    drop(cancelled);
+    assert_eq!(isolate.verify(&token).0, 200);
+    assert_eq!(world.issuers.asked.get() - before, 1);
+}
+
+#[test]
+fn a_token_whose_key_is_in_the_fresh_set_never_waits() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let ours = issuer();
+    publish(&world, &[(&ours, "1")], Some("max-age=3600"));
+    register(&isolate);
+    accepted(&isolate, &ours, "1");
+    world.issuers.delay.set(Millis::from_seconds(3));
+    world.pass(10);
+    accepted(&isolate, &ours, "1");
+    let unknown = token(&isolate, &ours, "2");
+    let request = Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {unknown}"));
+    let mut waiting = Box::pin(isolate.answer(&request));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..10 {
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+    }
+    let begun = world.now.get();
+    accepted(&isolate, &ours, "1");
+    assert_eq!(world.now.get(), begun);
+}
+
+#[test]
+fn what_kind_of_problem_an_issuer_has_is_remembered_and_logged() {
+    let problems = [
+        (FetchProblem::TimedOut, "did not answer within 5 seconds"),
+        (FetchProblem::Forbidden(403), "refuses to show its keys: status 403"),
+        (FetchProblem::NotFound(404), "has nothing at this URL: status 404"),
+        (FetchProblem::Status(500), "answered with status 500"),
+        (FetchProblem::TooLong, "longer than 262144 bytes"),
+        (FetchProblem::BadRedirect("it leads nowhere".to_owned()), "redirect cannot be followed: it leads nowhere"),
+    ];
+    for (problem, text) in problems {
+        let (world, token) = cold(Millis(0));
+        world.issuers.fail(URL, problem.clone());
+        let isolate = world.isolate();
+        let response = isolate.get("/v1/verify", &format!("Bearer {token}"));
+        assert_eq!((response.status, retry_after(&response)), (503, 5));
+        assert!(world.log.0.borrow().iter().any(|line| line.contains(text)), "{text}: {:?}", world.log.0.borrow());
+        let known = isolate.memory.key_sets.problems();
+        assert_eq!(known.iter().map(|(source, problem)| (source.as_str(), problem)).collect::<Vec<_>>(), [(URL, &problem)]);
+        world.pass(5);
+        world.issuers.publish(URL, r#"{"keys":[]}"#, None);
+        assert_eq!(isolate.verify(&token).0, 401);
+        assert_eq!(isolate.memory.key_sets.problems(), []);
+    }
+}
+
+#[test]
+fn odd_keys_of_a_set_are_named_once_and_the_good_ones_are_used() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let ours = issuer();
+    let good = ours.jwk(&json!({ "kid": "1" })).to_string().replace("\",\"kty", "=\",\"kty");
+    let doubled = r#"{"kid":"odd","kty":"EC","kty":"EC"}"#;
+    let odd = format!("\u{feff}{{\"keys\":[{doubled},{good}],\"x\":{{\"a\":1,\"a\":1}}}}");
+    world.issuers.publish(URL, &odd, Some("max-age=60"));
+    register(&isolate);
+    let named = || {
+        world
+            .log
+            .0
+            .borrow()
+            .iter()
+            .filter(|line| line.contains("1 cannot be used: one without a name has the member \"kty\" twice"))
+            .count()
+    };
+    for _ in 0..3 {
+        accepted(&isolate, &ours, "1");
+        world.pass(60);
+    }
+    assert_eq!(named(), 1, "{:?}", world.log.0.borrow());
+    publish(&world, &[(&ours, "1")], Some("max-age=60"));
+    accepted(&isolate, &ours, "1");
+    world.pass(60);
+    world.issuers.publish(URL, &odd, None);
+    accepted(&isolate, &ours, "1");
+    assert_eq!(named(), 2, "after a change");
 }

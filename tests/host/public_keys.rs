@@ -205,20 +205,54 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
     assert_eq!(world.signatures.verifications.get() - before, 1);
 }
 
+/// Keys of nobody, of which each is a key on its own.
+fn many(keys: &[&Issuer], count: usize) -> String {
+    let stranger = Issuer::of(Algorithm::EdDsa).jwk(&json!({}));
+    let keys = keys.iter().map(|issuer| issuer.jwk(&json!({})));
+    json!({ "keys": keys.chain(std::iter::repeat_n(stranger, count)).collect::<Vec<_>>() }).to_string()
+}
+
 #[test]
-fn at_most_64_keys_are_tried() {
+fn an_app_with_many_keys_does_not_stand_in_the_way_of_others() {
     let world = World::new();
     let isolate = world.isolate();
-    let keys: Vec<_> = (0..33).map(|_| Issuer::of(Algorithm::EdDsa)).collect();
-    let set: Vec<_> = keys.iter().enumerate().map(|(index, key)| key.jwk(&json!({ "kid": index.to_string() }))).collect();
-    let set = json!({ "keys": set }).to_string();
-    isolate.register(&json!({ "name": "A", "algorithm": "EdDSA", "secret": set }));
+    let [ours, theirs, named] = [(); 3].map(|()| Issuer::of(Algorithm::EdDsa));
+    let url = "https://issuer.test/many";
+    let mut set: Value = serde_json::from_str(&many(&[&theirs], 900)).expect("JSON");
+    set["keys"].as_array_mut().expect("keys").push(named.jwk(&json!({ "kid": "named" })));
+    world.issuers.publish(url, &set.to_string(), None);
+    isolate.register(&json!({ "name": "A", "algorithm": "EdDSA", "secret": url }));
+    isolate.register(&json!({ "name": "B", "algorithm": "EdDSA", "secret": ours.pem() }));
+    isolate.register(&json!({ "name": "C", "algorithm": "EdDSA", "secret": many(&[&theirs], 63) }));
+    let token = |issuer: &Issuer, header: Value| issuer.token(Algorithm::EdDsa, &header, &claims(&isolate));
+    for _ in 0..2 {
+        accepted(&isolate, &token(&ours, json!({})));
+        accepted(&isolate, &token(&theirs, json!({})));
+        accepted(&isolate, &token(&named, json!({ "kid": "named" })));
+    }
+    // Of A alone, nobody can tell which of 900 keys it was.
+    let nameless = token(&theirs, json!({}));
+    let response = isolate.get("/v1/verify?app=A", &format!("Bearer {nameless}"));
+    assert_eq!(response.status, 400);
+    assert!(response.body.contains("more than 64 keys"), "{}", response.body);
+    assert_eq!(isolate.verify(&token(&Issuer::of(Algorithm::EdDsa), json!({ "kid": "named" }))).1, "bad_signature");
+}
+
+#[test]
+fn at_most_512_keys_are_tried_on_one_token() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let ours = Issuer::of(Algorithm::EdDsa);
     let stranger = Issuer::of(Algorithm::EdDsa).token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
+    for number in 0..8 {
+        isolate.register(&json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": many(&[&ours], 63) }));
+    }
+    let before = world.signatures.verifications.get();
     refused(&isolate, &stranger, "bad_signature");
-    isolate.register(&json!({ "name": "B", "algorithm": "EdDSA", "secret": set }));
+    assert_eq!(world.signatures.verifications.get() - before, 512);
+    isolate.register(&json!({ "name": "App 8", "algorithm": "EdDSA", "secret": ours.pem() }));
     assert_eq!(isolate.verify(&stranger), (400, String::new()));
-    assert_eq!(isolate.get("/v1/verify?app=B", &format!("Bearer {stranger}")).status, 401);
-    accepted(&isolate, &keys[32].token(Algorithm::EdDsa, &json!({ "kid": "32" }), &claims(&isolate)));
+    accepted(&isolate, &ours.token(Algorithm::EdDsa, &json!({}), &claims(&isolate)));
 }
 
 #[test]

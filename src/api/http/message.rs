@@ -161,7 +161,7 @@ pub fn sentence(error: &Error) -> String {
         Error::OriginFailed(_) => "the origin cannot be reached".to_owned(),
         Error::OriginTimedOut { timeout_s } => format!("the origin did not answer within {timeout_s} seconds"),
         Error::Internal(_) => "an internal error occurred".to_owned(),
-        Error::Unavailable(fault) => format!("{} does not answer; try again", fault.whose()),
+        Error::Unavailable(fault) => format!("{}; try again", fault.for_callers()),
         Error::Misconfigured(problems) => format!("this deployment is not configured: {}", problems.join("; ")),
     }
 }

@@ -1,11 +1,9 @@
-//! JSON Web Keys and sets of them (RFC 7517; RFC 7518, 6; RFC 8037, 2): public keys for signatures, and nothing else.
-
-use std::rc::Rc;
+//! JSON Web Keys (RFC 7517; RFC 7518, 6; RFC 8037, 2): public keys for signatures, and the bytes of
+//! shared secrets.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
 
-use crate::domain::json;
 use crate::domain::tokens::algorithm::{Algorithm, Curve};
 use crate::domain::tokens::public_key::PublicKey;
 
@@ -19,10 +17,6 @@ pub struct IssuerKey {
     /// `alg`: the only algorithm that it is for.
     pub algorithm: Option<Algorithm>,
 }
-
-/// The usable keys of a set, in its order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeySet(Vec<Rc<IssuerKey>>);
 
 /// Members that only private or shared keys have.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -62,45 +56,14 @@ impl From<PublicKey> for IssuerKey {
     }
 }
 
-impl KeySet {
-    /// A key that stands alone: it is the one, whatever a token calls it.
-    #[must_use]
-    pub fn of(key: IssuerKey) -> Self {
-        Self(vec![Rc::new(IssuerKey { id: None, ..key })])
-    }
-
-    /// Reads a JWK Set. Keys that cannot be used are skipped (RFC 7517, 5), private ones among them.
-    pub fn from_json(text: &[u8]) -> Result<Self, String> {
-        Self::from_members(&json::parse_object(text).map_err(|why| format!("must be readable JSON: {why}"))?)
-    }
-
-    pub(super) fn from_members(set: &Map<String, Value>) -> Result<Self, String> {
-        let keys = set.get("keys").and_then(Value::as_array).ok_or("must be a JWK Set, with a list \"keys\"")?;
-        let keys = keys.iter().filter_map(|key| IssuerKey::from_jwk(key.as_object()?).ok().map(Rc::new));
-        Ok(Self(keys.collect()))
-    }
-
-    /// The keys that a token may be signed with: those with its `kid`, else those without any, of those for the algorithm.
-    #[must_use]
-    pub fn choose(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Rc<IssuerKey>> {
-        let fitting = |key: &&Rc<IssuerKey>| key.fits(algorithm).is_ok();
-        let with = |id: Option<&str>| self.0.iter().filter(fitting).filter(|key| key.id.as_deref() == id).cloned().collect::<Vec<_>>();
-        match id {
-            None => self.0.iter().filter(fitting).cloned().collect(),
-            Some(_) if self.has(algorithm, id) => with(id),
-            Some(_) => with(None),
+/// Corrects what some issuers write in place of the right thing: padding of base64url (RFC 7515, 2
+/// has none), and null for a member that they do not set.
+pub(super) fn forgive(jwk: &mut Map<String, Value>) {
+    jwk.retain(|_, value| !value.is_null());
+    for name in ["n", "e", "x", "y"] {
+        if let Some(Value::String(text)) = jwk.get_mut(name) {
+            text.truncate(text.trim_end_matches('=').len());
         }
-    }
-
-    /// Whether there is a key of that `kid` for the algorithm.
-    #[must_use]
-    pub fn has(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
-        self.0.iter().any(|key| key.id.as_deref() == id && key.fits(algorithm).is_ok())
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Rc<IssuerKey>> {
-        self.0.iter()
     }
 }
 

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use crate::domain::json;
 use crate::domain::secret::{Secret, sha256_of};
 use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::jwk::{self, IssuerKey, KeySet};
+use crate::domain::tokens::jwk::{self, IssuerKey};
+use crate::domain::tokens::key_set::KeySet;
+use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource};
 use crate::domain::tokens::public_key::{KeyId, NO_KEY, PublicKey};
 use crate::domain::tokens::public_key_dress::public_key_dress;
 
@@ -25,7 +27,7 @@ pub enum Keys {
     /// Public keys that were registered.
     Public(KeySet),
     /// Public keys that the issuer publishes.
-    Published(KeySetUrl),
+    Published(KeySource),
 }
 
 /// A shared secret, and which one it is.
@@ -35,10 +37,6 @@ pub struct SharedKey {
     pub secret: Secret,
     id: OnceCell<KeyId>,
 }
-
-/// The `https://` URL of a JWK Set, without user information.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeySetUrl(String);
 
 impl Keys {
     /// Reads a secret as the algorithm wants it. The error is the phrase that follows the field's name.
@@ -54,7 +52,7 @@ impl Keys {
             return from_json(algorithm, text);
         }
         if text.contains("://") {
-            return KeySetUrl::parse(text).map(Self::Published);
+            return HttpsUrl::parse(text).map(|url| Self::Published(KeySource::Url(url)));
         }
         let key = PublicKey::from_pem(text)?;
         key.fits(algorithm)?;
@@ -65,6 +63,12 @@ impl Keys {
     #[must_use]
     pub fn are_published(&self) -> bool {
         matches!(self, Self::Published(_))
+    }
+
+    /// The keys that the metadata of an issuer leads to. The error is the phrase that follows the
+    /// field's name.
+    pub fn discovered(issuer: &str) -> Result<Self, String> {
+        IssuerUrl::parse(issuer).map(|issuer| Self::Published(KeySource::Issuer(issuer)))
     }
 
     /// The same for a stored secret: what does not fit verifies nothing.
@@ -90,7 +94,7 @@ fn shared(algorithm: Algorithm, secret: &Secret) -> Result<Keys, String> {
     }
     let url = || {
         let text = secret.expose_text()?.trim().trim_matches(['"', '\'']);
-        KeySetUrl::parse(text).is_ok().then_some("the URL of a JWK Set")
+        HttpsUrl::parse(text).is_ok().then_some("the URL of a JWK Set")
     };
     match public_key_dress(secret.expose()).or_else(url) {
         Some(what) => Err(format!("is {what}, which is no shared secret: an HS algorithm needs the secret itself")),
@@ -138,30 +142,6 @@ impl SharedKey {
 impl fmt::Debug for SharedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
-    }
-}
-
-impl KeySetUrl {
-    /// Checks the rule; the error is the phrase that follows the field's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("https://") else {
-            return Err("must be an https:// URL".to_owned());
-        };
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if host.contains('@') {
-            return Err("must be a URL without a user name or password".to_owned());
-        }
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-        if host.is_empty() || !is_plain || text.contains('#') || text.len() > 2048 {
-            return Err("must be an https:// URL of at most 2048 printable characters, without a fragment".to_owned());
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The URL.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

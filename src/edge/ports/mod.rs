@@ -1,7 +1,8 @@
-//! The ports on the platform: D1, KV, WebCrypto, and `fetch` to issuers and to the origin.
+//! The ports on the platform: D1, KV, WebCrypto, timers, and `fetch` to issuers and to the origin.
 
 pub(super) mod d1;
 pub(super) mod issuers;
 pub(super) mod kv;
 pub(super) mod origin;
+pub(super) mod timer;
 pub(super) mod webcrypto;

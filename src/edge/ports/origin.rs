@@ -1,9 +1,7 @@
 //! The way to the origin and back: bodies flow past the wasm as the streams that they are, in both directions.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -19,12 +17,13 @@ use worker::{Delay, js_sys};
 
 use crate::api::gateway::is_hop_by_hop;
 use crate::api::http::message::Forward;
+use crate::edge::ports::timer::Yield;
 use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
 
 /// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its body has yet to come.
 pub(in crate::edge) async fn pass(client: &Request, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
-    Yield(false).await;
+    Yield::default().await;
     let abort = AbortController::new().map_err(|error| fault(&error))?;
     let alive = Rc::new(Cell::new(now()));
     let init = RequestInit::new();
@@ -137,22 +136,6 @@ async fn silence(alive: &Cell<f64>, timeout_s: i64) {
             return;
         }
         Delay::from(Duration::from_secs_f64(left.min(patience_ms) / 1000.0)).await;
-    }
-}
-
-/// Lets the runtime take over. The timer below keeps whoever polls it first, and that must be the runtime's task.
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0 {
-            return Poll::Ready(());
-        }
-        self.0 = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 

@@ -1,5 +1,6 @@
 //! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A [`World`] has one database and any number of isolates.
 
+mod clock;
 mod database;
 mod request;
 pub mod signatures;
@@ -20,15 +21,18 @@ use postern::domain::config::variables::Bindings;
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
 use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::fetch_problem::FetchProblem;
 use postern::domain::tokens::jwt;
-use postern::domain::tokens::keys::KeySetUrl;
+use postern::domain::tokens::key_source::HttpsUrl;
 use postern::error::Fault;
 use postern::memory::isolate::Memory;
 use postern::ports::{Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
+
 use serde_json::{Map, Value, json};
 
 pub use request::Request;
 
+use clock::Clock;
 pub use database::Database;
 use database::Session;
 use signatures::Native;
@@ -44,10 +48,10 @@ pub struct World {
     pub log: Rc<Lines>,
     pub signatures: Rc<Native>,
     pub issuers: Rc<Publishers>,
-    pub now: Cell<Millis>,
+    pub now: Rc<Clock>,
     /// What went on to the origin. Nothing answers there: the status is then 299.
     pub passed: RefCell<Vec<Forward>>,
-    tasks: Rc<Queue>,
+    pub tasks: Rc<Queue>,
 }
 
 /// One isolate: its own memory, its own configuration.
@@ -63,15 +67,17 @@ impl World {
     }
 
     pub fn on(database: Database) -> Self {
+        let tasks: Rc<Queue> = Rc::default();
+        let clock = Rc::new(Clock::new(START, &tasks));
         Self {
             database: Rc::new(database),
             kv: Rc::default(),
             log: Rc::default(),
             signatures: Rc::default(),
-            issuers: Rc::default(),
-            now: Cell::new(START),
+            issuers: Rc::new(Publishers::new(&clock)),
+            now: clock,
             passed: RefCell::default(),
-            tasks: Rc::default(),
+            tasks,
         }
     }
 
@@ -115,6 +121,7 @@ impl Isolate<'_> {
             kv: world.kv.clone(),
             signatures: world.signatures.clone(),
             issuers: world.issuers.clone(),
+            timer: world.now.clone(),
             entropy: Rc::new(Random),
             tasks: world.tasks.clone(),
             log: world.log.clone(),
@@ -302,27 +309,46 @@ impl Kv for MapKv {
 }
 
 /// What is published at each URL; nothing answers elsewhere. Counts how often it is asked.
-#[derive(Default)]
 pub struct Publishers {
-    pub answers: RefCell<BTreeMap<String, Published>>,
+    pub answers: RefCell<BTreeMap<String, Result<Published, FetchProblem>>>,
     pub asked: Cell<u32>,
+    /// How long each answer takes; within the limit there is one.
+    pub delay: Cell<Millis>,
+    clock: Rc<Clock>,
 }
 
 impl Publishers {
+    fn new(clock: &Rc<Clock>) -> Self {
+        Self { answers: RefCell::default(), asked: Cell::new(0), delay: Cell::default(), clock: Rc::clone(clock) }
+    }
+
     pub fn publish(&self, url: &str, body: &str, cache_control: Option<&str>) {
         let published = Published { body: body.as_bytes().to_vec(), cache_control: cache_control.map(str::to_owned) };
-        self.answers.borrow_mut().insert(url.to_owned(), published);
+        self.answers.borrow_mut().insert(url.to_owned(), Ok(published));
+    }
+
+    pub fn fail(&self, url: &str, problem: FetchProblem) {
+        self.answers.borrow_mut().insert(url.to_owned(), Err(problem));
     }
 }
 
 impl Issuers for Publishers {
-    fn fetch<'a>(&'a self, url: &'a KeySetUrl) -> LocalFuture<'a, Result<Published, Fault>> {
+    fn fetch<'a>(&'a self, url: &'a HttpsUrl, limit: Millis) -> LocalFuture<'a, Result<Published, FetchProblem>> {
+        use postern::ports::Timer as _;
         self.asked.set(self.asked.get() + 1);
         Box::pin(async move {
             yield_once().await;
+            // What is published when the issuer is asked.
             let answer = self.answers.borrow().get(url.as_str()).cloned();
+            let delay = self.delay.get();
+            if delay > Millis(0) {
+                self.clock.sleep(delay.min(limit)).await;
+            }
             yield_once().await;
-            answer.ok_or_else(|| Fault::new("the issuer does not answer"))
+            if delay >= limit {
+                return Err(FetchProblem::TimedOut);
+            }
+            answer.unwrap_or_else(|| Err(FetchProblem::Unreachable("no such host".to_owned())))
         })
     }
 }
@@ -345,8 +371,22 @@ impl Log for Lines {
     }
 }
 
+/// What goes on behind the answers.
 #[derive(Default)]
-struct Queue(RefCell<Vec<LocalFuture<'static, ()>>>);
+pub struct Queue(pub RefCell<Vec<LocalFuture<'static, ()>>>);
+
+impl Queue {
+    /// Polls each task once.
+    fn poll(&self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let tasks = std::mem::take(&mut *self.0.borrow_mut());
+        for mut task in tasks {
+            if task.as_mut().poll(&mut context).is_pending() {
+                self.0.borrow_mut().push(task);
+            }
+        }
+    }
+}
 
 impl Tasks for Queue {
     fn spawn(&self, task: LocalFuture<'static, ()>) {

@@ -1,0 +1,146 @@
+//! The keys that issuers publish: fetched when a token needs them, remembered by the isolate, and
+//! waited for by whoever needs them meanwhile.
+
+use std::rc::Rc;
+
+use crate::context::Cx;
+use crate::domain::time::Millis;
+use crate::domain::tokens::fetch_problem::{FetchProblem, MAX_ANSWER_BYTES};
+use crate::domain::tokens::key_set::KeySet;
+use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource, Metadata};
+use crate::error::{Error, Result};
+use crate::memory::key_sets::{FETCH_LIMIT, Look, WantedKey};
+use crate::ports::Published;
+
+/// How often a request looks whether a set has come that it waits for.
+const POLL: Millis = Millis(25);
+/// How long a request waits: for a fetch that was lost with its request, and for the next one.
+const MAX_WAIT: Millis = Millis(2 * FETCH_LIMIT.0);
+/// How many sets may have to be fetched or waited for before the keys of one token are known.
+pub const MAX_ASKED: usize = 8;
+
+/// What is known of an issuer's keys.
+#[derive(Debug)]
+pub enum Found {
+    /// These are its keys now.
+    Settled(Rc<KeySet>),
+    /// It may have another key than these, or than none.
+    Open {
+        /// The last set, if it may still be used.
+        known: Option<Rc<KeySet>>,
+        /// In how many seconds more may be known.
+        retry_after_s: i64,
+    },
+}
+
+/// The keys of a source in which a token's key is looked for. They are fetched where they are not
+/// known, and waited for where another request fetches them, each of which takes one of `asks_left`.
+pub async fn published(cx: &Cx, source: &KeySource, wanted: WantedKey<'_>, asks_left: &mut usize) -> Result<Found> {
+    let begun = cx.timer.now();
+    let mut has_waited = false;
+    loop {
+        let now = cx.timer.now();
+        match cx.memory.key_sets.look(source, wanted, now) {
+            Look::Use(set) => return Ok(Found::Settled(set)),
+            Look::Later { known, retry_after_s } => return Ok(Found::Open { known, retry_after_s }),
+            Look::Wait(known) if now - begun >= MAX_WAIT => return Ok(Found::Open { known, retry_after_s: 1 }),
+            Look::Wait(_) => {}
+            Look::Fetch => {
+                begin(cx, source, now);
+                if now - begun >= MAX_WAIT {
+                    return Ok(Found::Open { known: None, retry_after_s: 1 });
+                }
+            }
+        }
+        if !has_waited {
+            let why = || format!("must name the token app: more than {MAX_ASKED} issuers would have to be asked for their keys");
+            *asks_left = asks_left.checked_sub(1).ok_or_else(|| Error::invalid("app", why()))?;
+            has_waited = true;
+        }
+        cx.timer.sleep(POLL).await;
+    }
+}
+
+/// Fetches a set behind the answer, because the request may end before the set is there: its client
+/// may go away.
+fn begin(cx: &Cx, source: &KeySource, asked_at: Millis) {
+    let (own, source) = (cx.clone(), source.clone());
+    cx.tasks.spawn(Box::pin(async move {
+        // Its outcome is in memory, where those look who wait for it.
+        drop(fetch(&own, &source, asked_at).await);
+    }));
+}
+
+/// Fetches a set, and remembers it or why it is not there.
+async fn fetch(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Result<Rc<KeySet>, FetchProblem> {
+    match ask(cx, source, asked_at).await {
+        Ok((set, cache_control)) => {
+            if cx.memory.key_sets.keep(source, &set, cache_control.as_deref(), asked_at) {
+                log_left_out(cx, source, &set);
+            }
+            Ok(set)
+        }
+        Err(problem) => {
+            cx.log.line(&format!("the keys of {source} cannot be fetched: {problem}"));
+            cx.memory.key_sets.note_failure(source, problem.clone(), asked_at, cx.timer.now());
+            Err(problem)
+        }
+    }
+}
+
+async fn ask(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Result<(Rc<KeySet>, Option<String>), FetchProblem> {
+    let url = match source {
+        KeySource::Url(url) => url.clone(),
+        KeySource::Issuer(issuer) => metadata(cx, source, issuer, asked_at).await?.jwks_uri.clone(),
+    };
+    let Published { body, cache_control } = get(cx, &url, asked_at).await?;
+    let no_set = |why| Metadata::in_place_of_a_set(&body).unwrap_or(FetchProblem::NotASet(why));
+    let set = KeySet::published(&body).map_err(no_set)?;
+    Ok((Rc::new(set), cache_control))
+}
+
+/// The metadata of an issuer, from memory where it is fresh.
+async fn metadata(cx: &Cx, source: &KeySource, issuer: &IssuerUrl, asked_at: Millis) -> std::result::Result<Rc<Metadata>, FetchProblem> {
+    if let Some(metadata) = cx.memory.key_sets.metadata(source, asked_at) {
+        return Ok(metadata);
+    }
+    let mut problem = FetchProblem::NotFound(404);
+    for url in issuer.metadata_urls() {
+        match get(cx, &url, asked_at).await {
+            Ok(published) => {
+                let metadata = Rc::new(Metadata::read(&published.body, issuer)?);
+                cx.memory.key_sets.keep_metadata(source, &metadata, published.cache_control.as_deref(), asked_at);
+                return Ok(metadata);
+            }
+            Err(absent @ FetchProblem::NotFound(_)) => problem = absent,
+            Err(other) => return Err(other),
+        }
+    }
+    Err(problem)
+}
+
+/// What is at a URL, within the time that the whole fetch has.
+async fn get(cx: &Cx, url: &HttpsUrl, asked_at: Millis) -> std::result::Result<Published, FetchProblem> {
+    let left = asked_at + FETCH_LIMIT - cx.timer.now();
+    if left <= Millis(0) {
+        return Err(FetchProblem::TimedOut);
+    }
+    let published = cx.issuers.fetch(url, left).await?;
+    if published.body.len() > MAX_ANSWER_BYTES {
+        return Err(FetchProblem::TooLong);
+    }
+    Ok(published)
+}
+
+fn log_left_out(cx: &Cx, source: &KeySource, set: &KeySet) {
+    let names = set.left_out().iter().take(10).map(|key| match &key.kid {
+        Some(kid) => format!("{kid:?} {}", key.why),
+        None => format!("one without a name {}", key.why),
+    });
+    let (names, count) = (names.collect::<Vec<_>>().join("; "), set.left_out().len());
+    if count == 0 {
+        cx.log.line(&format!("all keys of {source} can be used again"));
+    } else {
+        cx.log.line(&format!("of the keys of {source}, {count} cannot be used: {names}"));
+    }
+}
