@@ -5,9 +5,12 @@ use std::rc::Rc;
 
 use crate::context::Cx;
 use crate::domain::time::Millis;
+use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::fetch_problem::{FetchProblem, MAX_ANSWER_BYTES};
-use crate::domain::tokens::key_set::KeySet;
+use crate::domain::tokens::key_set::{KeySet, LeftOut};
 use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource, Metadata};
+use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::thumbprint::thumbprint;
 use crate::error::{Error, Result};
 use crate::memory::key_sets::{FETCH_LIMIT, Look, WantedKey};
 use crate::ports::Published;
@@ -143,4 +146,96 @@ fn log_left_out(cx: &Cx, source: &KeySource, set: &KeySet) {
     } else {
         cx.log.line(&format!("of the keys of {source}, {count} cannot be used: {names}"));
     }
+}
+
+/// What the keys of an app turn out to be, for whoever registers it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The keys that its tokens may be signed with.
+    pub usable: Vec<UsableKey>,
+    /// The keys that do not count, and why.
+    pub left_out: Vec<LeftOut>,
+    /// Why an issuer's keys could not be fetched. That is no reason to refuse the app: the issuer may
+    /// be down.
+    pub problem: Option<FetchProblem>,
+    /// What to register instead, as a sentence without a full stop.
+    pub hint: Option<String>,
+}
+
+/// A key that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsableKey {
+    /// Its `kid`.
+    pub kid: Option<String>,
+    /// What it is for.
+    pub algorithm: Algorithm,
+    /// By RFC 7638.
+    pub thumbprint: String,
+}
+
+/// Looks at the keys of an app under an algorithm. Those that an issuer publishes are fetched once,
+/// and are known to the isolate from then on.
+pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
+    let source = match keys {
+        Keys::None | Keys::Shared(_) => return Report::default(),
+        Keys::Public(set) => return report(cx, set, algorithm).await,
+        Keys::Published(source) => source,
+    };
+    let asked_at = cx.timer.now();
+    cx.memory.key_sets.begin(source, asked_at);
+    match fetch(cx, source, asked_at).await {
+        Ok(set) => report(cx, &set, algorithm).await,
+        Err(problem) => {
+            let hint = hint(cx, source, &problem).await;
+            Report { problem: Some(problem), hint, ..Report::default() }
+        }
+    }
+}
+
+async fn report(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Report {
+    let mut report = Report { left_out: set.left_out().to_vec(), ..Report::default() };
+    for key in set.iter() {
+        let usable = match key.fits(algorithm) {
+            Ok(()) => cx
+                .signatures
+                .accepts(algorithm, &key.key)
+                .await
+                .map_err(|_| "must be a usable key: WebCrypto does not take its numbers".to_owned()),
+            Err(why) => Err(why),
+        };
+        match usable {
+            Ok(()) => report.usable.push(UsableKey {
+                kid: key.id.clone(),
+                algorithm: key.algorithm.unwrap_or(algorithm),
+                thumbprint: thumbprint(&key.key),
+            }),
+            Err(why) => report.left_out.push(LeftOut { kid: key.id.clone(), why }),
+        }
+    }
+    report
+}
+
+/// What was probably meant, where the URL of a set is that of an issuer or of its metadata.
+async fn hint(cx: &Cx, source: &KeySource, problem: &FetchProblem) -> Option<String> {
+    let issuer = match (source, problem) {
+        (_, FetchProblem::IssuerMismatch { found }) => {
+            return Some(format!("the issuer must be written as its metadata has it, {found:?}, if that is the one you mean"));
+        }
+        (KeySource::Url(_), FetchProblem::IsMetadata { issuer, jwks_uri }) => return Some(instead(issuer, jwks_uri)),
+        (
+            KeySource::Url(url),
+            FetchProblem::NotASet(_) | FetchProblem::NotFound(_) | FetchProblem::Forbidden(_) | FetchProblem::Status(_),
+        ) => url.as_issuer()?,
+        _ => return None,
+    };
+    let asked_at = cx.timer.now();
+    let published = get(cx, issuer.metadata_urls().first()?, asked_at).await.ok()?;
+    match Metadata::in_place_of_a_set(&published.body)? {
+        FetchProblem::IsMetadata { issuer, jwks_uri } => Some(instead(&issuer, &jwks_uri)),
+        _ => None,
+    }
+}
+
+fn instead(issuer: &str, jwks_uri: &str) -> String {
+    format!("register {jwks_uri:?}, where the issuer {issuer:?} has its keys, or the issuer itself with discover")
 }

@@ -10,6 +10,7 @@ mod applications;
 mod assertion;
 mod bounds;
 mod checks;
+mod discovery;
 mod ed25519;
 mod errors;
 mod explain;

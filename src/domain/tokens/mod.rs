@@ -14,4 +14,5 @@ pub mod policy;
 pub mod public_key;
 pub mod public_key_dress;
 pub mod signed_tokens;
+pub mod thumbprint;
 pub mod token_app;

@@ -45,6 +45,32 @@ pub enum KeyKind {
     Ed25519,
 }
 
+/// The numbers of a key, big-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Members<'k> {
+    /// Without leading zeros.
+    Rsa {
+        /// The modulus.
+        modulus: &'k [u8],
+        /// The exponent.
+        exponent: &'k [u8],
+    },
+    /// A point, whose coordinates have the curve's length.
+    Ec {
+        /// The curve.
+        curve: Curve,
+        /// Its x.
+        x: &'k [u8],
+        /// Its y.
+        y: &'k [u8],
+    },
+    /// A point in its 32 bytes.
+    Ed25519 {
+        /// The point.
+        x: &'k [u8],
+    },
+}
+
 /// The curve's object identifier (RFC 5480, 2.1.1.1).
 const fn object_id(curve: Curve) -> &'static [u8] {
     match curve {
@@ -186,6 +212,23 @@ impl PublicKey {
         &self.spki
     }
 
+    /// Its numbers, as a JWK has them.
+    #[must_use]
+    pub fn members(&self) -> Members<'_> {
+        let last = |bytes: usize| self.spki.get(self.spki.len().saturating_sub(bytes)..).unwrap_or_default();
+        match self.kind {
+            KeyKind::Rsa { .. } => {
+                let (modulus, exponent) = rsa_numbers(&self.spki).unwrap_or_default();
+                Members::Rsa { modulus, exponent }
+            }
+            KeyKind::Ec(curve) => {
+                let (x, y) = last(2 * curve.bytes()).split_at_checked(curve.bytes()).unwrap_or_default();
+                Members::Ec { curve, x, y }
+            }
+            KeyKind::Ed25519 => Members::Ed25519 { x: last(32) },
+        }
+    }
+
     /// Which key it is.
     #[must_use]
     pub fn id(&self) -> &KeyId {
@@ -227,6 +270,14 @@ fn wanted(algorithm: Algorithm) -> &'static str {
         Family::Ecdsa(Curve::P521) => "a key on P-521",
         Family::Ed25519 => "an Ed25519 key",
     }
+}
+
+/// The modulus and the exponent in the SPKI of an RSA key.
+fn rsa_numbers(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut spki = Reader::new(spki).sequence()?;
+    spki.sequence()?;
+    let mut numbers = Reader::new(spki.bits()?).sequence()?;
+    Some((numbers.positive()?, numbers.positive()?))
 }
 
 fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
