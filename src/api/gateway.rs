@@ -13,6 +13,7 @@ use crate::api::http::message::{Forward, Inbound};
 use crate::api::http::query::{self, Query};
 use crate::context::Cx;
 use crate::domain::origin::{self, Demand, METHODS, Origin};
+use crate::domain::path_readings;
 use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Denied, Error, Refusal, Result};
 
@@ -50,7 +51,7 @@ pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Ite
     }
     let demand = demand(origin, request)?;
     if demand == Demand::Nothing {
-        return Ok(forward(cx, origin, request, None));
+        return forward(cx, origin, request, None);
     }
     let query = Query::of_others(request.query());
     let credential = credentials::in_headers(request)?.or_else(|| credentials::in_query(&query)).ok_or(Denied::Missing)?;
@@ -77,12 +78,17 @@ pub async fn pass_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &
 /// The request as the origin gets it, with the assertion of who calls.
 async fn forward_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
     let assertion = assert_identity(cx, request.origin(), &origin.url, caller).await?;
-    let mut forward = forward(cx, origin, request, Some((caller, credential)));
+    let mut forward = forward(cx, origin, request, Some((caller, credential)))?;
     forward.headers.extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));
     Ok(forward)
 }
 
 fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
+    // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
+    // it would ask for something else, so it is refused.
+    if origin.looks_at_methods() && names_method(request.query()) {
+        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
+    }
     origin.demand(request.method(), request.path()).map_err(|why| Error::invalid("url", why))
 }
 
@@ -103,7 +109,7 @@ async fn refuse_unmet(cx: &Cx, caller: &Caller, demand: Demand) -> Result<()> {
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
-fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Caller, &Credential)>) -> Forward {
+fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Caller, &Credential)>) -> Result<Forward> {
     let credential = proven.map(|(_, credential)| credential);
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
@@ -123,12 +129,14 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Cal
         headers.extend(identity::headers(caller).into_iter().map(|(name, value)| (name.to_owned(), value)));
         headers.extend(identity::passed_claims(caller));
     }
-    Forward {
-        url: format!("{}{}{question_mark}{query}", origin.url, request.path()),
+    let path = path_readings::as_sent(request.path()).map_err(|why| Error::invalid("url", why))?;
+    Ok(Forward {
+        url: format!("{}{path}{question_mark}{query}", origin.url),
         headers,
         timeout_s: origin.timeout_s,
+        is_for_everybody: proven.is_none(),
         answer_headers: Vec::new(),
-    }
+    })
 }
 
 fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: Option<&Credential>) -> Vec<(String, String)> {
@@ -152,6 +160,21 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
         _ => Some((name, value)),
     };
     request.headers().into_iter().filter(|(name, _)| stays(name)).filter_map(cleaned).collect()
+}
+
+/// Whether a query has the parameter by which some origins let a POST be another method, in a
+/// spelling that one of them takes for it: PHP also reads `.method`, ` _method` and `_method[]` so.
+fn names_method(query: &str) -> bool {
+    let is_it = |pair: &str| {
+        let mut name = pair.split('=').next().unwrap_or_default().replace('+', " ");
+        while let Some(decoded) = query::decode(&name, "").ok().filter(|decoded| *decoded != name) {
+            name = decoded;
+        }
+        let name = name.trim_start_matches(' ');
+        let end = name.char_indices().find(|(at, c)| *at > 0 && matches!(c, '[' | '\0')).map_or(name.len(), |(at, _)| at);
+        plain_name(name.get(..end).unwrap_or_default()) == "-method"
+    };
+    query.split(['&', ';']).any(is_it)
 }
 
 /// A name as origins may read it that turn names into variables: `X_Auth.User` is to them what `x-auth-user` is.

@@ -10,6 +10,7 @@ pub mod json;
 pub mod master_key;
 pub mod node_order;
 pub mod origin;
+pub mod path_readings;
 pub mod permissions;
 pub mod secret;
 pub mod spelling;

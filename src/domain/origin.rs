@@ -1,10 +1,12 @@
 //! The origin behind the gateway: where it is, what passes without a token, and which paths demand a permission.
 //!
-//! A path is compared with a prefix in every form that an origin may read it in: as it stands, and with its escapes undone once and twice.
-//! What frees (`ORIGIN_PUBLIC`) must hold for all forms; what binds (`ORIGIN_RULES`) binds if it holds for one.
+//! A path is compared with a prefix in every reading that an origin may have of it (`path_readings`).
+//! What frees (`ORIGIN_PUBLIC`) must begin each of them; what binds (`ORIGIN_RULES`) binds if it
+//! begins one, also where a segment has a suffix that some server cuts off: `/reports.json`.
 
 use serde_json::{Map, Value};
 
+use crate::domain::path_readings;
 use crate::domain::permissions::permission::Permission;
 
 /// What the variables `ORIGIN_…` say.
@@ -35,7 +37,7 @@ pub enum Demand {
 
 /// The beginning of a path, at the end of a segment: `/a` is one of `/a` and `/a/b`, not of `/ab`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefix(Vec<u8>);
+pub struct Prefix(String);
 
 /// A prefix that demands a permission for some methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,20 +49,23 @@ pub struct Rule {
     permission: Permission,
 }
 
+/// With these begins what some server cuts off at the end of a segment.
+const SUFFIXES: [char; 6] = ['.', ' ', ':', ';', '?', '#'];
+
 /// The methods that a gateway passes on.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 impl Origin {
     /// What a request with this method to this path (as it was sent, without its query) needs; the error is the phrase that follows "url".
     pub fn demand(&self, method: &str, path: &str) -> Result<Demand, String> {
-        let forms = forms(path)?;
-        if forms.iter().all(|form| self.is_free(form)) {
+        let readings = readings(path)?;
+        if readings.iter().all(|reading| self.is_free(reading)) {
             return Ok(Demand::Nothing);
         }
         let mut permissions = Vec::new();
-        for form in &forms {
-            match self.demand_of(method, form) {
-                Demand::Permissions(of_form) => permissions.extend(of_form),
+        for prefix in readings.iter().flat_map(|reading| self.decisive(reading)) {
+            match self.demand_of(method, prefix) {
+                Demand::Permissions(of_prefix) => permissions.extend(of_prefix),
                 other => return Ok(other),
             }
         }
@@ -69,18 +74,25 @@ impl Origin {
         Ok(Demand::Permissions(permissions))
     }
 
-    /// Whether a public prefix begins it, and no rule with one as long.
-    fn is_free(&self, form: &[u8]) -> bool {
-        let public = self.public.iter().filter(|prefix| prefix.begins(form)).map(|prefix| prefix.0.len()).max();
-        let bound = self.rules.iter().filter(|rule| rule.prefix.begins_in_any_case(form)).map(|rule| rule.prefix.0.len()).max();
+    /// Whether a public prefix begins it, and no rule with one as long binds it.
+    fn is_free(&self, reading: &[u8]) -> bool {
+        let public = self.public.iter().filter(|prefix| prefix.begins(reading)).map(|prefix| prefix.0.len()).max();
+        let bound = self.rules.iter().filter(|rule| rule.prefix.binds(reading)).map(|rule| rule.prefix.0.len()).max();
         public.is_some() && public > bound
     }
 
-    /// The longest prefix decides; all of its rules that take the method do.
-    fn demand_of(&self, method: &str, form: &[u8]) -> Demand {
-        let begin: Vec<_> = self.rules.iter().filter(|rule| rule.prefix.begins_in_any_case(form)).collect();
-        let Some(longest) = begin.iter().map(|rule| rule.prefix.0.len()).max() else { return Demand::Permissions(Vec::new()) };
-        let decisive: Vec<_> = begin.into_iter().filter(|rule| rule.prefix.0.len() == longest).collect();
+    /// The prefixes whose rules count: the longest that begins the reading, and each longer one that
+    /// begins it only if a suffix is cut off.
+    fn decisive(&self, reading: &[u8]) -> Vec<&Prefix> {
+        let binding = || self.rules.iter().map(|rule| &rule.prefix).filter(|prefix| prefix.binds(reading));
+        let exact = binding().filter(|prefix| prefix.begins_in_any_case(reading)).max_by_key(|prefix| prefix.0.len());
+        let longer = binding().filter(|prefix| exact.is_none_or(|exact| prefix.0.len() > exact.0.len()));
+        exact.into_iter().chain(longer).collect()
+    }
+
+    /// What the rules of a prefix demand: all of those that take the method.
+    fn demand_of(&self, method: &str, prefix: &Prefix) -> Demand {
+        let decisive: Vec<_> = self.rules.iter().filter(|rule| rule.prefix == *prefix).collect();
         // HEAD asks for what GET would answer.
         let method = if method == "HEAD" { "GET" } else { method };
         let takes = |rule: &&&Rule| rule.methods.is_empty() || rule.methods.contains(&method);
@@ -109,60 +121,62 @@ impl Prefix {
         if text.split('/').any(|segment| segment == "." || segment == "..") || text.chars().any(char::is_control) {
             return Err(wrong());
         }
-        Ok(Self(text.trim_end_matches('/').as_bytes().to_vec()))
+        Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
-    fn begins(&self, form: &[u8]) -> bool {
-        form.strip_prefix(self.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    /// Whether a reading begins with it, letter for letter.
+    fn begins(&self, reading: &[u8]) -> bool {
+        let mut segments = path_readings::segments(reading);
+        self.segments().all(|segment| segments.next() == Some(segment.as_bytes()))
     }
 
     /// Some origins do not tell `/Admin` from `/admin`.
-    fn begins_in_any_case(&self, form: &[u8]) -> bool {
-        let (begin, rest) = form.split_at(form.len().min(self.0.len()));
-        begin.eq_ignore_ascii_case(&self.0) && (rest.is_empty() || rest.starts_with(b"/"))
+    fn begins_in_any_case(&self, reading: &[u8]) -> bool {
+        let lower = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase();
+        let mut segments = path_readings::segments(reading);
+        self.segments().all(|of_rule| segments.next().is_some_and(|segment| lower(segment) == of_rule.to_lowercase()))
+    }
+
+    /// Whether some server may take a reading for one that begins with it.
+    fn binds(&self, reading: &[u8]) -> bool {
+        let mut segments = path_readings::segments(reading);
+        self.segments().all(|of_rule| segments.next().is_some_and(|segment| is_read_as(segment, of_rule)))
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').skip(1)
     }
 }
 
 /// Whether an origin may read the path as one that begins with one of the prefixes; the error is the phrase that follows "url".
 pub fn is_within<'a>(path: &str, mut prefixes: impl Iterator<Item = &'a str>) -> Result<bool, String> {
-    let forms = forms(path)?;
-    let begins = |prefix: &str| {
-        let prefix = Prefix(prefix.as_bytes().to_vec());
-        forms.iter().any(|form| prefix.begins_in_any_case(form))
-    };
-    Ok(prefixes.any(begins))
+    let readings = readings(path)?;
+    Ok(prefixes.any(|prefix| readings.iter().any(|reading| Prefix(prefix.to_owned()).binds(reading))))
 }
 
-/// The forms in which an origin may read a path, each once.
-fn forms(path: &str) -> Result<Vec<Vec<u8>>, String> {
-    let mut forms: Vec<Vec<u8>> = Vec::new();
-    let mut text = path.as_bytes().to_vec();
-    for _ in 0..3 {
-        if text.iter().any(u8::is_ascii_control) {
-            return Err("must not have control characters in its path".to_owned());
-        }
-        for form in [normal(&text, false), normal(&text, true)] {
-            if !forms.contains(&form) {
-                forms.push(form);
-            }
-        }
-        text = percent_encoding::percent_decode(&text).collect();
-    }
-    Ok(forms)
+/// The readings of what is sent for a path. The path itself must not climb either.
+fn readings(path: &str) -> Result<Vec<Vec<u8>>, String> {
+    path_readings::all(&path_readings::as_sent(path)?)
 }
 
-/// Backslashes as slashes, empty and dot segments resolved; with `matrix` also without what follows a semicolon in a segment.
-fn normal(text: &[u8], matrix: bool) -> Vec<u8> {
-    let mut segments: Vec<&[u8]> = Vec::new();
-    for segment in text.split(|byte| matches!(byte, b'/' | b'\\')) {
-        let plain = if matrix { segment.split(|byte| *byte == b';').next().unwrap_or_default() } else { segment };
-        match plain {
-            b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            other => segments.push(other),
-        }
-    }
-    segments.iter().flat_map(|segment| [b"/", *segment]).flatten().copied().collect()
+/// Whether a segment may be read as this one of a rule: in any case, also with a suffix that some
+/// server cuts off, and by its short name (`REPORT~1`).
+fn is_read_as(segment: &[u8], of_rule: &str) -> bool {
+    let text = String::from_utf8_lossy(segment).to_lowercase();
+    let text = text.trim_start_matches(' ');
+    let of_rule = of_rule.to_lowercase();
+    let rest = text.strip_prefix(of_rule.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(SUFFIXES)) || is_short_name(text, &of_rule)
+}
+
+/// Whether a segment may be the name with at most eight letters that Windows gives a file: the
+/// first letters of its name, a tilde and a number.
+fn is_short_name(segment: &str, name: &str) -> bool {
+    let Some((begin, rest)) = segment.split_once('~') else { return false };
+    let letters = name.chars().filter(|c| !matches!(c, '.' | ' ')).take(2);
+    // What Windows cannot write in its old names may be any letter there.
+    let same = |(a, b): (char, char)| a == b || !b.is_ascii_alphanumeric();
+    rest.starts_with(|c: char| c.is_ascii_digit()) && begin.chars().count() <= 6 && begin.chars().zip(letters).all(same)
 }
 
 /// Checks `ORIGIN_URL`; the error is the phrase that follows its name.
@@ -281,9 +295,6 @@ mod tests {
             "/static/..%252freports",
             "/static/..%5creports",
             "/static/..\\reports",
-            "/static/..;/reports",
-            "/static/..;x=1/reports",
-            "/static/%2e%2e;/reports",
             "//reports",
             "/./reports",
             "/REPORTS",
@@ -291,11 +302,50 @@ mod tests {
             "/%2572eports",
             "/reports;v=1/x",
             "/reports%2f1",
+            "/reports.json",
+            "/reports.",
+            "/reports%20",
+            "/reports%2520/x",
+            "/reports.%20./x",
+            "/reports::$DATA",
+            "/reports::$INDEX_ALLOCATION/x",
+            "/reports%3ax",
+            "/reports%3fx",
+            "/reports%253fx/y",
+            "/reports%23x",
+            "/reports%3bx",
+            "/reports%5cx",
+            "/%20reports",
+            "/REPORT~1",
+            "/re1A2B~1.TXT/x",
+            "/%c1%b2eports",
+            "/%ef%bd%92eports",
+            "/report%c5%bf",
+            "/re%e2%80%8cports",
+            "/static%2f..%c0%afreports",
+            "/%72eports/..%2fstatic",
+            "/%25252572eports",
         ] {
             assert_eq!(demand("GET", path), permissions(&[(7, Permission::View)]), "{path}");
         }
         assert_eq!(demand("GET", "/reports/../static/x"), Demand::Nothing, "which every origin reads alike");
-        assert!(origin().demand("GET", "/reports%00/static").is_err());
+        for path in ["/reports%00/static", "/..%2fbase/reports", "/..%2fsecret", "/static/..;/reports", "/%u0072eports"] {
+            assert!(origin().demand("GET", path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_binds_to_both_rules_and_frees_nothing() {
+        let both = permissions(&[(7, Permission::View), (7, Permission::Grant)]);
+        assert_eq!(demand("GET", "/reports/admin.json"), both, "an entry of /reports, or /reports/admin as JSON");
+        assert_eq!(demand("GET", "/Reports/Admin"), permissions(&[(7, Permission::Grant)]));
+        assert_eq!(demand("GET", "/static/private.d/x"), permissions(&[(3, Permission::View)]));
+        for path in ["/static.d/x", "/static;x/y", "/static%20/x", "/login.html", "/STATIC/x", "/%ef%bd%93tatic/x"] {
+            assert_ne!(demand("GET", path), Demand::Nothing, "{path}");
+        }
+        for path in ["/report", "/reports-2024", "/reports~", "/reportsx.json", "/x/reports", "/ab~1"] {
+            assert_eq!(demand("GET", path), permissions(&[]), "{path} is nobody's");
+        }
     }
 
     #[test]

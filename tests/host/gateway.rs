@@ -122,6 +122,19 @@ fn no_token_is_in_the_url_or_the_referer_whatever_the_credential() {
 }
 
 #[test]
+fn what_is_sent_is_what_was_decided_about_and_only_public_answers_are_for_everybody() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    for (path, sent) in [("/a/../b/%2e", "/b/"), ("/a\\.\\b", "/a/b"), ("/a%2fb//c", "/a%2fb//c")] {
+        let forward = passed(&isolate, &Request::new("GET", path).authorization(&admin()));
+        assert_eq!(forward.url, format!("{ORIGIN}{sent}"));
+        assert!(!forward.is_for_everybody);
+    }
+    assert!(passed(&isolate, &Request::new("GET", "/static/x")).is_for_everybody);
+    assert!(passed(&isolate, &Request::new("GET", "/static/x").authorization(&admin())).is_for_everybody, "nobody's name is in it");
+}
+
+#[test]
 fn what_a_client_says_about_itself_never_arrives() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
@@ -262,9 +275,23 @@ fn no_spelling_gets_around_a_rule_and_no_header_changes_the_method() {
     {
         refused(&isolate, &Request::new("GET", path).authorization(&alice), 403);
     }
-    refused(&isolate, &Request::new("GET", "/reports%00").authorization(&alice), 400);
+    for path in ["/reports.json", "/reports%20", "/reports::$DATA", "/reports%3fx", "/reports%23x", "/%72eports/..%2fstatic"] {
+        refused(&isolate, &Request::new("GET", path).authorization(&alice), 403);
+    }
+    for path in ["/reports%00", "/..%2fbase/reports", "/..%2fsecret", "/../x", "/static/..;/reports", "/%u0072eports"] {
+        refused(&isolate, &Request::new("GET", path).authorization(&alice), 400);
+    }
     let sly = Request::new("POST", "/elsewhere").authorization(&alice).header("x-http-method-override", "DELETE");
     assert_eq!(value(&passed(&isolate, &sly), "x-http-method-override"), None);
+    for name in ["_method", "%5fmethod", "%255Fmethod", "_METHOD", "_method[]", "+.method", "a;_method", "_method%00x", "%5bmethod"] {
+        let sly = Request::new("POST", &format!("/elsewhere?a=b&{name}=DELETE")).authorization(&alice);
+        refused(&isolate, &sly, 400);
+    }
+    for query in ["method=a", "x_method=a", "_methods=a", "a=_method", "%zz=_method"] {
+        passed(&isolate, &Request::new("POST", &format!("/elsewhere?{query}")).authorization(&alice));
+    }
+    let without_methods = gateway(&world, &[]);
+    passed(&without_methods, &Request::new("POST", "/elsewhere?_method=DELETE").authorization(&alice));
 }
 
 #[test]
@@ -281,6 +308,10 @@ fn what_a_dialect_owns_is_never_the_origins() {
         "/V1/users",
         "/v1;x/users",
         "/%2576%2531",
+        "/v1.json",
+        "/v1%20/users",
+        "/health.json",
+        "/imanager%3fx",
     ] {
         assert_eq!(
             isolate.send(&Request::new("POST", path).authorization(&admin())).status,

@@ -25,6 +25,7 @@ mod key_sets;
 mod layers;
 mod misses;
 mod oracle;
+mod path_spellings;
 mod providers;
 mod public_keys;
 mod routes;

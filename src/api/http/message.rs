@@ -48,6 +48,8 @@ pub struct Forward {
     pub headers: Vec<(String, String)>,
     /// For how many seconds the origin may show no sign of life before it answers.
     pub timeout_s: i64,
+    /// Whether the answer is the same for everybody, so that a cache may keep it for others.
+    pub is_for_everybody: bool,
     /// What the answer gets on its way back, in place of what the origin says; `vary` beside it.
     pub answer_headers: Vec<Header>,
 }

@@ -1,0 +1,332 @@
+//! No spelling of a path gets around a rule: a hundred thousand of them, against models of how
+//! servers read a path. `tests/all/spellings.test.mjs` sends some of them to the real servers.
+
+use std::collections::BTreeSet;
+
+use postern::domain::origin::{Demand, Origin, Prefix, read_rules};
+use serde_json::json;
+
+const BASE: &str = "/base";
+const SPELLINGS: usize = 100_000;
+/// So many are kept in a file for the real servers.
+const KEPT: usize = 3000;
+
+fn origin() -> Origin {
+    let rules = json!([{ "path": "/reports", "service": 7, "permission": "VIEW" }]);
+    Origin {
+        url: format!("http://origin.test{BASE}"),
+        timeout_s: 60,
+        takes_nodes: false,
+        public: vec![Prefix::parse("/static").expect("a prefix")],
+        rules: read_rules(rules.as_array().expect("a list")).expect("rules"),
+    }
+}
+
+/// Numbers that are the same in each run (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound as u64).expect("it is below the bound")
+    }
+
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
+}
+
+const SLASHES: [&str; 12] = ["/", "/", "/", "/", "//", "/./", "%2f", "%252F", "%5c", "\\", "%c0%af", "%25252f"];
+const DOTS: [&str; 13] = [
+    "..",
+    "%2e%2e",
+    ".%2E",
+    "%252e%252e",
+    "..;",
+    "..;x=1",
+    ".. ",
+    "..%20",
+    "...",
+    "..%c0%ae",
+    "%c0%ae%c0%ae",
+    "..::$INDEX_ALLOCATION",
+    "%25252e.",
+];
+const SUFFIXES: [&str; 26] = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    ".json",
+    ".",
+    "%20",
+    "%20.",
+    "::$DATA",
+    ":x",
+    "%3fx",
+    "%253fx",
+    "%23x",
+    "%2523",
+    ";v=1",
+    "%3bx",
+    "%00",
+    "%2500.html",
+    "..",
+    "%2e",
+    "?",
+    ".%20./",
+    "/.",
+    "/",
+    "::$INDEX_ALLOCATION/",
+];
+const PLAIN: [&str; 7] = ["static", "x", "base", "Static", "a.b", "static;v=1", "x%3by"];
+
+/// One letter or more of a name, as some server may decode them.
+fn letter(numbers: &mut Numbers, letter: char) -> String {
+    let code = u32::from(letter);
+    match numbers.below(24) {
+        0 => format!("%{code:02x}"),
+        1 => format!("%25{code:02X}"),
+        2 => format!("%2525{code:02x}"),
+        3 => format!("%u00{code:02x}"),
+        4 => letter.to_ascii_uppercase().to_string(),
+        5 => format!("%{:02x}%{:02x}", 0xc0 | code >> 6, 0x80 | code & 0x3f),
+        6 => format!("%ef%bd%{:02x}", code - 0x61 + 0x81),
+        7 => format!("%e2%80%8d{letter}"),
+        _ => letter.to_string(),
+    }
+}
+
+fn name(numbers: &mut Numbers) -> String {
+    match numbers.below(5) {
+        0 => numbers.one(&PLAIN).to_owned(),
+        1 => numbers.one(&DOTS).to_owned(),
+        2 => "reports".to_owned(),
+        3 => "reports".chars().map(|c| letter(numbers, c)).collect(),
+        _ => {
+            let at = numbers.below(7);
+            "reports".char_indices().map(|(index, c)| if index == at { letter(numbers, c) } else { c.to_string() }).collect()
+        }
+    }
+}
+
+fn spelling(numbers: &mut Numbers) -> String {
+    let mut path = String::from("/");
+    let count = 1 + numbers.below(4);
+    for index in 0..count {
+        if index > 0 {
+            path += numbers.one(&SLASHES);
+        }
+        path += &name(numbers);
+        path += numbers.one(&SUFFIXES);
+    }
+    // Servers read a path up to the question mark, and clients send none in it.
+    path.split(['?', '#']).next().expect("a part").replace(' ', "%20")
+}
+
+/// How a server reads a path: the segments of what it opens; `None` where it refuses to.
+type Model = fn(&str) -> Option<Vec<String>>;
+
+const MODELS: [(&str, Model); 8] = [
+    ("nginx", nginx),
+    ("httpd", httpd),
+    ("httpd with AllowEncodedSlashes", httpd_with_slashes),
+    ("Tomcat", tomcat),
+    ("Tomcat with encoded slashes", tomcat_with_slashes),
+    ("IIS", iis),
+    ("Rails", rails),
+    ("a server that decodes twice", twice),
+];
+
+fn decode(text: &str) -> String {
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
+    bytes.into_iter().map(char::from).collect()
+}
+
+/// Latin-1 text as the UTF-8 that it is made of.
+fn utf8(text: &str) -> String {
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn has_broken_escape(path: &str) -> bool {
+    path.split('%').skip(1).any(|rest| !rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
+}
+
+fn resolve(path: &str) -> Option<Vec<String>> {
+    let mut stack = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(stack.pop()?),
+            other => stack.push(other.to_owned()),
+        }
+    }
+    Some(stack)
+}
+
+/// `ngx_http_parse_complex_uri`: decodes once, merges slashes and resolves what was decoded; a
+/// decoded `?` or `#` stays part of the name. A NUL is refused.
+fn nginx(path: &str) -> Option<Vec<String>> {
+    let decoded = decode(path);
+    if has_broken_escape(path) || decoded.contains('\0') { None } else { resolve(&decoded) }
+}
+
+/// `ap_unescape_url` and `ap_normalize_path`: an encoded slash is a 404, a broken escape a 400.
+fn httpd(path: &str) -> Option<Vec<String>> {
+    if path.to_ascii_lowercase().contains("%2f") { None } else { httpd_with_slashes(path) }
+}
+
+/// `AllowEncodedSlashes On`: unreserved characters are decoded before dots are resolved, and the
+/// slashes afterwards; `mod_dir` and the file system then see the decoded name.
+fn httpd_with_slashes(path: &str) -> Option<Vec<String>> {
+    let decoded = decode(path);
+    if has_broken_escape(path) || decoded.contains('\0') { None } else { resolve(&decoded) }
+}
+
+/// `CoyoteAdapter`: cuts parameters off each segment of the raw path, decodes once, refuses an
+/// encoded slash or a backslash, then normalizes.
+fn tomcat(path: &str) -> Option<Vec<String>> {
+    let lower = path.to_ascii_lowercase();
+    if lower.contains("%2f") || lower.contains("%5c") || lower.contains('\\') { None } else { tomcat_with_slashes(path) }
+}
+
+/// `encodedSolidusHandling="decode"` and `ALLOW_BACKSLASH`, as older releases could be set.
+fn tomcat_with_slashes(path: &str) -> Option<Vec<String>> {
+    let cut: Vec<_> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    let decoded = decode(&cut.join("/"));
+    if has_broken_escape(path) || decoded.contains('\0') { None } else { resolve(&decoded.replace('\\', "/")) }
+}
+
+/// `http.sys` decodes once, also `%u` and overlong forms in its old releases; NTFS takes names in
+/// any case, without streams, and without dots and spaces at the end ("Naming Files, Paths, and
+/// Namespaces"); code pages take full-width letters for plain ones ("best fit").
+fn iis(path: &str) -> Option<Vec<String>> {
+    let mut text = path.to_owned();
+    while let Some(at) = text.find("%u") {
+        let code = u32::from_str_radix(text.get(at + 2..at + 6)?, 16).ok()?;
+        text.replace_range(at..at + 6, &char::from_u32(code)?.to_string());
+    }
+    let mut decoded = decode(&text);
+    for code in 0x21..0x7f_u32 {
+        let overlong: String = [0xc0 | code >> 6, 0x80 | code & 0x3f].iter().filter_map(|byte| char::from_u32(*byte)).collect();
+        let plain = char::from_u32(code)?.to_string();
+        decoded = decoded.replace(&overlong, &plain);
+    }
+    let wide = |c: char| match u32::from(c) {
+        code @ 0xff01..=0xff5e => char::from_u32(code - 0xfee0).unwrap_or(c),
+        _ => c,
+    };
+    let text: String = utf8(&decoded).chars().map(wide).collect();
+    if text.contains('\0') {
+        return None;
+    }
+    let names = text.split(['/', '\\']).map(|segment| {
+        let name = segment.split(':').next().unwrap_or_default();
+        let trimmed = name.trim_end_matches(['.', ' ']);
+        if trimmed.is_empty() && name.starts_with("..") { ".." } else { trimmed }
+    });
+    Some(resolve(&names.collect::<Vec<_>>().join("/"))?.iter().map(|name| name.to_lowercase()).collect())
+}
+
+/// Action Dispatch's journey router: splits at slashes, decodes each part, takes what follows the
+/// last dot for the format; Rack reads `;` as part of the name.
+fn rails(path: &str) -> Option<Vec<String>> {
+    let parts = path.split('/').filter(|part| !part.is_empty()).map(|part| utf8(&decode(part)));
+    let mut parts: Vec<_> = parts.collect();
+    if let Some(last) = parts.last_mut() {
+        if let Some((name, _)) = last.clone().rsplit_once('.').filter(|(name, _)| !name.is_empty()) {
+            name.clone_into(last);
+        }
+    }
+    Some(parts)
+}
+
+/// A proxy that decodes and passes on what it decoded, with a server behind it that does so again:
+/// a decoded `?` or `#` then ends the path.
+fn twice(path: &str) -> Option<Vec<String>> {
+    let once = decode(path);
+    let once = once.split(['?', '#']).next().unwrap_or_default();
+    if once.contains('\0') {
+        return None;
+    }
+    let again = decode(once);
+    let end = again.split(['?', '#']).next().unwrap_or_default();
+    resolve(&end.replace('\\', "/"))
+}
+
+/// What the gateway sends to the origin without asking for the grant; `None` where it asks, or
+/// refuses the path.
+fn passed(origin: &Origin, path: &str) -> Option<String> {
+    match origin.demand("GET", path) {
+        Ok(Demand::Permissions(list)) if !list.is_empty() => None,
+        Ok(Demand::Permissions(_) | Demand::Nothing) => {
+            Some(format!("{BASE}{}", postern::domain::path_readings::as_sent(path).expect("it was decided about")))
+        }
+        Ok(Demand::Methods(_)) | Err(_) => None,
+    }
+}
+
+fn is_forbidden(segments: &[String]) -> bool {
+    segments.first().is_none_or(|first| first != "base") || segments.get(1).is_some_and(|second| second == "reports")
+}
+
+fn spellings() -> impl Iterator<Item = String> {
+    let mut numbers = Numbers(20_260_426);
+    std::iter::repeat_with(move || spelling(&mut numbers))
+}
+
+#[test]
+fn no_spelling_is_read_as_what_a_rule_forbids_or_leaves_the_base() {
+    let origin = origin();
+    let (mut went_on, mut dangerous) = (0, 0);
+    for path in spellings().take(SPELLINGS) {
+        let read = |path: &str| MODELS.map(|(name, model)| (name, model(path)));
+        let forbidden = |(_, segments): &(&str, Option<Vec<String>>)| segments.as_deref().is_some_and(is_forbidden);
+        dangerous += usize::from(read(&format!("{BASE}{path}")).iter().any(forbidden));
+        let Some(sent) = passed(&origin, &path) else { continue };
+        went_on += 1;
+        let found = read(&sent).into_iter().find(forbidden);
+        assert_eq!(found, None, "{path} goes on as {sent}");
+    }
+    println!("of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and {went_on} went on");
+    // Else the grammar would prove nothing.
+    assert!(dangerous > SPELLINGS / 4 && went_on > SPELLINGS / 20, "{dangerous} {went_on}");
+}
+
+#[test]
+fn the_models_find_a_gate_that_compares_the_path_as_it_is() {
+    let naive = |path: &str| !path.starts_with("/reports");
+    for (name, model) in MODELS {
+        let found =
+            spellings().take(SPELLINGS).find(|path| naive(path) && model(&format!("{BASE}{path}")).is_some_and(|read| is_forbidden(&read)));
+        assert!(found.is_some(), "{name} reads nothing in another way");
+    }
+}
+
+#[test]
+fn the_spellings_for_real_servers_are_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/spellings.txt");
+    // Mostly such as the servers that are there would fall for.
+    let servers = [nginx, httpd_with_slashes, tomcat, tomcat_with_slashes];
+    let is_dangerous = |path: &String| servers.iter().any(|read| read(&format!("{BASE}{path}")).is_some_and(|read| is_forbidden(&read)));
+    let (dangerous, others): (Vec<_>, Vec<_>) = spellings().take(SPELLINGS).partition(is_dangerous);
+    let some = |paths: Vec<String>, count| {
+        let mut seen = BTreeSet::new();
+        paths.into_iter().filter(|path| seen.insert(path.clone())).take(count).collect::<Vec<_>>()
+    };
+    let kept: Vec<_> = some(dangerous, KEPT * 4 / 5).into_iter().chain(some(others, KEPT / 5)).collect();
+    assert_eq!(kept.len(), KEPT);
+    let text: String = kept.iter().map(|path| format!("{path}\n")).collect();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &text).expect("the file can be written");
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap_or_default() == text,
+        "{path} is out of date: run UPDATE=1 cargo test --test host spellings"
+    );
+}
