@@ -61,6 +61,49 @@ find_proxy() {
   fi
 }
 
+# find_tree NAME PACKAGE…: unpacks whole packages into a folder of the cache, where they are not yet.
+find_tree() {
+  local name=$1
+  shift
+  if [ -d "$proxies/$name" ]; then return; fi
+  if ! has apt-get || ! has dpkg-deb; then
+    echo "$name is fetched with apt-get, which is missing"
+    return 1
+  fi
+  say "fetching $name from the packages of this system into the cache: once per machine"
+  if ! quietly "$cache/$name.log" take_tree "$@"; then
+    echo "$name could not be fetched"
+    return 1
+  fi
+}
+
+# take_tree PACKAGE…, for find_tree, whose `name` it reads
+take_tree() {
+  local scratch status=0 package
+  mkdir -p "$proxies"
+  scratch=$(mktemp -d "$proxies/scratch.XXXXXX")
+  (
+    cd "$scratch" || exit
+    for package in "$@"; do
+      # shellcheck disable=SC2015 # whatever fails, nothing is taken
+      download "$package" && dpkg-deb --extract "$package"_*.deb unpacked || exit
+    done
+    mv unpacked "$proxies/$name"
+  ) || status=$?
+  rm -r "$scratch"
+  return $status
+}
+
+# httpd and Tomcat, which read paths in their own ways. They run from where they are unpacked.
+find_servers() {
+  if ! has java; then
+    echo 'java is missing, which runs Tomcat (Debian: apt-get install default-jre-headless)'
+    return 1
+  fi
+  find_tree httpd apache2-bin libapr1 libaprutil1 &&
+    find_tree tomcat libtomcat10-java tomcat10-common libeclipse-jdt-core-java
+}
+
 # Some releases have nginx itself in nginx-core, and only a word about it in nginx.
 find_proxies() {
   if ! has openssl; then

@@ -20,14 +20,23 @@ const ATTEMPTS = 5;
 /** The name that the examples know Postern by. */
 export const POSTERN_HOST = "postern.example.workers.dev";
 
-/** Where scripts/lib/proxies.sh looks, too. */
+/** Where scripts/lib/proxies.sh puts what it fetches, and where else it looks. */
+const fetched = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern/proxies");
+
 const folders = [
   ...(process.env.PATH ?? "").split(delimiter),
   ...["/usr/sbin", "/usr/local/sbin"],
-  join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern/proxies"),
+  fetched,
 ];
 
-function program(name) {
+/** A folder of packages that scripts/lib/proxies.sh has unpacked. */
+export function unpacked(name) {
+  const folder = join(fetched, name);
+  accessSync(folder, constants.R_OK);
+  return folder;
+}
+
+export function program(name) {
   const found = folders.map((folder) => join(folder, name)).find((path) => {
     try {
       accessSync(path, constants.X_OK);
@@ -94,11 +103,14 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () =>
  * Starts `nginx` or `caddy` with its example, and answers `{ url, stop }`. `app` and `postern` are `host:port`, `trusted` is the
  * certificate that Postern's has to be, `certificate` the proxy's own.
  */
-export async function startProxy(name, options) {
+export const startProxy = (name, options) => startProgram(program(name), (port) => PROXIES[name]({ port, ...options }));
+
+/** Starts a program that serves a port, with the `{ args, env }` that `configure` answers for it; answers `{ url, port, stop }`. */
+export async function startProgram(path, configure) {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    const { args, env } = PROXIES[name]({ port, ...options });
-    const child = spawn(program(name), args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const { args, env } = configure(port);
+    const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     running.add(child);
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
@@ -109,14 +121,14 @@ export async function startProxy(name, options) {
       await ended;
       clearTimeout(patience);
     };
-    if (await answers(port, child)) return { url: `http://127.0.0.1:${port}`, stop };
+    if (await answers(port, child)) return { url: `http://127.0.0.1:${port}`, port, stop };
     await stop();
     // The port was free a moment ago; somebody else may have taken it since.
-    if (attempt === ATTEMPTS || !/address already in use/i.test(output)) throw new Error(`${name} did not start: ${output}`);
+    if (attempt === ATTEMPTS || !/address already in use/i.test(output)) throw new Error(`${path} did not start: ${output}`);
   }
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((done, failed) => {
     const server = net.createServer().once("error", failed);
     server.listen(0, "127.0.0.1", () => {
