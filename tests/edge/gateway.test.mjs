@@ -134,7 +134,7 @@ test("method, body, status and headers pass as they are; redirects are not follo
   assert.equal(expectStatus(await get("/redirect"), 302).headers.location, "http://elsewhere.example/");
   const cookies = expectStatus(await get("/cookies"), 200);
   assert.deepEqual(cookies.headers["set-cookie"], ["a=1; Path=/", "b=2"]);
-  assert.equal(cookies.headers["cache-control"], "max-age=60");
+  assert.equal(cookies.headers["cache-control"], "private, max-age=60");
   const raw = await stream(postern, { path: "/gzip", headers: { ...bearer(), "accept-encoding": "gzip" } });
   const chunks = [];
   for await (const chunk of raw) chunks.push(chunk);
@@ -157,6 +157,40 @@ test("method, body, status and headers pass as they are; redirects are not follo
   assert.equal(head.text, "");
   assert.equal(origin.requests.at(-1).method, "HEAD");
   expectStatus(await postern.send({ path: "/health" }), 200);
+});
+
+test("a path arrives as it was decided about, and what only public paths may say to caches", async (test) => {
+  const origin = await startOrigin(test, (request, response) => {
+    const all = { "cache-control": "public, s-maxage=9, max-age=5", "surrogate-control": "max-age=9", "cloudflare-cdn-cache-control": "max-age=9" };
+    response.writeHead(200, all).end("ok");
+  });
+  const postern = await inFrontOf(test, `${origin.url}/base`, { ORIGIN_PUBLIC: "/static" });
+  for (const [path, arrives] of [
+    ["/a/../b/./c", "/b/c"],
+    ["/a/%2e%2e/b", "/b"],
+    ["/a\\b\\..\\c", "/a/c"],
+    ["/a//b/", "/a//b/"],
+    ["/a%2Fb%5cc%3fd%23e", "/a%2Fb%5cc%3fd%23e"],
+    ["/a/..%2f..%2fb", undefined],
+    ["/..%2fbase/reports", undefined],
+    ["/..", undefined],
+    ["/%2e%2e/x", undefined],
+    ["/..\\x", undefined],
+    ["/a'~!$&()*+,=@:b", "/a'~!$&()*+,=@:b"],
+  ]) {
+    const before = origin.requests.length;
+    const answer = await postern.send({ path, headers: bearer() });
+    expectStatus(answer, arrives === undefined ? 400 : 200, path);
+    const urls = origin.requests.slice(before).map(({ url }) => decodeURI(url));
+    assert.deepEqual(urls, arrives === undefined ? [] : [decodeURI(`/base${arrives}`)], path);
+  }
+  const { headers } = await postern.send({ path: "/x", headers: bearer() });
+  assert.deepEqual([headers["cache-control"], headers["surrogate-control"], headers["cloudflare-cdn-cache-control"]], ["private, max-age=5", undefined, undefined]);
+  // So the runtime says to the origin that nothing on the way is to be taken from a cache.
+  assert.equal(origin.requests.at(-1).headers["cache-control"], "no-cache");
+  const open = (await postern.send({ path: "/static/x" })).headers;
+  assert.equal(origin.requests.at(-1).headers["cache-control"], undefined);
+  assert.deepEqual([open["cache-control"], open["surrogate-control"]], ["public, s-maxage=9, max-age=5", "max-age=9"]);
 });
 
 /** The memory that the process occupies, in bytes; undefined where the system does not tell. */

@@ -1,6 +1,7 @@
 //! HTTP on plain types: messages, what they hold, and how routes declare what they take and answer.
 
 pub mod body;
+pub mod caching;
 pub mod credentials;
 pub mod declare;
 pub mod forwarded;

@@ -9,14 +9,16 @@ use worker::js_sys::{BigInt, Reflect, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
-    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, Request, RequestInit, RequestRedirect, Response, ResponseInit,
-    TransformStream, WorkerGlobalScope, WritableStreamDefaultWriter,
+    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, RequestRedirect, Response,
+    ResponseInit, TransformStream, WorkerGlobalScope, WritableStreamDefaultWriter,
 };
 use worker::worker_sys::FixedLengthStream;
 use worker::{Delay, js_sys};
 
 use crate::api::gateway::is_hop_by_hop;
+use crate::api::http::caching;
 use crate::api::http::message::Forward;
+use crate::domain::path_readings;
 use crate::edge::ports::timer::Yield;
 use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
@@ -30,11 +32,18 @@ pub(in crate::edge) async fn pass(client: &Request, forward: &Forward, tasks: &d
     init.set_method(&client.method());
     init.set_headers(&headers(forward)?.into());
     init.set_redirect(RequestRedirect::Manual);
+    if !forward.is_for_everybody {
+        // The platform's cache goes by the URL, and would answer the next user with it.
+        init.set_cache(RequestCache::NoStore);
+    }
     init.set_signal(Some(&abort.signal()));
     if let Some(body) = body(client, &alive, tasks)? {
         init.set_body(&body);
     }
     let request = Request::new_with_str_and_init(&forward.url, &init).map_err(|error| fault(&error))?;
+    if !path_readings::is_same(&forward.url, &request.url()) {
+        return Err(Error::invalid("url", "would reach the origin as another path"));
+    }
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let answer = std::pin::pin!(JsFuture::from(scope.fetch_with_request(&request)));
     let silence = std::pin::pin!(silence(&alive, forward.timeout_s));
@@ -56,9 +65,13 @@ fn back(origin: Response, forward: &Forward) -> Result<Response> {
     }
     let headers = Headers::new_with_headers(&origin.headers()).map_err(|error| fault(&error))?;
     for name in origin.headers().keys().into_iter().flatten().filter_map(|name| name.as_string()) {
-        if is_hop_by_hop(&name) {
+        if is_hop_by_hop(&name) || (!forward.is_for_everybody && caching::is_for_shared_caches(&name)) {
             headers.delete(&name).map_err(|error| fault(&error))?;
         }
+    }
+    if !forward.is_for_everybody {
+        let said = headers.get("cache-control").map_err(|error| fault(&error))?.unwrap_or_default();
+        headers.set("cache-control", &caching::private(&said)).map_err(|error| fault(&error))?;
     }
     for (name, value) in &forward.answer_headers {
         let put = if *name == "vary" { headers.append(name, value) } else { headers.set(name, value) };
