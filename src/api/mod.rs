@@ -65,7 +65,7 @@ pub fn refuse(request: &dyn Inbound, request_id: &str, now: Millis, problems: Ve
 /// Answers a request that cannot even be read.
 #[must_use]
 pub fn unreadable(request_id: &str, error: &Error) -> Response {
-    with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id)
+    with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id, false)
 }
 
 async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Result<Handled> {
@@ -205,7 +205,8 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
         response.body.clear();
         response.pages = None;
     }
-    let mut response = with_standard_headers(response, request_id);
+    let is_secure = request.origin().starts_with("https:");
+    let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
     if let Some(bookmark) = cx.sql.bookmark() {
         response = response.with(BOOKMARK, cx.config.master_keys.marked(&bookmark));
@@ -220,11 +221,23 @@ fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
     vec![("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed), ("vary", "origin".into())]
 }
 
-fn with_standard_headers(response: Response, request_id: &str) -> Response {
-    let is_cacheable = response.header("cache-control").is_some();
+/// What every answer of Postern's own has, unless its handler says otherwise. A browser that shows
+/// one loads nothing for it, frames it nowhere, and tells nobody its URL, which may hold a token.
+const STANDARD_HEADERS: [(&str, &str); 4] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+];
+
+/// A year, as RFC 6797 shows it. Only over https: there, no one on the way can have added it.
+const ONLY_HTTPS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
+
+fn with_standard_headers(response: Response, request_id: &str, is_secure: bool) -> Response {
+    let standard = STANDARD_HEADERS.into_iter().chain(is_secure.then_some(ONLY_HTTPS));
+    let missing: Vec<_> = standard.filter(|(name, _)| response.header(name).is_none()).collect();
     let response = response.with("x-request-id", request_id.to_owned());
-    let response = if is_cacheable { response } else { response.with("cache-control", "no-store") };
-    response.with("x-content-type-options", "nosniff")
+    missing.into_iter().fold(response, |response, (name, value)| response.with(name, value))
 }
 
 /// The origin of the page that calls, where `CORS_ORIGINS` lists it.

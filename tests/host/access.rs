@@ -237,3 +237,21 @@ fn urls_and_bodies_over_the_limit_are_refused() {
     assert_eq!(isolate.send(&request).status, 413);
     assert_eq!(isolate.send(&Request::new("HEAD", "/health")).body, "");
 }
+
+#[test]
+fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https_only() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for path in ["/health", "/v1/users", "/nowhere", "/"] {
+        let plain = isolate.send(&Request::new("GET", path));
+        let secure = isolate.send(&Request::new("GET", path).over_https());
+        for response in [&plain, &secure] {
+            assert_eq!(response.header("content-security-policy"), Some("default-src 'none'; frame-ancestors 'none'"), "{path}");
+            assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{path}");
+            assert_eq!(response.header("referrer-policy"), Some("no-referrer"), "{path}");
+            assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
+        }
+        assert_eq!(plain.header("strict-transport-security"), None, "{path}");
+        assert_eq!(secure.header("strict-transport-security"), Some("max-age=31536000"), "{path}");
+    }
+}

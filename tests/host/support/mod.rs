@@ -39,6 +39,7 @@ use signatures::Native;
 
 pub const ADMIN_PASSWORD: &str = "correct horse admin";
 pub const ORIGIN: &str = "http://postern.test";
+pub const SECURE_ORIGIN: &str = "https://postern.test";
 pub const START: Millis = Millis(1_800_000_000_000);
 
 /// One database, one KV namespace, one clock.

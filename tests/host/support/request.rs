@@ -6,7 +6,7 @@ use postern::api::http::message::{Inbound, MAX_BODY_BYTES};
 use postern::error::Error;
 use postern::ports::LocalFuture;
 
-use super::ORIGIN;
+use super::{ORIGIN, SECURE_ORIGIN};
 
 /// A request that a test makes up.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,7 @@ pub struct Request {
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    is_secure: bool,
 }
 
 impl Request {
@@ -28,6 +29,12 @@ impl Request {
     pub fn new(method: &str, url: &str) -> Self {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), ..Self::default() }
+    }
+
+    /// As it arrives over https.
+    pub fn over_https(mut self) -> Self {
+        self.is_secure = true;
+        self
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -51,7 +58,7 @@ impl Inbound for Request {
     }
 
     fn origin(&self) -> &str {
-        ORIGIN
+        if self.is_secure { SECURE_ORIGIN } else { ORIGIN }
     }
 
     fn path(&self) -> &str {
