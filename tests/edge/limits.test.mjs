@@ -76,6 +76,18 @@ describe("a URL", () => {
   });
 });
 
+describe("a token", () => {
+  const padded = (bytes) => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600, x: "x".repeat(bytes) });
+  it("of nearly 16 KiB is verified in a header and in a body, and of nearly 8 KiB in a URL", async () => {
+    const [long, short] = [padded(12_000), padded(5_900)];
+    assert.ok(long.length > 16_000 && short.length > 8_000);
+    expectStatus(await postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${long}` } }), 200);
+    expectStatus(await postern.send({ method: "POST", path: "/v1/verify", json: { token: long } }), 200);
+    expectStatus(await postern.send({ path: `/v1/verify?token=${short}` }), 200);
+    expectRefusal(await postern.send({ path: `/v1/verify?token=${padded(6_200)}` }), "malformed");
+  });
+});
+
 describe("HEAD", () => {
   const paths = [
     ["/health", {}, 200],

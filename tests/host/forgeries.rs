@@ -116,12 +116,47 @@ fn doubled_members_are_refused_in_header_and_claims() {
     });
 }
 
+/// A token whose length is the greatest that is not over `limit`.
+fn of_length(limit: usize, claims: &str) -> String {
+    let with = |padding: usize| {
+        let end = claims.trim_end_matches('}');
+        forge(HS256, &format!(r#"{end},"x":"{}"}}"#, "x".repeat(padding)), b"abcd")
+    };
+    let padding = (0..limit).rev().find(|padding| padding % 3 == 0 && with(*padding).len() <= limit).expect("a length");
+    let token = with(padding);
+    assert!(token.len() > limit - 4);
+    token
+}
+
+#[test]
+fn a_token_may_have_16_kib_in_a_header_or_a_body_and_8_kib_in_a_url() {
+    with_erp(|isolate, claims| {
+        let post = |token: &str| {
+            let body = serde_json::json!({ "token": token }).to_string();
+            isolate.send(&Request::new("POST", "/v1/verify").body(&body)).status
+        };
+        let in_url = |token: &str| isolate.get(&format!("/v1/verify?token={token}"), "").status;
+        let forwarded = |token: &str| {
+            let request = Request::new("GET", "/v1/forward-auth/signed-in");
+            isolate.send(&request.header("x-forwarded-uri", &format!("/?token={token}"))).status
+        };
+        let (longest, too_long) = (of_length(16 * 1024, claims), of_length(16 * 1024 + 4, claims));
+        assert_eq!((isolate.verify(&longest).0, post(&longest)), (200, 200));
+        assert_eq!((isolate.verify(&too_long), post(&too_long)), ((401, "malformed".to_owned()), 401));
+        let (longest, too_long) = (of_length(8 * 1024, claims), of_length(8 * 1024 + 4, claims));
+        assert_eq!((in_url(&longest), forwarded(&longest)), (200, 200));
+        assert_eq!((in_url(&too_long), forwarded(&too_long), isolate.verify(&too_long).0), (401, 401, 200));
+        let beside = format!("/v1/verify?token={}&other={}", forge(HS256, claims, b"abcd"), "x".repeat(9 * 1024));
+        assert_eq!(isolate.get(&beside, "").status, 200, "another parameter may be long");
+    });
+}
+
 #[test]
 fn huge_deep_and_misshapen_tokens_are_refused() {
     with_erp(|isolate, claims| {
         let honest = forge(HS256, claims, b"abcd");
         let end = isolate.world.now.get().seconds() + 600;
-        let huge = format!(r#"{{"loginname":"alice","exp":{end},"x":"{}"}}"#, "x".repeat(8 * 1024));
+        let huge = format!(r#"{{"loginname":"alice","exp":{end},"x":"{}"}}"#, "x".repeat(16 * 1024));
         let deep = format!(r#"{{"loginname":"alice","exp":{end},"x":{}{}}}"#, "[".repeat(40), "]".repeat(40));
         let trailing = format!("{claims} x");
         for token in [

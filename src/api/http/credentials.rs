@@ -8,6 +8,7 @@ use crate::api::http::message::Inbound;
 use crate::api::http::query::Query;
 use crate::domain::applications::signed_call::Timestamp;
 use crate::domain::secret::{PlainToken, Secret};
+use crate::domain::tokens::jwt::MAX_BYTES_IN_URL;
 use crate::error::{Denied, Error, Refusal, Result};
 
 /// The cookie that the iManager token endpoint sets.
@@ -27,10 +28,12 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
-/// The parameters of a query, any of which may carry a token; `None` where there are none.
+/// The parameters of a query, any of which may carry a token; `None` where there are none. A value
+/// that is too long for a token in a URL is taken for an empty one, which is no token.
 #[must_use]
 pub fn in_query(query: &Query) -> Option<Credential> {
-    let parameters: Vec<_> = query.pairs().iter().map(|(name, value)| (name.clone(), PlainToken::new(value.as_str()))).collect();
+    let token = |value: &str| PlainToken::new(if value.len() > MAX_BYTES_IN_URL { "" } else { value });
+    let parameters: Vec<_> = query.pairs().iter().map(|(name, value)| (name.clone(), token(value))).collect();
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
 }
 

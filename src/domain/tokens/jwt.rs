@@ -20,8 +20,10 @@ use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
 use crate::error::{Denied, Fault};
 
-/// The longest token that is looked at.
-pub const MAX_BYTES: usize = 8 * 1024;
+/// The longest token that is looked at, in a header or a body.
+pub const MAX_BYTES: usize = 16 * 1024;
+/// The longest token that is looked at in a URL.
+pub const MAX_BYTES_IN_URL: usize = 8 * 1024;
 
 /// A token that was read, and not yet believed.
 pub struct UnverifiedToken<'a> {
