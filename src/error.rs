@@ -409,7 +409,7 @@ impl fmt::Display for Refusal {
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",
             Self::UnknownUser => "the user is unknown and the token app creates none",
-            Self::UserRefused => "the token app may not speak for this user",
+            Self::UserRefused => "the token app may not speak for this user, or create one of this name",
             Self::IdConflict => "the token gives its user another id",
             Self::CrossOrigin => "a page of another origin may not use the cookie",
         })

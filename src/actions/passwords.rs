@@ -8,7 +8,7 @@ use crate::actions::caller::{Caller, Proof};
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::{self, PasswordHash};
-use crate::domain::identity::user::{Profile, User, UserType};
+use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::{Secret, sha256, sha256_of};
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
@@ -73,6 +73,7 @@ fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
 
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<User>> {
     let username = &cx.config.first_administrator.username;
+    Username::new_name(username.as_str()).map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
     let profile = Profile::of_type(UserType::Administrator);
     let hash = hash(cx, password)?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());

@@ -44,9 +44,14 @@ pub async fn would_be(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, user
     let id = claimed_id(app, claims)?;
     match Known::read_user(cx, username).await? {
         Some(user) => may_be(app, &user, id).map(|()| Some(user)),
-        None if app.terms.creates_users => new_profile(app, claims).map(|_| None),
+        None if app.terms.creates_users => may_be_created(username).and_then(|()| new_profile(app, claims)).map(|_| None),
         None => Err(Refusal::UnknownUser.into()),
     }
+}
+
+/// Refuses a name that nobody new may have.
+fn may_be_created(username: &Username) -> Result<()> {
+    Username::new_name(username.as_str()).map(drop).map_err(|_| Refusal::UserRefused.into())
 }
 
 /// Refuses a user whom the app may not speak for, or who has another id than the token says.
@@ -119,6 +124,7 @@ fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
 
 /// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
 async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: Option<UserId>) -> Result<Rc<User>> {
+    may_be_created(username)?;
     let Accepted { app, claims, lifetime } = accepted;
     let profile = new_profile(app, claims)?;
     let origin = Origin { id, issued_at_s: lifetime.issued_at_s };

@@ -1,5 +1,8 @@
 //! Rules for short texts. Each rule answers with the phrase that follows the field's name in an error.
 
+use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
+use unicode_normalization::{IsNormalized, is_nfc_quick};
+
 /// Between 1 and `max` characters, none of them a control character, no white space at either end.
 pub fn printable(text: &str, max: usize) -> Result<(), String> {
     let length = text.chars().count();
@@ -21,5 +24,64 @@ pub fn plain(text: &str, max: usize, others: &str) -> Result<(), String> {
     match text.chars().find(|&c| !c.is_ascii_alphanumeric() && !others.contains(c)) {
         Some(c) => Err(format!("must not have the character {c:?}")),
         None => Ok(()),
+    }
+}
+
+/// Whether a text is in Unicode's normal form C. `unicode_normalization::is_nfc` would answer the
+/// same, with the tables of compatibility forms in the wasm, which nothing else needs.
+#[must_use]
+pub fn is_nfc(text: &str) -> bool {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => true,
+        IsNormalized::No => false,
+        IsNormalized::Maybe => composed(text).into_iter().eq(text.chars()),
+    }
+}
+
+/// The normal form C of a text (Unicode, 3.11): decomposed, marks in their order, composed again.
+fn composed(text: &str) -> Vec<char> {
+    let mut parts = Vec::new();
+    for c in text.chars() {
+        decompose_canonical(c, |part| parts.push((canonical_combining_class(part), part)));
+    }
+    for marks in parts.chunk_by_mut(|(a, _), (b, _)| *a > 0 && *b > 0) {
+        marks.sort_by_key(|(class, _)| *class);
+    }
+    let mut result: Vec<char> = Vec::new();
+    // Where the last starter is, and the class of the last mark that stayed behind it.
+    let (mut starter_at, mut last_class) = (None, 0);
+    for (class, c) in parts {
+        let is_open = starter_at.is_some_and(|at| result.len() == at + 1 || last_class < class);
+        let starter = starter_at.filter(|_| is_open).and_then(|at| result.get_mut(at));
+        if let Some((starter, whole)) = starter.and_then(|starter| compose(*starter, c).map(|whole| (starter, whole))) {
+            *starter = whole;
+            continue;
+        }
+        if class == 0 {
+            starter_at = Some(result.len());
+        }
+        last_class = class;
+        result.push(c);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization as _;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn the_normal_form_is_the_one_that_the_library_makes(
+            text in ".{0,8}|[A-Za-zé-ÿ\u{300}-\u{345}ᄀ-하-ᅵᆨ-ᇂ가-각क-ह\u{93c}\u{9be}\u{bbe}\u{bd7}]{1,8}"
+        ) {
+            prop_assert_eq!(composed(&text), text.nfc().collect::<Vec<_>>(), "{:?}", text);
+            prop_assert_eq!(is_nfc(&text), unicode_normalization::is_nfc(&text), "{:?}", text);
+        }
     }
 }

@@ -420,7 +420,9 @@ impl Memory {
     #[must_use]
     pub fn named_bytes(&self) -> usize {
         let memory = self.inside.borrow();
-        let of_selection = |of: &Selection| [&of.token_name, &of.app].into_iter().flatten().map(String::len).sum::<usize>();
+        let issuer = |of: &Selection| of.issuer.as_ref().and_then(Option::as_ref).map_or(0, String::len);
+        let names = |of: &Selection| [&of.token_name, &of.app].into_iter().flatten().map(String::len).sum::<usize>();
+        let of_selection = |of: &Selection| issuer(of) + names(of);
         let selections: usize = memory.selections.iter().map(|(selection, _)| of_selection(selection)).sum();
         let usernames: usize = memory.user_ids.iter().map(|(username, _)| username.as_str().len()).sum();
         let applications: usize = memory.applications.iter().map(|(access_key, _)| access_key.as_str().len()).sum();

@@ -196,3 +196,25 @@ fn a_user_without_a_password_cannot_sign_in_with_any() {
     let user = isolate.administer("GET", "/v1/users?username=alice", &Value::Null);
     assert_eq!(json_of(&user)["items"][0]["hasPassword"], json!(false));
 }
+
+#[test]
+fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_it() {
+    let hidden = "admin\u{200b}";
+    let world = World::new();
+    let isolate = world.isolate_with(&[("ADMIN_USERNAME", Some(hidden))]);
+    let response = isolate.get("/v1/verify", &basic(hidden, ADMIN_PASSWORD));
+    assert_eq!(response.status, 503, "{}", response.body);
+    assert!(response.body.contains("ADMIN_USERNAME must not have the invisible"), "{}", response.body);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 0);
+
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let token = isolate.token(hidden);
+    assert_eq!(isolate.verify(&token).0, 403);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1, "the administrator");
+    let insert = format!("INSERT INTO users (username, type, created_at, modified_at) VALUES ('{hidden}', 'SYS_Reader', 0, 0)");
+    let insert = postern::ports::Statement::new(insert, []);
+    crate::support::block_on(isolate.cx().sql.batch(vec![insert])).expect("a user of an earlier version");
+    assert_eq!(isolate.verify(&token), (200, hidden.to_owned()));
+}

@@ -37,11 +37,12 @@ pub const PLAIN_ID: Kind = Kind::matching(1, 128, patterns::PLAIN_ID);
 /// The name of a role.
 pub const ROLE: Kind = Kind::matching(1, MAX_ROLE, patterns::LINE);
 
+/// The name of a user who is to be created.
 impl Member for Username {
     const KIND: Kind = Kind::matching(1, Self::MAX, patterns::LINE);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.parsed(name, Self::parse)
+        fields.parsed(name, Self::new_name)
     }
 }
 

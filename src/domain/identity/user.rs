@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use unicode_general_category::{GeneralCategory, get_general_category};
+
 use crate::domain::text;
 use crate::domain::time::Millis;
 
@@ -74,11 +76,50 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
+    /// The same for the name of a user who is about to be created. It may not look like another name,
+    /// or like what the audit trail calls Postern itself. A name that breaks the rule is refused, and
+    /// never rewritten; users who have such a name keep it.
+    pub fn new_name(text: &str) -> Result<Self, String> {
+        let name = Self::parse(text)?;
+        if text.starts_with('[') {
+            return Err("must not begin with [, which marks what Postern itself does".to_owned());
+        }
+        if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
+            return Err(format!("must not have the invisible or unassigned character U+{:04X}", u32::from(c)));
+        }
+        if let Some(c) = text.chars().find(|&c| is_full_width(c)) {
+            return Err(format!("must not have the full-width character U+{:04X}", u32::from(c)));
+        }
+        if !text::is_nfc(text) {
+            return Err("must be in Unicode's normal form C".to_owned());
+        }
+        Ok(name)
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Control and format characters, as zero-width and direction marks are; line and paragraph
+/// separators; private-use and unassigned characters, which look different everywhere.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        get_general_category(c),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Unassigned
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    )
+}
+
+/// ASCII letters and digits of another width.
+fn is_full_width(c: char) -> bool {
+    matches!(c, '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}')
 }
 
 impl UserType {
@@ -152,6 +193,9 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization as _;
+
     use super::*;
 
     #[test]
@@ -159,6 +203,88 @@ mod tests {
         assert_ne!(Username::parse("Admin"), Username::parse("admin"));
         for wrong in ["", " admin", "admin\n", "a\u{0}b", &"x".repeat(129)] {
             assert!(Username::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_name_looks_like_no_other_and_an_old_one_stays() {
+        for right in ["admin", "Ålice", "Nguyễn Văn", "हिन्दी", "한글", "山田太郎", "a[b]", "o'neil@example.com", "😀", "أحمد"]
+        {
+            assert!(Username::new_name(right).is_ok(), "{right:?}: {:?}", Username::new_name(right));
+        }
+        let wrong = [
+            ("[system]", "begin with ["),
+            ("admin\u{200b}", "U+200B"),
+            ("\u{202e}nimda", "U+202E"),
+            ("ad\u{ad}min", "U+00AD"),
+            ("a\u{2028}b", "U+2028"),
+            ("a\u{2029}b", "U+2029"),
+            ("a\u{e000}", "U+E000"),
+            ("a\u{378}", "U+0378"),
+            ("a\u{10ffff}", "U+10FFFF"),
+            ("ａdmin", "full-width"),
+            ("ＡDMIN", "full-width"),
+            ("admin１", "full-width"),
+            ("A\u{30a}lice", "normal form C"),
+            ("\u{212b}lice", "normal form C"),
+        ];
+        for (text, why) in wrong {
+            let refused = Username::new_name(text).unwrap_err();
+            assert!(refused.contains(why), "{text:?}: {refused}");
+            assert!(Username::parse(text).is_ok(), "{text:?}: who has it keeps it");
+        }
+        assert!(Username::new_name("a\u{0}b").is_err() && Username::new_name("").is_err());
+    }
+
+    /// Characters of which one is enough for a name to be refused.
+    fn forbidden() -> impl Strategy<Value = char> {
+        let ranges = [
+            // Format characters.
+            ('\u{200b}', '\u{200f}'),
+            ('\u{202a}', '\u{202e}'),
+            ('\u{2060}', '\u{2064}'),
+            ('\u{2066}', '\u{206f}'),
+            ('\u{e0020}', '\u{e007f}'),
+            ('\u{feff}', '\u{feff}'),
+            // Control characters.
+            ('\u{80}', '\u{9f}'),
+            // For private use, and unassigned for ever.
+            ('\u{e000}', '\u{f8ff}'),
+            ('\u{f0000}', '\u{ffffd}'),
+            ('\u{fdd0}', '\u{fdef}'),
+            // Separators of lines and paragraphs.
+            ('\u{2028}', '\u{2029}'),
+            // Full width.
+            ('\u{ff10}', '\u{ff19}'),
+            ('\u{ff21}', '\u{ff3a}'),
+            ('\u{ff41}', '\u{ff5a}'),
+        ];
+        (0..ranges.len()).prop_flat_map(move |at| proptest::char::range(ranges[at].0, ranges[at].1))
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_of_letters_is_taken_and_one_forbidden_character_refuses_it(
+            letters in "[A-Za-z0-9à-öα-ωа-яא-תक-ह가-각一-十ぁ-ん_.@'-]{2,20}",
+            at in 1_usize..20,
+            c in forbidden(),
+        ) {
+            let name: String = letters.nfc().collect();
+            prop_assert!(Username::new_name(&name).is_ok(), "{:?}: {:?}", name, Username::new_name(&name));
+            let mut characters: Vec<char> = name.chars().collect();
+            characters.insert(at.min(characters.len() - 1), c);
+            let hidden: String = characters.into_iter().collect();
+            prop_assert!(Username::new_name(&hidden).is_err(), "{:?}", hidden);
+            let bracketed = format!("[{name}");
+            prop_assert!(Username::new_name(&bracketed).is_err());
+        }
+
+        #[test]
+        fn whatever_is_taken_is_in_its_normal_form(text in ".{1,8}|[A-Za-z\u{300}-\u{36f}ᄀ-ᇿ]{1,8}") {
+            let is_normal = text.nfc().eq(text.chars());
+            if let Ok(name) = Username::new_name(&text) {
+                prop_assert!(is_normal && name.as_str() == text, "{:?}", text);
+            }
         }
     }
 

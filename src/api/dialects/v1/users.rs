@@ -99,7 +99,7 @@ impl<'a> User<'a> {
 request! {
     /// A user to be created.
     struct NewUser as "NewUser" {
-        "username" username: Username => "case-sensitive, and not taken",
+        "username" username: Username => "case-sensitive, and not taken; in Unicode's normal form C, without invisible, unassigned or full-width characters, and not beginning with [",
         "password" password: Option<NewPassword> => "without one the user signs in with tokens only",
         "type" user_type: Option<UserType> => "default SYS_Reader",
         "roles" roles: Option<Roles> => "default: the type",
