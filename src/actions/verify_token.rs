@@ -10,7 +10,7 @@ use crate::actions::find_signer::{Accepted, find_signer};
 use crate::actions::token_user;
 use crate::context::Cx;
 use crate::domain::secret::PlainToken;
-use crate::domain::tokens::jwt::UnverifiedToken;
+use crate::domain::tokens::jwt::{MAX_BYTES_IN_URL, UnverifiedToken};
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
@@ -52,13 +52,16 @@ async fn why_none(known: &mut Known<'_>, token: &UnverifiedToken<'_>, selection:
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
 pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
-    let unverified = parameters.iter().find_map(|(name, token)| Some((name, cx.memory.signed_tokens.read(token.expose()).ok()?)));
+    let is_short = |token: &PlainToken| token.expose().len() <= MAX_BYTES_IN_URL;
+    let read = |token| cx.memory.signed_tokens.read(PlainToken::expose(token)).ok();
+    let unverified = parameters.iter().filter(|(_, token)| is_short(token)).find_map(|(name, token)| Some((name, read(token)?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
     let selection = unverified.as_ref().map(|(name, token)| select(token, Some(name), hints.app));
     let known = Known::current(cx, wanted, selection.as_ref()).await?;
     let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
     let mut named = parameters.iter().filter(|(name, _)| known.is_token_name(name).unwrap_or_else(|| looks_like_one(name)));
     match (named.next(), named.next()) {
+        (Some((_, token)), None) if !is_short(token) => Err(Denied::TooLong.into()),
         (Some((name, token)), None) => match &unverified {
             Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints).await,
             _ => verify(cx, token, Some(name), hints).await,

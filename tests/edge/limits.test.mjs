@@ -84,7 +84,7 @@ describe("a token", () => {
     expectStatus(await postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${long}` } }), 200);
     expectStatus(await postern.send({ method: "POST", path: "/v1/verify", json: { token: long } }), 200);
     expectStatus(await postern.send({ path: `/v1/verify?token=${short}` }), 200);
-    expectRefusal(await postern.send({ path: `/v1/verify?token=${padded(6_200)}` }), "malformed");
+    expectRefusal(await postern.send({ path: `/v1/verify?token=${padded(6_200)}` }), "too_long");
   });
 });
 

@@ -135,14 +135,18 @@ fn a_token_may_have_16_kib_in_a_header_or_a_body_and_8_kib_in_a_url() {
             let body = serde_json::json!({ "token": token }).to_string();
             isolate.send(&Request::new("POST", "/v1/verify").body(&body)).status
         };
-        let in_url = |token: &str| isolate.get(&format!("/v1/verify?token={token}"), "").status;
+        let in_url = |token: &str| {
+            let response = isolate.get(&format!("/v1/verify?token={token}"), "");
+            assert_eq!(response.status == 401, response.body.contains("\"too_long\""), "{}", response.body);
+            response.status
+        };
         let forwarded = |token: &str| {
             let request = Request::new("GET", "/v1/forward-auth/signed-in");
             isolate.send(&request.header("x-forwarded-uri", &format!("/?token={token}"))).status
         };
         let (longest, too_long) = (of_length(16 * 1024, claims), of_length(16 * 1024 + 4, claims));
         assert_eq!((isolate.verify(&longest).0, post(&longest)), (200, 200));
-        assert_eq!((isolate.verify(&too_long), post(&too_long)), ((401, "malformed".to_owned()), 401));
+        assert_eq!((isolate.verify(&too_long), post(&too_long)), ((401, "too_long".to_owned()), 401));
         let (longest, too_long) = (of_length(8 * 1024, claims), of_length(8 * 1024 + 4, claims));
         assert_eq!((in_url(&longest), forwarded(&longest)), (200, 200));
         assert_eq!((in_url(&too_long), forwarded(&too_long), isolate.verify(&too_long).0), (401, 401, 200));

@@ -8,7 +8,6 @@ use crate::api::http::message::Inbound;
 use crate::api::http::query::Query;
 use crate::domain::applications::signed_call::Timestamp;
 use crate::domain::secret::{PlainToken, Secret};
-use crate::domain::tokens::jwt::MAX_BYTES_IN_URL;
 use crate::error::{Denied, Error, Refusal, Result};
 
 /// The cookie that the iManager token endpoint sets.
@@ -28,12 +27,10 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
-/// The parameters of a query, any of which may carry a token; `None` where there are none. A value
-/// that is too long for a token in a URL is taken for an empty one, which is no token.
+/// The parameters of a query, any of which may carry a token; `None` where there are none.
 #[must_use]
 pub fn in_query(query: &Query) -> Option<Credential> {
-    let token = |value: &str| PlainToken::new(if value.len() > MAX_BYTES_IN_URL { "" } else { value });
-    let parameters: Vec<_> = query.pairs().iter().map(|(name, value)| (name.clone(), token(value))).collect();
+    let parameters: Vec<_> = query.pairs().iter().map(|(name, value)| (name.clone(), PlainToken::new(value.as_str()))).collect();
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
 }
 
