@@ -5,13 +5,14 @@ use std::rc::Rc;
 use crate::actions::caller::Caller;
 use crate::context::Cx;
 use crate::domain::assertion::{self, AssertionKey, Claims};
+use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
 
 /// The assertion about a caller, from Postern at `issuer` for the origin at `audience`. `None` where
 /// `ORIGIN_ASSERTION_KEY` is not set. One that says the same and is young enough is sent again.
 pub async fn assert_identity(cx: &Cx, issuer: &str, audience: &str, caller: &Caller) -> Result<Option<Rc<str>>> {
     let Some(keys) = &cx.config.assertion_keys else { return Ok(None) };
-    let claims = Claims::of(issuer, audience, &caller.user, caller.app().map(|app| app.as_str()));
+    let claims = Claims::of(issuer, audience, &caller.user, caller.app().map(AppName::as_str));
     let digest = claims.digest();
     if let Some(kept) = cx.memory.assertions.find(&digest, cx.now) {
         return Ok(Some(kept));

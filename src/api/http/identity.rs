@@ -24,7 +24,7 @@ pub fn headers(caller: &Caller) -> Vec<(&'static str, String)> {
     let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
     let user = &caller.user;
     let roles: Vec<_> = user.profile.roles.iter().map(|role| encoded(role)).collect();
-    let app = caller.app().map(|app| app.as_str());
+    let app = caller.app().map(AppName::as_str);
     let [user_name, user_id, name, email, roles_name, app_name] = NAMES;
     let always = [(user_name, encoded(user.username.as_str())), (user_id, user.id.0.to_string()), (roles_name, roles.join(","))];
     let optional = [(name, user.profile.name.as_deref()), (email, user.profile.email.as_deref()), (app_name, app)];

@@ -54,6 +54,7 @@ pub struct Group {
 
 /// One operation.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing that a row of a table does or does not")]
 pub struct Route {
     /// Its name: a verb and a noun, unique in all dialects.
     pub operation: &'static str,

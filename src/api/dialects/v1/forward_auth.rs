@@ -137,7 +137,7 @@ fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
         for method in forwarded.methods() {
             let one = cx.config.rules.demand(method, path).map_err(|why| Error::invalid("url", why))?;
             demand = Some(match (demand, one) {
-                (None, one) | (Some(Demand::Nothing), one) => one,
+                (None | Some(Demand::Nothing), one) => one,
                 (Some(first), Demand::Nothing) => first,
                 (Some(Demand::Permissions(first)), Demand::Permissions(second)) => Demand::Permissions([first, second].concat()),
                 (Some(Demand::Methods(allow)), _) | (Some(_), Demand::Methods(allow)) => Demand::Methods(allow),
