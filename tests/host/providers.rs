@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use postern::domain::tokens::algorithm::Algorithm;
-use postern::error::Denied;
+use postern::error::{Denied, Refusal};
 use serde_json::{Map, Value, json};
 
 use crate::support::signatures::Issuer;
@@ -86,6 +86,16 @@ fn files() -> Vec<(String, Value)> {
     paths.iter().map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(path))).collect()
 }
 
+/// The body with the URL of the key set where it has the keys discovered.
+fn with_url_of_keys(body: &Value, url: &str) -> Value {
+    let mut body = body.clone();
+    if body["discover"] == true {
+        body["discover"] = json!(false);
+        body["secret"] = json!(url);
+    }
+    body
+}
+
 /// Registers the provider's app, and publishes its keys and what it says of itself.
 fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) -> Vec<String> {
     let world = World::new();
@@ -101,11 +111,7 @@ fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) 
         let told = changed(metadata, &json!({ "url": null }));
         world.issuers.publish(url, &Value::Object(told).to_string(), None);
     }
-    let mut body = file["app"].clone();
-    if body["discover"] == true {
-        body["discover"] = json!(false);
-        body["secret"] = json!(jwks_uri);
-    }
+    let body = with_url_of_keys(&file["app"], jwks_uri);
     let response = isolate.administer("POST", "/v1/token-apps", &body);
     assert_eq!((response.status, &json_of(&response)["warnings"]), (201, &Value::Null), "{}", response.body);
     for group in mapped_groups(file) {
@@ -199,4 +205,58 @@ fn other_rsa_key() -> Issuer {
     static OTHER: std::sync::OnceLock<rsa::RsaPrivateKey> = std::sync::OnceLock::new();
     let key = OTHER.get_or_init(|| rsa::RsaPrivateKey::new(&mut rand_core::OsRng, 2048).expect("a key"));
     Issuer::Rsa(Box::new(key.clone()))
+}
+
+/// The blocks of a page between fences of this kind.
+fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
+    let begin = format!("```{kind}\n");
+    page.split(&begin).skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block)).collect()
+}
+
+/// The bodies that the page's commands send to `POST /v1/token-apps`.
+fn typed_bodies(page: &str) -> Vec<Value> {
+    let sent = |block: &&str| block.contains("/v1/token-apps -d '");
+    let body =
+        |block: &str| block.split_once("/v1/token-apps -d '").and_then(|(_, rest)| rest.split_once('\'')).map(|(body, _)| body.to_owned());
+    let read = |body: String| serde_json::from_str(&body).expect("JSON");
+    blocks(page, "sh").into_iter().filter(sent).filter_map(body).map(read).collect()
+}
+
+#[test]
+fn the_page_for_operators_has_the_bodies_that_are_tested_here() {
+    let page = include_str!("../../docs/identity-providers.md");
+    let read = |block: &&str| serde_json::from_str::<Value>(block).expect("JSON");
+    let of_page: Vec<Value> = blocks(page, "json").iter().map(read).filter(|body| body["claims"].is_object()).collect();
+    let files = files();
+    for (name, file) in &files {
+        assert!(of_page.contains(&file["app"]), "the page lacks the body of {name}: {}", file["app"]);
+    }
+    assert_eq!(of_page.len(), files.len(), "every body of the page is in tests/providers");
+    let world = World::new();
+    let isolate = world.isolate();
+    let typed = typed_bodies(page);
+    assert_eq!(typed.len(), 2);
+    for body in typed {
+        let body = with_url_of_keys(&body, "https://idp.example/realms/main/certs");
+        let response = isolate.administer("POST", "/v1/token-apps", &body);
+        assert_eq!(response.status, 201, "{body}: {}", response.body);
+    }
+}
+
+#[test]
+fn the_page_for_operators_explains_every_reason_that_a_provider_can_meet() {
+    let page = include_str!("../../docs/identity-providers.md");
+    let (_, table) = page.split_once("| reason | what to look at |").expect("the table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
+    let explained: Vec<&str> = rows.flat_map(|cell| cell.split(',')).map(|word| word.trim().trim_matches('`')).collect();
+    let known: Vec<&str> = Denied::REASONS.into_iter().chain(Refusal::REASONS).collect();
+    for word in &explained {
+        assert!(known.contains(word), "{word} is no reason");
+    }
+    for (name, file) in files() {
+        for other in file["others"].as_array().expect("a list") {
+            let reason = other["reason"].as_str().unwrap_or("expired");
+            assert!(explained.contains(&reason), "{name}: {reason} is not explained");
+        }
+    }
 }
