@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::actions::caller::{Caller, Proof};
 use crate::domain::tokens::policy::Policy;
+use crate::domain::tokens::token_app::AppName;
 
 /// What begins like this is said by Postern only, whatever follows.
 pub const PREFIXES: [&str; 2] = ["x-auth-", "x-postern-"];
