@@ -192,6 +192,18 @@ pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
     }
 }
 
+/// The keys that count of those that are known without asking an issuer.
+pub async fn known(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Vec<UsableKey> {
+    match keys {
+        Keys::None | Keys::Shared(_) => Vec::new(),
+        Keys::Public(set) => report(cx, set, algorithm).await.usable,
+        Keys::Published(source) => match cx.memory.key_sets.fresh(source, cx.now) {
+            Some(set) => report(cx, &set, algorithm).await.usable,
+            None => Vec::new(),
+        },
+    }
+}
+
 async fn report(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Report {
     let mut report = Report { left_out: set.left_out().to_vec(), ..Report::default() };
     for key in set.iter() {

@@ -1,6 +1,7 @@
 //! Registering, listing and deleting token apps.
 
 use crate::actions::caller::Caller;
+use crate::actions::key_sets::{self, Report, UsableKey};
 use crate::actions::passwords;
 use crate::context::Cx;
 use crate::domain::identity::user::UserType;
@@ -10,6 +11,7 @@ use crate::domain::tokens::policy::{Policy, SpeaksFor, TENANT};
 use crate::domain::tokens::token_app::{AppName, TokenApp, TokenAppTerms};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
+use crate::store::constraint::Constraint;
 use crate::store::sealed::SealedColumn;
 use crate::store::token_apps::NewPassword;
 use crate::store::{feed, token_apps};
@@ -43,6 +45,8 @@ pub struct Registered {
     pub app: TokenApp,
     /// Sentences without a full stop.
     pub warnings: Vec<String>,
+    /// Its public keys, as far as they are known.
+    pub keys: Vec<UsableKey>,
 }
 
 /// Creates or replaces a token app, wholly or not at all. `registration` makes of the app as it was the one that is to be.
@@ -54,12 +58,13 @@ pub async fn register(
 ) -> Result<Registered> {
     let before = token_apps::find(cx, name.as_str()).await?;
     let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
-    let kept = before.as_ref().and_then(|before| before.secret.as_ref());
-    let keys = secret.as_ref().or(kept).map(|secret| Keys::parse(terms.algorithm, secret).map_err(invalid_secret)).transpose()?;
-    check_terms(&terms, keys.as_ref())?;
-    if let Some(keys) = &keys {
-        check_keys(cx, &terms, keys).await?;
-    }
+    let kept = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
+    let keys = keys(&terms, secret.as_ref(), kept)?;
+    check_terms(&terms, &keys)?;
+    check_keys(cx, &terms, &keys).await?;
+    let report = key_sets::inspect(cx, &keys, terms.algorithm).await;
+    // With discovery there is no secret, and the column is never NULL.
+    let secret = if terms.policy.discover { Some(Secret::new("")) } else { secret };
     let sealed = secret.as_ref().map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, name.as_str(), secret.expose())).transpose()?;
     let hash = match &initial_password {
         InitialPasswordChange::Becomes(password) => Some(passwords::hash(cx, password)?),
@@ -77,8 +82,47 @@ pub async fn register(
     let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.user.id, cx.now);
     Write::of(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
     let app = find(cx, name.as_str()).await?;
-    let warnings = warnings(&app);
-    Ok(Registered { app, warnings })
+    let mut warnings = warnings(&app);
+    warnings.extend(told(&report, &keys));
+    Ok(Registered { app, warnings, keys: report.usable })
+}
+
+/// What an app is verified with, as it is to be.
+fn keys(terms: &TokenAppTerms, secret: Option<&Secret>, kept: Option<&Secret>) -> Result<Keys> {
+    let policy = &terms.policy;
+    if policy.discover {
+        if secret.is_some() {
+            return Err(invalid_secret("must be left out with discover: the issuer's metadata say where its keys are".to_owned()));
+        }
+        let issuer = policy.issuer.as_deref();
+        let issuer = issuer.ok_or_else(|| Error::invalid("issuer", "is required with discover: its metadata say where the keys are"))?;
+        if terms.algorithm.has_shared_secret() {
+            return Err(Error::invalid("discover", format!("needs an algorithm with public keys, not {}", terms.algorithm)));
+        }
+        return Keys::discovered(issuer).map_err(|why| Error::invalid("issuer", why));
+    }
+    let secret = secret.or(kept).ok_or_else(|| Constraint::TokenAppSecret.error())?;
+    Keys::parse(terms.algorithm, secret).map_err(invalid_secret)
+}
+
+/// What was found when the keys were looked at, in sentences without a full stop.
+fn told(report: &Report, keys: &Keys) -> Vec<String> {
+    let Keys::Published(source) = keys else { return Vec::new() };
+    let problem = report
+        .problem
+        .as_ref()
+        .map(|problem| format!("the keys of {source} cannot be fetched now, and tokens are refused until they can: {problem}"));
+    let none = (report.problem.is_none() && report.usable.is_empty()).then(|| format!("{source} has no key that can be used"));
+    let left_out = report.left_out.iter().take(10).map(|key| match &key.kid {
+        Some(kid) => format!("the key {kid:?} is left out: it {}", key.why),
+        None => format!("a key without a name is left out: it {}", key.why),
+    });
+    problem.into_iter().chain(report.hint.clone()).chain(none).chain(left_out).collect()
+}
+
+/// The public keys of an app, as far as they are known without asking its issuer.
+pub async fn known_keys(cx: &Cx, app: &TokenApp) -> Vec<UsableKey> {
+    key_sets::known(cx, &app.keys, app.terms.algorithm).await
 }
 
 /// What is said of an app whose keys sign for many audiences, where nobody said which of them count.
@@ -120,12 +164,11 @@ fn is_shared_by_many(url: &str) -> bool {
     (host == "login.microsoftonline.com" && of_any_tenant) || (host == "www.googleapis.com" && path.starts_with("oauth2/"))
 }
 
-/// The rules for terms. `keys` is what is known of the keys; `None` where they are discovered, or missing.
-fn check_terms(terms: &TokenAppTerms, keys: Option<&Keys>) -> Result<()> {
+/// The rules for terms.
+fn check_terms(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     let policy = &terms.policy;
     check_issuer(terms, keys)?;
-    let are_published = policy.discover || keys.is_some_and(Keys::are_published);
-    if are_published && policy.audiences.is_empty() && !policy.any_audience {
+    if keys.are_published() && policy.audiences.is_empty() && !policy.any_audience {
         let why = "is required where the keys come from a URL or an issuer, since they sign for other audiences too: name what aud must be, or accept all by anyAudience";
         return Err(Error::invalid("audiences", why));
     }
@@ -142,15 +185,9 @@ fn check_terms(terms: &TokenAppTerms, keys: Option<&Keys>) -> Result<()> {
     check_passed(policy)
 }
 
-fn check_issuer(terms: &TokenAppTerms, keys: Option<&Keys>) -> Result<()> {
+fn check_issuer(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     let policy = &terms.policy;
     let issuer = policy.issuer.as_deref();
-    if policy.discover && issuer.is_none() {
-        return Err(Error::invalid("issuer", "is required with discover: its metadata say where the keys are"));
-    }
-    if policy.discover && terms.algorithm.has_shared_secret() {
-        return Err(Error::invalid("discover", format!("needs an algorithm with public keys, not {}", terms.algorithm)));
-    }
     let places = issuer.map_or(0, |issuer| issuer.matches(TENANT).count());
     if places > 1 {
         return Err(Error::invalid("issuer", format!("must have {TENANT} once at most")));
@@ -165,7 +202,7 @@ fn check_issuer(terms: &TokenAppTerms, keys: Option<&Keys>) -> Result<()> {
         return Err(Error::invalid("tenants", format!("needs an issuer with {TENANT} in it")));
     }
     match keys {
-        Some(Keys::Published(url)) if issuer.is_none() && is_shared_by_many(url.as_str()) => {
+        Keys::Published(url) if issuer.is_none() && is_shared_by_many(url.as_str()) => {
             Err(Error::invalid("issuer", "is required for this key set, with which others than yours are signed for too"))
         }
         _ => Ok(()),

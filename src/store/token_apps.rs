@@ -8,7 +8,7 @@ use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
-use crate::domain::tokens::policy::TENANT;
+use crate::domain::tokens::policy::{Policy, TENANT};
 use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
@@ -163,7 +163,8 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
     let name = stored_name(row)?;
     let secret = SealedColumn::TOKEN_APP_SECRET.open(cx, name.as_str(), row.text("secret")?);
     let algorithm = Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?;
-    let keys = Keys::stored(algorithm, secret.as_ref());
+    let policy: Policy = serde_json::from_str(row.added_text("policy")?.unwrap_or("{}")).map_err(|_| unreadable("policy"))?;
+    let keys = Keys::of_app(algorithm, &policy, secret.as_ref());
     Ok(TokenApp {
         name,
         terms: TokenAppTerms {
@@ -178,7 +179,7 @@ pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
             enabled: row.flag("enabled")?,
             creates_users: row.flag("creates_users")?,
             initial_roles: sql::strings(row.text("initial_roles")?)?,
-            policy: serde_json::from_str(row.added_text("policy")?.unwrap_or("{}")).map_err(|_| unreadable("policy"))?,
+            policy,
         },
         secret,
         keys,

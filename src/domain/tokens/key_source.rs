@@ -7,9 +7,7 @@ use serde_json::Value;
 
 use crate::domain::json;
 use crate::domain::tokens::fetch_problem::FetchProblem;
-
-/// What stands for the tenant in the issuer of Entra's metadata.
-const TENANT: &str = "{tenantid}";
+use crate::domain::tokens::policy::TENANT;
 
 /// Where an issuer publishes its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

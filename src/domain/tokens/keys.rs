@@ -11,6 +11,7 @@ use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::jwk::{self, IssuerKey};
 use crate::domain::tokens::key_set::KeySet;
 use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource};
+use crate::domain::tokens::policy::Policy;
 use crate::domain::tokens::public_key::{KeyId, NO_KEY, PublicKey};
 use crate::domain::tokens::public_key_dress::public_key_dress;
 
@@ -75,6 +76,16 @@ impl Keys {
     #[must_use]
     pub fn stored(algorithm: Algorithm, secret: Option<&Secret>) -> Self {
         secret.and_then(|secret| Self::parse(algorithm, secret).ok()).unwrap_or(Self::None)
+    }
+
+    /// Those of an app, by its stored secret, or by its issuer's metadata.
+    #[must_use]
+    pub fn of_app(algorithm: Algorithm, policy: &Policy, secret: Option<&Secret>) -> Self {
+        match &policy.issuer {
+            Some(issuer) if policy.discover && !algorithm.has_shared_secret() => Self::discovered(issuer).unwrap_or(Self::None),
+            _ if policy.discover => Self::None,
+            _ => Self::stored(algorithm, secret),
+        }
     }
 
     /// The length in bytes of a shared secret.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::actions::key_sets::UsableKey;
 use crate::actions::token_apps::{self, InitialPasswordChange, Registered, Registration};
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Line, Request, Sometimes, answer, request};
@@ -134,12 +135,21 @@ answer! {
 }
 
 answer! {
+    struct Key<'a> as "TokenAppKey" {
+        "kid" kid: Option<&'a str> => "its name",
+        "alg" algorithm: &'static str => "what it is for",
+        "thumbprint" thumbprint: &'a str => "by RFC 7638, SHA-256",
+    } example r#"{"kid":"2026-11","alg":"RS256","thumbprint":"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}"#
+}
+
+answer! {
     struct App<'a> as "RegisteredTokenApp" {
         "name" name: &'a str => "the app's name",
         "enabled" enabled: bool => "whether tokens are accepted",
         "tokenName" token_name: &'a str => "the URL parameter that carries tokens",
         "algorithm" algorithm: &'static str as Kind::OneOf(&Algorithm::NAMES) => "how tokens are signed",
         "hasSecret" has_secret: bool => "whether a secret or keys are stored",
+        "keys" keys: Vec<Key<'a>> => "the public keys; those of an issuer as far as they are known at this moment",
         "expire" expire: i64 => "seconds after its iat at which a token is over",
         "claims" claims: ShownClaims<'a> => "which claims say who",
         "createsUsers" creates_users: bool => "whether unknown users are created at first sight",
@@ -150,7 +160,7 @@ answer! {
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
         "warnings" warnings: Sometimes<Vec<String>> => "what is accepted, and unwise",
         then policy: All,
-    } example r#"{"name":"Keycloak","enabled":true,"tokenName":"token","algorithm":"RS256","hasSecret":false,"expire":86400,"claims":{"username":"preferred_username","name":"name","email":"email","id":null,"groups":null,"roles":"/realm_access/roles"},"createsUsers":true,"initialRoles":[],"hasInitialPassword":false,"creatorId":1,"createdAt":1737599864898,"modifiedAt":1737599864898,"issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"speaksFor":"users"}"#
+    } example r#"{"name":"Keycloak","enabled":true,"tokenName":"token","algorithm":"RS256","hasSecret":false,"keys":[],"expire":86400,"claims":{"username":"preferred_username","name":"name","email":"email","id":null,"groups":null,"roles":"/realm_access/roles"},"createsUsers":true,"initialRoles":[],"hasInitialPassword":false,"creatorId":1,"createdAt":1737599864898,"modifiedAt":1737599864898,"issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"speaksFor":"users"}"#
 }
 
 answer! {
@@ -159,8 +169,14 @@ answer! {
     }
 }
 
+impl<'a> Key<'a> {
+    fn of(key: &'a UsableKey) -> Self {
+        Self { kid: key.kid.as_deref(), algorithm: key.algorithm.name(), thumbprint: &key.thumbprint }
+    }
+}
+
 impl<'a> App<'a> {
-    fn of(app: &'a TokenApp, warnings: Vec<String>) -> Self {
+    fn of(app: &'a TokenApp, keys: &'a [UsableKey], warnings: Vec<String>) -> Self {
         let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles, policy } = &app.terms;
         Self {
             name: app.name.as_str(),
@@ -168,6 +184,7 @@ impl<'a> App<'a> {
             token_name: token_name.as_str(),
             algorithm: algorithm.name(),
             has_secret: app.secret.as_ref().is_some_and(|secret| !secret.is_empty()),
+            keys: keys.iter().map(Key::of).collect(),
             expire: *expire_s,
             claims: ShownClaims {
                 username: &claims.username,
@@ -191,7 +208,11 @@ impl<'a> App<'a> {
 
 async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
     let apps = token_apps::list(cx).await?;
-    let items = apps.iter().map(|app| App::of(app, token_apps::warnings(app))).collect();
+    let mut keys = Vec::new();
+    for app in &apps {
+        keys.push(token_apps::known_keys(cx, app).await);
+    }
+    let items = apps.iter().zip(&keys).map(|(app, keys)| App::of(app, keys, token_apps::warnings(app))).collect();
     Ok(Response::json(200, &TokenApps { items }))
 }
 
@@ -202,15 +223,15 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         Some(_) => Err(Error::AlreadyExists { what: "token app", id: name.as_str().to_owned() }),
         None => registration(&fields, InitialPasswordChange::Goes),
     });
-    let Registered { app, warnings } = registered.await?;
+    let Registered { app, warnings, keys } = registered.await?;
     let path = percent_encoding::utf8_percent_encode(app.name.as_str(), percent_encoding::NON_ALPHANUMERIC);
-    Ok(Response::json(201, &App::of(&app, warnings)).with("location", format!("/v1/token-apps/{path}")))
+    Ok(Response::json(201, &App::of(&app, &keys, warnings)).with("location", format!("/v1/token-apps/{path}")))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let app = token_apps::find(cx, call.parameter(NAME.name)?).await?;
-    let warnings = token_apps::warnings(&app);
-    Ok(Response::json(200, &App::of(&app, warnings)))
+    let (keys, warnings) = (token_apps::known_keys(cx, &app).await, token_apps::warnings(&app));
+    Ok(Response::json(200, &App::of(&app, &keys, warnings)))
 }
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -242,13 +263,13 @@ async fn change(cx: &Cx, call: &Call<'_>, made: impl FnOnce(&TokenApp) -> Result
         }
         registration(&fields, unnamed_password)
     });
-    let Registered { app, warnings } = registered.await?;
-    Ok(Response::json(200, &App::of(&app, warnings)))
+    let Registered { app, warnings, keys } = registered.await?;
+    Ok(Response::json(200, &App::of(&app, &keys, warnings)))
 }
 
 /// The members of an app as a body has them.
 fn shown(app: &TokenApp) -> Map<String, Value> {
-    let shown = serde_json::to_value(App::of(app, Vec::new()));
+    let shown = serde_json::to_value(App::of(app, &[], Vec::new()));
     let mut members = if let Ok(Value::Object(members)) = shown { members } else { Map::new() };
     if app.terms.policy.speaks_for.is_none() {
         members.remove("speaksFor");
