@@ -225,13 +225,13 @@ pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenA
         }
         Keys::Shared(key) => (token.verify(app.terms.algorithm, &key.secret), "the shared secret".to_owned()),
         Keys::Public(set) => (search.among(app, set).await?, "a registered key".to_owned()),
-        Keys::Published(source) => match search.published(app, source).await? {
-            Some(set) => (search.among(app, &set).await?, format!("a key that is published at {}", source.as_str())),
-            None => {
+        Keys::Published(source) => {
+            let Some(set) = search.published(app, source).await? else {
                 let problem = cx.memory.key_sets.problem(source).map_or_else(String::new, |problem| format!(": {problem}"));
                 return Ok(Signed::ByNone(format!("{} does not answer with a key set{problem}", source.as_str())));
-            }
-        },
+            };
+            (search.among(app, &set).await?, format!("a key that is published at {}", source.as_str()))
+        }
     };
     Ok(match claims {
         Some(claims) => Signed::By(claims, keys),

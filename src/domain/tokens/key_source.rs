@@ -1,5 +1,5 @@
 //! Where an issuer publishes its keys: at the URL of a set, or where its metadata says
-//! (OpenID Connect Discovery 1.0, 4; RFC 8414, 3).
+//! (OIDC Discovery 1.0, 4; RFC 8414, 3).
 
 use std::fmt;
 
