@@ -35,11 +35,12 @@ let count = 0;
 
 /** An app of its own, with the URL of its set: no test meets what another one fetched. */
 async function issuer(algorithm) {
-  count += 1;
+  // Of this call, whatever others come while it waits.
+  const number = (count += 1);
   const { privateKey, publicKey } = await jose.generateKeyPair(algorithm, { extractable: true });
-  const url = `https://issuer.test/${count}/jwks.json`;
-  const { name } = await registerApp(postern, { name: `issuer ${count}`, algorithm, secret: url });
-  const jwk = { ...(await jose.exportJWK(publicKey)), kid: `key ${count}`, alg: algorithm, use: "sig" };
+  const url = `https://issuer.test/${number}/jwks.json`;
+  const { name } = await registerApp(postern, { name: `issuer ${number}`, algorithm, secret: url });
+  const jwk = { ...(await jose.exportJWK(publicKey)), kid: `key ${number}`, alg: algorithm, use: "sig" };
   const token = await new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: algorithm, kid: jwk.kid }).setExpirationTime("10m").sign(privateKey);
   const verify = (one = token) =>
     postern.send({ path: `/v1/verify?app=${encodeURIComponent(name)}`, headers: { authorization: `Bearer ${one}` } });
