@@ -22,7 +22,7 @@ const client = (id) => ({
   redirect_uris: [],
 });
 
-/** What the provider is: two clients, and access tokens that are JWTs for the resource asked for. */
+/** Two clients, and access tokens that are JWTs for the resource that was asked for. */
 function configuration(keys) {
   return {
     clients: ["reports-web", "crm-web"].map(client),
@@ -60,13 +60,10 @@ export async function startIdentityProvider(keys) {
   const { key, cert } = await certificate();
   let answer;
   const use = (jwks) => {
-    const provider = new Provider(ISSUER, configuration(jwks));
-    // It says of itself where it is from the address that it was asked at.
-    provider.proxy = true;
-    answer = provider.callback();
+    answer = new Provider(ISSUER, configuration(jwks)).callback();
   };
   use(keys);
-  const server = https.createServer({ key, cert }, (request, response) => answer(request, response));
+  const server = https.createServer({ key, cert }, (...exchange) => answer(...exchange));
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const agent = new https.Agent({ keepAlive: true, ca: cert });
   const { port } = server.address();
