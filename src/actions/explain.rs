@@ -116,17 +116,12 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
         explanation.add(None, "user", Err(("no user can have that name".to_owned(), "")));
         return Ok(Found::Nobody);
     };
-    match Known::read_user(cx, &username).await? {
-        Some(user) => Ok(enabled(explanation, None, user, Vec::new())),
-        None => {
-            explanation.add(
-                None,
-                "user",
-                Err((format!("there is no user {name:?}"), "create them by POST /v1/users, or let a token do it")),
-            );
-            Ok(Found::Nobody)
-        }
+    if let Some(user) = Known::read_user(cx, &username).await? {
+        return Ok(enabled(explanation, None, user, Vec::new()));
     }
+    let fix = "create them by POST /v1/users, or let a token do it";
+    explanation.add(None, "user", Err((format!("there is no user {name:?}"), fix)));
+    Ok(Found::Nobody)
 }
 
 fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, user: Rc<User>, groups: Vec<i64>) -> Found {

@@ -61,7 +61,9 @@ fn metadata_is_found_in_each_of_its_three_places_and_kept_for_its_max_age() {
         let world = World::new();
         let isolate = world.isolate();
         let keys = Keys::discovered(ISSUER).expect("an issuer");
-        PLACES.iter().for_each(|place| world.issuers.fail(place, FetchProblem::NotFound(404)));
+        for place in PLACES {
+            world.issuers.fail(place, FetchProblem::NotFound(404));
+        }
         world.issuers.publish(place, &metadata(ISSUER, JWKS), Some("max-age=600"));
         world.issuers.publish(JWKS, &set(&[(&issuer, "1")]), Some("max-age=60"));
         assert!(finds(&isolate, &keys, "1"), "{place}");

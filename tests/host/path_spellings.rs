@@ -22,7 +22,7 @@ fn origin() -> Origin {
     }
 }
 
-/// Numbers that are the same in each run (SplitMix64).
+/// Numbers that are the same in each run (`SplitMix64`).
 struct Numbers(u64);
 
 impl Numbers {
@@ -238,11 +238,9 @@ fn iis(path: &str) -> Option<Vec<String>> {
 fn rails(path: &str) -> Option<Vec<String>> {
     let parts = path.split('/').filter(|part| !part.is_empty()).map(|part| utf8(&decode(part)));
     let mut parts: Vec<_> = parts.collect();
-    if let Some(last) = parts.last_mut() {
-        if let Some((name, _)) = last.clone().rsplit_once('.').filter(|(name, _)| !name.is_empty()) {
-            name.clone_into(last);
-        }
-    }
+    let last = parts.pop()?;
+    let name = last.rsplit_once('.').map_or("", |(name, _)| name);
+    parts.push(if name.is_empty() { last } else { name.to_owned() });
     Some(parts)
 }
 
@@ -321,7 +319,7 @@ fn the_spellings_for_real_servers_are_up_to_date() {
     };
     let kept: Vec<_> = some(dangerous, KEPT * 4 / 5).into_iter().chain(some(others, KEPT / 5)).collect();
     assert_eq!(kept.len(), KEPT);
-    let text: String = kept.iter().map(|path| format!("{path}\n")).collect();
+    let text = kept.join("\n") + "\n";
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, &text).expect("the file can be written");
     }

@@ -38,12 +38,12 @@ request! {
 answer! {
     struct Explained<'a> as "Explanation" {
         "verdict" verdict: &'static str as Kind::OneOf(&["accepted", "refused"]) => "accepted: the token counts, and the user may what was asked",
-        "checks" checks: Vec<Check<'a>> => "in the order in which they were made",
+        "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made",
     } example r#"{"verdict":"refused","checks":[{"app":"Keycloak","check":"audience","held":false,"detail":"the token has aud \"account\", the app wants one of [\"bi\"]","fix":"add the audience to audiences, if tokens for it are meant for this application"}]}"#
 }
 
 answer! {
-    struct Check<'a> as "Check" {
+    struct OneCheck<'a> as "Check" {
         "app" app: Option<&'a str> => "the token app; null where the check is about the token or the user alone",
         "check" check: &'static str => "its name",
         "held" held: bool => "whether it held",
@@ -52,7 +52,7 @@ answer! {
     } example r#"{"app":"Keycloak","check":"lifetime","held":true,"detail":"holds","fix":null}"#
 }
 
-impl<'a> Check<'a> {
+impl<'a> OneCheck<'a> {
     fn of(checked: &'a Checked) -> Self {
         Self { app: checked.app.as_deref(), check: checked.check, held: checked.held, detail: &checked.detail, fix: checked.fix.as_deref() }
     }
@@ -76,5 +76,5 @@ async fn explain(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let app = app.map(|name| name.as_str().to_owned());
     let explanation = explain::explain(cx, &Asked { about, app, permission }).await?;
     let verdict = if explanation.holds { "accepted" } else { "refused" };
-    Ok(Response::json(200, &Explained { verdict, checks: explanation.checks.iter().map(Check::of).collect() }))
+    Ok(Response::json(200, &Explained { verdict, checks: explanation.checks.iter().map(OneCheck::of).collect() }))
 }
