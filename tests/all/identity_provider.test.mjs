@@ -39,7 +39,7 @@ before(async () => {
     name: "Reports",
     algorithm: "RS256",
     issuer: ISSUER,
-    secret: `${ISSUER}/jwks`,
+    discover: true,
     audiences: [REPORTS],
     authorizedParties: ["reports-web"],
     claims: { username: "sub", roles: "/realm/roles" },
@@ -55,6 +55,11 @@ after(async () => {
 });
 
 describe("a real identity provider", () => {
+  it("is found by its issuer", () => {
+    const found = ["/.well-known/openid-configuration", "/jwks"].map((path) => ISSUER + path);
+    assert.deepEqual(provider.asked, found, "at registration");
+  });
+
   it("has its clients told apart", async () => {
     const right = await provider.token("reports-web", REPORTS);
     assert.equal(jose.decodeProtectedHeader(right).typ, "at+jwt");

@@ -86,16 +86,6 @@ fn files() -> Vec<(String, Value)> {
     paths.iter().map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(path))).collect()
 }
 
-/// The body with the URL of the key set where it has the keys discovered.
-fn with_url_of_keys(body: &Value, url: &str) -> Value {
-    let mut body = body.clone();
-    if body["discover"] == true {
-        body["discover"] = json!(false);
-        body["secret"] = json!(url);
-    }
-    body
-}
-
 /// Registers the provider's app, and publishes its keys and what it says of itself.
 fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) -> Vec<String> {
     let world = World::new();
@@ -111,8 +101,7 @@ fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) 
         let told = changed(metadata, &json!({ "url": null }));
         world.issuers.publish(url, &Value::Object(told).to_string(), None);
     }
-    let body = with_url_of_keys(&file["app"], jwks_uri);
-    let response = isolate.administer("POST", "/v1/token-apps", &body);
+    let response = isolate.administer("POST", "/v1/token-apps", &file["app"]);
     assert_eq!((response.status, &json_of(&response)["warnings"]), (201, &Value::Null), "{}", response.body);
     for group in mapped_groups(file) {
         let grant = json!({ "authObjectType": "GROUP", "authObjectId": group, "permissions": ["TEST"] });
@@ -237,7 +226,6 @@ fn the_page_for_operators_has_the_bodies_that_are_tested_here() {
     let typed = typed_bodies(page);
     assert_eq!(typed.len(), 2);
     for body in typed {
-        let body = with_url_of_keys(&body, "https://idp.example/realms/main/certs");
         let response = isolate.administer("POST", "/v1/token-apps", &body);
         assert_eq!(response.status, 201, "{body}: {}", response.body);
     }
