@@ -76,18 +76,20 @@ fn begin(cx: &Cx, source: &KeySource, asked_at: Millis) {
 
 /// Fetches a set, and remembers it or why it is not there.
 async fn fetch(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Result<Rc<KeySet>, FetchProblem> {
-    match ask(cx, source, asked_at).await {
-        Ok((set, cache_control)) => {
-            if cx.memory.key_sets.keep(source, &set, cache_control.as_deref(), asked_at) {
-                log_left_out(cx, source, &set);
-            }
-            Ok(set)
-        }
+    let asked = ask(cx, source, asked_at).await;
+    match &asked {
+        Ok((set, cache_control)) => keep(cx, source, set, cache_control.as_deref(), asked_at),
         Err(problem) => {
             cx.log.line(&format!("the keys of {source} cannot be fetched: {problem}"));
             cx.memory.key_sets.note_failure(source, problem.clone(), asked_at, cx.timer.now());
-            Err(problem)
         }
+    }
+    asked.map(|(set, _)| set)
+}
+
+fn keep(cx: &Cx, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) {
+    if cx.memory.key_sets.keep(source, set, cache_control, asked_at) {
+        log_left_out(cx, source, set);
     }
 }
 
@@ -182,9 +184,12 @@ pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
         Keys::Published(source) => source,
     };
     let asked_at = cx.timer.now();
-    cx.memory.key_sets.begin(source, asked_at);
-    match fetch(cx, source, asked_at).await {
-        Ok(set) => report(cx, &set, algorithm).await,
+    match ask(cx, source, asked_at).await {
+        Ok((set, cache_control)) => {
+            keep(cx, source, &set, cache_control.as_deref(), asked_at);
+            report(cx, &set, algorithm).await
+        }
+        // It is not remembered: an issuer that begins a moment later is asked by the first token.
         Err(problem) => {
             let hint = hint(cx, source, &problem).await;
             Report { problem: Some(problem), hint, ..Report::default() }

@@ -144,11 +144,6 @@ impl KeySets {
         (now < fetched.fresh_until && now - fetched.asked_at < KEPT).then(|| Rc::clone(&fetched.value))
     }
 
-    /// Notes that the issuer is being asked, whatever is known.
-    pub fn begin(&self, source: &KeySource, now: Millis) {
-        let _ = self.0.borrow_mut().get_or_insert_mut(source.clone(), Kept::default).begin(now);
-    }
-
     /// Keeps a set that was asked for at `asked_at`, unless a newer one is there; `cache_control` is
     /// what the issuer said about it. Answers whether other keys are left out of it than of the last.
     pub fn keep(&self, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) -> bool {

@@ -19,7 +19,7 @@ async function withSnapshot(test) {
   const folder = stateFolder(test);
   const postern = await startPostern(test, { ...SHARED, folder });
   const create = async (json) => expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: admin, json }), 201);
-  await registerApp(postern, { name: APP, secret: SECRET });
+  await registerApp(postern, { name: APP, secret: SECRET, speaks_for: "everybody" });
   const { token: opaque } = await signIn(postern);
   expectStatus(await verifyBearer(postern, token()), 200);
   await create({ username: "root", type: "Administrator" });
