@@ -5,10 +5,12 @@ use std::rc::Rc;
 use crate::actions::key_sets::{self, Found, MAX_ASKED};
 use crate::context::Cx;
 use crate::domain::tokens::checks::{self, Failed};
+use crate::domain::tokens::jwk::IssuerKey;
 use crate::domain::tokens::jwt::{Clock, Lifetime, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::key_set::KeySet;
 use crate::domain::tokens::key_source::KeySource;
 use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::thumbprint::thumbprint;
 use crate::domain::tokens::token_app::TokenApp;
 use crate::error::{Denied, Error, Fault, Result};
 use crate::memory::key_sets::WantedKey;
@@ -120,6 +122,8 @@ struct Search<'c, 't, 'a> {
     /// The app of which more keys than [`MAX_KEYS_OF_APP`] could have signed the token.
     unnamed: bool,
     open: Option<Open>,
+    /// The public key that signed it.
+    found: Option<Rc<IssuerKey>>,
 }
 
 /// An issuer may have the key that is not known.
@@ -132,7 +136,7 @@ struct Open {
 
 impl<'c, 't, 'a> Search<'c, 't, 'a> {
     fn new(cx: &'c Cx, token: &'t UnverifiedToken<'a>) -> Self {
-        Self { cx, token, keys_left: MAX_KEYS, asks_left: MAX_ASKED, unnamed: false, open: None }
+        Self { cx, token, keys_left: MAX_KEYS, asks_left: MAX_ASKED, unnamed: false, open: None, found: None }
     }
 
     /// What the token says, if one of these public keys signed it.
@@ -150,6 +154,7 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
             match self.token.verify_by(algorithm, &key.key, check).await {
                 Ok(Some(claims)) => {
                     self.cx.memory.signed_tokens.note(&claims, *key.key.id());
+                    self.found = Some(key);
                     return Ok(Some(claims));
                 }
                 Ok(None) => {}
@@ -233,8 +238,12 @@ pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenA
             (search.among(app, &set).await?, format!("a key that is published at {}", source.as_str()))
         }
     };
+    let name = |key: &IssuerKey| {
+        let kid = key.id.as_ref().map_or_else(|| "without a kid".to_owned(), |kid| format!("with the kid {kid:?}"));
+        format!("{kid}, thumbprint {}", thumbprint(&key.key))
+    };
     Ok(match claims {
-        Some(claims) => Signed::By(claims, keys),
+        Some(claims) => Signed::By(claims, search.found.map_or_else(|| keys.clone(), |key| format!("{keys}, {}", name(&key)))),
         None => Signed::ByNone(format!("it was not made by {keys}")),
     })
 }

@@ -17,7 +17,7 @@ pub(super) const GROUP: Group = Group {
         .summary("Tells why a token is accepted or refused, or what a user may do")
         .about(
             "Every check is gone through for every token app that could take the token; none stops the others. It creates nobody, writes \
-             nothing, and the token is neither logged nor kept. Exactly one of `token` and `username` is asked about.",
+             nothing, and the token is neither logged nor audited. Exactly one of `token` and `username` is asked about.",
         )
         .access(Access::Administrator)
         .writes(false)
