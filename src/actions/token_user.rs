@@ -150,10 +150,7 @@ async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<
     if app.terms.policy.profile == ProfileMode::Once || lifetime.issued_at_s < user.followed_at_s {
         return Ok(user);
     }
-    let profile = followed(app, claims, &user)?;
-    if profile == user.profile {
-        return Ok(user);
-    }
+    let Some(profile) = followed(app, claims, &user)? else { return Ok(user) };
     let deed = Deed::new(actor(app), "user.follow", user.username.as_str()).before(user.profile.for_audit()).after(profile.for_audit());
     let update = users::follow(user.id, &profile, lifetime.issued_at_s, cx.now);
     let write = Write::of(update).and(feed::user_changed(user.id, cx.now)).deed(deed);
@@ -161,13 +158,19 @@ async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<
     written_behind(cx, written, user).await
 }
 
-/// What the profile is when it has followed the token.
-fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::result::Result<Profile, Denied> {
-    let mut profile = user.profile.clone();
+/// What the profile is when it has followed the token; `None` where it is so already, which is nearly always.
+fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::result::Result<Option<Profile>, Denied> {
     let text = |claim: &str| claims.text(claim, Profile::MAX_TEXT);
-    profile.name = text(&app.terms.claims.name).or(profile.name);
-    profile.email = text(&app.terms.claims.email).or(profile.email);
-    if let Some(claimed) = claimed_roles(app, claims)? {
+    let (name, email) = (text(&app.terms.claims.name), text(&app.terms.claims.email));
+    let is_so = |new: &Option<String>, known: &Option<String>| new.is_none() || new == known;
+    let claimed = claimed_roles(app, claims)?;
+    if claimed.is_none() && is_so(&name, &user.profile.name) && is_so(&email, &user.profile.email) {
+        return Ok(None);
+    }
+    let mut profile = user.profile.clone();
+    profile.name = name.or(profile.name);
+    profile.email = email.or(profile.email);
+    if let Some(claimed) = claimed {
         let (roles, user_type) = roles_with(app, Some(&claimed));
         // Only a map of roles that has types may change one; who administers is changed only where it has that one, too.
         let policy = &app.terms.policy;
@@ -178,7 +181,7 @@ fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::re
         }
         profile.roles = roles;
     }
-    Ok(profile)
+    Ok(Some(profile).filter(|profile| *profile != user.profile))
 }
 
 /// The groups that a token of an app gave a user at last.

@@ -2,7 +2,7 @@
 //! first check that does not hold; an explanation goes through all of them.
 //! Sources: RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (access tokens).
 
-use crate::domain::tokens::jwt::{Clock, Kind, Lifetime, VerifiedClaims};
+use crate::domain::tokens::jwt::{Clock, Lifetime, VerifiedClaims, media_type};
 use crate::domain::tokens::policy::BoundTokens;
 use crate::domain::tokens::token_app::TokenAppTerms;
 use crate::error::{Denied, Error, Refusal};
@@ -53,12 +53,11 @@ pub fn admit(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms, clock: Clock) -
 
 /// Logout tokens, security events and the like are signed by the same keys, and are no credentials (RFC 8725, 3.11).
 fn is_credential(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
-    let takes = |kind: &Kind| terms.policy.types.iter().any(|of_list| Kind::of(of_list) == *kind);
-    if !takes(claims.kind()) || claims.get("events").is_some() {
+    let types = &terms.policy.types;
+    if !types.iter().any(|of_list| claims.kind().is(of_list)) || claims.get("events").is_some() {
         return Err(Denied::TypeRefused);
     }
-    let is_access_token = |of_list: &String| Kind::of(of_list) == Kind::of("at+jwt");
-    if !terms.policy.types.iter().all(is_access_token) {
+    if types.iter().any(|of_list| !media_type(of_list).eq_ignore_ascii_case("at+jwt")) {
         return Ok(());
     }
     match OF_ACCESS_TOKENS.into_iter().find(|name| claims.get(name).is_none()) {

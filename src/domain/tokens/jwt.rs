@@ -48,7 +48,7 @@ pub(super) struct Parts {
 pub enum Kind {
     /// There is no `typ`.
     None,
-    /// `typ` in lower case, without `application/` (RFC 7515, 4.1.9).
+    /// `typ` without `application/` (RFC 7515, 4.1.9). It is a media type, whose letters' case does not matter.
     Type(String),
     /// `typ` is no text.
     Unreadable,
@@ -221,14 +221,31 @@ impl Header {
 }
 
 impl Kind {
-    /// The type that a `typ` names; an empty one is none. It is a media type, whose letters' case does not matter.
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        let lower = text.to_ascii_lowercase();
-        match lower.strip_prefix("application/").unwrap_or(&lower) {
+    /// The type that a `typ` names; an empty one is none.
+    fn of(text: &str) -> Self {
+        match media_type(text) {
             "" => Self::None,
             kind => Self::Type(kind.to_owned()),
         }
+    }
+
+    /// Whether it is this type, with or without `application/`, in any case; an empty text is for tokens without a type.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        match self {
+            Self::None => media_type(text).is_empty(),
+            Self::Type(kind) => kind.eq_ignore_ascii_case(media_type(text)),
+            Self::Unreadable => false,
+        }
+    }
+}
+
+/// A media type without `application/`, which a `typ` may leave out.
+pub(super) fn media_type(text: &str) -> &str {
+    const APPLICATION: &str = "application/";
+    match text.split_at_checked(APPLICATION.len()) {
+        Some((begin, rest)) if begin.eq_ignore_ascii_case(APPLICATION) => rest,
+        _ => text,
     }
 }
 
