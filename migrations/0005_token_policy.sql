@@ -9,8 +9,7 @@ ALTER TABLE users ADD COLUMN token_app TEXT;
 -- When the token was issued that name, email and roles were last taken from, in seconds; older tokens
 -- change nothing.
 ALTER TABLE users ADD COLUMN followed_at INTEGER NOT NULL DEFAULT 0;
--- The groups that tokens gave the user at last: a JSON object of token apps, each with a list of ids
--- and with when the token was issued.
+-- The groups that tokens gave the user at last: a JSON object of token apps, each with a list of ids.
 -- NULL after somebody else changed the memberships, so that the next token sets them again.
 ALTER TABLE users ADD COLUMN synced_groups TEXT;
 

@@ -36,7 +36,7 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
         return Ok(user);
     }
     let user = follow(cx, accepted, user).await?;
-    sync_groups(cx, accepted, user).await
+    sync_groups(cx, app, claims, user).await
 }
 
 /// The user whom [`find`] would find; `None` where it would create one. Nothing is written.
@@ -184,19 +184,8 @@ fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::re
     Ok(Some(profile).filter(|profile| *profile != user.profile))
 }
 
-/// The groups that a token of an app gave a user at last.
-#[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-struct Synced {
-    /// When that token was issued, in seconds.
-    at: i64,
-    /// Their ids.
-    groups: Vec<i64>,
-}
-
-/// Makes the memberships of mapped groups those of the token, where the app wants it and they were others. A token that was issued before the
-/// one that they were taken from changes nothing.
-async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
-    let Accepted { app, claims, lifetime } = accepted;
+/// Makes the memberships of mapped groups those of the token, where the app wants it and they were others.
+async fn sync_groups(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, user: Rc<User>) -> Result<Rc<User>> {
     let policy = &app.terms.policy;
     let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Sync) else { return Ok(user) };
     // With too many groups, Entra sends none, and says in `_claim_names` that there are some.
@@ -205,16 +194,15 @@ async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Re
     }
     let groups = policy.groups_of(&values(claims, Some(claim))?);
     let known = user.synced_groups.as_deref().unwrap_or("{}");
-    let mut synced: BTreeMap<String, Synced> = serde_json::from_str(known).unwrap_or_default();
-    let now = Synced { at: lifetime.issued_at_s, groups: groups.clone() };
-    let before = synced.insert(app.name.as_str().to_owned(), now);
-    if before.as_ref().is_some_and(|before| before.groups == groups || before.at > lifetime.issued_at_s) {
+    let mut synced: BTreeMap<String, Vec<i64>> = serde_json::from_str(known).unwrap_or_default();
+    let before = synced.insert(app.name.as_str().to_owned(), groups.clone());
+    if before.as_ref() == Some(&groups) {
         return Ok(user);
     }
     let managed: Vec<i64> = policy.group_map.values().copied().collect();
     let told = serde_json::to_string(&synced).map_err(|error| Error::internal(error.to_string()))?;
     let deed = Deed::new(actor(app), "user.sync_groups", user.username.as_str())
-        .before(serde_json::json!({ "groups": before.map(|before| before.groups) }))
+        .before(serde_json::json!({ "groups": before }))
         .after(serde_json::json!({ "groups": groups }));
     let write = Write::of(units::leave_groups(user.id.0, &managed, &groups))
         .and(units::join_groups(user.id.0, &groups, cx.config.strict_directory))

@@ -39,7 +39,7 @@ pub struct User {
     pub has_password: bool,
     /// When the token was issued that name, email and roles were last taken from, in seconds; 0 where there was none.
     pub followed_at_s: i64,
-    /// The groups that tokens gave them at last: JSON of token apps, as `actions::token_user` writes it.
+    /// The groups that tokens gave them at last: JSON of token apps, each with a list of ids.
     pub synced_groups: Option<String>,
     /// When they were created.
     pub created_at: Millis,
