@@ -36,7 +36,7 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
         return Ok(user);
     }
     let user = follow(cx, accepted, user).await?;
-    sync_groups(cx, app, claims, user).await
+    sync_groups(cx, accepted, user).await
 }
 
 /// The user whom [`find`] would find; `None` where it would create one. Nothing is written.
@@ -96,6 +96,17 @@ pub fn groups_of_request(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Vec<i64
     values(claims, policy.groups_claim.as_ref()).map(|values| policy.groups_of(&values)).unwrap_or_default()
 }
 
+/// The groups in which the token's user is to be, where the app wants memberships to be those of the token.
+fn groups_to_sync(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Result<Option<Vec<i64>>, Denied> {
+    let policy = &app.terms.policy;
+    let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Sync) else { return Ok(None) };
+    // With too many groups, Entra sends none, and says in `_claim_names` that there are some.
+    if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
+        return Ok(None);
+    }
+    values(claims, Some(claim)).map(|values| Some(policy.groups_of(&values)))
+}
+
 /// What a token gives a user who has the roles of new users.
 fn roles_with(app: &TokenApp, claimed: Option<&ClaimedRoles>) -> (Vec<String>, UserType) {
     let initial = &app.terms.initial_roles;
@@ -152,7 +163,7 @@ async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<
     }
     let Some(profile) = followed(app, claims, &user)? else { return Ok(user) };
     let deed = Deed::new(actor(app), "user.follow", user.username.as_str()).before(user.profile.for_audit()).after(profile.for_audit());
-    let update = users::follow(user.id, &profile, lifetime.issued_at_s, cx.now);
+    let update = users::follow(user.id, &user.profile, &profile, lifetime.issued_at_s, cx.now);
     let write = Write::of(update).and(feed::user_changed(user.id, cx.now)).deed(deed);
     let written = write.commit_unless(cx, &[Constraint::LastAdministrator], || Error::Conflict { why: String::new() }).await;
     written_behind(cx, written, user).await
@@ -184,15 +195,13 @@ fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::re
     Ok(Some(profile).filter(|profile| *profile != user.profile))
 }
 
-/// Makes the memberships of mapped groups those of the token, where the app wants it and they were others.
-async fn sync_groups(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, user: Rc<User>) -> Result<Rc<User>> {
+/// Makes the memberships of mapped groups those of the token, where the app wants it and they were others. A token that was issued before the
+/// one that they followed last changes nothing: it would bring back what was taken away since, for as long as no other token comes.
+async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
+    let Accepted { app, claims, lifetime } = accepted;
     let policy = &app.terms.policy;
-    let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Sync) else { return Ok(user) };
-    // With too many groups, Entra sends none, and says in `_claim_names` that there are some.
-    if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
-        return Ok(user);
-    }
-    let groups = policy.groups_of(&values(claims, Some(claim))?);
+    let issued_at_s = lifetime.issued_at_s;
+    let Some(groups) = groups_to_sync(app, claims)?.filter(|_| issued_at_s >= user.followed_at_s) else { return Ok(user) };
     let known = user.synced_groups.as_deref().unwrap_or("{}");
     let mut synced: BTreeMap<String, Vec<i64>> = serde_json::from_str(known).unwrap_or_default();
     let before = synced.insert(app.name.as_str().to_owned(), groups.clone());
@@ -204,10 +213,10 @@ async fn sync_groups(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, user:
     let deed = Deed::new(actor(app), "user.sync_groups", user.username.as_str())
         .before(serde_json::json!({ "groups": before }))
         .after(serde_json::json!({ "groups": groups }));
-    let write = Write::of(units::leave_groups(user.id.0, &managed, &groups))
-        .and(units::join_groups(user.id.0, &groups, cx.config.strict_directory))
+    let write = Write::of(units::leave_groups(user.id.0, &managed, &groups, issued_at_s))
+        .and(units::join_groups(user.id.0, &groups, cx.config.strict_directory, issued_at_s))
         // After the memberships: their triggers take the note away.
-        .and(users::set_synced_groups(user.id, &told))
+        .and(users::set_synced_groups(user.id, &told, issued_at_s))
         .and(feed::user_changed(user.id, cx.now))
         .and(feed::membership_changed(user.id.0, cx.now))
         .deed(deed);

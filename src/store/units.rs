@@ -91,26 +91,28 @@ pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     )
 }
 
-/// Takes a user out of those of the groups that are not wanted.
+/// Takes a user out of those of the groups that are not wanted by a token, unless a token that was issued later spoke.
 #[must_use]
-pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64]) -> Statement {
+pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64], issued_at_s: i64) -> Statement {
     Statement::new(
         "DELETE FROM memberships WHERE user_id = ?1 AND object_type = 'GROUP'
            AND object_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
-           AND object_id NOT IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))",
-        [Param::Int64(user_id), ids(groups), ids(wanted)],
+           AND object_id NOT IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))
+           AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND followed_at <= ?4)",
+        [Param::Int64(user_id), ids(groups), ids(wanted), Param::Number(issued_at_s)],
     )
 }
 
-/// Puts a user into groups; in a strict directory, into those that are registered.
+/// Puts a user into the groups of a token, unless a token that was issued later spoke; in a strict directory, into those that are registered.
 #[must_use]
-pub fn join_groups(user_id: i64, groups: &[i64], only_registered: bool) -> Statement {
+pub fn join_groups(user_id: i64, groups: &[i64], only_registered: bool, issued_at_s: i64) -> Statement {
     Statement::new(
         "INSERT INTO memberships (user_id, object_type, object_id)
          SELECT CAST(?1 AS INTEGER), 'GROUP', CAST(value AS INTEGER) FROM json_each(?2)
-         WHERE ?3 = 0 OR EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = CAST(value AS INTEGER))
+         WHERE (?3 = 0 OR EXISTS (SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = CAST(value AS INTEGER)))
+           AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND followed_at <= ?4)
          ON CONFLICT DO NOTHING",
-        [Param::Int64(user_id), ids(groups), only_registered.into()],
+        [Param::Int64(user_id), ids(groups), only_registered.into(), Param::Number(issued_at_s)],
     )
 }
 

@@ -71,26 +71,33 @@ pub fn insert(username: &Username, profile: &Profile, password: Option<&Password
 }
 
 /// Lets name, email, type and roles follow a token, unless those of a token that was issued later did.
+/// What is as it was in `before` is not written: somebody else may have changed it since it was read.
 #[must_use]
-pub fn follow(id: UserId, profile: &Profile, issued_at_s: i64, now: Millis) -> Statement {
+pub fn follow(id: UserId, before: &Profile, after: &Profile, issued_at_s: i64, now: Millis) -> Statement {
+    let roles = (after.roles != before.roles).then(|| sql::stored_strings(&after.roles));
+    let user_type = (after.user_type != before.user_type).then(|| after.user_type.name().to_owned());
     Statement::new(
-        "UPDATE users SET name = ?2, email = ?3, type = ?4, roles = ?5, modified_at = ?6, followed_at = ?7 WHERE id = ?1 AND followed_at <= ?7",
+        "UPDATE users SET name = COALESCE(?2, name), email = COALESCE(?3, email), type = COALESCE(?4, type), roles = COALESCE(?5, roles),
+           modified_at = ?6, followed_at = ?7 WHERE id = ?1 AND followed_at <= ?7",
         [
             Param::Int64(id.0),
-            profile.name.clone().into(),
-            profile.email.clone().into(),
-            profile.user_type.name().into(),
-            sql::stored_strings(&profile.roles).into(),
+            after.name.clone().filter(|_| after.name != before.name).into(),
+            after.email.clone().filter(|_| after.email != before.email).into(),
+            user_type.into(),
+            roles.into(),
             now.into(),
             Param::Number(issued_at_s),
         ],
     )
 }
 
-/// Notes which groups tokens gave a user.
+/// Notes which groups tokens gave a user, unless those of a token that was issued later did.
 #[must_use]
-pub fn set_synced_groups(id: UserId, synced_groups: &str) -> Statement {
-    Statement::new("UPDATE users SET synced_groups = ?2 WHERE id = ?1", [Param::Int64(id.0), synced_groups.into()])
+pub fn set_synced_groups(id: UserId, synced_groups: &str, issued_at_s: i64) -> Statement {
+    Statement::new(
+        "UPDATE users SET synced_groups = ?2, followed_at = ?3 WHERE id = ?1 AND followed_at <= ?3",
+        [Param::Int64(id.0), synced_groups.into(), Param::Number(issued_at_s)],
+    )
 }
 
 /// Replaces what can be chosen about a user.

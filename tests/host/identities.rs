@@ -632,3 +632,51 @@ fn dialects_with_words_of_their_own_say_why_in_a_header() {
         }
     }
 }
+
+/// A token that is older than the one whose groups were taken last may be good for hours, and the
+/// memberships would stay for longer.
+#[test]
+fn an_older_token_brings_no_membership_back() {
+    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    with_app(&members, |isolate| {
+        let groups = || isolate.world.database.number("SELECT COALESCE(SUM(object_id), 0) FROM memberships WHERE object_type = 'GROUP'");
+        let older = token(isolate, &json!({ "groups": ["ops"], "iat": now_s(isolate) - 60 }));
+        let newer = token(isolate, &json!({ "groups": ["dev"] }));
+        let other = isolate.world.isolate();
+        verified(&other, &older);
+        assert_eq!(groups(), 4);
+        verified(isolate, &newer);
+        assert_eq!(groups(), 5);
+        let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.sync_groups'";
+        let count = isolate.world.database.number(events);
+        verified(isolate, &older);
+        assert_eq!((groups(), isolate.world.database.number(events)), (5, count), "by the isolate that knows of the newer one");
+        let id = isolate.world.database.number("SELECT id FROM users WHERE username = 'alice'");
+        isolate.administer("PUT", &format!("/v1/groups/9/members/{id}"), &json!({}));
+        verified(isolate, &older);
+        assert_eq!(groups(), 5 + 9, "after the note of the groups was taken away");
+        isolate.administer("DELETE", &format!("/v1/groups/9/members/{id}"), &json!({}));
+        let oldest = token(isolate, &json!({ "groups": [], "iat": now_s(isolate) - 50 }));
+        verified(&other, &oldest);
+        assert_eq!(groups(), 5, "by an isolate that does not know of the newer one yet");
+    });
+}
+
+/// An isolate may not know yet what an administrator took away.
+#[test]
+fn following_a_token_writes_nothing_back_that_changed_elsewhere() {
+    with_app(&json!({}), |isolate| {
+        let other = isolate.world.isolate();
+        let named = |name: &str| token(isolate, &json!({ "name": name }));
+        let id = verified(isolate, &named("Alice"))["user"]["id"].clone();
+        let set = |user_type: &str, roles: Value| {
+            let response = isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "type": user_type, "roles": roles }));
+            assert_eq!(response.status, 200, "{}", response.body);
+        };
+        set("SYS_Creator", json!(["boss"]));
+        assert_eq!(verified(&other, &named("Alice"))["user"]["type"], "SYS_Creator");
+        set("SYS_Reader", json!([]));
+        let after = verified(&other, &named("Alice B."))["user"].clone();
+        assert_eq!((&after["name"], &after["type"], &after["roles"]), (&json!("Alice B."), &json!("SYS_Reader"), &json!([])));
+    });
+}
