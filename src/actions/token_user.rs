@@ -190,7 +190,9 @@ fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::re
             let most = if app.speaks_for() == SpeaksFor::Everybody { UserType::Administrator } else { UserType::Creator };
             profile.user_type = user_type.min(most);
         }
-        profile.roles = roles;
+        // A type among the roles is the user's own: the origin is told the roles, and may go by them.
+        let user_type = profile.user_type;
+        profile.roles = roles.into_iter().filter(|role| UserType::from_name(role).is_none_or(|of_role| of_role <= user_type)).collect();
     }
     Ok(Some(profile).filter(|profile| *profile != user.profile))
 }

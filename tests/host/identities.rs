@@ -680,3 +680,16 @@ fn following_a_token_writes_nothing_back_that_changed_elsewhere() {
         assert_eq!((&after["name"], &after["type"], &after["roles"]), (&json!("Alice B."), &json!("SYS_Reader"), &json!([])));
     });
 }
+
+/// The origin is told the roles, and `Administrator` among them says what the user is not.
+#[test]
+fn roles_that_follow_name_no_type_above_the_users_own() {
+    let members = json!({
+        "claims": { "username": "sub", "roles": "roles" }, "initialRoles": ["Administrator", "SYS_Creator", "staff"], "speaksFor": "users",
+    });
+    with_app(&members, |isolate| {
+        isolate.administer("POST", "/v1/users", &json!({ "username": "alice" }));
+        let user = verified(isolate, &token(isolate, &json!({ "roles": ["sales"] })))["user"].clone();
+        assert_eq!((&user["type"], &user["roles"]), (&json!("SYS_Reader"), &json!(["staff", "sales"])));
+    });
+}
