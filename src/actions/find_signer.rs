@@ -47,6 +47,7 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
             None
         }
     };
+    let of_claims = |(claims, _)| claims;
     let mut search = Search::new(cx, token);
     let mut unknown = Vec::new();
     for app in candidates {
@@ -56,13 +57,13 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
                 search.count(1)?;
                 token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.memory.signed_tokens.note(claims, key.id()))
             }
-            Keys::Public(set) => search.among(app, set).await?,
+            Keys::Public(set) => search.among(app, set).await?.map(of_claims),
             Keys::Published(source) => {
                 let Some(set) = search.at_hand(app, source) else {
                     unknown.push((app, source));
                     continue;
                 };
-                search.among(app, &set).await?
+                search.among(app, &set).await?.map(of_claims)
             }
         };
         if let Some(accepted) = claims.and_then(|claims| offer(app, claims)) {
@@ -71,7 +72,7 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
     }
     for (app, source) in unknown {
         let Some(set) = search.published(app, source).await? else { continue };
-        if let Some(accepted) = search.among(app, &set).await?.and_then(|claims| offer(app, claims)) {
+        if let Some(accepted) = search.among(app, &set).await?.and_then(|(claims, _)| offer(app, claims)) {
             return Ok(accepted);
         }
     }
@@ -122,8 +123,6 @@ struct Search<'c, 't, 'a> {
     /// The app of which more keys than [`MAX_KEYS_OF_APP`] could have signed the token.
     unnamed: bool,
     open: Option<Open>,
-    /// The public key that signed it.
-    found: Option<Rc<IssuerKey>>,
 }
 
 /// An issuer may have the key that is not known.
@@ -136,11 +135,11 @@ struct Open {
 
 impl<'c, 't, 'a> Search<'c, 't, 'a> {
     fn new(cx: &'c Cx, token: &'t UnverifiedToken<'a>) -> Self {
-        Self { cx, token, keys_left: MAX_KEYS, asks_left: MAX_ASKED, unnamed: false, open: None, found: None }
+        Self { cx, token, keys_left: MAX_KEYS, asks_left: MAX_ASKED, unnamed: false, open: None }
     }
 
-    /// What the token says, if one of these public keys signed it.
-    async fn among(&mut self, app: &TokenApp, set: &KeySet) -> Result<Option<VerifiedClaims<'t>>> {
+    /// What the token says, if one of these public keys signed it, and which of them.
+    async fn among(&mut self, app: &TokenApp, set: &KeySet) -> Result<Option<(VerifiedClaims<'t>, Rc<IssuerKey>)>> {
         let algorithm = app.terms.algorithm;
         let keys = set.choose(algorithm, key_name(self.token, app));
         if keys.len() > MAX_KEYS_OF_APP {
@@ -154,8 +153,7 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
             match self.token.verify_by(algorithm, &key.key, check).await {
                 Ok(Some(claims)) => {
                     self.cx.memory.signed_tokens.note(&claims, *key.key.id());
-                    self.found = Some(key);
-                    return Ok(Some(claims));
+                    return Ok(Some((claims, key)));
                 }
                 Ok(None) => {}
                 // Such a key signs nothing; the others may.
@@ -222,13 +220,19 @@ pub enum Signed<'t> {
 /// Looks whether a key of the app signed the token.
 pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Result<Signed<'t>> {
     let mut search = Search::new(cx, token);
-    let (claims, keys) = match &app.keys {
+    let (signed, keys) = match &app.keys {
         Keys::None => {
             return Ok(Signed::ByNone(
                 "the app has no usable key: no master key opens its secret, or it is none for the algorithm".to_owned(),
             ));
         }
-        Keys::Shared(key) => (token.verify(app.terms.algorithm, &key.secret), "the shared secret".to_owned()),
+        Keys::Shared(key) => {
+            let keys = "the shared secret".to_owned();
+            return Ok(match token.verify(app.terms.algorithm, &key.secret) {
+                Some(claims) => Signed::By(claims, keys),
+                None => Signed::ByNone(not_made_by(&keys)),
+            });
+        }
         Keys::Public(set) => (search.among(app, set).await?, "a registered key".to_owned()),
         Keys::Published(source) => {
             let Some(set) = search.published(app, source).await? else {
@@ -238,12 +242,18 @@ pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenA
             (search.among(app, &set).await?, format!("a key that is published at {}", source.as_str()))
         }
     };
-    let name = |key: &IssuerKey| {
-        let kid = key.id.as_ref().map_or_else(|| "without a kid".to_owned(), |kid| format!("with the kid {kid:?}"));
-        format!("{kid}, thumbprint {}", thumbprint(&key.key))
-    };
-    Ok(match claims {
-        Some(claims) => Signed::By(claims, search.found.map_or_else(|| keys.clone(), |key| format!("{keys}, {}", name(&key)))),
-        None => Signed::ByNone(format!("it was not made by {keys}")),
+    Ok(match signed {
+        Some((claims, key)) => Signed::By(claims, format!("{keys}, which has {}", named(&key))),
+        None => Signed::ByNone(not_made_by(&keys)),
     })
+}
+
+fn not_made_by(keys: &str) -> String {
+    format!("it was not made by {keys}")
+}
+
+/// By what an administrator finds a key again.
+fn named(key: &IssuerKey) -> String {
+    let name = key.id.as_ref().map_or_else(|| "no kid".to_owned(), |id| format!("the kid {id:?}"));
+    format!("{name} and the thumbprint {}", thumbprint(&key.key))
 }

@@ -35,6 +35,7 @@ mod signed_tokens;
 mod sources;
 mod staleness;
 mod support;
+mod token_apps;
 mod transfer;
 mod upgrade;
 mod variables;

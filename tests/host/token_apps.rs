@@ -1,0 +1,292 @@
+//! What answers show of a token app and of its keys, and how its refusals are told.
+
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::fetch_problem::FetchProblem;
+use serde_json::{Value, json};
+
+use crate::routes::{filled, routes};
+use crate::support::signatures::Issuer;
+use crate::support::{Isolate, Request, World, admin, forge, json_of};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const KEYS: &str = "https://issuer.test/keys";
+
+fn create(isolate: &Isolate<'_>, members: &Value) -> Value {
+    let mut body = json!({ "name": "App", "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    for (member, value) in members.as_object().expect("an object") {
+        body[member] = value.clone();
+    }
+    let response = isolate.administer("POST", "/v1/token-apps", &body);
+    assert_eq!(response.status, 201, "{}", response.body);
+    json_of(&response)
+}
+
+fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
+    let now = isolate.world.now.get().seconds();
+    let mut all = json!({ "sub": "alice", "iat": now, "exp": now + 600 });
+    for (name, value) in claims.as_object().expect("an object") {
+        all[name] = value.clone();
+    }
+    forge(r#"{"alg":"HS256","typ":"JWT"}"#, &all.to_string(), SECRET.as_bytes())
+}
+
+#[test]
+fn every_route_that_refuses_a_token_says_why_in_a_header() {
+    let world = World::new();
+    let isolate = world.isolate();
+    create(&isolate, &json!({}));
+    let expired = format!("Bearer {}", token(&isolate, &json!({ "exp": 1_000 })));
+    let alice = format!("Bearer {}", token(&isolate, &json!({})));
+    assert_eq!(isolate.get("/v1/verify", &alice).status, 200);
+    let mut told = std::collections::BTreeMap::new();
+    for (dialect, route) in routes() {
+        for (credential, status, reasons) in [(&expired, 401, &["expired"][..]), (&alice, 403, &["not_administrator", "no_permission"])] {
+            let request = Request::new(route.method, &filled(route.paths[0])).authorization(credential).body("{}");
+            let response = isolate.send(&request);
+            if response.status == status {
+                let reason = response.header("x-postern-reason").unwrap_or_default();
+                assert!(reasons.contains(&reason), "{} {status}: {reason:?} {}", route.operation, response.body);
+                *told.entry((dialect.name, status)).or_insert(0) += 1;
+            }
+            assert!(response.status != 200 || response.header("x-postern-reason").is_none(), "{}", route.operation);
+        }
+    }
+    let dialects: Vec<_> = told.keys().filter(|(_, status)| *status == 401).map(|(name, _)| *name).collect();
+    let mut all: Vec<_> = routes().filter(|(_, route)| route.access.is_checked_first()).map(|(dialect, _)| dialect.name).collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(dialects, all, "{told:?}");
+}
+
+#[test]
+fn chosen_claims_go_to_the_origin_under_names_that_no_client_can_send() {
+    let world = World::new();
+    let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
+    create(&isolate, &json!({ "passClaims": ["tenant", "/nested/list", "absent", "long"] }));
+    let claims = json!({ "tenant": "blå, 100%", "nested": { "list": [1, "x"] }, "other": 1, "long": "x".repeat(4097) });
+    let bearer = format!("Bearer {}", token(&isolate, &claims));
+    let expected = [("x-auth-claim-tenant", "bl%C3%A5%2C 100%25"), ("x-auth-claim-nested-list", "[1%2C\"x\"]")];
+    let request = Request::new("GET", "/page").authorization(&bearer);
+    let request = request.header("x-auth-claim-tenant", "red").header("x-auth-claim-other", "red");
+    assert_eq!(isolate.send(&request).status, 299);
+    let forward = world.passed.borrow_mut().pop().expect("it went on");
+    let claims = forward.headers.iter().filter(|(name, _)| name.starts_with("x-auth-claim-"));
+    let claims: Vec<_> = claims.map(|(name, value)| (name.as_ref(), value.as_str())).collect();
+    assert_eq!(claims, expected);
+}
+
+#[test]
+fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let shown = || {
+        let content = json_of(&isolate.get("/plugin/datafor-modeler/api/token/content?name=ERP", &admin()));
+        let list = json_of(&isolate.get("/plugin/datafor-modeler/api/token/list", &admin()));
+        [content, list["data"][0].clone()]
+    };
+    for app in shown() {
+        let mut names: Vec<_> = app.as_object().expect("an app").keys().filter(|name| *name != "success").cloned().collect();
+        names.sort_unstable();
+        let expected = "algorithm createdDate creatorId enable expire fieldmap initroles inituser lastModifiedDate name secret token_name";
+        assert_eq!(names.join(" "), expected);
+        assert_eq!(app["fieldmap"], json!({ "name": "name", "email": "email", "username": "loginname" }));
+    }
+    let chosen = json!({
+        "issuer": "https://idp.example", "tenants": null, "audiences": ["a"], "types": ["JWT"], "authorized_parties": ["web"],
+        "required_scopes": ["x"], "speaks_for": "own", "bound_tokens": "ignore", "role_map": { "a": "b" }, "group_map": { "c": 5 },
+        "groups_mode": "sync", "profile": "once", "pass_claims": ["tenant"],
+    });
+    let map = json!({ "username": "loginname", "name": "name", "email": "email", "id": "uid", "groups": "groups", "roles": "roles" });
+    let mut all = chosen.clone();
+    all["fieldmap"] = map.clone();
+    isolate.register(&all);
+    for app in shown() {
+        for (name, value) in chosen.as_object().expect("members") {
+            let shown = app.get(name).unwrap_or(&Value::Null);
+            assert_eq!(shown, value, "{name}");
+        }
+        assert_eq!(app["fieldmap"], map);
+        assert!(app.get("discover").is_none() && app.get("any_audience").is_none(), "{app}");
+    }
+}
+
+#[test]
+fn answers_show_public_keys_by_their_ids_and_no_secret() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let everywhere = |name: &str| {
+        let one = isolate.get(&format!("/v1/token-apps/{name}"), &admin());
+        let patched = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &json!({ "expire": 60 }));
+        let list = isolate.get("/v1/token-apps", &admin());
+        let audit = isolate.get("/v1/audit", &admin());
+        [one.body, patched.body, list.body, audit.body]
+    };
+    let of_secret = create(&isolate, &json!({ "initialPassword": "correct horse new" }));
+    assert_eq!((&of_secret["hasSecret"], &of_secret["keys"]), (&json!(true), &json!([])));
+    for body in everywhere("App") {
+        assert!(!body.contains(SECRET) && !body.contains("correct horse new") && !body.contains("argon2"), "{body}");
+    }
+    let (first, second) = (Issuer::of(Algorithm::Es256), Issuer::of(Algorithm::Es256));
+    let set = json!({ "keys": [first.jwk(&json!({ "kid": "a", "alg": "ES256" })), second.jwk(&json!({}))] });
+    let x = first.jwk(&json!({}))["x"].as_str().expect("a coordinate").to_owned();
+    world.issuers.publish(KEYS, &set.to_string(), None);
+    let registered = json!({ "name": "Registered", "algorithm": "ES256", "secret": set.to_string() });
+    let published = json!({ "name": "Published", "algorithm": "ES256", "secret": KEYS, "anyAudience": true });
+    for members in [registered, published] {
+        let name = members["name"].as_str().expect("a name").to_owned();
+        let created = create(&isolate, &members);
+        let keys = created["keys"].as_array().expect("keys");
+        let told: Vec<_> = keys.iter().map(|key| (key["kid"].as_str(), key["alg"].as_str())).collect();
+        assert_eq!(told, [(Some("a"), Some("ES256")), (None, Some("ES256"))], "{name}");
+        assert!(keys.iter().all(|key| key["thumbprint"].as_str().is_some_and(|text| text.len() == 43)), "{name}");
+        assert_ne!(keys[0]["thumbprint"], keys[1]["thumbprint"]);
+        let shown = json_of(&isolate.get(&format!("/v1/token-apps/{name}"), &admin()));
+        assert_eq!((&shown["keys"], &shown["hasSecret"]), (&created["keys"], &json!(true)), "{name}");
+        assert!(everywhere(&name).iter().all(|body| !body.contains(&x)), "{name}");
+    }
+    // By another isolate, which has not asked the issuer: it knows no keys yet, and asks nobody for an answer.
+    let asked = world.issuers.asked.get();
+    assert_eq!(json_of(&world.isolate().get("/v1/token-apps/Published", &admin()))["keys"], json!([]));
+    assert_eq!(world.issuers.asked.get(), asked);
+}
+
+/// An issuer that is down at registration is no reason to refuse the app; what is wrong with it is told wherever one looks.
+#[test]
+fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explanation() {
+    let problems = [
+        (FetchProblem::TimedOut, "did not answer within 5 seconds"),
+        (FetchProblem::Forbidden(403), "refuses to show its keys: status 403"),
+        (FetchProblem::NotFound(404), "has nothing at this URL: status 404"),
+        (FetchProblem::Status(500), "answered with status 500"),
+        (FetchProblem::NotASet("x".to_owned()), "is no JWK Set"),
+    ];
+    let issuer = Issuer::of(Algorithm::EdDsa);
+    for (problem, text) in problems {
+        let world = World::new();
+        let isolate = world.isolate();
+        match problem {
+            FetchProblem::NotASet(_) => world.issuers.publish(KEYS, "<html>", None),
+            other => world.issuers.fail(KEYS, other),
+        }
+        let created = create(&isolate, &json!({ "algorithm": "EdDSA", "secret": KEYS, "audiences": ["a"] }));
+        let warning = created["warnings"][0].as_str().expect("a warning");
+        assert!(warning.contains(text) && warning.contains(KEYS), "{warning}");
+        assert_eq!((created["warnings"].as_array().map(Vec::len), &created["keys"]), (Some(1), &json!([])));
+        let body = json!({
+            "name": "BI", "secret": KEYS, "audiences": ["a"], "expire": 60, "algorithm": "EdDSA", "enable": "0", "inituser": "1",
+            "initroles": [], "fieldmap": { "username": "u", "name": "n", "email": "e" },
+        });
+        let by_bi = json_of(&isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body));
+        assert!(by_bi["warnings"][0].as_str().is_some_and(|warning| warning.contains(text)), "{by_bi}");
+        assert!(world.log.0.borrow().iter().any(|line| line.contains(text)), "the log");
+        let now = world.now.get().seconds();
+        let token = issuer.token(Algorithm::EdDsa, &json!({}), &json!({ "sub": "alice", "aud": "a", "exp": now + 60 }));
+        let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token, "app": "App" })));
+        let signature = explained["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "signature");
+        assert!(signature.is_some_and(|check| check["detail"].as_str().is_some_and(|detail| detail.contains(text))), "{explained}");
+        // Others learn that it does not answer, and when to come back.
+        let refused = isolate.get("/v1/verify", &format!("Bearer {token}"));
+        assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.body);
+        assert!(!refused.body.contains(text), "{}", refused.body);
+    }
+}
+
+#[test]
+fn registration_says_which_keys_of_a_url_were_left_out_and_what_the_url_is_instead() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let (ours, ec) = (Issuer::of(Algorithm::EdDsa), Issuer::of(Algorithm::Es256));
+    let set = json!({ "keys": [ours.jwk(&json!({ "kid": "a" })), ec.jwk(&json!({ "kid": "b" }))] });
+    world.issuers.publish(KEYS, &set.to_string(), None);
+    let created = create(&isolate, &json!({ "algorithm": "EdDSA", "secret": KEYS, "audiences": ["a"] }));
+    assert_eq!(created["keys"].as_array().map(Vec::len), Some(1), "{created}");
+    let left_out = json!(["the key \"b\" is left out: it must be an Ed25519 key for EdDSA, not P-256"]);
+    assert_eq!(created["warnings"], left_out);
+    assert_eq!(world.issuers.asked.get(), 1, "once");
+    let metadata = json!({ "issuer": "https://issuer.test", "jwks_uri": KEYS });
+    let place = "https://issuer.test/.well-known/openid-configuration";
+    world.issuers.publish(place, &metadata.to_string(), None);
+    world.issuers.fail("https://issuer.test", FetchProblem::NotFound(404));
+    for (name, secret) in [("Metadata", place), ("Issuer", "https://issuer.test")] {
+        let created = create(&isolate, &json!({ "name": name, "algorithm": "EdDSA", "secret": secret, "audiences": ["a"] }));
+        let hint = created["warnings"][1].as_str().unwrap_or_default();
+        assert!(hint.starts_with(&format!("register {KEYS:?}")), "{name}: {created}");
+    }
+}
+
+#[test]
+fn an_explanation_names_the_key_that_signed_the_token() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let (first, second) = (Issuer::of(Algorithm::EdDsa), Issuer::of(Algorithm::EdDsa));
+    let set = json!({ "keys": [first.jwk(&json!({ "kid": "a" })), second.jwk(&json!({}))] });
+    world.issuers.publish(KEYS, &set.to_string(), None);
+    let now = world.now.get().seconds();
+    for secret in [set.to_string(), KEYS.to_owned()] {
+        let app = json!({ "algorithm": "EdDSA", "secret": secret, "anyAudience": true, "claims": { "username": "sub" } });
+        let method = if secret == KEYS { "PUT" } else { "POST" };
+        let path = if secret == KEYS { "/v1/token-apps/App" } else { "/v1/token-apps" };
+        let mut body = app;
+        body["name"] = json!("App");
+        let shown = json_of(&isolate.administer(method, path, &body));
+        for (issuer, index, name) in [(&first, 0, "the kid \"a\""), (&second, 1, "no kid")] {
+            // The token names no key.
+            let token = issuer.token(Algorithm::EdDsa, &json!({}), &json!({ "sub": "alice", "exp": now + 60 }));
+            let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
+            let checks = explained["checks"].as_array().expect("checks");
+            let signature = checks.iter().find(|check| check["check"] == "signature").expect("one");
+            let detail = signature["detail"].as_str().unwrap_or_default();
+            let thumbprint = shown["keys"][index]["thumbprint"].as_str().expect("a thumbprint");
+            assert!(detail.contains(name) && detail.contains(thumbprint), "{detail}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_bytes_signs_and_a_public_key_is_none() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let secret = json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS256", "use": "sig" }).to_string();
+    let created = create(&isolate, &json!({ "secret": secret }));
+    assert_eq!((&created["hasSecret"], created.get("warnings")), (&json!(true), None), "{created}");
+    let bytes: Vec<u8> = (0..32).collect();
+    let now = world.now.get().seconds();
+    let claims = json!({ "sub": "alice", "exp": now + 60 }).to_string();
+    let verify = |secret: &[u8]| isolate.verify(&forge(r#"{"alg":"HS256"}"#, &claims, secret));
+    assert_eq!(verify(&bytes), (200, "alice".to_owned()));
+    assert_eq!(verify(secret.as_bytes()), (401, "bad_signature".to_owned()), "the text of the JWK is no secret");
+    for wrong in [
+        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS512" }).to_string(),
+        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "use": "enc" }).to_string(),
+        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "key_ops": ["wrapKey"] }).to_string(),
+        Issuer::of(Algorithm::Es256).jwk(&json!({})).to_string(),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pT2m0Yw8m3lq3cM2iB1m7h2m0Yw8m3lq3cM2iB1m7 me@example.com".to_owned(),
+    ] {
+        let response = isolate.administer("PATCH", "/v1/token-apps/App", &json!({ "secret": wrong }));
+        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!("secret")), "{wrong}: {}", response.body);
+    }
+    assert_eq!(verify(&bytes).0, 200, "a refused change changes nothing");
+}
+
+/// Whoever shows a token may not find out by its refusals which apps there are.
+#[test]
+fn an_app_that_is_named_and_disabled_is_told_like_one_that_is_not_there() {
+    let world = World::new();
+    let isolate = world.isolate();
+    create(&isolate, &json!({}));
+    create(&isolate, &json!({ "name": "Off", "enabled": false }));
+    create(&isolate, &json!({ "name": "Other", "algorithm": "HS512", "secret": SECRET.repeat(2) }));
+    create(&isolate, &json!({ "name": "Elsewhere", "tokenName": "other" }));
+    let good = token(&isolate, &json!({}));
+    let told = |app: &str| {
+        let response = isolate.get(&format!("/v1/verify?app={app}&token={good}"), "");
+        (response.status, response.body)
+    };
+    assert_eq!(told("App").0, 200);
+    let unknown = told("Nobody");
+    assert_eq!((unknown.0, unknown.1.contains("\"no_app\"")), (401, true), "{}", unknown.1);
+    for app in ["Off", "Other", "Elsewhere"] {
+        assert_eq!(told(app), unknown, "{app}");
+    }
+}
