@@ -203,6 +203,11 @@ reasons! {
     }
 }
 
+impl Denied {
+    /// Those that any caller can meet: the last three are of calls that an application signed.
+    pub const OF_ANY_CALL: &'static [&'static str] = Self::REASONS.split_at(Self::REASONS.len() - 3).0;
+}
+
 /// The name of a claim, as a refusal says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim(Box<str>);

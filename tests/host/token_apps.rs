@@ -2,6 +2,7 @@
 
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::fetch_problem::FetchProblem;
+use postern::error::{Denied, Refusal};
 use serde_json::{Value, json};
 
 use crate::routes::{filled, routes};
@@ -28,6 +29,26 @@ fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
         all[name] = value.clone();
     }
     forge(r#"{"alg":"HS256","typ":"JWT"}"#, &all.to_string(), SECRET.as_bytes())
+}
+
+/// Programs choose by these words, so a word that is new, renamed or gone is a change of the contract.
+#[test]
+fn the_reasons_of_the_document_are_these() {
+    let document: Value = serde_json::from_str(include_str!("../../public/v1/openapi.json")).expect("JSON");
+    let reason = &document["components"]["schemas"]["Problem"]["properties"]["reason"]["anyOf"];
+    let of_401 = "missing bad_scheme too_long not_three_parts bad_base64 bad_json doubled_member unknown_algorithm \
+        critical_extension claim_type claim_missing no_lifetime no_app wrong_parameter wrong_algorithm bad_signature expired \
+        not_yet_valid too_long_lived revoked issuer_mismatch audience_mismatch type_refused party_refused bound_token wrong_password";
+    let of_403 = "user_refused user_disabled user_unknown id_conflict insufficient_scope no_permission cross_origin not_administrator";
+    for (index, words) in [of_401, of_403].into_iter().enumerate() {
+        let words: Vec<_> = words.split_whitespace().collect();
+        assert_eq!(reason[index]["enum"], json!(words));
+    }
+    assert_eq!(reason.as_array().map(Vec::len), Some(2));
+    // Only a call that an application signed can meet the others.
+    let others: Vec<_> = Denied::REASONS.into_iter().filter(|word| !of_401.split_whitespace().any(|known| known == *word)).collect();
+    assert_eq!(others, ["unknown_application", "replayed", "stale_timestamp"]);
+    assert_eq!(Refusal::REASONS.join(" "), of_403);
 }
 
 #[test]

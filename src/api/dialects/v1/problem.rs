@@ -6,7 +6,7 @@ use crate::api::http::shape::Kind;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal};
 
-const REASONS: Kind = Kind::AnyOf(&[Kind::OneOf(&Denied::REASONS), Kind::OneOf(&Refusal::REASONS)]);
+const REASONS: Kind = Kind::AnyOf(&[Kind::OneOf(Denied::OF_ANY_CALL), Kind::OneOf(&Refusal::REASONS)]);
 
 answer! {
     pub(super) struct Problem<'a> as "Problem" {
