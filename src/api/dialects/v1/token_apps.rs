@@ -102,7 +102,8 @@ const REPLACED: Shape = Shape {
     includes: &[&Terms::SHAPE, &token_policy::CAMEL],
     example: r#"{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef","claims":{"username":"sub"}}"#,
 };
-const OPTIONAL_NAME: &[Field] = &[Field { name: "name", kind: NAME.kind, required: false, about: "the same as in the path" }];
+const OPTIONAL_NAME: &[Field] =
+    &[Field { name: "name", kind: Kind::Nullable(&NAME.kind), required: false, about: "the same as in the path" }];
 
 /// A change: any of the members.
 const CHANGED: Shape = Shape {
