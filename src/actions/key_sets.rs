@@ -80,11 +80,15 @@ async fn fetch(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Re
     match &asked {
         Ok((set, cache_control)) => keep(cx, source, set, cache_control.as_deref(), asked_at),
         Err(problem) => {
-            cx.log.line(&format!("the keys of {source} cannot be fetched: {problem}"));
+            log_problem(cx, source, problem);
             cx.memory.key_sets.note_failure(source, problem.clone(), asked_at, cx.timer.now());
         }
     }
     asked.map(|(set, _)| set)
+}
+
+fn log_problem(cx: &Cx, source: &KeySource, problem: &FetchProblem) {
+    cx.log.line(&format!("the keys of {source} cannot be fetched: {problem}"));
 }
 
 fn keep(cx: &Cx, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) {
@@ -191,6 +195,7 @@ pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
         }
         // It is not remembered: an issuer that begins a moment later is asked by the first token.
         Err(problem) => {
+            log_problem(cx, source, &problem);
             let hint = hint(cx, source, &problem).await;
             Report { problem: Some(problem), hint, ..Report::default() }
         }
