@@ -10,6 +10,7 @@ use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials::{self, COOKIE};
 use crate::api::http::identity;
 use crate::api::http::message::{Forward, Inbound};
+use crate::api::http::method_override;
 use crate::api::http::query::{self, Query};
 use crate::context::Cx;
 use crate::domain::origin::{self, Demand, METHODS, Origin};
@@ -35,9 +36,6 @@ const HOP_BY_HOP: [&str; 12] = [
 
 /// Headers by which a client could tell an origin of another address, another path or another caller.
 const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url"];
-
-/// Headers by which some origins let a POST be another method.
-const OTHER_METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Verifies a request to the origin, as far as its path demands it. `own` are the prefixes of the dialects: what an origin may read as one of their
 /// paths is answered by nobody, since the dialect would have asked for more.
@@ -86,7 +84,7 @@ async fn forward_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &C
 fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
     // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
     // it would ask for something else, so it is refused.
-    if origin.looks_at_methods() && names_method(request.query()) {
+    if origin.looks_at_methods() && method_override::is_in_query(request.query()) {
         return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
     }
     origin.demand(request.method(), request.path()).map_err(|why| Error::invalid("url", why))
@@ -143,7 +141,7 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
     let connection = request.header("connection").unwrap_or_default().to_ascii_lowercase();
     let of_this_hop: Vec<_> = connection.split(',').map(str::trim).collect();
     let stays = |name: &str| {
-        let plain = plain_name(name);
+        let plain = method_override::plain_name(name);
         let is = |names: &[&str]| names.contains(&plain.as_str());
         !(HOP_BY_HOP.contains(&name)
             || of_this_hop.contains(&name)
@@ -151,7 +149,7 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
             || identity::PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
-            || (origin.looks_at_methods() && is(&OTHER_METHODS))
+            || (origin.looks_at_methods() && method_override::is_header(name))
             || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_))) && plain == "authorization"))
     };
     let cleaned = |(name, value): (String, String)| match name.as_str() {
@@ -160,26 +158,6 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
         _ => Some((name, value)),
     };
     request.headers().into_iter().filter(|(name, _)| stays(name)).filter_map(cleaned).collect()
-}
-
-/// Whether a query has the parameter by which some origins let a POST be another method, in a
-/// spelling that one of them takes for it: PHP also reads `.method`, ` _method` and `_method[]` so.
-fn names_method(query: &str) -> bool {
-    let is_it = |pair: &str| {
-        let mut name = pair.split('=').next().unwrap_or_default().replace('+', " ");
-        while let Some(decoded) = query::decode(&name, "").ok().filter(|decoded| *decoded != name) {
-            name = decoded;
-        }
-        let name = name.trim_start_matches(' ');
-        let end = name.char_indices().find(|(at, c)| *at > 0 && matches!(c, '[' | '\0')).map_or(name.len(), |(at, _)| at);
-        plain_name(name.get(..end).unwrap_or_default()) == "-method"
-    };
-    query.split(['&', ';']).any(is_it)
-}
-
-/// A name as origins may read it that turn names into variables: `X_Auth.User` is to them what `x-auth-user` is.
-fn plain_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
 /// Whether the header's name is one between neighbours, so that it ends here on the way back, too.

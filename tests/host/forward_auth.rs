@@ -188,3 +188,28 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
         "no browser adds it by itself"
     );
 }
+
+/// The proxy passes the request on as the client sent it, so the origin may take it for another method.
+#[test]
+fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let status = |isolate: &Isolate<'_>, url: &str, header: &str, method: &str| {
+        let headers = [("authorization", bearer.as_str()), ("x-forwarded-uri", url), ("x-forwarded-method", "GET"), (header, method)];
+        send(isolate, "GET", "/v1/forward-auth/rules", &headers).status
+    };
+    assert_eq!(status(&isolate, "/reports", "x-other", "POST"), 200);
+    for name in ["x-http-method-override", "x_http_method", "x-method-override"] {
+        assert_eq!(status(&isolate, "/reports", name, "post"), 403, "{name}");
+        assert_eq!(status(&isolate, "/reports", name, "GET, DELETE"), 405, "{name}");
+        assert_eq!(status(&isolate, "/reports", name, "GET"), 200, "{name}");
+    }
+    for query in ["_method=POST", "a=b&%5fmethod=POST", "_method[]=POST"] {
+        assert_eq!(status(&isolate, &format!("/reports?{query}"), "x-other", ""), 400, "{query}");
+        let behind = send(&isolate, "GET", &format!("/v1/forward-auth/rules/-/reports?{query}"), &[("authorization", &bearer)]);
+        assert_eq!(behind.status, 400, "{query}");
+    }
+    let other = world.isolate_with(&[("ORIGIN_RULES", Some(r#"[{"path": "/reports", "service": 7, "permission": "VIEW"}]"#))]);
+    assert_eq!(status(&other, "/reports?_method=POST", "x-http-method", "POST"), 200, "rules for every method need not look");
+}

@@ -4,6 +4,7 @@
 //! there, whoever decides by them must take all of them into account.
 
 use crate::api::http::message::Inbound;
+use crate::api::http::method_override;
 use crate::api::http::query::Query;
 use crate::api::http::route::BEFORE_CLIENT_URL;
 
@@ -11,6 +12,7 @@ use crate::api::http::route::BEFORE_CLIENT_URL;
 pub struct Forwarded {
     urls: Vec<String>,
     methods: Vec<String>,
+    overrides: Vec<String>,
     origin: Option<String>,
 }
 
@@ -22,7 +24,7 @@ impl Forwarded {
         // A header that was sent twice arrives joined by a comma and a space, which no URL has.
         let each = |value: String| value.split(", ").map(str::to_owned).collect::<Vec<_>>();
         let urls = urls.into_iter().flatten().flat_map(each).collect();
-        Self { urls, methods: methods(request), origin: origin(request) }
+        Self { urls, methods: methods(request), overrides: overrides(request), origin: origin(request) }
     }
 
     /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind it,
@@ -66,6 +68,19 @@ impl Forwarded {
         &self.methods
     }
 
+    /// Other methods that the client tells the origin by headers.
+    #[must_use]
+    pub fn overrides(&self) -> &[String] {
+        &self.overrides
+    }
+
+    /// Whether a URL that is named tells the origin another method.
+    #[must_use]
+    pub fn overrides_method_in_url(&self) -> bool {
+        let mut queries = self.urls.iter().filter_map(|url| url.split_once('?'));
+        queries.any(|(_, query)| method_override::is_in_query(query))
+    }
+
     /// The origin at which the client reached the proxy.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
@@ -77,6 +92,12 @@ fn methods(request: &dyn Inbound) -> Vec<String> {
     let named = ["x-forwarded-method", "x-original-method"].map(|name| request.header(name));
     let each = |value: String| value.split(',').map(|method| method.trim().to_owned()).collect::<Vec<_>>();
     named.into_iter().flatten().flat_map(each).collect()
+}
+
+fn overrides(request: &dyn Inbound) -> Vec<String> {
+    let overriding = request.headers().into_iter().filter(|(name, _)| method_override::is_header(name));
+    let each = |(_, value): (String, String)| value.split(',').map(|method| method.trim().to_ascii_uppercase()).collect::<Vec<_>>();
+    overriding.flat_map(each).collect()
 }
 
 fn origin(request: &dyn Inbound) -> Option<String> {

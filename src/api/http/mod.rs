@@ -8,6 +8,7 @@ pub mod forwarded;
 pub mod identity;
 pub mod members;
 pub mod message;
+pub mod method_override;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
 pub mod patterns;

@@ -129,12 +129,19 @@ fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
     if forwarded.methods().is_empty() {
         return Err(missing("x-forwarded-method"));
     }
+    let looks_at_methods = cx.config.rules.looks_at_methods();
+    if looks_at_methods && forwarded.overrides_method_in_url() {
+        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
+    }
+    // The proxy passes these headers on, so the origin may do what any of them says.
+    let overrides = forwarded.overrides().iter().filter(|_| looks_at_methods);
+    let methods: Vec<_> = forwarded.methods().iter().chain(overrides).collect();
     let mut demand = None;
     for path in forwarded.paths() {
         if !path.starts_with('/') {
             return Err(Error::invalid("x-forwarded-uri", "must be a URL or its path"));
         }
-        for method in forwarded.methods() {
+        for method in &methods {
             let one = cx.config.rules.demand(method, path).map_err(|why| Error::invalid("url", why))?;
             demand = Some(match (demand, one) {
                 (None | Some(Demand::Nothing), one) => one,
