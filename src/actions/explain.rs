@@ -1,14 +1,13 @@
 //! Why a token is refused, or what somebody may do: every check is gone through, and none stops the
 //! others. It creates nobody, grants nothing, and neither logs nor audits the token.
 
-use std::rc::Rc;
-
 use crate::actions::caller::Hints;
-use crate::actions::find_signer::{self, Signed};
-use crate::actions::{permissions, sessions, token_user};
+use crate::actions::find_signer::{self, Accepted, Signed};
+use crate::actions::token_user::{self, WouldBe};
+use crate::actions::{permissions, sessions};
 use crate::context::Cx;
-use crate::domain::identity::user::{User, Username};
-use crate::domain::permissions::permission::{Pair, Permission};
+use crate::domain::identity::user::{User, UserId, UserType, Username};
+use crate::domain::permissions::permission::{Pair, Permission, StandingUser};
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::checks::CHECKS;
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
@@ -85,11 +84,7 @@ pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
     if let Some(question) = asked.permission {
         explanation.holds = match found {
             Found::Nobody => false,
-            Found::User { user, groups } => permitted(cx, &mut explanation, &user, &groups, question).await?,
-            Found::New => {
-                let why = "the user is not there yet, and nothing is granted to nobody".to_owned();
-                explanation.add(None, "permission", Err((why, "create the user first")))
-            }
+            Found::Somebody(who) => permitted(cx, &mut explanation, &who, question).await?,
         };
     }
     Ok(explanation)
@@ -99,15 +94,18 @@ pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
 enum Found {
     /// Nobody.
     Nobody,
-    /// Somebody whom the token would create.
-    New,
-    /// A user, with the groups that the token brings.
-    User {
-        /// Who.
-        user: Rc<User>,
-        /// Their ids.
-        groups: Vec<i64>,
-    },
+    /// Somebody whose questions can be answered.
+    Somebody(Who),
+}
+
+/// A user, or one whom the token would create.
+struct Who {
+    /// The id; `None` where a new one would be given.
+    id: Option<UserId>,
+    /// Whether they administer.
+    is_administrator: bool,
+    /// The ids of groups that the token brings.
+    groups: Vec<i64>,
 }
 
 /// The user of a name, if they are let in.
@@ -117,25 +115,28 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
         return Ok(Found::Nobody);
     };
     if let Some(user) = Known::read_user(cx, &username).await? {
-        return Ok(enabled(explanation, None, user, Vec::new()));
+        return Ok(enabled(explanation, None, &user, Vec::new()));
     }
     let fix = "create them by POST /v1/users, or let a token do it";
     explanation.add(None, "user", Err((format!("there is no user {name:?}"), fix)));
     Ok(Found::Nobody)
 }
 
-fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, user: Rc<User>, groups: Vec<i64>) -> Found {
+fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, user: &User, groups: Vec<i64>) -> Found {
     let who = format!("user {} ({:?}, {})", user.id.0, user.username.as_str(), user.profile.user_type.name());
     let fix = "enable them: PATCH /v1/users/{id} {\"enabled\":true}";
     let result = if user.profile.enabled { Ok(format!("{who} is enabled")) } else { Err((format!("{who} is disabled"), fix)) };
-    if explanation.add(app, "user", result) { Found::User { user, groups } } else { Found::Nobody }
+    if !explanation.add(app, "user", result) {
+        return Found::Nobody;
+    }
+    Found::Somebody(Who { id: Some(user.id), is_administrator: user.is_administrator(), groups })
 }
 
 async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken) -> Result<Found> {
     match sessions::find(cx, token.hashed(), Hints::default()).await {
         Ok(caller) => {
             explanation.add(None, "token", Ok("an opaque token of Postern that counts".to_owned()));
-            Ok(enabled(explanation, None, caller.user, Vec::new()))
+            Ok(enabled(explanation, None, &caller.user, Vec::new()))
         }
         Err(Error::Unauthenticated(denied)) => {
             explanation.add(None, "token", Err((denied.to_string(), "sign in again")));
@@ -236,12 +237,16 @@ async fn of_app<'t>(
         }
     };
     let mut held = is_enabled;
-    let clock = Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s };
+    let clock = clock(cx);
     for check in &CHECKS {
         let result = (check.holds)(&claims, &app.terms, clock).map(|()| "holds".to_owned());
         held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, &claims, app, clock)));
     }
     Ok(held.then_some(claims))
+}
+
+fn clock(cx: &Cx) -> Clock {
+    Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s }
 }
 
 /// How much of a claim is told, in characters.
@@ -337,11 +342,13 @@ fn error_sentence(error: &Error) -> String {
 /// The user whom the claims name, if the app may speak for them.
 async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Found> {
     let username = claims.username(&app.terms.claims.username)?;
-    match token_user::would_be(cx, app, claims, &username).await {
-        Ok(Some(user)) => Ok(enabled(explanation, Some(app), user, token_user::groups_of_request(app, claims))),
-        Ok(None) => {
+    let lifetime = claims.lifetime(app.terms.expire_s, clock(cx))?;
+    let accepted = Accepted { app, claims: claims.again(), lifetime };
+    match token_user::would_be(cx, &accepted).await {
+        Ok(WouldBe { user: Some(user), groups, .. }) => Ok(enabled(explanation, Some(app), &user, groups)),
+        Ok(WouldBe { user: None, id, user_type, groups }) => {
             explanation.add(Some(app), "user", Ok(format!("{:?} would be created at first sight", username.as_str())));
-            Ok(Found::New)
+            Ok(Found::Somebody(Who { id, is_administrator: user_type == UserType::Administrator, groups }))
         }
         Err(error @ (Error::Forbidden(_) | Error::Unauthenticated(_))) => {
             let fix = match &error {
@@ -352,6 +359,7 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                     "the stored id and the claim's must be one: export the user's grants, and import them under the other id"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
+                Error::Unauthenticated(_) => "let the issuer correct the claim, or name another in claims",
                 _ => "",
             };
             explanation.add(Some(app), "user", Err((format!("{:?}: {}", username.as_str(), error_sentence(&error)), fix)));
@@ -361,16 +369,20 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
     }
 }
 
+/// An id that no user has, to whom nothing is granted: ids begin at 1.
+const NO_ID: i64 = i64::MIN;
+
 async fn permitted(
     cx: &Cx,
     explanation: &mut Explanation,
-    user: &User,
-    groups: &[i64],
+    Who { id, is_administrator, groups }: &Who,
     (service_id, permission): (i64, Permission),
 ) -> Result<bool> {
-    let pair = Pair { service_id, user_id: user.id.0 };
+    let pair = Pair { service_id, user_id: id.map_or(NO_ID, |id| id.0) };
     let standings = permissions::standings_with(cx, pair.user_id, groups, &[pair]).await?;
-    let standing = standings.first().ok_or_else(|| Error::internal("a standing is missing"))?;
+    let mut standing = *standings.first().ok_or_else(|| Error::internal("a standing is missing"))?;
+    // As the token would make them, which may differ from what is stored.
+    standing.user = Some(StandingUser { is_administrator: *is_administrator, enabled: true });
     let switch = if standing.switch { "on" } else { "off" };
     let found = format!(
         "{} on service {service_id}: granted are {:?}, the authorization switch is {switch}{}",

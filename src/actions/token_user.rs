@@ -39,14 +39,43 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
     sync_groups(cx, accepted, user).await
 }
 
-/// The user whom [`find`] would find; `None` where it would create one. Nothing is written.
-pub async fn would_be(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>, username: &Username) -> Result<Option<Rc<User>>> {
+/// Who a token's user would be, and what it would bring them.
+pub struct WouldBe {
+    /// The user as they would be then; `None` for one who would be created.
+    pub user: Option<Rc<User>>,
+    /// Their id; `None` where a new one would be given.
+    pub id: Option<UserId>,
+    /// What they would be.
+    pub user_type: UserType,
+    /// Groups that would count, beside the stored ones.
+    pub groups: Vec<i64>,
+}
+
+/// The user whom [`find`] would find or create. Nothing is written.
+pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
+    let Accepted { app, claims, .. } = accepted;
+    let username = claims.username(&app.terms.claims.username)?;
     let id = claimed_id(app, claims)?;
-    match Known::read_user(cx, username).await? {
-        Some(user) => may_be(app, &user, id).map(|()| Some(user)),
-        None if app.terms.creates_users => may_be_created(username).and_then(|()| new_profile(app, claims)).map(|_| None),
-        None => Err(Refusal::UnknownUser.into()),
+    let groups = || Ok::<_, Denied>([groups_of_request(app, claims), groups_to_sync(app, claims)?.unwrap_or_default()].concat());
+    if let Some(user) = Known::read_user(cx, &username).await? {
+        may_be(app, &user, id)?;
+        let (id, disabled) = (Some(user.id), !user.profile.enabled);
+        let profile = if disabled { None } else { profile_to_follow(accepted, &user)? };
+        let groups = if disabled { Vec::new() } else { groups()? };
+        let user = profile.map_or_else(|| Rc::clone(&user), |profile| Rc::new(User { profile, ..(*user).clone() }));
+        return Ok(WouldBe { id, user_type: user.profile.user_type, user: Some(user), groups });
     }
+    if !app.terms.creates_users {
+        return Err(Refusal::UnknownUser.into());
+    }
+    may_be_created(&username)?;
+    let user_type = new_profile(app, claims)?.user_type;
+    if let Some(id) = id
+        && users::find(cx, id).await?.is_some()
+    {
+        return Err(Refusal::IdConflict.into());
+    }
+    Ok(WouldBe { user: None, id, user_type, groups: groups()? })
 }
 
 /// Refuses a name that nobody new may have.
@@ -138,6 +167,8 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
     may_be_created(username)?;
     let Accepted { app, claims, lifetime } = accepted;
     let profile = new_profile(app, claims)?;
+    // A token that is refused for its groups creates nobody.
+    groups_to_sync(app, claims)?;
     let origin = Origin { id, issued_at_s: lifetime.issued_at_s };
     let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let insert = users::insert(username, &profile, app.initial_password.as_ref(), Some(&origin), cx.now);
@@ -154,14 +185,20 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
     Known::created(cx, username).await
 }
 
-/// Lets name, email and roles follow the token, where the app wants it and they differ. A token that was issued before the one that they
-/// followed last changes nothing.
-async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
+/// What the token makes of the profile, where the app wants it to follow, and this token may still change it: one that was issued before the
+/// one that they followed last may not.
+fn profile_to_follow(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Result<Option<Profile>, Denied> {
     let Accepted { app, claims, lifetime } = accepted;
     if app.terms.policy.profile == ProfileMode::Once || lifetime.issued_at_s < user.followed_at_s {
-        return Ok(user);
+        return Ok(None);
     }
-    let Some(profile) = followed(app, claims, &user)? else { return Ok(user) };
+    followed(app, claims, user)
+}
+
+/// Lets name, email and roles follow the token.
+async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
+    let Accepted { app, lifetime, .. } = accepted;
+    let Some(profile) = profile_to_follow(accepted, &user)? else { return Ok(user) };
     let deed = Deed::new(actor(app), "user.follow", user.username.as_str()).before(user.profile.for_audit()).after(profile.for_audit());
     let update = users::follow(user.id, &user.profile, &profile, lifetime.issued_at_s, cx.now);
     let write = Write::of(update).and(feed::user_changed(user.id, cx.now)).deed(deed);

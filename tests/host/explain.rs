@@ -147,3 +147,59 @@ fn only_administrators_are_told_and_only_what_is_asked() {
         assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!(field)), "{question}: {}", response.body);
     }
 }
+
+/// A claim that cannot be read refuses the token, of which the explanation says so; an id that
+/// somebody else has likewise.
+#[test]
+fn what_the_user_takes_from_the_token_is_explained_too() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let claims = json!({ "username": "sub", "roles": "roles", "groups": "groups", "id": "uid" });
+    app(&isolate, "A", &json!({ "claims": claims, "groupMap": { "ops": 4 }, "groupsMode": "sync" }));
+    let known = json!({ "uid": 7, "roles": [], "groups": [] });
+    assert_eq!(isolate.get("/v1/verify", &format!("Bearer {}", token(&isolate, &known))).status, 200);
+    let agree = |change: &Value, status: u16| {
+        let mut claims = known.clone();
+        for (name, value) in change.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        let token = token(&isolate, &claims);
+        let explanation = explain(&isolate, &json!({ "token": token }));
+        assert_eq!(explanation["verdict"] == "accepted", status == 200, "{change}: {explanation}");
+        assert_eq!(failed(&explanation).is_empty(), status == 200, "{explanation}");
+        assert_eq!(isolate.get("/v1/verify", &format!("Bearer {token}")).status, status, "{change}");
+    };
+    for sub in ["alice", "bob"] {
+        let uid = if sub == "alice" { 7 } else { 8 };
+        for wrong in [json!(5), json!([1]), json!({})] {
+            agree(&json!({ "sub": sub, "uid": uid, "roles": wrong }), 401);
+            agree(&json!({ "sub": sub, "uid": uid, "groups": wrong }), 401);
+        }
+    }
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'bob'"), 0, "a refused token creates nobody");
+    agree(&json!({ "sub": "bob", "uid": 7 }), 403);
+    agree(&json!({ "sub": "bob", "uid": 8 }), 200);
+}
+
+/// What holds for them at first sight holds in the explanation.
+#[test]
+fn a_permission_of_somebody_who_would_be_created_is_explained() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4 } }));
+    let grant = json!({ "authObjectType": "GROUP", "authObjectId": 4, "permissions": ["TEST"] });
+    assert_eq!(isolate.administer("POST", "/api/v1/services/7/auth", &grant).status, 200);
+    let agree = |sub: &str, groups: Value, allowed: bool| {
+        let token = token(&isolate, &json!({ "sub": sub, "groups": groups }));
+        let explanation = explain(&isolate, &json!({ "token": token, "service": 7, "permission": "TEST" }));
+        assert_eq!(explanation["verdict"] == "accepted", allowed, "{sub}: {explanation}");
+        let checked = isolate.get("/v1/check?service=7&permission=TEST", &format!("Bearer {token}"));
+        assert_eq!(json_of(&checked)["allowed"], allowed, "{sub}");
+    };
+    agree("with-group", json!(["ops"]), true);
+    agree("without", json!([]), false);
+    isolate.administer("PATCH", "/v1/token-apps/A", &json!({ "groupsMode": "sync" }));
+    agree("with-membership", json!(["ops"]), true);
+    isolate.administer("PATCH", "/v1/token-apps/A", &json!({ "initialRoles": ["Administrator"] }));
+    agree("administrator", json!([]), true);
+}

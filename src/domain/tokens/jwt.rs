@@ -249,6 +249,14 @@ pub(super) fn media_type(text: &str) -> &str {
     }
 }
 
+impl<'t> VerifiedClaims<'t> {
+    /// The same claims once more.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0)
+    }
+}
+
 impl VerifiedClaims<'_> {
     /// The token that says it.
     pub(super) fn token(&self) -> &UnverifiedToken<'_> {
