@@ -199,6 +199,9 @@ fn profile_to_follow(accepted: &Accepted<'_, '_>, user: &User) -> std::result::R
 async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
     let Accepted { app, lifetime, .. } = accepted;
     let Some(profile) = profile_to_follow(accepted, &user)? else { return Ok(user) };
+    if !cx.memory.token_writes.may_write(user.id, cx.now) {
+        return Ok(user);
+    }
     let deed = Deed::new(actor(app), "user.follow", user.username.as_str()).before(user.profile.for_audit()).after(profile.for_audit());
     let update = users::follow(user.id, &user.profile, &profile, lifetime.issued_at_s, cx.now);
     let write = Write::of(update).and(feed::user_changed(user.id, cx.now)).deed(deed);
@@ -244,7 +247,7 @@ async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Re
     let known = user.synced_groups.as_deref().unwrap_or("{}");
     let mut synced: BTreeMap<String, Vec<i64>> = serde_json::from_str(known).unwrap_or_default();
     let before = synced.insert(app.name.as_str().to_owned(), groups.clone());
-    if before.as_ref() == Some(&groups) {
+    if before.as_ref() == Some(&groups) || !cx.memory.token_writes.may_write(user.id, cx.now) {
         return Ok(user);
     }
     let managed: Vec<i64> = policy.group_map.values().copied().collect();

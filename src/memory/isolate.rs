@@ -27,6 +27,7 @@ use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
 use crate::memory::snapshot::Snapshot;
+use crate::memory::token_writes::TokenWrites;
 
 /// Up to this age of the last reading, memory is used as it is.
 pub const FRESH: Millis = Millis::from_seconds(5);
@@ -60,6 +61,8 @@ pub struct Memory {
     pub assertions: Assertions,
     /// How D1 and KV did.
     pub health: LastHealth,
+    /// How often tokens changed their users.
+    pub token_writes: TokenWrites,
 }
 
 struct Remembered {
@@ -101,6 +104,7 @@ impl Default for Memory {
             signed_tokens: SignedTokens::default(),
             assertions: Assertions::default(),
             health: LastHealth::default(),
+            token_writes: TokenWrites::default(),
         }
     }
 }

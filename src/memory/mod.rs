@@ -12,4 +12,5 @@ pub mod key_sets;
 pub mod known;
 pub mod reading;
 pub mod snapshot;
+pub mod token_writes;
 pub mod write;

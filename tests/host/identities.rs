@@ -696,3 +696,29 @@ fn roles_that_follow_name_no_type_above_the_users_own() {
         assert_eq!((&user["type"], &user["roles"]), (&json!("SYS_Reader"), &json!(["staff", "sales"])));
     });
 }
+
+/// Two tokens of one second, as an ID token and an access token are, do not say which is the newer.
+#[test]
+fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
+    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    with_app(&members, |isolate| {
+        let one = token(isolate, &json!({ "name": "One", "groups": ["ops"] }));
+        let other = token(isolate, &json!({ "name": "Other", "groups": ["dev"] }));
+        let written =
+            || isolate.world.database.number("SELECT COUNT(*) FROM audit_events WHERE action IN ('user.follow', 'user.sync_groups')");
+        let in_turn = || {
+            let before = written();
+            for _ in 0..20 {
+                verified(isolate, &one);
+                verified(isolate, &other);
+            }
+            written() - before
+        };
+        assert_eq!(in_turn(), 10);
+        assert_eq!(in_turn(), 0, "in the same minute");
+        verified(isolate, &token(isolate, &json!({ "sub": "bob", "groups": ["ops"] })));
+        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM memberships WHERE user_id = 3"), 1, "others are not held up");
+        isolate.world.pass(60);
+        assert_eq!(in_turn(), 10);
+    });
+}
