@@ -244,7 +244,7 @@ impl Kind {
 pub(super) fn media_type(text: &str) -> &str {
     const APPLICATION: &str = "application/";
     match text.split_at_checked(APPLICATION.len()) {
-        Some((begin, rest)) if begin.eq_ignore_ascii_case(APPLICATION) => rest,
+        Some((begin, rest)) if begin.eq_ignore_ascii_case(APPLICATION) && !rest.is_empty() => rest,
         _ => text,
     }
 }
