@@ -254,4 +254,13 @@ fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https
         assert_eq!(plain.header("strict-transport-security"), None, "{path}");
         assert_eq!(secure.header("strict-transport-security"), Some("max-age=31536000"), "{path}");
     }
+    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+    let signed_in = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
+    assert!(signed_in.header("set-cookie").is_some());
+    let cookie = signed_in.header("set-cookie").unwrap_or_default().split(';').next().unwrap_or_default();
+    let signed_out = isolate.send(&Request::new("GET", "/imanager/security/logout").header("cookie", cookie));
+    assert!(signed_out.header("set-cookie").is_some(), "{}", signed_out.body);
+    for response in [signed_in, signed_out] {
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+    }
 }

@@ -128,6 +128,27 @@ fn a_permission_is_explained_for_a_token_and_for_a_user() {
 }
 
 #[test]
+fn an_explanation_says_how_far_off_the_clock_is() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({ "expire": 3600 }));
+    let now = world.now.get().seconds();
+    for (claims, told) in [
+        (json!({ "exp": now - 100 }), format!("exp {}, which is -100 s from now", now - 100)),
+        (json!({ "iat": now - 4000 }), "iat 1799996000, which is -4000 s from now; the app's expire is 3600 s".to_owned()),
+        (json!({ "nbf": now + 90 }), format!("nbf {}, which is 90 s from now", now + 90)),
+        (json!({ "iat": now * 1000 }), "60 s of difference are allowed".to_owned()),
+        (json!({ "iat": null, "exp": now * 1000 }), "the claim iat has a value that cannot be used".to_owned()),
+    ] {
+        let explanation = explain(&isolate, &json!({ "token": token(&isolate, &claims) }));
+        let checks = explanation["checks"].as_array().expect("checks");
+        let lifetime = checks.iter().find(|check| check["check"] == "lifetime").expect("one");
+        assert!(lifetime["detail"].as_str().is_some_and(|detail| detail.contains(&told)), "{told}: {lifetime}");
+        assert!(lifetime["fix"].is_string(), "{lifetime}");
+    }
+}
+
+#[test]
 fn only_administrators_are_told_and_only_what_is_asked() {
     let world = World::new();
     let isolate = world.isolate();
