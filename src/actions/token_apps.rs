@@ -60,7 +60,12 @@ pub async fn register(
     let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
     let kept = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
     let keys = keys(&terms, secret.as_ref(), kept)?;
-    check_terms(&terms, &keys)?;
+    // Whoever disables an app of an older release need not say first what it lacks. It is looked at
+    // when the app is enabled again.
+    let is_laid_aside = !terms.enabled && before.as_ref().is_some_and(|before| before.terms.policy == terms.policy);
+    if !is_laid_aside {
+        check_terms(&terms, &keys)?;
+    }
     check_keys(cx, &terms, &keys).await?;
     let report = key_sets::inspect(cx, &keys, terms.algorithm).await;
     // With discovery there is no secret, and the column is never NULL.

@@ -577,6 +577,35 @@ fn an_app_of_an_older_release_is_marked_where_its_audience_is_unchecked() {
     assert!(listed["data"][0]["warnings"][0].as_str().is_some_and(|warning| warning.starts_with("audience unchecked")), "{listed}");
 }
 
+#[test]
+fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
+    let url = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
+    let world = World::new();
+    let isolate = world.isolate();
+    let app = json!({ "name": "SSO", "algorithm": "RS256", "secret": url, "issuer": "https://login.example" });
+    isolate.register(&app);
+    let sql = "UPDATE token_apps SET policy = '{}' WHERE name = 'SSO'";
+    crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])])).expect("written");
+    assert_eq!(change(&isolate, "SSO", &json!({ "enabled": false }))["enabled"], false);
+    let published = |enabled: &str| {
+        let body = json!({
+            "name": "SSO", "algorithm": "RS256", "secret": url, "expire": 60, "enable": enabled, "inituser": "1", "initroles": [],
+            "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
+        });
+        isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body).status
+    };
+    assert_eq!((published("0"), published("1")), (200, 400));
+    for (patch, field) in [
+        (json!({ "enabled": true }), "issuer"),
+        (json!({ "enabled": true, "issuer": "https://login.example" }), "audiences"),
+        (json!({ "requiredScopes": ["x"] }), "issuer"),
+    ] {
+        let response = isolate.administer("PATCH", "/v1/token-apps/SSO", &patch);
+        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!(field)), "{patch}: {}", response.body);
+    }
+    change(&isolate, "SSO", &json!({ "enabled": true, "issuer": "https://login.example", "audiences": ["a"] }));
+}
+
 /// Tokens of one issuer for many clients: whoever is let in is let in by an app that names their audience.
 #[test]
 fn a_key_set_lets_in_no_other_client() {
