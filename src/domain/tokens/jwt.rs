@@ -249,7 +249,7 @@ pub(super) fn media_type(text: &str) -> &str {
     }
 }
 
-impl<'t> VerifiedClaims<'t> {
+impl VerifiedClaims<'_> {
     /// The same claims once more.
     #[must_use]
     pub fn again(&self) -> Self {
