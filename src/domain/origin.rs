@@ -58,20 +58,32 @@ pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
 impl Origin {
     /// What a request with this method to this path (as it was sent, without its query) needs; the error is the phrase that follows "url".
     pub fn demand(&self, method: &str, path: &str) -> Result<Demand, String> {
-        let readings = readings(path)?;
+        Ok(self.demand_of_all(method, &readings(path)?))
+    }
+
+    /// The same where a proxy sends the path on as the client wrote it. A runtime that resolves dot
+    /// segments counts empty ones, so that `/static//../reports` stays below `/static`. Servers that
+    /// drop empty ones first read `/reports`.
+    pub fn demand_as_written(&self, method: &str, path: &str) -> Result<Demand, String> {
+        let mut readings = readings(path)?;
+        readings.extend(path_readings::all(path)?);
+        Ok(self.demand_of_all(method, &readings))
+    }
+
+    fn demand_of_all(&self, method: &str, readings: &[Vec<u8>]) -> Demand {
         if readings.iter().all(|reading| self.is_free(reading)) {
-            return Ok(Demand::Nothing);
+            return Demand::Nothing;
         }
         let mut permissions = Vec::new();
         for prefix in readings.iter().flat_map(|reading| self.decisive(reading)) {
             match self.demand_of(method, prefix) {
                 Demand::Permissions(of_prefix) => permissions.extend(of_prefix),
-                other => return Ok(other),
+                other => return other,
             }
         }
         permissions.sort_unstable();
         permissions.dedup();
-        Ok(Demand::Permissions(permissions))
+        Demand::Permissions(permissions)
     }
 
     /// Whether a public prefix begins it, and no rule with one as long binds it.
@@ -376,25 +388,50 @@ mod tests {
         assert_eq!(origin().url, "https://app.example.com/base");
     }
 
+    /// The naive reading: decoded wholly, dots resolved one by one.
+    fn is_public(path: &str) -> bool {
+        let mut text = path.to_owned();
+        (0..3).all(|_| {
+            let mut segments: Vec<String> = Vec::new();
+            for segment in text.replace('\\', "/").split('/') {
+                match segment {
+                    "" | "." => {}
+                    ".." => drop(segments.pop()),
+                    other => segments.push(other.to_owned()),
+                }
+            }
+            text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+            ["static", "login"].contains(&segments.first().map_or("", |first| first.split(';').next().unwrap_or("")))
+        })
+    }
+
+    #[test]
+    fn a_path_that_a_proxy_sends_on_frees_only_what_it_frees_for_every_server() {
+        for path in [
+            "/static//../reports",
+            "/static\\/..\\reports",
+            "/reports/x\\..\\..\\static/y",
+            "/reports/%2e%2e/static",
+            "/static//%2e%2e/reports",
+        ] {
+            let written = origin().demand_as_written("GET", path).unwrap();
+            assert_eq!(written, permissions(&[(7, Permission::View)]), "{path}");
+        }
+        assert_eq!(origin().demand_as_written("GET", "/static//x"), Ok(Demand::Nothing));
+        assert_eq!(demand("GET", "/static//../reports"), Demand::Nothing, "it is sent as /static/reports");
+    }
+
     proptest! {
         #[test]
         fn a_path_that_frees_stays_within_what_is_public(path in r"(/|%2[ef]|\.|\.\.|;|\\|static|reports|a|%25){0,12}") {
             let path = format!("/static{path}");
-            if let Ok(Demand::Nothing) = origin().demand("GET", &path) {
-                // The naive reading: decoded wholly, dots resolved one by one.
-                let mut text = path.clone();
-                for _ in 0..3 {
-                    let mut segments: Vec<String> = Vec::new();
-                    for segment in text.replace('\\', "/").split('/') {
-                        match segment {
-                            "" | "." => {}
-                            ".." => drop(segments.pop()),
-                            other => segments.push(other.to_owned()),
-                        }
-                    }
-                    prop_assert!(["static", "login"].contains(&segments.first().map_or("", |first| first.split(';').next().unwrap_or(""))), "{} {:?}", path, segments);
-                    text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
-                }
+            let is_free = |demand: Result<Demand, String>| demand == Ok(Demand::Nothing);
+            if is_free(origin().demand("GET", &path)) {
+                let sent = path_readings::as_sent(&path).unwrap();
+                prop_assert!(is_public(&sent), "{path} is sent as {sent}");
+            }
+            if is_free(origin().demand_as_written("GET", &path)) {
+                prop_assert!(is_public(&path), "{path}");
             }
         }
 

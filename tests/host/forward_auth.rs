@@ -146,6 +146,12 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
     };
     assert_eq!((behind("GET", &[]), behind("POST", &[]), behind("GET", &[("x-forwarded-method", "POST")])), (200, 403, 403));
     assert_eq!(behind("POST", &[("x-forwarded-method", "GET")]), 403, "a client's header frees nothing");
+    // The proxy sends the path on as it is, and some servers read these as /reports.
+    for path in ["/static//../reports", "/reports/x\\..\\..\\static/y", "/reports/%2e%2e/static/x"] {
+        let told = [("x-forwarded-method", "GET"), ("x-forwarded-uri", path)];
+        assert_eq!(send(&isolate, "GET", "/v1/forward-auth/rules", &told).status, 401, "{path}");
+        assert_eq!(send(&isolate, "GET", &format!("/v1/forward-auth/rules/-{path}"), &[]).status, 401, "{path}");
+    }
     let anonymous = send(&isolate, "GET", "/v1/forward-auth/rules/-/static/x", &[]);
     assert_eq!(anonymous.status, 200);
     assert_eq!(send(&isolate, "GET", "/v1/forward-auth/rules/-/reports", &[]).status, 401);

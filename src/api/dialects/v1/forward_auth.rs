@@ -142,7 +142,7 @@ fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
             return Err(Error::invalid("x-forwarded-uri", "must be a URL or its path"));
         }
         for method in &methods {
-            let one = cx.config.rules.demand(method, path).map_err(|why| Error::invalid("url", why))?;
+            let one = cx.config.rules.demand_as_written(method, path).map_err(|why| Error::invalid("url", why))?;
             demand = Some(match (demand, one) {
                 (None | Some(Demand::Nothing), one) => one,
                 (Some(first), Demand::Nothing) => first,
