@@ -85,7 +85,9 @@ pub async fn register(
         .before(before.as_ref().map(TokenApp::for_audit))
         .after(terms.for_audit());
     let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.user.id, cx.now);
-    Write::of(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
+    // What the change leaves alone is written as it was read, so that nobody else may have changed it since.
+    let unchanged = token_apps::refuse_changed(name, before.as_ref().map(|before| before.modified_at));
+    Write::of(unchanged).and(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
     let app = find(cx, name.as_str()).await?;
     let mut warnings = warnings(&app);
     warnings.extend(told(&report, &keys));

@@ -13,6 +13,8 @@ pub enum Constraint {
     LastAdministrator,
     /// A new token app needs a secret.
     TokenAppSecret,
+    /// The token app is not as it was read.
+    TokenAppChanged,
     /// A service has that id.
     ServiceId,
     /// There is a grant on the service to the same object.
@@ -39,11 +41,13 @@ pub enum Constraint {
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 15] = [
+    pub const ALL: [(Self, &str); 16] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::LastAdministrator, "last administrator"),
         (Self::TokenAppSecret, "token_apps.secret"),
+        // `refusals` has no check for it, and takes no rule without a name.
+        (Self::TokenAppChanged, "refusals.rule"),
         (Self::ServiceId, "services.id"),
         (Self::Grant, "grants.service_id"),
         (Self::UnitId, "units.object_type, units.id"),
@@ -71,6 +75,7 @@ impl Constraint {
             Self::Username => conflict("a user of that name exists"),
             Self::LastAdministrator => conflict("the last enabled administrator must stay one"),
             Self::TokenAppSecret => Error::invalid("secret", "is required for a new token app"),
+            Self::TokenAppChanged => conflict("the token app was changed meanwhile: look at it, and repeat the change"),
             Self::DepartmentBelowItself => conflict("a department would lie below itself"),
             Self::DepartmentsBelow => conflict("there are departments below it"),
             Self::OrganizationHasApplications => conflict("the organization has applications: delete them first"),
@@ -85,7 +90,8 @@ impl Constraint {
     /// Refuses the batch where the condition holds. `constraint` is the name of a check of the table `refusals`, which holds no row ever.
     pub(super) fn refuse_where(self, condition: &str) -> String {
         let name = Self::ALL.into_iter().find(|(constraint, _)| *constraint == self).map_or("", |(_, name)| name);
-        format!("INSERT INTO refusals (rule) SELECT '{name}' WHERE {condition}")
+        let rule = if self == Self::TokenAppChanged { "NULL".to_owned() } else { format!("'{name}'") };
+        format!("INSERT INTO refusals (rule) SELECT {rule} WHERE {condition}")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::tokens::policy::{Policy, TENANT};
 use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::constraint::Constraint;
 use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::sql;
 
@@ -127,6 +128,15 @@ pub fn upsert(
             Value::Object(terms.policy.chosen()).to_string().into(),
             (!matches!(password, NewPassword::Stays)).into(),
         ],
+    )
+}
+
+/// Refuses the whole batch where the app is not the one that was read, or is there where none was.
+#[must_use]
+pub fn refuse_changed(name: &AppName, read_at: Option<Millis>) -> Statement {
+    Statement::new(
+        Constraint::TokenAppChanged.refuse_where("COALESCE((SELECT modified_at FROM token_apps WHERE name = ?1), -1) <> COALESCE(?2, -1)"),
+        [name.as_str().into(), read_at.map_or(Param::Null, Param::from)],
     )
 }
 

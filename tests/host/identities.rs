@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::signatures::Issuer;
-use crate::support::{Isolate, World, admin, forge, json_of};
+use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -733,4 +733,23 @@ fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
         isolate.world.pass(60);
         assert_eq!(in_turn(), 10);
     });
+}
+
+/// Each would write back what the other has changed: an app that was disabled would be enabled again.
+#[test]
+fn of_two_changes_of_an_app_at_once_one_is_refused_and_none_is_lost() {
+    let world = World::new();
+    let isolate = world.isolate();
+    // While the issuer is asked for its keys, others may change the app.
+    create(&isolate, "App", &json!({ "algorithm": "RS256", "secret": "https://idp.example/keys", "audiences": ["erp"] }));
+    world.pass(1);
+    let patch = |body: &str| Request::new("PATCH", "/v1/token-apps/App").authorization(&admin()).body(body);
+    let requests = [patch(r#"{"enabled":false}"#), patch(r#"{"audiences":["bi"]}"#)];
+    let other = world.isolate();
+    let answers = all_at_once(vec![Box::pin(isolate.answer(&requests[0])), Box::pin(other.answer(&requests[1]))]);
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "{}", answers[1].body);
+    let app = json_of(&isolate.get("/v1/token-apps/App", &admin()));
+    assert_ne!(app["enabled"] == false, app["audiences"] == json!(["bi"]), "{app}");
 }

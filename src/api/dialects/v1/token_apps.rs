@@ -48,12 +48,14 @@ pub(super) const GROUP: Group = Group {
             .about("Members that are left out have their defaults, but for the secret, which is kept.")
             .access(Access::Administrator)
             .body(&REPLACED)
+            .refuses(&[409])
             .answers(Answer::json(200, &App::SHAPE)),
         Route::of("PATCH", "update_app", &["/v1/token-apps/{name}"], handler!(update))
             .summary("Changes members of a token app")
             .about("The body is a JSON Merge Patch (RFC 7396): members that are left out stay as they are, null gives the default.")
             .access(Access::Administrator)
             .body(&CHANGED)
+            .refuses(&[409])
             .answers(Answer::json(200, &App::SHAPE)),
         Route::of("DELETE", "delete_app", &["/v1/token-apps/{name}"], handler!(delete))
             .summary("Deletes a token app; its tokens are refused from then on")
