@@ -219,3 +219,15 @@ fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
     let other = world.isolate_with(&[("ORIGIN_RULES", Some(r#"[{"path": "/reports", "service": 7, "permission": "VIEW"}]"#))]);
     assert_eq!(status(&other, "/reports?_method=POST", "x-http-method", "POST"), 200, "rules for every method need not look");
 }
+
+/// A client may send a `#`, which some servers take for a part of the path.
+#[test]
+fn what_is_behind_a_hash_sign_is_read_too() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let status =
+        |url: &str| send(&isolate, "GET", "/v1/forward-auth/rules", &[("x-forwarded-uri", url), ("x-forwarded-method", "GET")]).status;
+    assert_eq!((status("/static"), status("/static/a#b")), (200, 200));
+    assert_eq!(status("/static#/../reports"), 401);
+    assert_eq!(status("/static/#/../../reports"), 401);
+}

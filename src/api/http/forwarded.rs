@@ -56,7 +56,8 @@ impl Forwarded {
     /// The paths of all URLs that are named. One that is no path of a URL is left as it is.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.urls.iter().map(|url| {
-            let url = url.split(['?', '#']).next().unwrap_or_default();
+            // What is behind a # stays: some servers take it for a part of the path.
+            let url = url.split('?').next().unwrap_or_default();
             let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
             rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
         })
