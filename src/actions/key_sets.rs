@@ -88,7 +88,7 @@ async fn fetch(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Re
 }
 
 fn log_problem(cx: &Cx, source: &KeySource, problem: &FetchProblem) {
-    cx.log.line(&format!("the keys of {source} cannot be fetched: {problem}"));
+    cx.log.line(&format!("the keys of {source} cannot be fetched: {problem} {}", problem.for_log()));
 }
 
 fn keep(cx: &Cx, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) {

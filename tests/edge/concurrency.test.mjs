@@ -12,7 +12,7 @@ const crowd = (isolates, ask) => Promise.all(Array.from({ length: CROWD }, (_, n
 
 test("50 simultaneous first requests of one new user make one user", async (test) => {
   const isolates = await startIsolates(test, 2);
-  await registerApp(isolates[0], { initpwd: "first password of many" });
+  await registerApp(isolates[0], { initpwd: "first password of many", profile: "once" });
   const token = (number) => sign("abcd", { loginname: "newcomer", name: `Name ${number}`, exp: nowInSeconds() + 600 });
   const answers = await crowd(isolates, (isolate, number) => verifyBearer(isolate, token(number)));
 

@@ -65,6 +65,12 @@ impl FetchProblem {
         }
     }
 
+    /// What the platform said, for the log only.
+    #[must_use]
+    pub fn for_log(&self) -> &str {
+        if let Self::Unreachable(why) = self { why } else { "" }
+    }
+
     /// Whether the keys that were fetched before must not be used any more.
     #[must_use]
     pub fn ends_trust(&self) -> bool {
@@ -76,7 +82,7 @@ impl fmt::Display for FetchProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => write!(f, "the issuer did not answer within {FETCH_TIMEOUT_S} seconds"),
-            Self::Unreachable(why) => write!(f, "the issuer cannot be reached: {why}"),
+            Self::Unreachable(_) => f.write_str("the issuer cannot be reached"),
             Self::Forbidden(status) => write!(f, "the issuer refuses to show its keys: status {status}"),
             Self::NotFound(status) => write!(f, "the issuer has nothing at this URL: status {status}"),
             Self::Status(status) => write!(f, "the issuer answered with status {status}"),

@@ -18,7 +18,9 @@ export class Recorder {
 
   note(...values) {
     for (const value of values) {
-      if (typeof value === "string" && value.length >= MIN_LENGTH && !/^\*+$/.test(value)) this.credentials.add(value);
+      // The URL of a key set is no secret, and the log names it.
+      const isSecret = typeof value === "string" && value.length >= MIN_LENGTH && !/^(\*+$|https:\/\/)/.test(value);
+      if (isSecret) this.credentials.add(value);
     }
   }
 
