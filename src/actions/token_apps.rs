@@ -38,6 +38,15 @@ pub enum InitialPasswordChange {
     Goes,
 }
 
+/// What a registration may leave alone. That is written as it was read, so nobody else may have changed it since: else it is a conflict.
+#[derive(Debug, Clone, Copy)]
+pub enum Kept {
+    /// Members of the policy; everything else is replaced.
+    Policy,
+    /// Anything.
+    Everything,
+}
+
 /// A token app as it is now, and what is unwise about it.
 #[derive(Debug)]
 pub struct Registered {
@@ -54,12 +63,13 @@ pub async fn register(
     cx: &Cx,
     by: &Caller,
     name: &AppName,
+    kept: Kept,
     registration: impl FnOnce(Option<&TokenApp>) -> Result<Registration>,
 ) -> Result<Registered> {
     let before = token_apps::find(cx, name.as_str()).await?;
     let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
-    let kept = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
-    let keys = keys(&terms, secret.as_ref(), kept)?;
+    let kept_secret = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
+    let keys = keys(&terms, secret.as_ref(), kept_secret)?;
     // Whoever disables an app of an older release need not say first what it lacks. It is looked at
     // when the app is enabled again.
     let is_laid_aside = !terms.enabled && before.as_ref().is_some_and(|before| before.terms.policy == terms.policy);
@@ -85,8 +95,11 @@ pub async fn register(
         .before(before.as_ref().map(TokenApp::for_audit))
         .after(terms.for_audit());
     let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.user.id, cx.now);
-    // What the change leaves alone is written as it was read, so that nobody else may have changed it since.
-    let unchanged = token_apps::refuse_changed(name, before.as_ref().map(|before| before.modified_at));
+    let before = before.as_ref();
+    let unchanged = match kept {
+        Kept::Policy => token_apps::refuse_changed_policy(name, before.map(|before| &before.terms.policy)),
+        Kept::Everything => token_apps::refuse_changed(name, before.map(|before| before.modified_at)),
+    };
     Write::of(unchanged).and(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
     let app = find(cx, name.as_str()).await?;
     let mut warnings = warnings(&app);

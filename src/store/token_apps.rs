@@ -131,6 +131,16 @@ pub fn upsert(
     )
 }
 
+/// Refuses the whole batch where the policy of the app is not the one that was read.
+#[must_use]
+pub fn refuse_changed_policy(name: &AppName, read: Option<&Policy>) -> Statement {
+    let policy = read.map(Policy::chosen).unwrap_or_default();
+    Statement::new(
+        Constraint::TokenAppChanged.refuse_where("COALESCE((SELECT policy FROM token_apps WHERE name = ?1), '{}') <> ?2"),
+        [name.as_str().into(), Value::Object(policy).to_string().into()],
+    )
+}
+
 /// Refuses the whole batch where the app is not the one that was read, or is there where none was.
 #[must_use]
 pub fn refuse_changed(name: &AppName, read_at: Option<Millis>) -> Statement {

@@ -70,7 +70,8 @@ fn the_snapshot_is_sealed_and_renewed_without_reading_what_did_not_change() {
     isolate.register(&json!({}));
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     let first = world.kv.values.borrow().values().next().cloned().expect("a snapshot");
-    assert!(!first.contains("ERP") && !first.contains("admin"), "sealed");
+    // With their quotes, which sealed text cannot have: short names may be in it by chance.
+    assert!(!first.contains("\"ERP\"") && !first.contains("\"admin\""), "sealed");
     let batches = || {
         let before = world.database.batches.get();
         block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");

@@ -1,7 +1,7 @@
 //! Parse, act, map.
 
 use super::wire;
-use crate::actions::token_apps::Registered;
+use crate::actions::token_apps::{Kept, Registered};
 use crate::actions::{generate_token, token_apps};
 use crate::api::http::body::parse_json;
 use crate::api::http::declare::Request;
@@ -14,7 +14,8 @@ pub(super) async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let fields = call.fields().await?;
     let configuration = wire::Configuration::read(&fields)?;
     let name = configuration.name.clone();
-    let registered = token_apps::register(cx, call.caller()?, &name, |before| wire::registration(configuration, &fields, before)).await;
+    let registered =
+        token_apps::register(cx, call.caller()?, &name, Kept::Policy, |before| wire::registration(configuration, &fields, before)).await;
     let Registered { warnings, .. } = registered.map_err(wire::in_own_names)?;
     Ok(wire::done(&warnings))
 }

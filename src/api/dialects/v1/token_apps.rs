@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::actions::key_sets::UsableKey;
-use crate::actions::token_apps::{self, InitialPasswordChange, Registered, Registration};
+use crate::actions::token_apps::{self, InitialPasswordChange, Kept, Registered, Registration};
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Line, Request, Sometimes, answer, request};
 use crate::api::http::members::{InitialPassword, InitialRoles};
@@ -222,7 +222,7 @@ async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let fields = call.labelled_fields().await?;
     let New { name } = New::read(&fields)?;
-    let registered = token_apps::register(cx, call.caller()?, &name, |before| match before {
+    let registered = token_apps::register(cx, call.caller()?, &name, Kept::Everything, |before| match before {
         Some(_) => Err(Error::AlreadyExists { what: "token app", id: name.as_str().to_owned() }),
         None => registration(&fields, InitialPasswordChange::Goes),
     });
@@ -258,7 +258,7 @@ async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 async fn change(cx: &Cx, call: &Call<'_>, made: impl FnOnce(&TokenApp) -> Result<(Fields, InitialPasswordChange)>) -> Result<Response> {
     let name = AppName::parse(call.parameter(NAME.name)?)
         .map_err(|_| Error::not_found("token app", call.parameter(NAME.name).unwrap_or_default()))?;
-    let registered = token_apps::register(cx, call.caller()?, &name, |before| {
+    let registered = token_apps::register(cx, call.caller()?, &name, Kept::Everything, |before| {
         let before = before.ok_or_else(|| Error::not_found("token app", name.as_str()))?;
         let (fields, unnamed_password) = made(before)?;
         if fields.text("name")?.is_some_and(|other| other != name.as_str()) {
