@@ -6,6 +6,7 @@ CREATE INDEX token_apps_by_issuer ON token_apps (algorithm, issuer, name) WHERE 
 
 -- The token app that a user belongs to: the one that created them, or that an administrator named.
 ALTER TABLE users ADD COLUMN token_app TEXT;
+CREATE INDEX users_by_token_app ON users (token_app) WHERE token_app IS NOT NULL;
 -- When the token was issued that name, email and roles were last taken from, in seconds; older tokens
 -- change nothing.
 ALTER TABLE users ADD COLUMN followed_at INTEGER NOT NULL DEFAULT 0;

@@ -14,7 +14,7 @@ use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::sealed::SealedColumn;
 use crate::store::token_apps::NewPassword;
-use crate::store::{feed, token_apps};
+use crate::store::{feed, token_apps, users};
 
 /// A whole configuration, as it is to be.
 #[derive(Debug)]
@@ -280,7 +280,7 @@ pub async fn delete(cx: &Cx, by: &Caller, names: &[String]) -> Result<()> {
     for app in &apps {
         let name = app.name.as_str();
         let deed = by.deed("token_app.delete", name.to_owned()).before(app.for_audit());
-        write = write.and(token_apps::delete(name)).and(feed::token_app_changed(name, cx.now)).deed(deed);
+        write = write.and(token_apps::delete(name)).and(users::leave_token_app(name)).and(feed::token_app_changed(name, cx.now)).deed(deed);
     }
     if apps.is_empty() { Ok(()) } else { write.commit(cx).await.map(drop) }
 }

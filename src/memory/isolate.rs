@@ -148,6 +148,19 @@ impl Remembered {
         }
     }
 
+    /// The users of an app that is gone belong to none, also where there is another app of its name.
+    fn forget_users_of_gone_apps(&mut self, reading: &Reading) {
+        let is_one = |change: &&Change| change.kind == ChangeKind::TokenApp;
+        for Change { key, .. } in reading.changes.iter().filter(is_one) {
+            let is_of_name = |app: &&Rc<TokenApp>| app.name.as_str() == key;
+            let known = self.apps.values().find(is_of_name).map(|app| app.created_at);
+            let now = reading.apps.iter().find(is_of_name).map(|app| app.created_at);
+            if known.is_none() || known != now {
+                forget_where(&mut self.users, |_, user| user.profile.token_app.as_ref() == Some(key));
+            }
+        }
+    }
+
     /// Looks through the standings once, however many changes there are.
     fn forget_standings(&mut self, changes: &[Change]) {
         if changes.iter().any(|change| change.kind == ChangeKind::Directory) {
@@ -244,6 +257,7 @@ impl Memory {
             *memory = Remembered { read_at: memory.read_at, ..Remembered::empty() };
             memory.has_all_apps = reading.apps.len() <= MAX_APPS;
         }
+        memory.forget_users_of_gone_apps(reading);
         for change in &reading.changes {
             memory.forget(change);
         }

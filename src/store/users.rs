@@ -120,6 +120,12 @@ pub fn update(id: UserId, profile: &Profile, now: Millis) -> Statement {
     )
 }
 
+/// Lets the users of a token app belong to none: another app of that name is not theirs.
+#[must_use]
+pub fn leave_token_app(name: &str) -> Statement {
+    Statement::new("UPDATE users SET token_app = NULL WHERE token_app = ?1", [name.into()])
+}
+
 /// Replaces a user's password.
 #[must_use]
 pub fn set_password(id: UserId, password: &PasswordHash, now: Millis) -> Statement {

@@ -306,6 +306,20 @@ fn an_app_that_speaks_for_its_own_takes_nobody_else() {
 }
 
 #[test]
+fn an_app_does_not_inherit_the_users_of_a_deleted_one() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    create(&isolate, "App", &json!({ "speaksFor": "own" }));
+    let of_alice = token(&isolate, &json!({}));
+    assert_eq!([verify(&isolate, &of_alice).0, verify(&other, &of_alice).0], [200, 200]);
+    assert_eq!(isolate.administer("DELETE", "/v1/token-apps/App", &json!({})).status, 204);
+    create(&isolate, "App", &json!({ "speaksFor": "own" }));
+    assert_eq!(verify(&isolate, &of_alice), (403, "user_refused".to_owned()));
+    world.pass(11);
+    assert_eq!(verify(&other, &of_alice), (403, "user_refused".to_owned()), "also where both were remembered");
+}
+
+#[test]
 fn roles_of_new_users_imply_for_whom_an_app_speaks_unless_it_says_so() {
     with_app(&json!({ "initialRoles": ["Administrator"] }), |isolate| {
         let shown = json_of(&isolate.get("/v1/token-apps/App", &admin()));
