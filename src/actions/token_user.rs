@@ -211,16 +211,17 @@ async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<
 
 /// What the profile is when it has followed the token; `None` where it is so already, which is nearly always.
 fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::result::Result<Option<Profile>, Denied> {
-    let text = |claim: &str| claims.text(claim, Profile::MAX_TEXT);
-    let (name, email) = (text(&app.terms.claims.name), text(&app.terms.claims.email));
-    let is_so = |new: &Option<String>, known: &Option<String>| new.is_none() || new == known;
+    let names = &app.terms.claims;
+    let is_so =
+        |claim: &str, known: &Option<String>| claims.get(claim).is_none_or(|value| known.is_some() && value.as_str() == known.as_deref());
     let claimed = claimed_roles(app, claims)?;
-    if claimed.is_none() && is_so(&name, &user.profile.name) && is_so(&email, &user.profile.email) {
+    if claimed.is_none() && is_so(&names.name, &user.profile.name) && is_so(&names.email, &user.profile.email) {
         return Ok(None);
     }
+    let text = |claim: &str| claims.text(claim, Profile::MAX_TEXT);
     let mut profile = user.profile.clone();
-    profile.name = name.or(profile.name);
-    profile.email = email.or(profile.email);
+    profile.name = text(&names.name).or(profile.name);
+    profile.email = text(&names.email).or(profile.email);
     if let Some(claimed) = claimed {
         let (roles, user_type) = roles_with(app, Some(&claimed));
         // Only a map of roles that has types may change one; who administers is changed only where it has that one, too.
