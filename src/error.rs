@@ -166,8 +166,8 @@ reasons! {
         ClaimMissing(claim: Claim) = "claim_missing", "the claim {claim} is missing";
         /// Neither `exp` nor `iat` says when the token is over.
         NoLifetime = "no_lifetime", "the token has neither exp nor iat, and would be good for ever";
-        /// No enabled token app could have issued the token.
-        NoApp = "no_app", "no enabled token app fits the token";
+        /// No enabled token app could have issued the token, or the one that the call names did not.
+        NoApp = "no_app", "no enabled token app fits the token and its signature";
         /// The token came in a URL parameter that is no app's.
         WrongParameter = "wrong_parameter", "the URL parameter carries the tokens of no enabled token app";
         /// No enabled token app uses the token's algorithm.

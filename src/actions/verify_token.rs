@@ -26,13 +26,13 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let of = |app: Option<&str>| select(unverified, parameter, app);
     let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
-    if candidates.is_empty() {
-        return Err(why_none(&mut known, unverified, &of(hints.app)).await?.into());
-    }
     if candidates.len() > MAX_CANDIDATES {
         return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
     }
-    let accepted = find_signer(cx, unverified, &candidates).await?;
+    let accepted = match find_signer(cx, unverified, &candidates).await {
+        Err(Error::Unauthenticated(Denied::BadSignature)) => return Err(why_no_key(&mut known, of, hints.app).await?.into()),
+        found => found?,
+    };
     let user = token_user::find(cx, known, &accepted, hints).await?;
     let Accepted { app, claims, lifetime } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
@@ -40,14 +40,22 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s: lifetime.end_s, claims: passed, groups } })
 }
 
-/// Why no app could have issued the token. Of an app that the caller names, it is not told whether there is one.
-async fn why_none(known: &mut Known<'_>, token: &UnverifiedToken<'_>, selection: &Selection) -> Result<Denied> {
-    if !known.candidates(&Selection { issuer: None, ..selection.clone() }).await?.is_empty() {
-        let missing = || Denied::ClaimMissing("iss".into());
-        return Ok(token.issuer().map_or_else(missing, |_| Denied::IssuerMismatch));
+/// Why no app's key signed the token. Whoever names an app, in the call or by the token's `kid`, hears the same whether or not there
+/// is an enabled app of that name, so that names cannot be guessed.
+async fn why_no_key(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selection, app: Option<&str>) -> Result<Denied> {
+    if app.is_some() {
+        return Ok(Denied::NoApp);
     }
-    let takes_others = known.takes_other_algorithm(selection).unwrap_or(false);
-    Ok(if selection.app.is_none() && takes_others { Denied::WrongAlgorithm } else { Denied::NoApp })
+    let all = of(None);
+    if !known.candidates(&all).await?.is_empty() {
+        return Ok(Denied::BadSignature);
+    }
+    if !known.candidates(&Selection { issuer: None, ..all.clone() }).await?.is_empty() {
+        let has_issuer = all.issuer.flatten().is_some();
+        return Ok(if has_issuer { Denied::IssuerMismatch } else { Denied::ClaimMissing("iss".into()) });
+    }
+    let takes_others = known.takes_other_algorithm(&all).unwrap_or(false);
+    Ok(if takes_others { Denied::WrongAlgorithm } else { Denied::NoApp })
 }
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
@@ -82,9 +90,12 @@ fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
 /// The longest `iss` by which apps are chosen.
 const MAX_ISSUER: usize = 2048;
 
+/// An app that is named is looked for whatever the token's issuer, which is compared after the signature: so whoever made a token for
+/// it hears of another issuer, and a stranger does not.
 fn select(token: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str>) -> Selection {
-    let issuer = token.issuer().filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
-    Selection { algorithm: token.algorithm(), token_name: parameter.map(str::to_owned), app: app.map(str::to_owned), issuer: Some(issuer) }
+    let issuer = || token.issuer().filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
+    let issuer = app.is_none().then(issuer);
+    Selection { algorithm: token.algorithm(), token_name: parameter.map(str::to_owned), app: app.map(str::to_owned), issuer }
 }
 
 /// The apps that the token may belong to, in order of name. `of` makes the selection of all, or of one by its name.

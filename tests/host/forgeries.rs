@@ -213,6 +213,40 @@ fn a_token_of_one_app_is_refused_at_another() {
     });
 }
 
+/// Whoever guesses names of apps with tokens that no app signed hears the same for each.
+#[test]
+fn a_forger_learns_no_names_of_apps() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let refuse = |query: &str, token: &str| {
+        let response = isolate.get(&format!("/v1/verify?{query}"), &format!("Bearer {token}"));
+        (response.status, crate::support::json_of(&response)["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    let compare = || {
+        for (algorithm, issuer) in ["HS256", "HS512", "ES256"].iter().flat_map(|of| [None, Some("https://idp.example")].map(|iss| (of, iss))) {
+            let mut claims = isolate.claims("alice");
+            if let Some(issuer) = issuer {
+                claims.insert("iss".to_owned(), json!(issuer));
+            }
+            let claims = json!(claims).to_string();
+            let token = |header: &serde_json::Value| forge(&header.to_string(), &claims, b"a guess");
+            let unnamed = token(&json!({ "alg": algorithm }));
+            for name in ["ERP", "CRM", "OFF"] {
+                assert_eq!(refuse(&format!("app={name}"), &unnamed), refuse("app=NONE", &unnamed), "{algorithm} {issuer:?} app={name}");
+                let named = |name: &str| refuse("", &token(&json!({ "alg": algorithm, "kid": name })));
+                assert_eq!(named(name), named("NONE"), "{algorithm} {issuer:?} kid {name}");
+            }
+        }
+    };
+    compare();
+    isolate.register(&json!({ "name": "CRM", "secret": "efgh", "issuer": "https://crm.example" }));
+    compare();
+    isolate.register(&json!({ "name": "OFF", "secret": "ijkl", "enable": "0" }));
+    compare();
+    isolate.register(&json!({}));
+    compare();
+}
+
 #[test]
 fn a_doubled_token_is_refused() {
     with_erp(|isolate, claims| {
