@@ -9,7 +9,7 @@ use crate::context::Cx;
 use crate::domain::identity::user::{User, UserId, UserType, Username};
 use crate::domain::permissions::permission::{Pair, Permission, StandingUser};
 use crate::domain::secret::PlainToken;
-use crate::domain::tokens::checks::CHECKS;
+use crate::domain::tokens::checks::{self, Admission, CHECKS, Reading};
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{self, TokenApp};
 use crate::error::{Denied, Error, Refusal, Result};
@@ -239,7 +239,7 @@ async fn of_app<'t>(
     let mut held = is_enabled;
     let clock = clock(cx);
     for check in &CHECKS {
-        let result = (check.holds)(&claims, &app.terms, clock).map(|()| "holds".to_owned());
+        let result = (check.holds)(&claims, &app.terms, clock, &mut Reading::default()).map(|()| "holds".to_owned());
         held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, &claims, app, clock)));
     }
     Ok(held.then_some(claims))
@@ -341,13 +341,12 @@ fn error_sentence(error: &Error) -> String {
 
 /// The user whom the claims name, if the app may speak for them.
 async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Found> {
-    let username = claims.username(&app.terms.claims.username)?;
-    let lifetime = claims.lifetime(app.terms.expire_s, clock(cx))?;
-    let accepted = Accepted { app, claims: claims.again(), lifetime };
+    let Admission { username, lifetime } = checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
+    let accepted = Accepted { app, claims: claims.again(), username, lifetime };
     match token_user::would_be(cx, &accepted).await {
         Ok(WouldBe { user: Some(user), groups, .. }) => Ok(enabled(explanation, Some(app), &user, groups)),
         Ok(WouldBe { user: None, id, user_type, groups }) => {
-            explanation.add(Some(app), "user", Ok(format!("{:?} would be created at first sight", username.as_str())));
+            explanation.add(Some(app), "user", Ok(format!("{:?} would be created at first sight", accepted.username.as_str())));
             Ok(Found::Somebody(Who { id, is_administrator: user_type == UserType::Administrator, groups }))
         }
         Err(error @ (Error::Forbidden(_) | Error::Unauthenticated(_))) => {
@@ -362,7 +361,7 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                 Error::Unauthenticated(_) => "let the issuer correct the claim, or name another in claims",
                 _ => "",
             };
-            explanation.add(Some(app), "user", Err((format!("{:?}: {}", username.as_str(), error_sentence(&error)), fix)));
+            explanation.add(Some(app), "user", Err((format!("{:?}: {}", accepted.username.as_str(), error_sentence(&error)), fix)));
             Ok(Found::Nobody)
         }
         Err(error) => Err(error),

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use crate::actions::key_sets::{self, Found, MAX_ASKED};
 use crate::context::Cx;
-use crate::domain::tokens::checks::{self, Failed};
+use crate::domain::identity::user::Username;
+use crate::domain::tokens::checks::{self, Admission, Failed};
 use crate::domain::tokens::jwk::IssuerKey;
 use crate::domain::tokens::jwt::{Clock, Lifetime, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::key_set::KeySet;
@@ -27,6 +28,8 @@ pub struct Accepted<'a, 't> {
     pub app: &'a TokenApp,
     /// What the token says.
     pub claims: VerifiedClaims<'t>,
+    /// Whom it names.
+    pub username: Username,
     /// From when until when it counts.
     pub lifetime: Lifetime,
 }
@@ -39,7 +42,7 @@ pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candid
     }
     let mut failed: Option<Failed> = None;
     let mut offer = |app: &'a TokenApp, claims: VerifiedClaims<'t>| match checks::admit(&claims, &app.terms, clock(cx)) {
-        Ok(lifetime) => Some(Accepted { app, claims, lifetime }),
+        Ok(Admission { username, lifetime }) => Some(Accepted { app, claims, username, lifetime }),
         Err(new) => {
             if failed.as_ref().is_none_or(|known| known.held < new.held) {
                 failed = Some(new);
@@ -105,8 +108,8 @@ fn remembered<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [
     };
     candidates.iter().filter(|app| has_it(app)).find_map(|app| {
         let (_, claims) = token.verified_before()?;
-        let lifetime = checks::admit(&claims, &app.terms, clock(cx)).ok()?;
-        Some(Accepted { app, claims, lifetime })
+        let Admission { username, lifetime } = checks::admit(&claims, &app.terms, clock(cx)).ok()?;
+        Some(Accepted { app, claims, username, lifetime })
     })
 }
 

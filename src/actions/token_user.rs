@@ -22,13 +22,12 @@ use crate::store::{feed, units, users};
 
 /// The user that the token names, as they are now.
 pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hints: Hints<'_>) -> Result<Rc<User>> {
-    let Accepted { app, claims, .. } = accepted;
-    let username = claims.username(&app.terms.claims.username)?;
+    let Accepted { app, claims, username, .. } = accepted;
     let id = claimed_id(app, claims)?;
     let ahead = || hints.standings(Subject::Names(vec![username.as_str().to_owned()])).collect();
-    let user = match known.user_named(&username, ahead).await? {
+    let user = match known.user_named(username, ahead).await? {
         Some(user) => user,
-        None if app.terms.creates_users => create(cx, accepted, &username, id).await?,
+        None if app.terms.creates_users => create(cx, accepted, username, id).await?,
         None => return Err(Refusal::UnknownUser.into()),
     };
     may_be(app, &user, id)?;
@@ -53,11 +52,10 @@ pub struct WouldBe {
 
 /// The user whom [`find`] would find or create. Nothing is written.
 pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
-    let Accepted { app, claims, .. } = accepted;
-    let username = claims.username(&app.terms.claims.username)?;
+    let Accepted { app, claims, username, .. } = accepted;
     let id = claimed_id(app, claims)?;
     let groups = || Ok::<_, Denied>([groups_of_request(app, claims), groups_to_sync(app, claims)?.unwrap_or_default()].concat());
-    if let Some(user) = Known::read_user(cx, &username).await? {
+    if let Some(user) = Known::read_user(cx, username).await? {
         may_be(app, &user, id)?;
         let (id, disabled) = (Some(user.id), !user.profile.enabled);
         let profile = if disabled { None } else { profile_to_follow(accepted, &user)? };
@@ -68,7 +66,7 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     if !app.terms.creates_users {
         return Err(Refusal::UnknownUser.into());
     }
-    may_be_created(&username)?;
+    may_be_created(username)?;
     let user_type = new_profile(app, claims)?.user_type;
     if let Some(id) = id
         && users::find(cx, id).await?.is_some()
@@ -165,7 +163,7 @@ fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
 /// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
 async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: Option<UserId>) -> Result<Rc<User>> {
     may_be_created(username)?;
-    let Accepted { app, claims, lifetime } = accepted;
+    let Accepted { app, claims, lifetime, .. } = accepted;
     let profile = new_profile(app, claims)?;
     // A token that is refused for its groups creates nobody.
     groups_to_sync(app, claims)?;
@@ -188,7 +186,7 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
 /// What the token makes of the profile, where the app wants it to follow, and this token may still change it: one that was issued before the
 /// one that they followed last may not.
 fn profile_to_follow(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Result<Option<Profile>, Denied> {
-    let Accepted { app, claims, lifetime } = accepted;
+    let Accepted { app, claims, lifetime, .. } = accepted;
     if app.terms.policy.profile == ProfileMode::Once || lifetime.issued_at_s < user.followed_at_s {
         return Ok(None);
     }
@@ -241,7 +239,7 @@ fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::re
 /// Makes the memberships of mapped groups those of the token, where the app wants it and they were others. A token that was issued before the
 /// one that they followed last changes nothing: it would bring back what was taken away since, for as long as no other token comes.
 async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
-    let Accepted { app, claims, lifetime } = accepted;
+    let Accepted { app, claims, lifetime, .. } = accepted;
     let policy = &app.terms.policy;
     let issued_at_s = lifetime.issued_at_s;
     let Some(groups) = groups_to_sync(app, claims)?.filter(|_| issued_at_s >= user.followed_at_s) else { return Ok(user) };

@@ -223,7 +223,9 @@ fn a_forger_learns_no_names_of_apps() {
         (response.status, crate::support::json_of(&response)["reason"].as_str().unwrap_or_default().to_owned())
     };
     let compare = || {
-        for (algorithm, issuer) in ["HS256", "HS512", "ES256"].iter().flat_map(|of| [None, Some("https://idp.example")].map(|iss| (of, iss))) {
+        for (algorithm, issuer) in
+            ["HS256", "HS512", "ES256"].iter().flat_map(|of| [None, Some("https://idp.example")].map(|iss| (of, iss)))
+        {
             let mut claims = isolate.claims("alice");
             if let Some(issuer) = issuer {
                 claims.insert("iss".to_owned(), json!(issuer));

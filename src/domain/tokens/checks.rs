@@ -2,6 +2,7 @@
 //! first check that does not hold; an explanation goes through all of them.
 //! Sources: RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (access tokens).
 
+use crate::domain::identity::user::Username;
 use crate::domain::tokens::jwt::{Clock, Lifetime, VerifiedClaims, media_type};
 use crate::domain::tokens::policy::BoundTokens;
 use crate::domain::tokens::token_app::TokenAppTerms;
@@ -18,20 +19,48 @@ const PARTIES: [&str; 4] = ["azp", "client_id", "appid", "cid"];
 pub struct Check {
     /// Its name in explanations.
     pub name: &'static str,
-    /// Whether it holds.
-    pub holds: fn(&VerifiedClaims<'_>, &TokenAppTerms, Clock) -> Result<(), Error>,
+    /// Whether it holds, and what it reads on the way.
+    pub holds: fn(&VerifiedClaims<'_>, &TokenAppTerms, Clock, &mut Reading) -> Result<(), Error>,
+}
+
+/// What checks read and others need, so that nothing is read twice.
+#[derive(Debug, Default)]
+pub struct Reading {
+    lifetime: Option<Lifetime>,
+    username: Option<Username>,
+}
+
+/// What a token is good for whose checks all hold.
+#[derive(Debug)]
+pub struct Admission {
+    /// From when until when it counts.
+    pub lifetime: Lifetime,
+    /// Whom it names.
+    pub username: Username,
 }
 
 /// All of them, in order.
 pub const CHECKS: [Check; 8] = [
-    Check { name: "type", holds: |claims, terms, _| is_credential(claims, terms).map_err(Error::from) },
-    Check { name: "lifetime", holds: |claims, terms, clock| claims.lifetime(terms.expire_s, clock).map(drop).map_err(Error::from) },
-    Check { name: "issuer", holds: |claims, terms, _| is_of_issuer(claims, terms).map_err(Error::from) },
-    Check { name: "audience", holds: |claims, terms, _| is_for_audience(claims, terms).map_err(Error::from) },
-    Check { name: "party", holds: |claims, terms, _| is_of_party(claims, terms).map_err(Error::from) },
-    Check { name: "binding", holds: |claims, terms, _| is_unbound(claims, terms).map_err(Error::from) },
-    Check { name: "scopes", holds: |claims, terms, _| has_scopes(claims, terms) },
-    Check { name: "username", holds: |claims, terms, _| claims.username(&terms.claims.username).map(drop).map_err(Error::from) },
+    Check { name: "type", holds: |claims, terms, _, _| is_credential(claims, terms).map_err(Error::from) },
+    Check {
+        name: "lifetime",
+        holds: |claims, terms, clock, reading| {
+            reading.lifetime = Some(claims.lifetime(terms.expire_s, clock)?);
+            Ok(())
+        },
+    },
+    Check { name: "issuer", holds: |claims, terms, _, _| is_of_issuer(claims, terms).map_err(Error::from) },
+    Check { name: "audience", holds: |claims, terms, _, _| is_for_audience(claims, terms).map_err(Error::from) },
+    Check { name: "party", holds: |claims, terms, _, _| is_of_party(claims, terms).map_err(Error::from) },
+    Check { name: "binding", holds: |claims, terms, _, _| is_unbound(claims, terms).map_err(Error::from) },
+    Check { name: "scopes", holds: |claims, terms, _, _| has_scopes(claims, terms) },
+    Check {
+        name: "username",
+        holds: |claims, terms, _, reading| {
+            reading.username = Some(claims.username(&terms.claims.username)?);
+            Ok(())
+        },
+    },
 ];
 
 /// A check that did not hold.
@@ -43,12 +72,16 @@ pub struct Failed {
     pub why: Error,
 }
 
-/// Whether all checks hold; answers from when until when the token counts.
-pub fn admit(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms, clock: Clock) -> Result<Lifetime, Failed> {
+/// Whether all checks hold.
+pub fn admit(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms, clock: Clock) -> Result<Admission, Failed> {
+    let mut reading = Reading::default();
     for (held, check) in CHECKS.iter().enumerate() {
-        (check.holds)(claims, terms, clock).map_err(|why| Failed { held, why })?;
+        (check.holds)(claims, terms, clock, &mut reading).map_err(|why| Failed { held, why })?;
     }
-    claims.lifetime(terms.expire_s, clock).map_err(|denied| Failed { held: 0, why: denied.into() })
+    let Reading { lifetime: Some(lifetime), username: Some(username) } = reading else {
+        return Err(Failed { held: 0, why: Denied::NoLifetime.into() });
+    };
+    Ok(Admission { lifetime, username })
 }
 
 /// Logout tokens, security events and the like are signed by the same keys, and are no credentials (RFC 8725, 3.11).
