@@ -40,8 +40,6 @@ pub struct Cx {
     pub request_id: String,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
-    /// The request's D1 session began at its bookmark, so that a failure of it may be the bookmark's.
-    pub at_bookmark: Cell<bool>,
 }
 
 impl Cx {

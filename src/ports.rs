@@ -24,9 +24,6 @@ pub trait Sql {
     /// Runs the statements in one transaction and one round trip; all of them count, or none.
     fn batch(&self, statements: Vec<Statement>) -> LocalFuture<'_, std::result::Result<Vec<Rows>, SqlError>>;
 
-    /// Every batch from now on sees at least what the bookmark names.
-    fn read_at_least(&self, bookmark: String);
-
     /// The bookmark of the last write of this request; `None` where there was none.
     fn bookmark(&self) -> Option<String>;
 }

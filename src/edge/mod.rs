@@ -129,7 +129,6 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, cl
         client_address,
         request_id,
         must_read: Cell::new(false),
-        at_bookmark: Cell::new(false),
     })
 }
 

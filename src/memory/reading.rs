@@ -211,19 +211,11 @@ pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selectio
     found.ok_or_else(|| Error::internal("a reading of all apps lacks apps"))
 }
 
-/// Notes that D1 did not answer. A session that began at a bookmark says nothing about D1: it may
-/// fail because of the bookmark.
-pub(super) fn note_failure(cx: &Cx) {
-    if !cx.at_bookmark.get() {
-        cx.memory.note_failure(cx.now);
-    }
-}
-
 async fn run(cx: &Cx, plan: Plan) -> Result<Option<Found>> {
     match cx.sql.batch(plan.statements()).await {
         Ok(results) => plan.take_in(cx, &results),
         Err(error) => {
-            note_failure(cx);
+            cx.memory.note_failure(cx.now);
             let error = Error::from(error);
             // Where a copy serves, nobody else will say it.
             if let Error::Unavailable(fault) = &error {

@@ -3,7 +3,7 @@
 use crate::context::Cx;
 use crate::domain::audit::Deed;
 use crate::error::{Error, Result};
-use crate::memory::reading::{self, Plan};
+use crate::memory::reading::Plan;
 use crate::ports::{Row, SqlError, Statement};
 use crate::store::audit;
 use crate::store::constraint::Constraint;
@@ -68,7 +68,7 @@ impl Write {
                 });
             }
             Err(error) => {
-                reading::note_failure(cx);
+                cx.memory.note_failure(cx.now);
                 cx.memory.expire(cx.now);
                 return Err(error.into());
             }

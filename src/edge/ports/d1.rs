@@ -1,8 +1,8 @@
 //! D1, behind [`Sql`].
 //!
-//! Each request has one session: it begins at the primary, or at the bookmark that the caller named, and its bookmark names what it wrote.
+//! Each request has one session, which begins at the primary, so that it sees every write before it. Its bookmark names what it wrote.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 
 use serde_json::{Map, Value};
 use worker::wasm_bindgen::JsValue;
@@ -21,22 +21,20 @@ const ATTEMPTS: u32 = 3;
 pub(in crate::edge) struct D1 {
     env: Env,
     session: OnceCell<D1DatabaseSession>,
-    at_least: RefCell<Option<String>>,
     has_written: Cell<bool>,
 }
 
 impl D1 {
     pub(in crate::edge) fn new(env: Env) -> Self {
-        Self { env, session: OnceCell::new(), at_least: RefCell::new(None), has_written: Cell::new(false) }
+        Self { env, session: OnceCell::new(), has_written: Cell::new(false) }
     }
 
     fn session(&self) -> Result<&D1DatabaseSession, SqlError> {
         if let Some(session) = self.session.get() {
             return Ok(session);
         }
-        let bookmark = self.at_least.borrow().clone();
         let database = self.env.d1(BINDING).map_err(|error| sort(&error))?;
-        let session = database.with_session(Some(bookmark.as_deref().unwrap_or("first-primary"))).map_err(|error| sort(&error))?;
+        let session = database.with_session(Some("first-primary")).map_err(|error| sort(&error))?;
         Ok(self.session.get_or_init(|| session))
     }
 
@@ -64,10 +62,6 @@ impl Sql for D1 {
                 }
             }
         })
-    }
-
-    fn read_at_least(&self, bookmark: String) {
-        *self.at_least.borrow_mut() = Some(bookmark);
     }
 
     fn bookmark(&self) -> Option<String> {

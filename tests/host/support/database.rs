@@ -20,10 +20,6 @@ pub struct Database {
     pub answers: Cell<bool>,
     /// Whether a batch that writes takes effect and its answer is lost.
     pub loses_answers: Cell<bool>,
-    /// The bookmarks that sessions began at.
-    pub bookmarks: RefCell<Vec<String>>,
-    /// Whether sessions that begin at a bookmark are answered.
-    pub takes_bookmarks: Cell<bool>,
 }
 
 impl Database {
@@ -45,14 +41,7 @@ impl Database {
     }
 
     fn on(connection: rusqlite::Connection) -> Self {
-        Self {
-            connection: RefCell::new(connection),
-            batches: Cell::new(0),
-            answers: Cell::new(true),
-            loses_answers: Cell::new(false),
-            bookmarks: RefCell::default(),
-            takes_bookmarks: Cell::new(true),
-        }
+        Self { connection: RefCell::new(connection), batches: Cell::new(0), answers: Cell::new(true), loses_answers: Cell::new(false) }
     }
 
     /// Asks for one number, past all ports.
@@ -154,12 +143,11 @@ impl rusqlite::ToSql for Bound {
 pub struct Session {
     database: Rc<Database>,
     has_written: Cell<bool>,
-    at_bookmark: Cell<bool>,
 }
 
 impl Session {
     pub fn new(database: &Rc<Database>) -> Self {
-        Self { database: Rc::clone(database), has_written: Cell::new(false), at_bookmark: Cell::new(false) }
+        Self { database: Rc::clone(database), has_written: Cell::new(false) }
     }
 }
 
@@ -170,8 +158,7 @@ impl Sql for Session {
             // Let others run first, as they do while D1 is on its way.
             Yield(false).await;
             let lost = || SqlError::Unavailable(Fault::new("D1 does not answer"));
-            let refuses = self.at_bookmark.get() && !self.database.takes_bookmarks.get();
-            if refuses || !self.database.answers.get() {
+            if !self.database.answers.get() {
                 return Err(lost());
             }
             let results = self.database.run(&statements)?;
@@ -185,11 +172,6 @@ impl Sql for Session {
             }
             Ok(results)
         })
-    }
-
-    fn read_at_least(&self, bookmark: String) {
-        self.database.bookmarks.borrow_mut().push(bookmark);
-        self.at_bookmark.set(true);
     }
 
     fn bookmark(&self) -> Option<String> {

@@ -132,7 +132,6 @@ impl Isolate<'_> {
             client_address: Rc::new(|| Some("203.0.113.9".to_owned())),
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             must_read: Cell::new(false),
-            at_bookmark: Cell::new(false),
         }
     }
 
