@@ -21,6 +21,7 @@ use crate::error::{Denied, Error, Refusal, Result};
 use crate::api::dialects::{DIALECTS, Found, v1};
 use crate::api::http::credentials;
 use crate::api::http::message::{Handled, Header, Inbound, MAX_URL_BYTES, Response};
+use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, Call, Dialect, Route};
 
@@ -81,8 +82,22 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     if let (Some(origin), Some(caller), Some(credential)) = (origin, &caller, &credential) {
         return gateway::pass_for(cx, origin, request, caller, credential).await.map(Handled::Passed);
     }
-    let call = Call { request, query: &query, parameters, caller, application, signed_body };
+    let call = Call { request, route, query: &query, parameters, caller, application, signed_body };
+    if dialect.refuses_undeclared {
+        refuse_undeclared(cx, dialect, &call).await?;
+    }
     (route.handler)(cx, &call).await.map(Handled::Answered)
+}
+
+/// Refuses what the handler would not read. The handler itself refuses members of its body, since it
+/// reads them as the route declares them.
+async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Result<()> {
+    parameters::refuse_doubled(call.query)?;
+    let undeclared = parameters::undeclared(cx, dialect, call.route, call.request, call.query).await?;
+    match undeclared.first() {
+        Some(undeclared) => Err(undeclared.refusal()),
+        None => call.refuse_body().await,
+    }
 }
 
 /// What no dialect owns: the origin's, where there is one.

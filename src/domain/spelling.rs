@@ -19,6 +19,47 @@ pub fn distance(one: &str, other: &str) -> usize {
     above.last().copied().unwrap_or_default()
 }
 
+/// Longer names are nobody's slip of the pen, and would cost much to compare.
+const MAX_COMPARED: usize = 64;
+
+/// The known name that somebody may have meant by another one; `None` where none of them is near.
+/// The case of letters, `-` and `_` make no difference. Letters that changed places, or up to two
+/// letters more or less at the end, are near. Else one edit is near in a name of three letters, and
+/// two are in one of five, so that a short word is not taken for any other short word.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_COMPARED {
+        return None;
+    }
+    let name = plain(name);
+    let near = known.filter_map(|known| Some((slips(&name, &plain(known))?, known)));
+    near.min_by_key(|(slips, _)| *slips).map(|(_, known)| known)
+}
+
+/// A name without what people spell differently.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// How many edits make one name of the other, where they are few enough for a slip of the pen.
+fn slips(one: &str, other: &str) -> Option<usize> {
+    let edits = distance(one, other);
+    let shorter = one.chars().count().min(other.chars().count());
+    let begins_alike = one.starts_with(other) || other.starts_with(one);
+    let is_near = match edits {
+        0 => true,
+        1 => shorter >= 3,
+        2 => shorter >= 5 || (shorter >= 3 && (begins_alike || sorted(one) == sorted(other))),
+        _ => false,
+    };
+    is_near.then_some(edits)
+}
+
+fn sorted(text: &str) -> Vec<char> {
+    let mut letters: Vec<_> = text.chars().collect();
+    letters.sort_unstable();
+    letters
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -42,7 +83,62 @@ mod tests {
         }
     }
 
+    const KNOWN: [&str; 9] = ["enabled", "user", "token_name", "id", "name", "app", "service", "limit", "permissions"];
+
+    #[test]
+    fn the_name_that_was_meant_is_found() {
+        for (name, meant) in [
+            ("enable", "enabled"),
+            ("Enabled", "enabled"),
+            ("userId", "user"),
+            ("user_id", "user"),
+            ("suer", "user"),
+            ("tokenName", "token_name"),
+            ("token-nmae", "token_name"),
+            ("ID", "id"),
+            ("nme", "name"),
+            ("ap", "app"),
+            ("servise", "service"),
+            ("permision", "permissions"),
+        ] {
+            let found = nearest(name, KNOWN.into_iter());
+            // Of two letters, one more is half a word.
+            assert_eq!(found, Some(meant).filter(|_| name != "ap"), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_other_word_is_suggested() {
+        for name in ["", "x", "i", "is", "page", "kid", "secret", "application", "password", "lists", "ä", "\0"] {
+            assert_eq!(nearest(name, KNOWN.into_iter()), None, "{name}");
+        }
+        assert_eq!(nearest(&"enabled".repeat(1000), KNOWN.into_iter()), None);
+    }
+
     proptest! {
+        /// A hint is a known name, at most two edits away, and never half a word or more.
+        #[test]
+        fn a_hint_is_never_nonsense(name in "[a-zA-Z_]{0,12}") {
+            if let Some(hint) = nearest(&name, KNOWN.into_iter()) {
+                prop_assert!(KNOWN.contains(&hint));
+                let edits = distance(&plain(&name), &plain(hint));
+                prop_assert!(edits <= 2);
+                prop_assert!(edits == 0 || 2 * edits < plain(hint).len() + plain(&name).len());
+                let is_nearer = |known: &str| distance(&plain(&name), &plain(known)) < edits;
+                prop_assert!(!KNOWN.into_iter().any(|known| is_nearer(known) && slips(&plain(&name), &plain(known)).is_some()));
+            }
+        }
+
+        /// One letter more, less or other in a word of four letters is always found again.
+        #[test]
+        fn one_slip_is_found(known in proptest::sample::select(&["enabled", "service", "permissions"]), at in 0..7_usize, letter in "[qx]") {
+            let with = |replaced: usize| format!("{}{letter}{}", &known[..at], &known[at + replaced..]);
+            let without = format!("{}{}", &known[..at], &known[at + 1..]);
+            for name in [with(0), with(1), without] {
+                prop_assert_eq!(nearest(&name, KNOWN.into_iter()), Some(known), "{}", name);
+            }
+        }
+
         #[test]
         fn one_edit_is_one_edit_more_at_most(one in "[ab]{0,8}", other in "[ab]{0,8}", letter in "[abc]") {
             let before = distance(&one, &other);

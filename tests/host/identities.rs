@@ -521,7 +521,7 @@ fn a_key_set_needs_an_audience_or_a_word_that_all_will_do() {
     }
     assert_eq!(isolate.administer("POST", "/v1/token-apps", &body(json!({ "anyAudience": true }))).status, 201);
     let misspelled = isolate.administer("PATCH", "/v1/token-apps/SSO", &json!({ "audience": ["a"] }));
-    assert!(misspelled.body.contains("did you mean audiences?"), "{}", misspelled.body);
+    assert!(misspelled.body.contains("did you mean \\\"audiences\\\"?"), "{}", misspelled.body);
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod staleness;
 mod support;
 mod token_apps;
 mod transfer;
+mod undeclared;
 mod upgrade;
 mod variables;
 mod variables_documents;

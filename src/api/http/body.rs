@@ -5,9 +5,10 @@
 use serde_json::{Map, Value};
 
 use crate::api::http::query::Query;
+use crate::api::http::shape::Shape;
+use crate::api::http::undeclared::{self, Undeclared};
 use crate::domain::json;
 use crate::domain::secret::Secret;
-use crate::domain::spelling;
 use crate::error::{Error, Result};
 
 /// The members of a body, or of an object in it.
@@ -61,12 +62,10 @@ impl Fields {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    /// Refuses a member that is none of these, and tells the nearest of them.
-    pub fn refuse_unknown<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
-        let Some(name) = self.members.keys().find(|name| known.clone().all(|known| known != *name)) else { return Ok(()) };
-        let near = known.map(|known| (spelling::distance(&name.to_ascii_lowercase(), &known.to_ascii_lowercase()), known)).min();
-        let hint = near.filter(|(edits, _)| *edits <= 2).map(|(_, known)| format!(": did you mean {known}?")).unwrap_or_default();
-        Err(self.invalid(name, format!("is unknown here{hint}")))
+    /// The members that the shape does not declare, also of objects within.
+    #[must_use]
+    pub fn undeclared(&self, shape: &Shape) -> Vec<Undeclared> {
+        undeclared::members(&self.members, self.is_form, shape)
     }
 
     /// An error that names the member.

@@ -11,6 +11,7 @@ pub mod message;
 pub mod method_override;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
+pub mod parameters;
 pub mod patterns;
 pub mod query;
 pub mod route;
@@ -18,3 +19,4 @@ pub mod route;
 pub mod schemas;
 pub mod shape;
 pub mod token_policy;
+pub mod undeclared;

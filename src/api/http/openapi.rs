@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde_json::{Map, Value, json};
 
 use crate::api::http::route::{ANY_METHOD, Access, Dialect, Group, Route};
-use crate::api::http::schemas::{all_fields, collect, collect_kind, example, reference, schema_of, value};
+use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema_of, value};
 use crate::api::http::shape::{Body, Content, Field, Shape};
 
 /// What holds for all operations, in Markdown.
@@ -17,7 +17,8 @@ Each tag is one dialect; all of them share users, tokens and grants.
 with the same members is taken too: `a[b]=1` or `a.b=1` is a member of an object, `a=1&a=2` is a \
 list, `true` and `false` are booleans. What a body begins with tells JSON from a form, so that curl \
 may send JSON without a content type. Below `/v1`, a body that is neither, or that is a form by \
-another content type, is refused with 400. A member that is not described here is ignored.
+another content type, is refused with 400. So is a member or a query parameter that is not described here, \
+and a body where none is described; the other dialects ignore them.
 
 **Integers** are int64. Where a member is described as an integer or a string, its decimal digits \
 in a string are taken, because JavaScript rounds integers beyond 2^53. A number with a fraction is \
@@ -37,9 +38,9 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
     let mut schemas = BTreeMap::new();
     let mut responses = BTreeMap::new();
     for dialect in dialects {
-        collect(dialect.failure_shape, &mut schemas);
+        collect(dialect.failure_shape, Objects::Open, &mut schemas);
         for (group, route) in dialect.operations().filter(|(_, route)| route.is_documented) {
-            collect_of(route, &mut schemas);
+            collect_of(dialect, route, &mut schemas);
             for status in refusals(route) {
                 responses.entry(failure_name(dialect, status)).or_insert_with(|| failure(dialect, &sentence(status)));
             }
@@ -148,7 +149,8 @@ fn security(dialect: &Dialect, access: Access) -> Value {
 fn request_body(body: &Body) -> Value {
     let (required, content) = match body {
         // A form is read too; with both of them generators make two arguments of one type, or code that does not load.
-        Body::Members(shape) => (all_fields(shape).any(|field| field.required), json!({ "application/json": content(shape) })),
+        Body::Members(shape) => (true, json!({ "application/json": content(shape) })),
+        Body::OptionalMembers(shape) => (false, json!({ "application/json": content(shape) })),
         Body::Array { kind, example } => (true, json!({ "application/json": { "schema": schema_of(kind), "example": value(example) } })),
         Body::Texts(texts) => (true, texts_of(texts)),
     };
@@ -222,13 +224,15 @@ fn texts_of(texts: &[(&str, &str)]) -> Value {
     Value::Object(texts.iter().map(content).collect())
 }
 
-fn collect_of(route: &Route, schemas: &mut BTreeMap<&'static str, Value>) {
+/// An answer may get further members in a later version, so that only bodies can be closed.
+fn collect_of(dialect: &Dialect, route: &Route, schemas: &mut BTreeMap<&'static str, Value>) {
+    let objects = if dialect.refuses_undeclared { Objects::Closed } else { Objects::Open };
     match &route.body {
-        Some(Body::Members(shape)) => collect(shape, schemas),
-        Some(Body::Array { kind, .. }) => collect_kind(kind, schemas),
+        Some(Body::Members(shape) | Body::OptionalMembers(shape)) => collect(shape, objects, schemas),
+        Some(Body::Array { kind, .. }) => collect_kind(kind, objects, schemas),
         Some(Body::Texts(_)) | None => {}
     }
     if let Content::Json(shape) = route.answer.content {
-        collect(shape, schemas);
+        collect(shape, Objects::Open, schemas);
     }
 }

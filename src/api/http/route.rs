@@ -33,6 +33,10 @@ pub struct Dialect {
     pub prefixes: &'static [&'static str],
     /// Whether a token may come in a URL parameter.
     pub takes_parameters: bool,
+    /// Whether a member or a parameter that a route does not declare is refused. Else it is ignored,
+    /// since clients of documented dialects send more than the documents say; and the answer warns
+    /// of it where its envelope has a place.
+    pub refuses_undeclared: bool,
     /// Its routes, by what they are about.
     pub groups: &'static [&'static Group],
     /// Its envelope for failures; standard headers are added for all dialects.
@@ -75,6 +79,8 @@ pub struct Route {
     /// Whether `/-` and the URL of somebody else's client may follow its paths. Its own query is
     /// then never read, since it may be the client's.
     pub takes_client_url: bool,
+    /// Whether a body may be there that is somebody else's client's. It is not read.
+    pub passes_body_over: bool,
     /// Whether the `OpenAPI` document has it.
     pub is_documented: bool,
     /// Its query parameters.
@@ -115,6 +121,8 @@ pub type Handler = for<'a> fn(&'a Cx, &'a Call<'a>) -> LocalFuture<'a, Result<Re
 pub struct Call<'a> {
     /// The request.
     pub request: &'a dyn Inbound,
+    /// What it is to do.
+    pub route: &'static Route,
     /// Its query.
     pub query: &'a Query,
     /// The parameters of its path, decoded.
@@ -150,6 +158,9 @@ impl Access {
     }
 }
 
+/// The body of a route that takes none.
+const NO_MEMBERS: Shape = Shape { name: "", fields: &[], includes: &[], example: "" };
+
 impl Call<'_> {
     /// Who calls; every route but a public one has somebody.
     pub fn caller(&self) -> Result<&Caller> {
@@ -180,14 +191,33 @@ impl Call<'_> {
         Fields::parse(&self.body().await?)
     }
 
-    /// The same, but a body that is labelled as anything else than a form must be JSON. An empty
-    /// body has no members, whatever its label.
+    /// The same, strictly: a body that is labelled as anything else than a form must be JSON, and a
+    /// member that the route does not declare is refused. An empty body has no members, whatever its
+    /// label; it is refused where the route needs one.
     pub async fn labelled_fields(&self) -> Result<Fields> {
         let body = self.body().await?;
-        if !body.trim_ascii().is_empty() && !body::is_json(&body) && !self.may_be_form() {
+        let is_empty = body.trim_ascii().is_empty();
+        if is_empty && matches!(self.route.body, Some(Body::Members(_))) {
+            return Err(Error::missing("body"));
+        }
+        if !is_empty && !body::is_json(&body) && !self.may_be_form() {
             return Err(Error::unreadable("body", "must be a JSON object, or a form that is labelled as one"));
         }
-        Fields::parse(&body)
+        let fields = Fields::parse(&body)?;
+        let shape = self.route.body.as_ref().and_then(Body::shape).unwrap_or(&NO_MEMBERS);
+        match fields.undeclared(shape).first() {
+            Some(undeclared) => Err(undeclared.refusal()),
+            None => Ok(fields),
+        }
+    }
+
+    /// Refuses a body that says something, where the route takes none. GET and HEAD have none.
+    pub async fn refuse_body(&self) -> Result<()> {
+        let may_have_one = !matches!(self.request.method(), "GET" | "HEAD");
+        if may_have_one && self.route.body.is_none() && !self.route.passes_body_over {
+            self.labelled_fields().await?;
+        }
+        Ok(())
     }
 
     fn may_be_form(&self) -> bool {
@@ -216,6 +246,7 @@ impl Route {
             writes: !matches!(method.as_bytes(), b"GET"),
             may_be_of_origin: false,
             takes_client_url: false,
+            passes_body_over: false,
             is_documented: true,
             query: &[],
             body: None,
@@ -271,6 +302,13 @@ impl Route {
     #[must_use]
     pub const fn takes_client_url(mut self) -> Self {
         self.takes_client_url = true;
+        self.passes_body_over()
+    }
+
+    /// Lets a body be there that is somebody else's client's.
+    #[must_use]
+    pub const fn passes_body_over(mut self) -> Self {
+        self.passes_body_over = true;
         self
     }
 
@@ -292,6 +330,13 @@ impl Route {
     #[must_use]
     pub const fn body(mut self, shape: &'static Shape) -> Self {
         self.body = Some(Body::Members(shape));
+        self
+    }
+
+    /// Its body: members, as JSON or as a form; or nothing, which says something too.
+    #[must_use]
+    pub const fn optional_body(mut self, shape: &'static Shape) -> Self {
+        self.body = Some(Body::OptionalMembers(shape));
         self
     }
 

@@ -9,21 +9,31 @@ use crate::api::http::shape::{Field, Kind, Shape, Text};
 /// The name of the schema of an int64 in a request, whose pattern is too long to be repeated.
 const INT64: &str = "Int64";
 
+/// Whether objects may have members that are not described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objects {
+    /// They may.
+    Open,
+    /// Such a member is refused.
+    Closed,
+}
+
 /// Adds the schemas that a shape and its members need.
-pub fn collect(shape: &'static Shape, schemas: &mut BTreeMap<&'static str, Value>) {
-    for field in all_fields(shape) {
-        collect_kind(&field.kind, schemas);
+pub fn collect(shape: &'static Shape, objects: Objects, schemas: &mut BTreeMap<&'static str, Value>) {
+    for field in shape.all_fields() {
+        collect_kind(&field.kind, objects, schemas);
     }
-    schemas.insert(shape.name, schema(shape));
+    schemas.insert(shape.name, schema(shape, objects));
 }
 
 /// Adds the schemas that a type needs.
-pub fn collect_kind(kind: &Kind, schemas: &mut BTreeMap<&'static str, Value>) {
+pub fn collect_kind(kind: &Kind, objects: Objects, schemas: &mut BTreeMap<&'static str, Value>) {
     match kind {
-        Kind::Object(shape) => collect(shape, schemas),
-        Kind::List { item, .. } => collect_kind(item, schemas),
-        Kind::Nullable(inner) | Kind::MapOf(inner) => collect_kind(inner, schemas),
-        Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| collect_kind(kind, schemas)),
+        Kind::Object(shape) => collect(shape, objects, schemas),
+        Kind::OpenObject(shape) => collect(shape, Objects::Open, schemas),
+        Kind::List { item, .. } => collect_kind(item, objects, schemas),
+        Kind::Nullable(inner) | Kind::MapOf(inner) => collect_kind(inner, objects, schemas),
+        Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| collect_kind(kind, objects, schemas)),
         Kind::Digits { min: i64::MIN, max: i64::MAX } => drop(schemas.insert(INT64, digits(i64::MIN, i64::MAX))),
         Kind::Digits { .. }
         | Kind::Text(_)
@@ -37,10 +47,12 @@ pub fn collect_kind(kind: &Kind, schemas: &mut BTreeMap<&'static str, Value>) {
     }
 }
 
-fn schema(shape: &Shape) -> Value {
-    let properties: Map<_, _> = all_fields(shape).map(|field| (field.name.to_owned(), property(field))).collect();
-    let required: Vec<_> = all_fields(shape).filter(|field| field.required).map(|field| field.name).collect();
-    json!({ "type": "object", "properties": properties, "required": required })
+fn schema(shape: &Shape, objects: Objects) -> Value {
+    let properties: Map<_, _> = shape.all_fields().map(|field| (field.name.to_owned(), property(field))).collect();
+    let required: Vec<_> = shape.all_fields().filter(|field| field.required).map(|field| field.name).collect();
+    let mut schema = json!({ "type": "object", "properties": properties, "required": required });
+    bound(&mut schema, "additionalProperties", (objects == Objects::Closed).then_some(false));
+    schema
 }
 
 fn property(field: &Field) -> Value {
@@ -72,7 +84,7 @@ pub fn schema_of(kind: &Kind) -> Value {
             bound(&mut schema, "maxItems", (*max < usize::MAX).then_some(*max));
             schema
         }
-        Kind::Object(shape) => reference(shape),
+        Kind::Object(shape) | Kind::OpenObject(shape) => reference(shape),
         Kind::Nullable(inner) => nullable(schema_of(inner)),
         Kind::MapOf(inner) => json!({ "type": "object", "additionalProperties": schema_of(inner) }),
         Kind::AnyObject => json!({ "type": "object" }),
@@ -165,17 +177,12 @@ pub fn example(shape: &Shape) -> Value {
     if !shape.example.is_empty() {
         return value(shape.example);
     }
-    Value::Object(all_fields(shape).map(|field| (field.name.to_owned(), example_of(&field.kind))).collect())
-}
-
-/// Its members, and those of the shapes that it includes.
-pub fn all_fields(shape: &Shape) -> impl Iterator<Item = &'static Field> {
-    shape.fields.iter().chain(shape.includes.iter().flat_map(|included| included.fields))
+    Value::Object(shape.all_fields().map(|field| (field.name.to_owned(), example_of(&field.kind))).collect())
 }
 
 fn example_of(kind: &Kind) -> Value {
     match kind {
-        Kind::Object(shape) => example(shape),
+        Kind::Object(shape) | Kind::OpenObject(shape) => example(shape),
         Kind::List { item, .. } => json!([example_of(item)]),
         Kind::OneOf(words) | Kind::AnyCase(words) => json!(words.first()),
         Kind::AnyOf(kinds) => kinds.first().map_or(Value::Null, example_of),

@@ -14,6 +14,13 @@ pub struct Shape {
     pub example: &'static str,
 }
 
+impl Shape {
+    /// Its members, and those of the shapes that it includes.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> + Clone + use<> {
+        self.fields.iter().chain(self.includes.iter().flat_map(|included| included.fields))
+    }
+}
+
 /// A member of an object, or a parameter in a path or query.
 #[derive(Debug)]
 pub struct Field {
@@ -65,6 +72,8 @@ pub enum Kind {
     },
     /// An object.
     Object(&'static Shape),
+    /// An object with these members, and any others.
+    OpenObject(&'static Shape),
     /// This, or null.
     Nullable(&'static Kind),
     /// An object whose members are all of this type, by names of the caller's own.
@@ -130,8 +139,10 @@ pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Fi
 /// What an operation takes as its body.
 #[derive(Debug)]
 pub enum Body {
-    /// Members, as JSON or as a form. Where each of them is optional, the body is optional too.
+    /// Members, as JSON or as a form.
     Members(&'static Shape),
+    /// The same, where the body may be left out: without it the request says something too.
+    OptionalMembers(&'static Shape),
     /// A JSON array.
     Array {
         /// What it is a list of.
@@ -141,6 +152,17 @@ pub enum Body {
     },
     /// Text in one of these media types, each with an example.
     Texts(&'static [(&'static str, &'static str)]),
+}
+
+impl Body {
+    /// Its members, where it has any.
+    #[must_use]
+    pub const fn shape(&self) -> Option<&'static Shape> {
+        match self {
+            Self::Members(shape) | Self::OptionalMembers(shape) => Some(shape),
+            Self::Array { .. } | Self::Texts(_) => None,
+        }
+    }
 }
 
 /// What an operation answers when it succeeds.

@@ -127,7 +127,7 @@ const MAX_NAMES: usize = 1000;
 request! {
     pub(super) struct Generate as "GenerateToken" {
         "privateKey" secret: PrivateKey => "the shared secret to sign with",
-        "payload" payload: Map<String, Value> as Kind::Object(&PAYLOAD) => "its members become claims, renamed as fieldmap says",
+        "payload" payload: Map<String, Value> as Kind::OpenObject(&PAYLOAD) => "its members become claims, renamed as fieldmap says",
         "name" name: String => "the app's name",
     } example r#"{"name":"ERP","privateKey":"abcd","payload":{"username":"admin"}}"#
 }

@@ -18,6 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Orders of GIS servers, as the GIS manager takes them",
     prefixes: &["/imanager/cloud/web/nodes"],
     takes_parameters: false,
+    refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,
     failure_shape: &wire::FAILURE,

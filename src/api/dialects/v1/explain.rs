@@ -59,9 +59,7 @@ impl<'a> OneCheck<'a> {
 }
 
 async fn explain(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let fields = call.labelled_fields().await?;
-    fields.refuse_unknown(Question::SHAPE.fields.iter().map(|field| field.name))?;
-    let Question { token, username, app, service, permission } = Question::read(&fields)?;
+    let Question { token, username, app, service, permission } = Question::read(&call.labelled_fields().await?)?;
     let about = match (token, username) {
         (Some(token), None) => About::Token(PlainToken::new(token.trim())),
         (None, Some(username)) => About::Username(username),

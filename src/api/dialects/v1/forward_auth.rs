@@ -4,7 +4,6 @@ use super::checks::{self, Asked};
 use crate::actions::authenticate::required as authenticated;
 use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
-use crate::actions::token_names::may_carry_token;
 use crate::api::http::credentials;
 use crate::api::http::forwarded::Forwarded;
 use crate::api::http::identity;
@@ -48,6 +47,7 @@ pub(super) const GROUP: Group = Group {
             .about(ABOUT)
             .access(Access::Shown)
             .writes(false)
+            .passes_body_over()
             .query(QUERY)
             .refuses(&[404])
             .answers(Answer::empty(200)),
@@ -73,7 +73,6 @@ const fn by_path(operation: &'static str, paths: &'static [&'static str], handle
 
 async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let asked = checks::asked(call)?;
-    refuse_unknown(cx, call).await?;
     let forwarded = Forwarded::in_headers(call.request);
     let query = forwarded.query();
     let hints = checks::hints(call, asked)?;
@@ -175,17 +174,6 @@ async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permissi
         return Ok(());
     }
     Err(Refusal::NoPermission { permission, service_id }.into())
-}
-
-/// Refuses a proxy's question that is misspelled, because it would be no question at all; and one that
-/// a client has added to, but for a token.
-async fn refuse_unknown(cx: &Cx, call: &Call<'_>) -> Result<()> {
-    for (name, value) in call.query.pairs() {
-        if !QUERY.iter().any(|field| field.name == name) && !may_carry_token(cx, name, value).await? {
-            return Err(Error::invalid(name, "is unknown here: a proxy may send app, service and permission"));
-        }
-    }
-    Ok(())
 }
 
 /// Who it is, in headers that a proxy passes on.

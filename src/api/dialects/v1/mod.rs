@@ -31,6 +31,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Verification at the edge, users and the audit trail",
     prefixes: &["/v1", "/health", "/.well-known/jwks.json"],
     takes_parameters: false,
+    refuses_undeclared: true,
     groups: &[
         &verification::GROUP,
         &explain::GROUP,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::actions::key_sets::UsableKey;
 use crate::actions::token_apps::{self, InitialPasswordChange, Kept, Registered, Registration};
 use crate::api::http::body::Fields;
-use crate::api::http::declare::{Declared, Integer, Line, Request, Sometimes, answer, request};
+use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Sometimes, answer, request};
 use crate::api::http::members::{InitialPassword, InitialRoles};
 use crate::api::http::message::Response;
 use crate::api::http::patterns;
@@ -111,12 +111,13 @@ const OPTIONAL_NAME: &[Field] =
 const CHANGED: Shape = Shape {
     name: "TokenAppChange",
     fields: &[
+        Field { name: "name", kind: Kind::Nullable(&NAME.kind), required: false, about: "the same as in the path" },
         Field { name: "enabled", kind: Kind::Nullable(&Kind::Boolean), required: false, about: "whether tokens are accepted" },
         Field { name: "tokenName", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "the URL parameter that carries tokens" },
         Field { name: "algorithm", kind: Kind::OneOf(&Algorithm::NAMES), required: false, about: "how tokens are signed" },
         Field { name: "secret", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "the new secret or keys" },
         Field { name: "expire", kind: Kind::Nullable(&EXPIRE), required: false, about: "seconds after its iat at which a token is over" },
-        Field { name: "claims", kind: Kind::AnyObject, required: false, about: "which claims say who" },
+        Field { name: "claims", kind: Kind::Object(&CHANGED_CLAIMS), required: false, about: "which claims say who" },
         Field { name: "createsUsers", kind: Kind::Nullable(&Kind::Boolean), required: false, about: "whether unknown users are created" },
         Field { name: "initialRoles", kind: Kind::Nullable(&Kind::list(&Kind::TEXT)), required: false, about: "their roles" },
         Field { name: "initialPassword", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "their password; null takes it away" },
@@ -124,6 +125,16 @@ const CHANGED: Shape = Shape {
     includes: &[&token_policy::CAMEL],
     example: r#"{"audiences":["bi","reports"],"enabled":true}"#,
 };
+const CHANGED_CLAIMS: Shape = Shape {
+    name: "TokenAppClaimsChange",
+    fields: &[claim("username"), claim("name"), claim("email"), claim("id"), claim("groups"), claim("roles")],
+    includes: &[],
+    example: r#"{"roles":"/realm_access/roles","groups":null}"#,
+};
+const fn claim(name: &'static str) -> Field {
+    let kind = Kind::Nullable(&<Line<128> as Member>::KIND);
+    Field { name, kind, required: false, about: "the claim that holds it; null gives the default" }
+}
 const EXPIRE: Kind = Kind::Int64 { min: 1, max: MAX_EXPIRE_S };
 
 answer! {
@@ -289,8 +300,6 @@ fn names() -> impl Iterator<Item = &'static str> + Clone {
 
 /// Reads a whole app.
 fn registration(fields: &Fields, unnamed_password: InitialPasswordChange) -> Result<Registration> {
-    fields.refuse_unknown(names())?;
-    fields.required_object("claims")?.refuse_unknown(Claims::SHAPE.fields.iter().map(|field| field.name))?;
     let Terms { enabled, token_name, algorithm, secret, expire, claims, creates_users, initial_roles, initial_password } =
         Terms::read(fields)?;
     let text = |line: Option<Line<128>>| line.map(|Line(text)| text);

@@ -14,7 +14,7 @@ use crate::api::http::shape::{Answer, Field, Kind, optional};
 use crate::context::Cx;
 use crate::domain::identity::user::{Profile, User};
 use crate::domain::secret::PlainToken;
-use crate::error::{Denied, Error, Result};
+use crate::error::Result;
 
 const VERIFY_QUERY: &[Field] = &[optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"), checks::APP];
 pub(super) const GROUP: Group = Group {
@@ -30,7 +30,7 @@ pub(super) const GROUP: Group = Group {
             .access(Access::ShownOrSent)
             .writes(false)
             .query(VERIFY_QUERY)
-            .body(&Token::SHAPE)
+            .optional_body(&Token::SHAPE)
             .answers(Answer::json(200, &Verified::SHAPE)),
     ],
 };
@@ -93,20 +93,8 @@ impl<'a> Identity<'a> {
 
 async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credentials::shown(call.request, call.query)?;
-    let caller = match authenticated(cx, credential.as_ref(), checks::hints(call, None)?).await {
-        Err(Error::Unauthenticated(Denied::Missing)) => return Err(no_token(call)),
-        other => other?,
-    };
+    let caller = authenticated(cx, credential.as_ref(), checks::hints(call, None)?).await?;
     Ok(Response::json(200, &Verified::of(&caller)))
-}
-
-/// The refusal of a request without a credential: a parameter that is neither known nor a token may be a token's, misspelled.
-fn no_token(call: &Call<'_>) -> Error {
-    let unknown = call.query.pairs().iter().find(|(name, _)| name != checks::APP.name);
-    match unknown {
-        Some((name, _)) => Error::invalid(name, "is unknown here: no enabled token app has its tokens in this URL parameter"),
-        None => Denied::Missing.into(),
-    }
 }
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {

@@ -1,0 +1,65 @@
+//! Which query parameters of a request its route does not declare.
+
+use crate::actions::token_names::may_carry_token;
+use crate::api::http::credentials;
+use crate::api::http::message::Inbound;
+use crate::api::http::query::Query;
+use crate::api::http::route::{Access, Dialect, Route};
+use crate::api::http::undeclared::{MAX_TOLD, Undeclared, is_declared};
+use crate::context::Cx;
+use crate::domain::tokens::jwt::UnverifiedToken;
+use crate::error::{Error, Result};
+
+/// The parameter that carries a token unless its app names another.
+const TOKEN: &str = "token";
+
+/// The parameters that the route does not declare, and that carry no token.
+pub async fn undeclared(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Vec<Undeclared>> {
+    let takes_tokens = dialect.takes_parameters || matches!(route.access, Access::Shown | Access::ShownOrSent);
+    let mut found = Vec::new();
+    for (name, value) in query.pairs().iter().filter(|(name, _)| !is_declared(route.query, name)) {
+        if takes_tokens && may_be_token(cx, request, name, value).await? {
+            continue;
+        }
+        if found.len() == MAX_TOLD {
+            break;
+        }
+        let known = route.query.iter().map(|field| field.name);
+        let is_listed = route.query.iter().any(|field| field.name == TOKEN);
+        let known = known.chain(Some(TOKEN).filter(|_| takes_tokens && !is_listed));
+        let others = if takes_tokens { "and whatever parameters token apps have" } else { "" };
+        found.push(Undeclared::new("", name, known, others));
+    }
+    Ok(found)
+}
+
+/// Whether a parameter may carry a token. What has the form of one is left to the verification,
+/// which says why it counts for nothing; but not where a header has the credential, because then
+/// nobody looks at it.
+async fn may_be_token(cx: &Cx, request: &dyn Inbound, name: &str, value: &str) -> Result<bool> {
+    if name == TOKEN || may_carry_token(cx, name, value).await? {
+        return Ok(true);
+    }
+    Ok(UnverifiedToken::parse(value).is_ok() && credentials::in_headers(request)?.is_none())
+}
+
+/// Refuses a parameter that is there twice: only one of the two would be read.
+pub fn refuse_doubled(query: &Query) -> Result<()> {
+    let mut names: Vec<_> = query.pairs().iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
+        Some((name, _)) => Err(Error::invalid(*name, "must not be there twice")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubled_parameter_is_refused_whatever_it_is() {
+        assert!(refuse_doubled(&Query::parse("a=1&b=2&a=1").unwrap()).is_err());
+        assert!(refuse_doubled(&Query::parse("a=1&b=1&A=1").unwrap()).is_ok());
+    }
+}

@@ -1,0 +1,206 @@
+//! Nothing that nobody reads is answered with success. The cases derive from the tables of routes,
+//! so that a new route is held to it by being there.
+
+use postern::api::dialects::DIALECTS;
+use postern::api::http::openapi;
+use postern::api::http::route::Route;
+use postern::api::http::shape::{Body, Kind, Shape};
+use serde_json::{Value, json};
+
+use crate::routes::{filled, routes};
+use crate::support::{Isolate, Request, World, admin, json_of};
+
+/// A name that no route declares, and that is near no declared one.
+const UNKNOWN: &str = "zzzzzzzz";
+
+/// The routes that refuse what they do not declare, each at its first path.
+fn strict_routes() -> impl Iterator<Item = (&'static Route, String)> {
+    let strict = routes().filter(|(dialect, _)| dialect.refuses_undeclared);
+    strict.map(|(_, route)| (route, filled(route.paths.first().expect("a path"))))
+}
+
+fn has_own_query(route: &Route) -> bool {
+    !route.takes_client_url
+}
+
+fn request(route: &Route, path: &str) -> Request {
+    let request = Request::new(route.method, path).authorization(&admin());
+    request.header("x-forwarded-uri", "/").header("x-forwarded-method", "GET")
+}
+
+/// A world whose first administrator exists, and an isolate of it.
+fn with_isolate(test: impl FnOnce(&World, &Isolate<'_>)) {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
+    test(&world, &isolate);
+}
+
+/// The request is refused because of the field, and has changed nothing.
+fn is_refused(world: &World, isolate: &Isolate<'_>, request: &Request, field: &str) {
+    let before = world.database.dump();
+    let response = isolate.send(request);
+    assert_eq!(response.status, 400, "{request:?}: {}", response.body);
+    assert_eq!(json_of(&response)["field"], json!(field), "{request:?}: {}", response.body);
+    assert_eq!(world.database.dump(), before, "{request:?}");
+}
+
+#[test]
+fn every_route_of_v1_refuses_a_parameter_that_it_does_not_declare() {
+    with_isolate(|world, isolate| {
+        let mut checked = 0;
+        for (route, path) in strict_routes().filter(|(route, _)| has_own_query(route)) {
+            is_refused(world, isolate, &request(route, &format!("{path}?{UNKNOWN}=1")), UNKNOWN);
+            is_refused(world, isolate, &request(route, &format!("{path}?{UNKNOWN}")), UNKNOWN);
+            for field in route.query {
+                let (name, near) = (field.name, format!("{}x", field.name));
+                is_refused(world, isolate, &request(route, &format!("{path}?{near}=1")), &near);
+                is_refused(world, isolate, &request(route, &format!("{path}?{name}=1&{name}=1")), name);
+            }
+            checked += 1;
+        }
+        assert!(checked > 50, "{checked}");
+    });
+}
+
+/// Each place in a body where an object may have an undeclared member, as a body that has one there,
+/// and how the place is called.
+fn bodies_with_an_unknown_member(shape: &'static Shape) -> Vec<(Value, String)> {
+    let mut bodies = vec![(json!({ UNKNOWN: 1 }), UNKNOWN.to_owned())];
+    for field in shape.all_fields() {
+        for (value, place) in values_with_an_unknown_member(&field.kind) {
+            bodies.push((json!({ field.name: value }), format!("{}{place}", field.name)));
+        }
+    }
+    bodies
+}
+
+fn values_with_an_unknown_member(kind: &'static Kind) -> Vec<(Value, String)> {
+    match kind {
+        Kind::Object(shape) => {
+            let inner = bodies_with_an_unknown_member(shape).into_iter();
+            inner.map(|(value, place)| (value, format!(".{place}"))).collect()
+        }
+        Kind::List { item, .. } => {
+            let inner = values_with_an_unknown_member(item).into_iter();
+            inner.map(|(value, place)| (json!([value]), format!("[0]{place}"))).collect()
+        }
+        Kind::MapOf(inner) => {
+            let inner = values_with_an_unknown_member(inner).into_iter();
+            inner.map(|(value, place)| (json!({ "a": value }), format!(".a{place}"))).collect()
+        }
+        Kind::Nullable(inner) => values_with_an_unknown_member(inner),
+        Kind::AnyOf(kinds) => kinds.iter().flat_map(values_with_an_unknown_member).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_route_of_v1_refuses_a_member_that_it_does_not_declare() {
+    with_isolate(|world, isolate| {
+        let (mut checked, mut nested) = (0, 0);
+        for (route, path) in strict_routes() {
+            let Some(shape) = route.body.as_ref().and_then(Body::shape) else { continue };
+            for (body, place) in bodies_with_an_unknown_member(shape) {
+                is_refused(world, isolate, &request(route, &path).body(&body.to_string()), &place);
+                nested += usize::from(place != UNKNOWN);
+            }
+            is_refused(world, isolate, &request(route, &path).body(&format!("{UNKNOWN}=1")), UNKNOWN);
+            for field in shape.all_fields() {
+                // As somebody may misspell it, and as other systems do.
+                for near in [format!("{}x", field.name), field.name.to_uppercase()] {
+                    is_refused(world, isolate, &request(route, &path).body(&json!({ &near: null }).to_string()), &near);
+                }
+                let twice = format!("{{\"{0}\":1,\"{0}\":1}}", field.name);
+                is_refused(world, isolate, &request(route, &path).body(&twice), "body");
+            }
+            checked += 1;
+        }
+        assert!(checked >= 20 && nested > 3, "{checked} {nested}");
+    });
+}
+
+#[test]
+fn every_route_of_v1_refuses_a_body_that_is_no_json_or_that_is_needed_and_not_there() {
+    with_isolate(|world, isolate| {
+        let plain = |request: Request| request.header("content-type", "text/plain");
+        for (route, path) in strict_routes().filter(|(route, _)| !matches!(route.body, Some(Body::Texts(_)))) {
+            if route.method == "GET" || route.passes_body_over {
+                continue;
+            }
+            for text in ["please disable", "null", "[]", "[{\"enabled\":false}]", "{\"enabled\":false", "\"\"", "{} {}"] {
+                is_refused(world, isolate, &plain(request(route, &path)).body(text), "body");
+            }
+            // Without a label, it is a form with a member of that name.
+            is_refused(world, isolate, &request(route, &path).body("please disable"), "please disable");
+            if matches!(route.body, Some(Body::Members(_))) {
+                is_refused(world, isolate, &request(route, &path), "body");
+                is_refused(world, isolate, &request(route, &path).body(" \n"), "body");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
+    with_isolate(|world, isolate| {
+        let mut checked = 0;
+        for (route, path) in strict_routes().filter(|(route, _)| route.body.is_none()) {
+            if route.method == "GET" || route.passes_body_over {
+                continue;
+            }
+            is_refused(world, isolate, &request(route, &path).body(&json!({ UNKNOWN: 1 }).to_string()), UNKNOWN);
+            is_refused(world, isolate, &request(route, &path).body(&format!("{UNKNOWN}=1")), UNKNOWN);
+            for nothing in ["", "{}"] {
+                let response = isolate.send(&request(route, &path).body(nothing));
+                assert!(response.status != 400, "{} {path}: {}", route.method, response.body);
+            }
+            checked += 1;
+        }
+        assert!(checked > 8, "{checked}");
+    });
+}
+
+/// A body that passes over a route is somebody else's, so that it must neither be read nor refused.
+#[test]
+fn only_what_answers_proxies_passes_bodies_and_queries_over() {
+    for (route, path) in strict_routes().filter(|(route, _)| route.passes_body_over || route.takes_client_url) {
+        assert!(path.starts_with("/v1/forward-auth") && route.body.is_none() && !route.writes, "{path}");
+    }
+}
+
+#[test]
+fn the_document_closes_the_objects_of_bodies_and_leaves_those_of_answers_open() {
+    let document = openapi::document(DIALECTS);
+    let closed = |schema: &str| document["components"]["schemas"][schema]["additionalProperties"] == json!(false);
+    let mut names = Vec::new();
+    for (dialect, route) in routes() {
+        if let Some(shape) = route.body.as_ref().and_then(Body::shape) {
+            names_of(shape, &mut names);
+            for name in names.drain(..) {
+                assert_eq!(closed(name), dialect.refuses_undeclared, "{name}");
+            }
+        }
+        if let postern::api::http::shape::Content::Json(shape) = &route.answer.content {
+            names_of(shape, &mut names);
+            for name in names.drain(..) {
+                assert!(!closed(name), "{name}");
+            }
+        }
+    }
+}
+
+/// The names of a shape and of those that it has inside, but for open ones.
+fn names_of(shape: &'static Shape, names: &mut Vec<&'static str>) {
+    names.push(shape.name);
+    shape.all_fields().for_each(|field| names_in(&field.kind, names));
+}
+
+fn names_in(kind: &'static Kind, names: &mut Vec<&'static str>) {
+    match kind {
+        Kind::Object(shape) => names_of(shape, names),
+        Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => names_in(inner, names),
+        Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| names_in(kind, names)),
+        _ => {}
+    }
+}
