@@ -1,5 +1,7 @@
 //! How near two names are, to tell somebody which one they may have meant.
 
+use std::collections::HashSet;
+
 /// How many letters have to be added, removed or replaced to make one text of the other
 /// (Levenshtein). Two letters that changed places are two edits.
 #[must_use]
@@ -33,6 +35,29 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     let name = plain(name);
     let near = known.filter_map(|known| Some((slips(&name, &plain(known))?, known)));
     near.min_by_key(|(slips, _)| *slips).map(|(_, known)| known)
+}
+
+/// The phrase that leads from a name that is none to one of those that are known.
+pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    if let Some(nearest) = nearest(name, known.clone()) {
+        return format!("did you mean {nearest:?}?");
+    }
+    let mut names: Vec<_> = known.collect();
+    if names.is_empty() {
+        return "none is taken here".to_owned();
+    }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    format!("those taken here are {}", names.join(", "))
+}
+
+/// The beginning of a name, as an error shows it: whoever sent it may have sent a megabyte.
+#[must_use]
+pub fn shown(name: &str) -> String {
+    match name.char_indices().nth(MAX_COMPARED) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
 }
 
 /// A name without what people spell differently.

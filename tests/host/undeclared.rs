@@ -5,6 +5,8 @@ use postern::api::dialects::DIALECTS;
 use postern::api::http::openapi;
 use postern::api::http::route::Route;
 use postern::api::http::shape::{Body, Kind, Shape};
+use postern::domain::permissions::record::KINDS;
+use postern::domain::permissions::transfer::{COLUMNS, Format};
 use serde_json::{Value, json};
 
 use crate::routes::{filled, routes};
@@ -202,5 +204,81 @@ fn names_in(kind: &'static Kind, names: &mut Vec<&'static str>) {
         Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => names_in(inner, names),
         Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| names_in(kind, names)),
         _ => {}
+    }
+}
+
+/// A value that a field of a record may have.
+fn value_of(column: &str) -> Value {
+    match column {
+        "authEnabled" | "creator" => json!(true),
+        "authObjectType" => json!("GROUP"),
+        "permissions" => json!(["VIEW"]),
+        _ => json!("1"),
+    }
+}
+
+/// The fields that a record of this kind has: those of all columns that are not refused.
+fn fields_of(kind: &str) -> Vec<&'static str> {
+    let mut fields = COLUMNS.to_vec();
+    loop {
+        let record: serde_json::Map<_, _> = fields.iter().map(|name| ((*name).to_owned(), value_of(name))).collect();
+        let mut record = Value::Object(record);
+        record["record"] = json!(kind);
+        match Format::Ndjson.read(&record.to_string()) {
+            Ok(_) => return fields,
+            Err(errors) => {
+                let error = errors.first().expect("an error");
+                assert!(error.why.starts_with("is unknown here"), "{kind}: {} {}", error.field, error.why);
+                fields.retain(|name| *name != error.field);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_record_refuses_a_field_that_it_does_not_have() {
+    let mut all = Vec::new();
+    for kind in KINDS {
+        let fields = fields_of(kind);
+        assert!(fields.len() > 3, "{kind}: {fields:?}");
+        let line = |name: &str| {
+            let mut record: serde_json::Map<_, _> = fields.iter().map(|name| ((*name).to_owned(), value_of(name))).collect();
+            record.insert("record".to_owned(), json!(kind));
+            record.insert(name.to_owned(), Value::Null);
+            Value::Object(record).to_string()
+        };
+        for name in fields.iter().map(|name| format!("{name}x")).chain([UNKNOWN.to_owned(), "AUTHENABLED".to_owned()]) {
+            let errors = Format::Ndjson.read(&line(&name)).expect_err(&name);
+            assert_eq!(errors.first().map(|error| error.field.as_str()), Some(name.as_str()), "{kind}: {errors:?}");
+        }
+        all.extend(fields);
+    }
+    assert!(COLUMNS.iter().all(|column| all.contains(column)), "each column is a field of some kind: {all:?}");
+}
+
+/// The answer names the field and the nearest one that there is, and nothing is imported.
+#[test]
+fn an_import_with_something_unread_is_refused_as_a_whole() {
+    let columns = "record,id,name";
+    for (format, text, line, field, hint) in [
+        ("ndjson", "{\"record\":\"service\",\"id\":6,\"authenabled\":false}".to_owned(), 1, "authenabled", "did you mean \"authEnabled\"?"),
+        ("ndjson", "{\"record\":\"group\",\"id\":5}\n{\"record\":\"group\",\"id\":6,\"parentId\":5}".to_owned(), 2, "parentId", "id, name"),
+        ("ndjson", "{\"record\":\"group\",\"id\":5}\n\n{\"record\":\"group\",\"id\":5,\"name\":\"x\"}".to_owned(), 3, "record", "line 1"),
+        ("ndjson", "{\"record\":\"group\",\"id\":5,\"id\":6}".to_owned(), 1, "", "duplicate member"),
+        ("csv", format!("{columns},nmae\ngroup,5,x,y\n"), 1, "nmae", "did you mean \"name\"?"),
+        ("csv", format!("{columns},name\ngroup,5,x,y\n"), 1, "name", "twice"),
+        ("csv", format!("{columns},parentId\ngroup,5,x,7\n"), 2, "parentId", "id, name"),
+        ("csv", format!("{columns}\ngroup,5,x\ndepartment,5,x\ngroup,5,y\n"), 4, "record", "line 2"),
+    ] {
+        with_isolate(|world, isolate| {
+            let before = world.database.dump();
+            let path = format!("/v1/grants/import?format={format}");
+            let response = isolate.send(&Request::new("POST", &path).authorization(&admin()).body(&text));
+            let body = json_of(&response);
+            let error = &body["errors"][0];
+            assert_eq!((response.status, &error["line"], &error["field"]), (400, &json!(line), &json!(field)), "{text}: {body}");
+            assert!(error["why"].as_str().unwrap_or_default().contains(hint), "{text}: {body}");
+            assert_eq!(world.database.dump(), before, "{text}");
+        });
     }
 }

@@ -16,8 +16,6 @@ use crate::error::Error;
 
 /// How many undeclared names one request is told of.
 pub const MAX_TOLD: usize = 20;
-/// How many characters of an undeclared name are told.
-const MAX_SHOWN: usize = 64;
 
 /// A name that the route does not declare.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,17 +29,8 @@ pub struct Undeclared {
 impl Undeclared {
     /// A name that is none of those that are known. `others` is what is known besides.
     pub fn new(prefix: &str, name: &str, known: impl Iterator<Item = &'static str> + Clone, others: &'static str) -> Self {
-        let mut shown: String = name.chars().take(MAX_SHOWN).collect();
-        if shown.len() < name.len() {
-            shown.push('…');
-        }
-        let nearest = spelling::nearest(name, known.clone());
-        let hint = nearest.map(|nearest| format!("did you mean {nearest:?}?"));
-        let hint = hint.unwrap_or_else(|| {
-            let known: Vec<_> = known.chain(Some(others).filter(|others| !others.is_empty())).collect();
-            if known.is_empty() { "this request takes none".to_owned() } else { format!("this request takes {}", known.join(", ")) }
-        });
-        Self { name: format!("{prefix}{shown}"), hint }
+        let known = known.chain(Some(others).filter(|others| !others.is_empty()));
+        Self { name: format!("{prefix}{}", spelling::shown(name)), hint: spelling::hint(name, known) }
     }
 
     /// The error that refuses it.
@@ -201,7 +190,7 @@ mod tests {
         let many: Map<_, _> = (0..1000).map(|index| (format!("{index}{}", "x".repeat(1000)), Value::Null)).collect();
         let found = members(&many, false, &OUTER);
         assert_eq!(found.len(), MAX_TOLD);
-        assert!(found.iter().all(|undeclared| undeclared.name.chars().count() == MAX_SHOWN + 1));
+        assert!(found.iter().all(|undeclared| undeclared.name.chars().count() == 65));
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! One record of an import or export, and its members.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value, json};
 
 use crate::domain::permissions::directory::{MAX_NAME, UnitKind};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
+use crate::domain::spelling;
 use crate::domain::text;
 use crate::domain::time::Millis;
+
+/// The words of the kinds of records.
+pub const KINDS: [&str; 6] = ["service", "api", "department", "group", "member", "grant"];
 
 /// A field, and what is wrong with it.
 pub type Wrong = (String, String);
@@ -79,9 +85,25 @@ pub enum Record {
 }
 
 impl Record {
-    /// Reads a record; numbers and flags may be text, as they are in CSV.
+    /// Reads a record; numbers and flags may be text, as they are in CSV. A member that a record of
+    /// its kind does not have is refused.
     pub fn read(members: &Map<String, Value>) -> Result<Self, Wrong> {
-        Members(members).record()
+        let members = Members { members, asked: RefCell::default() };
+        let record = members.record()?;
+        members.refuse_unasked()?;
+        Ok(record)
+    }
+
+    /// What a record is about; of two records about the same thing only one can be meant.
+    #[must_use]
+    pub fn key(&self) -> (&'static str, &'static str, i64, i64) {
+        match self {
+            Self::Service { id, .. } => ("service", "", *id, 0),
+            Self::Api { service_id, id, .. } => ("api", "", *service_id, *id),
+            Self::Unit { kind, id, .. } => ("unit", kind.noun(), *id, 0),
+            Self::Member { kind, id, user_id } => ("member", kind.noun(), *id, *user_id),
+            Self::Grant { service_id, object_type, object_id, .. } => ("grant", object_type.name(), *service_id, *object_id),
+        }
     }
 
     /// Its members, those that are not absent.
@@ -115,7 +137,11 @@ impl Record {
 }
 
 /// The members of a line, whose values may be typed (JSON) or text (CSV).
-struct Members<'a>(&'a Map<String, Value>);
+struct Members<'a> {
+    members: &'a Map<String, Value>,
+    /// The names that were asked for: those that a record of this kind has.
+    asked: RefCell<Vec<&'static str>>,
+}
 
 impl Members<'_> {
     fn record(&self) -> Result<Record, Wrong> {
@@ -150,7 +176,7 @@ impl Members<'_> {
                 creator: self.flag("creator", false)?,
                 created_at: self.time()?,
             }),
-            _ => Err(wrong("record", "must be service, api, department, group, member or grant")),
+            _ => Err(wrong("record", &format!("must be one of {}", KINDS.join(", ")))),
         }
     }
 
@@ -158,11 +184,19 @@ impl Members<'_> {
         Ok(Record::Unit { kind, id: self.required_id("id")?, name: self.name()?, parent_id, created_at: self.time()? })
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+    fn get(&self, name: &'static str) -> Option<&Value> {
+        self.asked.borrow_mut().push(name);
+        self.members.get(name).filter(|value| !value.is_null())
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, Wrong> {
+    /// Refuses a member that nobody has asked for.
+    fn refuse_unasked(&self) -> Result<(), Wrong> {
+        let asked = self.asked.borrow();
+        let Some(name) = self.members.keys().find(|name| !asked.contains(&name.as_str())) else { return Ok(()) };
+        Err((spelling::shown(name), format!("is unknown here: {}", spelling::hint(name, asked.iter().copied()))))
+    }
+
+    fn text(&self, name: &'static str) -> Result<Option<String>, Wrong> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -176,7 +210,7 @@ impl Members<'_> {
         Ok(name)
     }
 
-    fn id(&self, name: &str) -> Result<Option<i64>, Wrong> {
+    fn id(&self, name: &'static str) -> Result<Option<i64>, Wrong> {
         let id = match self.get(name) {
             None => return Ok(None),
             Some(Value::String(digits)) => digits.parse().ok(),
@@ -185,7 +219,7 @@ impl Members<'_> {
         id.map(Some).ok_or_else(|| wrong(name, "must be an int64"))
     }
 
-    fn required_id(&self, name: &str) -> Result<i64, Wrong> {
+    fn required_id(&self, name: &'static str) -> Result<i64, Wrong> {
         self.id(name)?.ok_or_else(|| wrong(name, "is required"))
     }
 
@@ -197,7 +231,7 @@ impl Members<'_> {
         Ok(time.map(Millis))
     }
 
-    fn flag(&self, name: &str, default: bool) -> Result<bool, Wrong> {
+    fn flag(&self, name: &'static str, default: bool) -> Result<bool, Wrong> {
         match self.get(name) {
             None => Ok(default),
             Some(Value::Bool(value)) => Ok(*value),

@@ -3,10 +3,13 @@
 //! Ids of grants are not among it: they are given anew. Both formats have the same members; in CSV an empty cell is an absent one, and
 //! permissions are joined by `|`.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::domain::json;
 use crate::domain::permissions::record::{Record, Wrong};
+use crate::domain::spelling;
 
 /// The members of all records, which are the columns of CSV.
 pub const COLUMNS: [&str; 13] = [
@@ -69,6 +72,8 @@ impl Format {
                 Err((field, why)) => errors.push(LineError { line, field, why }),
             }
         }
+        errors.extend(doubled(&records));
+        errors.sort_by_key(|error| error.line);
         if errors.is_empty() { Ok(records) } else { Err(errors) }
     }
 
@@ -92,6 +97,19 @@ impl Format {
     }
 }
 
+/// The records about something that an earlier line is about, too: only one of them would count.
+fn doubled(records: &[(usize, Record)]) -> Vec<LineError> {
+    let mut first = HashMap::new();
+    let mut errors = Vec::new();
+    for (line, record) in records {
+        if let Some(earlier) = first.insert(record.key(), *line) {
+            let why = format!("is about the same as line {earlier}: leave out one of them");
+            errors.push(LineError { line: *line, field: "record".to_owned(), why });
+        }
+    }
+    errors
+}
+
 type Line = (usize, Result<Map<String, Value>, Wrong>);
 
 fn ndjson(text: &str) -> Vec<Line> {
@@ -105,7 +123,11 @@ fn csv(text: &str) -> Result<Vec<Line>, Vec<LineError>> {
     let wrong = |line, field: &str, why: String| vec![LineError { line, field: field.to_owned(), why }];
     let names = reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
     if let Some(name) = names.iter().find(|name| !COLUMNS.contains(name)) {
-        return Err(wrong(1, name, format!("is an unknown column: the columns are {}", COLUMNS.join(","))));
+        let hint = spelling::hint(name, COLUMNS.into_iter());
+        return Err(wrong(1, &spelling::shown(name), format!("is an unknown column: {hint}")));
+    }
+    if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names.iter().skip(index + 1).any(|next| next == *name)) {
+        return Err(wrong(1, name, "is a column that must not be there twice".to_owned()));
     }
     if !names.iter().any(|name| name == "record") {
         return Err(wrong(1, "record", "is a column that must be there".to_owned()));
