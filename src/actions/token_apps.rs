@@ -6,6 +6,7 @@ use crate::actions::passwords;
 use crate::context::Cx;
 use crate::domain::identity::user::UserType;
 use crate::domain::secret::Secret;
+use crate::domain::spelling;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::policy::{Policy, SpeaksFor, TENANT};
 use crate::domain::tokens::token_app::{AppName, TokenApp, TokenAppTerms};
@@ -164,6 +165,9 @@ pub fn warnings(app: &TokenApp) -> Vec<String> {
     if app.leaves_audience_unchecked() {
         warnings.push(AUDIENCE_UNCHECKED.to_owned());
     }
+    let mapped = app.terms.policy.role_map.values();
+    let roles = app.terms.initial_roles.iter().chain(mapped);
+    warnings.extend(roles.filter_map(|role| role_like_a_type(role)));
     let has_administrators = UserType::among(&app.terms.initial_roles) == UserType::Administrator;
     if has_administrators && app.speaks_for() == SpeaksFor::Everybody {
         warnings.push("its new users are administrators, and its tokens may name everybody".to_owned());
@@ -172,6 +176,12 @@ pub fn warnings(app: &TokenApp) -> Vec<String> {
         warnings.push("its new users would be administrators, for whom it may not speak: it creates none".to_owned());
     }
     warnings
+}
+
+/// A warning of a role that is no user type, and was probably meant to be one.
+fn role_like_a_type(role: &str) -> Option<String> {
+    let meant = spelling::nearest(role, UserType::ALL.into_iter().map(UserType::name)).filter(|name| *name != role)?;
+    Some(format!("the role {role:?} is no user type: did you mean {meant:?}?"))
 }
 
 /// Issuers that sign for many, whose keys say nothing about the tenant or the project.

@@ -6,6 +6,7 @@ pub mod dialects;
 pub mod gateway;
 pub mod http;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::actions::access_tokens;
@@ -82,9 +83,14 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     if let (Some(origin), Some(caller), Some(credential)) = (origin, &caller, &credential) {
         return gateway::pass_for(cx, origin, request, caller, credential).await.map(Handled::Passed);
     }
-    let call = Call { request, route, query: &query, parameters, caller, application, signed_body };
+    let ignored = RefCell::default();
+    let call = Call { request, route, query: &query, parameters, caller, application, signed_body, ignored };
     if dialect.refuses_undeclared {
         refuse_undeclared(cx, dialect, &call).await?;
+    } else {
+        // A warning that cannot be made is no reason to refuse the request.
+        let undeclared = parameters::undeclared(cx, dialect, route, request, &query).await;
+        call.ignored.borrow_mut().extend(undeclared.unwrap_or_default());
     }
     (route.handler)(cx, &call).await.map(Handled::Answered)
 }

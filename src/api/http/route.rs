@@ -1,5 +1,6 @@
 //! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and docs/reference/endpoints.md derive from them.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::actions::caller::Caller;
@@ -7,6 +8,7 @@ use crate::api::http::body::{self, Fields};
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
 use crate::api::http::shape::{Answer, Body, Field, Shape};
+use crate::api::http::undeclared::Undeclared;
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::time::Millis;
@@ -133,6 +135,8 @@ pub struct Call<'a> {
     pub application: Option<Rc<Application>>,
     /// The body, where it was read to check a signature.
     pub signed_body: Option<Vec<u8>>,
+    /// What was found so far that the route does not declare, and that its dialect ignores.
+    pub ignored: RefCell<Vec<Undeclared>>,
 }
 
 impl Dialect {
@@ -159,7 +163,7 @@ impl Access {
 }
 
 /// The body of a route that takes none.
-const NO_MEMBERS: Shape = Shape { name: "", fields: &[], includes: &[], example: "" };
+pub const NO_MEMBERS: Shape = Shape { name: "", fields: &[], includes: &[], example: "" };
 
 impl Call<'_> {
     /// Who calls; every route but a public one has somebody.
@@ -186,9 +190,22 @@ impl Call<'_> {
         }
     }
 
-    /// The body's members: JSON or a form.
+    /// The body's members: JSON or a form. What the route does not declare is ignored, and noted.
     pub async fn fields(&self) -> Result<Fields> {
-        Fields::parse(&self.body().await?)
+        let fields = Fields::parse(&self.body().await?)?;
+        if let Some(shape) = self.route.body.as_ref().and_then(Body::shape) {
+            self.ignored.borrow_mut().extend(fields.undeclared(shape));
+        }
+        Ok(fields)
+    }
+
+    /// A warning of each name that was ignored, but for those that the caller has from an answer of
+    /// this shape and sends back.
+    #[must_use]
+    pub fn warnings(&self, answered: &Shape) -> Vec<String> {
+        let ignored = self.ignored.borrow();
+        let is_sent_back = |name: &str| answered.all_fields().any(|field| field.name == name);
+        ignored.iter().filter(|undeclared| !is_sent_back(undeclared.name())).map(Undeclared::warning).collect()
     }
 
     /// The same, strictly: a body that is labelled as anything else than a form must be JSON, and a

@@ -22,6 +22,8 @@ pub const MAX_TOLD: usize = 20;
 pub struct Undeclared {
     /// Where it stands, as `checks[0].userId`.
     name: String,
+    /// The declared name that is near it, if any.
+    nearest: Option<&'static str>,
     /// The phrase that leads to what is declared.
     hint: String,
 }
@@ -29,8 +31,15 @@ pub struct Undeclared {
 impl Undeclared {
     /// A name that is none of those that are known. `others` is what is known besides.
     pub fn new(prefix: &str, name: &str, known: impl Iterator<Item = &'static str> + Clone, others: &'static str) -> Self {
+        let nearest = spelling::nearest(name, known.clone());
         let known = known.chain(Some(others).filter(|others| !others.is_empty()));
-        Self { name: format!("{prefix}{}", spelling::shown(name)), hint: spelling::hint(name, known) }
+        Self { name: format!("{prefix}{}", spelling::shown(name)), nearest, hint: spelling::hint(name, known) }
+    }
+
+    /// Where it stands, as `checks[0].userId`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The error that refuses it.
@@ -42,7 +51,8 @@ impl Undeclared {
     /// The sentence that warns of it.
     #[must_use]
     pub fn warning(&self) -> String {
-        format!("{} is unknown here and was ignored: {}", self.name, self.hint)
+        let hint = self.nearest.map(|nearest| format!(": did you mean {nearest:?}?")).unwrap_or_default();
+        format!("{} is unknown here and was ignored{hint}", self.name)
     }
 }
 

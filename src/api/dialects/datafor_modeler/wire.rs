@@ -65,7 +65,7 @@ answer! {
     pub(super) struct Done<'a> as "Done" {
         "msg" message: &'static str => "success",
         "success" success: bool => "true",
-        "warnings" warnings: Sometimes<&'a [String]> => "what is accepted, and unwise",
+        "warnings" warnings: Sometimes<&'a [String]> => "what is accepted, and unwise; what was ignored, since it is unknown",
     } example r#"{"msg":"success","success":true}"#
 }
 
@@ -155,6 +155,7 @@ answer! {
         "success" success: bool => "true",
         "token" token: &'a str => "a JSON Web Token",
         "expire" expire: i64 => "seconds until it is over",
+        "warnings" warnings: Sometimes<&'a [String]> => "what was ignored, since it is unknown",
     } example r#"{"success":true,"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJsb2dpbm5hbWUiOiJhZG1pbiJ9.c2lnbmF0dXJl","expire":86400}"#
 }
 
@@ -168,6 +169,7 @@ answer! {
 }
 
 pub(super) const FAILURE: Shape = Failure::SHAPE;
+pub(super) const ITEM: Shape = Item::SHAPE;
 
 /// Reads a whole configuration. Of the members that the published form does not have, those that are left out stay as they are.
 pub(super) fn registration(configuration: Configuration, fields: &Fields, before: Option<&TokenApp>) -> Result<Registration> {
@@ -266,13 +268,18 @@ pub(super) fn content(app: &TokenApp) -> Response {
 
 /// The answer to whatever needs no more than a nod.
 pub(super) fn done(warnings: &[String]) -> Response {
-    let warnings = Sometimes(Some(warnings).filter(|warnings| !warnings.is_empty()));
-    Response::json(200, &Done { message: "success", success: true, warnings })
+    Response::json(200, &Done { message: "success", success: true, warnings: some(warnings) })
 }
 
 /// The answer to `generate`.
-pub(super) fn generated(token: &Generated) -> Response {
-    Response::json(200, &Signed { success: true, token: &token.token, expire: token.expire_s })
+pub(super) fn generated(token: &Generated, warnings: &[String]) -> Response {
+    let warnings = some(warnings);
+    Response::json(200, &Signed { success: true, token: &token.token, expire: token.expire_s, warnings })
+}
+
+/// Warnings, where there are any.
+fn some(warnings: &[String]) -> Sometimes<&[String]> {
+    Sometimes(Some(warnings).filter(|warnings| !warnings.is_empty()))
 }
 
 /// The envelope of failures.

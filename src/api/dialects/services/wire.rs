@@ -7,6 +7,7 @@ use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Sometimes, answer, request};
 use crate::api::http::members::{ASKED_PERMISSION, OBJECT_TYPE, PERMISSIONS};
 use crate::api::http::message::Response;
+use crate::api::http::route::{Call, NO_MEMBERS};
 use crate::api::http::shape::{Kind, Shape};
 use crate::domain::permissions::grant::{self, GrantPage};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
@@ -77,6 +78,7 @@ answer! {
 answer! {
     pub(super) struct Ext<'a> as "Ext" {
         "eKey" key: Sometimes<&'a str> => "of a failure",
+        "warnings" warnings: Sometimes<Vec<String>> => "of a success: what was ignored, since it is unknown",
     } example "{}"
 }
 
@@ -88,6 +90,13 @@ answer! {
         "datetime" datetime: String => DATETIME,
         "ext" ext: Ext<'a> => "eKey",
     } example r#"{"code":"ATS380","msg":"No `Grant` service permission","data":null,"datetime":"2025-01-23 02:37:44","ext":{"eKey":"ATS380"}}"#
+}
+
+impl Ext<'static> {
+    fn of_success(call: &Call<'_>) -> Self {
+        let warnings = Some(call.warnings(&NO_MEMBERS)).filter(|warnings| !warnings.is_empty());
+        Self { key: Sometimes(None), warnings: Sometimes(warnings) }
+    }
 }
 
 pub(super) const FAILURE: Shape = Failure::SHAPE;
@@ -103,13 +112,13 @@ macro_rules! envelope {
                 "msg" message: String => "Success",
                 "data" data: $data $(as $kind)? => $about,
                 "datetime" datetime: String => DATETIME,
-                "ext" ext: Ext<'static> => "empty",
+                "ext" ext: Ext<'static> => "empty, or warnings",
             }
         }
 
-        pub(super) fn $function(data: $data, now: Millis) -> Response {
+        pub(super) fn $function(data: $data, call: &Call<'_>, now: Millis) -> Response {
             let (message, datetime) = ("Success".to_owned(), datetime(now));
-            Response::json(200, &$name { code: "S", message, data, datetime, ext: Ext { key: Sometimes(None) } })
+            Response::json(200, &$name { code: "S", message, data, datetime, ext: Ext::of_success(call) })
         }
     };
 }
@@ -122,15 +131,15 @@ envelope!(Own "OwnPermissionsAnswer" { OwnPermissions => "the caller's" } own);
 envelope!(GrantList "GrantList" { Page => "a page" } grant_list);
 
 /// The no of a check, which is a success with a failure's code.
-pub(super) fn no(permission: Permission, now: Millis) -> Response {
+pub(super) fn no(permission: Permission, call: &Call<'_>, now: Millis) -> Response {
     let message = format!("No `{}` service permission", permission.title());
-    let (datetime, ext) = (datetime(now), Ext { key: Sometimes(None) });
+    let (datetime, ext) = (datetime(now), Ext::of_success(call));
     Response::json(200, &Yes { code: "ATS380", message, data: false, datetime, ext })
 }
 
 /// A failure.
 pub(super) fn failure(status: u16, code: &str, message: &str, key: &str, now: Millis) -> Response {
-    let (datetime, ext) = (datetime(now), Ext { key: Sometimes(Some(key)) });
+    let (datetime, ext) = (datetime(now), Ext { key: Sometimes(Some(key)), warnings: Sometimes(None) });
     Response::json(status, &Failure { code, message, data: (), datetime, ext })
 }
 
