@@ -185,9 +185,9 @@ fn lists_are_in_the_order_of_numbers_and_not_of_digits() {
     let world = World::new();
     let isolate = world.isolate();
     for id in [9, 10, 100, 11, 2] {
-        assert_eq!(isolate.administer("POST", "/v1/services", &json!({ "id": id })).status, 201);
+        assert_eq!(isolate.administer("POST", "/v1/services", &json!({ "id": id, "name": "Service" })).status, 201);
         isolate.administer("PUT", &format!("/v1/services/2/apis/{id}"), &json!({}));
-        isolate.administer("POST", "/v1/departments", &json!({ "id": id }));
+        isolate.administer("POST", "/v1/departments", &json!({ "id": id, "name": "Department" }));
         isolate.administer("PUT", &format!("/v1/groups/1/members/{id}"), &Value::Null);
         isolate.administer("POST", "/v1/users", &json!({ "username": format!("user {id}") }));
         isolate.administer("POST", "/v1/users", &json!({ "username": format!("other {id}") }));

@@ -24,7 +24,7 @@ fn a_miss_in_a_fresh_isolate_takes_in_the_apps_that_changed_meanwhile() {
     assert_eq!(reader.verify(&new).0, 200);
     assert_eq!(world.database.batches.get(), before, "the app was read, not only forgotten");
     // Where no app changed, a miss is one round trip.
-    writer.administer("POST", "/v1/groups", &json!({ "id": 5 }));
+    writer.administer("POST", "/v1/groups", &json!({ "id": 5, "name": "Group" }));
     let before = world.database.batches.get();
     assert_eq!(reader.verify(&signed("carol")).0, 200);
     assert_eq!(world.database.batches.get(), before + 1);

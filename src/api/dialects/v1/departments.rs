@@ -75,7 +75,7 @@ impl<'a> DepartmentAnswer<'a> {
 
 request! {
     struct NewDepartment as "NewDepartment" {
-        "name" name: Change<Line<MAX_NAME>> => "a name for people",
+        "name" name: Line<MAX_NAME> => "a name for people",
         "id" id: Option<i64> => "the callers' id; chosen where it is left out",
         "parentId" parent_id: Option<i64> => "the department above; it must exist",
     } example r#"{"name":"Sales","parentId":1}"#
@@ -95,8 +95,8 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewDepartment { name, id, parent_id } = NewDepartment::read(&call.labelled_fields().await?)?;
-    let unit = units::create(cx, call.caller()?, UnitKind::Department, id, name.given().as_deref(), parent_id).await?;
+    let NewDepartment { name: Line(name), id, parent_id } = NewDepartment::read(&call.labelled_fields().await?)?;
+    let unit = units::create(cx, call.caller()?, UnitKind::Department, id, Some(&name), parent_id).await?;
     Ok(Response::json(201, &DepartmentAnswer::of(&unit)).with("location", format!("/v1/departments/{}", unit.id)))
 }
 

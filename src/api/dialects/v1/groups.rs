@@ -72,7 +72,7 @@ impl<'a> GroupAnswer<'a> {
 
 request! {
     struct NewGroup as "NewGroup" {
-        "name" name: Change<Line<MAX_NAME>> => "a name for people",
+        "name" name: Line<MAX_NAME> => "a name for people",
         "id" id: Option<i64> => "the callers' id; chosen where it is left out",
     } example r#"{"name":"Testers"}"#
 }
@@ -90,8 +90,8 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewGroup { name, id } = NewGroup::read(&call.labelled_fields().await?)?;
-    let unit = units::create(cx, call.caller()?, UnitKind::Group, id, name.given().as_deref(), None).await?;
+    let NewGroup { name: Line(name), id } = NewGroup::read(&call.labelled_fields().await?)?;
+    let unit = units::create(cx, call.caller()?, UnitKind::Group, id, Some(&name), None).await?;
     Ok(Response::json(201, &GroupAnswer::of(&unit)).with("location", format!("/v1/groups/{}", unit.id)))
 }
 

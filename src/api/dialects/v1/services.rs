@@ -82,7 +82,7 @@ impl<'a> Service<'a> {
 
 request! {
     struct NewService as "NewService" {
-        "name" name: Change<Line<MAX_NAME>> => "a name for people",
+        "name" name: Line<MAX_NAME> => "a name for people",
         "id" id: Option<i64> => "the callers' id; chosen where it is left out",
         "authEnabled" auth_enabled: Option<bool> => "the authorization switch; default true",
     } example r#"{"id":1,"name":"Orders"}"#
@@ -133,8 +133,8 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewService { name, id, auth_enabled } = NewService::read(&call.labelled_fields().await?)?;
-    let service = services::create(cx, call.caller()?, id, name.given().as_deref(), auth_enabled.unwrap_or(true)).await?;
+    let NewService { name: Line(name), id, auth_enabled } = NewService::read(&call.labelled_fields().await?)?;
+    let service = services::create(cx, call.caller()?, id, Some(&name), auth_enabled.unwrap_or(true)).await?;
     Ok(Response::json(201, &Service::of(&service)).with("location", format!("/v1/services/{}", service.id)))
 }
 
