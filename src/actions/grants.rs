@@ -6,15 +6,23 @@ use crate::actions::caller::Caller;
 use crate::actions::permissions;
 use crate::context::Cx;
 use crate::domain::audit::Deed;
-use crate::domain::permissions::grant::{Grant, GrantPage, GrantQuery};
+use crate::domain::permissions::directory::UnitKind;
+use crate::domain::permissions::grant::{self, Grant, GrantPage, GrantQuery, NewGrant};
+use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
+use crate::domain::permissions::reach::Reached;
 use crate::error::{Error, Refusal, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
-use crate::store::{feed, grants, services, transfer, units};
+use crate::store::expired_grants::{self, Which};
+use crate::store::grants::Named;
+use crate::store::reach::Member;
+use crate::store::{feed, grants, reach, services, transfer, units};
 
 /// Gives permissions to an object that has none on the service. Answers the grant's id.
-pub async fn add(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64, permissions: Permissions) -> Result<i64> {
+/// One that has expired is replaced.
+pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
+    let NewGrant { service_id, object_type, object_id, permissions, period } = *grant;
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     let mut write = Write::default();
     if cx.config.strict_directory {
@@ -26,10 +34,13 @@ pub async fn add(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType,
         write = write.and(services::register(service_id, cx.now));
     }
     let already = || Error::AlreadyExists { what: "grant", id: format!("{}[{object_id}]", object_type.name()) };
+    for statement in expired_grants::remove(cx, &by.actor(), &Which::To(*grant)) {
+        write = write.and(statement);
+    }
     let rows = write
-        .answering(grants::insert(service_id, object_type, object_id, permissions, false, cx.now))
+        .answering(grants::insert(grant, cx.now))
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
-        .deed(deed(by, "grant.create", service_id, object_type, object_id, None, Some(permissions)))
+        .deed(deed(by, "grant.create", (service_id, object_type, object_id), None, Some((permissions, period))))
         .commit_unless(cx, &[Constraint::Grant], already)
         .await?;
     rows.first().ok_or_else(|| Error::internal("a grant was given without an id"))?.int64("id")
@@ -95,11 +106,11 @@ async fn change(
     action: &'static str,
     after: Option<Permissions>,
 ) -> Result<()> {
-    let Grant { id, service_id, object_type, object_id, permissions, .. } = *before;
+    let Grant { id, service_id, object_type, object_id, permissions, period, .. } = *before;
     let rows = Write::default()
         .answering(statement)
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
-        .deed(deed(by, action, service_id, object_type, object_id, Some(permissions), after))
+        .deed(deed(by, action, (service_id, object_type, object_id), Some((permissions, period)), after.map(|after| (after, period))))
         .commit(cx)
         .await?;
     // Somebody else took it back in between.
@@ -109,14 +120,12 @@ async fn change(
 fn deed(
     by: &Caller,
     action: &'static str,
-    service_id: i64,
-    object_type: ObjectType,
-    object_id: i64,
-    before: Option<Permissions>,
-    after: Option<Permissions>,
+    (service_id, object_type, object_id): (i64, ObjectType, i64),
+    before: Option<(Permissions, Period)>,
+    after: Option<(Permissions, Period)>,
 ) -> Deed {
-    let names = |permissions: Permissions| json!({ "permissions": permissions.names() });
-    by.deed(action, format!("{service_id}/{}/{object_id}", object_type.name())).before(before.map(names)).after(after.map(names))
+    let kept = |(permissions, period)| grant::for_audit(permissions, period);
+    by.deed(action, format!("{service_id}/{}/{object_id}", object_type.name())).before(before.map(kept)).after(after.map(kept))
 }
 
 /// The noun of an object type.
@@ -127,4 +136,43 @@ pub fn noun(object_type: ObjectType) -> &'static str {
         ObjectType::Dept => "department",
         ObjectType::Group => "group",
     }
+}
+
+/// One grant, for callers who may give such.
+pub async fn find_named(cx: &Cx, by: &Caller, id: i64) -> Result<Named> {
+    let found = grants::find_named(cx, id).await?.ok_or_else(|| Error::not_found("grant", id))?;
+    permissions::require(cx, by, found.0.service_id, Permission::Grant).await?;
+    Ok(found)
+}
+
+/// The grants on a service by ascending id, for callers who may give such.
+pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+    permissions::require(cx, by, service_id, Permission::Grant).await?;
+    if cx.config.strict_directory && services::find(cx, service_id).await?.is_none() {
+        return Err(Error::not_found("service", service_id));
+    }
+    grants::list_of_service(cx, service_id, after_id, limit).await
+}
+
+/// The grants that reach a user, by ascending id: to themselves, and to their departments and groups.
+pub async fn list_of_user(cx: &Cx, by: &Caller, user_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+    grants::list_of_user(cx, &member(cx, by, user_id).await?, after_id, limit).await
+}
+
+/// The departments and groups whose grants reach a user.
+pub async fn list_reached(cx: &Cx, by: &Caller, user_id: i64, after: Option<(UnitKind, i64)>, limit: i64) -> Result<Vec<Reached>> {
+    reach::list(cx, &member(cx, by, user_id).await?, after, limit).await
+}
+
+/// A user, if the caller may know what they may do: administrators may, and users of themselves. The groups of the caller's token count
+/// for the caller.
+async fn member<'c>(cx: &Cx, by: &'c Caller, user_id: i64) -> Result<Member<'c>> {
+    let is_own = by.user.id.0 == user_id;
+    if !is_own && !by.user.is_administrator() {
+        return Err(Refusal::NotYourself.into());
+    }
+    if cx.config.strict_directory && !is_own && !units::exists(cx, ObjectType::User, user_id).await? {
+        return Err(Error::not_found("user", user_id));
+    }
+    Ok(Member { user_id, token_groups: if is_own { by.groups() } else { &[] } })
 }

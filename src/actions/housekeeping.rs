@@ -5,15 +5,19 @@ use crate::domain::audit::{Actor, Deed};
 use crate::error::Result;
 use crate::memory::copy;
 use crate::memory::write::Write;
+use crate::store::expired_grants::{self, Which};
 use crate::store::sealed::SealedColumn;
 use crate::store::{applications, feed, sessions, sign_in_failures};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
+/// How many expired grants are removed in one go. Decisions ignore them already, and isolates read the
+/// change feed in parts that are not much longer.
+const EXPIRED_AT_ONCE: i64 = 250;
 
 /// Runs all of it. Each part is done even where another fails; failures are logged, and the first is answered.
 pub async fn run(cx: &Cx) -> Result<()> {
-    let results = [prune(cx).await, reseal(cx).await, copy::publish(cx).await];
+    let results = [prune(cx).await, remove_expired_grants(cx).await, reseal(cx).await, copy::publish(cx).await];
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         cx.log.line(&format!("the scheduled event: {error:?}"));
     }
@@ -28,6 +32,13 @@ async fn prune(cx: &Cx) -> Result<()> {
         applications::prune_tokens(cx.now),
         feed::prune(cx.now),
     ];
+    cx.sql.batch(batch).await.map(drop).map_err(Into::into)
+}
+
+async fn remove_expired_grants(cx: &Cx) -> Result<()> {
+    let which = Which::Oldest(EXPIRED_AT_ONCE);
+    let mut batch = vec![expired_grants::announce(cx, &which)];
+    batch.extend(expired_grants::remove(cx, &Actor::system(), &which));
     cx.sql.batch(batch).await.map(drop).map_err(Into::into)
 }
 

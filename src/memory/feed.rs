@@ -6,6 +6,7 @@ use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::Change;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
+use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::tokens::token_app::{Selection, TokenApp};
@@ -35,9 +36,9 @@ pub struct Reading {
     /// The session that was asked for.
     pub session: Option<(HashedToken, Rc<Session>)>,
     /// How those who were asked for stand.
-    pub standings: Vec<(Pair, Standing)>,
+    pub standings: Vec<(Pair, InTime<Standing>)>,
     /// What groups that were asked for may do.
-    pub of_groups: Vec<(ServiceGroup, Permissions)>,
+    pub of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     /// Applications that were asked for, by access key; `None` for one that is not there.
     pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,
 }

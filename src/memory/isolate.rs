@@ -17,6 +17,7 @@ use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
@@ -78,8 +79,8 @@ struct Remembered {
     changed_users: LruCache<UserId, i64>,
     sessions: LruCache<HashedToken, Rc<Session>>,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
-    standings: LruCache<Pair, Standing>,
-    of_groups: LruCache<ServiceGroup, Permissions>,
+    standings: LruCache<Pair, InTime<Standing>>,
+    of_groups: LruCache<ServiceGroup, InTime<Permissions>>,
     applications: LruCache<AccessKey, Option<Rc<Application>>>,
     access_tokens: LruCache<HashedToken, AccessKey>,
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
@@ -279,10 +280,10 @@ impl Memory {
             memory.sessions.put(*hash, Rc::clone(session));
         }
         for (pair, standing) in &reading.standings {
-            memory.standings.put(*pair, *standing);
+            memory.standings.put(*pair, standing.clone());
         }
         for (of, permissions) in &reading.of_groups {
-            memory.of_groups.put(*of, *permissions);
+            memory.of_groups.put(*of, permissions.clone());
         }
         for (access_key, application) in &reading.applications {
             if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
@@ -371,16 +372,16 @@ impl Memory {
         self.inside.borrow_mut().sessions.get(hash).cloned()
     }
 
-    /// How somebody stands with a service.
+    /// How somebody stands with a service at `now`.
     #[must_use]
-    pub fn standing(&self, pair: &Pair) -> Option<Standing> {
-        self.inside.borrow_mut().standings.get(pair).copied()
+    pub fn standing(&self, pair: &Pair, now: Millis) -> Option<Standing> {
+        self.inside.borrow_mut().standings.get(pair)?.at(now)
     }
 
-    /// What is granted on a service to a group.
+    /// What is granted on a service to a group at `now`.
     #[must_use]
-    pub fn granted_to_group(&self, of: &ServiceGroup) -> Option<Permissions> {
-        self.inside.borrow_mut().of_groups.get(of).copied()
+    pub fn granted_to_group(&self, of: &ServiceGroup, now: Millis) -> Option<Permissions> {
+        self.inside.borrow_mut().of_groups.get(of)?.at(now)
     }
 
     /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.

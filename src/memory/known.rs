@@ -244,13 +244,15 @@ impl<'c> Known<'c> {
     }
 
     fn look_for_standing(&self, pair: &Pair) -> Option<Standing> {
-        let read = || self.found.standings.iter().find(|(of, _)| of == pair).map(|(_, standing)| *standing);
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair))).flatten()
+        let now = self.cx.now;
+        let read = || self.found.standings.iter().find(|(of, _)| of == pair).and_then(|(_, standing)| standing.at(now));
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair, now))).flatten()
     }
 
     fn look_for_group(&self, of: &ServiceGroup) -> Option<Permissions> {
-        let read = || self.found.of_groups.iter().find(|(group, _)| group == of).map(|(_, permissions)| *permissions);
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.granted_to_group(of))).flatten()
+        let now = self.cx.now;
+        let read = || self.found.of_groups.iter().find(|(group, _)| group == of).and_then(|(_, permissions)| permissions.at(now));
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.granted_to_group(of, now))).flatten()
     }
 
     /// `Some(None)`: there is no such application.

@@ -7,6 +7,7 @@ use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
+use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
@@ -50,8 +51,8 @@ pub struct Found {
     pub(super) users: Vec<Rc<User>>,
     pub(super) session: Option<Rc<Session>>,
     pub(super) selected: Option<Vec<Rc<TokenApp>>>,
-    pub(super) standings: Vec<(Pair, Standing)>,
-    pub(super) of_groups: Vec<(ServiceGroup, Permissions)>,
+    pub(super) standings: Vec<(Pair, InTime<Standing>)>,
+    pub(super) of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     pub(super) applications: Vec<(AccessKey, Option<Rc<Application>>)>,
 }
 
@@ -169,10 +170,10 @@ impl Wanted {
     fn read(&self, cx: &Cx, results: &mut Results<'_>, reading: &mut Reading) -> Result<()> {
         let rows = results.rows()?;
         match self {
-            Self::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows)?),
+            Self::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows, cx.now)?),
             Self::OfGroups { service_id, groups } => {
                 let of_service = |(group_id, permissions)| (ServiceGroup { service_id: *service_id, group_id }, permissions);
-                reading.of_groups.extend(standings::read_of_groups(groups, rows)?.into_iter().map(of_service));
+                reading.of_groups.extend(standings::read_of_groups(groups, rows, cx.now)?.into_iter().map(of_service));
             }
             Self::Users(_) => {
                 for row in rows {

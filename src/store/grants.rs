@@ -6,16 +6,18 @@
 use std::fmt::Write;
 
 use crate::context::Cx;
-use crate::domain::permissions::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, OrderBy, Test};
+use crate::domain::permissions::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, NewGrant, OrderBy, Test};
+use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::reach::{Member, REACHED};
 use crate::store::sql;
 
 const COLUMNS: &str =
     "CAST(g.id AS TEXT) AS id, CAST(g.service_id AS TEXT) AS service_id, g.object_type, CAST(g.object_id AS TEXT) AS object_id,
-    g.permissions, g.creator, g.created_at";
+    g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
 
 /// The name of whom a grant is given to.
 const OBJECT_NAME: &str = "CASE g.object_type WHEN 'USER' THEN (SELECT COALESCE(u.name, u.username) FROM users u WHERE u.id = g.object_id)
@@ -23,17 +25,19 @@ const OBJECT_NAME: &str = "CASE g.object_type WHEN 'USER' THEN (SELECT COALESCE(
 
 /// Adds a grant; there must be none of that object on that service. Answers its id.
 #[must_use]
-pub fn insert(service_id: i64, object_type: ObjectType, object_id: i64, permissions: Permissions, creator: bool, now: Millis) -> Statement {
+pub fn insert(grant: &NewGrant, now: Millis) -> Statement {
+    let bound = |at: Option<Millis>| at.map_or(Param::Null, Param::from);
     Statement::new(
-        "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         RETURNING CAST(id AS TEXT) AS id",
+        "INSERT INTO grants (service_id, object_type, object_id, permissions, created_at, starts_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING CAST(id AS TEXT) AS id",
         [
-            Param::Int64(service_id),
-            object_type.name().into(),
-            Param::Int64(object_id),
-            Param::Number(permissions.bits()),
-            creator.into(),
+            Param::Int64(grant.service_id),
+            grant.object_type.name().into(),
+            Param::Int64(grant.object_id),
+            Param::Number(grant.permissions.bits()),
             now.into(),
+            bound(grant.period.starts_at),
+            bound(grant.period.expires_at),
         ],
     )
 }
@@ -71,6 +75,62 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
     sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
 }
 
+/// One grant, and the name of whom it is given to.
+pub async fn find_named(cx: &Cx, id: i64) -> Result<Option<Named>> {
+    let sql = format!("SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g WHERE g.id = ?1");
+    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(named).transpose()
+}
+
+/// A grant, and the name of whom it is given to, where it is known.
+pub type Named = (Grant, Option<String>);
+
+/// The grants on a service by ascending id. Of each type of object, no more are read than are wanted.
+pub async fn list_of_service(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+    let sql = format!(
+        "WITH types (name) AS (VALUES ('USER'), ('DEPT'), ('GROUP'))
+         SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM types t
+           CROSS JOIN grants g ON g.id IN (
+             SELECT x.id FROM grants x INDEXED BY grants_in_order
+             WHERE x.service_id = CAST(?1 AS INTEGER) AND x.object_type = t.name AND x.id > CAST(?2 AS INTEGER) ORDER BY x.id LIMIT ?3)
+         ORDER BY g.id LIMIT ?3"
+    );
+    let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(named).collect()
+}
+
+/// The grants that reach a user, by ascending id. Of each object that they are given to, no more are read than are wanted.
+pub async fn list_of_user(cx: &Cx, member: &Member<'_>, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+    let sql = format!(
+        "WITH RECURSIVE {REACHED},
+           objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached)
+         SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM objects o
+           CROSS JOIN grants g ON g.id IN (
+             SELECT x.id FROM grants x INDEXED BY grants_of_object
+             WHERE x.object_type = o.object_type AND x.object_id = o.id AND x.id > CAST(?3 AS INTEGER) ORDER BY x.id LIMIT ?4)
+         ORDER BY g.id LIMIT ?4"
+    );
+    let mut params = member.params();
+    params.extend([Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)]);
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(named).collect()
+}
+
+/// The grants on a service that reach a user, whether they count now or not.
+#[must_use]
+pub fn select_reaching(member: &Member<'_>, service_id: i64) -> Statement {
+    let mut params = member.params();
+    params.push(Param::Int64(service_id));
+    Statement::new(
+        format!(
+            "WITH RECURSIVE {REACHED},
+               objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached)
+             SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM objects o
+               CROSS JOIN grants g ON g.service_id = CAST(?3 AS INTEGER) AND g.object_type = o.object_type AND g.object_id = o.id
+             ORDER BY g.id"
+        ),
+        params,
+    )
+}
+
 /// A page of a list, and how many there are on all pages.
 pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     let total = sql::query(cx, count(query)).await?.first().map_or(Ok(0), |row| row.number("total"))?;
@@ -82,8 +142,7 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     let is_beyond_middle = query.offset > total / 2;
     let offset = if is_beyond_middle { total - query.offset - limit } else { query.offset };
     let rows = sql::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
-    let item = |row: &Row| Ok((grant(row)?, row.optional_text("object_name")?.map(str::to_owned)));
-    let mut grants = rows.iter().map(item).collect::<Result<Vec<_>>>()?;
+    let mut grants = rows.iter().map(named).collect::<Result<Vec<_>>>()?;
     if is_beyond_middle {
         grants.reverse();
     }
@@ -211,7 +270,11 @@ fn condition_sql(condition: &Condition, sql: &mut String, params: &mut Vec<Param
     };
 }
 
-pub(crate) fn grant(row: &Row) -> Result<Grant> {
+pub(crate) fn named(row: &Row) -> Result<Named> {
+    Ok((grant(row)?, row.optional_text("object_name")?.map(str::to_owned)))
+}
+
+fn grant(row: &Row) -> Result<Grant> {
     let object_type = ObjectType::parse(row.text("object_type")?).map_err(|_| Error::internal("a stored grant has an unreadable type"))?;
     let creator = row.flag("creator")?;
     Ok(Grant {
@@ -222,5 +285,15 @@ pub(crate) fn grant(row: &Row) -> Result<Grant> {
         permissions: if creator { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) },
         creator,
         created_at: Millis(row.number("created_at")?),
+        period: period(row)?,
     })
+}
+
+/// When a grant counts; that of who created the service does always.
+pub(crate) fn period(row: &Row) -> Result<Period> {
+    if row.flag("creator")? {
+        return Ok(Period::ALWAYS);
+    }
+    let bound = |column| row.optional_number(column).map(|at| at.map(Millis));
+    Ok(Period { starts_at: bound("starts_at")?, expires_at: bound("expires_at")? })
 }

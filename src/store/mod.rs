@@ -5,10 +5,12 @@
 pub mod applications;
 pub mod audit;
 pub mod constraint;
+pub mod expired_grants;
 pub mod feed;
 pub mod grants;
 pub mod node_orders;
 pub mod organizations;
+pub mod reach;
 pub mod sealed;
 pub mod services;
 pub mod sessions;

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::domain::permissions::permission::Pair;
-use crate::domain::permissions::permission::{Permissions, Standing, StandingUser};
+use crate::domain::permissions::period::{self, InTime, Period};
+use crate::domain::permissions::permission::{Pair, Permissions, Standing, StandingUser};
 use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
-use crate::store::sql;
+use crate::store::{grants, sql};
+
+/// What decides of a grant `g`.
+const GRANTED: &str = "g.permissions, g.creator, g.starts_at, g.expires_at";
 
 /// Somebody, as a request names them before it is known who that is.
 #[derive(Debug, Clone)]
@@ -46,32 +50,30 @@ pub fn select(subject: &Subject, service_id: i64) -> Statement {
              SELECT a.user_id, d.parent_id FROM above a CROSS JOIN units d ON d.object_type = 'DEPT' AND d.id = a.id
                WHERE d.parent_id IS NOT NULL)
          SELECT CAST(s.id AS TEXT) AS user_id, u.type, u.enabled, (SELECT auth_enabled FROM services WHERE id = CAST(?2 AS INTEGER)) AS switch,
-           NULL AS permissions, NULL AS creator
+           NULL AS permissions, NULL AS creator, NULL AS starts_at, NULL AS expires_at
          FROM subject s LEFT JOIN users u ON u.id = s.id
          UNION ALL
-         SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, g.permissions, g.creator FROM subject s
+         SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, {GRANTED} FROM subject s
            CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'USER' AND g.object_id = s.id
          UNION ALL
-         SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, g.permissions, g.creator FROM subject s
+         SELECT CAST(s.id AS TEXT), NULL, NULL, NULL, {GRANTED} FROM subject s
            CROSS JOIN memberships m ON m.user_id = s.id
            CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = m.object_type AND g.object_id = m.object_id
          UNION ALL
-         SELECT CAST(a.user_id AS TEXT), NULL, NULL, NULL, g.permissions, g.creator FROM above a
+         SELECT CAST(a.user_id AS TEXT), NULL, NULL, NULL, {GRANTED} FROM above a
            CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'DEPT' AND g.object_id = a.id"
     );
     Statement::new(sql, [param, Param::Int64(service_id)])
 }
 
-/// Reads what [`select`] answered: one standing for each subject.
-pub fn read(service_id: i64, rows: &[Row]) -> Result<Vec<(Pair, Standing)>> {
+/// Reads what [`select`] answered at `now`: one standing for each subject.
+pub fn read(service_id: i64, rows: &[Row], now: Millis) -> Result<Vec<(Pair, InTime<Standing>)>> {
     let mut found: HashMap<i64, Standing> = HashMap::new();
-    let mut granted: HashMap<i64, Permissions> = HashMap::new();
+    let mut given: HashMap<i64, Vec<(Permissions, Period)>> = HashMap::new();
     for row in rows {
         let user_id = row.int64("user_id")?;
-        if let Some(bits) = row.optional_number("permissions")? {
-            let permissions = if row.flag("creator")? { Permissions::ALL } else { Permissions::from_bits(bits) };
-            let known = granted.entry(user_id).or_insert(Permissions::NONE);
-            *known = known.union(permissions);
+        if row.optional_number("permissions")?.is_some() {
+            given.entry(user_id).or_default().push(granted(row)?);
             continue;
         }
         let switch = row.optional_number("switch")?;
@@ -81,10 +83,17 @@ pub fn read(service_id: i64, rows: &[Row]) -> Result<Vec<(Pair, Standing)>> {
         };
         found.insert(user_id, Standing { switch: switch != Some(0), service_exists: switch.is_some(), user, granted: Permissions::NONE });
     }
-    for (user_id, standing) in &mut found {
-        standing.granted = granted.get(user_id).copied().unwrap_or(Permissions::NONE);
-    }
-    Ok(found.into_iter().map(|(user_id, standing)| (Pair { service_id, user_id }, standing)).collect())
+    let in_time = |(user_id, standing): (i64, Standing)| {
+        let given = given.get(&user_id).map_or(&[][..], Vec::as_slice);
+        (Pair { service_id, user_id }, period::union(given, now).map(|granted| Standing { granted, ..standing }))
+    };
+    Ok(found.into_iter().map(in_time).collect())
+}
+
+/// What a grant gives, and when.
+fn granted(row: &Row) -> Result<(Permissions, Period)> {
+    let permissions = if row.flag("creator")? { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) };
+    Ok((permissions, grants::period(row)?))
 }
 
 fn is_administrator(name: &str) -> Result<bool> {
@@ -98,19 +107,17 @@ fn is_administrator(name: &str) -> Result<bool> {
 pub fn select_of_groups(service_id: i64, groups: &[i64]) -> Statement {
     let ids: Vec<_> = groups.iter().map(ToString::to_string).collect();
     Statement::new(
-        "SELECT CAST(g.object_id AS TEXT) AS object_id, g.permissions, g.creator FROM json_each(?2) ids
-         CROSS JOIN grants g ON g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'GROUP' AND g.object_id = CAST(ids.value AS INTEGER)",
+        format!("SELECT CAST(g.object_id AS TEXT) AS object_id, {GRANTED} FROM json_each(?2) ids
+         CROSS JOIN grants g ON g.service_id = CAST(?1 AS INTEGER) AND g.object_type = 'GROUP' AND g.object_id = CAST(ids.value AS INTEGER)"),
         [Param::Int64(service_id), sql::stored_strings(&ids).into()],
     )
 }
 
-/// Reads what [`select_of_groups`] answered: the permissions of each of the groups.
-pub fn read_of_groups(groups: &[i64], rows: &[Row]) -> Result<Vec<(i64, Permissions)>> {
-    let mut granted: HashMap<i64, Permissions> = groups.iter().map(|group| (*group, Permissions::NONE)).collect();
+/// Reads what [`select_of_groups`] answered at `now`: the permissions of each of the groups.
+pub fn read_of_groups(groups: &[i64], rows: &[Row], now: Millis) -> Result<Vec<(i64, InTime<Permissions>)>> {
+    let mut given: HashMap<i64, Vec<(Permissions, Period)>> = groups.iter().map(|group| (*group, Vec::new())).collect();
     for row in rows {
-        let permissions = if row.flag("creator")? { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) };
-        let known = granted.entry(row.int64("object_id")?).or_insert(Permissions::NONE);
-        *known = known.union(permissions);
+        given.entry(row.int64("object_id")?).or_default().push(granted(row)?);
     }
-    Ok(granted.into_iter().collect())
+    Ok(given.into_iter().map(|(group, given)| (group, period::union(&given, now))).collect())
 }

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
+use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::permissions::record::Record;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
-use crate::store::sql;
+use crate::store::{grants, sql};
 
 /// The statements that write all of the records; what is there already is replaced. They count as one with what they are batched with.
 #[must_use]
@@ -53,12 +54,16 @@ const MEMBERS: &str = "INSERT INTO memberships (object_type, object_id, user_id)
 const SERVICES_OF_GRANTS: &str = "INSERT INTO services (id, created_at, modified_at)
     SELECT DISTINCT CAST(value ->> 0 AS INTEGER), ?2, ?2 FROM json_each(?1) WHERE 1 ON CONFLICT (id) DO NOTHING";
 
-const GRANTS: &str = "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at)
-    SELECT CAST(value ->> 0 AS INTEGER), value ->> 1, CAST(value ->> 2 AS INTEGER), value ->> 3, value ->> 4, COALESCE(value ->> 5, ?2)
+const GRANTS: &str = "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at, starts_at, expires_at)
+    SELECT CAST(value ->> 0 AS INTEGER), value ->> 1, CAST(value ->> 2 AS INTEGER), value ->> 3, value ->> 4, COALESCE(value ->> 5, ?2),
+      value ->> 6, value ->> 7
     FROM json_each(?1) WHERE 1
     ON CONFLICT (service_id, object_type, object_id)
-      DO UPDATE SET permissions = excluded.permissions, creator = MAX(grants.creator, excluded.creator)
-      WHERE grants.permissions <> excluded.permissions OR grants.creator < excluded.creator";
+      DO UPDATE SET permissions = excluded.permissions, creator = MAX(grants.creator, excluded.creator),
+        starts_at = CASE WHEN grants.creator THEN NULL ELSE excluded.starts_at END,
+        expires_at = CASE WHEN grants.creator THEN NULL ELSE excluded.expires_at END
+      WHERE grants.permissions <> excluded.permissions OR grants.creator < excluded.creator
+        OR grants.starts_at IS NOT excluded.starts_at OR grants.expires_at IS NOT excluded.expires_at";
 
 fn service_row(record: &Record) -> Option<Value> {
     let Record::Service { id, name, auth_enabled, creator_id, created_at } = record else { return None };
@@ -81,8 +86,10 @@ fn member_row(record: &Record) -> Option<Value> {
 }
 
 fn grant_row(record: &Record) -> Option<Value> {
-    let Record::Grant { service_id, object_type, object_id, permissions, creator, created_at } = record else { return None };
-    Some(json!([service_id.to_string(), object_type.name(), object_id.to_string(), permissions.bits(), i32::from(*creator), created_at]))
+    let Record::Grant { service_id, object_type, object_id, permissions, creator, created_at, period } = record else { return None };
+    let key = (service_id.to_string(), object_type.name(), object_id.to_string());
+    let Period { starts_at, expires_at } = period;
+    Some(json!([key.0, key.1, key.2, permissions.bits(), i32::from(*creator), created_at, starts_at, expires_at]))
 }
 
 /// Which of these are not registered: `kind` is `SERVICE`, `USER`, `DEPT` or `GROUP`.
@@ -157,7 +164,8 @@ pub async fn page(cx: &Cx, section: Section, after: Option<&Record>, limit: i64)
             "(CAST(?1 AS INTEGER), ?2, CAST(?3 AS INTEGER))",
         ),
         Section::Grants => (
-            "CAST(service_id AS TEXT) AS service_id, object_type, CAST(object_id AS TEXT) AS object_id, permissions, creator, created_at FROM grants",
+            "CAST(service_id AS TEXT) AS service_id, object_type, CAST(object_id AS TEXT) AS object_id, permissions, creator, created_at, starts_at, expires_at
+             FROM grants",
             "(service_id, object_type, object_id)",
             "grants.service_id, grants.object_type, grants.object_id",
             "(CAST(?1 AS INTEGER), ?2, CAST(?3 AS INTEGER))",
@@ -215,6 +223,7 @@ fn record(section: Section, row: &Row) -> Result<Record> {
             permissions: Permissions::from_bits(row.number("permissions")?),
             creator: row.flag("creator")?,
             created_at: created_at()?,
+            period: grants::period(row)?,
         },
     })
 }

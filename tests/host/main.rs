@@ -18,6 +18,7 @@ mod forgeries;
 mod forward_auth;
 mod gateway;
 mod golden;
+mod grant_times;
 mod housekeeping;
 mod identities;
 mod key_registration;

@@ -2,11 +2,32 @@
 //!
 //! `CHECKS` sets how many checks are compared (100,000 unless it is set), `SEED` where the random numbers begin.
 
+use postern::actions::housekeeping;
+use postern::domain::time::Millis;
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, World, admin, json_of};
+use crate::support::{Isolate, Request, World, admin, block_on, json_of};
 
 const PERMISSIONS: [&str; 9] = ["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+
+struct Grant {
+    id: i64,
+    service: i64,
+    object: (&'static str, i64),
+    permissions: Vec<&'static str>,
+    starts_at: Option<i64>,
+    expires_at: Option<i64>,
+}
+
+impl Grant {
+    fn is_over(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+
+    fn counts(&self, now: i64) -> bool {
+        !self.is_over(now) && self.starts_at.is_none_or(|start| now >= start)
+    }
+}
 
 /// Everything that a check depends on, as lists.
 #[derive(Default)]
@@ -15,8 +36,10 @@ struct Oracle {
     departments: Vec<(i64, Option<i64>)>,
     groups: Vec<i64>,
     members: Vec<(i64, &'static str, i64)>,
-    grants: Vec<(i64, i64, &'static str, i64, Vec<&'static str>)>,
+    grants: Vec<Grant>,
     switched_off: Vec<i64>,
+    /// Epoch milliseconds.
+    now: i64,
 }
 
 impl Oracle {
@@ -54,9 +77,9 @@ impl Oracle {
         department == other || self.parent(department).is_some_and(|above| self.lies_below(above, other))
     }
 
-    fn grants_to(&self, service: i64, (kind, id): (&str, i64)) -> Vec<&'static str> {
-        let grants = self.grants.iter().filter(|grant| grant.1 == service && grant.2 == kind && grant.3 == id);
-        grants.flat_map(|grant| grant.4.clone()).collect()
+    fn grants_to(&self, service: i64, object: (&str, i64)) -> Vec<&'static str> {
+        let grants = self.grants.iter().filter(|grant| grant.service == service && grant.object == object);
+        grants.filter(|grant| grant.counts(self.now)).flat_map(|grant| grant.permissions.clone()).collect()
     }
 }
 
@@ -109,11 +132,11 @@ impl Game<'_> {
             self.oracle.users.push((user["id"].as_i64().expect("an id"), is_administrator, true));
         }
         for id in 1..=8 {
-            self.send("POST", "/v1/departments", &json!({ "id": id }), 201);
+            self.send("POST", "/v1/departments", &json!({ "id": id, "name": "Department" }), 201);
             self.oracle.departments.push((id, None));
         }
         for id in 1..=4 {
-            self.send("POST", "/v1/groups", &json!({ "id": id }), 201);
+            self.send("POST", "/v1/groups", &json!({ "id": id, "name": "Group" }), 201);
             self.oracle.groups.push(id);
         }
         self.services = vec![1, 2, 3, 4, 9_007_199_254_740_993, -5];
@@ -121,7 +144,14 @@ impl Game<'_> {
 
     /// Changes something, here and in the oracle.
     fn write(&mut self) {
-        match self.dice.roll(10) {
+        match self.dice.roll(60) {
+            59 => self.tidy(),
+            other => self.write_one(other % 10),
+        }
+    }
+
+    fn write_one(&mut self, which: usize) {
+        match which {
             0..=2 => self.add_grant(),
             3 => self.replace_grant(),
             4 => self.delete_grant(),
@@ -140,14 +170,31 @@ impl Game<'_> {
         }
     }
 
+    /// Nearly half of them for a time, of which some moments come soon and some late.
     fn add_grant(&mut self) {
-        let (service, (kind, id), permissions) = (self.dice.pick(&self.services), self.object(), self.dice.some());
-        let is_there = self.oracle.grants.iter().any(|grant| (grant.1, grant.2, grant.3) == (service, kind, id));
-        let body = json!({ "authObjectType": kind, "authObjectId": id, "permissions": permissions });
-        let answer = self.send("POST", &format!("/api/v1/services/{service}/auth"), &body, if is_there { 409 } else { 200 });
-        if !is_there {
-            self.oracle.grants.push((answer["data"]["id"].as_i64().expect("an id"), service, kind, id, permissions));
+        let (service, object, permissions) = (self.dice.pick(&self.services), self.object(), self.dice.some());
+        let mut moment = |sides| (self.dice.roll(4) == 0).then(|| self.dice.roll(sides));
+        let now = self.oracle.now;
+        let later = |at: usize| now + i64::try_from(at).expect("a number");
+        let starts_at = moment(60_000).map(later);
+        let expires_at = moment(60_000).map(|at| starts_at.unwrap_or(now).max(later(at)) + 1);
+        let known = self.oracle.grants.iter().position(|grant| grant.service == service && grant.object == object);
+        let is_there = known.is_some_and(|index| !self.oracle.grants[index].is_over(now));
+        let mut body = json!({ "authObjectType": object.0, "authObjectId": object.1, "permissions": permissions });
+        let answer = if starts_at.is_none() && expires_at.is_none() {
+            let path = format!("/api/v1/services/{service}/auth");
+            self.send("POST", &path, &body, if is_there { 409 } else { 200 })["data"].clone()
+        } else {
+            body["startsAt"] = json!(starts_at);
+            body["expiresAt"] = json!(expires_at);
+            self.send("POST", &format!("/v1/services/{service}/grants"), &body, if is_there { 409 } else { 201 })
+        };
+        if is_there {
+            return;
         }
+        known.map(|index| self.oracle.grants.swap_remove(index));
+        let id = answer["id"].as_i64().expect("an id");
+        self.oracle.grants.push(Grant { id, service, object, permissions, starts_at, expires_at });
     }
 
     fn replace_grant(&mut self) {
@@ -155,9 +202,9 @@ impl Game<'_> {
             return;
         }
         let (index, permissions) = (self.dice.roll(self.oracle.grants.len()), self.dice.some());
-        let path = format!("/api/v1/services/auth/{}", self.oracle.grants[index].0);
+        let path = format!("/api/v1/services/auth/{}", self.oracle.grants[index].id);
         self.send("PUT", &path, &json!({ "permissions": permissions }), 200);
-        self.oracle.grants[index].4 = permissions;
+        self.oracle.grants[index].permissions = permissions;
     }
 
     fn delete_grant(&mut self) {
@@ -166,7 +213,20 @@ impl Game<'_> {
         }
         let index = self.dice.roll(self.oracle.grants.len());
         let grant = self.oracle.grants.swap_remove(index);
-        self.send("DELETE", &format!("/api/v1/services/auth/{}", grant.0), &Value::Null, 200);
+        self.send("DELETE", &format!("/api/v1/services/auth/{}", grant.id), &Value::Null, 200);
+    }
+
+    /// The scheduled event removes what is over.
+    fn tidy(&mut self) {
+        block_on(housekeeping::run(&self.writer.cx())).expect("the scheduled event");
+        let now = self.oracle.now;
+        self.oracle.grants.retain(|grant| !grant.is_over(now));
+    }
+
+    /// Time passes; both isolates have in memory what they were asked before.
+    fn pass(&mut self, world: &World, ms: i64) {
+        world.now.set(Millis(world.now.get().0 + ms));
+        self.oracle.now = world.now.get().0;
     }
 
     fn change_member(&mut self) {
@@ -250,7 +310,8 @@ fn the_real_path_agrees_with_the_oracle() {
     let (checks, seed) = (number("CHECKS", 100_000), number("SEED", 20_250_123));
     let world = World::new();
     let (writer, reader) = (world.isolate(), world.isolate());
-    let mut game = Game { oracle: Oracle::default(), dice: Dice(seed), writer, reader, services: Vec::new() };
+    let mut game =
+        Game { oracle: Oracle { now: world.now.get().0, ..Oracle::default() }, dice: Dice(seed), writer, reader, services: Vec::new() };
     game.set_up();
     let (mut done, mut mismatches) = (0, 0);
     while done < checks {
@@ -259,8 +320,11 @@ fn the_real_path_agrees_with_the_oracle() {
         }
         // At once where it was written, and ten seconds later elsewhere, from memory and from the database.
         mismatches += game.check(true);
-        world.pass(11);
+        game.pass(&world, 11_000);
         mismatches += game.check(false);
+        // Grants begin and end meanwhile, in memory that is fresh.
+        let moment = i64::try_from(game.dice.roll(4_000)).expect("a number");
+        game.pass(&world, moment);
         mismatches += game.check(false);
         done += 300;
         world.run_tasks();

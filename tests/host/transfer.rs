@@ -17,14 +17,15 @@ fn export(isolate: &Isolate<'_>, format: &str) -> String {
 }
 
 fn fill(isolate: &Isolate<'_>) {
-    let services = [json!({ "id": 9_007_199_254_740_993_i64, "name": "Orders, \"new\"" }), json!({ "id": -5, "authEnabled": false })];
+    let services =
+        [json!({ "id": 9_007_199_254_740_993_i64, "name": "Orders, \"new\"" }), json!({ "id": -5, "name": "Stock", "authEnabled": false })];
     for service in services {
         assert_eq!(isolate.administer("POST", "/v1/services", &service).status, 201);
     }
     isolate.administer("PUT", "/v1/services/-5/apis/7", &json!({ "name": "List", "authEnabled": false }));
     isolate.administer("POST", "/v1/departments", &json!({ "id": 1, "name": "Üben" }));
-    isolate.administer("POST", "/v1/departments", &json!({ "id": 2, "parentId": 1 }));
-    isolate.administer("POST", "/v1/groups", &json!({ "id": 1 }));
+    isolate.administer("POST", "/v1/departments", &json!({ "id": 2, "name": "Sales", "parentId": 1 }));
+    isolate.administer("POST", "/v1/groups", &json!({ "id": 1, "name": "Testers" }));
     isolate.administer("PUT", "/v1/departments/2/members/9007199254740993", &Value::Null);
     isolate.administer("PUT", "/v1/groups/1/members/5", &Value::Null);
     for (kind, id) in [("USER", 9_007_199_254_740_993_i64), ("DEPT", 1), ("GROUP", 1)] {

@@ -7,7 +7,7 @@ use crate::api::http::shape::Kind;
 use crate::domain::applications::application::{AccessKey, AuthorizationType, OrganizationId};
 use crate::domain::identity::password;
 use crate::domain::identity::user::{UserType, Username};
-use crate::domain::permissions::permission::{ObjectType, Permission};
+use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
 use crate::domain::secret::Secret;
 use crate::domain::text;
 use crate::domain::tokens::algorithm::Algorithm;
@@ -59,6 +59,19 @@ impl Member for Permission {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.parsed(name, Self::parse)
+    }
+}
+
+/// The permissions of a grant; VIEW is always among them.
+#[derive(Debug)]
+pub struct Granted(pub Permissions);
+
+impl Member for Granted {
+    const KIND: Kind = Kind::list(&ASKED_PERMISSION);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let parse = |word: &String| Permission::parse(word).map_err(|why| fields.invalid(name, why));
+        fields.required_texts(name)?.iter().map(parse).collect::<Result<Vec<_>>>().map(|list| Self(Permissions::of_grant(list)))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Grants, and how lists of them are asked for.
 
+use serde_json::{Value, json};
+
+use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::time::Millis;
 
@@ -20,6 +23,35 @@ pub struct Grant {
     pub creator: bool,
     /// When it was given.
     pub created_at: Millis,
+    /// When it counts; a creator's does always.
+    pub period: Period,
+}
+
+/// A grant that is to be given.
+#[derive(Debug, Clone, Copy)]
+pub struct NewGrant {
+    /// On which service.
+    pub service_id: i64,
+    /// To a user, a department or a group.
+    pub object_type: ObjectType,
+    /// To which.
+    pub object_id: i64,
+    /// What may be done.
+    pub permissions: Permissions,
+    /// When it counts.
+    pub period: Period,
+}
+
+/// What the audit trail keeps of a grant.
+#[must_use]
+pub fn for_audit(permissions: Permissions, period: Period) -> Value {
+    let mut kept = json!({ "permissions": permissions.names() });
+    for (name, bound) in [("startsAt", period.starts_at), ("expiresAt", period.expires_at)] {
+        if let Some(bound) = bound {
+            kept[name] = json!(bound);
+        }
+    }
+    kept
 }
 
 /// Which grants, in which order, and which page of them.

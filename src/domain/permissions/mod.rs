@@ -2,6 +2,8 @@
 
 pub mod directory;
 pub mod grant;
+pub mod period;
 pub mod permission;
+pub mod reach;
 pub mod record;
 pub mod transfer;

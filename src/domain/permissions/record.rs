@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use serde_json::{Map, Value, json};
 
 use crate::domain::permissions::directory::{MAX_NAME, UnitKind};
+use crate::domain::permissions::period::{MAX_MILLIS, Period};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
 use crate::domain::spelling;
 use crate::domain::text;
@@ -81,6 +82,8 @@ pub enum Record {
         creator: bool,
         /// When it was given.
         created_at: Option<Millis>,
+        /// When it counts.
+        period: Period,
     },
 }
 
@@ -124,9 +127,10 @@ impl Record {
             Self::Member { kind, id, user_id } => {
                 json!({ "record": "member", "authObjectType": kind.object_type().name(), "authObjectId": id, "userId": user_id })
             }
-            Self::Grant { service_id, object_type, object_id, permissions, creator, created_at } => json!({
+            Self::Grant { service_id, object_type, object_id, permissions, creator, created_at, period } => json!({
                 "record": "grant", "serviceId": service_id, "authObjectType": object_type.name(), "authObjectId": object_id,
                 "permissions": permissions.names(), "creator": creator.then_some(true), "createdAt": millis(created_at),
+                "startsAt": millis(&period.starts_at), "expiresAt": millis(&period.expires_at),
             }),
         };
         match value {
@@ -151,14 +155,14 @@ impl Members<'_> {
                 name: self.name()?,
                 auth_enabled: self.flag("authEnabled", true)?,
                 creator_id: self.id("creatorId")?,
-                created_at: self.time()?,
+                created_at: self.time("createdAt")?,
             }),
             Some("api") => Ok(Record::Api {
                 service_id: self.required_id("serviceId")?,
                 id: self.required_id("id")?,
                 name: self.name()?,
                 auth_enabled: self.flag("authEnabled", true)?,
-                created_at: self.time()?,
+                created_at: self.time("createdAt")?,
             }),
             Some("department") => self.unit(UnitKind::Department, self.id("parentId")?),
             Some("group") => self.unit(UnitKind::Group, None),
@@ -174,14 +178,15 @@ impl Members<'_> {
                 object_id: self.required_id("authObjectId")?,
                 permissions: self.permissions()?,
                 creator: self.flag("creator", false)?,
-                created_at: self.time()?,
+                created_at: self.time("createdAt")?,
+                period: self.period()?,
             }),
             _ => Err(wrong("record", &format!("must be one of {}", KINDS.join(", ")))),
         }
     }
 
     fn unit(&self, kind: UnitKind, parent_id: Option<i64>) -> Result<Record, Wrong> {
-        Ok(Record::Unit { kind, id: self.required_id("id")?, name: self.name()?, parent_id, created_at: self.time()? })
+        Ok(Record::Unit { kind, id: self.required_id("id")?, name: self.name()?, parent_id, created_at: self.time("createdAt")? })
     }
 
     fn get(&self, name: &'static str) -> Option<&Value> {
@@ -223,12 +228,23 @@ impl Members<'_> {
         self.id(name)?.ok_or_else(|| wrong(name, "is required"))
     }
 
-    fn time(&self) -> Result<Option<Millis>, Wrong> {
-        let time = self.id("createdAt")?;
-        if time.is_some_and(|time| !(0..=1 << 53).contains(&time)) {
-            return Err(wrong("createdAt", "must be epoch milliseconds"));
+    fn time(&self, name: &'static str) -> Result<Option<Millis>, Wrong> {
+        let time = self.id(name)?;
+        if time.is_some_and(|time| !(0..=MAX_MILLIS).contains(&time)) {
+            return Err(wrong(name, "must be epoch milliseconds"));
         }
         Ok(time.map(Millis))
+    }
+
+    /// A period that is over is taken too: it may come from a backup.
+    fn period(&self) -> Result<Period, Wrong> {
+        let (starts_at, expires_at) = (self.time("startsAt")?, self.time("expiresAt")?);
+        if self.flag("creator", false)? {
+            let bound = [("startsAt", starts_at), ("expiresAt", expires_at)].into_iter().find(|(_, bound)| bound.is_some());
+            let why = "must not be there: the grant of who created a service counts always";
+            return bound.map_or(Ok(Period::ALWAYS), |(name, _)| Err(wrong(name, why)));
+        }
+        Period::new(starts_at, expires_at).map_err(|why| wrong("expiresAt", &why))
     }
 
     fn flag(&self, name: &'static str, default: bool) -> Result<bool, Wrong> {

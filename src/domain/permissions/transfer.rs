@@ -12,7 +12,7 @@ use crate::domain::permissions::record::{Record, Wrong};
 use crate::domain::spelling;
 
 /// The members of all records, which are the columns of CSV.
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 15] = [
     "record",
     "serviceId",
     "id",
@@ -26,6 +26,8 @@ pub const COLUMNS: [&str; 13] = [
     "permissions",
     "creator",
     "createdAt",
+    "startsAt",
+    "expiresAt",
 ];
 
 /// How records are written.
@@ -165,6 +167,7 @@ mod tests {
 
     use super::*;
     use crate::domain::permissions::directory::UnitKind;
+    use crate::domain::permissions::period::Period;
     use crate::domain::permissions::permission::{ObjectType, Permissions};
     use crate::domain::time::Millis;
 
@@ -188,10 +191,11 @@ mod tests {
                 created_at
             }),
             (kind, any::<i64>(), any::<i64>()).prop_map(|(kind, id, user_id)| Record::Member { kind, id, user_id }),
-            (any::<i64>(), any::<i64>(), 0..512_i64, any::<bool>(), time()).prop_map(
-                |(service_id, object_id, bits, creator, created_at)| {
+            (any::<i64>(), any::<i64>(), 0..512_i64, any::<bool>(), time(), time(), time()).prop_map(
+                |(service_id, object_id, bits, creator, created_at, starts_at, expires_at)| {
                     let permissions = Permissions::of_grant(Permissions::from_bits(bits).iter());
-                    Record::Grant { service_id, object_type: ObjectType::Group, object_id, permissions, creator, created_at }
+                    let period = Period::new(starts_at, expires_at).ok().filter(|_| !creator).unwrap_or_default();
+                    Record::Grant { service_id, object_type: ObjectType::Group, object_id, permissions, creator, created_at, period }
                 }
             ),
         ]

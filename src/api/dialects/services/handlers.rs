@@ -7,13 +7,16 @@ use crate::api::http::declare::Request;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
 use crate::context::Cx;
+use crate::domain::permissions::grant::NewGrant;
+use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Result};
 
 pub(super) async fn add(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64("id")?;
     let wire::NewGrant { object_type, object_id, permissions } = wire::NewGrant::read(&call.fields().await?)?;
-    let id = grants::add(cx, call.caller()?, service_id, object_type, object_id, permissions).await?;
+    let grant = NewGrant { service_id, object_type, object_id, permissions, period: Period::ALWAYS };
+    let id = grants::add(cx, call.caller()?, &grant).await?;
     Ok(wire::created(wire::GrantKey { id, key: object_id.to_string() }, call, cx.now))
 }
 

@@ -8,6 +8,7 @@ mod checks;
 mod departments;
 mod explain;
 mod forward_auth;
+mod grants;
 mod groups;
 mod health;
 mod members;
@@ -44,6 +45,7 @@ pub const DIALECT: Dialect = Dialect {
         &services::GROUP,
         &departments::GROUP,
         &groups::GROUP,
+        &grants::GROUP,
         &transfer::GROUP,
         &organizations::GROUP,
         &applications::GROUP,

@@ -1,0 +1,183 @@
+//! Grants: who may do what with a service, when, and what somebody may do.
+
+use super::paging::{self, page};
+use crate::actions::grants;
+use crate::api::http::declare::{Declared, Integer, Request, answer, request};
+use crate::api::http::members::{Granted, OBJECT_TYPE, PERMISSIONS};
+use crate::api::http::message::Response;
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Field, Kind, Shape, required};
+use crate::context::Cx;
+use crate::domain::permissions::directory::UnitKind;
+use crate::domain::permissions::grant::{self, NewGrant};
+use crate::domain::permissions::period::{MAX_MILLIS, Period, Phase};
+use crate::domain::permissions::permission::ObjectType;
+use crate::domain::permissions::reach::{Reached, Through};
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+
+const ID: Field = required("id", Kind::INT64, "the id of the service or user");
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[ID],
+    routes: &[
+        Route::of("POST", "create_grant", &["/v1/services/{id}/grants"], handler!(create))
+            .summary("Gives permissions on a service to a user, a department or a group, for a time or for good")
+            .about(
+                "It takes the permission GRANT on the service, or an administrator. A grant counts from `startsAt` on, and no longer at \
+                 `expiresAt`, everywhere at that moment. One that has expired is replaced; another one to the same object is a 409.",
+            )
+            .access(Access::SignedIn)
+            .body(&GrantTerms::SHAPE)
+            .refuses(&[404, 409])
+            .answers(Answer::json(201, &Grant::SHAPE)),
+        Route::get("list_service_grants", &["/v1/services/{id}/grants"], handler!(list_of_service))
+            .summary("Lists the grants on a service by ascending id")
+            .about("It takes the permission GRANT on the service, or an administrator. Expired grants are listed until they are removed.")
+            .access(Access::SignedIn)
+            .query(paging::QUERY)
+            .refuses(&[404])
+            .answers(Answer::json(200, &GRANTS)),
+        Route::get("list_user_grants", &["/v1/users/{id}/grants"], handler!(list_of_user))
+            .summary("Lists the grants that reach a user, directly or through departments and groups, by ascending id")
+            .about("Administrators may ask about everybody, users about themselves. Expired grants are listed until they are removed.")
+            .access(Access::SignedIn)
+            .query(paging::QUERY)
+            .refuses(&[404])
+            .answers(Answer::json(200, &GRANTS)),
+        Route::get("list_user_groups", &["/v1/users/{id}/groups"], handler!(list_reached))
+            .summary("Lists the departments and groups that a user is in, with the departments above: departments first, by ascending id")
+            .about("Administrators may ask about everybody, users about themselves.")
+            .access(Access::SignedIn)
+            .query(paging::TEXT_QUERY)
+            .refuses(&[404])
+            .answers(Answer::json(200, &UNITS)),
+    ],
+};
+
+request! {
+    struct GrantTerms as "GrantTerms" {
+        "authObjectType" object_type: ObjectType => "to whom: a user, a department with those below, or a group",
+        "authObjectId" object_id: i64 => "to which",
+        "permissions" permissions: Granted => "any case is taken; VIEW is always among them",
+        "startsAt" starts_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: at once",
+        "expiresAt" expires_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: never",
+    } example r#"{"authObjectType":"USER","authObjectId":2,"permissions":["VIEW","TEST"],"expiresAt":1767225600000}"#
+}
+
+impl GrantTerms {
+    fn period(&self, now: Millis) -> Result<Period> {
+        let bound = |at: &Option<Integer<0, MAX_MILLIS>>| at.map(|Integer(at)| Millis(at));
+        let period = Period::new(bound(&self.starts_at), bound(&self.expires_at)).map_err(|why| Error::invalid("expiresAt", why))?;
+        if period.phase(now) == Phase::After {
+            return Err(Error::invalid("expiresAt", format!("must be in the future, in epoch milliseconds: now is {}", now.0)));
+        }
+        Ok(period)
+    }
+}
+
+answer! {
+    struct Grant<'a> as "ServiceGrant" {
+        "id" id: i64 => "the grant's id",
+        "serviceId" service_id: i64 => "on which service",
+        "authObjectType" object_type: &'static str as OBJECT_TYPE => "to whom: a user, a department with those below, or a group",
+        "authObjectId" object_id: i64 => "to which",
+        "name" name: Option<&'a str> => "the name of whom it is given to",
+        "permissions" permissions: Vec<&'static str> as PERMISSIONS => "what may be done",
+        "creator" creator: bool => "whether it is the grant of who created the service",
+        "state" state: &'static str as STATE => "whether it counts now",
+        "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds; null: it counted at once",
+        "expiresAt" expires_at: Option<i64> as TIME => "epoch milliseconds; null: it never expires",
+        "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
+    } example r#"{"id":1,"serviceId":7,"authObjectType":"USER","authObjectId":2,"name":"Alice","permissions":["VIEW","TEST"],"creator":false,"state":"active","startsAt":null,"expiresAt":1767225600000,"createdAt":1737599864898}"#
+}
+
+/// Whether a grant counts.
+pub(super) const STATE: Kind = Kind::OneOf(&[Phase::Before.name(), Phase::Within.name(), Phase::After.name()]);
+/// A time, where there is one.
+pub(super) const TIME: Kind = Kind::Nullable(&Kind::TIME);
+const GRANTS: Shape = page!("ServiceGrantPage", Grant<'_>, "by ascending id");
+
+impl<'a> Grant<'a> {
+    fn of((grant, name): &'a (grant::Grant, Option<String>), now: Millis) -> Self {
+        Self {
+            id: grant.id,
+            service_id: grant.service_id,
+            object_type: grant.object_type.name(),
+            object_id: grant.object_id,
+            name: name.as_deref(),
+            permissions: grant.permissions.names(),
+            creator: grant.creator,
+            state: grant.period.phase(now).name(),
+            starts_at: grant.period.starts_at.map(|at| at.0),
+            expires_at: grant.period.expires_at.map(|at| at.0),
+            created_at: grant.created_at.0,
+        }
+    }
+}
+
+answer! {
+    struct Unit<'a> as "UserGroup" {
+        "kind" kind: &'static str as KIND => "which of the two",
+        "id" id: i64 => "its id",
+        "name" name: Option<&'a str> => "a name for people",
+        "parentId" parent_id: Option<i64> => "the department above",
+        "through" through: &'static str as THROUGH => "the user is in it, their token says so, or it lies above a department that they are in",
+    } example r#"{"kind":"department","id":2,"name":"Sales","parentId":1,"through":"membership"}"#
+}
+
+const KIND: Kind = Kind::OneOf(&[UnitKind::Department.noun(), UnitKind::Group.noun()]);
+const THROUGH: Kind = Kind::OneOf(&Through::NAMES);
+const UNITS: Shape = page!("UserGroupPage", Unit<'_>, "departments first, by ascending id");
+
+impl<'a> Unit<'a> {
+    fn of(reached: &'a Reached) -> Self {
+        Self {
+            kind: reached.kind.noun(),
+            id: reached.id,
+            name: reached.name.as_deref(),
+            parent_id: reached.parent_id,
+            through: reached.through.name(),
+        }
+    }
+}
+
+async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let service_id = call.int64(ID.name)?;
+    let terms = GrantTerms::read(&call.labelled_fields().await?)?;
+    let period = terms.period(cx.now)?;
+    let GrantTerms { object_type, object_id, permissions: Granted(permissions), .. } = terms;
+    let grant = NewGrant { service_id, object_type, object_id, permissions, period };
+    let id = grants::add(cx, call.caller()?, &grant).await?;
+    let found = grants::find_named(cx, call.caller()?, id).await?;
+    Ok(Response::json(201, &Grant::of(&found, cx.now)))
+}
+
+async fn list_of_service(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (limit, after_id) = paging::asked(call)?;
+    let found = grants::list_of_service(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1).await?;
+    Ok(paging::answer(&found, limit, |found| Grant::of(found, cx.now), |(grant, _)| grant.id))
+}
+
+async fn list_of_user(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (limit, after_id) = paging::asked(call)?;
+    let found = grants::list_of_user(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1).await?;
+    Ok(paging::answer(&found, limit, |found| Grant::of(found, cx.now), |(grant, _)| grant.id))
+}
+
+async fn list_reached(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (limit, cursor) = paging::asked_by_text(call)?;
+    let after = if cursor.is_empty() { None } else { Some(place(cursor)?) };
+    let found = grants::list_reached(cx, call.caller()?, call.int64(ID.name)?, after, limit + 1).await?;
+    Ok(paging::answer(&found, limit, Unit::of, |unit| format!("{}/{}", unit.kind.noun(), unit.id)))
+}
+
+/// A cursor: the kind, a slash, the id.
+fn place(cursor: &str) -> Result<(UnitKind, i64)> {
+    let read = || {
+        let (noun, id) = cursor.split_once('/')?;
+        let kind = UnitKind::ALL.into_iter().find(|kind| kind.noun() == noun)?;
+        Some((kind, id.parse().ok()?))
+    };
+    read().ok_or_else(|| Error::invalid("cursor", "must be the `next` of the page before"))
+}

@@ -1,0 +1,229 @@
+//! When a grant counts, and values that change at moments that are known in advance.
+//!
+//! Memory keeps such a value with its changes. So a grant ends in every isolate at its moment: nothing
+//! has to be read, and no entry of the change feed has to arrive.
+
+use std::rc::Rc;
+
+use crate::domain::permissions::permission::{Permission, Permissions};
+use crate::domain::time::Millis;
+
+/// The latest moment that D1, which speaks doubles, keeps exactly.
+pub const MAX_MILLIS: i64 = 1 << 53;
+/// How many changes of one value are remembered. What comes after them is read again.
+pub const MAX_CHANGES: usize = 16;
+
+/// From `starts_at` on, and no longer at `expires_at`; `None` is no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Period {
+    /// The first moment.
+    pub starts_at: Option<Millis>,
+    /// The first moment after it.
+    pub expires_at: Option<Millis>,
+}
+
+/// Where a moment lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The period is yet to begin.
+    Before,
+    /// The period has begun and is not over.
+    Within,
+    /// The period is over.
+    After,
+}
+
+impl Period {
+    /// Without bounds.
+    pub const ALWAYS: Self = Self { starts_at: None, expires_at: None };
+
+    /// A period that is not empty. The error is the phrase that follows the word `expiresAt`.
+    pub fn new(starts_at: Option<Millis>, expires_at: Option<Millis>) -> Result<Self, String> {
+        if starts_at.zip(expires_at).is_some_and(|(start, end)| start >= end) {
+            return Err("must be later than startsAt".to_owned());
+        }
+        Ok(Self { starts_at, expires_at })
+    }
+
+    /// Where `now` lies.
+    #[must_use]
+    pub fn phase(self, now: Millis) -> Phase {
+        if self.expires_at.is_some_and(|end| end <= now) {
+            Phase::After
+        } else if self.starts_at.is_some_and(|start| now < start) {
+            Phase::Before
+        } else {
+            Phase::Within
+        }
+    }
+
+    /// Whether it counts at `now`.
+    #[must_use]
+    pub fn contains(self, now: Millis) -> bool {
+        self.phase(now) == Phase::Within
+    }
+}
+
+impl Phase {
+    /// The word in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "scheduled",
+            Self::Within => "active",
+            Self::After => "expired",
+        }
+    }
+}
+
+/// A value now, and what it will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InTime<T> {
+    /// It never changes by itself.
+    Always(T),
+    /// It changes at known moments.
+    Changing(Rc<Course<T>>),
+}
+
+// The memory of an isolate holds 50,000 standings, and nearly none of them ever changes.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<InTime<crate::domain::permissions::permission::Standing>>() <= 8);
+
+/// What a value is, change by change.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Course<T> {
+    first: T,
+    /// From which moment on it is what, ascending.
+    changes: Vec<(Millis, T)>,
+    /// From this moment on nobody has looked; `None` where the last change is the last one of all.
+    known_until: Option<Millis>,
+}
+
+impl<T: Copy> InTime<T> {
+    /// The value at a moment; `None` where it must be read again.
+    #[must_use]
+    pub fn at(&self, now: Millis) -> Option<T> {
+        let course = match self {
+            Self::Always(value) => return Some(*value),
+            Self::Changing(course) => course,
+        };
+        if course.known_until.is_some_and(|end| end <= now) {
+            return None;
+        }
+        let past = course.changes.iter().rev().find(|(from, _)| *from <= now);
+        Some(past.map_or(course.first, |(_, value)| *value))
+    }
+
+    /// What is made of it, at the same moments.
+    #[must_use]
+    pub fn map<U>(self, make: impl Fn(T) -> U) -> InTime<U> {
+        match self {
+            Self::Always(value) => InTime::Always(make(value)),
+            Self::Changing(course) => InTime::Changing(Rc::new(Course {
+                first: make(course.first),
+                changes: course.changes.iter().map(|(from, value)| (*from, make(*value))).collect(),
+                known_until: course.known_until,
+            })),
+        }
+    }
+}
+
+/// The union of grants, from `now` on.
+#[must_use]
+pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permissions> {
+    let mut counts = Counts::default();
+    let mut events: Vec<(Millis, bool, Permissions)> = Vec::new();
+    for (permissions, period) in grants {
+        match period.phase(now) {
+            Phase::After => continue,
+            Phase::Within => counts.change(*permissions, true),
+            Phase::Before => events.extend(period.starts_at.map(|start| (start, true, *permissions))),
+        }
+        events.extend(period.expires_at.map(|end| (end, false, *permissions)));
+    }
+    let first = counts.union();
+    events.sort_unstable_by_key(|(at, ..)| *at);
+    let (mut changes, mut last) = (Vec::new(), first);
+    for moment in events.chunk_by(|(one, ..), (other, ..)| one == other) {
+        for (_, begins, permissions) in moment {
+            counts.change(*permissions, *begins);
+        }
+        let (Some((at, ..)), next) = (moment.first(), counts.union()) else { continue };
+        if next == last {
+            continue;
+        }
+        if changes.len() == MAX_CHANGES {
+            return InTime::Changing(Rc::new(Course { first, changes, known_until: Some(*at) }));
+        }
+        changes.push((*at, next));
+        last = next;
+    }
+    if changes.is_empty() { InTime::Always(first) } else { InTime::Changing(Rc::new(Course { first, changes, known_until: None })) }
+}
+
+/// How many grants give each permission.
+#[derive(Default)]
+struct Counts([usize; Permission::ALL.len()]);
+
+impl Counts {
+    fn change(&mut self, permissions: Permissions, begins: bool) {
+        for (count, permission) in self.0.iter_mut().zip(Permission::ALL) {
+            if permissions.has(permission) {
+                *count = if begins { count.saturating_add(1) } else { count.saturating_sub(1) };
+            }
+        }
+    }
+
+    fn union(&self) -> Permissions {
+        let given = self.0.iter().zip(Permission::ALL).filter(|(count, _)| **count > 0);
+        given.fold(Permissions::NONE, |union, (_, permission)| union.with(permission))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn some_grant() -> impl Strategy<Value = (Permissions, Period)> {
+        let bound = || proptest::option::of((0..60_i64).prop_map(Millis));
+        let period = (bound(), bound()).prop_map(|(start, end)| Period::new(start, end).unwrap_or(Period::ALWAYS));
+        (0..512_i64, period).prop_map(|(bits, period)| (Permissions::from_bits(bits), period))
+    }
+
+    proptest! {
+        #[test]
+        fn a_course_says_what_looking_again_would_say(grants in proptest::collection::vec(some_grant(), 0..40), now in 0..60_i64) {
+            let course = union(&grants, Millis(now));
+            for at in now..70 {
+                let counting = grants.iter().filter(|(_, period)| period.contains(Millis(at)));
+                let expected = counting.fold(Permissions::NONE, |union, (permissions, _)| union.union(*permissions));
+                match course.at(Millis(at)) {
+                    Some(permissions) => prop_assert_eq!(permissions, expected, "at {}", at),
+                    None => prop_assert!(at > now, "it was just read"),
+                }
+            }
+            if let InTime::Changing(course) = &course {
+                prop_assert!(course.changes.len() <= MAX_CHANGES);
+                prop_assert!(course.known_until.is_none() || course.changes.len() == MAX_CHANGES);
+            }
+        }
+    }
+
+    #[test]
+    fn a_grant_counts_at_its_start_and_no_longer_at_its_end() {
+        let period = Period::new(Some(Millis(10)), Some(Millis(20))).unwrap();
+        let phases = [9, 10, 19, 20].map(|at| period.phase(Millis(at)));
+        assert_eq!(phases, [Phase::Before, Phase::Within, Phase::Within, Phase::After]);
+        assert!(Period::new(Some(Millis(10)), Some(Millis(10))).is_err());
+    }
+
+    #[test]
+    fn what_never_changes_again_is_as_small_as_its_value() {
+        let over = Period { starts_at: Some(Millis(1)), expires_at: Some(Millis(5)) };
+        let begun = Period { starts_at: Some(Millis(1)), expires_at: None };
+        let all = union(&[(Permissions::ALL, over), (Permissions::of_grant([]), begun)], Millis(5));
+        assert_eq!(all, InTime::Always(Permissions::of_grant([])));
+    }
+}
