@@ -2,18 +2,21 @@
 //! others. It creates nobody, grants nothing, and neither logs nor audits the token.
 
 use crate::actions::caller::Hints;
+use crate::actions::explain_permission::{self, DecidedBy, PermissionExplained, Reaching};
 use crate::actions::find_signer::{self, Accepted, Signed};
+use crate::actions::sessions;
 use crate::actions::token_user::{self, WouldBe};
-use crate::actions::{permissions, sessions};
 use crate::context::Cx;
 use crate::domain::identity::user::{User, UserId, UserType, Username};
-use crate::domain::permissions::permission::{Pair, Permission, StandingUser};
+use crate::domain::permissions::period::Phase;
+use crate::domain::permissions::permission::{Permission, StandingUser};
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::checks::{self, Admission, CHECKS, Reading};
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{self, TokenApp};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
+use crate::store::reach::Member;
 use crate::store::token_apps;
 
 /// What is asked.
@@ -43,6 +46,8 @@ pub struct Explanation {
     pub holds: bool,
     /// Each check.
     pub checks: Vec<Checked>,
+    /// What was asked about a permission, where somebody is let in.
+    pub permission: Option<PermissionExplained>,
 }
 
 /// One check.
@@ -377,19 +382,39 @@ async fn permitted(
     Who { id, is_administrator, groups }: &Who,
     (service_id, permission): (i64, Permission),
 ) -> Result<bool> {
-    let pair = Pair { service_id, user_id: id.map_or(NO_ID, |id| id.0) };
-    let standings = permissions::standings_with(cx, pair.user_id, groups, &[pair]).await?;
-    let mut standing = *standings.first().ok_or_else(|| Error::internal("a standing is missing"))?;
+    let member = Member { user_id: id.map_or(NO_ID, |id| id.0), token_groups: groups };
     // As the token would make them, which may differ from what is stored.
-    standing.user = Some(StandingUser { is_administrator: *is_administrator, enabled: true });
-    let switch = if standing.switch { "on" } else { "off" };
-    let found = format!(
-        "{} on service {service_id}: granted are {:?}, the authorization switch is {switch}{}",
-        permission.name(),
-        standing.granted.names(),
-        if standing.is_administrator() { ", and the user is an administrator" } else { "" },
-    );
-    let fix = "grant it to the user, or to a group or department of theirs";
-    let result = if standing.allows(permission) { Ok(found) } else { Err((found, fix)) };
+    let user = StandingUser { is_administrator: *is_administrator, enabled: true };
+    let explained = explain_permission::explain(cx, &member, user, (service_id, permission)).await?;
+    let result = if explained.decided_by.allows() { Ok(found(&explained)) } else { Err((found(&explained), fix(&explained))) };
+    explanation.permission = Some(explained);
     Ok(explanation.add(None, "permission", result))
+}
+
+fn found(explained: &PermissionExplained) -> String {
+    let switch = if explained.switch { "on" } else { "off" };
+    let decides = match explained.decided_by {
+        DecidedBy::UnknownService => "the directory is strict, and does not have the service",
+        DecidedBy::Switch => "the switch decides: while it is off, it allows everything but GRANT and RELEASE",
+        DecidedBy::Administrator => "the user is an administrator",
+        DecidedBy::Grant => "a grant decides",
+        DecidedBy::NoGrant => "no grant that counts now gives it",
+    };
+    format!(
+        "{} on service {}: granted are {:?}, the authorization switch is {switch}; {decides}",
+        explained.permission.name(),
+        explained.service_id,
+        explained.granted.names(),
+    )
+}
+
+fn fix(explained: &PermissionExplained) -> &'static str {
+    let is_out_of_time = |of: &Reaching| of.phase != Phase::Within && of.grant.permissions.has(explained.permission);
+    if explained.decided_by == DecidedBy::UnknownService {
+        "register the service: POST /v1/services"
+    } else if explained.grants.iter().any(is_out_of_time) {
+        "a grant would give it, but not at this time: see state, startsAt and expiresAt"
+    } else {
+        "grant it to the user, or to a group or department of theirs"
+    }
 }

@@ -8,6 +8,7 @@ pub mod authenticate;
 pub mod authorizations;
 pub mod caller;
 pub mod explain;
+pub mod explain_permission;
 pub mod find_signer;
 pub mod generate_token;
 pub mod grants;

@@ -120,6 +120,13 @@ pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i
     sql::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
 }
 
+/// How many APIs of a service have their switch off, as `apis_off`.
+#[must_use]
+pub fn count_apis_off(service_id: i64) -> Statement {
+    let sql = "SELECT COUNT(*) AS apis_off FROM service_apis WHERE service_id = ?1 AND auth_enabled = 0";
+    Statement::new(sql, [Param::Int64(service_id)])
+}
+
 /// One API.
 pub async fn find_api(cx: &Cx, service_id: i64, id: i64) -> Result<Option<Api>> {
     let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id = ?2");

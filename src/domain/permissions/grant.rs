@@ -1,6 +1,6 @@
 //! Grants, and how lists of them are asked for.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
@@ -45,13 +45,10 @@ pub struct NewGrant {
 /// What the audit trail keeps of a grant.
 #[must_use]
 pub fn for_audit(permissions: Permissions, period: Period) -> Value {
-    let mut kept = json!({ "permissions": permissions.names() });
-    for (name, bound) in [("startsAt", period.starts_at), ("expiresAt", period.expires_at)] {
-        if let Some(bound) = bound {
-            kept[name] = json!(bound);
-        }
-    }
-    kept
+    let mut kept = Map::from_iter([("permissions".to_owned(), json!(permissions.names()))]);
+    let bounds = [("startsAt", period.starts_at), ("expiresAt", period.expires_at)];
+    kept.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name.to_owned(), json!(bound?)))));
+    Value::Object(kept)
 }
 
 /// Which grants, in which order, and which page of them.

@@ -1,12 +1,17 @@
 //! Why a token is refused, or somebody may not: all checks, for administrators.
 
+use super::grants::{STATE, TIME};
 use crate::actions::explain::{self, About, Asked, Checked};
+use crate::actions::explain_permission::{self, DecidedBy, PermissionExplained};
 use crate::api::http::declare::{Declared, Request, answer, request};
+use crate::api::http::members::{OBJECT_TYPE, PERMISSION, PERMISSIONS};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Kind};
 use crate::context::Cx;
+use crate::domain::permissions::grant::Grant;
 use crate::domain::permissions::permission::Permission;
+use crate::domain::permissions::reach::Through;
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
@@ -39,7 +44,8 @@ answer! {
     struct Explained<'a> as "Explanation" {
         "verdict" verdict: &'static str as Kind::OneOf(&["accepted", "refused"]) => "accepted: the token counts, and the user may what was asked",
         "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made",
-    } example r#"{"verdict":"refused","checks":[{"app":"Keycloak","check":"audience","held":false,"detail":"the token has aud \"account\", the app wants one of [\"bi\"]","fix":"add the audience to audiences, if tokens for it are meant for this application"}]}"#
+        "permission" permission: Option<Decision<'a>> => "what decides about the permission; null where none is asked about, or nobody is let in",
+    } example r#"{"verdict":"refused","checks":[{"app":"Keycloak","check":"audience","held":false,"detail":"the token has aud \"account\", the app wants one of [\"bi\"]","fix":"add the audience to audiences, if tokens for it are meant for this application"}],"permission":null}"#
 }
 
 answer! {
@@ -50,6 +56,79 @@ answer! {
         "detail" detail: &'a str => "what was found",
         "fix" fix: Option<&'a str> => "what to change; null where it held, or nothing helps",
     } example r#"{"app":"Keycloak","check":"lifetime","held":true,"detail":"holds","fix":null}"#
+}
+
+answer! {
+    struct Decision<'a> as "PermissionExplained" {
+        "service" service: i64 => "the service's id",
+        "permission" permission: &'static str as PERMISSION => "the permission",
+        "allowed" allowed: bool => "what a check answers",
+        "decidedBy" decided_by: &'static str as DECIDED_BY => "switch: authEnabled is off, which allows everything but GRANT and RELEASE",
+        "authEnabled" switch: bool => "the service's authorization switch",
+        "apisOff" apis_off: i64 => "how many APIs of the service have their switch off, which decides nothing here",
+        "grants" grants: Vec<Reaching<'a>> => "the grants on the service that reach the user, by ascending id",
+    }
+}
+
+answer! {
+    struct Reaching<'a> as "ReachingGrant" {
+        "id" id: i64 => "the grant's id",
+        "authObjectType" object_type: &'static str as OBJECT_TYPE => "to whom it is given",
+        "authObjectId" object_id: i64 => "to which",
+        "name" name: Option<&'a str> => "the name of whom it is given to",
+        "permissions" permissions: Vec<&'static str> as PERMISSIONS => "what may be done",
+        "creator" creator: bool => "whether it is the grant of who created the service",
+        "gives" gives: bool => "whether it has the permission and counts now",
+        "state" state: &'static str as STATE => "whether it counts now",
+        "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds",
+        "expiresAt" expires_at: Option<i64> as TIME => "epoch milliseconds",
+        "through" through: Option<&'static str> as THROUGH => "why it reaches the user; null: it is given to them",
+        "path" path: Vec<OnTheWay<'a>> => "from the department that the user is in up to the one that it is given to",
+    }
+}
+
+answer! {
+    struct OnTheWay<'a> as "DepartmentOnTheWay" {
+        "id" id: i64 => "the department's id",
+        "name" name: Option<&'a str> => "a name for people",
+    }
+}
+
+const DECIDED_BY: Kind = Kind::OneOf(&DecidedBy::NAMES);
+const THROUGH: Kind = Kind::Nullable(&Kind::OneOf(&Through::NAMES));
+
+impl<'a> Decision<'a> {
+    fn of(explained: &'a PermissionExplained) -> Self {
+        Self {
+            service: explained.service_id,
+            permission: explained.permission.name(),
+            allowed: explained.decided_by.allows(),
+            decided_by: explained.decided_by.name(),
+            switch: explained.switch,
+            apis_off: explained.apis_off,
+            grants: explained.grants.iter().map(Reaching::of).collect(),
+        }
+    }
+}
+
+impl<'a> Reaching<'a> {
+    fn of(reaching: &'a explain_permission::Reaching) -> Self {
+        let Grant { id, object_type, object_id, permissions, creator, period, .. } = &reaching.grant;
+        Self {
+            id: *id,
+            object_type: object_type.name(),
+            object_id: *object_id,
+            name: reaching.name.as_deref(),
+            permissions: permissions.names(),
+            creator: *creator,
+            gives: reaching.gives,
+            state: reaching.phase.name(),
+            starts_at: period.starts_at.map(|at| at.0),
+            expires_at: period.expires_at.map(|at| at.0),
+            through: reaching.through.map(Through::name),
+            path: reaching.path.iter().map(|(id, name)| OnTheWay { id: *id, name: name.as_deref() }).collect(),
+        }
+    }
 }
 
 impl<'a> OneCheck<'a> {
@@ -74,5 +153,6 @@ async fn explain(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let app = app.map(|name| name.as_str().to_owned());
     let explanation = explain::explain(cx, &Asked { about, app, permission }).await?;
     let verdict = if explanation.holds { "accepted" } else { "refused" };
-    Ok(Response::json(200, &Explained { verdict, checks: explanation.checks.iter().map(OneCheck::of).collect() }))
+    let checks = explanation.checks.iter().map(OneCheck::of).collect();
+    Ok(Response::json(200, &Explained { verdict, checks, permission: explanation.permission.as_ref().map(Decision::of) }))
 }
