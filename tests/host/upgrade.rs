@@ -193,6 +193,29 @@ fn grants_of_a_release_still_decide() {
 }
 
 #[test]
+fn grants_of_a_release_never_end_and_new_ones_may() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        let grants = json_of(&fixture.get(&isolate, "/v1/services/1/grants"));
+        let grants = grants["items"].as_array().expect("a list");
+        assert!(!grants.is_empty());
+        assert!(grants.iter().all(|grant| grant["state"] == "active" && grant["expiresAt"].is_null() && grant["startsAt"].is_null()));
+        let end = world.now.get().0 + 1000;
+        let body = json!({ "authObjectType": "USER", "authObjectId": 777, "permissions": ["TEST"], "expiresAt": end });
+        let token = fixture.text("/opaque/token");
+        let request = Request::new("POST", "/v1/services/1/grants").header("x-auth-token", token).body(&body.to_string());
+        assert_eq!(isolate.send(&request).status, 201);
+        let allowed = || json_of(&fixture.get(&isolate, "/v1/check?service=1&permission=TEST&user=777"))["allowed"].clone();
+        assert_eq!(allowed(), json!(true));
+        world.pass(1);
+        assert_eq!(allowed(), json!(false));
+        block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM grants WHERE object_id = 777"), 0);
+    }
+}
+
+#[test]
 fn applications_of_a_release_still_sign_and_a_used_signature_stays_used() {
     for fixture in fixtures() {
         let world = fixture.world();

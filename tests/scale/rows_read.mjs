@@ -30,6 +30,7 @@ export async function measure(url, size, token) {
   };
   await checks(ask, size, token);
   await lists(ask, size);
+  await whoMayWhat(ask, size);
   await filters(ask, size);
   return byKind(measured);
 }
@@ -62,6 +63,28 @@ export async function issueToken(url) {
 }
 
 const list = (query) => `/api/v1/services/auth?${new URLSearchParams({ authObjectType: "USER", pageSize: PAGE, ...query })}`;
+
+/** Lists by ascending id: of a service from three ranges of an index, of a user from one for each of the objects that reach them. */
+async function whoMayWhat(ask, size) {
+  const ofService = (cursor) => `/v1/services/${BUSY_SERVICE}/grants?limit=${PAGE}${cursor}`;
+  // Each row is looked up, and the name of its object.
+  const page = 3 * 4 * (PAGE + 1) + BESIDES;
+  const first = await ask("grants on a service, first page", ofService(""), page);
+  if (first.items.length !== PAGE) throw new Error(`a page has ${first.items.length} grants, expected ${PAGE}`);
+  const far = 2 ** 53 - 1;
+  await ask("grants on a service, a page in the middle", ofService(`&cursor=${Math.floor(size.grants / 40)}`), page);
+  await ask("grants on a service, behind the last page", ofService(`&cursor=${far}`), BESIDES);
+  for (let number = 1; number <= CHECKS; number += 1) {
+    const index = (number * 7919 + 9) % size.users;
+    const objects = 1 + reach(index, size).size;
+    // The memberships, the departments above, and the objects themselves.
+    const beyond = 6 * objects;
+    const path = `/v1/users/${userId(index)}`;
+    await ask("grants of a user", `${path}/grants?limit=${PAGE}`, 4 * objects * (PAGE + 1) + beyond + BESIDES);
+    await ask("groups of a user", `${path}/groups`, beyond + BESIDES);
+  }
+}
+
 const filter = (key, op, value) => ({ "filters[0].key": key, "filters[0].op": op, "filters[0].value": value });
 
 async function lists(ask, size) {

@@ -36,8 +36,8 @@ pub(super) const GROUP: Group = Group {
             .summary("Writes up to 1 MiB of records (services, APIs, departments, groups, members, grants), all of them or none; twice is once")
             .about(
                 "One record is one line. Its member `record` is service, api, department, group, member or grant. The others are serviceId, id, \
-                 name, parentId, authEnabled, creatorId, authObjectType, authObjectId, userId, permissions (in CSV joined by |), creator and \
-                 createdAt. `format` says how the body is read, whatever its content type. Where lines are wrong, the answer lists at most 100.",
+                 name, parentId, authEnabled, creatorId, authObjectType, authObjectId, userId, permissions (in CSV joined by |), creator, \
+                 createdAt, startsAt and expiresAt. `format` says how the body is read, whatever its content type. Where lines are wrong, the answer lists at most 100.",
             )
             .access(Access::Administrator)
             .query(&[FORMAT])
