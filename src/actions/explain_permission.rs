@@ -114,11 +114,11 @@ pub async fn explain(
     let standing = Standing { user: Some(user), granted, ..stored };
     let apis_off = sql::rows(&results, 3)?.first().map_or(Ok(0), |row| row.number("apis_off"))?;
     let decided_by =
-        if cx.config.strict_directory && !standing.service_exists { DecidedBy::UnknownService } else { decided_by(&standing, permission) };
+        if cx.config.strict_directory && !standing.service_exists { DecidedBy::UnknownService } else { decided_by(standing, permission) };
     Ok(PermissionExplained { service_id, permission, decided_by, switch: standing.switch, apis_off, granted, grants })
 }
 
-fn decided_by(standing: &Standing, permission: Permission) -> DecidedBy {
+fn decided_by(standing: Standing, permission: Permission) -> DecidedBy {
     if !standing.allows(permission) {
         DecidedBy::NoGrant
     } else if standing.is_administrator() {
