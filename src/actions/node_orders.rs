@@ -5,11 +5,16 @@ use serde_json::json;
 use crate::actions::caller::Caller;
 use crate::context::Cx;
 use crate::domain::node_order::{NodeOrder, NodeTerms};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, hex};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::node_orders;
 use crate::store::sealed::SealedColumn;
+
+/// A name for servers that were ordered without one.
+pub fn made_name(cx: &Cx) -> Result<String> {
+    Ok(format!("iserver-{}", hex(&cx.random::<4>()?)))
+}
 
 /// Writes an order down. Answers its id.
 pub async fn order(cx: &Cx, by: &Caller, terms: &NodeTerms, password: Option<&Secret>) -> Result<i64> {

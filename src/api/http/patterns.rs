@@ -28,6 +28,8 @@ pub const LINE: &str = concat!("^", line!(), "$");
 pub const LINE_OR_EMPTY: &str = concat!("^(", line!(), ")?$");
 /// A printable text that is more than white space.
 pub const NOT_BLANK: &str = concat!("^[^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*$");
+/// The same, or nothing.
+pub const NOT_BLANK_OR_EMPTY: &str = concat!("^([^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*)?$");
 /// Text of several lines.
 pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// What the ids of organizations and the access keys of applications are made of.

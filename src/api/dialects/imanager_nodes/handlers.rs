@@ -8,7 +8,7 @@ use crate::context::Cx;
 use crate::error::Result;
 
 pub(super) async fn order(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (terms, password) = wire::order(&call.fields().await?)?;
+    let (terms, password) = wire::order(&call.fields().await?, || node_orders::made_name(cx))?;
     let id = node_orders::order(cx, call.caller()?, &terms, password.as_ref()).await?;
     Ok(wire::ordered(id))
 }

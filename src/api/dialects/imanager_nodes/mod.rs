@@ -1,4 +1,5 @@
-//! The dialect of the GIS manager's node orders, under `/imanager/cloud/web/nodes`.
+//! The dialect of the GIS manager's node orders, under `/imanager/cloud/web/nodes`. Clients before
+//! version 11.1 call `/imanager/icloud/web/nodes`.
 //!
 //! Its failures are `{"isSucceed":false,"msg":…,"resultId":null}`, and not those of the manager's tokens.
 
@@ -16,7 +17,7 @@ use crate::error::Error;
 pub const DIALECT: Dialect = Dialect {
     name: "imanager_nodes",
     summary: "Orders of GIS servers, as the GIS manager takes them",
-    prefixes: &["/imanager/cloud/web/nodes"],
+    prefixes: &["/imanager/cloud/web/nodes", "/imanager/icloud/web/nodes"],
     takes_parameters: false,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
@@ -25,7 +26,12 @@ pub const DIALECT: Dialect = Dialect {
     failure_type: "application/json",
 };
 
-const PATHS: &[&str] = &["/imanager/cloud/web/nodes/server.json", "/imanager/cloud/web/nodes/server"];
+const PATHS: &[&str] = &[
+    "/imanager/cloud/web/nodes/server.json",
+    "/imanager/cloud/web/nodes/server",
+    "/imanager/icloud/web/nodes/server.json",
+    "/imanager/icloud/web/nodes/server",
+];
 
 const ROUTES: &[Route] = &[
     Route::of("POST", "order_node", PATHS, handler!(handlers::order))

@@ -24,7 +24,7 @@ request! {
     pub(super) struct Order as "NodeOrder" {
         "nodeSpec" spec: Name => "the size",
         "nodeCount" count: Integer<1, MAX_COUNT> => "how many",
-        "nodeName" name: Name => "the name",
+        "nodeName" name: NodeName => "the name; one is made where it is empty",
         "description" description: Remark<1024> => "for people",
         "physicalMachineName" physical_machine_name: Remark<128> => "where to",
         "password" password: NodePassword => "stored encrypted, and never shown; empty for none",
@@ -39,6 +39,20 @@ impl Member for Name {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         text(fields, name, 1, 64).map(Self)
+    }
+}
+
+/// The name of the servers. Old clients send an empty one: `None`.
+pub(super) struct NodeName(Option<String>);
+
+impl Member for NodeName {
+    const KIND: Kind = Kind::matching(0, 64, patterns::NOT_BLANK_OR_EMPTY);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        match fields.text(name)? {
+            Some("") => Ok(Self(None)),
+            _ => text(fields, name, 1, 64).map(|name| Self(Some(name))),
+        }
     }
 }
 
@@ -110,13 +124,14 @@ answer! {
 
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 
-/// Reads an order and the servers' password; an empty one is none.
-pub(super) fn order(fields: &Fields) -> Result<(NodeTerms, Option<Secret>)> {
+/// Reads an order and the servers' password; an empty one is none. `made_name` is called where the
+/// order has no name.
+pub(super) fn order(fields: &Fields, made_name: impl FnOnce() -> Result<String>) -> Result<(NodeTerms, Option<Secret>)> {
     let Order { spec, count, name, description, physical_machine_name, password } = Order::read(fields)?;
     let terms = NodeTerms {
         spec: spec.0,
         count: count.0,
-        name: name.0,
+        name: name.0.map_or_else(made_name, Ok)?,
         description: description.0,
         physical_machine_name: physical_machine_name.0,
     };
