@@ -4,10 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::domain::config::Config;
+use crate::domain::network::{PEER, network_of};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::isolate::Memory;
-use crate::ports::{Entropy, Issuers, Kv, Log, Signatures, Sql, Tasks, Timer};
+use crate::ports::{Entropy, Issuers, Kv, Limiter, Log, Signatures, Sql, Tasks, Timer};
+
+/// Reads a header of a request by its name.
+pub type HeaderReader = Rc<dyn Fn(&str) -> Option<String>>;
 
 /// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind the answer.
 #[derive(Clone)]
@@ -34,8 +38,10 @@ pub struct Cx {
     pub config: Rc<Config>,
     /// When the request began.
     pub now: Millis,
-    /// Reads the client's address, where the platform tells it.
-    pub client_address: Rc<dyn Fn() -> Option<String>>,
+    /// The platform's limit on sign-ins.
+    pub limiter: Rc<dyn Limiter>,
+    /// Reads a header of the request.
+    pub request_header: HeaderReader,
     /// The answer's `x-request-id`.
     pub request_id: String,
     /// The request must see at least what its bookmark names, and has not looked yet.
@@ -43,10 +49,22 @@ pub struct Cx {
 }
 
 impl Cx {
-    /// The client's address, where the platform tells it.
+    /// The client's address, where the platform tells it; behind trusted proxies, the one that they tell.
     #[must_use]
     pub fn address(&self) -> Option<String> {
-        (self.client_address)()
+        self.config.trusted_proxies.client(|name| (self.request_header)(name))
+    }
+
+    /// The address of whoever has connected: the client, or the proxy in front.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<String> {
+        (self.request_header)(PEER)
+    }
+
+    /// The client's network, by which sign-ins are counted.
+    #[must_use]
+    pub fn network(&self) -> String {
+        network_of(self.address().as_deref())
     }
 
     /// `N` random bytes.

@@ -56,8 +56,10 @@ pub enum Error {
         /// The limit in bytes.
         limit_bytes: usize,
     },
-    /// Too many failed sign-ins.
+    /// Too many sign-ins, most of which have failed.
     TooMany {
+        /// Which limit is reached.
+        limit: Limit,
         /// Seconds until the next attempt is worth making.
         retry_after_s: i64,
     },
@@ -203,6 +205,20 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Which limit on sign-ins is reached.
+    Limit {
+        /// With this user name from this network.
+        Failures = "too_many_failures", "too many failed sign-ins";
+        /// With this user name from many networks; its user has not signed in from this one.
+        NewAddress = "new_address", "too many failed sign-ins with this user name from many addresses: for now its user is let in only from an address used during the last 30 days";
+        /// From this network, with many user names.
+        AddressFailures = "address_failures", "too many failed sign-ins from this address";
+        /// More from this address than the platform lets through, right or wrong.
+        Rate = "rate_limit", "too many sign-ins from this address at once";
+    }
+}
+
 impl Denied {
     /// Those that any caller can meet: the last three are of calls that an application signed.
     pub const OF_ANY_CALL: &'static [&'static str] = Self::REASONS.split_at(Self::REASONS.len() - 3).0;
@@ -298,6 +314,7 @@ impl Error {
         match self {
             Self::Unauthenticated(denied) => Some(denied.reason()),
             Self::Forbidden(refusal) => Some(refusal.reason()),
+            Self::TooMany { limit, .. } => Some(limit.reason()),
             _ => None,
         }
     }

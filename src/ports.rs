@@ -88,6 +88,13 @@ pub trait Entropy {
     fn fill(&self, buffer: &mut [u8]) -> std::result::Result<(), Fault>;
 }
 
+/// The platform's limit on how often something is tried.
+pub trait Limiter {
+    /// Counts an attempt by this key, and tells whether it is within the limit. It is where the
+    /// platform knows of no limit, or does not answer.
+    fn admits<'a>(&'a self, key: &'a str) -> LocalFuture<'a, bool>;
+}
+
 /// Work that goes on after the answer.
 pub trait Tasks {
     /// Runs the future to its end, after the answer if need be.

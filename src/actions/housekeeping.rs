@@ -2,18 +2,21 @@
 
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
+use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::memory::copy;
 use crate::memory::write::Write;
 use crate::store::expired_grants::{self, Which};
 use crate::store::sealed::SealedColumn;
-use crate::store::{applications, feed, sessions, sign_in_failures};
+use crate::store::{applications, audit, feed, sessions, sign_ins};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
 /// How many expired grants are removed in one go. Decisions ignore them already, and isolates read the
 /// change feed in parts that are not much longer.
 const EXPIRED_AT_ONCE: i64 = 250;
+/// How many events of the audit trail are deleted in one go: 288,000 a day.
+const PRUNED_EVENTS: i64 = 1000;
 
 /// Runs all of it. Each part is done even where another fails; failures are logged, and the first is answered.
 pub async fn run(cx: &Cx) -> Result<()> {
@@ -25,13 +28,11 @@ pub async fn run(cx: &Cx) -> Result<()> {
 }
 
 async fn prune(cx: &Cx) -> Result<()> {
-    let batch = vec![
-        sessions::prune(cx.now),
-        sign_in_failures::prune(cx.now),
-        applications::prune_signatures(cx.now),
-        applications::prune_tokens(cx.now),
-        feed::prune(cx.now),
-    ];
+    let mut batch =
+        vec![sessions::prune(cx.now), applications::prune_signatures(cx.now), applications::prune_tokens(cx.now), feed::prune(cx.now)];
+    batch.extend(sign_ins::prune(cx.now));
+    let kept = Millis::from_seconds(cx.config.audit_retention_days * 24 * 60 * 60);
+    batch.push(audit::prune(cx.now - kept, PRUNED_EVENTS));
     cx.sql.batch(batch).await.map(drop).map_err(Into::into)
 }
 

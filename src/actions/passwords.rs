@@ -10,11 +10,13 @@ use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::{self, PasswordHash};
 use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::{Secret, sha256, sha256_of};
-use crate::error::{Denied, Error, Result};
+use crate::error::{Denied, Error, Limit, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
-use crate::ports::Row;
-use crate::store::{feed, sign_in_failures, sql, users};
+use crate::store::{audit, feed, sign_ins, sql, users};
+
+/// How long the platform counts sign-ins together (`[[ratelimits]]` in `wrangler.toml`).
+const RATE_PERIOD_S: i64 = 10;
 
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
@@ -29,38 +31,51 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller>
 }
 
 /// Checks a password against the database.
+///
+/// The platform's limit is asked first, so that a flood from one address reads and computes nothing.
 pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
-    let counted_as = Actor::claimed(username).name;
-    let count = || sign_in_failures::count(&counted_as, cx.address().as_deref(), cx.now);
-    let results = cx.sql.batch(vec![count(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
-    refuse_over_limit(cx, sql::rows(&results, 0)?)?;
+    let network = cx.network();
+    if !cx.limiter.admits(&network).await {
+        return Err(Error::TooMany { limit: Limit::Rate, retry_after_s: RATE_PERIOD_S });
+    }
+    // Cut to what a user name may have, whatever was sent.
+    let claimed = Actor::claimed(username).name;
+    let failures = || sign_ins::select_failures(&claimed, &network, cx.now);
+    let results = cx.sql.batch(vec![failures(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
+    sign_ins::failures(sql::rows(&results, 0)?)?.check(cx.now)?;
     let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
+    cx.memory.count_hash();
     let right = password::verify(hash, password);
+    let is_known = found.is_some();
     let user = match found {
         Some((user, _)) if right => Rc::new(user),
         None if is_first_administrator(cx, username, password) => create_first_administrator(cx, password).await?,
-        _ => return Err(refuse(cx, username).await?),
+        _ => return Err(refuse(cx, &claimed, &network, is_known).await?),
     };
-    // Counted once more: of many guesses that were begun at once, only those before the tenth failure may be right.
-    refuse_over_limit(cx, &sql::query(cx, count()).await?)?;
+    // Counted once more: of many guesses that were begun at once, only those before the limit may be right.
+    let failures = sign_ins::failures(&sql::query(cx, failures()).await?)?;
+    failures.check(cx.now)?;
+    if failures.is_to_be_noted(cx.now) {
+        note_network(cx, &user, &network).await;
+    }
     Ok(user)
 }
 
-fn refuse_over_limit(cx: &Cx, counts: &[Row]) -> Result<()> {
-    match sign_in_failures::retry_after_s(counts, cx.now)? {
-        Some(retry_after_s) => Err(Error::TooMany { retry_after_s }),
-        None => Ok(()),
+/// Notes from where a user has signed in. Without the note they are still let in, so that a failure
+/// is only logged.
+async fn note_network(cx: &Cx, user: &User, network: &str) {
+    let note = sign_ins::note_network(user.id, network, cx.now).to_vec();
+    if let Err(error) = cx.sql.batch(note).await {
+        cx.log.line(&format!("the network of a sign-in could not be noted: {error:?}"));
     }
 }
 
 /// Notes a failure, and answers what to refuse with.
-async fn refuse(cx: &Cx, username: &str) -> Result<Error> {
-    // Cut to what a user name may have, whatever was sent.
-    let actor = Actor::claimed(username);
-    let failure = sign_in_failures::insert(&actor.name, cx.address().as_deref(), cx.now);
-    let deed = Deed::new(actor.clone(), "sign_in.fail", actor.name);
-    Write::of(failure).deed(deed).commit(cx).await?;
+async fn refuse(cx: &Cx, claimed: &str, network: &str, is_known: bool) -> Result<Error> {
+    let summed = audit::sum_up_failed_sign_in(cx, claimed, network, is_known);
+    let write = Write::of(sign_ins::insert_failure(claimed, network, cx.now));
+    summed.into_iter().fold(write, Write::and).commit(cx).await?;
     Ok(Denied::WrongPassword.into())
 }
 
@@ -89,6 +104,7 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<Use
 
 /// Hashes a password under a fresh salt.
 pub fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
+    cx.memory.count_hash();
     password::hash(password, cx.random()?).map_err(Error::Internal)
 }
 

@@ -112,7 +112,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Cal
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
     let mut headers = passed_headers(cx, origin, request, credential);
-    if let Some(address) = cx.address() {
+    if let Some(address) = cx.peer_address() {
         let for_list = [request.header("x-forwarded-for"), Some(address)];
         headers.push(("x-forwarded-for".to_owned(), for_list.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     }

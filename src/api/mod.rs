@@ -200,7 +200,7 @@ fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
             response.with("www-authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""))
         }
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),
-        Error::TooMany { retry_after_s } => response.with("retry-after", retry_after_s.to_string()),
+        Error::TooMany { retry_after_s, .. } => response.with("retry-after", retry_after_s.to_string()),
         Error::Unavailable(fault) => match fault.retry_after_s() {
             Some(seconds) => response.with("retry-after", seconds.to_string()),
             None => response,

@@ -9,6 +9,7 @@ use crate::domain::assertion::{AssertionKey, AssertionKeys};
 use crate::domain::config::variables::{Bindings, ValueKind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
+use crate::domain::network::{Cidr, TrustedProxies};
 use crate::domain::origin::{self, Origin, Prefix};
 use crate::domain::secret::Secret;
 
@@ -34,6 +35,10 @@ pub struct Config {
     pub strict_directory: bool,
     /// `CORS_ORIGINS`: origins whose pages may call, separated by commas; `*` is not taken.
     pub cors_origins: Vec<String>,
+    /// `TRUSTED_PROXIES` and `CLIENT_ADDRESS_HEADER`: who is believed about the client's address.
+    pub trusted_proxies: TrustedProxies,
+    /// `AUDIT_RETENTION_DAYS`: how long the audit trail is kept.
+    pub audit_retention_days: i64,
     /// `ORIGIN_URL` and its like: what is behind the gateway; `None` where there is no gateway.
     pub origin: Option<Origin>,
     /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, for proxies that ask by them. They need no gateway: `url` is
@@ -69,6 +74,9 @@ impl Config {
         let min_secret_bytes = reader.read("MIN_SECRET_BYTES", ValueKind::integer);
         let strict_directory = reader.read("DIRECTORY", ValueKind::word) == "strict";
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
+        let networks = reader.read("TRUSTED_PROXIES", |kind, value| kind.list(value, Cidr::parse));
+        let header = reader.read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name)).unwrap_or_default();
+        let audit_retention_days = reader.read("AUDIT_RETENTION_DAYS", ValueKind::integer);
         let (origin, rules) = reader.origin();
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
         let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
@@ -83,6 +91,8 @@ impl Config {
                 min_secret_bytes: usize::try_from(min_secret_bytes).unwrap_or(usize::MAX),
                 strict_directory,
                 cors_origins,
+                trusted_proxies: TrustedProxies { networks, header },
+                audit_retention_days,
                 origin,
                 rules,
                 assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
@@ -135,6 +145,15 @@ fn page_origin(text: &str) -> Result<String, String> {
         return Err(format!("must list origins like https://app.example.com, not {text:?}"));
     }
     Ok(text.to_owned())
+}
+
+/// The name of a header; the error is the phrase that follows the variable's name.
+fn header_name(text: &str) -> Result<String, String> {
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if text.len() > 64 || !text.bytes().all(is_of_names) {
+        return Err("must be the name of a header: letters, digits and hyphens, 64 at most".to_owned());
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod feed;
 pub mod identity;
 pub mod json;
 pub mod master_key;
+pub mod network;
 pub mod node_order;
 pub mod origin;
 pub mod path_readings;

@@ -14,14 +14,14 @@ use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, js_sys, web_s
 use crate::actions::housekeeping;
 use crate::api;
 use crate::api::http::message::{Handled, Inbound as _};
-use crate::context::Cx;
+use crate::context::{Cx, HeaderReader};
 use crate::domain::config::Config;
 use crate::domain::identity::opaque_token;
 use crate::domain::time::Millis;
 use crate::error::Fault;
 use crate::memory::isolate::Memory;
 use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks, Timer};
-use ports::{d1, issuers, kv, origin, timer, webcrypto};
+use ports::{d1, issuers, kv, limiter, origin, timer, webcrypto};
 use runtime::answers::outbound;
 use runtime::log::ConsoleLog;
 use runtime::request::WorkerRequest;
@@ -73,8 +73,8 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
         Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
     };
     let client = Rc::clone(&request);
-    let client_address = Rc::new(move || client.header("cf-connecting-ip"));
-    let cx = cx(env, config, Rc::new(Background(context)), request_id, client_address);
+    let request_header = Rc::new(move |name: &str| client.header_of_config(name));
+    let cx = cx(env, config, Rc::new(Background(context)), request_id, request_header);
     match api::handle(&cx, &*request).await {
         Handled::Answered(response) => outbound(response),
         Handled::Passed(forward) => match origin::pass(request.inner(), &forward, &*cx.tasks).await {
@@ -90,7 +90,7 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
         Ok(config) => config,
         Err(problems) => return ConsoleLog.line(&format!("the scheduled event: {}", problems.join("; "))),
     };
-    let cx = cx(env, config, Rc::new(NoBackground), Random.id(), Rc::new(|| None));
+    let cx = cx(env, config, Rc::new(NoBackground), Random.id(), Rc::new(|_: &str| None));
     // Failures are logged where they occur; the next event tries again.
     drop(housekeeping::run(&cx).await);
 }
@@ -113,10 +113,11 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
     ISOLATE.with(|isolate| isolate.config.get_or_init(read).clone())
 }
 
-fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, client_address: Rc<dyn Fn() -> Option<String>>) -> Cx {
+fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, request_header: HeaderReader) -> Cx {
     ISOLATE.with(|isolate| Cx {
         sql: Rc::new(d1::D1::new(env.clone())),
-        kv: Rc::new(kv::WorkersKv::new(env)),
+        kv: Rc::new(kv::WorkersKv::new(env.clone())),
+        limiter: Rc::new(limiter::RateLimit::new(env)),
         signatures: Rc::clone(&isolate.signatures),
         issuers: Rc::clone(&isolate.issuers),
         timer: Rc::clone(&isolate.timer),
@@ -126,7 +127,7 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, cl
         memory: Rc::clone(&isolate.memory),
         config,
         now: now(),
-        client_address,
+        request_header,
         request_id,
         must_read: Cell::new(false),
     })

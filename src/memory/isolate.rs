@@ -6,7 +6,7 @@
 //!
 //! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -64,6 +64,7 @@ pub struct Memory {
     pub health: LastHealth,
     /// How often tokens changed their users.
     pub token_writes: TokenWrites,
+    hashes: Cell<u64>,
 }
 
 struct Remembered {
@@ -106,6 +107,7 @@ impl Default for Memory {
             assertions: Assertions::default(),
             health: LastHealth::default(),
             token_writes: TokenWrites::default(),
+            hashes: Cell::new(0),
         }
     }
 }
@@ -432,6 +434,17 @@ impl Memory {
             memory.remember_user(user);
             memory.passwords.put(digest, (user.id, now + PASSWORD_REMEMBERED));
         }
+    }
+
+    /// Counts a run of Argon2id, which costs some 50 ms and 19 MiB.
+    pub fn count_hash(&self) {
+        self.hashes.set(self.hashes.get().saturating_add(1));
+    }
+
+    /// How often Argon2id was run.
+    #[must_use]
+    pub fn hashes(&self) -> u64 {
+        self.hashes.get()
     }
 
     /// How many bytes the keys take that a request names by a text of its own choice. Each of them was

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed, Event};
+use crate::domain::identity::sign_in_limit::WINDOW;
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::Result;
@@ -19,6 +20,8 @@ pub struct Filter {
     pub actor: Option<String>,
     /// Only of this action.
     pub action: Option<String>,
+    /// Only to this target.
+    pub target: Option<String>,
     /// Not before.
     pub from: Option<Millis>,
     /// Before.
@@ -50,6 +53,64 @@ pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
     )
 }
 
+/// How many networks, and how many names that no user has, a summary of failed sign-ins lists.
+const LISTED: usize = 20;
+
+/// Adds a failed sign-in to the event that sums up those of its ten minutes: one event for each name
+/// that a user has, and one for all other names. So strangers cannot fill the audit trail.
+#[must_use]
+pub fn sum_up_failed_sign_in(cx: &Cx, claimed: &str, network: &str, is_known: bool) -> [Statement; 2] {
+    let window = cx.now.0.div_euclid(WINDOW.0);
+    let (of, actor) = if is_known {
+        (format!("of {claimed}"), Actor::claimed(claimed))
+    } else {
+        ("unknown".to_owned(), Actor::bracketed("unknown user"))
+    };
+    let summary = format!("sign_in.fail/{window}/{of}");
+    let after =
+        if is_known { json!({ "failures": 0, "addresses": [] }) } else { json!({ "failures": 0, "addresses": [], "usernames": [] }) };
+    let target = actor.name.clone();
+    let deed = Deed::new(actor, "sign_in.fail", target).after(after);
+    let first = summarizing(cx, &deed, &summary);
+    let listed = |member: &str, value: &str| {
+        format!(
+            "'$.{member}', json(CASE WHEN json_array_length(after, '$.{member}') >= {LISTED}
+                 OR EXISTS (SELECT 1 FROM json_each(after, '$.{member}') WHERE value = {value})
+               THEN json_extract(after, '$.{member}') ELSE json_insert(json_extract(after, '$.{member}'), '$[#]', {value}) END)"
+        )
+    };
+    let usernames = if is_known { String::new() } else { format!(", {}", listed("usernames", "?4")) };
+    let sql = format!(
+        "UPDATE audit_events SET after = json_set(after, '$.failures', json_extract(after, '$.failures') + 1,
+           '$.lastAt', CAST(?3 AS INTEGER), {}{usernames}) WHERE summary = ?1",
+        listed("addresses", "?2")
+    );
+    let mut params = vec![summary.into(), network.into(), cx.now.into()];
+    if !is_known {
+        params.push(claimed.into());
+    }
+    [first, Statement::new(sql, params)]
+}
+
+/// Writes a deed down as the first of a summary, unless there is one.
+fn summarizing(cx: &Cx, deed: &Deed, summary: &str) -> Statement {
+    let mut statement = insert(cx, deed);
+    statement.sql = "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id, summary)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM audit_events WHERE summary = ?10)"
+        .into();
+    statement.params.push(summary.into());
+    statement
+}
+
+/// Deletes events from before a time, at most `limit`: the oldest.
+#[must_use]
+pub fn prune(before: Millis, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        [before.into(), Param::Number(limit)],
+    )
+}
+
 /// Lists events.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
     let mut sql = String::from(
@@ -60,6 +121,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
     let conditions = [
         (" AND actor = ?", filter.actor.clone().map(Param::from)),
         (" AND action = ?", filter.action.clone().map(Param::from)),
+        (" AND target = ?", filter.target.clone().map(Param::from)),
         (" AND at >= ?", filter.from.map(Param::from)),
         (" AND at < ?", filter.until.map(Param::from)),
         (" AND id < ?", filter.before_id.map(Param::Int64)),

@@ -14,7 +14,7 @@ pub mod reach;
 pub mod sealed;
 pub mod services;
 pub mod sessions;
-pub mod sign_in_failures;
+pub mod sign_ins;
 pub mod snapshot;
 pub mod sql;
 pub mod standings;

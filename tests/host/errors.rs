@@ -2,7 +2,7 @@
 
 use postern::api::dialects::DIALECTS;
 use postern::domain::permissions::permission::Permission;
-use postern::error::{Denied, Error, Fault, Refusal, Rule};
+use postern::error::{Denied, Error, Fault, Limit, Refusal, Rule};
 
 use serde_json::json;
 
@@ -39,13 +39,13 @@ fn errors() -> Vec<Error> {
         Error::Conflict { why: "a user of that name exists".to_owned() },
         Error::TooLarge { what: "body", limit_bytes: 1_048_576 },
         Error::TooLarge { what: "url", limit_bytes: 16_384 },
-        Error::TooMany { retry_after_s: 540 },
         Error::OriginFailed(Fault::new("for the log")),
         Error::OriginTimedOut { timeout_s: 60 },
         Error::Unavailable(Fault::new("for the log")),
         Error::Misconfigured(vec!["the secret MASTER_KEY is missing".to_owned()]),
         Error::internal("for the log"),
     ]);
+    errors.extend(Limit::one_of_each().into_iter().map(|limit| Error::TooMany { limit, retry_after_s: 540 }));
     let of_services = ["unsupported_filter_field", "unsupported_range_filter", "unsupported_not_filter", "unsupported_order_by"];
     let rules = of_services.map(Rule::OfDialect).into_iter().chain([Rule::Organization, Rule::Shortcut]);
     let invalid = |rule| Error::Invalid { field: "x".to_owned(), why: "(id)".to_owned(), rule };
@@ -59,6 +59,7 @@ fn name(error: &Error) -> String {
         Error::Unauthenticated(denied) => format!("Unauthenticated({denied:?})"),
         Error::Forbidden(refusal) => format!("Forbidden({refusal:?})"),
         Error::Invalid { rule, .. } => format!("Invalid({rule:?})"),
+        Error::TooMany { limit, .. } => format!("TooMany({limit:?})"),
         Error::NotFound { what, .. } => format!("NotFound({what})"),
         Error::TooLarge { what, .. } => format!("TooLarge({what})"),
         other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),

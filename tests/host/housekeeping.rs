@@ -18,8 +18,7 @@ fn what_is_over_is_pruned_and_nothing_else() {
         isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body)).status
     };
     assert_eq!((sign_in(ADMIN_PASSWORD), sign_in("wrong password")), (200, 401));
-    let counts =
-        || ["sessions", "sign_in_failures", "changes"].map(|table| world.database.number(&format!("SELECT COUNT(*) FROM {table}")));
+    let counts = || ["sessions", "failed_sign_ins", "changes"].map(|table| world.database.number(&format!("SELECT COUNT(*) FROM {table}")));
     // The entry of the migration is older than an hour.
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     let before = counts();

@@ -76,6 +76,167 @@ fn ten_failures_in_ten_minutes_are_the_limit() {
     assert_eq!(sign_in(&isolate, "admin", ADMIN_PASSWORD).status, 200);
 }
 
+fn sign_in_from(isolate: &Isolate<'_>, address: &str, username: &str, password: &str) -> Response {
+    let body = json!({ "username": username, "password": password }).to_string();
+    isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", address).body(&body))
+}
+
+/// The status and why.
+fn outcome(response: &Response) -> (u16, Option<&str>) {
+    (response.status, response.header("x-postern-reason"))
+}
+
+const USUAL: &str = "198.51.100.7";
+const TOO_MANY: (u16, Option<&str>) = (429, Some("too_many_failures"));
+
+/// 200 addresses of one network are one client, and only that client is locked out.
+#[test]
+fn wrong_passwords_from_one_ipv6_network_lock_nobody_else_out() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200);
+    let hashes = isolate.memory.hashes();
+    let answers: Vec<_> = (0..200)
+        .map(|number| {
+            let response = sign_in_from(&isolate, &format!("2001:db8:1:2:{number:x}::1"), "admin", "wrong password");
+            assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "{number}");
+            response.status
+        })
+        .collect();
+    assert_eq!(answers.iter().filter(|status| **status == 401).count(), 10, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 190);
+    assert_eq!(isolate.memory.hashes() - hashes, 10 + 200, "one for each that was tried");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM failed_sign_ins"), 10);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'sign_in.fail'"), 1);
+    assert_eq!(outcome(&sign_in_from(&isolate, "2001:db8:1:2::9", "admin", ADMIN_PASSWORD)), TOO_MANY);
+    assert_eq!(sign_in_from(&isolate, "2001:db8:1:3::9", "admin", ADMIN_PASSWORD).status, 200, "the next network is another client");
+}
+
+/// A thousand clients make a hundred guesses; the owner comes in from where they usually are, and a
+/// new address is told why it has to wait.
+#[test]
+fn wrong_passwords_from_a_thousand_addresses_lock_only_new_addresses_out() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200);
+    let (hashes, changes) = (isolate.memory.hashes(), world.database.changes());
+    let mut tried = 0;
+    for number in 0..1000 {
+        let address = format!("192.0.{}.{}", number / 250, number % 250);
+        let response = sign_in_from(&isolate, &address, "admin", "wrong password");
+        tried += u64::from(response.status == 401);
+        if number % 100 == 99 {
+            assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "after {number}");
+        }
+    }
+    assert_eq!(tried, 100);
+    assert_eq!(isolate.memory.hashes() - hashes, 100 + 10, "one for each that was tried");
+    // Each failure is a row and an update of the summary; each sign-in is a session and an event.
+    assert_eq!(world.database.changes() - changes, 100 * 2 + 1 + 10 * 2);
+    let refused = sign_in_from(&isolate, "203.0.113.77", "admin", ADMIN_PASSWORD);
+    assert_eq!(outcome(&refused), (429, Some("new_address")));
+    assert!(refused.body.contains("only from an address used during the last 30 days"), "{}", refused.body);
+    let unknown = sign_in_from(&isolate, "203.0.113.77", "nobody", "wrong password");
+    assert_eq!(unknown.status, 401, "other names are not concerned");
+    world.pass(601);
+    assert_eq!(sign_in_from(&isolate, "203.0.113.77", "admin", ADMIN_PASSWORD).status, 200);
+}
+
+/// Else it would tell which names there are.
+#[test]
+fn the_limits_are_the_same_for_a_name_that_nobody_has() {
+    let world = World::new();
+    let isolate = world.isolate();
+    sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD);
+    let attack = |name: &str, net: u32| -> Vec<_> {
+        let from = |number: u32| format!("10.{net}.{}.{}", number / 12, number % 12 / 11);
+        (0..1400)
+            .map(|number| sign_in_from(&isolate, &from(number), name, "wrong password"))
+            .map(|of| (of.status, of.body, of.headers))
+            .collect()
+    };
+    assert_eq!(attack("admin", 1), attack("nobody", 2));
+}
+
+#[test]
+fn an_address_counts_as_used_for_thirty_days_and_twenty_are_kept() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let day = 24 * 60 * 60;
+    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200);
+    let noted = || world.database.number(&format!("SELECT last_at FROM sign_in_networks WHERE network = '{USUAL}'"));
+    let first = noted();
+    world.pass(day - 1);
+    sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD);
+    assert_eq!(noted(), first, "within a day nothing is written");
+    world.pass(1);
+    sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD);
+    assert_eq!(noted(), first + day * 1000);
+    let attack = || {
+        for number in 0..100 {
+            sign_in_from(&isolate, &format!("192.0.2.{number}"), "admin", "wrong password");
+        }
+    };
+    world.pass(30 * day - 10);
+    attack();
+    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "on the thirtieth day");
+    world.pass(30 * day);
+    attack();
+    assert_eq!(outcome(&sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD)), (429, Some("new_address")), "and not after it");
+    world.pass(601);
+    for number in 0..25 {
+        world.pass(1);
+        assert_eq!(sign_in_from(&isolate, &format!("198.51.100.{number}"), "admin", ADMIN_PASSWORD).status, 200);
+    }
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 20);
+    assert_eq!(world.database.text("SELECT network FROM sign_in_networks ORDER BY last_at LIMIT 1"), "198.51.100.5");
+    isolate.administer("POST", "/v1/users", &json!({ "username": "boss", "password": "password of boss", "type": "Administrator" }));
+    assert_eq!(sign_in_from(&isolate, USUAL, "boss", "password of boss").status, 200);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 21);
+    assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 20, "they go with their user");
+    world.pass(31 * day);
+    crate::support::block_on(postern::actions::housekeeping::run(&isolate.cx())).expect("the scheduled event");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 0);
+}
+
+/// The platform is asked where a hash would be computed, and before anything is read or written.
+#[test]
+fn the_platforms_limit_is_asked_before_anything_is_computed() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
+    assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
+    let asked = world.limiter.asked.get();
+    assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
+    assert_eq!(isolate.get("/v1/verify", "Bearer a.b.c").status, 401);
+    assert_eq!(world.limiter.asked.get(), asked, "a remembered password and a token need no hash");
+    world.limiter.refused.borrow_mut().push("2001:db8:1:2::/64".to_owned());
+    let (hashes, batches) = (isolate.memory.hashes(), world.database.batches.get());
+    let refused = sign_in_from(&isolate, "2001:db8:1:2:3::4", "admin", ADMIN_PASSWORD);
+    assert_eq!((outcome(&refused), refused.header("retry-after")), ((429, Some("rate_limit")), Some("10")));
+    assert_eq!((isolate.memory.hashes(), world.database.batches.get(), world.limiter.asked.get()), (hashes, batches, asked + 1));
+    assert_eq!(sign_in_from(&isolate, "2001:db8:1:3:3::4", "admin", ADMIN_PASSWORD).status, 200);
+}
+
+#[test]
+fn behind_trusted_proxies_the_client_counts_and_not_the_proxy() {
+    let world = World::new();
+    let isolate = world.isolate_with(&[("TRUSTED_PROXIES", Some("10.0.0.0/8")), ("CLIENT_ADDRESS_HEADER", Some("True-Client-IP"))]);
+    let attempt = |peer: &str, said: &str, password: &str| {
+        let body = json!({ "username": "admin", "password": password }).to_string();
+        let request = Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", peer);
+        isolate.send(&request.header("true-client-ip", said).body(&body)).status
+    };
+    for number in 0..10 {
+        assert_eq!(attempt(&format!("10.0.0.{number}"), "192.0.2.1", "wrong password"), 401);
+    }
+    assert_eq!(attempt("10.0.0.1", "192.0.2.1", ADMIN_PASSWORD), 429);
+    assert_eq!(attempt("10.0.0.1", "192.0.2.2", ADMIN_PASSWORD), 200, "another client of the same proxy");
+    assert_eq!(attempt("192.0.2.1", "192.0.2.2", ADMIN_PASSWORD), 429, "nobody else may say who calls");
+    assert_eq!(world.database.text("SELECT DISTINCT address FROM sessions"), "192.0.2.2");
+}
+
 #[test]
 fn an_endless_user_name_is_counted_and_kept_short() {
     let world = World::new();
@@ -92,10 +253,13 @@ fn an_endless_user_name_is_counted_and_kept_short() {
 fn an_address_is_limited_across_user_names() {
     let world = World::new();
     let isolate = world.isolate();
-    for number in 0..10 {
-        assert_eq!(sign_in(&isolate, &format!("user{number}"), "wrong password").status, 401);
+    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200);
+    for (number, address) in (0..100).flat_map(|number| ["203.0.113.9", USUAL].map(|address| (number, address))) {
+        assert_eq!(sign_in_from(&isolate, address, &format!("user{number}"), "wrong password").status, 401);
     }
-    assert_eq!(sign_in(&isolate, "admin", ADMIN_PASSWORD).status, 429);
+    assert_eq!(outcome(&sign_in(&isolate, "admin", ADMIN_PASSWORD)), (429, Some("address_failures")));
+    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "whoever has signed in from there goes on");
+    assert_eq!(outcome(&sign_in_from(&isolate, USUAL, "user100", "wrong password")), (429, Some("address_failures")));
 }
 
 /// Of guesses that are begun at once, none is right after the tenth failure, so that a burst finds no more than a trickle.

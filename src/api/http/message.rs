@@ -159,7 +159,7 @@ pub fn sentence(error: &Error) -> String {
             format!("there is {article} {what} {id} already")
         }
         Error::TooLarge { what, limit_bytes } => format!("the {what} is longer than {limit_bytes} bytes"),
-        Error::TooMany { retry_after_s } => format!("too many failed sign-ins; try again in {retry_after_s} seconds"),
+        Error::TooMany { limit, retry_after_s } => format!("{limit}; try again in {retry_after_s} seconds"),
         Error::OriginFailed(_) => "the origin cannot be reached".to_owned(),
         Error::OriginTimedOut { timeout_s } => format!("the origin did not answer within {timeout_s} seconds"),
         Error::Internal(_) => "an internal error occurred".to_owned(),

@@ -99,6 +99,15 @@ pub const VARIABLES: &[Variable] = &[
          they must be registered first, else the answer is \"not found\"."),
     row("CORS_ORIGINS", List,
         "The origins whose pages may call, like `https://app.example.com`."),
+    row("TRUSTED_PROXIES", List,
+        "The networks of the proxies or the other CDN in front of this deployment, like \
+         `203.0.113.0/24`. When one of them calls, the client's address is read from \
+         `CLIENT_ADDRESS_HEADER`. Nobody else is believed."),
+    row("CLIENT_ADDRESS_HEADER", Text("X-Forwarded-For"),
+        "The header in which `TRUSTED_PROXIES` tell the client's address. In a list, the last \
+         address that is no trusted proxy's counts."),
+    row("AUDIT_RETENTION_DAYS", Integer { default: 400, min: 1, max: 36_500 },
+        "How many days the audit trail is kept. The scheduled event deletes what is older."),
     row("ORIGIN_URL", Url,
         "The application behind the gateway, like `https://app.internal.example.com`; with a path, \
          every path goes below it. Without it there is no gateway, and unknown paths are 404."),
@@ -127,8 +136,8 @@ pub const VARIABLES: &[Variable] = &[
 /// others.
 #[rustfmt::skip]
 pub const PREFIXES: &[&str] = &[
-    "ADMIN_", "CLOCK_LEEWAY", "CORS_", "DIRECTORY", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
-    "ORIGIN_", "STALE_IF_ERROR", "TOKEN_TTL",
+    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIRECTORY", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
+    "ORIGIN_", "STALE_IF_ERROR", "TOKEN_TTL", "TRUSTED_PROX",
 ];
 
 /// The row of a variable.

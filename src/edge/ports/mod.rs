@@ -3,6 +3,7 @@
 pub(super) mod d1;
 pub(super) mod issuers;
 pub(super) mod kv;
+pub(super) mod limiter;
 pub(super) mod origin;
 pub(super) mod timer;
 pub(super) mod webcrypto;

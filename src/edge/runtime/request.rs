@@ -47,6 +47,11 @@ impl WorkerRequest {
 }
 
 impl WorkerRequest {
+    /// A header by a name that the configuration says.
+    pub(in crate::edge) fn header_of_config(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
     /// The runtime's own request, for the way to the origin.
     pub(in crate::edge) fn inner(&self) -> &Request {
         &self.request

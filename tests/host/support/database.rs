@@ -49,6 +49,11 @@ impl Database {
         self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
     }
 
+    /// How many rows were inserted, updated and deleted, without indexes and triggers.
+    pub fn changes(&self) -> i64 {
+        self.number("SELECT total_changes()")
+    }
+
     /// Asks for one text, past all ports.
     pub fn text(&self, sql: &str) -> String {
         self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)

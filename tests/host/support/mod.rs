@@ -18,6 +18,7 @@ use postern::api::http::message::{Forward, Handled, Response};
 use postern::context::Cx;
 use postern::domain::config::Config;
 use postern::domain::config::variables::Bindings;
+use postern::domain::network::PEER;
 use postern::domain::secret::Secret;
 use postern::domain::time::Millis;
 use postern::domain::tokens::algorithm::Algorithm;
@@ -26,7 +27,7 @@ use postern::domain::tokens::jwt;
 use postern::domain::tokens::key_source::HttpsUrl;
 use postern::error::Fault;
 use postern::memory::isolate::Memory;
-use postern::ports::{Entropy, Issuers, Kv, LocalFuture, Log, Published, Tasks};
+use postern::ports::{Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Published, Tasks};
 
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,7 @@ pub const START: Millis = Millis(1_800_000_000_000);
 pub struct World {
     pub database: Rc<Database>,
     pub kv: Rc<MapKv>,
+    pub limiter: Rc<Counting>,
     pub log: Rc<Lines>,
     pub signatures: Rc<Native>,
     pub issuers: Rc<Publishers>,
@@ -73,6 +75,7 @@ impl World {
         Self {
             database: Rc::new(database),
             kv: Rc::default(),
+            limiter: Rc::default(),
             log: Rc::default(),
             signatures: Rc::default(),
             issuers: Rc::new(Publishers::new(&clock)),
@@ -129,10 +132,18 @@ impl Isolate<'_> {
             memory: Rc::clone(&self.memory),
             config: self.config.clone().expect("the variables are right"),
             now: world.now.get(),
-            client_address: Rc::new(|| Some("203.0.113.9".to_owned())),
+            limiter: world.limiter.clone(),
+            request_header: Rc::new(|name| (name == PEER).then(|| "203.0.113.9".to_owned())),
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             must_read: Cell::new(false),
         }
+    }
+
+    /// The context of a request, which says by headers where it comes from.
+    fn cx_of(&self, request: &Request) -> Cx {
+        let request = request.clone();
+        let header = move |name: &str| request.values(name).or_else(|| (name == PEER).then(|| "203.0.113.9".to_owned()));
+        Cx { request_header: Rc::new(header), ..self.cx() }
     }
 
     pub async fn answer(&self, request: &Request) -> Response {
@@ -147,7 +158,7 @@ impl Isolate<'_> {
 
     async fn answer_begun(&self, request: &Request) -> Response {
         match &self.config {
-            Ok(_) => match api::handle(&self.cx(), request).await {
+            Ok(_) => match api::handle(&self.cx_of(request), request).await {
                 Handled::Answered(response) => {
                     // What the runtime is given holds each name once.
                     let names: HashSet<_> = response.headers.iter().map(|(name, _)| name).collect();
@@ -306,6 +317,20 @@ impl Kv for MapKv {
 
     fn put<'a>(&'a self, key: &'a str, value: String, _: u32) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move { self.call().map(|()| drop(self.values.borrow_mut().insert(key.to_owned(), value))) })
+    }
+}
+
+/// The platform's limit: counts how often it is asked, and refuses every key of its list.
+#[derive(Default)]
+pub struct Counting {
+    pub asked: Cell<u32>,
+    pub refused: RefCell<Vec<String>>,
+}
+
+impl Limiter for Counting {
+    fn admits<'a>(&'a self, key: &'a str) -> LocalFuture<'a, bool> {
+        self.asked.set(self.asked.get() + 1);
+        Box::pin(async move { !self.refused.borrow().iter().any(|refused| refused == key) })
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Request {
 
 impl Request {
     /// What was sent under a name, joined.
-    fn values(&self, name: &str) -> Option<String> {
+    pub(super) fn values(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then(|| values.join(", "))
     }

@@ -21,6 +21,7 @@ const UNTIL: Field = optional("until", MOMENT, "before, epoch milliseconds");
 const LIST_QUERY: &[Field] = &[
     optional("actor", Kind::TEXT, "only of this user name"),
     optional("action", Kind::TEXT, "only this action, for example token_app.update"),
+    optional("target", Kind::TEXT, "only to this target, for example ERP"),
     FROM,
     UNTIL,
     paging::LIMIT,
@@ -77,6 +78,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let filter = audit::Filter {
         actor: text("actor")?,
         action: text("action")?,
+        target: text("target")?,
         from: time(&FROM)?,
         until: time(&UNTIL)?,
         before_id,

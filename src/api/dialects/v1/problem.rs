@@ -4,9 +4,9 @@ use crate::api::http::declare::{Sometimes, answer};
 use crate::api::http::message::{self, Response};
 use crate::api::http::shape::Kind;
 use crate::domain::time::Millis;
-use crate::error::{Denied, Error, Refusal};
+use crate::error::{Denied, Error, Limit, Refusal};
 
-const REASONS: Kind = Kind::AnyOf(&[Kind::OneOf(Denied::OF_ANY_CALL), Kind::OneOf(&Refusal::REASONS)]);
+const REASONS: Kind = Kind::AnyOf(&[Kind::OneOf(Denied::OF_ANY_CALL), Kind::OneOf(&Refusal::REASONS), Kind::OneOf(&Limit::REASONS)]);
 
 answer! {
     pub(super) struct Problem<'a> as "Problem" {
@@ -14,7 +14,7 @@ answer! {
         "title" title: &'static str => "the status in words",
         "status" status: u16 => "the HTTP status",
         "detail" detail: &'a str => "what is wrong",
-        "reason" reason: Sometimes<&'static str> as REASONS => "401: why the credential was refused; 403: why its user was",
+        "reason" reason: Sometimes<&'static str> as REASONS => "401: why the credential was refused; 403: why its user was; 429: which limit is reached",
         "field" field: Sometimes<&'a str> => "400: which parameter or member breaks the rule",
         "errors" errors: Sometimes<Vec<WrongLine<'a>>> => "400: the wrong lines of an import, 100 at most",
     } example r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"the token's signature does not verify","reason":"bad_signature"}"#
