@@ -8,6 +8,10 @@ CREATE TABLE failed_sign_ins (
 CREATE INDEX failed_sign_ins_by_username ON failed_sign_ins (username, at, network);
 CREATE INDEX failed_sign_ins_by_network ON failed_sign_ins (network, at);
 CREATE INDEX failed_sign_ins_by_at ON failed_sign_ins (at);
+-- The release before wrote a row for the user name and one for the address, at one time.
+INSERT INTO failed_sign_ins (username, network, at)
+SELECT key, COALESCE((SELECT MIN(of.key) FROM sign_in_failures of WHERE of.scope = 'address' AND of.at = failures.at), 'unknown'), at
+FROM sign_in_failures failures WHERE scope = 'username';
 
 -- From where users signed in with their password during the last 30 days: at most 20 networks a user, each written once a day.
 CREATE TABLE sign_in_networks (

@@ -129,6 +129,10 @@ pub enum Param {
     Number(i64),
 }
 
+/// What is told of a database that lacks a table or a column.
+pub const UNMIGRATED: &str = "the database has no tables yet, or is older than this Worker: run `make deploy`, which applies the migrations, \
+                              or `scripts/run.sh wrangler d1 migrations apply postern --remote`";
+
 /// What one statement returned.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -147,8 +151,20 @@ pub enum SqlError {
     Refused(String),
     /// The database does not answer. Whether a write took effect is unknown.
     Unavailable(Fault),
+    /// It lacks a table or a column: the migrations have not been applied.
+    Unmigrated(Fault),
     /// The statement is wrong: our fault.
     Failed(Fault),
+}
+
+impl SqlError {
+    /// A statement that `SQLite` could not even prepare, by its text.
+    #[must_use]
+    pub fn of_schema(text: String) -> Self {
+        let lacks = ["no such table", "no such column", "has no column named"];
+        let is_lack = lacks.iter().any(|words| text.contains(words));
+        if is_lack { Self::Unmigrated(Fault::new(text)) } else { Self::Failed(Fault::new(text)) }
+    }
 }
 
 impl Statement {
@@ -246,6 +262,7 @@ impl From<SqlError> for Error {
         match error {
             SqlError::Refused(text) => Self::internal(format!("the database refused: {text}")),
             SqlError::Unavailable(fault) => Self::Unavailable(fault),
+            SqlError::Unmigrated(_) => Self::Misconfigured(vec![UNMIGRATED.to_owned()]),
             SqlError::Failed(fault) => Self::Internal(fault),
         }
     }

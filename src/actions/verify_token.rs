@@ -30,7 +30,10 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
         return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
     }
     let accepted = match find_signer(cx, unverified, &candidates).await {
-        Err(Error::Unauthenticated(Denied::BadSignature)) => return Err(why_no_key(&mut known, of, hints.app).await?.into()),
+        Err(Error::Unauthenticated(Denied::BadSignature)) => {
+            refuse_to_judge(&mut known, &of, hints.app).await?;
+            return Err(why_no_key(&mut known, of, hints.app).await?.into());
+        }
         found => found?,
     };
     let user = token_user::find(cx, known, &accepted, hints).await?;
@@ -38,6 +41,20 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
     Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s: lifetime.end_s, claims: passed, groups } })
+}
+
+/// Refuses to say whether a token is good where an app whose secret no master key opens may have
+/// signed it. Whichever app a call or a `kid` names, all that are asked are looked at, so that the
+/// answer does not tell which names there are.
+async fn refuse_to_judge(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selection, app: Option<&str>) -> Result<()> {
+    let all = of(None);
+    // The issuer of a token does not matter where the call names an app: see `select`.
+    let all = if app.is_some() { Selection { issuer: None, ..all } } else { all };
+    if known.candidates(&all).await?.iter().any(|app| app.is_sealed()) {
+        let why = "no master key opens the secret of a token app that may have signed the token: is MASTER_KEY the right one?";
+        return Err(Error::Misconfigured(vec![why.to_owned()]));
+    }
+    Ok(())
 }
 
 /// Why no app's key signed the token. Whoever names an app, in the call or by the token's `kid`, hears the same whether or not there

@@ -214,33 +214,34 @@ fn a_token_of_one_app_is_refused_at_another() {
     });
 }
 
+/// Whatever a token names, the answer is that for a name which no app has.
+fn compare_names(isolate: &Isolate<'_>) {
+    let refuse = |query: &str, token: &str| {
+        let response = isolate.get(&format!("/v1/verify?{query}"), &format!("Bearer {token}"));
+        (response.status, crate::support::json_of(&response)["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    for (algorithm, issuer) in ["HS256", "HS512", "ES256"].iter().flat_map(|of| [None, Some("https://idp.example")].map(|iss| (of, iss))) {
+        let mut claims = isolate.claims("alice");
+        if let Some(issuer) = issuer {
+            claims.insert("iss".to_owned(), json!(issuer));
+        }
+        let claims = json!(claims).to_string();
+        let token = |header: &serde_json::Value| forge(&header.to_string(), &claims, b"a guess");
+        let unnamed = token(&json!({ "alg": algorithm }));
+        for name in ["ERP", "CRM", "OFF"] {
+            assert_eq!(refuse(&format!("app={name}"), &unnamed), refuse("app=NONE", &unnamed), "{algorithm} {issuer:?} app={name}");
+            let named = |name: &str| refuse("", &token(&json!({ "alg": algorithm, "kid": name })));
+            assert_eq!(named(name), named("NONE"), "{algorithm} {issuer:?} kid {name}");
+        }
+    }
+}
+
 /// Whoever guesses names of apps with tokens that no app signed hears the same for each.
 #[test]
 fn a_forger_learns_no_names_of_apps() {
     let world = World::new();
     let isolate = world.isolate();
-    let refuse = |query: &str, token: &str| {
-        let response = isolate.get(&format!("/v1/verify?{query}"), &format!("Bearer {token}"));
-        (response.status, crate::support::json_of(&response)["reason"].as_str().unwrap_or_default().to_owned())
-    };
-    let compare = || {
-        for (algorithm, issuer) in
-            ["HS256", "HS512", "ES256"].iter().flat_map(|of| [None, Some("https://idp.example")].map(|iss| (of, iss)))
-        {
-            let mut claims = isolate.claims("alice");
-            if let Some(issuer) = issuer {
-                claims.insert("iss".to_owned(), json!(issuer));
-            }
-            let claims = json!(claims).to_string();
-            let token = |header: &serde_json::Value| forge(&header.to_string(), &claims, b"a guess");
-            let unnamed = token(&json!({ "alg": algorithm }));
-            for name in ["ERP", "CRM", "OFF"] {
-                assert_eq!(refuse(&format!("app={name}"), &unnamed), refuse("app=NONE", &unnamed), "{algorithm} {issuer:?} app={name}");
-                let named = |name: &str| refuse("", &token(&json!({ "alg": algorithm, "kid": name })));
-                assert_eq!(named(name), named("NONE"), "{algorithm} {issuer:?} kid {name}");
-            }
-        }
-    };
+    let compare = || compare_names(&isolate);
     compare();
     isolate.register(&json!({ "name": "CRM", "secret": "efgh", "issuer": "https://crm.example" }));
     compare();
@@ -248,6 +249,12 @@ fn a_forger_learns_no_names_of_apps() {
     compare();
     isolate.register(&json!({}));
     compare();
+    // Nor where MASTER_KEY is wrong for some of them.
+    let wrong = [("MASTER_KEY", Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="))];
+    let isolate = &world.isolate_with(&wrong);
+    compare_names(isolate);
+    isolate.register(&json!({ "name": "CRM", "secret": "efgh", "issuer": "https://crm.example" }));
+    compare_names(isolate);
 }
 
 #[test]
@@ -298,8 +305,11 @@ fn a_secret_that_no_master_key_opens_verifies_nothing() {
     with_erp(|isolate, claims| {
         let other = isolate.world.isolate_with(&[("MASTER_KEY", Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="))]);
         for secret in [b"abcd".as_slice(), b"", b"************"] {
-            refused(&other, &forge(HS256, claims, secret), "bad_signature");
+            let response = other.get("/v1/verify", &format!("Bearer {}", forge(HS256, claims, secret)));
+            assert_eq!(response.status, 503, "nobody knows whether it is good");
+            assert!(response.body.contains("no master key opens the secret of a token app"), "{}", response.body);
         }
+        refused(&other, &forge(r#"{"alg":"HS512"}"#, claims, b"abcd"), "wrong_algorithm");
     });
 }
 

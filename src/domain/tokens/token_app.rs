@@ -152,6 +152,12 @@ impl TokenApp {
         self.terms.policy.speaks_for(&self.terms.initial_roles)
     }
 
+    /// Whether it has a secret that no master key opens, so that nothing can be said of its tokens.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.secret.is_none() && !self.terms.policy.discover
+    }
+
     /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of older releases are so.
     #[must_use]
     pub fn leaves_audience_unchecked(&self) -> bool {

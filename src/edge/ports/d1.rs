@@ -106,7 +106,7 @@ fn sort(error: &Error) -> SqlError {
     } else if says(&["SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM"]) {
         SqlError::Unavailable(Fault::new(text))
     } else if says(&["SQLITE_", "D1_TYPE_ERROR", "D1_COLUMN_NOTFOUND", "no such table", "syntax error"]) {
-        SqlError::Failed(Fault::new(text))
+        SqlError::of_schema(text)
     } else {
         SqlError::Unavailable(Fault::new(text))
     }

@@ -128,7 +128,7 @@ fn answer(value: ValueRef<'_>) -> Value {
 fn sort(error: rusqlite::Error) -> SqlError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::ConstraintViolation) => SqlError::Refused(error.to_string()),
-        _ => SqlError::Failed(Fault::new(error.to_string())),
+        _ => SqlError::of_schema(error.to_string()),
     }
 }
 
