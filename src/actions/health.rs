@@ -1,23 +1,88 @@
-//! Whether verification works.
+//! Whether verification works, and what is wrong though it does.
+
+use std::rc::Rc;
 
 use crate::context::Cx;
+use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::TokenApp;
-use crate::error::Error;
-pub use crate::memory::health::Health;
+use crate::error::{Error, Result};
+use crate::memory::copy;
+pub use crate::memory::health::{Cause, Health};
 use crate::memory::known::Known;
-use crate::store::{feed, snapshot, sql};
+use crate::store::sealed::{SealedColumn, SealedCounts};
+use crate::store::{self, feed, snapshot, sql};
+
+/// How many names of a cause are told.
+const NAMED: usize = 20;
+
+/// What makes a deployment degraded, by the words for it.
+pub const CAUSES: [&str; 5] = [AUDIENCE_UNCHECKED, COPY_NOT_RENEWED, ISSUER_UNREACHABLE, SCHEMA_OUTDATED, SECRET_UNOPENED];
+const AUDIENCE_UNCHECKED: &str = "audience_unchecked";
+const COPY_NOT_RENEWED: &str = "copy_not_renewed";
+const ISSUER_UNREACHABLE: &str = "issuer_unreachable";
+const SCHEMA_OUTDATED: &str = "schema_outdated";
+const SECRET_UNOPENED: &str = "secret_unopened";
 
 /// Asks D1 and KV for something small each, at most once in a few seconds.
-pub async fn health(cx: &Cx) -> Health {
+pub async fn health(cx: &Cx) -> Rc<Health> {
     if let Some(health) = cx.memory.health.get(cx.now) {
         return health;
     }
-    let d1 = sql::query(cx, feed::select_head()).await.is_ok();
-    let kv = snapshot::kv_answers(cx).await;
+    let asked = ask_d1(cx).await;
+    let renewed = snapshot::renewed_at(cx).await;
     let known = Known::current(cx, Vec::new, None).await;
-    let verifies = d1 || !matches!(known, Err(Error::Unavailable(_)));
-    let audience_unchecked = cx.memory.count_apps(TokenApp::leaves_audience_unchecked);
-    let health = Health { d1, kv, verifies, audience_unchecked };
-    cx.memory.health.keep(health, cx.now);
+    let is_unmigrated =
+        [asked.as_ref().err(), known.as_ref().err()].into_iter().flatten().any(|error| matches!(error, Error::Misconfigured(_)));
+    let d1 = asked.is_ok() || is_unmigrated;
+    let apps = cx.memory.apps();
+    let reachable = d1 || !matches!(known, Err(Error::Unavailable(_)));
+    let verifies = reachable && !is_unmigrated && !none_opens(&apps);
+    let (is_newest, sealed) = asked.unwrap_or((!is_unmigrated, SealedCounts::default()));
+    let is_stale = matches!(renewed, Ok(Some(at)) if cx.now - at > copy::RENEWED_WITHIN);
+    let causes = [
+        of_apps(AUDIENCE_UNCHECKED, &apps, TokenApp::leaves_audience_unchecked),
+        Cause { kind: COPY_NOT_RENEWED, count: i64::from(is_stale), names: Vec::new() },
+        issuers(cx, &apps),
+        Cause { kind: SCHEMA_OUTDATED, count: i64::from(!is_newest), names: Vec::new() },
+        Cause { kind: SECRET_UNOPENED, count: sealed.unopened, names: sealed.names },
+    ];
+    let causes = causes.into_iter().filter(|cause| cause.count > 0).collect();
+    let health = Rc::new(Health { d1, kv: renewed.is_ok(), verifies, causes, to_reencrypt: sealed.under_previous });
+    cx.memory.health.keep(Rc::clone(&health), cx.now);
     health
+}
+
+/// Whether the schema is this Worker's, and what is not under the current master key.
+async fn ask_d1(cx: &Cx) -> Result<(bool, SealedCounts)> {
+    let batch = vec![feed::select_head(), store::health::select_newest(), SealedColumn::select_counts(cx)];
+    let results = cx.sql.batch(batch).await.map_err(Error::from)?;
+    let is_newest = store::health::is_newest(sql::rows(&results, 1)?);
+    Ok((is_newest, SealedColumn::counts(sql::rows(&results, 2)?)?))
+}
+
+/// Whether there are enabled apps with a secret, and no master key opens any of them.
+fn none_opens(apps: &[Rc<TokenApp>]) -> bool {
+    let mut with_secret = apps.iter().filter(|app| !app.terms.policy.discover).peekable();
+    with_secret.peek().is_some() && with_secret.all(|app| app.is_sealed())
+}
+
+fn of_apps(kind: &'static str, apps: &[Rc<TokenApp>], is_one: impl Fn(&TokenApp) -> bool) -> Cause {
+    let names: Vec<_> = apps.iter().filter(|app| is_one(app)).map(|app| app.name.as_str().to_owned()).collect();
+    cause(kind, names)
+}
+
+/// Issuers that did not answer with a key set when this isolate last asked them.
+fn issuers(cx: &Cx, apps: &[Rc<TokenApp>]) -> Cause {
+    let sources = apps.iter().filter_map(|app| if let Keys::Published(source) = &app.keys { Some(source) } else { None });
+    let failed = sources.filter(|source| cx.memory.key_sets.problem(source).is_some());
+    let mut names: Vec<_> = failed.map(|source| source.as_str().to_owned()).collect();
+    names.sort();
+    names.dedup();
+    cause(ISSUER_UNREACHABLE, names)
+}
+
+fn cause(kind: &'static str, mut names: Vec<String>) -> Cause {
+    let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
+    names.truncate(NAMED);
+    Cause { kind, count, names }
 }

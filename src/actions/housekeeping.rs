@@ -1,5 +1,7 @@
 //! What the scheduled event does: prune, re-encrypt, publish the snapshot.
 
+use serde_json::json;
+
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::time::Millis;
@@ -7,11 +9,13 @@ use crate::error::Result;
 use crate::memory::copy;
 use crate::memory::write::Write;
 use crate::store::expired_grants::{self, Which};
-use crate::store::sealed::SealedColumn;
-use crate::store::{applications, audit, feed, sessions, sign_ins};
+use crate::store::sealed::{SealedColumn, SealedCounts};
+use crate::store::{applications, audit, feed, sessions, sign_ins, sql};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
+/// How many times as many are looked at, where they do not open.
+const RESEAL_PAGES: usize = 10;
 /// How many expired grants are removed in one go. Decisions ignore them already, and isolates read the
 /// change feed in parts that are not much longer.
 const EXPIRED_AT_ONCE: i64 = 250;
@@ -49,29 +53,58 @@ async fn reseal(cx: &Cx) -> Result<()> {
     for place in SealedColumn::ALL {
         results.push(reseal_place(cx, place).await);
     }
+    results.push(log_unopened(cx).await);
     results.into_iter().collect()
 }
 
+/// Values that the previous key does not open, as damaged ones, are passed over, so that they hide no
+/// others.
 async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
     let mut write = Write::default();
     let mut count = 0;
-    for (owner, stored) in place.list_under_other_keys(cx, RESEALED_AT_ONCE).await? {
-        // What none of the keys opens is left alone, and in the log.
-        if let Some(statement) = place.reseal(cx, &owner, &stored)? {
-            write = write.and(statement);
-            write = match place {
-                SealedColumn::TOKEN_APP_SECRET => write.and(feed::token_app_changed(&owner, cx.now)),
-                SealedColumn::APPLICATION_SECRET | SealedColumn::ACCESS_TOKEN => write.and(feed::application_changed(&owner, cx.now)),
-                // Nothing is remembered of these.
-                _ => write,
-            };
-            count += 1;
+    let mut after = String::new();
+    for _ in 0..RESEAL_PAGES {
+        let page = place.list_under_previous_key(cx, &after, RESEALED_AT_ONCE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after.clone_from(last);
+        for (owner, stored) in &page {
+            // What does not open is left alone, and in the log.
+            if let Some(statement) = place.reseal(cx, owner, stored)? {
+                write = write.and(statement);
+                write = match place {
+                    SealedColumn::TOKEN_APP_SECRET => write.and(feed::token_app_changed(owner, cx.now)),
+                    SealedColumn::APPLICATION_SECRET | SealedColumn::ACCESS_TOKEN => write.and(feed::application_changed(owner, cx.now)),
+                    // Nothing is remembered of these.
+                    _ => write,
+                };
+                count += 1;
+            }
+        }
+        if count > 0 {
+            break;
         }
     }
     if count == 0 {
         return Ok(());
     }
     let target = format!("{}: {count}", place.what());
-    let deed = Deed::new(Actor::system(), "master_key.reseal", target);
+    let counts = sealed_counts(cx).await?;
+    let left = counts.under_previous - count;
+    let after = json!({ "reencrypted": count, "left": left, "unopened": counts.unopened, "names": counts.names });
+    let deed = Deed::new(Actor::system(), "master_key.reseal", target).after(after);
     write.deed(deed).commit(cx).await.map(drop)
+}
+
+/// Says what cannot be opened, so that it is noticed also where nobody asks `/health`.
+async fn log_unopened(cx: &Cx) -> Result<()> {
+    let SealedCounts { unopened, names, .. } = sealed_counts(cx).await?;
+    if unopened > 0 {
+        let names = names.join(", ");
+        cx.log.line(&format!("{unopened} stored secrets cannot be opened: is MASTER_KEY the one that sealed them? {names}"));
+    }
+    Ok(())
+}
+
+async fn sealed_counts(cx: &Cx) -> Result<SealedCounts> {
+    SealedColumn::counts(&sql::query(cx, SealedColumn::select_counts(cx)).await?)
 }

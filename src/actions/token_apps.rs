@@ -105,6 +105,11 @@ pub async fn register(
     let app = find(cx, name.as_str()).await?;
     let mut warnings = warnings(&app);
     warnings.extend(told(&report, &keys));
+    if let InitialPasswordChange::Becomes(password) = &initial_password
+        && password.expose_text().is_some_and(|text| text.chars().count() < ADVISED_CHARACTERS)
+    {
+        warnings.push(format!("the initial password has fewer than {ADVISED_CHARACTERS} characters, and every new user has it"));
+    }
     Ok(Registered { app, warnings, keys: report.usable })
 }
 
@@ -145,6 +150,9 @@ fn told(report: &Report, keys: &Keys) -> Vec<String> {
 pub async fn known_keys(cx: &Cx, app: &TokenApp) -> Vec<UsableKey> {
     key_sets::known(cx, &app.keys, app.terms.algorithm).await
 }
+
+/// A shorter initial password is taken, with a warning.
+const ADVISED_CHARACTERS: usize = 12;
 
 /// What is said of an app whose keys sign for many audiences, where nobody said which of them count.
 pub const AUDIENCE_UNCHECKED: &str = "audience unchecked: its keys sign for other audiences too, and tokens for any of them are accepted";

@@ -75,6 +75,12 @@ impl MasterKeys {
         &self.current.id
     }
 
+    /// The id of the key that is being replaced.
+    #[must_use]
+    pub fn previous_id(&self) -> Option<&str> {
+        self.previous.as_ref().map(|key| key.id.as_str()).filter(|id| *id != self.current.id)
+    }
+
     /// Seals a secret. `belongs_to` says what it is ("`token_app/ERP`"); `nonce` must be random.
     pub fn seal(&self, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
         let payload = Payload { msg: secret, aad: belongs_to.as_bytes() };

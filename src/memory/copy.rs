@@ -13,6 +13,8 @@ use crate::ports::{Row, Rows};
 use crate::store::snapshot::{self, Record};
 use crate::store::{feed, sql, token_apps, users};
 
+/// The scheduled event renews the snapshot every five minutes; three in a row may fail.
+pub const RENEWED_WITHIN: Millis = Millis::from_seconds(20 * 60);
 /// How many users a snapshot holds.
 pub const MAX_USERS: i64 = 10_000;
 
@@ -40,7 +42,8 @@ pub async fn publish(cx: &Cx) -> Result<()> {
         Some(record) if record.revision == revision => Record { taken_at: cx.now, ..record },
         _ => take(cx).await?,
     };
-    snapshot::put(cx, &record).await
+    snapshot::put(cx, &record).await?;
+    snapshot::put_renewed(cx, record.taken_at).await
 }
 
 async fn take(cx: &Cx) -> Result<Record> {

@@ -334,10 +334,10 @@ impl Memory {
         memory.has_all_apps.then(named)
     }
 
-    /// How many of the enabled apps are of that kind; 0 where memory does not know.
+    /// The enabled apps, where memory knows all of them.
     #[must_use]
-    pub fn count_apps(&self, is_one: impl Fn(&TokenApp) -> bool) -> usize {
-        self.inside.borrow().apps.values().filter(|app| is_one(app)).count()
+    pub fn apps(&self) -> Vec<Rc<TokenApp>> {
+        self.inside.borrow().apps.values().cloned().collect()
     }
 
     /// Whether there is any enabled app; `None` where memory does not know.

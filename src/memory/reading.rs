@@ -14,7 +14,7 @@ use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Error, Result};
 use crate::memory::feed::{MAX_APPS, MAX_CHANGES, Reading};
 use crate::memory::isolate::Freshness;
-use crate::ports::{Rows, Statement};
+use crate::ports::{Rows, SqlError, Statement};
 use crate::store::standings::{self, Subject};
 use crate::store::{applications, feed, sessions, sql, token_apps, users};
 
@@ -215,6 +215,8 @@ pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selectio
 async fn run(cx: &Cx, plan: Plan) -> Result<Option<Found>> {
     match cx.sql.batch(plan.statements()).await {
         Ok(results) => plan.take_in(cx, &results),
+        // It answers, and goes on saying so.
+        Err(error @ SqlError::Unmigrated(_)) => Err(error.into()),
         Err(error) => {
             cx.memory.note_failure(cx.now);
             let error = Error::from(error);

@@ -67,6 +67,7 @@ impl Write {
                     None => SqlError::Refused(text).into(),
                 });
             }
+            Err(error @ SqlError::Unmigrated(_)) => return Err(error.into()),
             Err(error) => {
                 cx.memory.note_failure(cx.now);
                 cx.memory.expire(cx.now);

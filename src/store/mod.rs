@@ -8,6 +8,7 @@ pub mod constraint;
 pub mod expired_grants;
 pub mod feed;
 pub mod grants;
+pub mod health;
 pub mod node_orders;
 pub mod organizations;
 pub mod reach;

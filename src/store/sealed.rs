@@ -3,7 +3,7 @@
 use crate::context::Cx;
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
-use crate::ports::{Param, Statement};
+use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
 /// A column with sealed values; the id of their master key is in the column of that name with `_key_id`.
@@ -19,6 +19,21 @@ pub struct SealedColumn {
     kind: &'static str,
     /// What one of them is, for people.
     what: &'static str,
+}
+
+/// Up to how many values of a kind are counted, and how many are named.
+const COUNTED: usize = 1000;
+const NAMED: usize = 20;
+
+/// What is not under the current master key.
+#[derive(Debug, Default)]
+pub struct SealedCounts {
+    /// How many values are under the previous key, and will be encrypted anew.
+    pub under_previous: i64,
+    /// How many are under keys that are not known any more.
+    pub unopened: i64,
+    /// Some of those, by what they are.
+    pub names: Vec<String>,
 }
 
 /// A value as it is stored, and the id of its master key.
@@ -64,14 +79,51 @@ impl SealedColumn {
         opened
     }
 
-    /// Owners and stored values of at most `limit` values under other master keys than the current one.
-    pub async fn list_under_other_keys(self, cx: &Cx, limit: i64) -> Result<Vec<(String, String)>> {
+    /// Owners and stored values of at most `limit` values under the previous master key, in order of
+    /// their owners; only those behind `after`. Values of unknown keys are not among them.
+    pub async fn list_under_previous_key(self, cx: &Cx, after: &str, limit: i64) -> Result<Vec<(String, String)>> {
+        let Some(previous) = cx.config.master_keys.previous_id() else { return Ok(Vec::new()) };
         let Self { table, owner, column, .. } = self;
-        let sql =
-            format!("SELECT {owner} AS owner, {column} AS stored FROM {table} WHERE {column}_key_id < ?1 OR {column}_key_id > ?1 LIMIT ?2");
-        let params = [cx.config.master_keys.current_id().into(), Param::Number(limit)];
-        let rows = sql::query(cx, Statement::new(sql, params)).await?;
+        let sql = format!(
+            "SELECT {owner} AS owner, {column} AS stored FROM {table} WHERE {column}_key_id = ?1 AND {owner} > ?2 ORDER BY {owner} LIMIT ?3"
+        );
+        let rows = sql::query(cx, Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)])).await?;
         rows.iter().map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned()))).collect()
+    }
+
+    /// How many values of each kind are under the previous master key, and how many under keys that
+    /// are not known any more, with the owners of some: a row of each kind.
+    #[must_use]
+    pub fn select_counts(cx: &Cx) -> Statement {
+        let keys = &cx.config.master_keys;
+        let (current, previous) = (keys.current_id(), keys.previous_id().unwrap_or_else(|| keys.current_id()));
+        let counts = Self::ALL.map(|place| {
+            let Self { table, owner, column, what, .. } = place;
+            let key = format!("{column}_key_id");
+            // With discovery there is no secret, and an empty one is sealed.
+            let has_one = if place == Self::TOKEN_APP_SECRET { "AND json_extract(policy, '$.discover') IS NOT 1" } else { "" };
+            let unknown = format!("FROM {table} WHERE ({key} < ?1 OR ({key} > ?1 AND {key} < ?2) OR {key} > ?2) {has_one}");
+            format!(
+                "SELECT '{what}' AS what,
+                   (SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {key} = ?3 LIMIT {COUNTED})) AS under_previous,
+                   (SELECT COUNT(*) FROM (SELECT 1 {unknown} LIMIT {COUNTED})) AS unopened,
+                   (SELECT json_group_array(owner) FROM (SELECT {owner} AS owner {unknown} LIMIT {NAMED})) AS owners"
+            )
+        });
+        let under_previous = keys.previous_id().unwrap_or_default();
+        Statement::new(counts.join(" UNION ALL "), [current.min(previous).into(), current.max(previous).into(), under_previous.into()])
+    }
+
+    /// Reads the rows of [`select_counts`](Self::select_counts).
+    pub fn counts(rows: &[Row]) -> Result<SealedCounts> {
+        let mut counts = SealedCounts::default();
+        for row in rows {
+            counts.under_previous += row.number("under_previous")?;
+            counts.unopened += row.number("unopened")?;
+            let what = row.text("what")?;
+            counts.names.extend(sql::strings(row.text("owners")?)?.iter().map(|owner| format!("{what} {owner}")));
+        }
+        Ok(counts)
     }
 
     /// Replaces a stored value by the same one under the current master key, unless it was changed meanwhile; `None` where none opens it.

@@ -8,9 +8,11 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Fault, Result};
 
 const KEY: &str = "trust/snapshot/v1";
-/// Nothing is ever there: reading it tells whether KV answers, without the record's length.
-const NOTHING_KEY: &str = "health/v1";
+/// Holds the time at which the record was last renewed, in epoch milliseconds.
+const RENEWED_KEY: &str = "trust/renewed/v1";
 const LIFETIME_S: u32 = 86_400;
+/// A month, so that it is missed also when the scheduled event has stopped for long.
+const RENEWED_LIFETIME_S: u32 = 30 * 86_400;
 
 /// The rows as D1 answered them, so that one reader serves both. The secrets in them are sealed a second time, as they are in D1.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,7 +41,13 @@ pub async fn put(cx: &Cx, record: &Record) -> Result<()> {
     cx.kv.put(KEY, sealed, LIFETIME_S).await.map_err(Error::Internal)
 }
 
-/// Whether KV answers.
-pub async fn kv_answers(cx: &Cx) -> bool {
-    cx.kv.get(NOTHING_KEY).await.is_ok()
+/// When the record was last renewed; `None` where that is not known. Reading it tells whether KV
+/// answers, without the record's length.
+pub async fn renewed_at(cx: &Cx) -> std::result::Result<Option<Millis>, Fault> {
+    Ok(cx.kv.get(RENEWED_KEY).await?.and_then(|text| text.parse().ok()).map(Millis))
+}
+
+/// Notes when the record was renewed.
+pub async fn put_renewed(cx: &Cx, at: Millis) -> Result<()> {
+    cx.kv.put(RENEWED_KEY, at.0.to_string(), RENEWED_LIFETIME_S).await.map_err(Error::Internal)
 }

@@ -25,6 +25,7 @@ mod key_registration;
 mod key_sets;
 mod layers;
 mod misses;
+mod operation;
 mod oracle;
 mod path_spellings;
 mod providers;

@@ -127,7 +127,7 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
             let (mut then, mut now) = (body(then.as_str().expect("a text")), body(&response.body));
             if path == "/health" {
                 // One of its apps has keys at a URL, and the release did not know audiences.
-                assert_eq!(now["causes"], json!([{ "kind": "audience_unchecked", "count": 1 }]));
+                assert_eq!(now["causes"], json!([{ "kind": "audience_unchecked", "count": 1, "names": ["SSO"] }]));
                 then["status"].take();
                 assert_eq!(now["status"].take(), "degraded");
             }

@@ -29,6 +29,16 @@ impl Database {
         Self::on(connection)
     }
 
+    /// A database to which no migration has been applied.
+    pub fn unmigrated() -> Self {
+        Self::on(rusqlite::Connection::open_in_memory().expect("SQLite opens in memory"))
+    }
+
+    /// Runs SQL past all ports.
+    pub fn execute(&self, sql: &str) {
+        self.connection.borrow().execute_batch(sql).expect(sql);
+    }
+
     /// A database that an earlier release left, as SQL text, with the migrations that are newer.
     pub fn upgraded(sql: &str) -> Self {
         let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");

@@ -1,6 +1,9 @@
 //! Whether verification works.
 
+use crate::actions::authenticate;
+use crate::actions::caller::Hints;
 use crate::actions::health::{self, Health};
+use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Sometimes, answer};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Call, Group, Route, handler};
@@ -16,35 +19,61 @@ pub(super) const GROUP: Group = Group {
         .summary("Tells whether verification works, and whether D1 and KV answer")
         .about("With 503 the body is the same, and says `down`. D1 and KV are asked at most once in three seconds.")
         .refuses(&[503])
-        .answers(Answer::json(200, &State::SHAPE))],
+        .answers(Answer::json(200, &State::<'_>::SHAPE))],
 };
 
 answer! {
-    struct State as "Health" {
+    struct State<'a> as "Health" {
         "status" status: &'static str as Kind::OneOf(&["ok", "degraded", "down"]) => "down is answered with 503",
         "version" version: &'static str => "the version of Postern",
         "d1" d1: &'static str as ANSWERS => "whether D1 answers",
         "kv" kv: &'static str as ANSWERS => "whether KV answers",
-        "causes" causes: Sometimes<Vec<Cause>> => "what else makes it degraded",
+        "causes" causes: Sometimes<Vec<Cause<'a>>> => "what else makes it degraded",
+        "toReencrypt" to_reencrypt: Sometimes<i64> => "how many secrets are still under MASTER_KEY_PREVIOUS",
     } example r#"{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok"}"#
 }
 
 answer! {
-    struct Cause as "HealthCause" {
-        "kind" kind: &'static str as Kind::OneOf(&["audience_unchecked"]) => "audience_unchecked: token apps whose keys sign for other audiences too, and that do not say which count",
-        "count" count: usize as Kind::Int64 { min: 1, max: i64::MAX } => "how many",
+    struct Cause<'a> as "HealthCause" {
+        "kind" kind: &'static str as Kind::OneOf(&health::CAUSES) => "audience_unchecked: token apps whose keys sign for other audiences too, and that do not say which count; copy_not_renewed: the copy in KV is older than 20 minutes; issuer_unreachable: issuers that did not answer with their keys; schema_outdated: migrations have not been applied; secret_unopened: stored secrets that no master key opens",
+        "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } => "how many",
+        "names" names: Sometimes<Vec<&'a str>> => "which, for administrators: 20 at most",
     } example r#"{"kind":"audience_unchecked","count":1}"#
 }
 
-async fn show(cx: &Cx, _: &Call<'_>) -> Result<Response> {
+async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let health = health::health(cx).await;
     let word = |answers| if answers { "ok" } else { "down" };
-    let (code, status) = match health {
+    let (code, status) = match &*health {
         Health { verifies: false, .. } => (503, "down"),
-        Health { d1: true, kv: true, audience_unchecked: 0, .. } => (200, "ok"),
+        Health { d1: true, kv: true, causes, .. } if causes.is_empty() => (200, "ok"),
         Health { .. } => (200, "degraded"),
     };
-    let cause = |count| vec![Cause { kind: "audience_unchecked", count }];
-    let causes = Sometimes(Some(health.audience_unchecked).filter(|count| *count > 0).map(cause));
-    Ok(Response::json(code, &State { status, version: env!("CARGO_PKG_VERSION"), d1: word(health.d1), kv: word(health.kv), causes }))
+    let with_names = health.causes.iter().any(|cause| !cause.names.is_empty()) && is_administrator(cx, call).await;
+    let causes: Vec<_> = health
+        .causes
+        .iter()
+        .map(|cause| Cause {
+            kind: cause.kind,
+            count: cause.count,
+            names: Sometimes(
+                Some(cause.names.iter().map(String::as_str).collect()).filter(|names: &Vec<_>| with_names && !names.is_empty()),
+            ),
+        })
+        .collect();
+    let state = State {
+        status,
+        version: env!("CARGO_PKG_VERSION"),
+        d1: word(health.d1),
+        kv: word(health.kv),
+        causes: Sometimes(Some(causes).filter(|causes| !causes.is_empty())),
+        to_reencrypt: Sometimes(Some(health.to_reencrypt).filter(|count| *count > 0)),
+    };
+    Ok(Response::json(code, &state))
+}
+
+/// Whether an administrator asks. Any other credential is as good as none here.
+async fn is_administrator(cx: &Cx, call: &Call<'_>) -> bool {
+    let Ok(Some(credential)) = credentials::in_headers(call.request) else { return false };
+    authenticate::authenticate(cx, &credential, Hints::default()).await.is_ok_and(|caller| caller.user.is_administrator())
 }
