@@ -13,7 +13,7 @@ use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, js_sys, web_s
 
 use crate::actions::housekeeping;
 use crate::api;
-use crate::api::http::message::{Handled, Inbound as _};
+use crate::api::http::message::Handled;
 use crate::context::{Cx, HeaderReader};
 use crate::domain::config::Config;
 use crate::domain::identity::opaque_token;
