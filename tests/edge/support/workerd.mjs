@@ -99,13 +99,14 @@ export function stateFolder(test) {
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
-  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound }, index) => ({
+  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits }, index) => ({
     ...directly,
     ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
     name: `isolate-${index}`,
     bindings,
     d1Databases: { DB: database },
     kvNamespaces: { KV: namespace },
+    ...(ratelimits && { ratelimits }),
     ...(outbound && { outboundService: answering(outbound) }),
     ...(assets && index === 0 && { assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } } }),
   }));
