@@ -237,6 +237,11 @@ impl Row {
         value.as_i64().or_else(|| value.as_f64().map(|number| number as i64)).ok_or_else(|| wrong(column))
     }
 
+    /// A number in a column that a migration added: copies of older releases lack it, as if it were 0.
+    pub fn added_number(&self, column: &str) -> Result<i64> {
+        if self.0.contains_key(column) { self.number(column) } else { Ok(0) }
+    }
+
     /// A number that may be NULL.
     pub fn optional_number(&self, column: &str) -> Result<Option<i64>> {
         if self.0.get(column).is_some_and(Value::is_null) { Ok(None) } else { self.number(column).map(Some) }

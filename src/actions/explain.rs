@@ -363,6 +363,7 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                     "the stored id and the claim's must be one: export the user's grants, and import them under the other id"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
+                Error::Unauthenticated(Denied::Revoked) => "get a token that is issued after the user's tokens were revoked",
                 Error::Unauthenticated(_) => "let the issuer correct the claim, or name another in claims",
                 _ => "",
             };

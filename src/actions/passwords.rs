@@ -49,10 +49,11 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
     let right = password::verify(hash, password);
     let is_known = found.is_some();
     let user = match found {
-        Some((user, _)) if right => Rc::new(user),
-        None if is_first_administrator(cx, username, password) => create_first_administrator(cx, password).await?,
-        _ => return Err(refuse(cx, &claimed, &network, is_known).await?),
+        Some((user, _)) if right => Some(Rc::new(user)),
+        None if is_first_administrator(cx, username, password) => first_administrator(cx, password).await?,
+        _ => None,
     };
+    let Some(user) = user else { return Err(refuse(cx, &claimed, &network, is_known).await?) };
     // Counted once more: of many guesses that were begun at once, only those before the limit may be right.
     let failures = sign_ins::failures(&sql::query(cx, failures()).await?)?;
     failures.check(cx.now)?;
@@ -84,6 +85,19 @@ fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
     // The password first and always, so that the time does not tell whether the name is right.
     let is_password = first.password == *password;
     is_password && first.username.as_str() == username
+}
+
+/// The first administrator, who is created only while there is no administrator at all. So whoever was
+/// deleted by another administrator does not come back by the secret of the deployment.
+async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
+    if !users::has_administrator(cx).await? {
+        return create_first_administrator(cx, password).await.map(Some);
+    }
+    // Another request may have created this one since the name was looked for.
+    let rows = sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str())).await?;
+    let found = rows.first().map(users::with_password).transpose()?;
+    let is_right = |(_, hash): &(User, Option<PasswordHash>)| password::verify(hash.as_ref(), password);
+    Ok(found.filter(is_right).map(|(user, _)| Rc::new(user)))
 }
 
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<User>> {

@@ -7,6 +7,7 @@ use crate::context::Cx;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
@@ -24,13 +25,18 @@ pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller
         return Err(Denied::Expired.into());
     }
     let user = known.user_of(&session)?.ok_or(Denied::Revoked)?;
+    if session.created_at < user.valid_from {
+        return Err(Denied::Revoked.into());
+    }
     Ok(Caller { user, proof: Proof::Session(session) })
 }
 
 /// The tokens of a user that have not ended, the newest first.
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
-    users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
-    sessions::list(cx, user_id).await
+    let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    let mut sessions = sessions::list(cx, user_id).await?;
+    sessions.retain(|session| session.created_at >= user.valid_from);
+    Ok(sessions)
 }
 
 /// Revokes one token of a user.
@@ -42,12 +48,22 @@ pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> R
     end(cx, by, user.username.as_str(), user_id, session_id).await
 }
 
-/// Revokes all tokens of a user.
+/// Revokes all tokens that were issued to a user so far, by whomever.
+///
+/// `iat` has whole seconds, so all tokens of the present second are over. The answer waits for the next
+/// second: a token that the user gets after it counts.
 pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
     let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    let now = cx.timer.now().max(cx.now);
+    let valid_from = Millis::from_seconds(now.seconds() + 1);
     let deed = by.deed("token.revoke_all", user.username.as_str().to_owned());
-    let write = Write::of(sessions::delete_all(user_id, None)).and(feed::user_changed(user_id, cx.now)).deed(deed);
-    write.commit(cx).await.map(drop)
+    let write = Write::of(sessions::delete_all(user_id, None))
+        .and(users::set_valid_from(user_id, valid_from, now))
+        .and(feed::user_changed(user_id, now))
+        .deed(deed);
+    write.commit(cx).await?;
+    cx.timer.sleep(valid_from - cx.timer.now()).await;
+    Ok(())
 }
 
 /// Ends the session that the caller came with; without one there is nothing to end.

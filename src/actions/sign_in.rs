@@ -6,7 +6,7 @@ use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::{PlainToken, Secret};
 use crate::domain::time::Millis;
-use crate::error::{Refusal, Result};
+use crate::error::{Denied, Refusal, Result};
 use crate::memory::write::Write;
 use crate::store::sessions;
 
@@ -27,9 +27,14 @@ pub async fn sign_in(cx: &Cx, username: &str, password: &Secret) -> Result<Signe
     }
     let token = opaque_token::token(cx.random()?);
     let cookie = opaque_token::cookie(cx.random()?);
+    // Before this, all tokens of the user were revoked, in a second that is not over yet.
+    let issued_at = cx.now.max(user.valid_from);
     let expires_at = cx.now + Millis::from_seconds(cx.config.token_ttl_s);
-    let insert = sessions::insert(token.hashed(), cookie.hashed_as_cookie(), user.id, cx.address(), cx.now, expires_at);
+    let insert = sessions::insert(token.hashed(), cookie.hashed_as_cookie(), &user, cx.address(), issued_at, expires_at);
     let deed = Deed::new(Actor::from(&*user), "token.issue", user.username.as_str().to_owned());
-    Write::of(insert).deed(deed).commit(cx).await?;
+    let added = Write::default().answering(insert).deed(deed).commit(cx).await?;
+    if added.is_empty() {
+        return Err(Denied::Revoked.into());
+    }
     Ok(SignedIn { token, cookie })
 }

@@ -9,6 +9,7 @@ use crate::actions::find_signer::Accepted;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
+use crate::domain::time::Millis;
 use crate::domain::tokens::jwt::VerifiedClaims;
 use crate::domain::tokens::policy::{ClaimedRoles, GroupsMode, ProfileMode, SpeaksFor};
 use crate::domain::tokens::token_app::TokenApp;
@@ -34,6 +35,7 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
     if !user.profile.enabled {
         return Ok(user);
     }
+    is_still_valid(accepted, &user)?;
     let user = follow(cx, accepted, user).await?;
     sync_groups(cx, accepted, user).await
 }
@@ -58,6 +60,9 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     if let Some(user) = Known::read_user(cx, username).await? {
         may_be(app, &user, id)?;
         let (id, disabled) = (Some(user.id), !user.profile.enabled);
+        if !disabled {
+            is_still_valid(accepted, &user)?;
+        }
         let profile = if disabled { None } else { profile_to_follow(accepted, &user)? };
         let groups = if disabled { Vec::new() } else { groups()? };
         let user = profile.map_or_else(|| Rc::clone(&user), |profile| Rc::new(User { profile, ..(*user).clone() }));
@@ -92,6 +97,12 @@ fn may_be(app: &TokenApp, user: &User, id: Option<UserId>) -> Result<()> {
         return Err(Refusal::UserRefused.into());
     }
     if id.is_some_and(|id| id != user.id) { Err(Refusal::IdConflict.into()) } else { Ok(()) }
+}
+
+/// Refuses a token that was issued before all tokens of the user were revoked.
+fn is_still_valid(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Result<(), Denied> {
+    let issued_at = Millis::from_seconds(accepted.lifetime.issued_at_s);
+    if issued_at < user.valid_from { Err(Denied::Revoked) } else { Ok(()) }
 }
 
 /// The id that the token gives its user: a whole number from 1, or its digits.

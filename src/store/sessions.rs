@@ -2,7 +2,7 @@
 
 use crate::context::Cx;
 use crate::domain::identity::opaque_token::Session;
-use crate::domain::identity::user::UserId;
+use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::error::Result;
@@ -22,19 +22,24 @@ pub fn select_with_user(hash: &HashedToken) -> Statement {
     )
 }
 
-/// Adds a session.
+/// Adds a session of the user as they were when their password was right. Where they were disabled or deleted since, or their password
+/// or all of their tokens ended, nothing is added and no row is answered.
 #[must_use]
-pub fn insert(
-    token: HashedToken,
-    cookie: HashedToken,
-    user_id: UserId,
-    address: Option<String>,
-    now: Millis,
-    expires_at: Millis,
-) -> Statement {
+pub fn insert(token: HashedToken, cookie: HashedToken, user: &User, address: Option<String>, now: Millis, expires_at: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO sessions (token_hash, cookie_hash, user_id, address, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        [token.to_hex().into(), cookie.to_hex().into(), Param::Int64(user_id.0), address.into(), now.into(), expires_at.into()],
+        "INSERT INTO sessions (token_hash, cookie_hash, user_id, address, created_at, expires_at)
+         SELECT ?1, ?2, id, ?4, ?5, ?6 FROM users WHERE id = ?3 AND enabled = 1 AND valid_from = ?7 AND password_set_at = ?8
+         RETURNING 1 AS added",
+        [
+            token.to_hex().into(),
+            cookie.to_hex().into(),
+            Param::Int64(user.id.0),
+            address.into(),
+            now.into(),
+            expires_at.into(),
+            user.valid_from.into(),
+            user.password_set_at.into(),
+        ],
     )
 }
 

@@ -9,7 +9,8 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
 pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
-    u.password IS NOT NULL AS has_password, u.token_app, u.followed_at, u.synced_groups, u.created_at, u.modified_at";
+    u.password IS NOT NULL AS has_password, u.token_app, u.followed_at, u.synced_groups, u.valid_from,
+    u.password_set_at, u.created_at, u.modified_at";
 
 /// Which users to list: by ascending id, `limit` at most.
 #[derive(Debug)]
@@ -130,9 +131,26 @@ pub fn leave_token_app(name: &str) -> Statement {
 #[must_use]
 pub fn set_password(id: UserId, password: &PasswordHash, now: Millis) -> Statement {
     Statement::new(
-        "UPDATE users SET password = ?2, modified_at = ?3 WHERE id = ?1",
+        "UPDATE users SET password = ?2, modified_at = ?3, password_set_at = ?3 WHERE id = ?1",
         [Param::Int64(id.0), password.as_stored().into(), now.into()],
     )
+}
+
+/// Ends what was issued to a user before `valid_from`.
+#[must_use]
+pub fn set_valid_from(id: UserId, valid_from: Millis, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE users SET valid_from = max(valid_from, ?2), modified_at = ?3 WHERE id = ?1",
+        [Param::Int64(id.0), valid_from.into(), now.into()],
+    )
+}
+
+/// Whether there is an administrator, enabled or not.
+pub async fn has_administrator(cx: &Cx) -> Result<bool> {
+    // The enabled ones have an index. Triggers keep one of them, so that the others are hardly ever looked for.
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE type = 'Administrator' AND enabled = 1)
+        OR EXISTS (SELECT 1 FROM users WHERE type = 'Administrator') AS found";
+    sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(true), |row| row.flag("found"))
 }
 
 /// Deletes a user.
@@ -192,8 +210,10 @@ pub(crate) fn user(row: &Row) -> Result<User> {
             token_app: added("token_app")?,
         },
         has_password: row.flag("has_password")?,
-        followed_at_s: if row.0.contains_key("followed_at") { row.number("followed_at")? } else { 0 },
+        followed_at_s: row.added_number("followed_at")?,
         synced_groups: added("synced_groups")?,
+        valid_from: Millis(row.added_number("valid_from")?),
+        password_set_at: Millis(row.added_number("password_set_at")?),
         created_at: Millis(row.number("created_at")?),
         modified_at: Millis(row.number("modified_at")?),
     })

@@ -41,6 +41,7 @@ mod token_apps;
 mod transfer;
 mod undeclared;
 mod upgrade;
+mod valid_from;
 mod variables;
 mod variables_documents;
 mod vectors;

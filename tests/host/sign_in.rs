@@ -382,3 +382,30 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
     crate::support::block_on(isolate.cx().sql.batch(vec![insert])).expect("a user of an earlier version");
     assert_eq!(isolate.verify(&token), (200, hidden.to_owned()));
 }
+
+/// The first administrator is created while there is none at all. One who was deleted stays deleted,
+/// also where whoever deleted them is the only one left.
+#[test]
+fn a_deleted_first_administrator_does_not_come_back() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let body = json!({ "username": "second", "type": "Administrator", "password": "correct horse second" });
+    assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
+    let delete = Request::new("DELETE", "/v1/users/1").authorization(&basic("second", "correct horse second"));
+    assert_eq!(isolate.send(&delete).status, 204);
+    world.pass(61);
+    let cost = |username: &str| {
+        let response = sign_in(&isolate, username, ADMIN_PASSWORD);
+        (response.status, response.body)
+    };
+    assert_eq!(cost("admin"), cost("nobody"));
+    assert_eq!(cost("admin").0, 401);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1);
+    // The schema keeps an enabled one. Where only a disabled one is left all the same, that is one too.
+    world.database.execute("DROP TRIGGER users_keep_an_administrator_on_update");
+    world.database.execute("UPDATE users SET enabled = 0");
+    assert_eq!(cost("admin").0, 401);
+    world.database.execute("DROP TRIGGER users_keep_an_administrator_on_delete");
+    world.database.execute("DELETE FROM users");
+    assert_eq!(cost("admin").0, 200, "there is none at all");
+}

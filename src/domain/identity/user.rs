@@ -41,6 +41,10 @@ pub struct User {
     pub followed_at_s: i64,
     /// The groups that tokens gave them at last: JSON of token apps, each with a list of ids.
     pub synced_groups: Option<String>,
+    /// What was issued to them before this is over; a whole second.
+    pub valid_from: Millis,
+    /// When their password was last set, where that was after its column was added.
+    pub password_set_at: Millis,
     /// When they were created.
     pub created_at: Millis,
     /// When they were last changed.

@@ -20,6 +20,8 @@ pub struct Database {
     pub answers: Cell<bool>,
     /// Whether a batch that writes takes effect and its answer is lost.
     pub loses_answers: Cell<bool>,
+    /// What somebody else does before a later batch: how many batches run until then, and the SQL text.
+    overtaking: RefCell<Option<(u32, String)>>,
 }
 
 impl Database {
@@ -51,7 +53,32 @@ impl Database {
     }
 
     fn on(connection: rusqlite::Connection) -> Self {
-        Self { connection: RefCell::new(connection), batches: Cell::new(0), answers: Cell::new(true), loses_answers: Cell::new(false) }
+        Self {
+            connection: RefCell::new(connection),
+            batches: Cell::new(0),
+            answers: Cell::new(true),
+            loses_answers: Cell::new(false),
+            overtaking: RefCell::default(),
+        }
+    }
+
+    /// Runs SQL text, past all ports.
+    pub fn execute(&self, sql: &str) {
+        self.connection.borrow().execute_batch(sql).expect(sql);
+    }
+
+    /// Lets somebody else run SQL text right before the `number`th batch from now.
+    pub fn overtake(&self, number: u32, sql: &str) {
+        *self.overtaking.borrow_mut() = Some((number, sql.to_owned()));
+    }
+
+    fn is_overtaken(&self) {
+        let overtaking = self.overtaking.borrow_mut().take();
+        match overtaking {
+            Some((1, sql)) => self.execute(&sql),
+            Some((number, sql)) => *self.overtaking.borrow_mut() = Some((number - 1, sql)),
+            None => {}
+        }
     }
 
     /// Asks for one number, past all ports.
@@ -176,6 +203,7 @@ impl Sql for Session {
             if !self.database.answers.get() {
                 return Err(lost());
             }
+            self.database.is_overtaken();
             let results = self.database.run(&statements)?;
             // Others run before the answer arrives, too.
             Yield(false).await;
