@@ -62,11 +62,6 @@ impl Database {
         }
     }
 
-    /// Runs SQL text, past all ports.
-    pub fn execute(&self, sql: &str) {
-        self.connection.borrow().execute_batch(sql).expect(sql);
-    }
-
     /// Lets somebody else run SQL text right before the `number`th batch from now.
     pub fn overtake(&self, number: u32, sql: &str) {
         *self.overtaking.borrow_mut() = Some((number, sql.to_owned()));
