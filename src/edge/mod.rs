@@ -67,7 +67,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
         Err(error) => return outbound(api::unreadable(&request_id, &error)),
     };
     #[cfg(feature = "panic_probe")]
-    runtime::panics::probe(request.path()).await;
+    runtime::panics::probe(api::http::message::Inbound::path(&*request)).await;
     let config = match config(&env) {
         Ok(config) => config,
         Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
