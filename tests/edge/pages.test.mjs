@@ -44,7 +44,7 @@ test("the page and its files have a strict policy, and load nothing that it forb
 });
 
 test("the Worker's own answers have one where they are no JSON, and say nothing of https over http", async () => {
-  for (const [path, status] of [["/health", 200], ["/v1/users", 401], ["/nowhere", 404], ["/v1/verify?token=x", 400], ["/", 302]]) {
+  for (const [path, status] of [["/health", 200], ["/v1/users", 401], ["/nowhere", 404], ["/v1/verify?token=x", 401], ["/health?x=1", 400], ["/", 302]]) {
     const answer = expectStatus(await postern.send({ path }), status);
     if (/json$/.test(answer.headers["content-type"] ?? "")) assert.equal(answer.headers["x-content-type-options"], "nosniff");
     else expectStrict(answer, path);

@@ -114,7 +114,7 @@ test("secrets, passwords, tokens and cookies are neither in the state nor in the
 
   // Another master key, and then the change of a master key as it should be done.
   const stranger = await start(deployment());
-  expectStatus(await verifyBearer(stranger, tokenOf("alice", "distinctive-secret-two")), 401);
+  expectStatus(await verifyBearer(stranger, tokenOf("alice", "distinctive-secret-two")), 503);
   await stranger.scheduled();
   await stranger.stop();
   const changed = await start({ ...deployment(), MASTER_KEY_PREVIOUS: bindings.MASTER_KEY });

@@ -38,10 +38,11 @@ async function restarted(test, { folder, bindings }, states, changes = {}) {
   return postern;
 }
 
-test("the scheduled event writes one record, which tells nothing without the master key", async (test) => {
+test("the scheduled event writes a record and its time, which tell nothing without the master key", async (test) => {
   const { records, bindings } = await withSnapshot(test);
-  assert.equal(records.length, 1);
-  const [{ expiration, value: record }] = records;
+  assert.deepEqual(records.map(({ name }) => name).sort(), ["trust/renewed/v1", "trust/snapshot/v1"]);
+  const { expiration, value: record } = records.find(({ name }) => name === "trust/snapshot/v1");
+  assert.match(records.find(({ name }) => name === "trust/renewed/v1").value, /^\d{13}$/);
   assert.ok(expiration > nowInSeconds(), "it vanishes by itself");
   assert.ok(record.length > 500, `the record has only ${record.length} characters`);
   for (const word of [SECRET, APP, "alice", "loginname", bindings.MASTER_KEY]) {
