@@ -30,7 +30,7 @@ function forgetFailures(postern) {
   let isOver = false;
   const forget = async () => {
     while (!isOver) {
-      await postern.tool("query", { sql: "DELETE FROM sign_in_failures" });
+      await postern.tool("query", { sql: "DELETE FROM failed_sign_ins" });
       await sleep(FORGET_EVERY_MS);
     }
   };

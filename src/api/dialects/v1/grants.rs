@@ -62,7 +62,7 @@ request! {
         "permissions" permissions: Granted => "any case is taken; VIEW is always among them",
         "startsAt" starts_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: at once",
         "expiresAt" expires_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: never",
-    } example r#"{"authObjectType":"USER","authObjectId":2,"permissions":["VIEW","TEST"],"expiresAt":1767225600000}"#
+    } example r#"{"authObjectType":"USER","authObjectId":2,"permissions":["VIEW","TEST"],"expiresAt":4102444800000}"#
 }
 
 impl GrantTerms {
@@ -89,7 +89,7 @@ answer! {
         "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds; null: it counted at once",
         "expiresAt" expires_at: Option<i64> as TIME => "epoch milliseconds; null: it never expires",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":1,"serviceId":7,"authObjectType":"USER","authObjectId":2,"name":"Alice","permissions":["VIEW","TEST"],"creator":false,"state":"active","startsAt":null,"expiresAt":1767225600000,"createdAt":1737599864898}"#
+    } example r#"{"id":1,"serviceId":7,"authObjectType":"USER","authObjectId":2,"name":"Alice","permissions":["VIEW","TEST"],"creator":false,"state":"active","startsAt":null,"expiresAt":4102444800000,"createdAt":1737599864898}"#
 }
 
 /// Whether a grant counts.
