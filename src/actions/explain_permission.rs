@@ -6,7 +6,7 @@ use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::grant::Grant;
 use crate::domain::permissions::period::Phase;
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions, Standing, StandingUser};
-use crate::domain::permissions::reach::{self, Reached, Through};
+use crate::domain::permissions::reach::{Reach, Through};
 use crate::error::{Error, Result};
 use crate::ports::{Row, Rows};
 use crate::store::reach::Member;
@@ -106,7 +106,8 @@ pub async fn explain(
     ];
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
     let reached = sql::rows(&results, 0)?.iter().map(reaches::reached).collect::<Result<Vec<_>>>()?;
-    let grants = sql::rows(&results, 1)?.iter().map(|row| reaching(cx, row, &reached, permission)).collect::<Result<Vec<_>>>()?;
+    let reach = Reach::new(&reached);
+    let grants = sql::rows(&results, 1)?.iter().map(|row| reaching(cx, row, &reach, permission)).collect::<Result<Vec<_>>>()?;
     let stored = standings::read(service_id, sql::rows(&results, 2)?, cx.now)?;
     let stored = stored.first().and_then(|(_, standing)| standing.at(cx.now)).ok_or_else(|| Error::internal("a standing is missing"))?;
     let counting = grants.iter().filter(|of| of.phase == Phase::Within);
@@ -130,12 +131,12 @@ fn decided_by(standing: Standing, permission: Permission) -> DecidedBy {
     }
 }
 
-fn reaching(cx: &Cx, row: &Row, reached: &[Reached], permission: Permission) -> Result<Reaching> {
+fn reaching(cx: &Cx, row: &Row, reach: &Reach<'_>, permission: Permission) -> Result<Reaching> {
     let (grant, name) = grants::named(row)?;
     let phase = grant.period.phase(cx.now);
     let kind = UnitKind::ALL.into_iter().find(|kind| kind.object_type() == grant.object_type);
-    let unit = reached.iter().find(|unit| Some(unit.kind) == kind && unit.id == grant.object_id);
-    let path = if grant.object_type == ObjectType::Dept { reach::path_to(grant.object_id, reached) } else { Vec::new() };
+    let unit = kind.and_then(|kind| reach.unit(kind, grant.object_id));
+    let path = if grant.object_type == ObjectType::Dept { reach.path_to(grant.object_id) } else { Vec::new() };
     let path = path.into_iter().map(|unit| (unit.id, unit.name.clone())).collect();
     let gives = phase == Phase::Within && grant.permissions.has(permission);
     Ok(Reaching { grant, name, phase, gives, through: unit.map(|unit| unit.through), path })

@@ -113,7 +113,7 @@ async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Stand
 }
 
 /// The same, of the user of that id with these groups beside the stored ones.
-pub async fn standings_with(cx: &Cx, own_id: i64, groups: &[i64], pairs: &[Pair]) -> Result<Vec<Standing>> {
+async fn standings_with(cx: &Cx, own_id: i64, groups: &[i64], pairs: &[Pair]) -> Result<Vec<Standing>> {
     let mut standings = Known::standings(cx, pairs).await?;
     let is_own = |pair: &Pair| pair.user_id == own_id;
     if groups.is_empty() || !pairs.iter().any(is_own) {

@@ -1,5 +1,8 @@
 //! The departments and groups that a user is in, and those departments that lie above.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+
 use crate::domain::permissions::directory::UnitKind;
 
 /// A department or group whose grants reach a user.
@@ -44,22 +47,79 @@ impl Through {
     }
 }
 
-/// The way from a department that the user is in up to one that lies above: each with the next one above it. Empty where there is none.
-#[must_use]
-pub fn path_to(department: i64, reached: &[Reached]) -> Vec<&Reached> {
-    let find = |id: i64| reached.iter().find(|unit| unit.kind == UnitKind::Department && unit.id == id);
-    let is_start = |unit: &&Reached| unit.kind == UnitKind::Department && unit.through == Through::Membership;
-    let way = |start| {
-        let mut way: Vec<&Reached> = vec![start];
-        // The schema refuses circles; the length is bounded all the same.
-        while way.len() <= reached.len() {
-            let last = way.last()?;
-            if last.id == department {
-                return Some(way);
+/// What is reached, to be asked for often: one explanation may look at thousands of grants.
+#[derive(Debug)]
+pub struct Reach<'r> {
+    units: HashMap<(UnitKind, i64), &'r Reached>,
+    /// The department below, on the shortest way from one that the user is in; `None` for such a one.
+    below: HashMap<i64, Option<i64>>,
+}
+
+impl<'r> Reach<'r> {
+    /// Of these departments and groups.
+    #[must_use]
+    pub fn new(reached: &'r [Reached]) -> Self {
+        let units: HashMap<_, _> = reached.iter().map(|unit| ((unit.kind, unit.id), unit)).collect();
+        let mut below = HashMap::new();
+        let is_start = |unit: &&Reached| unit.kind == UnitKind::Department && unit.through == Through::Membership;
+        let mut queue: VecDeque<_> = reached.iter().filter(is_start).map(|unit| (unit.id, None)).collect();
+        while let Some((id, from)) = queue.pop_front() {
+            let Some(unit) = units.get(&(UnitKind::Department, id)) else { continue };
+            // A department that was met before was met on a way that is no longer.
+            if let Entry::Vacant(entry) = below.entry(id) {
+                entry.insert(from);
+                queue.extend(unit.parent_id.map(|parent| (parent, Some(id))));
             }
-            way.push(find(last.parent_id?)?);
         }
-        None
-    };
-    reached.iter().filter(is_start).filter_map(way).min_by_key(Vec::len).unwrap_or_default()
+        Self { units, below }
+    }
+
+    /// A department or group, if its grants reach the user.
+    #[must_use]
+    pub fn unit(&self, kind: UnitKind, id: i64) -> Option<&'r Reached> {
+        self.units.get(&(kind, id)).copied()
+    }
+
+    /// The way from a department that the user is in up to one that lies above: each with the next one above it. Empty where there is none.
+    #[must_use]
+    pub fn path_to(&self, department: i64) -> Vec<&'r Reached> {
+        let mut way = Vec::new();
+        let mut next = Some(department).filter(|id| self.below.contains_key(id));
+        while let Some(id) = next {
+            way.extend(self.unit(UnitKind::Department, id));
+            next = self.below.get(&id).copied().flatten();
+        }
+        way.reverse();
+        way
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn department(id: i64, parent_id: Option<i64>, through: Through) -> Reached {
+        Reached { kind: UnitKind::Department, id, name: None, parent_id, through }
+    }
+
+    #[test]
+    fn the_shortest_way_up_is_told() {
+        use Through::{DepartmentBelow, Membership};
+        let reached = [
+            department(1, None, DepartmentBelow),
+            department(2, Some(1), DepartmentBelow),
+            department(3, Some(2), Membership),
+            department(4, Some(1), Membership),
+            department(5, None, Membership),
+        ];
+        let reach = Reach::new(&reached);
+        let path = |id: i64| reach.path_to(id).iter().map(|unit| unit.id).collect::<Vec<_>>();
+        assert_eq!([path(1), path(2), path(3), path(5), path(6)], [vec![4, 1], vec![3, 2], vec![3], vec![5], vec![]]);
+    }
+
+    #[test]
+    fn a_circle_ends() {
+        let reached = [department(1, Some(2), Through::Membership), department(2, Some(1), Through::DepartmentBelow)];
+        assert_eq!(Reach::new(&reached).path_to(2).len(), 2);
+    }
 }
