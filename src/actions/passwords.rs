@@ -94,6 +94,7 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
         return create_first_administrator(cx, password).await.map(Some);
     }
     // Another request may have created this one since the name was looked for.
+    cx.memory.count_hash();
     let rows = sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str())).await?;
     let found = rows.first().map(users::with_password).transpose()?;
     let is_right = |(_, hash): &(User, Option<PasswordHash>)| password::verify(hash.as_ref(), password);

@@ -44,7 +44,7 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Str
     }
     let mut names: Vec<_> = known.collect();
     if names.is_empty() {
-        return "none is taken here".to_owned();
+        return "this call takes none".to_owned();
     }
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(*name));

@@ -63,6 +63,8 @@ impl Format {
 
     /// Reads records with the numbers of their lines; all that is wrong is told, not only the first.
     pub fn read(self, text: &str) -> Result<Vec<(usize, Record)>, Vec<LineError>> {
+        // Spreadsheets and Windows editors begin a file with a byte-order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = match self {
             Self::Ndjson => ndjson(text),
             Self::Csv => csv(text)?,
@@ -206,8 +208,12 @@ mod tests {
         fn what_is_written_is_read_as_the_same(records in proptest::collection::vec(some_record(), 0..5)) {
             for format in [Format::Ndjson, Format::Csv] {
                 let lines: String = records.iter().map(|record| format.line(record)).collect();
-                let read = format.read(&format!("{}{lines}", format.head())).map_err(|errors| TestCaseError::fail(format!("{errors:?}")))?;
-                prop_assert_eq!(read.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), records.clone());
+                let text = format!("{}{lines}", format.head());
+                // As it was written, and as editors and spreadsheets save it.
+                for text in [text.clone(), format!("\u{feff}{}", text.replace('\n', "\r\n"))] {
+                    let read = format.read(&text).map_err(|errors| TestCaseError::fail(format!("{errors:?}")))?;
+                    prop_assert_eq!(read.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), records.clone());
+                }
             }
         }
 

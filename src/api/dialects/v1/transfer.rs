@@ -75,7 +75,10 @@ async fn import(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 /// What an import answers that wrote nothing: what is wrong with which line.
 fn refused(errors: &[LineError]) -> Response {
-    let detail = format!("{} lines are wrong, nothing was written", errors.len());
+    let detail = match errors.len() {
+        1 => "1 line is wrong, nothing was written".to_owned(),
+        count => format!("{count} lines are wrong, nothing was written"),
+    };
     let lines = errors.iter().take(MAX_LINE_ERRORS);
     let lines = lines.map(|LineError { line, field, why }| WrongLine { line: number(*line), field, why });
     problem::of_lines(400, &detail, lines.collect())
