@@ -313,6 +313,19 @@ fn a_secret_that_no_master_key_opens_verifies_nothing() {
     });
 }
 
+/// A call that names an app has it looked at whatever the token's issuer, so this holds for its secret, too.
+#[test]
+fn a_secret_that_no_master_key_opens_is_told_of_an_app_that_the_call_names() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "issuer": "https://erp.example" }));
+    let token = forge(HS256, &json!(isolate.claims("alice")).to_string(), b"abcd");
+    let other = world.isolate_with(&[("MASTER_KEY", Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="))]);
+    for name in ["ERP", "NONE"] {
+        assert_eq!(other.get(&format!("/v1/verify?app={name}"), &format!("Bearer {token}")).status, 503, "{name}");
+    }
+}
+
 #[test]
 fn more_candidates_than_keys_may_be_tried_ask_for_the_app() {
     with_erp(|isolate, claims| {

@@ -185,6 +185,16 @@ fn the_scheduled_event_removes_what_expired_with_its_audit_entry() {
 }
 
 #[test]
+fn the_scheduled_event_leaves_the_grant_of_a_creator_whatever_its_row_says() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(isolate.administer("POST", "/v1/services", &json!({ "id": 8, "name": "Orders" })).status, 201);
+    world.database.execute("UPDATE grants SET expires_at = 1");
+    block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM grants WHERE creator = 1"), 1);
+}
+
+#[test]
 fn the_scheduled_event_removes_a_bounded_number_at_once() {
     let world = World::new();
     let isolate = world.isolate();
