@@ -2,6 +2,7 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { admin, expectStatus, listApps, nowInSeconds, registerApp, sign } from "./support/client.mjs";
 import { startOrigin } from "./support/origin.mjs";
 import { deployment, startPostern } from "./support/workerd.mjs";
@@ -57,5 +58,7 @@ test("a misspelled name and a wrong type are 503 on every request, and the sched
     assert.equal(json.detail, `this deployment is not configured: ${problems}`, text);
   }
   await postern.scheduled();
+  // What the Worker logs comes by another way than its answers, and may come later.
+  for (let wait = 0; wait < 50 && !log.includes("the scheduled event: "); wait += 1) await sleep(100);
   assert.ok(log.includes(`the scheduled event: ${problems}`), log);
 });
