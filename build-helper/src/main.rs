@@ -33,6 +33,8 @@ fn bind(wasm: &Path, folder: &Path) -> Outcome {
         .input_path(wasm)
         .out_name("index")
         .typescript(false)
+        // They are a twelfth of the file. The log of a panic says where it was without them.
+        .remove_name_section(true)
         // After a panic, entry.mjs replaces the instance by the function that this adds.
         .reset_state_function(true)
         .module(true)?
