@@ -23,6 +23,29 @@ impl Millis {
     }
 }
 
+/// A day (UTC), by how many days after 1970-01-01 it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub i64);
+
+/// The Julian day of 1970-01-01.
+const FIRST_DAY: i64 = 2_440_588;
+
+impl Day {
+    /// The day of a time.
+    #[must_use]
+    pub const fn of(time: Millis) -> Self {
+        Self(time.0.div_euclid(86_400_000))
+    }
+
+    /// As ISO 8601 writes it: `2026-11-27`.
+    #[must_use]
+    pub fn text(self) -> String {
+        let julian = i32::try_from(self.0.saturating_add(FIRST_DAY)).ok();
+        let date = julian.and_then(|day| time::Date::from_julian_day(day).ok());
+        date.map_or_else(String::new, |date| date.to_string())
+    }
+}
+
 impl Add for Millis {
     type Output = Self;
 
@@ -36,5 +59,24 @@ impl Sub for Millis {
 
     fn sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_utc() {
+        for (millis, text) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (1_795_737_599_999, "2026-11-26"),
+            (1_795_737_600_000, "2026-11-27"),
+            (1_709_164_800_000, "2024-02-29"),
+        ] {
+            assert_eq!(Day::of(Millis(millis)).text(), text);
+        }
+        assert_eq!(Day(i64::MAX).text(), "");
     }
 }
