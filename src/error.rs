@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::permission::Permission;
 
 /// Why an action did not do what was asked.
@@ -184,6 +185,10 @@ reasons! {
         TooLongLived = "too_long_lived", "the token is good for longer than its token app allows";
         /// An opaque token that is not, or no longer, valid.
         Revoked = "revoked", "the token is unknown or was revoked";
+        /// The key is mistyped or cut off.
+        BadKey = "bad_key", "the key is mistyped or cut off: its checksum is wrong";
+        /// Basic had another name than the key's.
+        KeyName = "key_name", "the user name before the key must be the key's name";
         /// `iss` is another.
         IssuerMismatch = "issuer_mismatch", "the token is of another issuer";
         /// `aud` has none of the audiences.
@@ -281,6 +286,17 @@ pub enum Refusal {
     },
     /// A cookie was sent by a page of another origin.
     CrossOrigin,
+    /// The key may not do this.
+    KeyMayNot {
+        /// What it needs; `None` where no key may.
+        needs: Option<May>,
+    },
+    /// Only a user may do this, and a key is none.
+    KeyIsNoUser,
+    /// The key was made by a key, and may make none itself.
+    KeyOfKey,
+    /// What would be made would outlive the credential that makes it.
+    WouldOutlive,
 }
 
 /// The result of nearly everything.
@@ -390,7 +406,7 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all of them.
-    pub const REASONS: [&'static str; 8] = [
+    pub const REASONS: [&'static str; 10] = [
         "user_refused",
         "user_disabled",
         "user_unknown",
@@ -399,6 +415,8 @@ impl Refusal {
         "no_permission",
         "cross_origin",
         "not_administrator",
+        "key_refused",
+        "would_outlive",
     ];
 
     /// The word for it in answers.
@@ -413,6 +431,8 @@ impl Refusal {
             Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => "no_permission",
             Self::CrossOrigin => "cross_origin",
             Self::NotAdministrator | Self::NotCreator | Self::NotYourself => "not_administrator",
+            Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
+            Self::WouldOutlive => "would_outlive",
         }
     }
 }
@@ -423,6 +443,13 @@ impl fmt::Display for Refusal {
             Self::NoPermission { permission, service_id } => {
                 return write!(f, "the permission {} on service {service_id} is needed", permission.name());
             }
+            Self::KeyMayNot { needs: Some(may) } => {
+                return write!(f, "the key may not do this: it needs {} among what it may", may.name());
+            }
+            Self::KeyMayNot { needs: None } => "no key may do this, only a user",
+            Self::KeyIsNoUser => "only a user may do this, and a key is none",
+            Self::KeyOfKey => "a key that was made by a key makes no keys",
+            Self::WouldOutlive => "this would outlive the credential: send the password, or ask an administrator",
             Self::InsufficientScope { scopes } => return write!(f, "the token lacks scopes: {scopes} are needed"),
             Self::CreatorGrant => "the grant of a service's creator cannot be changed",
             Self::NotAdministrator => "only administrators may do this",

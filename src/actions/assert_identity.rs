@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::actions::caller::Caller;
+use crate::actions::caller::UserCaller;
 use crate::context::Cx;
 use crate::domain::assertion::{self, AssertionKey, Claims};
 use crate::domain::tokens::token_app::AppName;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// The assertion about a caller, from Postern at `issuer` for the origin at `audience`. `None` where
 /// `ORIGIN_ASSERTION_KEY` is not set. One that says the same and is young enough is sent again.
-pub async fn assert_identity(cx: &Cx, issuer: &str, audience: &str, caller: &Caller) -> Result<Option<Rc<str>>> {
+pub async fn assert_identity(cx: &Cx, issuer: &str, audience: &str, caller: &UserCaller) -> Result<Option<Rc<str>>> {
     let Some(keys) = &cx.config.assertion_keys else { return Ok(None) };
     let claims = Claims::of(issuer, audience, &caller.user, caller.app().map(AppName::as_str));
     let digest = claims.digest();

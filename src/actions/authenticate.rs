@@ -2,27 +2,26 @@
 //!
 //! The dialects choose which credential counts; a wrong one is refused here, and nothing falls through to another.
 
-use crate::actions::caller::{Caller, Credential, Hints};
-use crate::actions::{passwords, sessions, verify_token};
+use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
+use crate::actions::{machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
-use crate::error::{Denied, Refusal, Result};
+use crate::error::{Refusal, Result};
 
 /// Tells who shows the credential.
 pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Caller> {
     let caller = match credential {
+        Credential::Key { name, key } => {
+            return machine_keys::find(cx, name.as_deref(), key, hints).await.map(Caller::Key);
+        }
         Credential::Password { username, password } => passwords::check(cx, username, password).await?,
         Credential::Token(token) if token.expose().contains('.') => verify_token::verify(cx, token, None, hints).await?,
         Credential::Token(token) | Credential::OpaqueToken(token) => sessions::find(cx, token.hashed(), hints).await?,
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
-    if !caller.user.profile.enabled {
-        return Err(Refusal::UserDisabled.into());
-    }
-    Ok(caller)
+    enabled(caller).map(Caller::User)
 }
 
-/// The caller of a route that needs one.
-pub async fn required(cx: &Cx, credential: Option<&Credential>, hints: Hints<'_>) -> Result<Caller> {
-    authenticate(cx, credential.ok_or(Denied::Missing)?, hints).await
+fn enabled(caller: UserCaller) -> Result<UserCaller> {
+    if caller.user.profile.enabled { Ok(caller) } else { Err(Refusal::UserDisabled.into()) }
 }

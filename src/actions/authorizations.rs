@@ -16,7 +16,7 @@ use crate::store::{applications, feed, organizations};
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub enum Principal<'a> {
-    /// A user of type `Administrator`.
+    /// An administrator, or a key that may administer.
     Administrator(&'a Caller),
     /// An application, by a signed call.
     Application(&'a Application),
@@ -95,7 +95,7 @@ impl Principal<'_> {
 
     fn actor(self) -> Actor {
         match self {
-            Self::Administrator(caller) => Actor::from(&*caller.user),
+            Self::Administrator(caller) => caller.actor(),
             Self::Application(application) => application_actor(application.access_key.as_str()),
         }
     }

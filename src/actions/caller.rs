@@ -5,10 +5,12 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::domain::audit::{Actor, Deed};
+use crate::domain::identity::machine_key::{self, MachineKey, May};
 use crate::domain::identity::opaque_token::Session;
-use crate::domain::identity::user::User;
+use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::{PlainToken, Secret};
 use crate::domain::tokens::token_app::AppName;
+use crate::error::{Refusal, Result};
 use crate::memory::reading::Wanted;
 use crate::store::standings::Subject;
 
@@ -28,41 +30,127 @@ pub enum Credential {
     OpaqueToken(PlainToken),
     /// An opaque token's cookie.
     Cookie(PlainToken),
+    /// A key; with Basic, the name that came with it.
+    Key {
+        /// As sent.
+        name: Option<String>,
+        /// As sent; it need not have the form of a key.
+        key: PlainToken,
+    },
     /// URL parameters, of which one may carry a token app's token: name and value.
     Parameters(Vec<(String, PlainToken)>),
 }
 
-/// Somebody who proved who they are.
+impl Credential {
+    /// The credential that a token is where Postern's keys are taken too.
+    #[must_use]
+    pub fn of_token(token: PlainToken) -> Self {
+        if machine_key::looks_like_one(token.expose()) { Self::Key { name: None, key: token } } else { Self::Token(token) }
+    }
+}
+
+/// Who calls: a user, or a key. Whatever needs a user asks for one by [`Caller::user`], which refuses
+/// a key; so nothing that is written for users is open to keys by accident.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub enum Caller {
+    /// A user.
+    User(UserCaller),
+    /// A machine.
+    Key(KeyCaller),
+}
+
+/// A user who proved who they are.
+#[derive(Debug, Clone)]
+pub struct UserCaller {
     /// Who they are; enabled.
     pub user: Rc<User>,
     /// How they proved it.
     pub proof: Proof,
 }
 
+/// A machine that showed a key.
+#[derive(Debug, Clone)]
+pub struct KeyCaller {
+    /// The key; not expired.
+    pub key: Rc<MachineKey>,
+    /// The user for whom it speaks, and who limits it; enabled.
+    pub user: Option<Rc<User>>,
+}
+
 impl Caller {
-    /// The caller in the audit trail.
+    /// The user who calls; a key is none.
+    pub fn user(&self) -> Result<&UserCaller> {
+        match self {
+            Self::User(user) => Ok(user),
+            Self::Key(_) => Err(Refusal::KeyIsNoUser.into()),
+        }
+    }
+
+    /// The user beyond whose rights the caller may nothing: the one who calls, or the one for whom
+    /// the key speaks. `None` for a key that speaks for itself.
+    #[must_use]
+    pub fn limited_by(&self) -> Option<&Rc<User>> {
+        match self {
+            Self::User(caller) => Some(&caller.user),
+            Self::Key(caller) => caller.user.as_ref(),
+        }
+    }
+
+    /// The id of that user.
+    #[must_use]
+    pub fn own_id(&self) -> Option<UserId> {
+        self.limited_by().map(|user| user.id)
+    }
+
+    /// Whether the caller may what administrators may.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.may(May::Administration)
+    }
+
+    /// Whether the caller may ask about everybody.
+    #[must_use]
+    pub fn asks_about_everybody(&self) -> bool {
+        self.may(May::Decisions)
+    }
+
+    /// Administrators may all of it. A key needs the right itself, and one that speaks for a user may
+    /// it only if the user is an administrator.
+    fn may(&self, may: May) -> bool {
+        let has_right = match self {
+            Self::User(_) => true,
+            Self::Key(caller) => caller.key.may.include(may),
+        };
+        has_right && self.limited_by().is_none_or(|user| user.is_administrator())
+    }
+
+    /// The user who answers for what is made: the caller, or who made the key.
+    #[must_use]
+    pub fn accountable(&self) -> UserId {
+        match self {
+            Self::User(caller) => caller.user.id,
+            Self::Key(caller) => caller.key.created_by,
+        }
+    }
+
+    /// The caller in the audit trail. A key is named by its id too, since names are given again.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::from(&*self.user)
+        match self {
+            Self::User(caller) => Actor::from(&*caller.user),
+            Self::Key(KeyCaller { key, .. }) => {
+                let bracketed = Actor::bracketed(&format!("key {} {}", key.id, key.name.as_str()));
+                Actor { id: key.user_id, ..bracketed }
+            }
+        }
     }
 
     /// The groups that count for this request, beside the stored ones.
     #[must_use]
     pub fn groups(&self) -> &[i64] {
-        match &self.proof {
-            Proof::Jwt { groups, .. } => groups,
-            Proof::Password | Proof::Session(_) => &[],
-        }
-    }
-
-    /// The token app whose token they showed.
-    #[must_use]
-    pub fn app(&self) -> Option<&AppName> {
-        match &self.proof {
-            Proof::Jwt { app, .. } => Some(app),
-            Proof::Password | Proof::Session(_) => None,
+        match self {
+            Self::User(UserCaller { proof: Proof::Jwt { groups, .. }, .. }) => groups,
+            Self::User(_) | Self::Key(_) => &[],
         }
     }
 
@@ -70,6 +158,17 @@ impl Caller {
     #[must_use]
     pub fn deed(&self, action: &'static str, target: impl Into<String>) -> Deed {
         Deed::new(self.actor(), action, target)
+    }
+}
+
+impl UserCaller {
+    /// The token app whose token they showed.
+    #[must_use]
+    pub fn app(&self) -> Option<&AppName> {
+        match &self.proof {
+            Proof::Jwt { app, .. } => Some(app),
+            Proof::Password | Proof::Session(_) => None,
+        }
     }
 }
 

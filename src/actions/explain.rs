@@ -1,12 +1,14 @@
 //! Why a token is refused, or what somebody may do: every check is gone through, and none stops the
 //! others. It creates nobody, grants nothing, and neither logs nor audits the token.
 
-use crate::actions::caller::Hints;
+use crate::actions::caller::{Hints, KeyCaller};
 use crate::actions::explain_permission::{self, DecidedBy, PermissionExplained, Reaching};
 use crate::actions::find_signer::{self, Accepted, Signed};
+use crate::actions::machine_keys;
 use crate::actions::sessions;
 use crate::actions::token_user::{self, WouldBe};
 use crate::context::Cx;
+use crate::domain::identity::machine_key;
 use crate::domain::identity::user::{User, UserId, UserType, Username};
 use crate::domain::permissions::period::Phase;
 use crate::domain::permissions::permission::{Permission, StandingUser};
@@ -83,6 +85,7 @@ pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
     let found = match &asked.about {
         About::Username(name) => named(cx, &mut explanation, name).await?,
         About::Token(token) if token.expose().contains('.') => of_token(cx, &mut explanation, token, asked.app.as_deref()).await?,
+        About::Token(token) if machine_key::looks_like_one(token.expose()) => of_key(cx, &mut explanation, token).await?,
         About::Token(token) => of_opaque_token(cx, &mut explanation, token).await?,
     };
     explanation.holds = !matches!(found, Found::Nobody);
@@ -149,6 +152,24 @@ async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainTo
         }
         Err(error) => Err(error),
     }
+}
+
+/// A key is nobody's token: whether it counts is told, and that no user comes of it.
+async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Result<Found> {
+    match machine_keys::find(cx, None, key, Hints::default()).await {
+        Ok(KeyCaller { key, .. }) => {
+            explanation.add(None, "key", Ok(format!("the key {} ({:?}) counts", key.id, key.name.as_str())));
+            explanation.add(None, "user", Err(("a key is no user".to_owned(), "ask about a user by user name")));
+        }
+        Err(Error::Unauthenticated(denied)) => {
+            explanation.add(None, "key", Err((denied.to_string(), "make another one by POST /v1/keys")));
+        }
+        Err(Error::Forbidden(refusal)) => {
+            explanation.add(None, "key", Err((refusal.to_string(), "enable its user, or make a key that needs none")));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Found::Nobody)
 }
 
 /// The user of a JSON Web Token, if an app accepts it.

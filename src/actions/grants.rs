@@ -167,8 +167,8 @@ pub async fn list_reached(cx: &Cx, by: &Caller, user_id: i64, after: Option<(Uni
 /// A user, if the caller may know what they may do: administrators may, and users of themselves. The groups of the caller's token count
 /// for the caller.
 async fn member<'c>(cx: &Cx, by: &'c Caller, user_id: i64) -> Result<Member<'c>> {
-    let is_own = by.user.id.0 == user_id;
-    if !is_own && !by.user.is_administrator() {
+    let is_own = by.own_id().map(|id| id.0) == Some(user_id);
+    if !is_own && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
     if cx.config.strict_directory && !is_own && !units::exists(cx, ObjectType::User, user_id).await? {

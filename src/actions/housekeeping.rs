@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::actions::machine_keys;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::time::Millis;
@@ -24,7 +25,13 @@ const PRUNED_EVENTS: i64 = 1000;
 
 /// Runs all of it. Each part is done even where another fails; failures are logged, and the first is answered.
 pub async fn run(cx: &Cx) -> Result<()> {
-    let results = [prune(cx).await, remove_expired_grants(cx).await, reseal(cx).await, copy::publish(cx).await];
+    let results = [
+        machine_keys::remove_expired(cx).await,
+        prune(cx).await,
+        remove_expired_grants(cx).await,
+        reseal(cx).await,
+        copy::publish(cx).await,
+    ];
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         cx.log.line(&format!("the scheduled event: {error:?}"));
     }

@@ -15,6 +15,7 @@ pub mod grants;
 pub mod health;
 pub mod housekeeping;
 pub mod key_sets;
+pub mod machine_keys;
 pub mod node_orders;
 pub mod organizations;
 pub mod passwords;

@@ -22,7 +22,7 @@ pub async fn order(cx: &Cx, by: &Caller, terms: &NodeTerms, password: Option<&Se
     let deed = by
         .deed("node.order", terms.name.clone())
         .after(json!({ "nodeSpec": terms.spec, "nodeCount": terms.count, "physicalMachineName": terms.physical_machine_name }));
-    let write = Write::default().answering(node_orders::insert(terms, sealed.as_ref(), by.user.id, cx.now)).deed(deed);
+    let write = Write::default().answering(node_orders::insert(terms, sealed.as_ref(), by.accountable(), cx.now)).deed(deed);
     write.commit(cx).await?.first().ok_or_else(|| Error::internal("an order was written without an id"))?.int64("id")
 }
 

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use crate::actions::caller::{Caller, Proof};
+use crate::actions::caller::{Proof, UserCaller};
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::{self, PasswordHash};
@@ -19,15 +19,15 @@ use crate::store::{audit, feed, sign_ins, sql, users};
 const RATE_PERIOD_S: i64 = 10;
 
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
-pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Caller> {
+pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCaller> {
     let digest = digest(cx, username, password);
     if let Some(user) = Known::with_password(cx, &digest).await? {
-        return Ok(Caller { user, proof: Proof::Password });
+        return Ok(UserCaller { user, proof: Proof::Password });
     }
     let revision = cx.memory.revision();
     let user = check_now(cx, username, password).await?;
     cx.memory.remember_password(digest, &user, revision, cx.now);
-    Ok(Caller { user, proof: Proof::Password })
+    Ok(UserCaller { user, proof: Proof::Password })
 }
 
 /// Checks a password against the database.

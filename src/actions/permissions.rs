@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::actions::caller::Caller;
 use crate::context::Cx;
+use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::permission::{Pair, Permission, Permissions, ServiceGroup, Standing};
 use crate::error::{Error, Refusal, Result};
 use crate::memory::known::Known;
@@ -27,10 +28,14 @@ pub async fn check(cx: &Cx, caller: &Caller, question: Question) -> Result<bool>
 
 /// Answers questions in their order, all of them or, where one may not be asked, none.
 pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Result<Vec<bool>> {
-    let own_id = caller.user.id.0;
-    let needs_right = |question: &&Question| question.user_id != own_id && !caller.user.is_administrator();
+    let own_id = caller.own_id().map(|id| id.0);
+    let needs_right = |question: &&Question| Some(question.user_id) != own_id && !caller.asks_about_everybody();
+    if own_id.is_none() && questions.iter().any(|question| needs_right(&question)) {
+        return Err(Refusal::KeyMayNot { needs: Some(May::Decisions) }.into());
+    }
     let subjects = questions.iter().map(|question| Pair { service_id: question.service_id, user_id: question.user_id });
-    let askers = questions.iter().filter(needs_right).map(|question| Pair { service_id: question.service_id, user_id: own_id });
+    let askers =
+        questions.iter().filter(needs_right).filter_map(|question| Some(Pair { service_id: question.service_id, user_id: own_id? }));
     let pairs: Vec<_> = subjects.chain(askers).collect();
     let standings = standings(cx, caller, &pairs).await?;
     let (subjects, askers) = standings.split_at_checked(questions.len()).unwrap_or_default();
@@ -53,7 +58,7 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
 pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, as_administrator: bool) -> Result<(bool, Permissions)> {
     check(cx, caller, Question { service_id, user_id, permission: Permission::View }).await?;
     let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
-    if as_administrator && caller.user.is_administrator() {
+    if as_administrator && caller.is_administrator() {
         return Ok((standing.switch, Permissions::ALL));
     }
     let is_disabled = standing.user.is_some_and(|user| !user.enabled);
@@ -64,32 +69,42 @@ pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, 
 
 /// A service's switch; on for a service that nobody registered.
 pub async fn switch(cx: &Cx, caller: &Caller, service_id: i64) -> Result<bool> {
-    let standing = standing(cx, caller, Pair { service_id, user_id: caller.user.id.0 }).await?;
+    // Whoever asks, the switch is the same; 0 is nobody.
+    let user_id = caller.own_id().map_or(0, |id| id.0);
+    let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
     refuse_unknown(cx, service_id, standing)?;
     Ok(standing.switch)
 }
 
 /// Refuses a caller who neither has the permission by a grant nor is an administrator; a switch that is off spares nobody.
 pub async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permission) -> Result<()> {
-    if caller.user.is_administrator() {
+    if caller.is_administrator() {
         return Ok(());
     }
-    let standing = standing(cx, caller, Pair { service_id, user_id: caller.user.id.0 }).await?;
+    let user_id = own_id(caller)?;
+    let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
     if standing.permissions().has(permission) { Ok(()) } else { Err(no_permission(permission, service_id)) }
 }
 
 /// Refuses a caller who may not see the service; a switch that is off lets everybody see it.
 pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Result<()> {
-    if caller.user.is_administrator() {
+    if caller.is_administrator() {
         return Ok(());
     }
-    let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id: caller.user.id.0 }).collect();
+    let user_id = own_id(caller)?;
+    let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id }).collect();
     for (pair, standing) in pairs.iter().zip(standings(cx, caller, &pairs).await?) {
         if !standing.allows(Permission::View) {
             return Err(no_permission(Permission::View, pair.service_id));
         }
     }
     Ok(())
+}
+
+/// The id of the user whose grants count for the caller. A key that speaks for nobody has none.
+fn own_id(caller: &Caller) -> Result<i64> {
+    let needs = Some(May::Administration);
+    caller.own_id().map(|id| id.0).ok_or_else(|| Refusal::KeyMayNot { needs }.into())
 }
 
 fn no_permission(permission: Permission, service_id: i64) -> Error {
@@ -109,13 +124,13 @@ async fn standing(cx: &Cx, caller: &Caller, pair: Pair) -> Result<Standing> {
 
 /// How each of the pairs stands. The groups of the caller's token count for the caller.
 async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Standing>> {
-    standings_with(cx, caller.user.id.0, caller.groups(), pairs).await
+    standings_with(cx, caller.own_id().map(|id| id.0), caller.groups(), pairs).await
 }
 
 /// The same, of the user of that id with these groups beside the stored ones.
-async fn standings_with(cx: &Cx, own_id: i64, groups: &[i64], pairs: &[Pair]) -> Result<Vec<Standing>> {
+async fn standings_with(cx: &Cx, own_id: Option<i64>, groups: &[i64], pairs: &[Pair]) -> Result<Vec<Standing>> {
     let mut standings = Known::standings(cx, pairs).await?;
-    let is_own = |pair: &Pair| pair.user_id == own_id;
+    let is_own = |pair: &Pair| Some(pair.user_id) == own_id;
     if groups.is_empty() || !pairs.iter().any(is_own) {
         return Ok(standings);
     }

@@ -10,14 +10,18 @@ use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::{feed, grants, services};
 
-/// Creates a service. Its id is chosen where it is `None`.
+/// Creates a service, and gives everything on it to the user who does. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, auth_enabled: bool) -> Result<Service> {
     let deed = by
         .deed("service.create", id.map_or_else(|| "[new]".to_owned(), |id| id.to_string()))
         .after(json!({ "name": name, "authEnabled": auth_enabled }));
     let already = || Error::AlreadyExists { what: "service", id: id.map(|id| id.to_string()).unwrap_or_default() };
-    let rows = Write::of(services::insert_creator_grant(by.user.id.0, id, cx.now))
-        .answering(services::insert(id, name, auth_enabled, by.user.id.0, cx.now))
+    // A key that speaks for nobody is nobody's creator.
+    let creator_id = by.own_id().map(|id| id.0);
+    let grant = creator_id.map(|creator_id| services::insert_creator_grant(creator_id, id, cx.now));
+    let rows = grant
+        .map_or_else(Write::default, Write::of)
+        .answering(services::insert(id, name, auth_enabled, creator_id, cx.now))
         .and(feed::directory_changed(cx.now))
         .deed(deed)
         .commit_unless(cx, &[Constraint::ServiceId, Constraint::Grant], already)

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::actions::caller::{Caller, Hints, Proof};
+use crate::actions::caller::{Caller, Hints, Proof, UserCaller};
 use crate::context::Cx;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
@@ -16,7 +16,7 @@ use crate::store::standings::Subject;
 use crate::store::{feed, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
-pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller> {
+pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCaller> {
     let ahead = || hints.standings(Subject::Session(hash)).collect::<Vec<_>>();
     let wanted = || [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
     let mut known = Known::current(cx, wanted, None).await?;
@@ -28,7 +28,7 @@ pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<Caller
     if session.created_at < user.valid_from {
         return Err(Denied::Revoked.into());
     }
-    Ok(Caller { user, proof: Proof::Session(session) })
+    Ok(UserCaller { user, proof: Proof::Session(session) })
 }
 
 /// The tokens of a user that have not ended, the newest first.
@@ -67,11 +67,12 @@ pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
 }
 
 /// Ends the session that the caller came with; without one there is nothing to end.
-pub async fn sign_out(cx: &Cx, caller: &Caller) -> Result<()> {
+pub async fn sign_out(cx: &Cx, by: &Caller) -> Result<()> {
+    let caller = by.user()?;
     match &caller.proof {
         Proof::Session(session) => {
             let session: &Rc<Session> = session;
-            end(cx, caller, caller.user.username.as_str(), session.user_id, session.id).await
+            end(cx, by, caller.user.username.as_str(), session.user_id, session.id).await
         }
         Proof::Password | Proof::Jwt { .. } => Ok(()),
     }

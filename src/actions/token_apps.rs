@@ -95,7 +95,7 @@ pub async fn register(
         .deed(if before.is_some() { "token_app.update" } else { "token_app.create" }, name.as_str().to_owned())
         .before(before.as_ref().map(TokenApp::for_audit))
         .after(terms.for_audit());
-    let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.user.id, cx.now);
+    let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.accountable(), cx.now);
     let before = before.as_ref();
     let unchanged = match kept {
         Kept::Policy => token_apps::refuse_changed_policy(name, before.map(|before| &before.terms.policy)),

@@ -1,6 +1,6 @@
 //! Users, as administrators see them.
 
-use crate::actions::caller::{Caller, Proof};
+use crate::actions::caller::{Caller, Proof, UserCaller};
 use crate::actions::passwords;
 use crate::context::Cx;
 use crate::domain::identity::password;
@@ -31,7 +31,7 @@ pub async fn find(cx: &Cx, id: UserId) -> Result<User> {
 
 /// One user, for administrators and for themselves.
 pub async fn show(cx: &Cx, by: &Caller, id: UserId) -> Result<User> {
-    if by.user.id != id && !by.user.is_administrator() {
+    if by.own_id() != Some(id) && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
     find(cx, id).await
@@ -72,13 +72,13 @@ pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
 /// Sets a user's password, and ends their tokens but the one that the caller came with. Users who change their own must know the current one;
 /// the first one is set by an administrator.
 pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, current: Option<&Secret>) -> Result<()> {
-    let is_own = by.user.id == id;
-    if !is_own && !by.user.is_administrator() {
+    let is_own = by.own_id() == Some(id);
+    if !is_own && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
     let (user, stored) = users::find_with_password(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))?;
     // A password that a token sets would outlive the token.
-    if stored.is_none() && !by.user.is_administrator() {
+    if stored.is_none() && !by.is_administrator() {
         return Err(Refusal::NotAdministrator.into());
     }
     if is_own && stored.is_some() {
@@ -93,8 +93,8 @@ pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, curren
     let text = new.expose_text().ok_or_else(|| Error::invalid("password", "must be UTF-8"))?;
     password::rule(text).map_err(|why| Error::invalid("password", why))?;
     let hash = passwords::hash(cx, new)?;
-    let kept = match &by.proof {
-        Proof::Session(session) if is_own => Some(session.id),
+    let kept = match by {
+        Caller::User(UserCaller { proof: Proof::Session(session), .. }) if is_own => Some(session.id),
         _ => None,
     };
     let write = Write::of(users::set_password(id, &hash, cx.now))

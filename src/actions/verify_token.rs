@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::actions::caller::{Caller, Hints, Proof};
+use crate::actions::caller::{Hints, Proof, UserCaller};
 use crate::actions::find_signer::{Accepted, find_signer};
 use crate::actions::token_user;
 use crate::context::Cx;
@@ -18,11 +18,11 @@ use crate::memory::reading::Wanted;
 use crate::store::standings::Subject;
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
-pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
+pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<UserCaller> {
     verify_read(cx, &cx.memory.signed_tokens.read(token.expose())?, parameter, hints).await
 }
 
-async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<Caller> {
+async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<UserCaller> {
     let of = |app: Option<&str>| select(unverified, parameter, app);
     let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
@@ -40,7 +40,7 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
-    Ok(Caller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s: lifetime.end_s, claims: passed, groups } })
+    Ok(UserCaller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s: lifetime.end_s, claims: passed, groups } })
 }
 
 /// Refuses to say whether a token is good where an app whose secret no master key opens may have
@@ -76,7 +76,7 @@ async fn why_no_key(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selectio
 }
 
 /// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
-pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<Caller> {
+pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<UserCaller> {
     let is_short = |token: &PlainToken| token.expose().len() <= MAX_BYTES_IN_URL;
     let read = |token| cx.memory.signed_tokens.read(PlainToken::expose(token)).ok();
     let unverified = parameters.iter().filter(|(_, token)| is_short(token)).find_map(|(name, token)| Some((name, read(token)?)));

@@ -5,7 +5,7 @@
 
 use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
-use crate::actions::caller::{Caller, Credential, Hints};
+use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials::{self, COOKIE};
 use crate::api::http::identity;
@@ -63,18 +63,30 @@ pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Ite
         Demand::Nothing | Demand::Methods(_) => None,
     };
     let caller = authenticate::authenticate(cx, &credential, Hints { service_id, ..Hints::default() }).await?;
-    refuse_unmet(cx, &caller, demand).await?;
-    forward_for(cx, origin, request, &caller, &credential).await
+    pass_if(cx, origin, request, &caller, &credential, demand).await
 }
 
 /// Passes a request of a dialect's own route on, whose caller is known already.
 pub async fn pass_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
-    refuse_unmet(cx, caller, demand(origin, request)?).await?;
-    forward_for(cx, origin, request, caller, credential).await
+    pass_if(cx, origin, request, caller, credential, demand(origin, request)?).await
+}
+
+/// Passes a request on if its caller is a user, and has what is demanded.
+async fn pass_if(
+    cx: &Cx,
+    origin: &Origin,
+    request: &dyn Inbound,
+    caller: &Caller,
+    credential: &Credential,
+    demand: Demand,
+) -> Result<Forward> {
+    let user = caller.user()?;
+    refuse_unmet(cx, caller, user, demand).await?;
+    forward_for(cx, origin, request, user, credential).await
 }
 
 /// The request as the origin gets it, with the assertion of who calls.
-async fn forward_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
+async fn forward_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &UserCaller, credential: &Credential) -> Result<Forward> {
     let assertion = assert_identity(cx, request.origin(), &origin.url, caller).await?;
     let mut forward = forward(cx, origin, request, Some((caller, credential)))?;
     forward.headers.extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));
@@ -90,13 +102,13 @@ fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
     origin.demand(request.method(), request.path()).map_err(|why| Error::invalid("url", why))
 }
 
-async fn refuse_unmet(cx: &Cx, caller: &Caller, demand: Demand) -> Result<()> {
+async fn refuse_unmet(cx: &Cx, caller: &Caller, user: &UserCaller, demand: Demand) -> Result<()> {
     match demand {
         Demand::Nothing => Ok(()),
         Demand::Methods(allow) => Err(Error::MethodNotAllowed { allow }),
         Demand::Permissions(list) => {
             for (service_id, permission) in list {
-                let question = Question { service_id, user_id: caller.user.id.0, permission };
+                let question = Question { service_id, user_id: user.user.id.0, permission };
                 if !permissions::check(cx, caller, question).await? {
                     return Err(Refusal::NoPermission { permission, service_id }.into());
                 }
@@ -107,7 +119,7 @@ async fn refuse_unmet(cx: &Cx, caller: &Caller, demand: Demand) -> Result<()> {
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
-fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Caller, &Credential)>) -> Result<Forward> {
+fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&UserCaller, &Credential)>) -> Result<Forward> {
     let credential = proven.map(|(_, credential)| credential);
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
@@ -150,7 +162,8 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
             || (origin.looks_at_methods() && method_override::is_header(name))
-            || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_))) && plain == "authorization"))
+            || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_) | Credential::Key { .. }))
+                && plain == "authorization"))
     };
     let cleaned = |(name, value): (String, String)| match name.as_str() {
         "cookie" if matches!(credential, Some(Credential::Cookie(_))) => Some((name, without_cookie(&value)?)),

@@ -14,7 +14,6 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
-use crate::domain::identity::user::UserType;
 use crate::domain::origin::METHODS;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
@@ -84,7 +83,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
         return gateway::pass_for(cx, origin, request, caller, credential).await.map(Handled::Passed);
     }
     let ignored = RefCell::default();
-    let call = Call { request, route, query: &query, parameters, caller, application, signed_body, ignored };
+    let call = Call { request, route, query: &query, parameters, caller, credential, application, signed_body, ignored };
     if dialect.refuses_undeclared {
         refuse_undeclared(cx, dialect, &call).await?;
     } else {
@@ -153,15 +152,8 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
         credentials::refuse_cross_origin(request)?;
     }
     let caller = authenticate::authenticate(cx, &credential, Hints::default()).await?;
-    let refusal = match route.access {
-        Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn => None,
-        Access::Creator => (caller.user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
-        Access::Administrator | Access::Application => (!caller.user.is_administrator()).then_some(Refusal::NotAdministrator),
-    };
-    match refusal {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(Admitted { caller: Some(caller), credential: Some(credential), ..Admitted::default() }),
-    }
+    route.let_in(&caller)?;
+    Ok(Admitted { caller: Some(caller), credential: Some(credential), ..Admitted::default() })
 }
 
 /// An application that signed its call. Only the body that it signed is read further on.

@@ -28,13 +28,24 @@ pub enum ChangeKind {
     Membership,
     /// An application, its token or what it is authorized to; the key is its access key.
     Application,
+    /// A key for machines; the key is its id. Those that it made are to be forgotten too.
+    Key,
     /// Departments, groups, or so many grants that how anybody stands with any service may be another; the key says nothing.
     Directory,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 8] =
-        [Self::TokenApp, Self::User, Self::Session, Self::Service, Self::Grant, Self::Membership, Self::Application, Self::Directory];
+    const ALL: [Self; 9] = [
+        Self::TokenApp,
+        Self::User,
+        Self::Session,
+        Self::Service,
+        Self::Grant,
+        Self::Membership,
+        Self::Application,
+        Self::Key,
+        Self::Directory,
+    ];
 
     /// The word in the feed.
     #[must_use]
@@ -47,6 +58,7 @@ impl ChangeKind {
             Self::Grant => "grant",
             Self::Membership => "membership",
             Self::Application => "application",
+            Self::Key => "key",
             Self::Directory => "directory",
         }
     }

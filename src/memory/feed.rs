@@ -10,6 +10,7 @@ use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::tokens::token_app::{Selection, TokenApp};
+use crate::memory::machine_keys::ByItsSecret;
 
 /// How many enabled token apps are all kept; beyond that, those that requests name.
 pub const MAX_APPS: usize = 1000;
@@ -35,6 +36,8 @@ pub struct Reading {
     pub users: Vec<Rc<User>>,
     /// The session that was asked for.
     pub session: Option<(HashedToken, Rc<Session>)>,
+    /// Keys that were asked for, by the hash of a secret; `None` for one that is not there.
+    pub keys: Vec<(HashedToken, Option<ByItsSecret>)>,
     /// How those who were asked for stand.
     pub standings: Vec<(Pair, InTime<Standing>)>,
     /// What groups that were asked for may do.

@@ -15,18 +15,20 @@ use lru::LruCache;
 
 use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind};
+use crate::domain::identity::machine_key::MachineKey;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
-use crate::domain::time::Millis;
+use crate::domain::time::{Day, Millis};
 use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
 use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
+use crate::memory::machine_keys::RememberedKeys;
 use crate::memory::snapshot::Snapshot;
 use crate::memory::token_writes::TokenWrites;
 
@@ -79,6 +81,7 @@ struct Remembered {
     user_ids: LruCache<Username, UserId>,
     changed_users: LruCache<UserId, i64>,
     sessions: LruCache<HashedToken, Rc<Session>>,
+    keys: RememberedKeys,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
     standings: LruCache<Pair, InTime<Standing>>,
     of_groups: LruCache<ServiceGroup, InTime<Permissions>>,
@@ -126,6 +129,7 @@ impl Remembered {
             user_ids: LruCache::new(CACHED_USERS),
             changed_users: LruCache::new(CACHED_USERS),
             sessions: LruCache::new(CACHED_SESSIONS),
+            keys: RememberedKeys::default(),
             passwords: LruCache::new(CACHED_PASSWORDS),
             standings: LruCache::new(CACHED_STANDINGS),
             of_groups: LruCache::new(CACHED_OF_GROUPS),
@@ -136,6 +140,7 @@ impl Remembered {
     }
 
     fn forget(&mut self, change: &Change) {
+        self.keys.forget(change);
         match change.kind {
             ChangeKind::TokenApp => {
                 self.apps.retain(|name, _| name.as_str() != change.key);
@@ -144,8 +149,8 @@ impl Remembered {
             ChangeKind::User => self.forget_user(&change.key, change.revision),
             ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
-            // All of these at once: see `forget_standings`.
-            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory => {}
+            // All of these at once: see `forget_standings`. Keys are looked at above.
+            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory | ChangeKind::Key => {}
             // Whoever is in other groups now is to be compared with their token's again.
             ChangeKind::Membership => drop(change.key.parse().map(|id| self.users.pop(&UserId(id)))),
         }
@@ -281,6 +286,9 @@ impl Memory {
         if let Some((hash, session)) = &reading.session {
             memory.sessions.put(*hash, Rc::clone(session));
         }
+        for (hash, read) in &reading.keys {
+            memory.keys.take_in(*hash, read.as_ref());
+        }
         for (pair, standing) in &reading.standings {
             memory.standings.put(*pair, standing.clone());
         }
@@ -372,6 +380,23 @@ impl Memory {
     #[must_use]
     pub fn session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
         self.inside.borrow_mut().sessions.get(hash).cloned()
+    }
+
+    /// A key by the hash of a secret, whether it is over or not: `Some(None)` where there is none,
+    /// `None` where memory does not know.
+    #[must_use]
+    pub fn key(&self, hash: &HashedToken) -> Option<Option<Rc<MachineKey>>> {
+        self.inside.borrow_mut().keys.find(hash)
+    }
+
+    /// Whether the use of a key on that day is still to be written down; it is then taken as written.
+    pub fn begin_noting_key(&self, hash: &HashedToken, day: Day) -> bool {
+        self.inside.borrow_mut().keys.begin_noting(hash, day)
+    }
+
+    /// It could not be written down.
+    pub fn fail_noting_key(&self, hash: &HashedToken) {
+        self.inside.borrow_mut().keys.fail_noting(hash);
     }
 
     /// How somebody stands with a service at `now`.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application};
+use crate::domain::identity::machine_key::MachineKey;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
@@ -28,6 +29,9 @@ pub struct Known<'c> {
     /// Where D1 does not answer.
     copies: Option<Copies>,
 }
+
+/// A key, and the user for whom it speaks.
+pub type KeyAndUser = (Rc<MachineKey>, Option<Rc<User>>);
 
 /// What serves while D1 does not answer. At least one of them is younger than `STALE_IF_ERROR_S`.
 struct Copies {
@@ -114,6 +118,14 @@ impl<'c> Known<'c> {
             None if self.copies.is_some() => Err(unavailable("a session's user")),
             found => Ok(found),
         }
+    }
+
+    /// The key that has a secret of that hash, whether it is over or not, and the user for whom it
+    /// speaks. `ahead` likewise.
+    pub async fn key(&mut self, hash: HashedToken, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<KeyAndUser>> {
+        let wanted = || [Wanted::Key(hash)].into_iter().chain(ahead()).collect();
+        let found = self.door("a key", wanted, |known| known.look_for_key(&hash)).await?;
+        found.ok_or_else(|| unavailable("a key"))
     }
 
     /// The apps that a selection takes, in order of name.
@@ -241,6 +253,19 @@ impl<'c> Known<'c> {
     fn look_for_session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
         let found = || self.found.session.clone().or_else(|| self.cx.memory.session(hash));
         self.memory_serves().then(found).flatten()
+    }
+
+    /// `Some(None)`: there is no such key.
+    #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
+    fn look_for_key(&self, hash: &HashedToken) -> Option<Option<KeyAndUser>> {
+        let read = || self.found.keys.iter().find(|(of, _)| of == hash);
+        let read = || read().map(|(_, found)| found.as_ref().map(|found| Rc::clone(&found.key)));
+        let key = self.memory_serves().then(|| read().or_else(|| self.cx.memory.key(hash))).flatten()?;
+        let Some(key) = key else { return Some(None) };
+        match key.user_id {
+            None => Some(Some((key, None))),
+            Some(id) => self.look_for_user(id).map(|user| Some((key, Some(user)))),
+        }
     }
 
     fn look_for_standing(&self, pair: &Pair) -> Option<Standing> {

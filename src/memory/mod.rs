@@ -10,6 +10,7 @@ pub mod health;
 pub mod isolate;
 pub mod key_sets;
 pub mod known;
+pub mod machine_keys;
 pub mod reading;
 pub mod snapshot;
 pub mod token_writes;

@@ -14,9 +14,10 @@ use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Error, Result};
 use crate::memory::feed::{MAX_APPS, MAX_CHANGES, Reading};
 use crate::memory::isolate::Freshness;
+use crate::memory::machine_keys::ByItsSecret;
 use crate::ports::{Rows, SqlError, Statement};
 use crate::store::standings::{self, Subject};
-use crate::store::{applications, feed, sessions, sql, token_apps, users};
+use crate::store::{applications, feed, machine_keys, sessions, sql, token_apps, users};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub enum Wanted {
     Users(Vec<String>),
     /// The session of a token or cookie, and its user.
     Session(HashedToken),
+    /// The key that has a secret of that hash, and its user.
+    Key(HashedToken),
     /// How somebody stands with a service.
     Standing {
         /// Who.
@@ -50,6 +53,7 @@ pub enum Wanted {
 pub struct Found {
     pub(super) users: Vec<Rc<User>>,
     pub(super) session: Option<Rc<Session>>,
+    pub(super) keys: Vec<(HashedToken, Option<ByItsSecret>)>,
     pub(super) selected: Option<Vec<Rc<TokenApp>>>,
     pub(super) standings: Vec<(Pair, InTime<Standing>)>,
     pub(super) of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
@@ -112,6 +116,7 @@ impl Plan {
         Ok(Some(Found {
             users: reading.users,
             session: reading.session.map(|(_, session)| session),
+            keys: reading.keys,
             selected: reading.selected.map(|(_, apps)| apps),
             standings: reading.standings,
             of_groups: reading.of_groups,
@@ -159,6 +164,7 @@ impl Wanted {
         match self {
             Self::Users(names) => users::select_named(names),
             Self::Session(hash) => sessions::select_with_user(hash),
+            Self::Key(hash) => machine_keys::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
             Self::OfGroups { service_id, groups } => standings::select_of_groups(*service_id, groups),
             Self::Application(access_key) => applications::select(access_key.as_str()),
@@ -185,6 +191,18 @@ impl Wanted {
                     reading.users.push(Rc::new(users::user(row)?));
                     reading.session = Some((*hash, Rc::new(sessions::session(row)?)));
                 }
+            }
+            Self::Key(hash) => {
+                let row = rows.first();
+                let read = |row| {
+                    let key = Rc::new(machine_keys::key(row)?);
+                    Ok::<_, Error>(ByItsSecret { key, last_used_on: machine_keys::secret(row)?.last_used_on })
+                };
+                let read = row.map(read).transpose()?;
+                if let (Some(row), true) = (row, read.as_ref().is_some_and(|read| read.key.user_id.is_some())) {
+                    reading.users.push(Rc::new(users::user(row)?));
+                }
+                reading.keys.push((*hash, read));
             }
             Self::Application(_) | Self::AccessToken(_) => {
                 if let (Self::Application(access_key), true) = (self, rows.is_empty()) {

@@ -33,6 +33,14 @@ pub enum Constraint {
     UnknownOrganization,
     /// An application has that access key.
     AccessKey,
+    /// A key of the same user, or another of nobody's, has that name.
+    KeyName,
+    /// There are as many keys as there may be.
+    TooManyKeys,
+    /// What the key would end with is over.
+    KeyMakerIsGone,
+    /// The key has two secrets.
+    TwoKeySecrets,
     /// The signature was used before.
     SignatureUsed,
     /// Another request has replaced the access token.
@@ -41,7 +49,7 @@ pub enum Constraint {
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 16] = [
+    pub const ALL: [(Self, &str); 20] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::LastAdministrator, "last administrator"),
@@ -57,6 +65,10 @@ impl Constraint {
         (Self::OrganizationHasApplications, "organization has applications"),
         (Self::UnknownOrganization, "unknown organization"),
         (Self::AccessKey, "applications.access_key"),
+        (Self::KeyName, "machine_keys_by_name"),
+        (Self::TooManyKeys, "too many machine keys"),
+        (Self::KeyMakerIsGone, "maker of the machine key is gone"),
+        (Self::TwoKeySecrets, "two secrets of the machine key"),
         (Self::SignatureUsed, "used_signatures.hash"),
         (Self::TokenReplaced, "token_replaced"),
     ];
@@ -80,6 +92,10 @@ impl Constraint {
             Self::DepartmentsBelow => conflict("there are departments below it"),
             Self::OrganizationHasApplications => conflict("the organization has applications: delete them first"),
             Self::UnknownOrganization => Error::invalid("organization", "must be the id of an organization"),
+            Self::KeyName => conflict("there is a key of that name"),
+            Self::TooManyKeys => conflict("a user has at most 20 keys, and 10,000 speak for nobody: delete one first"),
+            Self::KeyMakerIsGone => conflict("the user, session or key that it would end with is over"),
+            Self::TwoKeySecrets => conflict("the key has two secrets: remove one with DELETE /v1/keys/{id}/secret?prefix="),
             Self::UserId | Self::ServiceId | Self::Grant | Self::UnitId | Self::OrganizationId | Self::AccessKey => {
                 conflict("it is there already")
             }

@@ -73,6 +73,13 @@ pub fn application_changed(access_key: &str, now: Millis) -> Statement {
     changed(ChangeKind::Application, access_key.to_owned(), now)
 }
 
+/// A key for machines, or one of its secrets, was removed. A new one needs no entry: nobody can have
+/// shown it before.
+#[must_use]
+pub fn key_changed(id: i64, now: Millis) -> Statement {
+    changed(ChangeKind::Key, id.to_string(), now)
+}
+
 /// So much was changed that everybody's standing is to be forgotten.
 #[must_use]
 pub fn directory_changed(now: Millis) -> Statement {

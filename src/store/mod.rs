@@ -9,6 +9,7 @@ pub mod expired_grants;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod machine_keys;
 pub mod node_orders;
 pub mod organizations;
 pub mod reach;

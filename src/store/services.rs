@@ -16,13 +16,19 @@ const NEXT_ID: &str = "(SELECT COALESCE(MAX(id), 0) + 1 FROM services WHERE id B
 
 /// Creates a service; its id must be free, and is chosen where it is `None`. Answers its id.
 #[must_use]
-pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_id: i64, now: Millis) -> Statement {
+pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
         format!(
             "INSERT INTO services (id, name, auth_enabled, creator_id, created_at, modified_at)
-             VALUES (COALESCE(CAST(?1 AS INTEGER), {NEXT_ID}), ?2, ?3, ?4, ?5, ?5) RETURNING CAST(id AS TEXT) AS id"
+             VALUES (COALESCE(CAST(?1 AS INTEGER), {NEXT_ID}), ?2, ?3, CAST(?4 AS INTEGER), ?5, ?5) RETURNING CAST(id AS TEXT) AS id"
         ),
-        [id.map_or(Param::Null, Param::Int64), name.map(str::to_owned).into(), auth_enabled.into(), Param::Int64(creator_id), now.into()],
+        [
+            id.map_or(Param::Null, Param::Int64),
+            name.map(str::to_owned).into(),
+            auth_enabled.into(),
+            creator_id.map_or(Param::Null, Param::Int64),
+            now.into(),
+        ],
     )
 }
 

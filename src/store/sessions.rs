@@ -56,10 +56,15 @@ pub fn delete_all(user_id: UserId, but: Option<i64>) -> Statement {
     Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND (?2 IS NULL OR id <> CAST(?2 AS INTEGER))", [Param::Int64(user_id.0), but])
 }
 
-/// Deletes what has expired.
+/// Deletes what has expired. A session with keys that end with it stays until they are removed, which
+/// the audit trail tells.
 #[must_use]
 pub fn prune(now: Millis) -> Statement {
-    Statement::new("DELETE FROM sessions WHERE expires_at <= ?1", [Param::from(now)])
+    Statement::new(
+        "DELETE FROM sessions WHERE expires_at <= ?1
+         AND NOT EXISTS (SELECT 1 FROM machine_keys WHERE session_id = sessions.id)",
+        [Param::from(now)],
+    )
 }
 
 /// The sessions of a user that have not ended, the newest first, 500 at most.

@@ -22,6 +22,8 @@ pub enum Subject {
     Names(Vec<String>),
     /// The user of a session, by the hash of its token or cookie.
     Session(HashedToken),
+    /// The user for whom a key speaks, by the hash of the key.
+    Key(HashedToken),
 }
 
 /// A row for the subject, without permissions, and one for each grant that reaches them. It reads the subject's memberships, the departments
@@ -34,6 +36,12 @@ pub fn select(subject: &Subject, service_id: i64) -> Statement {
         Subject::Names(names) => {
             ("MATERIALIZED", "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))", sql::stored_strings(names).into())
         }
+        Subject::Key(hash) => (
+            "MATERIALIZED",
+            "SELECT k.user_id FROM machine_key_secrets s CROSS JOIN machine_keys k ON k.id = s.key_id
+             WHERE s.hash = ?1 AND k.user_id IS NOT NULL",
+            hash.to_hex().into(),
+        ),
         Subject::Session(hash) => {
             ("MATERIALIZED", "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into())
         }

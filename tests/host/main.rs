@@ -24,6 +24,7 @@ mod identities;
 mod key_registration;
 mod key_sets;
 mod layers;
+mod machine_keys;
 mod misses;
 mod operation;
 mod oracle;

@@ -262,7 +262,7 @@ fn the_page_of_endpoints_is_the_committed_one() {
     );
     for dialect in DIALECTS {
         page.push_str(&format!("\n## {}\n\n{}.\n\n", dialect.name, dialect.summary));
-        page.push_str("| endpoint | who | what |\n|---|---|---|\n");
+        page.push_str("| endpoint | who | keys | what |\n|---|---|---|---|\n");
         dialect.routes().for_each(|route| page.push_str(&endpoint_row(route)));
     }
     if std::env::var_os("UPDATE").is_some() {
@@ -280,6 +280,11 @@ fn endpoint_row(route: &Route) -> String {
         Access::Application => "administrators, applications",
         Access::Administrator => "administrators",
     };
+    let keys = match route.opened_by() {
+        None => "–",
+        Some(None) => "all",
+        Some(Some(may)) => may.name(),
+    };
     let paths: Vec<_> = route.paths.iter().map(|path| format!("`{path}`")).collect();
-    format!("| `{}` {} | {who} | {} |\n", route.method, paths.join(", "), route.summary)
+    format!("| `{}` {} | {who} | {keys} | {} |\n", route.method, paths.join(", "), route.summary)
 }

@@ -135,6 +135,12 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
             let found = dialects::find("GET", path.split('?').next().unwrap_or_default()).expect("a route");
             asked.push(found.route.operation);
         }
+        // The release had no keys for machines: this is the first.
+        let new_key = Request::new("POST", "/v1/keys").header("x-auth-token", fixture.text("/opaque/token"));
+        let made = isolate.send(&new_key.body(r#"{"name":"first","may":["decisions"]}"#));
+        assert_eq!((made.status, &json_of(&made)["id"]), (201, &json!(1)), "{}", made.body);
+        let key = json_of(&made)["key"].as_str().map(|key| isolate.verify(key).0);
+        assert_eq!(key, Some(200));
         // What the release did not have answers too; signing out is last, since it ends the token.
         // No release has had a key that signs assertions.
         let is_new = |route: &&Route| !asked.contains(&route.operation) && route.operation != "list_signing_keys";

@@ -5,8 +5,9 @@ use base64ct::{Base64, Base64Unpadded, Encoding};
 use crate::actions::access_tokens::SignedCall;
 use crate::actions::caller::Credential;
 use crate::api::http::message::Inbound;
-use crate::api::http::query::Query;
+use crate::api::http::query::{self, Query};
 use crate::domain::applications::signed_call::Timestamp;
+use crate::domain::identity::machine_key;
 use crate::domain::secret::{PlainToken, Secret};
 use crate::error::{Denied, Error, Refusal, Result};
 
@@ -71,7 +72,7 @@ fn authorization(value: &str) -> Result<Credential> {
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = rest.trim();
         // A token in parts is read strictly, and only once.
-        return if token.contains('.') { Ok(Credential::Token(PlainToken::new(token))) } else { single(token).map(Credential::Token) };
+        return if token.contains('.') { Ok(Credential::Token(PlainToken::new(token))) } else { single(token).map(Credential::of_token) };
     }
     if scheme.eq_ignore_ascii_case("basic") {
         return basic(rest.trim());
@@ -83,6 +84,12 @@ fn basic(encoded: &str) -> Result<Credential> {
     let decoded = Base64::decode_vec(encoded).or_else(|_| Base64Unpadded::decode_vec(encoded)).map_err(|_| Denied::BadBase64)?;
     let text = String::from_utf8(decoded).map_err(|_| Denied::BadBase64)?;
     let (username, password) = text.split_once(':').ok_or(Denied::BadBase64)?;
+    // A client that authenticates with a key encodes both parts like a form (RFC 6749, 2.3.1). Neither
+    // has a character that means something else when it comes as it is.
+    let decoded = |part: &str| query::decode(&part.replace('+', " "), "").ok();
+    if let (Some(name), Some(key)) = (decoded(username), decoded(password).filter(|key| machine_key::has_form(key))) {
+        return Ok(Credential::Key { name: Some(name), key: PlainToken::new(key) });
+    }
     Ok(Credential::Password { username: username.to_owned(), password: Secret::new(password) })
 }
 

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::actions::caller::{Caller, Proof};
+use crate::actions::caller::{Proof, UserCaller};
 use crate::domain::tokens::policy::Policy;
 use crate::domain::tokens::token_app::AppName;
 
@@ -21,7 +21,7 @@ const VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 /// The headers of a caller; those that would be empty are left out, but for the roles.
 #[must_use]
-pub fn headers(caller: &Caller) -> Vec<(&'static str, String)> {
+pub fn headers(caller: &UserCaller) -> Vec<(&'static str, String)> {
     let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
     let user = &caller.user;
     let roles: Vec<_> = user.profile.roles.iter().map(|role| encoded(role)).collect();
@@ -36,7 +36,7 @@ pub fn headers(caller: &Caller) -> Vec<(&'static str, String)> {
 const MAX_CLAIM_BYTES: usize = 4096;
 
 /// The claims that the caller's token app passes on, texts as they are and everything else as JSON. One that is too long is left out.
-pub fn passed_claims(caller: &Caller) -> impl Iterator<Item = (String, String)> + '_ {
+pub fn passed_claims(caller: &UserCaller) -> impl Iterator<Item = (String, String)> + '_ {
     let claims = if let Proof::Jwt { claims, .. } = &caller.proof { claims.as_slice() } else { &[] };
     let header = |(claim, value): &(String, Value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

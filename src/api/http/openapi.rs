@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::api::http::route::{ANY_METHOD, Access, Dialect, Group, Route};
 use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema_of, value};
 use crate::api::http::shape::{Body, Content, Field, Shape};
+use crate::domain::identity::machine_key::May;
 
 /// What holds for all operations, in Markdown.
 const DESCRIPTION: &str = "\
@@ -27,6 +28,9 @@ refused, also `1.0`.
 **Credentials.** One is enough: a user name and a password (HTTP Basic), an opaque token as bearer \
 token, in `X-Auth-Token` or in the cookie, or a JSON Web Token of an enabled token app as bearer \
 token or, where `parameter` is among the security schemes, in the URL parameter that its app names.
+
+A key for machines is sent as bearer token, or by HTTP Basic with its name as user name; each \
+operation says which keys may call it.
 
 **Failures** have the body of their dialect. Below `/v1` they are problem details (RFC 9457): \
 `reason` tells why a credential was refused, `field` which parameter or member breaks a rule.";
@@ -72,7 +76,7 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
 fn security_schemes() -> Value {
     json!({
         "basic": { "type": "http", "scheme": "basic" },
-        "bearer": { "type": "http", "scheme": "bearer", "description": "An opaque token, or a JSON Web Token of an enabled token app" },
+        "bearer": { "type": "http", "scheme": "bearer", "description": "An opaque token, a key for machines, or a JSON Web Token of an enabled token app" },
         "authToken": { "type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "An opaque token" },
         "cookie": { "type": "apiKey", "in": "cookie", "name": "JSESSIONID", "description": "Set by the iManager token endpoint" },
         "applicationToken": { "type": "apiKey", "in": "header", "name": "apim-accesstoken", "description": "An application's access token" },
@@ -126,7 +130,13 @@ fn description(route: &Route) -> String {
         Access::Administrator => "Administrators may call it.",
         Access::Application => "Administrators may call it, and applications by signed calls.",
     };
-    let parts = [route.about, who];
+    let keys = match route.opened_by() {
+        None => String::new(),
+        Some(None) => "Every key for machines may call it.".to_owned(),
+        Some(Some(May::Administration)) => "Keys with `administration` may call it.".to_owned(),
+        Some(Some(may)) => format!("Keys with `{}` or `administration` may call it.", may.name()),
+    };
+    let parts = [route.about, who, &keys];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

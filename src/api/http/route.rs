@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::actions::caller::Caller;
+use crate::actions::authenticate::authenticate;
+use crate::actions::caller::{Caller, Credential, Hints, KeyCaller};
 use crate::api::http::body::{self, Fields};
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
@@ -11,8 +12,10 @@ use crate::api::http::shape::{Answer, Body, Field, Shape};
 use crate::api::http::undeclared::Undeclared;
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
+use crate::domain::identity::machine_key::May;
+use crate::domain::identity::user::UserType;
 use crate::domain::time::Millis;
-use crate::error::{Error, Result};
+use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::LocalFuture;
 
 /// The media type of forms.
@@ -74,6 +77,8 @@ pub struct Route {
     pub paths: &'static [&'static str],
     /// Who may call it.
     pub access: Access,
+    /// Which keys may, beside those that `access` alone lets in.
+    pub keys: Keys,
     /// Whether it changes something, whatever its method.
     pub writes: bool,
     /// Whether it is the origin's where `ORIGIN_NODES` says so.
@@ -116,6 +121,17 @@ pub enum Access {
     Application,
 }
 
+/// Which keys for machines may call. A key that speaks for a user must also be let in as the user is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Those that may administer, where administrators may call; elsewhere none.
+    AsAccessSays,
+    /// Those that may this.
+    With(May),
+    /// All of them: the route is about the key itself.
+    All,
+}
+
 /// What answers an operation.
 pub type Handler = for<'a> fn(&'a Cx, &'a Call<'a>) -> LocalFuture<'a, Result<Response>>;
 
@@ -131,6 +147,8 @@ pub struct Call<'a> {
     pub parameters: Vec<(String, String)>,
     /// Who calls; `None` for public routes, and where an application calls.
     pub caller: Option<Caller>,
+    /// What the caller showed, where the route asks before its handler.
+    pub credential: Option<Credential>,
     /// The application that calls.
     pub application: Option<Rc<Application>>,
     /// The body, where it was read to check a signature.
@@ -169,6 +187,13 @@ impl Call<'_> {
     /// Who calls; every route but a public one has somebody.
     pub fn caller(&self) -> Result<&Caller> {
         self.caller.as_ref().ok_or_else(|| Error::internal("a public route asked for its caller"))
+    }
+
+    /// Whose credential it is, where the handler looks at it itself; only those whom the route lets in.
+    pub async fn identify(&self, cx: &Cx, credential: Option<&Credential>, hints: Hints<'_>) -> Result<Caller> {
+        let caller = authenticate(cx, credential.ok_or(Denied::Missing)?, hints).await?;
+        self.route.let_in(&caller)?;
+        Ok(caller)
     }
 
     /// A parameter of the path.
@@ -260,6 +285,7 @@ impl Route {
             method,
             paths,
             access: Access::Public,
+            keys: Keys::AsAccessSays,
             writes: !matches!(method.as_bytes(), b"GET"),
             may_be_of_origin: false,
             takes_client_url: false,
@@ -299,6 +325,43 @@ impl Route {
     pub const fn access(mut self, access: Access) -> Self {
         self.access = access;
         self
+    }
+
+    /// Which keys may call it.
+    #[must_use]
+    pub const fn keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// What a key needs to be let in. The outer `None` is: no key is; the inner one: every key is.
+    #[must_use]
+    pub fn opened_by(&self) -> Option<Option<May>> {
+        match (self.keys, self.access) {
+            (Keys::All, _) => Some(None),
+            (Keys::With(may), _) => Some(Some(may)),
+            (Keys::AsAccessSays, Access::Administrator | Access::Application) => Some(Some(May::Administration)),
+            (Keys::AsAccessSays, Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn | Access::Creator) => None,
+        }
+    }
+
+    /// Refuses a caller whom the route does not let in.
+    pub fn let_in(&self, caller: &Caller) -> Result<()> {
+        if let Caller::Key(KeyCaller { key, .. }) = caller {
+            match self.opened_by() {
+                None => return Err(Refusal::KeyMayNot { needs: None }.into()),
+                Some(Some(may)) if !key.may.include(may) => return Err(Refusal::KeyMayNot { needs: Some(may) }.into()),
+                Some(_) => {}
+            }
+        }
+        // A key that speaks for nobody is limited by nothing but what it may.
+        let Some(user) = caller.limited_by() else { return Ok(()) };
+        let refusal = match self.access {
+            Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn => None,
+            Access::Creator => (user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
+            Access::Administrator | Access::Application => (!user.is_administrator()).then_some(Refusal::NotAdministrator),
+        };
+        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     /// Whether it changes something, where the method does not tell.

@@ -78,6 +78,8 @@ fn code(denied: &Denied) -> Option<u16> {
         | Denied::NotYetValid
         | Denied::TooLongLived
         | Denied::Revoked
+        | Denied::BadKey
+        | Denied::KeyName
         | Denied::IssuerMismatch
         | Denied::AudienceMismatch
         | Denied::TypeRefused

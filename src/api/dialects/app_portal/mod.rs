@@ -69,6 +69,10 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::UserRefused
         | Refusal::IdConflict
         | Refusal::InsufficientScope { .. }
+        | Refusal::KeyMayNot { .. }
+        | Refusal::KeyIsNoUser
+        | Refusal::KeyOfKey
+        | Refusal::WouldOutlive
         | Refusal::CrossOrigin => refusal.to_string(),
     }
 }

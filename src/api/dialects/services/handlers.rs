@@ -10,7 +10,7 @@ use crate::context::Cx;
 use crate::domain::permissions::grant::NewGrant;
 use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::Permission;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 
 pub(super) async fn add(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64("id")?;
@@ -60,7 +60,9 @@ pub(super) async fn permissions_of_user(cx: &Cx, call: &Call<'_>) -> Result<Resp
 pub(super) async fn own_permissions(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = call.caller()?;
     let as_administrator = boolean(call, "admin")?.unwrap_or(false);
-    let (switch, permissions) = permissions::effective(cx, caller, call.int64("id")?, caller.user.id.0, as_administrator).await?;
+    // A key that speaks for nobody has no permissions of its own.
+    let own_id = caller.own_id().ok_or(Refusal::KeyIsNoUser)?;
+    let (switch, permissions) = permissions::effective(cx, caller, call.int64("id")?, own_id.0, as_administrator).await?;
     Ok(wire::own(wire::OwnPermissions { switch, permissions: permissions.names() }, call, cx.now))
 }
 

@@ -9,8 +9,9 @@ mod wire;
 use crate::api::http::declare::Declared;
 use crate::api::http::members;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::route::{Access, Dialect, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
+use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Rule};
 
@@ -39,49 +40,59 @@ const ROUTES: &[Route] = &[
     Route::of("POST", "add_grant", &["/api/v1/services/{id}/auth"], handler!(handlers::add))
         .summary("Gives a user, department or group permissions on a service")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Administration))
         .body(&wire::NewGrant::SHAPE)
         .refuses(&[409])
         .answers(Answer::json(200, &wire::Created::SHAPE)),
     Route::of("PUT", "replace_grant", &["/api/v1/services/auth/{id}"], handler!(handlers::replace))
         .summary("Replaces the permissions of a grant")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Administration))
         .body(&wire::GrantedPermissions::SHAPE)
         .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::of("DELETE", "delete_grant", &["/api/v1/services/auth/{id}"], handler!(handlers::delete))
         .summary("Takes a grant back")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Administration))
         .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::of("PATCH", "switch_service", &["/api/v1/services/{id}/auth/enabled"], handler!(handlers::switch_service))
         .summary("Sets the authorization switch of a service and of all its APIs")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Administration))
         .query(ENABLED)
         .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::of("PATCH", "switch_service_apis", &["/api/v1/services/{id}/apis/auth/enabled"], handler!(handlers::switch_apis))
         .summary("Sets the authorization switches of all APIs of a service")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Administration))
         .query(ENABLED)
         .answers(Answer::json(200, &wire::Nothing::SHAPE)),
     Route::get("get_service_switch", &["/api/v1/services/{id}/auth/status"], handler!(handlers::status))
         .summary("Tells whether the authorization of a service is switched on")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
         .answers(Answer::json(200, &wire::Yes::SHAPE)),
     Route::get("get_user_permissions", &["/api/v1/services/{id}/user/{userId}/auth"], handler!(handlers::permissions_of_user))
         .summary("Lists a user's permissions on a service")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
         .query(ADMIN)
         .answers(Answer::json(200, &wire::Names::SHAPE)),
     Route::get("get_own_permissions", &["/api/v1/services/{id}/user/auth/current"], handler!(handlers::own_permissions))
         .summary("Lists the caller's permissions on a service, and tells its switch")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
         .query(ADMIN)
         .answers(Answer::json(200, &wire::Own::SHAPE)),
     Route::get("check_user_permission", &["/api/v1/services/{id}/user/{userId}/auth/{authPermission}/check"], handler!(handlers::check))
         .summary("Tells whether a user has a permission on a service; a no is a success too")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
         .answers(Answer::json(200, &wire::Yes::SHAPE)),
     Route::get("list_grants", &["/api/v1/services/auth"], handler!(handlers::list))
         .summary("Lists the grants on services, filtered, ordered and paged")
         .access(Access::SignedIn)
+        .keys(Keys::With(May::Administration))
         .query(filters::QUERY)
         .answers(Answer::json(200, &wire::GrantList::SHAPE)),
 ];
@@ -135,6 +146,10 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::UserRefused
         | Refusal::IdConflict
         | Refusal::InsufficientScope { .. }
+        | Refusal::KeyMayNot { .. }
+        | Refusal::KeyIsNoUser
+        | Refusal::KeyOfKey
+        | Refusal::WouldOutlive
         | Refusal::CrossOrigin => ("E1", refusal.to_string(), "forbidden"),
     }
 }

@@ -5,10 +5,11 @@ use crate::actions::{applications, authorizations};
 use crate::api::http::declare::{Change, Declared, Line, Request, answer, request};
 use crate::api::http::members::{AUTHORIZATION_TYPE, PLAIN_ID};
 use crate::api::http::message::Response;
-use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
 use crate::domain::applications::application::{self, AccessKey, ApplicationTerms, AuthorizationType, MAX_NAME, OrganizationId};
+use crate::domain::identity::machine_key::May;
 use crate::error::{Error, Result};
 
 const ACCESS_KEY: Field = required("accessKey", Kind::text(1, usize::MAX), "the application's access key");
@@ -56,6 +57,7 @@ pub(super) const GROUP: Group = Group {
         Route::get("check_application", &["/v1/applications/{accessKey}/authorizations/{type}"], handler!(check))
             .summary("Tells whether an application is authorized to a type of data")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Decisions))
             .answers(Answer::json(200, &Authorized::SHAPE)),
     ],
 };

@@ -1,15 +1,15 @@
 //! Permission checks: one, together with the verification of who asks, or many.
 
-use crate::actions::authenticate::required as authenticated;
-use crate::actions::caller::Hints;
+use crate::actions::caller::{Caller, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Objects, Request, answer, request};
 use crate::api::http::members;
 use crate::api::http::message::Response;
-use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::context::Cx;
+use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Result};
 
@@ -35,12 +35,14 @@ pub(super) const GROUP: Group = Group {
             .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
             .about("To ask about somebody else takes the permission GRANT on the service, or an administrator.")
             .access(Access::Shown)
+            .keys(Keys::With(May::Decisions))
             .query(CHECK_QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &Checked::SHAPE)),
         Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
             .summary("Answers up to 100 such questions, in their order")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Decisions))
             .writes(false)
             .body(&Questions::SHAPE)
             .refuses(&[404])
@@ -87,8 +89,8 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
     let Asked { service_id, permission, user_id } = asked;
     let credential = credentials::shown(call.request, call.query)?;
-    let caller = authenticated(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
-    let question = Question { service_id, user_id: user_id.unwrap_or(caller.user.id.0), permission };
+    let caller = call.identify(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
+    let question = Question { service_id, user_id: subject(&caller, user_id, "user")?, permission };
     let allowed = permissions::check(cx, &caller, question).await?;
     Ok(Response::json(200, &Checked::of(question, allowed)))
 }
@@ -96,15 +98,20 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = call.caller()?;
     let Questions { checks: Objects(checks) } = Questions::read(&call.labelled_fields().await?)?;
-    let question = |Asking { service, user, permission }: &Asking| Question {
-        service_id: *service,
-        user_id: user.unwrap_or(caller.user.id.0),
-        permission: *permission,
+    let question = |(at, Asking { service, user, permission }): (usize, &Asking)| {
+        let user_id = subject(caller, *user, &format!("checks[{at}].user"))?;
+        Ok(Question { service_id: *service, user_id, permission: *permission })
     };
-    let questions: Vec<_> = checks.iter().map(question).collect();
+    let questions: Vec<_> = checks.iter().enumerate().map(question).collect::<Result<_>>()?;
     let answers = permissions::check_all(cx, caller, &questions).await?;
     let results = questions.iter().zip(answers).map(|(question, allowed)| Checked::of(*question, allowed)).collect();
     Ok(Response::json(200, &Answers { results }))
+}
+
+/// Whom a question is about: the user in it, else the caller or the user for whom their key speaks.
+fn subject(caller: &Caller, user_id: Option<i64>, member: &str) -> Result<i64> {
+    let own_id = || caller.own_id().map(|id| id.0);
+    user_id.or_else(own_id).ok_or_else(|| Error::missing(member))
 }
 
 /// What a query asks about.

@@ -1,7 +1,6 @@
 //! Reverse proxies ask whether a request may pass, and who makes it.
 
 use super::checks::{self, Asked};
-use crate::actions::authenticate::required as authenticated;
 use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials;
@@ -80,12 +79,12 @@ async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     if let Some(Asked { service_id, permission, .. }) = asked {
         require(cx, &caller, service_id, permission).await?;
     }
-    Ok(identified(&caller))
+    identified(&caller)
 }
 
 async fn signed_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let forwarded = Forwarded::behind_path(call.request, 3);
-    identify_by_url(cx, call, &forwarded, None).await.map(|caller| identified(&caller))
+    identified(&identify_by_url(cx, call, &forwarded, None).await?)
 }
 
 async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -95,7 +94,7 @@ async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let forwarded = Forwarded::behind_path(call.request, 4);
     let caller = identify_by_url(cx, call, &forwarded, Some(service_id)).await?;
     require(cx, &caller, service_id, permission).await?;
-    Ok(identified(&caller))
+    identified(&caller)
 }
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -118,7 +117,7 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             }
         }
     }
-    Ok(identified(&caller))
+    identified(&caller)
 }
 
 /// What the rules demand of every URL and every method that are named, since some of them may be the
@@ -165,11 +164,11 @@ async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query
     if matches!(credential, Some(Credential::Cookie(_))) && forwarded.methods().iter().any(changes) {
         credentials::refuse_other_origin_than(call.request, forwarded.origin())?;
     }
-    authenticated(cx, credential.as_ref(), hints).await
+    call.identify(cx, credential.as_ref(), hints).await
 }
 
 async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permission) -> Result<()> {
-    let question = Question { service_id, user_id: caller.user.id.0, permission };
+    let question = Question { service_id, user_id: caller.user()?.user.id.0, permission };
     if permissions::check(cx, caller, question).await? {
         return Ok(());
     }
@@ -177,6 +176,7 @@ async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permissi
 }
 
 /// Who it is, in headers that a proxy passes on.
-fn identified(caller: &Caller) -> Response {
-    identity::headers(caller).into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value))
+fn identified(caller: &Caller) -> Result<Response> {
+    let headers = identity::headers(caller.user()?);
+    Ok(headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value)))
 }

@@ -5,9 +5,10 @@ use crate::actions::grants;
 use crate::api::http::declare::{Declared, Integer, Request, answer, request};
 use crate::api::http::members::{Granted, OBJECT_TYPE, PERMISSIONS};
 use crate::api::http::message::Response;
-use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, required};
 use crate::context::Cx;
+use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::grant::{self, NewGrant};
 use crate::domain::permissions::period::{MAX_MILLIS, Period, Phase};
@@ -28,6 +29,7 @@ pub(super) const GROUP: Group = Group {
                  `expiresAt`, everywhere at that moment. One that has expired is replaced; another one to the same object is a 409.",
             )
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
             .body(&GrantTerms::SHAPE)
             .refuses(&[404, 409])
             .answers(Answer::json(201, &Grant::SHAPE)),
@@ -35,6 +37,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Lists the grants on a service by ascending id")
             .about("It takes the permission GRANT on the service, or an administrator. Expired grants are listed until they are removed.")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
             .query(paging::QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &GRANTS)),
@@ -42,6 +45,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Lists the grants that reach a user, directly or through departments and groups, by ascending id")
             .about("Administrators may ask about everybody, users about themselves. Expired grants are listed until they are removed.")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
             .query(paging::QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &GRANTS)),
@@ -49,6 +53,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Lists the departments and groups that a user is in, with the departments above: departments first, by ascending id")
             .about("Administrators may ask about everybody, users about themselves.")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
             .query(paging::TEXT_QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &UNITS)),

@@ -11,6 +11,7 @@ mod forward_auth;
 mod grants;
 mod groups;
 mod health;
+mod keys;
 mod members;
 mod organizations;
 mod paging;
@@ -41,6 +42,7 @@ pub const DIALECT: Dialect = Dialect {
         &health::GROUP,
         &users::GROUP,
         &tokens::GROUP,
+        &keys::GROUP,
         &token_apps::GROUP,
         &services::GROUP,
         &departments::GROUP,

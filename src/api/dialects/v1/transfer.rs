@@ -7,9 +7,10 @@ use super::problem::{self, WrongLine};
 use crate::actions::transfer::{self, Export};
 use crate::api::http::declare::{Declared, answer};
 use crate::api::http::message::{Pages, Response};
-use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Body, Field, Kind, optional};
 use crate::context::Cx;
+use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::record::Record;
 use crate::domain::permissions::transfer::{Format, LineError};
 use crate::error::{Error, Result};
@@ -40,6 +41,7 @@ pub(super) const GROUP: Group = Group {
                  createdAt, startsAt and expiresAt. `format` says how the body is read, whatever its content type. Where lines are wrong, the answer lists at most 100.",
             )
             .access(Access::Administrator)
+            .keys(Keys::With(May::Provisioning))
             .query(&[FORMAT])
             .takes(Body::Texts(RECORDS))
             .refuses(&[409])
@@ -48,6 +50,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Streams all records, so that they import into an empty Postern as the same state")
             .about("The header x-postern-total says how many records there are.")
             .access(Access::Administrator)
+            .keys(Keys::With(May::Provisioning))
             .query(EXPORT_QUERY)
             .answers(Answer::texts(200, RECORDS)),
     ],

@@ -5,9 +5,10 @@ use crate::actions::users::{self, Filter};
 use crate::api::http::declare::{Change, Declared, Line, Member, Request, answer, request};
 use crate::api::http::members::{NewPassword, Roles, USER_TYPE};
 use crate::api::http::message::Response;
-use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
+use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::{self, Profile, UserId, UserType, Username};
 use crate::domain::secret::Secret;
 use crate::error::Result;
@@ -35,6 +36,7 @@ pub(super) const GROUP: Group = Group {
         Route::get("get_user", &["/v1/users/{id}"], handler!(get))
             .summary("Shows a user, to administrators and to themselves")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
             .answers(Answer::json(200, &User::SHAPE)),
         Route::of("PATCH", "update_user", &["/v1/users/{id}"], handler!(update))
             .summary("Changes the named members of a user; a disabled user's tokens are dead at once")
@@ -52,6 +54,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Sets a user's password and ends their other tokens; users change their own with the current one")
             .about("A user without a password cannot set the first one; an administrator can.")
             .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
             .body(&Password::SHAPE),
     ],
 };

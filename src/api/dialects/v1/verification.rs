@@ -3,17 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::checks;
-use crate::actions::authenticate::required as authenticated;
-use crate::actions::caller::{Caller, Credential, Proof};
+use crate::actions::caller::{Caller, Credential, KeyCaller, Proof, UserCaller};
 use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Request, Sometimes, answer, request};
 use crate::api::http::members::USER_TYPE;
 use crate::api::http::message::Response;
-use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional};
 use crate::context::Cx;
+use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::{Profile, User};
 use crate::domain::secret::PlainToken;
+use crate::domain::time::Millis;
 use crate::error::Result;
 
 const VERIFY_QUERY: &[Field] = &[optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"), checks::APP];
@@ -23,11 +24,13 @@ pub(super) const GROUP: Group = Group {
         Route::get("verify", &["/v1/verify"], handler!(verify))
             .summary("Verifies the credential of the request and tells whose it is")
             .access(Access::Shown)
+            .keys(Keys::All)
             .query(VERIFY_QUERY)
             .answers(Answer::json(200, &Verified::SHAPE)),
         Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
             .summary("Verifies the token in the body, else the credential of the request")
             .access(Access::ShownOrSent)
+            .keys(Keys::All)
             .writes(false)
             .query(VERIFY_QUERY)
             .optional_body(&Token::SHAPE)
@@ -45,10 +48,11 @@ answer! {
     /// Whose a credential is. It is written as it stands: Postern does nothing more often.
     struct Verified<'a> as "Verified" {
         "active" active: bool => "true",
-        "kind" kind: &'static str as Kind::OneOf(&["jwt", "opaque", "basic"]) => "what kind of credential it is",
+        "kind" kind: &'static str as Kind::OneOf(&["jwt", "opaque", "basic", "key"]) => "what kind of credential it is",
         "app" app: Sometimes<&'a str> => "the token app, for a jwt",
-        "user" user: Identity<'a> => "whose it is",
-        "expiresAt" expires_at: Option<i64> => "when it is over, epoch seconds; null for a password",
+        "user" user: Sometimes<Identity<'a>> => "whose it is; a key is no user, and has the member key in its place",
+        "key" key: Sometimes<ShownKey<'a>> => "the key for machines",
+        "expiresAt" expires_at: Option<i64> => "when it is over, epoch seconds; null for a password, and for a key that does not expire",
         "claims" claims: Sometimes<Map<String, Value>> => "the claims that the token app passes on",
     } example r#"{"active":true,"kind":"jwt","app":"ERP","user":{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]},"expiresAt":1737687504}"#
 }
@@ -64,8 +68,38 @@ answer! {
     } example r#"{"id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]}"#
 }
 
+answer! {
+    struct ShownKey<'a> as "ShownKey" {
+        "id" id: i64 => "the key's id",
+        "name" name: &'a str => "its name",
+        "may" may: Vec<&'static str> as Kind::list(&Kind::OneOf(&May::NAMES)) => "what it may",
+        "userId" user_id: Option<i64> => "the user for whom it speaks, and who limits it",
+    } example r#"{"id":7,"name":"billing","may":["decisions"],"userId":null}"#
+}
+
 impl<'a> Verified<'a> {
     fn of(caller: &'a Caller) -> Self {
+        match caller {
+            Caller::User(caller) => Self::of_user(caller),
+            Caller::Key(caller) => Self::of_key(caller),
+        }
+    }
+
+    fn of_key(KeyCaller { key, .. }: &'a KeyCaller) -> Self {
+        let user_id = key.user_id.map(|id| id.0);
+        let shown = ShownKey { id: key.id, name: key.name.as_str(), may: key.may.names(), user_id };
+        Self {
+            active: true,
+            kind: "key",
+            app: Sometimes(None),
+            user: Sometimes(None),
+            key: Sometimes(Some(shown)),
+            expires_at: key.expires_at.map(Millis::seconds),
+            claims: Sometimes(None),
+        }
+    }
+
+    fn of_user(caller: &'a UserCaller) -> Self {
         let (kind, app, expires_at) = match &caller.proof {
             Proof::Jwt { app, expires_at_s, .. } => ("jwt", Some(app.as_str()), Some(*expires_at_s)),
             Proof::Session(session) => ("opaque", None, Some(session.expires_at.seconds())),
@@ -73,7 +107,8 @@ impl<'a> Verified<'a> {
         };
         let passed = |claims: &[(String, Value)]| (!claims.is_empty()).then(|| claims.iter().cloned().collect());
         let claims = if let Proof::Jwt { claims, .. } = &caller.proof { passed(claims) } else { None };
-        Self { active: true, kind, app: Sometimes(app), user: Identity::of(&caller.user), expires_at, claims: Sometimes(claims) }
+        let user = Sometimes(Some(Identity::of(&caller.user)));
+        Self { active: true, kind, app: Sometimes(app), user, key: Sometimes(None), expires_at, claims: Sometimes(claims) }
     }
 }
 
@@ -93,14 +128,14 @@ impl<'a> Identity<'a> {
 
 async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credentials::shown(call.request, call.query)?;
-    let caller = authenticated(cx, credential.as_ref(), checks::hints(call, None)?).await?;
+    let caller = call.identify(cx, credential.as_ref(), checks::hints(call, None)?).await?;
     Ok(Response::json(200, &Verified::of(&caller)))
 }
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     // A token in the body is what the caller asks about; the headers then say nothing.
     let Some(token) = Token::read(&call.labelled_fields().await?)?.token else { return verify(cx, call).await };
-    let credential = Credential::Token(PlainToken::new(token));
-    let caller = authenticated(cx, Some(&credential), checks::hints(call, None)?).await?;
+    let credential = Credential::of_token(PlainToken::new(token));
+    let caller = call.identify(cx, Some(&credential), checks::hints(call, None)?).await?;
     Ok(Response::json(200, &Verified::of(&caller)))
 }
