@@ -19,7 +19,7 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .answers(Answer::json(200, &IssuedTokens::SHAPE)),
         Route::of("DELETE", "revoke_user_tokens", &["/v1/users/{id}/tokens"], handler!(revoke_all))
-            .summary("Revokes all tokens that were issued to a user so far: opaque ones and those of token apps")
+            .summary("Revokes all tokens that were issued to a user so far: opaque ones, those of token apps, and keys that speak for them")
             .about(
                 "A token app's token is over where its `iat` is before now, or where it has none, `exp` less the app's `expire`. Since `iat` \
                  has whole seconds, the answer comes with the next second: tokens that are issued after it count.",
