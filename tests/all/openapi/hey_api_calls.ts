@@ -43,7 +43,7 @@ const app = await updateTokenApp({
 expect("updateTokenApp", app.data?.success === true, app.error);
 
 const verified = await verify({ client: alice });
-expect("verify", verified.data?.user.username === "alice", verified.error);
+expect("verify", verified.data?.user?.username === "alice", verified.error);
 
 const created = await createUser({
   client: admin,

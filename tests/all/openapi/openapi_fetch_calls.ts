@@ -27,7 +27,7 @@ const app = await admin.POST("/plugin/datafor-modeler/api/token/updateAuthorizat
 expect("updateAuthorization", app.data?.success === true, app.error);
 
 const verified = await alice.GET("/v1/verify");
-expect("verify", verified.data?.user.username === "alice", verified.error);
+expect("verify", verified.data?.user?.username === "alice", verified.error);
 
 const created = await admin.POST("/v1/users", {
   body: { username: "bob", name: "Bob", email: "bob@example.com" },

@@ -27,7 +27,7 @@ from postern_client.api.v1 import (
     update_user,
     verify,
 )
-from postern_client.models import NewGrant, NewUser, TokenAppConfiguration, UserChange
+from postern_client.models import Identity, NewGrant, NewUser, TokenAppConfiguration, UserChange
 
 
 def client(prefix, credential):
@@ -60,7 +60,8 @@ answer = update_token_app.sync(client=admin, body=app)
 expect("update_token_app", answer.success is True, answer)
 
 answer = verify.sync(client=alice)
-expect("verify", answer.user.username == "alice", answer)
+# The member is left out where a key is verified.
+expect("verify", isinstance(answer.user, Identity) and answer.user.username == "alice", answer)
 
 bob = create_user.sync(
     client=admin, body=NewUser(username="bob", name="Bob", email="bob@example.com")

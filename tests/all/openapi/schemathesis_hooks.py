@@ -77,3 +77,7 @@ def before_call(context, case, kwargs):
         case.body = body
     if operation_of(case) in ENDS_THE_TOKEN and str(case.path_parameters.get("id")) == OWN_ID:
         case.path_parameters["id"] = OTHER_ID
+    # Schemathesis takes ids for paths out of other answers, and writes null as "None".
+    for name, value in case.path_parameters.items():
+        if value is None:
+            case.path_parameters[name] = OTHER_ID

@@ -18,7 +18,7 @@ use crate::error::Result;
 
 const ID: Field = required("id", Kind::INT64, "the key's id");
 const USER_ID: Field = optional("userId", Kind::INT64, "only keys that speak for this user");
-const PREFIX: Field = required("prefix", Kind::TEXT, "what the secret begins with, as lists show it");
+const PREFIX: Field = required("prefix", Kind::text(1, usize::MAX), "what the secret begins with, as lists show it");
 const LIST_QUERY: &[Field] = &[USER_ID, paging::LIMIT, paging::CURSOR];
 
 /// The last millisecond of the year 9999.
