@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { applyMigrations } from "../../scripts/lib/worker.mjs";
 import { sizes, write } from "../scale/directory.mjs";
-import { exceeded, issueToken, measure, table } from "../scale/rows_read.mjs";
+import { exceeded, issue, measure, table } from "../scale/rows_read.mjs";
 import { startMeasured, transfer } from "../scale/support.mjs";
 import { stateFolder } from "./support/workerd.mjs";
 
@@ -19,12 +19,12 @@ test("no query reads more rows than its kind allows", async (test) => {
   const writer = await startMeasured(folder);
   const imported = await transfer("import", writer.url, { FILE: file, REQUEST_BYTES: 30_000 }).ended;
   assert.equal(imported.code, 0, imported.stderr);
-  const token = await issueToken(writer.url);
+  const credentials = await issue(writer.url);
   await writer.stop();
 
   const worker = await startMeasured(folder);
   test.after(() => worker.stop());
-  const measured = await measure(worker.url, size, token);
+  const measured = await measure(worker.url, size, credentials);
   table(measured).split("\n").forEach((line) => test.diagnostic(line));
   assert.deepEqual(exceeded(measured).map(({ kind, rows, bound }) => `${kind}: ${rows} of ${bound}`), []);
 });

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { applyMigrations, throwAwayFolder } from "../../scripts/lib/worker.mjs";
 import { duration, grouped } from "../../scripts/lib/progress.mjs";
 import { sizes, write } from "./directory.mjs";
-import { exceeded, issueToken, measure, table } from "./rows_read.mjs";
+import { exceeded, issue, measure, table } from "./rows_read.mjs";
 import { startMeasured, tallyOf, transfer } from "./support.mjs";
 
 const SAMPLE_MS = 200;
@@ -95,12 +95,12 @@ try {
   const after = await tallyOf(copy);
   console.log(`  ${inWords(after)}`);
   check("as many of each kind as there were in the file, and the same ones", isDeepStrictEqual(after, tally));
-  const token = await issueToken(worker.url);
+  const credentials = await issue(worker.url);
   await worker.stop();
 
   title("What each kind of query reads");
   worker = await startMeasured(stateDir);
-  const [measured, asking] = await timed(() => measure(worker.url, size, token));
+  const [measured, asking] = await timed(() => measure(worker.url, size, credentials));
   console.log(table(measured));
   console.log(`\n  in ${asking}`);
   check("no query reads more than its kind allows", exceeded(measured).length === 0);

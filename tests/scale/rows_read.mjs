@@ -4,6 +4,7 @@
 // it. A filter that takes few costs those few; one that takes many, or that no index answers, costs at most the service's grants: once for
 // the total and once for the page.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { BUSY_SERVICE, grantsOf, reach, userId } from "./directory.mjs";
 import { PASSWORD, admin } from "./support.mjs";
 
@@ -14,21 +15,22 @@ const CHECKS = 25;
 
 /**
  * Asks each kind of query, and answers `{ kind, rows, bound, calls, statements, path, times }` for each. The Worker must not have been asked
- * anything before; `token` is an administrator's, issued by another one.
+ * anything before; `credentials` are what `issue` got from another one.
  */
-export async function measure(url, size, token) {
+export async function measure(url, size, { token, keys }) {
   const measured = [];
-  const ask = async (kind, path, bound, { headers = admin, beyond = 0, maxCalls = Infinity } = {}) => {
+  const ask = async (kind, path, bound, { headers = admin, beyond = 0, maxCalls = Infinity, status = 200 } = {}) => {
     await fetch(`${url}/testing`);
     const answer = await fetch(url + path, { headers });
     const text = await answer.text();
-    if (answer.status !== 200) throw new Error(`${kind}: ${path} answered ${answer.status} ${text}`);
+    if (answer.status !== status) throw new Error(`${kind}: ${path} answered ${answer.status} ${text}`);
     const { rowsRead, statements, calls } = await (await fetch(`${url}/testing`)).json();
     if (calls > maxCalls) throw new Error(`${kind}: ${path} made ${calls} round trips to D1 instead of ${maxCalls}`);
     measured.push({ kind, rows: rowsRead - beyond, bound, calls, statements, path });
     return JSON.parse(text);
   };
   await checks(ask, size, token);
+  await byKeys(ask, size, keys);
   await lists(ask, size);
   await whoMayWhat(ask, size);
   await filters(ask, size);
@@ -56,10 +58,55 @@ async function checks(ask, size, token) {
   }
 }
 
-/** A token of the administrator's. */
-export async function issueToken(url) {
+/** Each key is new to the isolate: it is found by its hash, with its user, in the one reading of a cold check. */
+async function byKeys(ask, size, keys) {
+  const bearer = (key) => ({ authorization: `Bearer ${key}` });
+  const cold = (key) => ({ headers: bearer(key), maxCalls: 1 });
+  const check = (number) => `/v1/check?service=${2 + (number % (size.services - 1))}&permission=VIEW&user=1`;
+  const [first, ...others] = keys;
+  for (const [number, key] of others.entries()) {
+    await ask("check by a key", check(number * 3 + 1), 20, cold(key));
+    await ask("check by a key, warm", check(number * 3 + 1), 0, { ...cold(key), maxCalls: 0 });
+  }
+  await ask("verification of a key", "/v1/verify", 10, cold(first));
+  await ask("a key that there is not", "/v1/verify", 10, { ...cold(UNKNOWN_KEY), status: 401 });
+  await ask("one key", "/v1/keys/1", 10 + BESIDES);
+  const page = 3 * (PAGE + 1) + BESIDES;
+  await ask("keys, first page", `/v1/keys?limit=${PAGE}`, page);
+  await ask("keys, a page in the middle", `/v1/keys?limit=${PAGE}&cursor=${keys.length / 2}`, page);
+  await ask("keys of a user", `/v1/keys?limit=${PAGE}&userId=1`, page);
+}
+
+/** A key that nobody has: 43 zeros and their checksum. */
+const UNKNOWN_KEY = `pst_${"0".repeat(43)}2CZclj`;
+const KEYS = 100;
+
+/** A token of the administrator's, and keys that a directory's machines have. */
+export async function issue(url) {
   const body = JSON.stringify({ username: "admin", password: PASSWORD });
-  return (await fetch(`${url}/imanager/cloud/security/tokens.json`, { method: "POST", body })).text();
+  const token = await (await fetch(`${url}/imanager/cloud/security/tokens.json`, { method: "POST", body })).text();
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const keys = [];
+  for (let number = 1; number <= KEYS; number += 1) {
+    // Some speak for the administrator, of whom there may be 20.
+    const wish = { name: `machine ${number}`, may: ["decisions"], ...(number % 10 === 0 && { userId: 1 }) };
+    const answer = await fetch(`${url}/v1/keys`, { method: "POST", headers, body: JSON.stringify(wish) });
+    if (answer.status !== 201) throw new Error(`a key was answered by ${answer.status} ${await answer.text()}`);
+    keys.push((await answer.json()).key);
+  }
+  await use(url, keys, headers);
+  return { token, keys };
+}
+
+/** Uses each key, and waits until that is noted behind the answers, so that nobody writes it down today again. */
+async function use(url, keys, headers) {
+  for (const key of keys) await fetch(`${url}/v1/verify`, { headers: { authorization: `Bearer ${key}` } });
+  for (let tries = 0; tries < 100; tries += 1) {
+    const { items } = await (await fetch(`${url}/v1/keys?limit=${KEYS}`, { headers })).json();
+    if (items.length === KEYS && items.every(({ lastUsedOn }) => lastUsedOn !== null)) return;
+    await sleep(50);
+  }
+  throw new Error("the use of the keys was not noted");
 }
 
 const list = (query) => `/api/v1/services/auth?${new URLSearchParams({ authObjectType: "USER", pageSize: PAGE, ...query })}`;

@@ -206,6 +206,28 @@ fn there_are_bounds_and_no_two_of_one_name() {
 }
 
 #[test]
+fn ten_thousand_keys_speak_for_nobody_and_not_one_more() {
+    let world = World::new();
+    let isolate = world.isolate();
+    // Counting for each of them would take seconds, so the bound is away meanwhile.
+    let bound = world.database.text("SELECT sql FROM sqlite_master WHERE name = 'machine_keys_are_bounded'");
+    world.database.execute(&format!(
+        "DROP TRIGGER machine_keys_are_bounded;
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999)
+         INSERT INTO machine_keys (name, may, created_by, created_at) SELECT 'key ' || n, 1, 1, 1 FROM numbers;
+         {bound};"
+    ));
+    make(&isolate, &admin(), &wish("the last one", "decisions"));
+    let response = isolate.administer("POST", "/v1/keys", &wish("one more", "decisions"));
+    assert_eq!(response.status, 409, "{}", response.body);
+    assert!(response.body.contains("at most 20 keys, and 10,000 speak for nobody"), "{}", response.body);
+    // Those of users are counted apart.
+    make(&isolate, &admin(), &json!({ "name": "own", "may": ["decisions"], "userId": 1 }));
+    assert_eq!(isolate.administer("DELETE", "/v1/keys/1", &Value::Null).status, 204);
+    make(&isolate, &admin(), &wish("one more", "decisions"));
+}
+
+#[test]
 fn an_expired_key_is_removed_after_30_days_and_the_audit_says_so() {
     let world = World::new();
     let isolate = world.isolate();

@@ -2,6 +2,7 @@
 
 mod costs;
 mod ends;
+mod raising;
 
 use std::collections::BTreeSet;
 

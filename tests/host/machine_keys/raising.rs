@@ -1,0 +1,106 @@
+//! No key without `administration` makes an administrator, raises anybody, or makes what could:
+//! token apps (which give roles to whom they create), applications and further keys.
+
+use postern::domain::identity::machine_key::May;
+use postern::domain::permissions::record;
+use serde_json::{Value, json};
+
+use super::{PASSWORD, alice, key};
+use crate::routes::{filled, routes};
+use crate::support::{Isolate, Request, World};
+
+/// Where it stands who may what of Postern itself.
+const TABLES: [&str; 5] = ["users", "token_apps", "applications", "machine_keys", "sessions"];
+
+fn rights(world: &World) -> Vec<String> {
+    let holds_rights = |line: &&str| TABLES.iter().any(|table| line.starts_with(&format!("{table}: ")));
+    world.database.dump().lines().filter(holds_rights).map(str::to_owned).collect()
+}
+
+/// A record of the kind, about Alice where it is about a user.
+fn record(kind: &str) -> Value {
+    let mut record = match kind {
+        "service" => json!({ "id": 1, "name": "Orders", "creatorId": 2 }),
+        "api" => json!({ "serviceId": 1, "id": 1, "name": "Orders" }),
+        "department" | "group" => json!({ "id": 1, "name": "Administrators" }),
+        "member" => json!({ "authObjectType": "GROUP", "authObjectId": 1, "userId": 2 }),
+        "grant" => json!({ "serviceId": 1, "authObjectType": "USER", "authObjectId": 2, "permissions": ["GRANT"], "creator": true }),
+        _ => panic!("say here what a key with provisioning may do by a record of the kind {kind}"),
+    };
+    record["record"] = json!(kind);
+    record
+}
+
+#[test]
+fn an_import_by_a_key_with_provisioning_raises_nobody() {
+    let world = World::new();
+    let isolate = world.isolate();
+    alice(&isolate, "SYS_Reader");
+    let provisions = key(&isolate, "provisioning");
+    let before = rights(&world);
+    let import = |format: &str, body: &str| {
+        let request = Request::new("POST", &format!("/v1/grants/import?format={format}"));
+        let status = isolate.send(&request.authorization(&provisions).body(body)).status;
+        assert_eq!(rights(&world), before, "{body}");
+        status
+    };
+    for kind in record::KINDS {
+        assert_eq!(import("ndjson", &record(kind).to_string()), 200, "{kind}");
+        for (name, value) in [("type", "Administrator"), ("roles", "Administrator"), ("initroles", "Administrator")] {
+            let mut raising = record(kind);
+            raising[name] = json!(value);
+            assert_eq!(import("ndjson", &raising.to_string()), 400, "{raising}");
+            assert_eq!(import("csv", &format!("record,id,{name}\n{kind},1,{value}\n")), 400, "{kind} {name}");
+        }
+    }
+    for kind in ["user", "token_app", "tokenApp", "application", "key", "session"] {
+        let raising = json!({ "record": kind, "id": 2, "username": "alice", "type": "Administrator" });
+        assert_eq!(import("ndjson", &raising.to_string()), 400, "{kind}");
+    }
+}
+
+/// Asks every route, with a body that would raise Alice or make what could raise somebody where the
+/// route reads it. Answers how many requests changed who may what of Postern itself.
+fn changes(may: May) -> usize {
+    let world = World::new();
+    let isolate = world.isolate();
+    alice(&isolate, "SYS_Reader");
+    let authorization = key(&isolate, may.name());
+    let mut changes = 0;
+    let mut before = rights(&world);
+    let mut ask = |isolate: &Isolate<'_>, request: Request| {
+        isolate.send(&request.authorization(&authorization));
+        let after = rights(&world);
+        changes += usize::from(after != before);
+        before = after;
+    };
+    for (_, route) in routes() {
+        for path in route.paths {
+            let path = filled(&path.replace("{id}", "2").replace("{userId}", "2").replace("{name}", "ERP"));
+            for body in bodies(route.operation) {
+                ask(&isolate, Request::new(route.method, &path).body(&body.to_string()));
+            }
+        }
+    }
+    changes
+}
+
+fn bodies(operation: &str) -> Vec<Value> {
+    let user = json!({ "username": operation, "password": PASSWORD, "type": "Administrator" });
+    let raised = json!({ "type": "Administrator" });
+    let key = json!({ "name": operation, "may": ["administration"] });
+    let app = json!({
+        "name": "ERP", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes",
+        "claims": { "username": "sub" }, "roles": ["Administrator"],
+    });
+    let application = json!({ "name": "ERP", "organization": "default" });
+    vec![user, raised, key, app, application, json!({}), Value::Null]
+}
+
+#[test]
+fn only_a_key_with_administration_changes_who_may_what_of_postern_itself() {
+    assert_eq!(changes(May::Provisioning), 0);
+    assert_eq!(changes(May::Decisions), 0);
+    let by_administration = changes(May::Administration);
+    assert!(by_administration > 5, "the same requests change something where they may: {by_administration}");
+}
