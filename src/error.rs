@@ -273,6 +273,8 @@ pub enum Refusal {
     NotYourself,
     /// The user is disabled.
     UserDisabled,
+    /// The token is good, and its user was deleted.
+    UserDeleted,
     /// The token is good, its user does not exist, and its app creates none.
     UnknownUser,
     /// The token is good, and its app may not speak for this user, or the name is none for a new user.
@@ -406,9 +408,10 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all of them.
-    pub const REASONS: [&'static str; 10] = [
+    pub const REASONS: [&'static str; 11] = [
         "user_refused",
         "user_disabled",
+        "user_deleted",
         "user_unknown",
         "id_conflict",
         "insufficient_scope",
@@ -425,6 +428,7 @@ impl Refusal {
         match self {
             Self::UserRefused => "user_refused",
             Self::UserDisabled => "user_disabled",
+            Self::UserDeleted => "user_deleted",
             Self::UnknownUser => "user_unknown",
             Self::IdConflict => "id_conflict",
             Self::InsufficientScope { .. } => "insufficient_scope",
@@ -457,6 +461,7 @@ impl fmt::Display for Refusal {
             Self::MayNotAuthorize => "the application may not authorize applications of the organization",
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",
+            Self::UserDeleted => "the user was deleted, and an administrator has not made or freed the name since",
             Self::UnknownUser => "the user is unknown and the token app creates none",
             Self::UserRefused => "the token app may not speak for this user, or create one of this name",
             Self::IdConflict => "the token gives its user another id",

@@ -381,14 +381,22 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                     "set speaksFor of the app, or PATCH /v1/users/{id} {\"tokenApp\"} where it speaks for its own"
                 }
                 Error::Forbidden(Refusal::IdConflict) => {
-                    "the stored id and the claim's must be one: export the user's grants, and import them under the other id"
+                    "to move a known user to the claim's id: export, put that id for the stored one in each line, \
+                     delete the user, create them by POST /v1/users with that id, and import"
+                }
+                Error::Forbidden(Refusal::UserDeleted) => {
+                    "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{username}"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
                 Error::Unauthenticated(Denied::Revoked) => "get a token that is issued after the user's tokens were revoked",
                 Error::Unauthenticated(_) => "let the issuer correct the claim, or name another in claims",
                 _ => "",
             };
-            explanation.add(Some(app), "user", Err((format!("{:?}: {}", accepted.username.as_str(), error_sentence(&error)), fix)));
+            let why = match &error {
+                Error::Forbidden(Refusal::IdConflict) => token_user::id_conflict(cx, &accepted).await?,
+                _ => error_sentence(&error),
+            };
+            explanation.add(Some(app), "user", Err((format!("{:?}: {why}", accepted.username.as_str()), fix)));
             Ok(Found::Nobody)
         }
         Err(error) => Err(error),

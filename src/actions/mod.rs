@@ -30,3 +30,4 @@ pub mod transfer;
 pub mod units;
 pub mod users;
 pub mod verify_token;
+pub mod whose_id;

@@ -10,9 +10,10 @@ use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::{self, PasswordHash};
 use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::{Secret, sha256, sha256_of};
-use crate::error::{Denied, Error, Limit, Result};
+use crate::error::{Denied, Error, Limit, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
+use crate::store::new_users::{self, NewUser};
 use crate::store::{audit, feed, sign_ins, sql, users};
 
 /// How long the platform counts sign-ins together (`[[ratelimits]]` in `wrangler.toml`).
@@ -91,7 +92,7 @@ fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
 /// deleted by another administrator does not come back by the secret of the deployment.
 async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     if !users::has_administrator(cx).await? {
-        return create_first_administrator(cx, password).await.map(Some);
+        return create_first_administrator(cx, password).await;
     }
     // Another request may have created this one since the name was looked for.
     cx.memory.count_hash();
@@ -101,20 +102,21 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
     Ok(found.filter(is_right).map(|(user, _)| Rc::new(user)))
 }
 
-async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Rc<User>> {
+async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     let username = &cx.config.first_administrator.username;
     Username::new_name(username.as_str()).map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
     let profile = Profile::of_type(UserType::Administrator);
     let hash = hash(cx, password)?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
-    let write =
-        Write::of(users::insert(username, &profile, Some(&hash), None, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    let new = NewUser { password: Some(&hash), ..NewUser::new(username, &profile) };
+    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
     match write.commit(cx).await {
         // Another request was first, with the same password.
         Ok(_) | Err(Error::Conflict { .. }) => {}
+        Err(Error::Forbidden(Refusal::UserDeleted)) => return Ok(None),
         Err(error) => return Err(error),
     }
-    Known::created(cx, username).await
+    Known::created(cx, username).await.map(Some)
 }
 
 /// Hashes a password under a fresh salt.

@@ -8,6 +8,7 @@ use crate::domain::permissions::directory::{Api, Service};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
+use crate::store::ids::IdKind;
 use crate::store::{feed, grants, services};
 
 /// Creates a service, and gives everything on it to the user who does. Its id is chosen where it is `None`.
@@ -18,9 +19,11 @@ pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, a
     let already = || Error::AlreadyExists { what: "service", id: id.map(|id| id.to_string()).unwrap_or_default() };
     // A key that speaks for nobody is nobody's creator.
     let creator_id = by.own_id().map(|id| id.0);
-    let grant = creator_id.map(|creator_id| services::insert_creator_grant(creator_id, id, cx.now));
-    let rows = grant
-        .map_or_else(Write::default, Write::of)
+    let mut write = Write::with_id(IdKind::Service, id);
+    if let Some(creator_id) = creator_id {
+        write = write.and(services::insert_creator_grant(creator_id, id, cx.now));
+    }
+    let rows = write
         .answering(services::insert(id, name, auth_enabled, creator_id, cx.now))
         .and(feed::directory_changed(cx.now))
         .deed(deed)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::actions::caller::Hints;
 use crate::actions::find_signer::Accepted;
+use crate::actions::whose_id;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
@@ -17,9 +18,9 @@ use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
+use crate::store::new_users::{self, NewUser};
 use crate::store::standings::Subject;
-use crate::store::users::Origin;
-use crate::store::{feed, units, users};
+use crate::store::{feed, tombstones, units, users};
 
 /// The user that the token names, as they are now.
 pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hints: Hints<'_>) -> Result<Rc<User>> {
@@ -73,12 +74,25 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     }
     may_be_created(username)?;
     let user_type = new_profile(app, claims)?.user_type;
+    if tombstones::find(cx, username.as_str()).await?.is_some() {
+        return Err(Refusal::UserDeleted.into());
+    }
     if let Some(id) = id
-        && users::find(cx, id).await?.is_some()
+        && whose_id::sentence(cx, id).await?.is_some()
     {
         return Err(Refusal::IdConflict.into());
     }
     Ok(WouldBe { user: None, id, user_type, groups: groups()? })
+}
+
+/// What stands against the id that the token says of its user, for administrators.
+pub async fn id_conflict(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<String> {
+    let Accepted { app, claims, username, .. } = accepted;
+    let Some(id) = claimed_id(app, claims)? else { return Ok(String::new()) };
+    let whose = whose_id::sentence(cx, id).await?.unwrap_or_else(|| format!("no user has the id {}", id.0));
+    let known = Known::read_user(cx, username).await?;
+    let has = known.map(|user| format!(", and the user has the id {}", user.id.0)).unwrap_or_default();
+    Ok(format!("the token says the id {}{has}; {whose}", id.0))
 }
 
 /// Refuses a name that nobody new may have.
@@ -178,11 +192,11 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
     let profile = new_profile(app, claims)?;
     // A token that is refused for its groups creates nobody.
     groups_to_sync(app, claims)?;
-    let origin = Origin { id, issued_at_s: lifetime.issued_at_s };
     let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned()).after(profile.for_audit());
-    let insert = users::insert(username, &profile, app.initial_password.as_ref(), Some(&origin), cx.now);
-    let write = Write::of(insert).and(feed::user_created(username, cx.now)).deed(deed);
-    match write.commit_unless(cx, &[Constraint::UserId], || Refusal::IdConflict.into()).await {
+    let password = app.initial_password.as_ref();
+    let new = NewUser { password, id, issued_at_s: lifetime.issued_at_s, ..NewUser::new(username, &profile) };
+    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    match write.commit_unless(cx, &[Constraint::UserId, Constraint::IdOfDeletedUser], || Refusal::IdConflict.into()).await {
         // Another request was first; theirs is as good. Where the id is somebody else's, the name is not there.
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(Error::Forbidden(Refusal::IdConflict)) => {

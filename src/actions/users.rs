@@ -1,7 +1,7 @@
 //! Users, as administrators see them.
 
 use crate::actions::caller::{Caller, Proof, UserCaller};
-use crate::actions::passwords;
+use crate::actions::{passwords, whose_id};
 use crate::context::Cx;
 use crate::domain::identity::password;
 use crate::domain::identity::user::{Profile, User, UserId, Username};
@@ -9,41 +9,61 @@ use crate::domain::permissions::permission::ObjectType;
 use crate::domain::secret::Secret;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::write::Write;
-pub use crate::store::users::Filter;
-use crate::store::{feed, grants, sessions, units, users};
+use crate::store::new_users::{self, NewUser};
+pub use crate::store::tombstones::Tombstone;
+pub use crate::store::users::{Filter, Shown};
+use crate::store::{feed, grants, sessions, tombstones, units, users};
 
-/// Creates a user.
-pub async fn create(cx: &Cx, by: &Caller, username: &Username, profile: &Profile, password: Option<&Secret>) -> Result<User> {
+/// Creates a user, also one whose name a deleted user had. Their id is chosen where it is `None`.
+pub async fn create(
+    cx: &Cx,
+    by: &Caller,
+    id: Option<UserId>,
+    username: &Username,
+    profile: &Profile,
+    password: Option<&Secret>,
+) -> Result<Shown> {
     let hash = password.map(|password| passwords::hash(cx, password)).transpose()?;
     let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
-    let write =
-        Write::of(users::insert(username, profile, hash.as_ref(), None, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
-    write.commit(cx).await?;
+    let new = NewUser { password: hash.as_ref(), id, may_follow_deleted: true, ..NewUser::new(username, profile) };
+    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    match (write.commit(cx).await, id) {
+        (Ok(_), _) => {}
+        (Err(conflict @ Error::Conflict { .. }), Some(id)) => {
+            let whose = whose_id::sentence(cx, id).await?;
+            return Err(whose.map_or(conflict, |why| Error::Conflict { why }));
+        }
+        (Err(error), _) => return Err(error),
+    }
     let filter = Filter { username: Some(username.as_str().to_owned()), after_id: None, limit: 1 };
     let created = users::list(cx, &filter).await?.pop();
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
 }
 
 /// One user.
-pub async fn find(cx: &Cx, id: UserId) -> Result<User> {
+async fn find(cx: &Cx, id: UserId) -> Result<User> {
     users::find(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
 }
 
 /// One user, for administrators and for themselves.
-pub async fn show(cx: &Cx, by: &Caller, id: UserId) -> Result<User> {
+pub async fn show(cx: &Cx, by: &Caller, id: UserId) -> Result<Shown> {
     if by.own_id() != Some(id) && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
-    find(cx, id).await
+    shown(cx, id).await
+}
+
+async fn shown(cx: &Cx, id: UserId) -> Result<Shown> {
+    users::show(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
 }
 
 /// Users by ascending id.
-pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<User>> {
+pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     users::list(cx, filter).await
 }
 
 /// Changes what can be chosen about a user. Disabling one ends their opaque tokens for good.
-pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut Profile)) -> Result<User> {
+pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut Profile)) -> Result<Shown> {
     let before = find(cx, id).await?;
     let mut profile = before.profile.clone();
     change(&mut profile);
@@ -53,14 +73,15 @@ pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut P
         write = write.and(sessions::delete_all(id, None));
     }
     write.commit(cx).await?;
-    find(cx, id).await
+    shown(cx, id).await
 }
 
-/// Deletes a user with their tokens, memberships and grants.
+/// Deletes a user with their tokens, memberships and grants. No token creates one of the name again.
 pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     let before = find(cx, id).await?;
     let deed = by.deed("user.delete", before.username.as_str()).before(before.for_audit());
     let write = Write::of(users::delete(id))
+        .and(tombstones::sign(before.username.as_str(), id, &by.actor().name, cx.now))
         .and(sessions::delete_all(id, None))
         .and(units::delete_memberships(id.0))
         .and(grants::delete_of_object(ObjectType::User, id.0))
@@ -102,4 +123,18 @@ pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, curren
         .and(feed::user_changed(id, cx.now))
         .deed(by.deed("user.set_password", user.username.as_str()));
     write.commit(cx).await.map(drop)
+}
+
+/// Names of deleted users, by ascending name.
+pub async fn list_tombstones(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tombstone>> {
+    tombstones::list(cx, after, limit).await
+}
+
+/// Frees the name of a deleted user, and their id for whoever names it.
+pub async fn free_tombstone(cx: &Cx, by: &Caller, username: &str) -> Result<()> {
+    let not_there = || Error::not_found("tombstone", username);
+    let before = tombstones::find(cx, username).await?.ok_or_else(not_there)?;
+    let deed = by.deed("tombstone.delete", username).before(serde_json::json!({ "id": before.id.0 }));
+    let write = Write::of(tombstones::free_id(username)).and(tombstones::delete(username));
+    write.deed(deed).commit(cx).await.map(drop)
 }

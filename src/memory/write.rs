@@ -7,6 +7,7 @@ use crate::memory::reading::Plan;
 use crate::ports::{Row, SqlError, Statement};
 use crate::store::audit;
 use crate::store::constraint::Constraint;
+use crate::store::ids::{self, IdKind};
 use crate::store::sql;
 
 /// What belongs together: written in one batch, or not at all.
@@ -25,10 +26,23 @@ impl Write {
         Self::default().and(statement)
     }
 
+    /// Begins with the choice of an id, where nobody named one.
+    #[must_use]
+    pub fn with_id(kind: IdKind, named: Option<i64>) -> Self {
+        if named.is_some() { Self::default() } else { Self::of(ids::choose(kind)) }
+    }
+
     /// Adds a statement.
     #[must_use]
     pub fn and(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
+        self
+    }
+
+    /// Adds statements.
+    #[must_use]
+    pub fn and_all(mut self, statements: impl IntoIterator<Item = Statement>) -> Self {
+        self.statements.extend(statements);
         self
     }
 

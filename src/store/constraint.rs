@@ -1,6 +1,6 @@
 //! What of the schema refuses a write, told by the words of SQLite. The migrations have the constraints themselves.
 
-use crate::error::{Denied, Error};
+use crate::error::{Denied, Error, Refusal};
 
 /// A rule that the schema holds against every path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,10 @@ pub enum Constraint {
     Username,
     /// A user has that id.
     UserId,
+    /// A user of that name was deleted.
+    NameOfDeletedUser,
+    /// A user of that id was deleted.
+    IdOfDeletedUser,
     /// It would leave no enabled administrator.
     LastAdministrator,
     /// A new token app needs a secret.
@@ -49,9 +53,11 @@ pub enum Constraint {
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 20] = [
+    pub const ALL: [(Self, &str); 22] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
+        (Self::NameOfDeletedUser, "name_of_deleted_user"),
+        (Self::IdOfDeletedUser, "id_of_deleted_user"),
         (Self::LastAdministrator, "last administrator"),
         (Self::TokenAppSecret, "token_apps.secret"),
         // `refusals` has no check for it, and takes no rule without a name.
@@ -85,6 +91,8 @@ impl Constraint {
         let conflict = |why: &str| Error::Conflict { why: why.to_owned() };
         match self {
             Self::Username => conflict("a user of that name exists"),
+            Self::NameOfDeletedUser => Refusal::UserDeleted.into(),
+            Self::IdOfDeletedUser => conflict("the id belonged to a user who was deleted: name another"),
             Self::LastAdministrator => conflict("the last enabled administrator must stay one"),
             Self::TokenAppSecret => Error::invalid("secret", "is required for a new token app"),
             Self::TokenAppChanged => conflict("the token app was changed meanwhile: look at it, and repeat the change"),

@@ -6,21 +6,20 @@ use crate::domain::permissions::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
+use crate::store::ids::IdKind;
 use crate::store::sql;
 
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled, CAST(creator_id AS TEXT) AS creator_id, created_at";
 const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name, auth_enabled, created_at";
 
-/// The id of a service for which nobody chose one: the next one that a double holds, too.
-const NEXT_ID: &str = "(SELECT COALESCE(MAX(id), 0) + 1 FROM services WHERE id BETWEEN 0 AND 9007199254740990)";
-
-/// Creates a service; its id must be free, and is chosen where it is `None`. Answers its id.
+/// Creates a service; its id must be free. Without one, `ids::choose` goes before it. Answers its id.
 #[must_use]
 pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
         format!(
             "INSERT INTO services (id, name, auth_enabled, creator_id, created_at, modified_at)
-             VALUES (COALESCE(CAST(?1 AS INTEGER), {NEXT_ID}), ?2, ?3, CAST(?4 AS INTEGER), ?5, ?5) RETURNING CAST(id AS TEXT) AS id"
+             VALUES (COALESCE(CAST(?1 AS INTEGER), {}), ?2, ?3, CAST(?4 AS INTEGER), ?5, ?5) RETURNING CAST(id AS TEXT) AS id",
+            IdKind::Service.chosen()
         ),
         [
             id.map_or(Param::Null, Param::Int64),
@@ -32,13 +31,14 @@ pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_i
     )
 }
 
-/// The grant of who creates a service: everything. It goes before the service itself, so that both choose the same id.
+/// The grant of who creates a service: everything. `id` is as for [`insert`].
 #[must_use]
 pub fn insert_creator_grant(creator_id: i64, id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
         format!(
             "INSERT INTO grants (service_id, object_type, object_id, permissions, creator, created_at)
-             VALUES (COALESCE(CAST(?2 AS INTEGER), {NEXT_ID}), 'USER', CAST(?1 AS INTEGER), ?3, 1, ?4)"
+             VALUES (COALESCE(CAST(?2 AS INTEGER), {}), 'USER', CAST(?1 AS INTEGER), ?3, 1, ?4)",
+            IdKind::Service.chosen()
         ),
         [Param::Int64(creator_id), id.map_or(Param::Null, Param::Int64), Param::Number(Permissions::ALL.bits()), now.into()],
     )

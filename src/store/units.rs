@@ -7,17 +7,30 @@ use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
 use crate::store::constraint::Constraint;
+use crate::store::ids::IdKind;
 use crate::store::sql;
 
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
 
-/// Creates a department or group; its id must be free, and is chosen where it is `None`. Answers its id.
+/// The kind of its ids.
+#[must_use]
+pub const fn id_kind(kind: UnitKind) -> IdKind {
+    match kind {
+        UnitKind::Department => IdKind::Department,
+        UnitKind::Group => IdKind::Group,
+    }
+}
+
+/// Creates a department or group; its id must be free. Without one, `ids::choose` goes before it.
+/// Answers its id.
 #[must_use]
 pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
-        "INSERT INTO units (object_type, id, name, parent_id, created_at)
-         VALUES (?1, COALESCE(CAST(?2 AS INTEGER), (SELECT COALESCE(MAX(id), 0) + 1 FROM units WHERE object_type = ?1 AND id BETWEEN 0 AND 9007199254740990)), ?3, ?4, ?5)
-         RETURNING CAST(id AS TEXT) AS id",
+        format!(
+            "INSERT INTO units (object_type, id, name, parent_id, created_at)
+             VALUES (?1, COALESCE(CAST(?2 AS INTEGER), {}), ?3, ?4, ?5) RETURNING CAST(id AS TEXT) AS id",
+            id_kind(kind).chosen()
+        ),
         [
             kind.object_type().name().into(),
             id.map_or(Param::Null, Param::Int64),

@@ -12,6 +12,19 @@ pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, 
     u.password IS NOT NULL AS has_password, u.token_app, u.followed_at, u.synced_groups, u.valid_from,
     u.password_set_at, u.created_at, u.modified_at";
 
+/// How many grants name the user's id, of which at most 100 are looked at.
+const GRANTS_NAMING_ID: &str = "(SELECT COUNT(*) FROM (
+    SELECT 1 FROM grants WHERE object_type = 'USER' AND object_id = u.id LIMIT 100)) AS grants_naming_id";
+
+/// A user, as administrators see them.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The user.
+    pub user: User,
+    /// How many grants name their id, at most 100. Some may be older than the user.
+    pub grants_naming_id: i64,
+}
+
 /// Which users to list: by ascending id, `limit` at most.
 #[derive(Debug)]
 pub struct Filter {
@@ -36,39 +49,6 @@ pub fn select_named(names: &[String]) -> Statement {
 #[must_use]
 pub fn select_changed_last(limit: i64) -> Statement {
     Statement::new(format!("SELECT {COLUMNS} FROM users u ORDER BY u.modified_at DESC LIMIT ?1"), [Param::Number(limit)])
-}
-
-/// What a token says about a user whom it creates.
-#[derive(Debug)]
-pub struct Origin {
-    /// The user's id, where the token tells it.
-    pub id: Option<UserId>,
-    /// When the token was issued, in seconds.
-    pub issued_at_s: i64,
-}
-
-/// Adds a user; the name, and the id where there is one, must be free.
-#[must_use]
-pub fn insert(username: &Username, profile: &Profile, password: Option<&PasswordHash>, origin: Option<&Origin>, now: Millis) -> Statement {
-    let text = |text: &Option<String>| Param::from(text.clone());
-    Statement::new(
-        "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at, id, token_app, followed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, CAST(?10 AS INTEGER), ?11, ?12)",
-        [
-            username.as_str().into(),
-            text(&profile.name),
-            text(&profile.email),
-            text(&profile.phone),
-            profile.user_type.name().into(),
-            sql::stored_strings(&profile.roles).into(),
-            profile.enabled.into(),
-            password.map(|hash| hash.as_stored().to_owned()).into(),
-            now.into(),
-            origin.and_then(|origin| origin.id).map_or(Param::Null, |id| Param::Int64(id.0)),
-            text(&profile.token_app),
-            Param::Number(origin.map_or(0, |origin| origin.issued_at_s)),
-        ],
-    )
 }
 
 /// Lets name, email, type and roles follow a token, unless those of a token that was issued later did.
@@ -177,16 +157,26 @@ pub async fn find(cx: &Cx, id: UserId) -> Result<Option<User>> {
     sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(user).transpose()
 }
 
+/// One user with the grants that name their id.
+pub async fn show(cx: &Cx, id: UserId) -> Result<Option<Shown>> {
+    let sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id = ?1");
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(of_shown).transpose()
+}
+
 /// Lists users.
-pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<User>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id > ?1");
+pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
+    let mut sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id > ?1");
     let mut params = vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
     if let Some(username) = &filter.username {
         params.push(username.as_str().into());
         sql.push_str(" AND u.username = ?3");
     }
     sql.push_str(" ORDER BY u.id LIMIT ?2");
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(user).collect()
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(of_shown).collect()
+}
+
+fn of_shown(row: &Row) -> Result<Shown> {
+    Ok(Shown { user: user(row)?, grants_naming_id: row.number("grants_naming_id")? })
 }
 
 pub(crate) fn with_password(row: &Row) -> Result<(User, Option<PasswordHash>)> {

@@ -19,6 +19,7 @@ fn errors() -> Vec<Error> {
         Refusal::MayNotAuthorize,
         Refusal::NotYourself,
         Refusal::UserDisabled,
+        Refusal::UserDeleted,
         Refusal::UnknownUser,
         Refusal::UserRefused,
         Refusal::IdConflict,

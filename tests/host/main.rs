@@ -21,6 +21,7 @@ mod golden;
 mod grant_times;
 mod housekeeping;
 mod identities;
+mod ids;
 mod key_registration;
 mod key_sets;
 mod layers;

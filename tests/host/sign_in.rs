@@ -407,5 +407,7 @@ fn a_deleted_first_administrator_does_not_come_back() {
     assert_eq!(cost("admin").0, 401);
     world.database.execute("DROP TRIGGER users_keep_an_administrator_on_delete");
     world.database.execute("DELETE FROM users");
-    assert_eq!(cost("admin").0, 200, "there is none at all");
+    assert_eq!(cost("admin").0, 401, "there is none at all, and the name is a deleted user's");
+    let isolate = world.isolate_with(&[("ADMIN_USERNAME", Some("root"))]);
+    assert_eq!(sign_in(&isolate, "root", ADMIN_PASSWORD).status, 200, "another name is not");
 }

@@ -171,17 +171,19 @@ fn whatever_kills_a_credential_is_in_force_elsewhere_within_ten_seconds() {
 }
 
 #[test]
-fn a_token_of_a_deleted_user_makes_a_new_user_only_where_the_app_says_so() {
+fn a_token_of_a_deleted_user_makes_a_new_one_only_where_an_administrator_and_the_app_say_so() {
     let world = World::new();
     let isolate = erp(&world);
     let token = isolate.token("alice");
     isolate.verify(&token);
     let id = user_id(&isolate, "alice");
     isolate.administer("DELETE", &format!("/v1/users/{id}"), &Value::Null);
+    assert_eq!(isolate.verify(&token), (403, "user_deleted".to_owned()));
     isolate.register(&json!({ "inituser": "0" }));
-    assert_eq!(isolate.verify(&token).0, 403);
+    isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null);
+    assert_eq!(isolate.verify(&token), (403, "user_unknown".to_owned()));
     isolate.register(&json!({ "inituser": "1" }));
-    assert_eq!(isolate.verify(&token).0, 200);
+    assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
     assert!(user_id(&isolate, "alice") > id, "an id is never given twice");
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use postern::error::Fault;
 use postern::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement};
+use rusqlite::StatementStatus;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ pub struct Database {
     connection: RefCell<rusqlite::Connection>,
     /// How many batches were run.
     pub batches: Cell<u32>,
+    /// How many steps SQLite's machine has made for their statements.
+    pub steps: Cell<i64>,
     /// Whether it answers.
     pub answers: Cell<bool>,
     /// Whether a batch that writes takes effect and its answer is lost.
@@ -53,9 +56,11 @@ impl Database {
     }
 
     fn on(connection: rusqlite::Connection) -> Self {
+        connection.set_prepared_statement_cache_capacity(200);
         Self {
             connection: RefCell::new(connection),
             batches: Cell::new(0),
+            steps: Cell::new(0),
             answers: Cell::new(true),
             loses_answers: Cell::new(false),
             overtaking: RefCell::default(),
@@ -113,7 +118,7 @@ impl Database {
     fn run(&self, statements: &[Statement]) -> Result<Vec<Rows>, SqlError> {
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction().map_err(sort)?;
-        let results = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
+        let results = statements.iter().map(|statement| run(&transaction, statement, &self.steps)).collect::<Result<_, _>>()?;
         transaction.commit().map_err(sort)?;
         Ok(results)
     }
@@ -132,8 +137,8 @@ fn migrate(connection: &rusqlite::Connection, applied: &BTreeSet<String>) {
     }
 }
 
-fn run(connection: &rusqlite::Connection, statement: &Statement) -> Result<Rows, SqlError> {
-    let mut prepared = connection.prepare(&statement.sql).map_err(sort)?;
+fn run(connection: &rusqlite::Connection, statement: &Statement, steps: &Cell<i64>) -> Result<Rows, SqlError> {
+    let mut prepared = connection.prepare_cached(&statement.sql).map_err(sort)?;
     let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let values = statement.params.iter().map(|param| Bound(param.clone()));
     let mut found = prepared.query(rusqlite::params_from_iter(values)).map_err(sort)?;
@@ -143,6 +148,7 @@ fn run(connection: &rusqlite::Connection, statement: &Statement) -> Result<Rows,
         rows.push(Row(names.iter().enumerate().map(|(index, name)| (name.clone(), value(index))).collect()));
     }
     drop(found);
+    steps.set(steps.get() + i64::from(prepared.reset_status(StatementStatus::VmStep)));
     Ok(Rows { rows })
 }
 

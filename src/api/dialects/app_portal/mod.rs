@@ -65,6 +65,7 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::NotCreator
         | Refusal::NotYourself
         | Refusal::UserDisabled
+        | Refusal::UserDeleted
         | Refusal::UnknownUser
         | Refusal::UserRefused
         | Refusal::IdConflict

@@ -142,6 +142,7 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::MayNotAuthorize
         | Refusal::NotYourself
         | Refusal::UserDisabled
+        | Refusal::UserDeleted
         | Refusal::UnknownUser
         | Refusal::UserRefused
         | Refusal::IdConflict

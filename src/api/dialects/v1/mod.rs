@@ -20,6 +20,7 @@ mod services;
 mod signing_keys;
 mod token_apps;
 mod tokens;
+mod tombstones;
 mod transfer;
 mod users;
 mod verification;
@@ -41,6 +42,7 @@ pub const DIALECT: Dialect = Dialect {
         &checks::GROUP,
         &health::GROUP,
         &users::GROUP,
+        &tombstones::GROUP,
         &tokens::GROUP,
         &keys::GROUP,
         &token_apps::GROUP,

@@ -1,15 +1,15 @@
 //! Users.
 
 use super::paging::{self, page};
-use crate::actions::users::{self, Filter};
-use crate::api::http::declare::{Change, Declared, Line, Member, Request, answer, request};
+use crate::actions::users::{self, Filter, Shown};
+use crate::api::http::declare::{Change, Declared, Integer, Line, Member, Request, answer, request};
 use crate::api::http::members::{NewPassword, Roles, USER_TYPE};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
-use crate::domain::identity::user::{self, Profile, UserId, UserType, Username};
+use crate::domain::identity::user::{Profile, UserId, UserType, Username};
 use crate::domain::secret::Secret;
 use crate::error::Result;
 
@@ -28,7 +28,11 @@ pub(super) const GROUP: Group = Group {
             .answers(Answer::json(200, &USERS)),
         Route::of("POST", "create_user", &["/v1/users"], handler!(create))
             .summary("Creates a user")
-            .about("Without a password the user can sign in by tokens only.")
+            .about(
+                "Without a password the user can sign in by tokens only. An id that is named is given, or it \
+                 is 409; else an id is chosen that no grant and no membership names. The name may be a deleted \
+                 user's, and so may the id with it.",
+            )
             .access(Access::Administrator)
             .body(&NewUser::SHAPE)
             .refuses(&[409])
@@ -47,7 +51,11 @@ pub(super) const GROUP: Group = Group {
             .answers(Answer::json(200, &User::SHAPE)),
         Route::of("DELETE", "delete_user", &["/v1/users/{id}"], handler!(delete))
             .summary("Deletes a user and ends their tokens")
-            .about("Their memberships and grants go with them. The last enabled administrator cannot be deleted.")
+            .about(
+                "Their memberships and grants go with them. No token creates a user of the name again, until \
+                 POST /v1/users or DELETE /v1/tombstones/{username}. The last enabled administrator cannot be \
+                 deleted.",
+            )
             .access(Access::Administrator)
             .refuses(&[409]),
         Route::of("PUT", "set_password", &["/v1/users/{id}/password"], handler!(set_password))
@@ -72,15 +80,17 @@ answer! {
         "enabled" enabled: bool => "disabled users may do nothing",
         "hasPassword" has_password: bool => "whether they can sign in with a password",
         "tokenApp" token_app: Option<&'a str> => "the token app that they belong to: the one that created them, or was named",
+        "grantsNamingId" grants_naming_id: i64 => "how many grants name the id, counted up to 100; a grant may be older than the user",
         "createdAt" created_at: i64 as Kind::TIME => "epoch milliseconds",
         "modifiedAt" modified_at: i64 as Kind::TIME => "epoch milliseconds",
-    } example r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"tokenApp":null,"createdAt":1737599864898,"modifiedAt":1737599864898}"#
+    } example r#"{"id":2,"username":"alice","name":"Alice","email":"alice@example.com","phone":null,"type":"SYS_Reader","roles":["SYS_Reader"],"enabled":true,"hasPassword":true,"tokenApp":null,"grantsNamingId":0,"createdAt":1737599864898,"modifiedAt":1737599864898}"#
 }
 
 const USERS: Shape = page!("Users", User<'_>, "by ascending id");
 
 impl<'a> User<'a> {
-    fn of(user: &'a user::User) -> Self {
+    fn of(shown: &'a Shown) -> Self {
+        let Shown { user, grants_naming_id } = shown;
         let Profile { user_type, roles, name, email, phone, enabled, token_app } = &user.profile;
         Self {
             id: user.id.0,
@@ -93,6 +103,7 @@ impl<'a> User<'a> {
             enabled: *enabled,
             has_password: user.has_password,
             token_app: token_app.as_deref(),
+            grants_naming_id: *grants_naming_id,
             created_at: user.created_at.0,
             modified_at: user.modified_at.0,
         }
@@ -102,6 +113,7 @@ impl<'a> User<'a> {
 request! {
     /// A user to be created.
     struct NewUser as "NewUser" {
+        "id" id: Option<Integer<1, { i64::MAX }>> => "the callers' id; chosen where it is left out",
         "username" username: Username => "case-sensitive, and not taken; in Unicode's normal form C, without invisible, unassigned or full-width characters, and not beginning with [",
         "password" password: Option<NewPassword> => "without one the user signs in with tokens only",
         "type" user_type: Option<UserType> => "default SYS_Reader",
@@ -114,11 +126,11 @@ request! {
 }
 
 impl NewUser {
-    fn profile(self) -> (Username, Profile, Option<Secret>) {
-        let Self { username, password, user_type, roles, name, email, phone, enabled } = self;
+    fn profile(self) -> (Option<UserId>, Username, Profile, Option<Secret>) {
+        let Self { id, username, password, user_type, roles, name, email, phone, enabled } = self;
         let mut profile = Profile::of_type(user_type.unwrap_or(UserType::Reader));
         UserChange { user_type, roles, name, email, phone, enabled, token_app: Change::Stays }.apply(&mut profile);
-        (username, profile, password.map(|NewPassword(secret)| secret))
+        (id.map(|Integer(id)| UserId(id)), username, profile, password.map(|NewPassword(secret)| secret))
     }
 }
 
@@ -169,13 +181,13 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let username = call.query.one("username")?.map(str::to_owned);
     // One more than asked for tells whether there is a next page.
     let found = users::list(cx, &Filter { username, after_id, limit: limit + 1 }).await?;
-    Ok(paging::answer(&found, limit, User::of, |user| user.id.0))
+    Ok(paging::answer(&found, limit, User::of, |shown| shown.user.id.0))
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (username, profile, password) = NewUser::read(&call.labelled_fields().await?)?.profile();
-    let user = users::create(cx, call.caller()?, &username, &profile, password.as_ref()).await?;
-    Ok(Response::json(201, &User::of(&user)).with("location", format!("/v1/users/{}", user.id.0)))
+    let (id, username, profile, password) = NewUser::read(&call.labelled_fields().await?)?.profile();
+    let user = users::create(cx, call.caller()?, id, &username, &profile, password.as_ref()).await?;
+    Ok(Response::json(201, &User::of(&user)).with("location", format!("/v1/users/{}", user.user.id.0)))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {

@@ -1,0 +1,25 @@
+//! Whose an id is that somebody wants to give to a user, as a sentence for administrators.
+
+use crate::context::Cx;
+use crate::domain::identity::user::UserId;
+use crate::error::Result;
+use crate::store::{tombstones, users};
+
+/// Who has the id, or had it and keeps others from it; `None` where a user may get it.
+pub async fn sentence(cx: &Cx, id: UserId) -> Result<Option<String>> {
+    let UserId(number) = id;
+    if let Some(user) = users::find(cx, id).await? {
+        return Ok(Some(format!("the id {number} belongs to the user {}", user.username.as_str())));
+    }
+    if !tombstones::is_past(cx, id).await? {
+        return Ok(None);
+    }
+    Ok(Some(match tombstones::of_id(cx, id).await? {
+        Some(tombstone) => format!(
+            "the id {number} belonged to {}, who was deleted: name another, \
+             or free it by DELETE /v1/tombstones/{{username}}",
+            tombstone.username
+        ),
+        None => format!("the id {number} belonged to a user who was deleted: name another"),
+    }))
+}

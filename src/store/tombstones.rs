@@ -1,0 +1,82 @@
+//! Names of deleted users, which no token brings back.
+
+use crate::context::Cx;
+use crate::domain::identity::user::UserId;
+use crate::domain::time::Millis;
+use crate::error::Result;
+use crate::ports::{Param, Row, Statement};
+use crate::store::sql;
+
+const COLUMNS: &str = "username, CAST(id AS TEXT) AS id, deleted_at, deleted_by";
+
+/// The name of a deleted user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The name.
+    pub username: String,
+    /// The id that the user had.
+    pub id: UserId,
+    /// When they were deleted.
+    pub deleted_at: Millis,
+    /// The user name of who deleted them; empty where it is unknown.
+    pub deleted_by: String,
+}
+
+/// Notes who deleted a user, behind the deletion and in the same batch: its trigger left the tombstone.
+#[must_use]
+pub fn sign(username: &str, id: UserId, deleted_by: &str, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE tombstones SET deleted_at = ?3, deleted_by = ?4 WHERE username = ?1 AND id = ?2",
+        [username.into(), Param::Int64(id.0), now.into(), deleted_by.into()],
+    )
+}
+
+/// Lets a user of the name be created. The id stays what nobody gets.
+#[must_use]
+pub fn delete(username: &str) -> Statement {
+    Statement::new("DELETE FROM tombstones WHERE username = ?1", [username.into()])
+}
+
+/// Lets an administrator give the id of a name's tombstone again; it goes before [`delete`].
+#[must_use]
+pub fn free_id(username: &str) -> Statement {
+    Statement::new(
+        "UPDATE past_ids SET freed = 1
+         WHERE kind = 'user' AND id = (SELECT id FROM tombstones WHERE username = ?1)",
+        [username.into()],
+    )
+}
+
+/// The tombstone of a name.
+pub async fn find(cx: &Cx, username: &str) -> Result<Option<Tombstone>> {
+    let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE username = ?1");
+    sql::query(cx, Statement::new(sql, [username.into()])).await?.first().map(tombstone).transpose()
+}
+
+/// The tombstone of an id.
+pub async fn of_id(cx: &Cx, id: UserId) -> Result<Option<Tombstone>> {
+    let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE id = ?1");
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(tombstone).transpose()
+}
+
+/// Whether the id was a deleted user's, and was not freed.
+pub async fn is_past(cx: &Cx, id: UserId) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM past_ids WHERE kind = 'user' AND id = ?1 AND freed = 0";
+    Ok(!sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.is_empty())
+}
+
+/// Tombstones by ascending name.
+pub async fn list(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tombstone>> {
+    let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE username > ?1 ORDER BY username LIMIT ?2");
+    let rows = sql::query(cx, Statement::new(sql, [after.into(), Param::Number(limit)])).await?;
+    rows.iter().map(tombstone).collect()
+}
+
+fn tombstone(row: &Row) -> Result<Tombstone> {
+    Ok(Tombstone {
+        username: row.text("username")?.to_owned(),
+        id: UserId(row.int64("id")?),
+        deleted_at: Millis(row.number("deleted_at")?),
+        deleted_by: row.text("deleted_by")?.to_owned(),
+    })
+}

@@ -1,0 +1,97 @@
+//! A deleted user stays deleted, until an administrator says otherwise.
+
+use serde_json::{Value, json};
+
+use super::create;
+use crate::support::{ADMIN_PASSWORD, Request, World, basic, json_of};
+
+#[test]
+fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    isolate.register(&json!({}));
+    let token = isolate.token("alice");
+    assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
+    assert_eq!(other.verify(&token), (200, "alice".to_owned()));
+    assert_eq!(isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false })).status, 200);
+    assert_eq!(isolate.verify(&token), (403, "user_disabled".to_owned()));
+    assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+    let deleted = (403, "user_deleted".to_owned());
+    assert_eq!(isolate.verify(&token), deleted);
+    world.pass(11);
+    assert_eq!(other.verify(&token), deleted, "in other isolates within the bound");
+    let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
+    assert_eq!(explained["verdict"], "refused", "{explained}");
+    assert!(explained.to_string().contains("/v1/tombstones/"), "{explained}");
+
+    // Freed, a token creates somebody else; their id is new.
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 409);
+    assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
+    assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 404);
+    assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
+    assert_eq!(world.database.number("SELECT id FROM users WHERE username = 'alice'"), 3);
+
+    // Made anew, the old id stays nobody's, freed it may be named.
+    assert_eq!(isolate.administer("DELETE", "/v1/users/3", &Value::Null).status, 204);
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).1["id"], 4);
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 3, "username": "bob" })).0, 409);
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 201);
+}
+
+#[test]
+fn the_first_administrator_does_not_come_back_either() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let boss = json!({ "username": "boss", "password": "correct horse boss", "type": "Administrator" });
+    assert_eq!(create(&isolate, "/v1/users", &boss).0, 201);
+    let request = Request::new("DELETE", "/v1/users/1");
+    let response = isolate.send(&request.authorization(&basic("boss", "correct horse boss")));
+    assert_eq!(response.status, 204, "{}", response.body);
+    let response = isolate.get("/v1/verify", &basic("admin", ADMIN_PASSWORD));
+    assert_eq!((response.status, json_of(&response)["reason"].clone()), (401, json!("wrong_password")));
+}
+
+#[test]
+fn a_tombstone_tells_who_deleted_the_user_and_when() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
+    assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+    let listed = || json_of(&isolate.administer("GET", "/v1/tombstones", &Value::Null))["items"].clone();
+    let now = world.now.get().0;
+    assert_eq!(listed(), json!([{ "username": "alice", "id": 2, "deletedAt": now, "deletedBy": "admin" }]));
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
+    assert_eq!(listed(), json!([]), "a name is a user's or a deleted user's");
+}
+
+/// While a new release is being rolled out, the Worker of the last one deletes and creates users, too.
+#[test]
+fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let token = isolate.token("alice");
+    assert_eq!(isolate.verify(&token).0, 200);
+    world.database.execute("DELETE FROM users WHERE username = 'alice'; INSERT INTO changes (kind, key, at) VALUES ('user', '2', 0)");
+    world.pass(11);
+    assert_eq!(isolate.verify(&token), (403, "user_deleted".to_owned()));
+    let listed = || json_of(&isolate.administer("GET", "/v1/tombstones", &Value::Null))["items"].clone();
+    assert_eq!((&listed()[0]["username"], &listed()[0]["deletedBy"]), (&json!("alice"), &json!("")));
+    world.database.execute("INSERT INTO users (username, type, created_at, modified_at) VALUES ('alice', 'SYS_Reader', 0, 0)");
+    assert_eq!(listed(), json!([]));
+    assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
+}
+
+#[test]
+fn one_place_inserts_users() {
+    fn files(folder: &str) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        entries.flat_map(|path| if path.is_dir() { files(path.to_str().expect("a path")) } else { vec![path] }).collect()
+    }
+    let inserts = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        ["INTO users ", "INTO users("].iter().any(|words| text.contains(words))
+    };
+    let found: Vec<_> = files("src").into_iter().filter(inserts).collect();
+    assert_eq!(found, [std::path::PathBuf::from("src/store/new_users.rs")]);
+}
