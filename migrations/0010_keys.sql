@@ -8,6 +8,7 @@ CREATE TABLE machine_keys (
   session_id INTEGER,                              -- the session that it ends with
   parent_id  INTEGER,                              -- the key that it ends with
   token_hash TEXT,                                 -- SHA-256 (hex) of the JSON Web Token that made it, and with which it expires
+  app        TEXT,                                 -- the token app of that token
   created_at INTEGER NOT NULL,
   expires_at INTEGER                               -- NULL: never
 );
@@ -16,6 +17,7 @@ CREATE INDEX machine_keys_by_user ON machine_keys (user_id, id);
 CREATE INDEX machine_keys_by_session ON machine_keys (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX machine_keys_by_parent ON machine_keys (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX machine_keys_by_token ON machine_keys (token_hash) WHERE token_hash IS NOT NULL;
+CREATE INDEX machine_keys_by_app ON machine_keys (app) WHERE app IS NOT NULL;
 CREATE INDEX machine_keys_by_expires_at ON machine_keys (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE machine_key_secrets (
@@ -45,6 +47,14 @@ BEGIN
   SELECT RAISE(ABORT, 'maker of the machine key is gone');
 END;
 
+-- Likewise who makes it: a statement of the batch compares them, and says so here.
+CREATE TRIGGER machine_keys_have_a_maker_who_is_as_they_were
+BEFORE INSERT ON refusals
+WHEN NEW.rule = 'maker of the machine key is gone'
+BEGIN
+  SELECT RAISE(ABORT, 'maker of the machine key is gone');
+END;
+
 CREATE TRIGGER machine_key_secrets_are_two_at_most
 BEFORE INSERT ON machine_key_secrets
 WHEN (SELECT COUNT(*) FROM machine_key_secrets WHERE key_id = NEW.key_id) >= 2
@@ -56,6 +66,18 @@ END;
 CREATE TRIGGER machine_keys_end_with_their_session AFTER DELETE ON sessions
 BEGIN
   DELETE FROM machine_keys WHERE session_id = OLD.id;
+END;
+
+-- A token is over when its app is disabled or has another secret, and may be over after any change. An
+-- app whose secret is only encrypted anew keeps its date.
+CREATE TRIGGER machine_keys_end_with_their_app AFTER DELETE ON token_apps
+BEGIN
+  DELETE FROM machine_keys WHERE app = OLD.name;
+END;
+
+CREATE TRIGGER machine_keys_end_when_their_app_changes AFTER UPDATE OF modified_at ON token_apps
+BEGIN
+  DELETE FROM machine_keys WHERE app = NEW.name;
 END;
 
 CREATE TRIGGER machine_keys_end_with_their_user AFTER DELETE ON users

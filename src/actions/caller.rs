@@ -9,6 +9,7 @@ use crate::domain::identity::machine_key::{self, MachineKey, May};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::{PlainToken, Secret};
+use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Refusal, Result};
 use crate::memory::reading::Wanted;
@@ -183,6 +184,8 @@ pub enum Proof {
     Jwt {
         /// The app.
         app: AppName,
+        /// When the app was last changed, as far as the isolate knows.
+        app_modified_at: Millis,
         /// When the token is over, in seconds since the epoch.
         expires_at_s: i64,
         /// The claims that the app passes on, in its order.

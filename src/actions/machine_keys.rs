@@ -104,14 +104,14 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<HashedToken>, wish: Wish
         return Err(Error::invalid("expiresAt", "must lie ahead"));
     }
     let expires_at = [wish.expires_at, limits.expires_at].into_iter().flatten().min();
-    let Limits { session_id, parent_id, token, .. } = limits;
-    let name = &wish.name;
-    let key = NewKey { name, may: wish.may, user_id, created_by: by.accountable(), session_id, parent_id, token, expires_at };
+    let Limits { session_id, parent_id, token, ref app, .. } = limits;
+    let (name, app) = (&wish.name, app.as_deref());
+    let key = NewKey { name, may: wish.may, user_id, created_by: by.accountable(), session_id, parent_id, token, app, expires_at };
     let secret = machine_key::generate(cx.random()?);
     let prefix = machine_key::prefix(&secret);
     let first = NewSecret { hash: secret.hashed(), prefix: &prefix };
     let deed = by.deed("key.create", name.as_str()).after(key.for_audit(&prefix));
-    let rows = Write::default()
+    let rows = by_an_unchanged_maker(by)
         .answering(machine_keys::insert(&key, cx.now))
         .and(machine_keys::insert_first_secret(&key, &first, cx.now))
         .deed(deed)
@@ -130,7 +130,7 @@ pub async fn add_secret(cx: &Cx, by: &Caller, id: i64) -> Result<Made> {
     let secret = machine_key::generate(cx.random()?);
     let prefix = machine_key::prefix(&secret);
     let second = NewSecret { hash: secret.hashed(), prefix: &prefix };
-    let rows = Write::default()
+    let rows = by_an_unchanged_maker(by)
         .answering(machine_keys::insert_secret(id, &second, cx.now))
         .deed(of_secret(by, "key.add_secret", &key, &prefix))
         .commit(cx)
@@ -228,6 +228,7 @@ struct Limits {
     session_id: Option<i64>,
     parent_id: Option<i64>,
     token: Option<HashedToken>,
+    app: Option<String>,
 }
 
 impl Limits {
@@ -237,16 +238,30 @@ impl Limits {
             Caller::User(UserCaller { proof, .. }) => Ok(match proof {
                 Proof::Password => Self::default(),
                 Proof::Session(session) => Self { expires_at: Some(session.expires_at), session_id: Some(session.id), ..Self::default() },
-                Proof::Jwt { expires_at_s, .. } => {
-                    Self { expires_at: Some(Millis::from_seconds(*expires_at_s)), token: shown, ..Self::default() }
+                Proof::Jwt { expires_at_s, app, .. } => {
+                    let (expires_at, app) = (Some(Millis::from_seconds(*expires_at_s)), Some(app.as_str().to_owned()));
+                    Self { expires_at, token: shown, app, ..Self::default() }
                 }
             }),
             // One generation, so that whatever removes a key finds the keys that it made at once.
             Caller::Key(KeyCaller { key, .. }) if key.parent_id.is_some() => Err(Refusal::KeyOfKey.into()),
             Caller::Key(KeyCaller { key, .. }) => {
-                Ok(Self { expires_at: key.expires_at, session_id: key.session_id, parent_id: Some(key.id), token: None })
+                let MachineKey { expires_at, session_id, token, .. } = **key;
+                Ok(Self { expires_at, session_id, parent_id: Some(key.id), token, app: key.app.clone() })
             }
         }
+    }
+}
+
+/// A write that is refused where who makes a key is not as the isolate knows them. What was ended or
+/// changed elsewhere counts here a little later, and a key that was made meanwhile would stay.
+fn by_an_unchanged_maker(by: &Caller) -> Write {
+    let write = by.limited_by().map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)));
+    match by {
+        Caller::User(UserCaller { proof: Proof::Jwt { app, app_modified_at, .. }, .. }) => {
+            write.and(machine_keys::refuse_changed_app(app, *app_modified_at))
+        }
+        Caller::User(_) | Caller::Key(_) => write,
     }
 }
 

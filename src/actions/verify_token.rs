@@ -40,7 +40,8 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
-    Ok(UserCaller { user, proof: Proof::Jwt { app: app.name.clone(), expires_at_s: lifetime.end_s, claims: passed, groups } })
+    let (name, app_modified_at) = (app.name.clone(), app.modified_at);
+    Ok(UserCaller { user, proof: Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups } })
 }
 
 /// Refuses to say whether a token is good where an app whose secret no master key opens may have

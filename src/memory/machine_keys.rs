@@ -73,20 +73,18 @@ impl RememberedKeys {
     }
 
     pub fn forget(&mut self, change: &Change) {
-        let Ok(id) = change.key.parse::<i64>() else { return };
+        // Only apps are named by something else than a number.
+        let id = change.key.parse::<i64>().ok();
+        let is = |of: Option<i64>| of.is_some() && of == id;
         match change.kind {
             ChangeKind::Key => {
                 self.missing.clear();
-                self.forget_where(|key| key.id == id || key.parent_id == Some(id));
+                self.forget_where(|key| is(Some(key.id)) || is(key.parent_id));
             }
-            ChangeKind::Session => self.forget_where(|key| key.session_id == Some(id)),
-            ChangeKind::User => self.forget_where(|key| key.user_id.is_some_and(|user_id| user_id.0 == id)),
-            ChangeKind::TokenApp
-            | ChangeKind::Service
-            | ChangeKind::Grant
-            | ChangeKind::Membership
-            | ChangeKind::Application
-            | ChangeKind::Directory => {}
+            ChangeKind::Session => self.forget_where(|key| is(key.session_id)),
+            ChangeKind::User => self.forget_where(|key| is(key.user_id.map(|id| id.0))),
+            ChangeKind::TokenApp => self.forget_where(|key| key.app.as_ref() == Some(&change.key)),
+            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Membership | ChangeKind::Application | ChangeKind::Directory => {}
         }
     }
 

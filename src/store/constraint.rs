@@ -41,7 +41,7 @@ pub enum Constraint {
     KeyName,
     /// There are as many keys as there may be.
     TooManyKeys,
-    /// What the key would end with is over.
+    /// What the key would end with is over, or who makes it is not as they were read.
     KeyMakerIsGone,
     /// The key has two secrets.
     TwoKeySecrets,
@@ -102,7 +102,9 @@ impl Constraint {
             Self::UnknownOrganization => Error::invalid("organization", "must be the id of an organization"),
             Self::KeyName => conflict("there is a key of that name"),
             Self::TooManyKeys => conflict("a user has at most 20 keys, and 10,000 speak for nobody: delete one first"),
-            Self::KeyMakerIsGone => conflict("the user, session or key that it would end with is over"),
+            Self::KeyMakerIsGone => {
+                conflict("the user, session, token app or key that makes it is over, or was changed meanwhile: look, and repeat it")
+            }
             Self::TwoKeySecrets => conflict("the key has two secrets: remove one with DELETE /v1/keys/{id}/secret?prefix="),
             Self::UserId | Self::ServiceId | Self::Grant | Self::UnitId | Self::OrganizationId | Self::AccessKey => {
                 conflict("it is there already")

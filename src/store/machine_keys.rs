@@ -4,16 +4,18 @@ use serde_json::{Value, json};
 
 use crate::context::Cx;
 use crate::domain::identity::machine_key::{KeyName, KeySecret, MachineKey, Rights};
-use crate::domain::identity::user::UserId;
+use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::{Day, Millis};
+use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::constraint::Constraint;
 use crate::store::{sql, users};
 
 const COLUMNS: &str = "CAST(k.id AS TEXT) AS key_id, k.name AS key_name, k.may, CAST(k.user_id AS TEXT) AS key_user_id,
     CAST(k.created_by AS TEXT) AS key_created_by, CAST(k.session_id AS TEXT) AS key_session_id,
-    CAST(k.parent_id AS TEXT) AS key_parent_id, k.created_at AS key_created_at, k.expires_at AS key_expires_at";
+    CAST(k.parent_id AS TEXT) AS key_parent_id, k.token_hash AS key_token_hash, k.app AS key_app, k.created_at AS key_created_at, k.expires_at AS key_expires_at";
 const SECRET_COLUMNS: &str = "s.prefix, s.created_at AS secret_created_at, s.last_used_on";
 
 /// A key that is to be made.
@@ -31,8 +33,11 @@ pub struct NewKey<'a> {
     pub session_id: Option<i64>,
     /// The key that it ends with.
     pub parent_id: Option<i64>,
-    /// The token with which it expires.
+    /// The token with which it expires. Whoever revokes the token deletes the keys of that
+    /// `token_hash`, and tells the feed of each.
     pub token: Option<HashedToken>,
+    /// The app of that token.
+    pub app: Option<&'a str>,
     /// When it expires.
     pub expires_at: Option<Millis>,
 }
@@ -96,13 +101,33 @@ pub fn select_with_user(hash: &HashedToken) -> Statement {
     )
 }
 
+/// Refuses the whole batch where the user is not as they were when their credential was looked at:
+/// another isolate may have ended it a moment ago.
+#[must_use]
+pub fn refuse_changed_user(user: &User) -> Statement {
+    Statement::new(
+        Constraint::KeyMakerIsGone.refuse_where(
+            "NOT EXISTS (SELECT 1 FROM users WHERE id = ?1 AND enabled = 1 AND valid_from = ?2
+               AND password_set_at = ?3 AND type = ?4)",
+        ),
+        [Param::Int64(user.id.0), user.valid_from.into(), user.password_set_at.into(), user.profile.user_type.name().into()],
+    )
+}
+
+/// The same of the app whose token the caller showed.
+#[must_use]
+pub fn refuse_changed_app(name: &AppName, modified_at: Millis) -> Statement {
+    let changed = "NOT EXISTS (SELECT 1 FROM token_apps WHERE name = ?1 AND enabled = 1 AND modified_at = ?2)";
+    Statement::new(Constraint::KeyMakerIsGone.refuse_where(changed), [name.as_str().into(), modified_at.into()])
+}
+
 /// Adds a key; no other of its user may have its name. Answers its id.
 #[must_use]
 pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {
     let id = |id: Option<i64>| id.map_or(Param::Null, Param::Int64);
     Statement::new(
-        "INSERT INTO machine_keys (name, may, user_id, created_by, session_id, parent_id, token_hash, created_at, expires_at)
-         VALUES (?1, ?2, CAST(?3 AS INTEGER), ?4, CAST(?5 AS INTEGER), CAST(?6 AS INTEGER), ?7, ?8, ?9)
+        "INSERT INTO machine_keys (name, may, user_id, created_by, session_id, parent_id, token_hash, app, created_at, expires_at)
+         VALUES (?1, ?2, CAST(?3 AS INTEGER), ?4, CAST(?5 AS INTEGER), CAST(?6 AS INTEGER), ?7, ?8, ?9, ?10)
          RETURNING CAST(id AS TEXT) AS id",
         [
             key.name.as_str().into(),
@@ -112,6 +137,7 @@ pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {
             id(key.session_id),
             id(key.parent_id),
             key.token.map(|hash| hash.to_hex()).into(),
+            key.app.map(str::to_owned).into(),
             now.into(),
             key.expires_at.into(),
         ],
@@ -220,6 +246,8 @@ pub(crate) fn key(row: &Row) -> Result<MachineKey> {
         let text = row.optional_text(column)?;
         text.map(|text| text.parse().map_err(|_| unreadable(column))).transpose()
     };
+    let token = row.optional_text("key_token_hash")?;
+    let token = token.map(|hex| HashedToken::from_hex(hex).ok_or_else(|| unreadable("token")));
     Ok(MachineKey {
         id: row.int64("key_id")?,
         name: KeyName::parse(row.text("key_name")?).map_err(|_| unreadable("name"))?,
@@ -228,6 +256,8 @@ pub(crate) fn key(row: &Row) -> Result<MachineKey> {
         created_by: UserId(row.int64("key_created_by")?),
         session_id: id("key_session_id")?,
         parent_id: id("key_parent_id")?,
+        token: token.transpose()?,
+        app: row.optional_text("key_app")?.map(str::to_owned),
         created_at: Millis(row.number("key_created_at")?),
         expires_at: row.optional_number("key_expires_at")?.map(Millis),
     })

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::identity::user::UserId;
-use crate::domain::secret::PlainToken;
+use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::text;
 use crate::domain::time::{Day, Millis};
 
@@ -61,6 +61,10 @@ pub struct MachineKey {
     pub session_id: Option<i64>,
     /// The key that it ends with.
     pub parent_id: Option<i64>,
+    /// The token app's token that made it, or that made the key that made it.
+    pub token: Option<HashedToken>,
+    /// The app of that token. The key ends when the app is changed or deleted, since the token may.
+    pub app: Option<String>,
     /// When it was made.
     pub created_at: Millis,
     /// When it is over; `None` for one that does not expire.

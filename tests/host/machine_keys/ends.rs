@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use super::{PASSWORD, alice, bearer, key, make, reason, send};
 use crate::support::{Isolate, Request, World, admin, basic, block_on, json_of};
 
-fn session(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
+pub fn session(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
     let body = json!({ "username": username, "password": password }).to_string();
     let response = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
     assert_eq!(response.status, 200, "{}", response.body);
     format!("Bearer {}", response.body)
 }
 
-fn status(isolate: &Isolate<'_>, authorization: &str) -> u16 {
+pub fn status(isolate: &Isolate<'_>, authorization: &str) -> u16 {
     isolate.get("/v1/verify", authorization).status
 }
 
-fn wish(name: &str, may: &str) -> Value {
+pub fn wish(name: &str, may: &str) -> Value {
     json!({ "name": name, "may": [may] })
 }
 

@@ -2,6 +2,7 @@
 
 mod costs;
 mod ends;
+mod makers;
 mod raising;
 
 use std::collections::BTreeSet;
