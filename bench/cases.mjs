@@ -9,6 +9,7 @@ import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
 import { sizes, userId, write } from "../tests/scale/directory.mjs";
 import { transfer } from "../tests/scale/support.mjs";
 import { median, requests, used } from "./load.mjs";
+import { echo, echoing } from "./streams.mjs";
 import { copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
 
@@ -301,6 +302,37 @@ export async function permissionChecks() {
     subjects: [10, 2000].map((size) => ({ subject: own, label: `a page of ${size}`, requests: requests([list(size)]) })),
   });
   return { end: stopAll(subjects), cases };
+}
+
+/** How often the ways of a WebSocket take turns, and for how many seconds each. */
+const TURNS = { rounds: 5, seconds: 3 };
+
+export async function streams() {
+  const origin = await echoing();
+  const own = await postern({ bindings: deployment({ ORIGIN_URL: origin.url, ORIGIN_PUBLIC: "/public" }) });
+  await registerApp(own, { secret: SECRET });
+  const ways = [
+    ["directly, without a gateway", { url: origin.url }],
+    ["a public path: handed to the runtime", { url: `${own.url}public/x`, pid: own.pid }],
+    ["a path with a credential: relayed and watched", { url: `${own.url}x`, pid: own.pid, headers: bearer(hs256("user-1")) }],
+  ];
+  const table = async () => {
+    const results = ways.map(() => []);
+    for (let round = 0; round < TURNS.rounds; round += 1) {
+      for (const [index, [, { url, ...way }]] of ways.entries()) results[index].push(await echo(url, { ...way, seconds: TURNS.seconds }));
+    }
+    const line = ([label, { pid }], index) => {
+      const of = (key) => figure(median(results[index].map((one) => one[key])));
+      return [label, of("rate"), pid ? of("micros") : ""];
+    };
+    return markdown(["way", "echoes/s", "CPU µs of workerd an echo"], ways.map(line));
+  };
+  const about = "Messages of 100 bytes, 16 connections with 16 messages on their way each. An echo is two messages. Client and origin share the other processor.";
+  const end = async () => {
+    await own.stop();
+    await origin.stop();
+  };
+  return { end, cases: [{ name: "WebSocket through the gateway", about, table }] };
 }
 
 export async function signIns() {

@@ -44,6 +44,9 @@ pub struct Cx {
     pub request_header: HeaderReader,
     /// The answer's `x-request-id`.
     pub request_id: String,
+    /// The credential was taken before, and what it opened is still open. Looking again creates and
+    /// changes nobody, and counts no failure.
+    pub is_recheck: bool,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
 }

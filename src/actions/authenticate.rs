@@ -6,9 +6,13 @@ use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::{machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
 use crate::error::{Refusal, Result};
+use crate::memory::known::Known;
 
 /// Tells who shows the credential.
 pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Caller> {
+    if cx.is_recheck {
+        Known::refresh(cx).await?;
+    }
     let caller = match credential {
         Credential::Key { name, key } => {
             return machine_keys::find(cx, name.as_deref(), key, hints).await.map(Caller::Key);

@@ -29,7 +29,7 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
     let ahead = || hints.standings(Subject::Names(vec![username.as_str().to_owned()])).collect();
     let user = match known.user_named(username, ahead).await? {
         Some(user) => user,
-        None if app.terms.creates_users => create(cx, accepted, username, id).await?,
+        None if app.terms.creates_users && !cx.is_recheck => create(cx, accepted, username, id).await?,
         None => return Err(Refusal::UnknownUser.into()),
     };
     may_be(app, &user, id)?;
@@ -37,6 +37,9 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
         return Ok(user);
     }
     is_still_valid(accepted, &user)?;
+    if cx.is_recheck {
+        return Ok(user);
+    }
     let user = follow(cx, accepted, user).await?;
     sync_groups(cx, accepted, user).await
 }

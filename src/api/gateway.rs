@@ -9,7 +9,7 @@ use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials::{self, COOKIE};
 use crate::api::http::identity;
-use crate::api::http::message::{Forward, Inbound};
+use crate::api::http::message::{Authority, Forward, Inbound};
 use crate::api::http::method_override;
 use crate::api::http::query::{self, Query};
 use crate::context::Cx;
@@ -37,9 +37,12 @@ const HOP_BY_HOP: [&str; 12] = [
 /// Headers by which a client could tell an origin of another address, another path or another caller.
 const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url"];
 
+/// Who sends a request on to the origin, and by what; `None` where nobody is asked.
+pub type Proven = Option<(Caller, Credential)>;
+
 /// Verifies a request to the origin, as far as its path demands it. `own` are the prefixes of the dialects: what an origin may read as one of their
 /// paths is answered by nobody, since the dialect would have asked for more.
-pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Iterator<Item = &'static str>) -> Result<Forward> {
+pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Iterator<Item = &'static str>) -> Result<Proven> {
     let method = request.method();
     if !METHODS.contains(&method) {
         return Err(Error::MethodNotAllowed { allow: METHODS.to_vec() });
@@ -49,7 +52,7 @@ pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Ite
     }
     let demand = demand(origin, request)?;
     if demand == Demand::Nothing {
-        return forward(cx, origin, request, None);
+        return Ok(None);
     }
     let query = Query::of_others(request.query());
     let credential = credentials::in_headers(request)?.or_else(|| credentials::in_query(&query)).ok_or(Denied::Missing)?;
@@ -63,30 +66,19 @@ pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Ite
         Demand::Nothing | Demand::Methods(_) => None,
     };
     let caller = authenticate::authenticate(cx, &credential, Hints { service_id, ..Hints::default() }).await?;
-    pass_if(cx, origin, request, &caller, &credential, demand).await
+    refuse_unmet(cx, &caller, caller.user()?, demand).await?;
+    Ok(Some((caller, credential)))
 }
 
-/// Passes a request of a dialect's own route on, whose caller is known already.
-pub async fn pass_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller, credential: &Credential) -> Result<Forward> {
-    pass_if(cx, origin, request, caller, credential, demand(origin, request)?).await
+/// The same for a request of a dialect's own route, whose caller is known already.
+pub async fn judge_known(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller) -> Result<()> {
+    refuse_unmet(cx, caller, caller.user()?, demand(origin, request)?).await
 }
 
-/// Passes a request on if its caller is a user, and has what is demanded.
-async fn pass_if(
-    cx: &Cx,
-    origin: &Origin,
-    request: &dyn Inbound,
-    caller: &Caller,
-    credential: &Credential,
-    demand: Demand,
-) -> Result<Forward> {
-    let user = caller.user()?;
-    refuse_unmet(cx, caller, user, demand).await?;
-    forward_for(cx, origin, request, user, credential).await
-}
-
-/// The request as the origin gets it, with the assertion of who calls.
-async fn forward_for(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &UserCaller, credential: &Credential) -> Result<Forward> {
+/// A request that was judged, as the origin gets it, with the assertion of who calls.
+pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: &Proven) -> Result<Forward> {
+    let Some((caller, credential)) = proven else { return forward(cx, origin, request, None) };
+    let caller = caller.user()?;
     let assertion = assert_identity(cx, request.origin(), &origin.url, caller).await?;
     let mut forward = forward(cx, origin, request, Some((caller, credential)))?;
     forward.headers.extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));
@@ -145,6 +137,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
         headers,
         timeout_s: origin.timeout_s,
         is_for_everybody: proven.is_none(),
+        authority: proven.map(|(caller, _)| Authority::of(caller, cx.now, cx.config.clock_leeway_s)),
         answer_headers: Vec::new(),
     })
 }

@@ -14,13 +14,13 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
-use crate::domain::origin::METHODS;
+use crate::domain::origin::{METHODS, Origin};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 
 use crate::api::dialects::{DIALECTS, Found, v1};
 use crate::api::http::credentials;
-use crate::api::http::message::{Handled, Header, Inbound, MAX_URL_BYTES, Response};
+use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, Call, Dialect, Route};
@@ -73,14 +73,15 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     if request.path().len() + request.query().len() > MAX_URL_BYTES {
         return Err(Error::TooLarge { what: "url", limit_bytes: MAX_URL_BYTES });
     }
+    read_bookmark(cx, request);
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = dialects::find(request.method(), request.path())?;
     let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
-    read_bookmark(cx, request);
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
-    let origin = cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes);
-    if let (Some(origin), Some(caller), Some(credential)) = (origin, &caller, &credential) {
-        return gateway::pass_for(cx, origin, request, caller, credential).await.map(Handled::Passed);
+    if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route), &caller, &credential) {
+        gateway::judge_known(cx, origin, request, caller).await?;
+        let proven = Some((caller.clone(), credential.clone()));
+        return gateway::pass(cx, origin, request, &proven).await.map(Handled::Passed);
     }
     let ignored = RefCell::default();
     let call = Call { request, route, query: &query, parameters, caller, credential, application, signed_body, ignored };
@@ -107,13 +108,52 @@ async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Resul
 
 /// What no dialect owns: the origin's, where there is one.
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
-    read_bookmark(cx, request);
-    let own = DIALECTS.iter().flat_map(|dialect| dialect.prefixes.iter().copied());
     match &cx.config.origin {
-        Some(origin) => gateway::pass(cx, origin, request, own).await.map(Handled::Passed),
+        Some(origin) => {
+            let proven = gateway::judge(cx, origin, request, own_prefixes()).await?;
+            gateway::pass(cx, origin, request, &proven).await.map(Handled::Passed)
+        }
         None if request.path() == "/" => Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE))),
         None => Err(Error::not_found("path", request.path())),
     }
+}
+
+/// The origin, where it answers a dialect's route.
+fn origin_of<'c>(cx: &'c Cx, route: &Route) -> Option<&'c Origin> {
+    cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes)
+}
+
+fn own_prefixes() -> impl Iterator<Item = &'static str> {
+    DIALECTS.iter().flat_map(|dialect| dialect.prefixes.iter().copied())
+}
+
+/// Whether a request that went on to the origin before, and has opened a stream, would go on now for
+/// the same `holder`. The context is one of a recheck.
+pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool {
+    match caller_now(cx, request).await {
+        Ok(Some(Caller::User(caller))) => Authority::of(&caller, cx.now, 0).holder() == holder,
+        // No key and nobody unknown opens a stream.
+        Ok(_) => false,
+        Err(error) => {
+            log(cx, request, &error);
+            false
+        }
+    }
+}
+
+/// The caller of a request that goes on to the origin, judged as [`answer`] judges it.
+async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<Caller>> {
+    let Some(dialect) = dialects::owner(request.path()) else {
+        let Some(origin) = &cx.config.origin else { return Ok(None) };
+        return Ok(gateway::judge(cx, origin, request, own_prefixes()).await?.map(|(caller, _)| caller));
+    };
+    let Found { route, .. } = dialects::find(request.method(), request.path())?;
+    let Some(origin) = origin_of(cx, route) else { return Ok(None) };
+    let caller = admit(cx, dialect, route, request, &Query::parse(request.query())?).await?.caller;
+    if let Some(caller) = &caller {
+        gateway::judge_known(cx, origin, request, caller).await?;
+    }
+    Ok(caller)
 }
 
 /// With a bookmark that Postern has given, D1's primary is read, which has at least what the bookmark

@@ -6,15 +6,16 @@
 
 import * as generated from "../../build/index.js";
 
-/** What this file relies on: the events of mod.rs, panics.rs, and a function of wasm-bindgen. */
-const NEEDED = ["fetch", "scheduled", "onPanic", "__wbg_reset_state"];
+/** What this file relies on: mod.rs, panics.rs, streams.rs, and a function of wasm-bindgen. */
+const NEEDED = ["fetch", "scheduled", "onPanic", "onStream", "mayStayOpen", "__wbg_reset_state"];
 for (const name of NEEDED) {
   if (typeof generated[name] !== "function") {
     throw new Error(`build/index.js exports no function ${name}, which entry.mjs calls`);
   }
 }
 
-const { fetch: answer, scheduled, onPanic, __wbg_reset_state: replaceInstance } = generated;
+const { fetch: answer, scheduled, mayStayOpen, onPanic, onStream } = generated;
+const replaceInstance = generated.__wbg_reset_state;
 
 /** The instance has panicked or trapped, and the next event must not reach it. */
 let isBroken = false;
@@ -23,11 +24,28 @@ function breaks() {
   isBroken = true;
 }
 
+/** An instance needs this before its first event. */
+function introduce() {
+  onPanic(breaks);
+  onStream(ask);
+}
+
 function replace() {
   console.log("replacing the wasm instance");
   replaceInstance();
-  onPanic(breaks);
+  introduce();
   isBroken = false;
+}
+
+/** A stream asks whether it may stay open: whatever instance there is now, also a newer one. */
+function ask(...values) {
+  if (isBroken) replace();
+  try {
+    return mayStayOpen(...values);
+  } catch (error) {
+    breaks();
+    throw error;
+  }
 }
 
 // Whatever exception leaves the wasm has cut it off in the middle. The one with this message does
@@ -48,7 +66,7 @@ globalThis.queueMicrotask = (task) => {
   Promise.resolve().then(task).catch(reportError);
 };
 
-onPanic(breaks);
+introduce();
 
 export default {
   fetch(request, env, ctx) {

@@ -9,11 +9,12 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::future_to_promise;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, js_sys, web_sys, worker_sys};
 
 use crate::actions::housekeeping;
 use crate::api;
-use crate::api::http::message::Handled;
+use crate::api::http::message::{Forward, Handled};
 use crate::context::{Cx, HeaderReader};
 use crate::domain::config::Config;
 use crate::domain::identity::opaque_token;
@@ -25,6 +26,7 @@ use ports::{d1, issuers, kv, limiter, origin, timer, webcrypto};
 use runtime::answers::outbound;
 use runtime::log::ConsoleLog;
 use runtime::request::WorkerRequest;
+use runtime::streams::Event;
 use runtime::{executor, variables};
 
 thread_local! {
@@ -74,14 +76,35 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
     };
     let client = Rc::clone(&request);
     let request_header = Rc::new(move |name: &str| client.header_of_config(name));
-    let cx = cx(env, config, Rc::new(Background(context)), request_id, request_header);
+    let background = Rc::new(Background(context));
+    let cx = cx(env.clone(), config, Rc::<Background>::clone(&background), request_id, request_header);
     match api::handle(&cx, &*request).await {
         Handled::Answered(response) => outbound(response),
-        Handled::Passed(forward) => match origin::pass(request.inner(), &forward, &*cx.tasks).await {
-            Ok(response) => response,
-            Err(error) => outbound(api::origin_failed(&cx, &*request, &error)),
-        },
+        Handled::Passed(forward) => pass(&cx, &request, &forward, &env, &background).await,
     }
+}
+
+async fn pass(cx: &Cx, request: &WorkerRequest, forward: &Forward, env: &Env, background: &Background) -> web_sys::Response {
+    let event = Event { request: request.inner(), env, context: background.0.as_ref() };
+    match origin::pass(&event, forward, background).await {
+        Ok(response) => response,
+        Err(error) => outbound(api::origin_failed(cx, request, &error)),
+    }
+}
+
+/// Whether a stream that a request of `holder` has opened may stay open. It is asked by streams.mjs,
+/// with what the request came with.
+#[wasm_bindgen(js_name = mayStayOpen)]
+pub fn may_stay_open(request: web_sys::Request, env: Env, context: worker_sys::Context, holder: String) -> js_sys::Promise {
+    future_to_promise(async move {
+        let (Ok(request), Ok(config)) = (WorkerRequest::new(request), config(&env)) else { return Ok(JsValue::FALSE) };
+        let request = Rc::new(request);
+        let client = Rc::clone(&request);
+        let request_header = Rc::new(move |name: &str| client.header_of_config(name));
+        let cx = cx(env, config, Rc::new(Background(Context::new(context))), Random.id(), request_header);
+        let cx = Cx { is_recheck: true, ..cx };
+        Ok(api::may_stay_open(&cx, &*request, &holder).await.into())
+    })
 }
 
 #[event(scheduled)]
@@ -129,6 +152,7 @@ fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, re
         now: now(),
         request_header,
         request_id,
+        is_recheck: false,
         must_read: Cell::new(false),
     })
 }

@@ -36,6 +36,15 @@ use crate::memory::token_writes::TokenWrites;
 pub const FRESH: Millis = Millis::from_seconds(5);
 /// Up to this age, memory is used while the feed is read behind the answer.
 pub const USABLE: Millis = Millis::from_seconds(10);
+/// How often the credential of what stays open is looked at again.
+pub const RECHECKED_EVERY: Millis = Millis(5_000);
+/// The oldest reading of the feed that a look at an open stream relies on.
+pub const RECHECKED_BY: Millis = Millis(2_500);
+/// How long such a look may take before its stream is closed.
+pub const RECHECK_PATIENCE: Millis = Millis(2_500);
+/// A change that comes right after a reading of the feed is seen by the next look, and what is open
+/// ends as early as requests do.
+const _: () = assert!(RECHECKED_BY.0 + RECHECKED_EVERY.0 + RECHECK_PATIENCE.0 <= USABLE.0);
 /// How long a password that was right is not checked again.
 pub const PASSWORD_REMEMBERED: Millis = Millis::from_seconds(60);
 /// How long D1 is left alone after it did not answer.
@@ -242,8 +251,13 @@ impl Memory {
 
     /// Whether a reading behind the answer should begin now; it is then taken as begun.
     pub fn begin_background_reading(&self, now: Millis) -> bool {
+        self.begin_reading(now, READING_GIVEN_UP)
+    }
+
+    /// The same, where a reading is given up that was begun so long ago.
+    pub fn begin_reading(&self, now: Millis, given_up: Millis) -> bool {
         let mut memory = self.inside.borrow_mut();
-        let idle = memory.reading_since.is_none_or(|since| now - since > READING_GIVEN_UP);
+        let idle = memory.reading_since.is_none_or(|since| now - since > given_up);
         if idle {
             memory.reading_since = Some(now);
         }

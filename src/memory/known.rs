@@ -17,10 +17,15 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp, TokenName};
 use crate::error::{Error, Fault, Result};
 use crate::memory::copy;
-use crate::memory::isolate::Freshness;
+use crate::memory::isolate::{Freshness, RECHECKED_BY};
 use crate::memory::reading::{self, Found, Wanted};
 use crate::memory::snapshot::Snapshot;
 use crate::store::standings::Subject;
+
+/// How long a look at an open stream waits for the reading of another one before it reads itself.
+const SHARED_READING: Millis = Millis(1_000);
+/// How often it looks whether that reading has come.
+const SHARED_READING_POLLED: Millis = Millis(50);
 
 /// What one request knows.
 pub struct Known<'c> {
@@ -72,6 +77,24 @@ impl<'c> Known<'c> {
             }
             other => other.map(found),
         }
+    }
+
+    /// Makes memory as young as open streams need it. Many are looked at together, so one of them
+    /// reads the feed and the others wait for its reading: a request may not wait for a promise of
+    /// another, so each has a timer of its own. While D1 does not answer, memory stays as it is,
+    /// and serves as it does for requests.
+    pub async fn refresh(cx: &'c Cx) -> Result<()> {
+        while cx.memory.age(cx.now).is_none_or(|age| age > RECHECKED_BY) {
+            let now = cx.timer.now();
+            if cx.memory.is_pausing(now) {
+                return Ok(());
+            }
+            if cx.memory.begin_reading(now, SHARED_READING) {
+                return Self::read(cx, &[], None).await.map(drop);
+            }
+            cx.timer.sleep(SHARED_READING_POLLED).await;
+        }
+        Ok(())
     }
 
     /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the log: whatever D1 would have known.

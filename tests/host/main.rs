@@ -38,6 +38,7 @@ mod sign_in;
 mod signed_tokens;
 mod sources;
 mod staleness;
+mod streams;
 mod support;
 mod token_apps;
 mod transfer;

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::actions::caller::{Proof, UserCaller};
+use crate::domain::time::Millis;
 use crate::error::Error;
 use crate::ports::LocalFuture;
 
@@ -50,8 +52,45 @@ pub struct Forward {
     pub timeout_s: i64,
     /// Whether the answer is the same for everybody, so that a cache may keep it for others.
     pub is_for_everybody: bool,
+    /// By whom, and until when; `None` where nobody is asked who they are.
+    pub authority: Option<Authority>,
     /// What the answer gets on its way back, in place of what the origin says; `vary` beside it.
     pub answer_headers: Vec<Header>,
+}
+
+/// By what a request went on to the origin. A stream that it opens ends with this.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// The user's id.
+    pub user_id: i64,
+    /// The token app whose token was shown.
+    pub app: Option<String>,
+    /// When the token or session ends; a password does not.
+    pub ends_at: Option<Millis>,
+}
+
+impl Authority {
+    /// The authority of a caller at `now`. A token that is past its `exp`, and good by
+    /// `CLOCK_LEEWAY_S`, ends with that.
+    #[must_use]
+    pub fn of(caller: &UserCaller, now: Millis, leeway_s: i64) -> Self {
+        let ends_at = match &caller.proof {
+            Proof::Password => None,
+            Proof::Session(session) => Some(session.expires_at),
+            Proof::Jwt { expires_at_s, .. } => {
+                let end = Millis::from_seconds(*expires_at_s);
+                Some(if end > now { end } else { end + Millis::from_seconds(leeway_s) })
+            }
+        };
+        let app = caller.app().map(|app| app.as_str().to_owned());
+        Self { user_id: caller.user.id.0, app, ends_at }
+    }
+
+    /// Whose it is, as a text that is the same for nobody else.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        format!("{} {}", self.user_id, self.app.as_deref().unwrap_or_default())
+    }
 }
 
 /// A header of an answer: its name in lower case, and its value. A value that is the same in every answer of its kind is borrowed.

@@ -20,11 +20,13 @@ use crate::api::http::caching;
 use crate::api::http::message::Forward;
 use crate::domain::path_readings;
 use crate::edge::ports::timer::Yield;
+use crate::edge::runtime::streams::Event;
 use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
 
 /// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its body has yet to come.
-pub(in crate::edge) async fn pass(client: &Request, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
+pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
+    let client = event.request;
     Yield::default().await;
     let abort = AbortController::new().map_err(|error| fault(&error))?;
     let alive = Rc::new(Cell::new(now()));
@@ -48,7 +50,7 @@ pub(in crate::edge) async fn pass(client: &Request, forward: &Forward, tasks: &d
     let answer = std::pin::pin!(JsFuture::from(scope.fetch_with_request(&request)));
     let silence = std::pin::pin!(silence(&alive, forward.timeout_s));
     match select(answer, silence).await {
-        Either::Left((Ok(response), _)) => back(response.unchecked_into(), forward),
+        Either::Left((Ok(response), _)) => back(response.unchecked_into(), forward, event),
         Either::Left((Err(error), _)) => Err(fault(&error)),
         Either::Right(_) => {
             abort.abort();
@@ -57,11 +59,15 @@ pub(in crate::edge) async fn pass(client: &Request, forward: &Forward, tasks: &d
     }
 }
 
-/// The answer as the client gets it. One that changes the protocol holds its connection, and goes back as it is.
-fn back(origin: Response, forward: &Forward) -> Result<Response> {
+/// The answer as the client gets it. What stays open is watched, where somebody was asked who they are.
+/// Else an answer that changes the protocol goes back as it is, with its connection.
+fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Response> {
     let status = origin.status();
     if status == 101 {
-        return Ok(origin);
+        return match &forward.authority {
+            Some(authority) => event.relay(&origin, authority).map_err(|error| fault(&error)),
+            None => Ok(origin),
+        };
     }
     let headers = Headers::new_with_headers(&origin.headers()).map_err(|error| fault(&error))?;
     for name in origin.headers().keys().into_iter().flatten().filter_map(|name| name.as_string()) {
@@ -81,9 +87,21 @@ fn back(origin: Response, forward: &Forward) -> Result<Response> {
     init.set_status(status);
     init.set_status_text(&origin.status_text());
     init.set_headers(&headers);
-    let body = origin.body().filter(|_| !matches!(status, 204 | 205 | 304));
+    let mut body = origin.body().filter(|_| !matches!(status, 204 | 205 | 304));
+    if let (Some(authority), Some(stream)) = (&forward.authority, &body)
+        && is_event_stream(&headers)
+    {
+        // One that is closed early is not as long as it was to be.
+        headers.delete("content-length").map_err(|error| fault(&error))?;
+        body = Some(event.pump(stream, authority).map_err(|error| fault(&error))?);
+    }
     // An origin may answer with a status that is none.
     Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(|error| fault(&error))
+}
+
+fn is_event_stream(headers: &Headers) -> bool {
+    let media_type = headers.get("content-type").ok().flatten().unwrap_or_default();
+    media_type.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 fn headers(forward: &Forward) -> Result<Headers> {

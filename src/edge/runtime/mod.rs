@@ -5,4 +5,5 @@ pub(super) mod executor;
 pub(super) mod log;
 pub(super) mod panics;
 pub(super) mod request;
+pub(super) mod streams;
 pub(super) mod variables;

@@ -135,6 +135,7 @@ impl Isolate<'_> {
             limiter: world.limiter.clone(),
             request_header: Rc::new(|name| (name == PEER).then(|| "203.0.113.9".to_owned())),
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
+            is_recheck: false,
             must_read: Cell::new(false),
         }
     }
@@ -173,6 +174,12 @@ impl Isolate<'_> {
             },
             Err(problems) => api::refuse(request, "00000000-0000-4000-8000-000000000000", self.world.now.get(), problems.clone()),
         }
+    }
+
+    /// Whether what the request has opened may stay open, as `holder`'s.
+    pub async fn may_stay_open(&self, request: &Request, holder: &str) -> bool {
+        let cx = Cx { is_recheck: true, ..self.cx_of(request) };
+        api::may_stay_open(&cx, request, holder).await
     }
 
     pub fn send(&self, request: &Request) -> Response {
