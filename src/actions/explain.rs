@@ -13,7 +13,7 @@ use crate::domain::identity::user::{User, UserId, UserType, Username};
 use crate::domain::permissions::period::Phase;
 use crate::domain::permissions::permission::{Permission, StandingUser};
 use crate::domain::secret::PlainToken;
-use crate::domain::tokens::checks::{self, Admission, CHECKS, Reading};
+use crate::domain::tokens::checks::{self, Admission, CHECKS, REVOCATION, Reading};
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{self, TokenApp};
 use crate::error::{Denied, Error, Refusal, Result};
@@ -268,7 +268,21 @@ async fn of_app<'t>(
         let result = (check.holds)(&claims, &app.terms, clock, &mut Reading::default()).map(|()| "holds".to_owned());
         held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, &claims, app, clock)));
     }
+    held &= explanation.add(Some(app), REVOCATION, unrevoked(cx, app, &claims).await?);
     Ok(held.then_some(claims))
+}
+
+/// Whether the token was revoked, as D1 has it now.
+async fn unrevoked(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<std::result::Result<String, (String, &'static str)>> {
+    let mut known = Known::read(cx, &[], None).await?;
+    match find_signer::refuse_revoked(&mut known, app, claims).await {
+        Ok(()) => Ok(Ok("holds".to_owned())),
+        Err(Error::Unauthenticated(Denied::Revoked)) => {
+            let found = "the token, or its jti, was revoked; GET /v1/audit?action=token.revoke tells by whom";
+            Ok(Err((found.to_owned(), "get a new token from its issuer, since no revocation is taken back")))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn clock(cx: &Cx) -> Clock {

@@ -11,10 +11,12 @@ use crate::domain::tokens::jwt::{Clock, Lifetime, UnverifiedToken, VerifiedClaim
 use crate::domain::tokens::key_set::KeySet;
 use crate::domain::tokens::key_source::KeySource;
 use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::domain::tokens::thumbprint::thumbprint;
 use crate::domain::tokens::token_app::TokenApp;
 use crate::error::{Denied, Error, Fault, Result};
 use crate::memory::key_sets::WantedKey;
+use crate::memory::known::Known;
 
 /// How many keys of one app are tried on a token. The keys of an app with more of them that may have
 /// signed it are not tried: its tokens must name their key, and those of other apps lose nothing.
@@ -22,7 +24,7 @@ const MAX_KEYS_OF_APP: usize = 64;
 /// How many keys are tried on one token in all.
 const MAX_KEYS: usize = 512;
 
-/// A token that an app accepts.
+/// A token that an app accepts, and that was not revoked.
 pub struct Accepted<'a, 't> {
     /// The app.
     pub app: &'a TokenApp,
@@ -34,9 +36,35 @@ pub struct Accepted<'a, 't> {
     pub lifetime: Lifetime,
 }
 
+/// The app that accepts the token, if it was not revoked. Revocations are looked for after the
+/// signature, so that a stranger can neither fill memory with them nor have D1 asked.
+pub async fn find_signer<'a, 't>(
+    cx: &Cx,
+    known: &mut Known<'_>,
+    token: &'t UnverifiedToken<'_>,
+    candidates: &'a [Rc<TokenApp>],
+) -> Result<Accepted<'a, 't>> {
+    let accepted = find_app(cx, token, candidates).await?;
+    refuse_revoked(known, accepted.app, &accepted.claims).await?;
+    Ok(accepted)
+}
+
+/// The check after those of the list, [`checks::REVOCATION`].
+pub async fn refuse_revoked(known: &mut Known<'_>, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
+    let token = || Some(claims.revocation_key());
+    let jti = || claims.jti().map(|jti| RevocationKey::of_jti(&app.name, &jti));
+    let token = known.may_have_revoked(RevocationKind::Token).then(token).flatten();
+    let jti = known.may_have_revoked(RevocationKind::Jti).then(jti).flatten();
+    let keys: Vec<_> = token.into_iter().chain(jti).collect();
+    if !keys.is_empty() && known.is_revoked(&keys).await? {
+        return Err(Denied::Revoked.into());
+    }
+    Ok(())
+}
+
 /// The app whose key verifies the token and whose terms it meets. Where keys verify it and no terms are met, the app whose checks held longest
 /// says why; where no key does, it is `BadSignature`. Issuers whose keys are not known are asked for them last.
-pub async fn find_signer<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Result<Accepted<'a, 't>> {
+async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Result<Accepted<'a, 't>> {
     if let Some(accepted) = remembered(cx, token, candidates) {
         return Ok(accepted);
     }

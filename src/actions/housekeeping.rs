@@ -11,7 +11,7 @@ use crate::memory::copy;
 use crate::memory::write::Write;
 use crate::store::expired_grants::{self, Which};
 use crate::store::sealed::{SealedColumn, SealedCounts};
-use crate::store::{applications, audit, feed, sessions, sign_ins, sql};
+use crate::store::{applications, audit, feed, revocations, sessions, sign_ins, sql};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
@@ -39,8 +39,13 @@ pub async fn run(cx: &Cx) -> Result<()> {
 }
 
 async fn prune(cx: &Cx) -> Result<()> {
-    let mut batch =
-        vec![sessions::prune(cx.now), applications::prune_signatures(cx.now), applications::prune_tokens(cx.now), feed::prune(cx.now)];
+    let mut batch = vec![
+        sessions::prune(cx.now),
+        revocations::prune(cx.now),
+        applications::prune_signatures(cx.now),
+        applications::prune_tokens(cx.now),
+        feed::prune(cx.now),
+    ];
     batch.extend(sign_ins::prune(cx.now));
     let kept = Millis::from_seconds(cx.config.audit_retention_days * 24 * 60 * 60);
     batch.push(audit::prune(cx.now - kept, PRUNED_EVENTS));

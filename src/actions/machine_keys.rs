@@ -12,6 +12,7 @@ use crate::domain::identity::machine_key::{self, KeyName, MachineKey, Rights};
 use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::{Day, Millis};
+use crate::domain::tokens::revocation::RevocationKey;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
@@ -69,6 +70,12 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
     }
     // Whoever ends all that was issued to a user ends the keys that speak for them, too.
     if user.as_ref().is_some_and(|user| key.created_at < user.valid_from) {
+        return Err(Denied::Revoked.into());
+    }
+    // A key ends with the token that made it.
+    if let Some(token) = key.token
+        && known.is_revoked(&[RevocationKey::of_token(token)]).await?
+    {
         return Err(Denied::Revoked.into());
     }
     note_use(cx, hash);

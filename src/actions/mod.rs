@@ -20,6 +20,7 @@ pub mod node_orders;
 pub mod organizations;
 pub mod passwords;
 pub mod permissions;
+pub mod revocations;
 pub mod services;
 pub mod sessions;
 pub mod sign_in;

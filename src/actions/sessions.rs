@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::actions::caller::{Caller, Hints, Proof, UserCaller};
 use crate::context::Cx;
+use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::HashedToken;
@@ -39,13 +40,23 @@ pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
+/// Revokes the token that is shown. Whoever has it may do so; `by` is who is signed in besides.
+pub async fn revoke_shown(cx: &Cx, by: Option<&Caller>, hash: HashedToken) -> Result<()> {
+    let UserCaller { user, proof } = find(cx, hash, Hints::default()).await?;
+    let by = by.map_or_else(|| Actor::from(&*user), Caller::actor);
+    match proof {
+        Proof::Session(session) => end(cx, &by, user.username.as_str(), user.id, session.id).await,
+        Proof::Password | Proof::Jwt { .. } => Err(Error::internal("an opaque token has no session")),
+    }
+}
+
 /// Revokes one token of a user.
 pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> Result<()> {
     let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
     if !sessions::exists(cx, user_id, session_id).await? {
         return Err(Error::not_found("token", session_id));
     }
-    end(cx, by, user.username.as_str(), user_id, session_id).await
+    end(cx, &by.actor(), user.username.as_str(), user_id, session_id).await
 }
 
 /// Revokes all tokens that were issued to a user so far, by whomever.
@@ -72,14 +83,14 @@ pub async fn sign_out(cx: &Cx, by: &Caller) -> Result<()> {
     match &caller.proof {
         Proof::Session(session) => {
             let session: &Rc<Session> = session;
-            end(cx, by, caller.user.username.as_str(), session.user_id, session.id).await
+            end(cx, &by.actor(), caller.user.username.as_str(), session.user_id, session.id).await
         }
         Proof::Password | Proof::Jwt { .. } => Ok(()),
     }
 }
 
-async fn end(cx: &Cx, by: &Caller, username: &str, user_id: UserId, session_id: i64) -> Result<()> {
-    let deed = by.deed("token.revoke", format!("{username}/{session_id}"));
+async fn end(cx: &Cx, by: &Actor, username: &str, user_id: UserId, session_id: i64) -> Result<()> {
+    let deed = Deed::new(by.clone(), "token.revoke", format!("{username}/{session_id}"));
     let write = Write::of(sessions::delete(user_id, session_id)).and(feed::session_changed(session_id, cx.now)).deed(deed);
     write.commit(cx).await.map(drop)
 }

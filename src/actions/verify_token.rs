@@ -23,25 +23,49 @@ pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints:
 }
 
 async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<UserCaller> {
-    let of = |app: Option<&str>| select(unverified, parameter, app);
-    let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
-    let candidates = candidates(&mut known, unverified, of, hints.app).await?;
-    if candidates.len() > MAX_CANDIDATES {
-        return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
-    }
-    let accepted = match find_signer(cx, unverified, &candidates).await {
-        Err(Error::Unauthenticated(Denied::BadSignature)) => {
-            refuse_to_judge(&mut known, &of, hints.app).await?;
-            return Err(why_no_key(&mut known, of, hints.app).await?.into());
-        }
-        found => found?,
-    };
+    let (mut known, candidates) = may_be_of(cx, unverified, parameter, hints).await?;
+    let accepted = accept(cx, &mut known, unverified, &candidates, parameter, hints.app).await?;
     let user = token_user::find(cx, known, &accepted, hints).await?;
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
     let (name, app_modified_at) = (app.name.clone(), app.modified_at);
     Ok(UserCaller { user, proof: Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups } })
+}
+
+/// The apps that a token may be of, and what is known beside them.
+pub async fn may_be_of<'c>(
+    cx: &'c Cx,
+    unverified: &UnverifiedToken<'_>,
+    parameter: Option<&str>,
+    hints: Hints<'_>,
+) -> Result<(Known<'c>, Vec<Rc<TokenApp>>)> {
+    let of = |app: Option<&str>| select(unverified, parameter, app);
+    let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
+    let candidates = candidates(&mut known, unverified, of, hints.app).await?;
+    if candidates.len() > MAX_CANDIDATES {
+        return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
+    }
+    Ok((known, candidates))
+}
+
+/// The token, as one of these apps accepts it. Nothing is known of its user yet.
+pub async fn accept<'a, 't>(
+    cx: &Cx,
+    known: &mut Known<'_>,
+    unverified: &'t UnverifiedToken<'_>,
+    candidates: &'a [Rc<TokenApp>],
+    parameter: Option<&str>,
+    app: Option<&str>,
+) -> Result<Accepted<'a, 't>> {
+    match find_signer(cx, known, unverified, candidates).await {
+        Err(Error::Unauthenticated(Denied::BadSignature)) => {
+            let of = |app: Option<&str>| select(unverified, parameter, app);
+            refuse_to_judge(known, of, app).await?;
+            Err(why_no_key(known, of, app).await?.into())
+        }
+        found => found,
+    }
 }
 
 /// Refuses to say whether a token is good where an app whose secret no master key opens may have

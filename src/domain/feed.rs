@@ -32,10 +32,12 @@ pub enum ChangeKind {
     Key,
     /// Departments, groups, or so many grants that how anybody stands with any service may be another; the key says nothing.
     Directory,
+    /// A token was revoked; the key is the whole revocation, as `Revocation::text` writes it.
+    Revocation,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::TokenApp,
         Self::User,
         Self::Session,
@@ -45,6 +47,7 @@ impl ChangeKind {
         Self::Application,
         Self::Key,
         Self::Directory,
+        Self::Revocation,
     ];
 
     /// The word in the feed.
@@ -60,6 +63,7 @@ impl ChangeKind {
             Self::Application => "application",
             Self::Key => "key",
             Self::Directory => "directory",
+            Self::Revocation => "revocation",
         }
     }
 

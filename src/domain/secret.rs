@@ -97,6 +97,12 @@ impl fmt::Debug for PlainToken {
 pub struct HashedToken([u8; 32]);
 
 impl HashedToken {
+    /// The SHA-256 of the parts, one after the other.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        Self(sha256_of(parts))
+    }
+
     /// From what was stored; `None` where it is no such hash.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {

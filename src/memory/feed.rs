@@ -9,6 +9,7 @@ use crate::domain::identity::user::User;
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
+use crate::domain::tokens::revocation::{Revocation, RevocationKey};
 use crate::domain::tokens::token_app::{Selection, TokenApp};
 use crate::memory::machine_keys::ByItsSecret;
 
@@ -30,6 +31,10 @@ pub struct Reading {
     pub changes: Vec<Change>,
     /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of all.
     pub apps: Vec<Rc<TokenApp>>,
+    /// All revocations, where memory must be emptied; `None` where there are too many.
+    pub revocations: Option<Vec<Revocation>>,
+    /// Tokens that were asked about, and whether they were revoked.
+    pub revoked: Vec<(RevocationKey, bool)>,
     /// The apps of the selection that was asked for.
     pub selected: Option<(Selection, Vec<Rc<TokenApp>>)>,
     /// Users that were asked for.
@@ -47,8 +52,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Whether changes between memory and this reading are missing in `changes`. The statement of
-    /// `store::token_apps::select_changed_since` decides the same for `apps`.
+    /// Whether changes between memory and this reading are missing in `changes`. SQL decides the same
+    /// for `apps` and `revocations`, by `store::feed::HAS_GAP`.
     #[must_use]
     pub fn has_gap(&self) -> bool {
         self.since

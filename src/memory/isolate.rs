@@ -22,6 +22,7 @@ use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::{Day, Millis};
+use crate::domain::tokens::revocation::{Revocation, RevocationKey, RevocationKind};
 use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
@@ -29,6 +30,7 @@ use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
 use crate::memory::machine_keys::RememberedKeys;
+use crate::memory::revocations::Revocations;
 use crate::memory::snapshot::Snapshot;
 use crate::memory::token_writes::TokenWrites;
 
@@ -85,6 +87,7 @@ struct Remembered {
     failed_at: Option<Millis>,
     apps: BTreeMap<AppName, Rc<TokenApp>>,
     has_all_apps: bool,
+    revocations: Revocations,
     selections: LruCache<Selection, Vec<Rc<TokenApp>>>,
     users: LruCache<UserId, Rc<User>>,
     user_ids: LruCache<Username, UserId>,
@@ -133,6 +136,7 @@ impl Remembered {
             failed_at: None,
             apps: BTreeMap::new(),
             has_all_apps: false,
+            revocations: Revocations::none_known(),
             selections: LruCache::new(CACHED_SELECTIONS),
             users: LruCache::new(CACHED_USERS),
             user_ids: LruCache::new(CACHED_USERS),
@@ -148,7 +152,7 @@ impl Remembered {
         }
     }
 
-    fn forget(&mut self, change: &Change) {
+    fn forget(&mut self, change: &Change, now: Millis) {
         self.keys.forget(change);
         match change.kind {
             ChangeKind::TokenApp => {
@@ -160,6 +164,7 @@ impl Remembered {
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
             // All of these at once: see `forget_standings`. Keys are looked at above.
             ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory | ChangeKind::Key => {}
+            ChangeKind::Revocation => drop(Revocation::parse(&change.key).map(|revocation| self.revocations.add(&revocation, now))),
             // Whoever is in other groups now is to be compared with their token's again.
             ChangeKind::Membership => drop(change.key.parse().map(|id| self.users.pop(&UserId(id)))),
         }
@@ -278,10 +283,11 @@ impl Memory {
         if reading.has_gap() {
             *memory = Remembered { read_at: memory.read_at, ..Remembered::empty() };
             memory.has_all_apps = reading.apps.len() <= MAX_APPS;
+            memory.revocations = Revocations::new(reading.revocations.as_deref());
         }
         memory.forget_users_of_gone_apps(reading);
         for change in &reading.changes {
-            memory.forget(change);
+            memory.forget(change, begun_at);
         }
         memory.forget_standings(&reading.changes);
         if memory.has_all_apps {
@@ -293,6 +299,9 @@ impl Memory {
         }
         if let Some((selection, apps)) = &reading.selected {
             memory.selections.put(selection.clone(), apps.clone());
+        }
+        for (key, is_revoked) in &reading.revoked {
+            memory.revocations.note(*key, *is_revoked);
         }
         for user in &reading.users {
             memory.remember_user(user);
@@ -346,6 +355,18 @@ impl Memory {
             return Some(token_app::candidates(memory.apps.values(), selection));
         }
         memory.selections.get(selection).cloned()
+    }
+
+    /// Whether memory may know of anything revoked of the kind.
+    #[must_use]
+    pub fn may_have_revoked(&self, kind: RevocationKind) -> bool {
+        self.inside.borrow().revocations.may_have(kind)
+    }
+
+    /// Whether it was revoked; `None` where memory does not know.
+    #[must_use]
+    pub fn has_revoked(&self, key: &RevocationKey) -> Option<bool> {
+        self.inside.borrow_mut().revocations.find(key)
     }
 
     /// Whether the URL parameter carries the tokens of an enabled app; `None` where memory does not know.

@@ -14,6 +14,7 @@ use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
+use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp, TokenName};
 use crate::error::{Error, Fault, Result};
 use crate::memory::copy;
@@ -161,6 +162,18 @@ impl<'c> Known<'c> {
         }
         *self = Self::read(self.cx, &[], Some(selection)).await?;
         self.look_for_candidates(selection).ok_or_else(|| unavailable("a token app"))
+    }
+
+    /// Whether anything of the kind may have been revoked. It spares making keys where nothing was.
+    #[must_use]
+    pub fn may_have_revoked(&self, kind: RevocationKind) -> bool {
+        self.copies.is_some() || self.cx.memory.may_have_revoked(kind)
+    }
+
+    /// Whether one of these was revoked.
+    pub async fn is_revoked(&mut self, keys: &[RevocationKey]) -> Result<bool> {
+        let found = self.door("a revocation", || vec![Wanted::Revoked(keys.to_vec())], |known| known.look_for_revoked(keys)).await?;
+        found.ok_or_else(|| unavailable("a revocation"))
     }
 
     /// How each of the pairs stands, in their order.
@@ -316,6 +329,19 @@ impl<'c> Known<'c> {
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.application_of(token))).flatten()
     }
 
+    fn look_for_revoked(&self, keys: &[RevocationKey]) -> Option<bool> {
+        let found = |key: &RevocationKey| self.found.revoked.iter().find(|(of, _)| of == key).map(|(_, is_revoked)| *is_revoked);
+        let remembered = |key: &RevocationKey| found(key).or_else(|| self.cx.memory.has_revoked(key));
+        let Some(copies) = &self.copies else { return any(keys, remembered) };
+        let in_snapshot = copies.snapshot.as_ref().and_then(|snapshot| any(keys, |key| snapshot.has_revoked(key)));
+        match any(keys, remembered) {
+            // No revocation is ever taken back, so that the older copy is right too.
+            Some(true) => Some(true),
+            Some(false) if copies.memory_is_young => Some(in_snapshot.unwrap_or(false)),
+            _ => in_snapshot,
+        }
+    }
+
     fn look_for_candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
         match self.newer_snapshot() {
             Some(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
@@ -340,6 +366,12 @@ impl Copies {
         });
         if self.snapshot_is_newer { copied.or(remembered) } else { remembered.or(copied) }
     }
+}
+
+/// Whether one of the keys was revoked, by what is known of each.
+fn any(keys: &[RevocationKey], is_revoked: impl Fn(&RevocationKey) -> Option<bool>) -> Option<bool> {
+    let answers: Vec<_> = keys.iter().map(is_revoked).collect();
+    if answers.contains(&Some(true)) { Some(true) } else { answers.into_iter().all(|answer| answer.is_some()).then_some(false) }
 }
 
 /// Memory and the snapshot, while one of them is young enough.

@@ -84,7 +84,13 @@ impl RememberedKeys {
             ChangeKind::Session => self.forget_where(|key| is(key.session_id)),
             ChangeKind::User => self.forget_where(|key| is(key.user_id.map(|id| id.0))),
             ChangeKind::TokenApp => self.forget_where(|key| key.app.as_ref() == Some(&change.key)),
-            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Membership | ChangeKind::Application | ChangeKind::Directory => {}
+            // Whether the token that made a key was revoked is looked at each time.
+            ChangeKind::Service
+            | ChangeKind::Grant
+            | ChangeKind::Membership
+            | ChangeKind::Application
+            | ChangeKind::Directory
+            | ChangeKind::Revocation => {}
         }
     }
 

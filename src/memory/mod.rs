@@ -12,6 +12,7 @@ pub mod key_sets;
 pub mod known;
 pub mod machine_keys;
 pub mod reading;
+pub mod revocations;
 pub mod snapshot;
 pub mod token_writes;
 pub mod write;

@@ -10,14 +10,17 @@ use crate::domain::identity::user::User;
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
+use crate::domain::tokens::revocation::RevocationKey;
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Error, Result};
 use crate::memory::feed::{MAX_APPS, MAX_CHANGES, Reading};
 use crate::memory::isolate::Freshness;
 use crate::memory::machine_keys::ByItsSecret;
+use crate::memory::revocations::KEPT_ALL;
 use crate::ports::{Rows, SqlError, Statement};
 use crate::store::standings::{self, Subject};
-use crate::store::{applications, feed, machine_keys, sessions, sql, token_apps, users};
+use crate::store::{applications, feed, machine_keys, revocations, sessions, sql, token_apps, users};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
@@ -42,6 +45,8 @@ pub enum Wanted {
         /// The groups.
         groups: Vec<i64>,
     },
+    /// Whether these were revoked.
+    Revoked(Vec<RevocationKey>),
     /// The application of an access key.
     Application(AccessKey),
     /// The application of an access token.
@@ -54,6 +59,7 @@ pub struct Found {
     pub(super) users: Vec<Rc<User>>,
     pub(super) session: Option<Rc<Session>>,
     pub(super) keys: Vec<(HashedToken, Option<ByItsSecret>)>,
+    pub(super) revoked: Vec<(RevocationKey, bool)>,
     pub(super) selected: Option<Vec<Rc<TokenApp>>>,
     pub(super) standings: Vec<(Pair, InTime<Standing>)>,
     pub(super) of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
@@ -63,8 +69,11 @@ pub struct Found {
 /// The statements that bring memory up to date, and what is wanted besides.
 pub struct Plan {
     since: Option<i64>,
-    /// Whether a second statement reads the apps that changed. It is left out while memory is fresh: apps rarely change, and a second batch reads
-    /// them if the feed shows that they did.
+    /// The time of the request.
+    now: Millis,
+    /// Whether two statements read the apps that changed, and all revocations where the feed has a
+    /// gap. They are left out while memory is fresh: both are rare, and a second batch reads them if
+    /// the feed shows that it must.
     with_apps: bool,
     wanted: Vec<Wanted>,
     selection: Option<Selection>,
@@ -74,7 +83,7 @@ impl Plan {
     /// Plans a reading from where memory is.
     #[must_use]
     pub fn new(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
-        Self { since: cx.memory.revision(), with_apps: true, wanted: wanted.to_vec(), selection: selection.cloned() }
+        Self { since: cx.memory.revision(), now: cx.now, with_apps: true, wanted: wanted.to_vec(), selection: selection.cloned() }
     }
 
     /// The same where memory is fresh, and lacks only what is wanted.
@@ -88,6 +97,8 @@ impl Plan {
         let mut statements = vec![feed::select_since(self.since, MAX_CHANGES)];
         let apps = || token_apps::select_changed_since(self.since, MAX_CHANGES, one_more_than(MAX_APPS));
         statements.extend(self.with_apps.then(apps));
+        let revoked = || revocations::select_all_at_gap(self.since, MAX_CHANGES, one_more_than(KEPT_ALL), self.now);
+        statements.extend(self.with_apps.then(revoked));
         let candidates = |selection| token_apps::select_candidates(selection, one_more_than(MAX_CANDIDATES));
         statements.extend(self.selection.as_ref().map(candidates));
         statements.extend(self.wanted.iter().map(Wanted::statement));
@@ -104,6 +115,7 @@ impl Plan {
         }
         if self.with_apps {
             reading.apps = results.apps(cx)?;
+            reading.revocations = revocations::all(results.rows()?, KEPT_ALL)?;
         }
         if let Some(selection) = self.selection {
             reading.selected = Some((selection, results.apps(cx)?));
@@ -117,6 +129,7 @@ impl Plan {
             users: reading.users,
             session: reading.session.map(|(_, session)| session),
             keys: reading.keys,
+            revoked: reading.revoked,
             selected: reading.selected.map(|(_, apps)| apps),
             standings: reading.standings,
             of_groups: reading.of_groups,
@@ -155,7 +168,7 @@ fn read_feed(since: Option<i64>, results: &mut Results<'_>) -> Result<Reading> {
 }
 
 /// A limit that shows when there are more.
-fn one_more_than(limit: usize) -> i64 {
+pub(super) fn one_more_than(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
@@ -167,6 +180,7 @@ impl Wanted {
             Self::Key(hash) => machine_keys::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
             Self::OfGroups { service_id, groups } => standings::select_of_groups(*service_id, groups),
+            Self::Revoked(keys) => revocations::select_among(keys),
             Self::Application(access_key) => applications::select(access_key.as_str()),
             Self::AccessToken(hash) => applications::select_by_token(hash),
         }
@@ -203,6 +217,10 @@ impl Wanted {
                     reading.users.push(Rc::new(users::user(row)?));
                 }
                 reading.keys.push((*hash, read));
+            }
+            Self::Revoked(keys) => {
+                let found = rows.iter().map(revocations::key).collect::<Result<Vec<_>>>()?;
+                reading.revoked.extend(keys.iter().map(|key| (*key, found.contains(key))));
             }
             Self::Application(_) | Self::AccessToken(_) => {
                 if let (Self::Application(access_key), true) = (self, rows.is_empty()) {

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::time::Millis;
+use crate::domain::tokens::revocation::RevocationKey;
 use crate::domain::tokens::token_app::TokenApp;
+use crate::memory::revocations::Revocations;
 
 /// A copy of what verification relies on, as of one moment.
 #[derive(Debug)]
@@ -18,21 +20,28 @@ pub struct Snapshot {
     pub apps: Vec<Rc<TokenApp>>,
     users: HashMap<UserId, Rc<User>>,
     user_ids: HashMap<Username, UserId>,
+    revocations: Revocations,
 }
 
 impl Snapshot {
     /// Puts a snapshot together.
     #[must_use]
-    pub fn new(taken_at: Millis, revision: i64, apps: Vec<Rc<TokenApp>>, users: Vec<Rc<User>>) -> Self {
+    pub fn new(taken_at: Millis, revision: i64, apps: Vec<Rc<TokenApp>>, users: Vec<Rc<User>>, revocations: Revocations) -> Self {
         let user_ids = users.iter().map(|user| (user.username.clone(), user.id)).collect();
         let users = users.into_iter().map(|user| (user.id, user)).collect();
-        Self { taken_at, revision, apps, users, user_ids }
+        Self { taken_at, revision, apps, users, user_ids, revocations }
     }
 
     /// A user by id.
     #[must_use]
     pub fn user(&self, id: UserId) -> Option<&Rc<User>> {
         self.users.get(&id)
+    }
+
+    /// Whether it was revoked; `None` where there were too many revocations to copy them.
+    #[must_use]
+    pub fn has_revoked(&self, key: &RevocationKey) -> Option<bool> {
+        self.revocations.has(key)
     }
 
     /// A user's id by name.

@@ -4,10 +4,16 @@ use crate::domain::feed::ChangeKind;
 use crate::domain::identity::user::{UserId, Username};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
+use crate::domain::tokens::revocation::Revocation;
 use crate::ports::{Param, Statement};
 
 /// How long entries are kept.
 const KEPT: Millis = Millis::from_seconds(3600);
+
+/// Whether the feed lacks changes after the revision `?1`, of which at most `?2` are read at once
+/// (`Reading::has_gap` decides the same).
+pub(super) const HAS_GAP: &str = "SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2
+    FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)";
 
 /// Where the feed begins and ends, and what changed after a revision, at most `limit` entries: rows of `head`, `oldest`, `kind`, `key` and
 /// `revision`. Where nothing changed there is one row, whose last three columns are NULL. `None` as the revision asks for no changes.
@@ -84,6 +90,12 @@ pub fn key_changed(id: i64, now: Millis) -> Statement {
 #[must_use]
 pub fn directory_changed(now: Millis) -> Statement {
     changed(ChangeKind::Directory, String::new(), now)
+}
+
+/// A token was revoked.
+#[must_use]
+pub fn revoked(revocation: &Revocation, now: Millis) -> Statement {
+    changed(ChangeKind::Revocation, revocation.text(), now)
 }
 
 /// A user was created in the same batch, whose id nobody knows yet.

@@ -33,8 +33,7 @@ pub struct NewKey<'a> {
     pub session_id: Option<i64>,
     /// The key that it ends with.
     pub parent_id: Option<i64>,
-    /// The token with which it expires. Whoever revokes the token deletes the keys of that
-    /// `token_hash`, and tells the feed of each.
+    /// The token with which it expires, by the digest that names it in revocations.
     pub token: Option<HashedToken>,
     /// The app of that token.
     pub app: Option<&'a str>,

@@ -15,6 +15,7 @@ pub mod new_users;
 pub mod node_orders;
 pub mod organizations;
 pub mod reach;
+pub mod revocations;
 pub mod sealed;
 pub mod services;
 pub mod sessions;

@@ -14,22 +14,22 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::constraint::Constraint;
 use crate::store::sealed::{Sealed, SealedColumn};
-use crate::store::sql;
+use crate::store::{feed, sql};
 
 const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
     initial_roles, initial_password, policy, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
 
 /// The enabled apps that changed after a revision, at most `limit`; all of them where there is no revision, or where the feed has a gap of more
-/// than `max_changes` there (`Reading::has_gap` decides the same).
+/// than `max_changes` there.
 #[must_use]
 pub fn select_changed_since(since: Option<i64>, max_changes: i64, limit: i64) -> Statement {
+    let has_gap = feed::HAS_GAP;
     Statement::new(
         format!(
             "SELECT {COLUMNS} FROM token_apps WHERE enabled = 1 AND name IN (
                SELECT key FROM changes WHERE revision > ?1 AND kind = 'token_app'
                UNION
-               SELECT name FROM token_apps WHERE ?1 IS NULL OR (SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2
-                 FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)))
+               SELECT name FROM token_apps WHERE ?1 IS NULL OR ({has_gap}))
              ORDER BY name LIMIT ?3"
         ),
         [since.map_or(Param::Null, Param::Number), Param::Number(max_changes), Param::Number(limit)],

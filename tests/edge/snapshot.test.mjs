@@ -24,10 +24,12 @@ async function withSnapshot(test) {
   expectStatus(await verifyBearer(postern, token()), 200);
   await create({ username: "root", type: "Administrator" });
   const last = await create({ username: "mallory", enabled: false });
+  const revocation = { token: token({ jti: "revoked" }) };
+  expectStatus(await postern.send({ method: "POST", path: "/v1/revocations", json: revocation }), 204);
   assert.equal((await postern.scheduled()).outcome, "ok");
   const records = await postern.records();
   await postern.stop();
-  return { folder, bindings: postern.bindings, opaque, records, bookmark: last.headers["x-postern-bookmark"] };
+  return { folder, bindings: postern.bindings, opaque, records, revoked: revocation.token, bookmark: last.headers["x-postern-bookmark"] };
 }
 
 /** A fresh isolate on that state, whose D1 and KV are as told before its first request. */
@@ -40,8 +42,8 @@ async function restarted(test, { folder, bindings }, states, changes = {}) {
 
 test("the scheduled event writes a record and its time, which tell nothing without the master key", async (test) => {
   const { records, bindings } = await withSnapshot(test);
-  assert.deepEqual(records.map(({ name }) => name).sort(), ["trust/renewed/v1", "trust/snapshot/v1"]);
-  const { expiration, value: record } = records.find(({ name }) => name === "trust/snapshot/v1");
+  assert.deepEqual(records.map(({ name }) => name).sort(), ["trust/renewed/v1", "trust/snapshot/v2"]);
+  const { expiration, value: record } = records.find(({ name }) => name === "trust/snapshot/v2");
   assert.match(records.find(({ name }) => name === "trust/renewed/v1").value, /^\d{13}$/);
   assert.ok(expiration > nowInSeconds(), "it vanishes by itself");
   assert.ok(record.length > 500, `the record has only ${record.length} characters`);
@@ -63,6 +65,7 @@ test("without D1, tokens of known apps and users verify from the snapshot, and w
   expectStatus(await verifyBearer(postern, sign("wrong", { loginname: "alice", exp: nowInSeconds() + 600 })), 401);
   expectStatus(await verifyBearer(postern, token({ exp: nowInSeconds() - 600 })), 401);
   expectStatus(await verifyBearer(postern, token({ loginname: "mallory" })), 403);
+  assert.equal(expectStatus(await verifyBearer(postern, state.revoked), 401).json.reason, "revoked");
 
   // Nobody can tell whether these are right: not in the snapshot, and D1 does not say.
   expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
@@ -127,11 +130,13 @@ test("a warm isolate goes on with its memory when D1 and KV are lost", async (te
   expectStatus(await postern.send({ path: "/v1/verify", headers: rootCredential }), 200);
   expectStatus(await verifyBearer(postern, token()), 200);
   expectStatus(await verifyBearer(postern, state.opaque), 200);
+  assert.equal(expectStatus(await verifyBearer(postern, state.revoked), 401).json.reason, "revoked");
   await setStates(postern, { d1: "down", kv: "down" });
   // Nobody knows whether this write took effect, so memory counts as expired from here on: what follows is no longer the fast path.
   const json = { username: "bob" };
   expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: rootCredential, json }), 503);
   expectStatus(await verifyBearer(postern, token()), 200);
   expectStatus(await verifyBearer(postern, state.opaque), 200);
+  assert.equal(expectStatus(await verifyBearer(postern, state.revoked), 401).json.reason, "revoked");
   expectStatus(await verifyBearer(postern, token({ loginname: "newcomer" })), 503);
 });

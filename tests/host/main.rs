@@ -32,6 +32,8 @@ mod oracle;
 mod path_spellings;
 mod providers;
 mod public_keys;
+mod revocations;
+mod revoked_everywhere;
 mod routes;
 mod shared_secrets;
 mod sign_in;

@@ -54,6 +54,10 @@ fn a_schema_that_lacks_the_newest_migration_is_degraded() {
     let newest = std::fs::read_to_string(files.max().expect("a migration")).expect("SQL");
     let creates = ["TABLE", "INDEX", "TRIGGER"].iter().any(|kind| newest.contains(&format!("CREATE {kind} {NEWEST_OBJECT} ")));
     assert!(creates, "NEWEST_OBJECT in src/store/health.rs must be something that the newest migration creates");
+    world.database.execute("DROP TABLE revocations");
+    world.pass(11);
+    assert_eq!(isolate.verify(&isolate.token("alice")).0, 503, "nobody knows what is revoked");
+    assert_eq!(causes(&isolate, ""), (503, json!("down"), json!([{ "kind": "schema_outdated", "count": 1 }])));
 }
 
 #[test]

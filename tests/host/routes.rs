@@ -275,6 +275,7 @@ fn the_page_of_endpoints_is_the_committed_one() {
 fn endpoint_row(route: &Route) -> String {
     let who = match route.access {
         Access::Public | Access::Shown | Access::ShownOrSent => "anybody",
+        Access::Holder => "whoever has the token, administrators",
         Access::SignedIn => "signed in",
         Access::Creator => "creators, administrators",
         Access::Application => "administrators, applications",

@@ -9,6 +9,7 @@ use postern::domain::tokens::jwt::{UnverifiedToken, sign};
 use postern::domain::tokens::public_key::KeyId;
 use postern::domain::tokens::signed_tokens::{KEPT_BYTES, KEPT_TOKENS, SignedTokens};
 use postern::domain::tokens::token_app::{Selection, TokenApp};
+use postern::memory::known::Known;
 use serde_json::{Value, json};
 
 use crate::support::signatures::Issuer;
@@ -225,7 +226,13 @@ fn a_remembered_token_is_of_its_own_algorithm() {
     let mut wrong = TokenApp::clone(&right);
     wrong.terms.algorithm = Algorithm::Hs512;
     let read = isolate.memory.signed_tokens.read(&token).expect("a token");
-    let is_found = |app| block_on(find_signer(&isolate.cx(), &read, &[app])).is_ok();
+    let is_found = |app| {
+        let (cx, candidates) = (isolate.cx(), [app]);
+        block_on(async {
+            let mut known = Known::current(&cx, Vec::new, None).await.expect("memory");
+            find_signer(&cx, &mut known, &read, &candidates).await.is_ok()
+        })
+    };
     assert_eq!((is_found(right), is_found(Rc::new(wrong))), (true, false));
 }
 

@@ -116,6 +116,24 @@ fn no_table_of_a_fixture_is_empty() {
 }
 
 #[test]
+fn a_token_of_each_app_of_the_release_can_be_revoked() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        world.now.set(Millis::from_seconds(4_102_444_800 - 600));
+        for token in fixture.list("tokens") {
+            let token = token["token"].as_str().expect("a token");
+            assert_eq!(isolate.verify(token).0, 200);
+            let body = json!({ "token": token }).to_string();
+            assert_eq!(isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status, 204);
+            for isolate in [&isolate, &fixture.isolate(&world)] {
+                assert_eq!(isolate.verify(token), (401, "revoked".to_owned()));
+            }
+        }
+    }
+}
+
+#[test]
 fn every_read_of_every_dialect_answers_as_the_release_did() {
     for fixture in fixtures() {
         let world = fixture.world();

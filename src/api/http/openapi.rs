@@ -125,6 +125,7 @@ fn description(route: &Route) -> String {
         Access::Public => "Anybody may call it.",
         Access::Shown => "It is about the credential that the request shows.",
         Access::ShownOrSent => "It is about the credential in the body, or else about the one that the request shows.",
+        Access::Holder => "Whoever has the token may call it, without a further credential; else administrators.",
         Access::SignedIn => "Whoever is signed in may call it.",
         Access::Creator => "Administrators and users of type SYS_Creator may call it.",
         Access::Administrator => "Administrators may call it.",
@@ -145,12 +146,13 @@ fn security(dialect: &Dialect, access: Access) -> Value {
         return json!([]);
     }
     let mut schemes = vec!["basic", "bearer", "authToken", "cookie"];
-    schemes.extend((dialect.takes_parameters || !access.is_checked_first()).then_some("parameter"));
+    let is_about_one = matches!(access, Access::Shown | Access::ShownOrSent);
+    schemes.extend((dialect.takes_parameters || is_about_one).then_some("parameter"));
     let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
     if access == Access::Application {
         schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));
     }
-    if access == Access::ShownOrSent {
+    if matches!(access, Access::ShownOrSent | Access::Holder) {
         schemes.push(json!({}));
     }
     json!(schemes)

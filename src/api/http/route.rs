@@ -111,6 +111,8 @@ pub enum Access {
     Shown,
     /// The same; a credential in the body may take its place.
     ShownOrSent,
+    /// Whoever has the token in the body; else administrators. The handler looks at both.
+    Holder,
     /// Whoever is signed in.
     SignedIn,
     /// Callers of type `Administrator` or `SYS_Creator`.
@@ -174,7 +176,7 @@ impl Access {
     #[must_use]
     pub fn is_checked_first(self) -> bool {
         match self {
-            Self::Public | Self::Shown | Self::ShownOrSent => false,
+            Self::Public | Self::Shown | Self::ShownOrSent | Self::Holder => false,
             Self::SignedIn | Self::Creator | Self::Administrator | Self::Application => true,
         }
     }
@@ -340,7 +342,7 @@ impl Route {
         match (self.keys, self.access) {
             (Keys::All, _) => Some(None),
             (Keys::With(may), _) => Some(Some(may)),
-            (Keys::AsAccessSays, Access::Administrator | Access::Application) => Some(Some(May::Administration)),
+            (Keys::AsAccessSays, Access::Administrator | Access::Application | Access::Holder) => Some(Some(May::Administration)),
             (Keys::AsAccessSays, Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn | Access::Creator) => None,
         }
     }
@@ -357,7 +359,7 @@ impl Route {
         // A key that speaks for nobody is limited by nothing but what it may.
         let Some(user) = caller.limited_by() else { return Ok(()) };
         let refusal = match self.access {
-            Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn => None,
+            Access::Public | Access::Shown | Access::ShownOrSent | Access::Holder | Access::SignedIn => None,
             Access::Creator => (user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
             Access::Administrator | Access::Application => (!user.is_administrator()).then_some(Refusal::NotAdministrator),
         };

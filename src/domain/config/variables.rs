@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::spelling;
+use crate::domain::tokens::revocation::MAX_LEEWAY_S;
 
 /// What the deployment gives, by name: texts as they are, other values as JSON has them. Bindings
 /// that are no variable, as those of D1 and KV, are here too, as null: a misspelled variable is
@@ -81,7 +82,7 @@ pub const VARIABLES: &[Variable] = &[
          account, if no user has that name."),
     row("TOKEN_TTL_S", Integer { default: 43_200, min: 1, max: 31_536_000 },
         "How many seconds a token from a user name and a password is valid."),
-    row("CLOCK_LEEWAY_S", Integer { default: 60, min: 0, max: 600 },
+    row("CLOCK_LEEWAY_S", Integer { default: 60, min: 0, max: MAX_LEEWAY_S },
         "How many seconds the clocks of issuers may differ, when `exp`, `nbf` and `iat` of a JWT \
          are checked."),
     row("STALE_IF_ERROR_S", Integer { default: 900, min: 0, max: 86_400 },

@@ -63,6 +63,10 @@ pub const CHECKS: [Check; 8] = [
     },
 ];
 
+/// The name of the check after these. It looks into memory, so that it is not in the list: neither the
+/// token nor its `jti` was revoked.
+pub const REVOCATION: &str = "revocation";
+
 /// A check that did not hold.
 #[derive(Debug)]
 pub struct Failed {

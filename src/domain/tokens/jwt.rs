@@ -3,6 +3,7 @@
 //! `jwt-compact` does the signatures by shared secrets; the platform does those by public keys, whom the caller asks. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
 //! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -14,10 +15,11 @@ use serde_json::{Map, Value};
 
 use crate::domain::identity::user::Username;
 use crate::domain::json::{self, Members};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{HashedToken, Secret};
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
+use crate::domain::tokens::revocation::RevocationKey;
 use crate::error::{Denied, Fault};
 
 /// The longest token that is looked at, in a header or a body.
@@ -41,6 +43,8 @@ pub(super) struct Parts {
     signature: Vec<u8>,
     /// The length of what is signed: all before the last dot.
     signed_bytes: usize,
+    /// Of what is signed. Made when a revocation is first looked for, and kept with the token.
+    signed_digest: OnceCell<HashedToken>,
 }
 
 /// What a token's header says about its type.
@@ -77,7 +81,7 @@ impl<'a> UnverifiedToken<'a> {
         let Header { algorithm, key_id, kind } = Header::read(header)?;
         let claims = read_object(claims)?;
         let signature = decode(signature)?;
-        let parts = Parts { algorithm, key_id, kind, claims, signature, signed_bytes: signed_text.len() };
+        let parts = Parts { algorithm, key_id, kind, claims, signature, signed_bytes: signed_text.len(), signed_digest: OnceCell::new() };
         Ok(Self { text: token, parts: Rc::new(parts), signed_before_by: None })
     }
 
@@ -263,6 +267,19 @@ impl VerifiedClaims<'_> {
         self.0
     }
 
+    /// The key by which this token is revoked, whatever its signature.
+    #[must_use]
+    pub fn revocation_key(&self) -> RevocationKey {
+        let digest = || HashedToken::of(&[self.0.signed_text()]);
+        RevocationKey::of_token(*self.0.parts.signed_digest.get_or_init(digest))
+    }
+
+    /// `jti`, by which its issuer knows the token: a text, or a whole number as its decimal digits.
+    #[must_use]
+    pub fn jti(&self) -> Option<String> {
+        self.0.parts.claims.get("jti").and_then(identifier)
+    }
+
     /// The value of a claim. A name that begins with a slash, and is no claim's, is a JSON Pointer (RFC 6901).
     #[must_use]
     pub fn get(&self, claim: &str) -> Option<&Value> {
@@ -292,7 +309,7 @@ impl VerifiedClaims<'_> {
             (Some(exp), None) => (exp, exp.saturating_sub(expire_s)),
             (exp, Some(iat)) => (exp.unwrap_or(i64::MAX).min(iat.saturating_add(expire_s)), iat),
         };
-        if now_s >= end_s.saturating_add(clock.leeway_s) { Err(Denied::Expired) } else { Ok(Lifetime { end_s, issued_at_s }) }
+        if now_s >= end_s.saturating_add(clock.leeway_s) { Err(Denied::Expired) } else { Ok(Lifetime { end_s, issued_at_s, exp_s: exp }) }
     }
 
     /// The user name: a string, or an integer as its decimal digits.
@@ -337,6 +354,8 @@ pub struct Lifetime {
     pub end_s: i64,
     /// `iat`; where there is none, the earliest moment at which it can have been issued.
     pub issued_at_s: i64,
+    /// `exp`, which no app can put off.
+    pub exp_s: Option<i64>,
 }
 
 fn identifier(value: &Value) -> Option<String> {

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod policy;
 pub mod public_key;
 pub mod public_key_dress;
+pub mod revocation;
 pub mod signed_tokens;
 pub mod thumbprint;
 pub mod token_app;

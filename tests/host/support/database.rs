@@ -96,6 +96,17 @@ impl Database {
         self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
     }
 
+    /// How many steps SQLite takes for a statement, past all ports: a handful for each row that it reads.
+    pub fn steps(&self, statement: &Statement) -> i32 {
+        let connection = self.connection.borrow();
+        let mut prepared = connection.prepare(&statement.sql).expect("a statement");
+        let values = statement.params.iter().map(|param| Bound(param.clone()));
+        let mut found = prepared.query(rusqlite::params_from_iter(values)).expect("it runs");
+        while found.next().expect("a row").is_some() {}
+        drop(found);
+        prepared.get_status(rusqlite::StatementStatus::VmStep)
+    }
+
     /// Everything in every table, as text.
     pub fn dump(&self) -> String {
         let connection = self.connection.borrow();

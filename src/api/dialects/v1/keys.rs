@@ -12,8 +12,9 @@ use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::{self, KeyName, KeySecret, MachineKey, May, Rights};
 use crate::domain::identity::user::UserId;
-use crate::domain::secret::{HashedToken, PlainToken};
+use crate::domain::secret::HashedToken;
 use crate::domain::time::{Day, Millis};
+use crate::domain::tokens::revocation;
 use crate::error::Result;
 
 const ID: Field = required("id", Kind::INT64, "the key's id");
@@ -208,10 +209,10 @@ fn shown(Made { listed, secret }: &Made) -> Response {
     Response::json(201, &answer).with("location", format!("/v1/keys/{}", listed.key.id))
 }
 
-/// The hash of the token in the header, where that was the credential.
+/// The digest of the token in the header, where that was the credential: the one by which it is revoked.
 fn shown_token(call: &Call<'_>) -> Option<HashedToken> {
     match &call.credential {
-        Some(Credential::Token(token)) => Some(PlainToken::hashed(token)),
+        Some(Credential::Token(token)) => Some(revocation::digest_of(token.expose())),
         _ => None,
     }
 }

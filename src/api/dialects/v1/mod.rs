@@ -16,6 +16,7 @@ mod members;
 mod organizations;
 mod paging;
 mod problem;
+mod revocations;
 mod services;
 mod signing_keys;
 mod token_apps;
@@ -45,6 +46,7 @@ pub const DIALECT: Dialect = Dialect {
         &tombstones::GROUP,
         &tokens::GROUP,
         &keys::GROUP,
+        &revocations::GROUP,
         &token_apps::GROUP,
         &services::GROUP,
         &departments::GROUP,

@@ -1,0 +1,78 @@
+//! Revoking tokens.
+//!
+//! A JSON Web Token that was revoked is written down, until it is over by itself. Only a token that
+//! an enabled app accepts is, so that a stranger cannot fill the table. An opaque token is deleted.
+
+use serde_json::json;
+
+use crate::actions::caller::{Caller, Hints};
+use crate::actions::find_signer::Accepted;
+use crate::actions::{sessions, verify_token};
+use crate::context::Cx;
+use crate::domain::audit::{Actor, Deed};
+use crate::domain::secret::PlainToken;
+use crate::domain::time::Millis;
+use crate::domain::tokens::revocation::{self, Listed, MAX_JTI, Revocation, RevocationKey};
+use crate::domain::tokens::token_app::AppName;
+use crate::error::{Denied, Error, Result};
+use crate::memory::write::Write;
+use crate::store::revocations;
+pub use crate::store::revocations::Stored;
+use crate::store::{feed, token_apps};
+
+/// Revokes a token. Whoever has it may do so; `by` is who is signed in besides. It creates no user,
+/// and does not ask whether the token's user would be let in.
+pub async fn revoke_token(cx: &Cx, by: Option<&Caller>, token: &PlainToken, app: Option<&str>) -> Result<()> {
+    if !token.expose().contains('.') {
+        return sessions::revoke_shown(cx, by, token.hashed()).await;
+    }
+    // Whether the app may speak for the user whom the token names was not looked at.
+    let by = by.map_or_else(|| Actor::bracketed("holder of the token"), Caller::actor);
+    let unverified = cx.memory.signed_tokens.read(token.expose())?;
+    let (mut known, candidates) = verify_token::may_be_of(cx, &unverified, None, Hints { app, ..Hints::default() }).await?;
+    match verify_token::accept(cx, &mut known, &unverified, &candidates, None, app).await {
+        Ok(accepted) => revoke_accepted(cx, by, &accepted).await,
+        // It is done already.
+        Err(Error::Unauthenticated(Denied::Revoked)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn revoke_accepted(cx: &Cx, by: Actor, Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Result<()> {
+    let until = revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s);
+    let jti = claims.jti().map(|jti| jti.chars().take(MAX_JTI).collect());
+    let listed = Listed { app: app.name.as_str().to_owned(), username: Some(username.as_str().to_owned()), jti };
+    write(cx, by, &Revocation { key: claims.revocation_key(), until }, &listed).await
+}
+
+/// Revokes all tokens of an app that have a `jti`, of which none need be at hand. `until` is when
+/// they are over; without it, the revocation is kept as long as a token of any app can last.
+pub async fn revoke_jti(cx: &Cx, by: &Caller, app: &AppName, jti: String, until: Option<Millis>) -> Result<()> {
+    let latest = revocation::latest_end(cx.now);
+    let until = until.unwrap_or(latest);
+    if until <= cx.now || until > latest {
+        return Err(Error::invalid("until", "must be after now and at most ten years ahead, in epoch milliseconds"));
+    }
+    if token_apps::find(cx, app.as_str()).await?.is_none() {
+        return Err(Error::not_found("token app", app.as_str()));
+    }
+    let key = RevocationKey::of_jti(app, &jti);
+    let listed = Listed { app: app.as_str().to_owned(), username: None, jti: Some(jti) };
+    write(cx, by.actor(), &Revocation { key, until }, &listed).await
+}
+
+async fn write(cx: &Cx, by: Actor, revocation: &Revocation, listed: &Listed) -> Result<()> {
+    let Listed { app, username, jti } = listed;
+    let kind = revocation.key.kind.name();
+    let target = username.as_ref().or(jti.as_ref()).unwrap_or(app).clone();
+    let after = json!({ "kind": kind, "app": app, "username": username, "jti": jti, "until": revocation.until.0 });
+    let write = Write::of(revocations::insert(revocation, listed, cx.now))
+        .and(feed::revoked(revocation, cx.now))
+        .deed(Deed::new(by, "token.revoke", target).after(after));
+    write.commit(cx).await.map(drop)
+}
+
+/// Those with an id below `before`, the newest first.
+pub async fn list(cx: &Cx, before: Option<i64>, limit: i64) -> Result<Vec<Stored>> {
+    revocations::list(cx, before, limit).await
+}
