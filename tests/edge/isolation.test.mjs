@@ -42,12 +42,14 @@ test("changes made through one process are in force in another within 10 s", { t
   const ofDisabledApp = token("d", "alice");
   const ofRotatedApp = token("r", "alice");
   const ofDisabledUser = token("o", "mallory");
+  const ended = token("o", "bob");
   const { token: revoked, credential } = await signIn(here);
   const asks = {
     disabledApp: (isolate) => isolate.send({ path: `/v1/verify?d=${ofDisabledApp}` }),
     rotatedApp: (isolate) => isolate.send({ path: `/v1/verify?r=${ofRotatedApp}` }),
     disabledUser: (isolate) => isolate.send({ path: `/v1/verify?o=${ofDisabledUser}` }),
     revokedToken: (isolate) => verifyBearer(isolate, revoked),
+    endedToken: (isolate) => verifyBearer(isolate, ended),
   };
   for (const ask of Object.values(asks)) {
     expectStatus(await ask(here), 200, "here:");
@@ -59,18 +61,21 @@ test("changes made through one process are in force in another within 10 s", { t
   const { id } = (await listUsers(here)).find((user) => user.username === "mallory");
   expectStatus(await here.send({ method: "PATCH", path: `/v1/users/${id}`, headers: admin, json: { enabled: false } }), 200);
   expectStatus(await here.send({ path: "/imanager/security/logout", headers: credential }), 200);
+  expectStatus(await here.send({ method: "POST", path: "/v1/revocations", json: { token: ended } }), 204);
 
   expectRefusal(await asks.disabledApp(here), "wrong_parameter");
   expectRefusal(await asks.rotatedApp(here), "bad_signature");
   expectStatus(await asks.disabledUser(here), 403);
   expectRefusal(await asks.revokedToken(here), "revoked");
+  expectRefusal(await asks.endedToken(here), "revoked");
 
   const refused = Object.entries(asks).map(([what, ask]) => becomesRefused(() => ask(there), what));
-  const [disabledApp, rotatedApp, disabledUser, revokedToken] = await Promise.all(refused);
+  const [disabledApp, rotatedApp, disabledUser, revokedToken, endedToken] = await Promise.all(refused);
   expectRefusal(disabledApp, "wrong_parameter");
   expectRefusal(rotatedApp, "bad_signature");
   expectStatus(disabledUser, 403);
   expectRefusal(revokedToken, "revoked");
+  expectRefusal(endedToken, "revoked");
 });
 
 test("a bookmark makes another process see a write at once", async (test) => {
