@@ -68,6 +68,6 @@ fn read(cx: &Cx, record: Record) -> Result<Snapshot> {
     let apps = record.apps.into_iter().map(|row| token_apps::app(cx, &Row(row)).map(Rc::new)).collect::<Result<_>>()?;
     let users = record.users.into_iter().map(|row| users::user(&Row(row)).map(Rc::new)).collect::<Result<_>>()?;
     let revocations: Vec<_> = record.revocations.into_iter().map(Row).collect();
-    let revocations = Revocations::new(revocations::all(&revocations, KEPT_ALL)?.as_deref());
+    let revocations = Revocations::new(revocations::all(&revocations)?.as_deref());
     Ok(Snapshot::new(record.taken_at, record.revision, apps, users, revocations))
 }

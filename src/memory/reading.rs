@@ -115,7 +115,7 @@ impl Plan {
         }
         if self.with_apps {
             reading.apps = results.apps(cx)?;
-            reading.revocations = revocations::all(results.rows()?, KEPT_ALL)?;
+            reading.revocations = revocations::all(results.rows()?)?;
         }
         if let Some(selection) = self.selection {
             reading.selected = Some((selection, results.apps(cx)?));

@@ -46,7 +46,7 @@ pub async fn get_any(cx: &Cx) -> std::result::Result<Option<Record>, Fault> {
     let Some(sealed) = cx.kv.get(KEY_BEFORE).await? else { return Ok(None) };
     let Some(text) = cx.config.master_keys.open(&sealed, KEY_BEFORE) else { return Ok(None) };
     let Ok(mut record) = serde_json::from_slice::<Map<String, Value>>(text.expose()) else { return Ok(None) };
-    record.insert("revocations".to_owned(), json!([{ "found": 0, "entries": null }]));
+    record.insert("revocations".to_owned(), json!([{ "too_many": 0, "entries": null }]));
     Ok(serde_json::from_value(Value::Object(record)).ok())
 }
 

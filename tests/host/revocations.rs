@@ -224,6 +224,9 @@ fn a_revocation_is_kept_until_its_token_is_over_for_good() {
     assert_eq!(rows(&world), 2);
     let isolate = world.isolate_with(&[("CLOCK_LEEWAY_S", Some("600"))]);
     assert_eq!(isolate.verify(&short).1, "expired", "with the greatest leeway");
+    world.pass(10 * 86_400);
+    prune();
+    assert_eq!((rows(&world), world.isolate().verify(&endless).1), (1, "revoked".to_owned()));
     world.now.set(Millis::from_seconds(start + MAX_EXPIRE_S + 600));
     prune();
     assert_eq!((rows(&world), world.isolate().verify(&endless).0), (0, 401));

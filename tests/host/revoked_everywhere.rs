@@ -268,6 +268,23 @@ fn with_too_many_revocations_each_token_is_asked_about_once() {
     assert_eq!(world.isolate().verify(&known).0, 503);
 }
 
+/// The copy is young and too long to say it, and memory is too old.
+#[test]
+fn memory_that_is_too_old_does_not_say_that_a_token_was_not_revoked() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    isolate.register(&json!({}));
+    many(&world, KEPT_ALL + 1);
+    let token = token_with(&isolate, &json!({ "exp": 1_800_003_600 }));
+    assert_eq!(isolate.verify(&token).0, 200);
+    world.pass(600);
+    block_on(housekeeping::run(&other.cx())).expect("the scheduled event");
+    world.database.answers.set(false);
+    assert_eq!(isolate.verify(&token).0, 200, "memory is 600 s old");
+    world.pass(301);
+    assert_eq!(isolate.verify(&token).0, 503);
+}
+
 #[test]
 fn while_d1_does_not_answer_either_copy_refuses_what_it_knows_to_be_revoked() {
     let world = World::new();
