@@ -1,7 +1,7 @@
 //! Keys and those who make them: a key ends with the token app whose token made it, and nobody makes
 //! one where what they show was ended elsewhere a moment ago.
 
-use postern::domain::secret::PlainToken;
+use postern::domain::tokens::revocation;
 use serde_json::{Value, json};
 
 use super::ends::{session, status, wish};
@@ -24,8 +24,8 @@ fn a_key_ends_with_the_app_whose_token_made_it_and_takes_its_own_keys_along() {
         for isolate in [&isolate, &other] {
             assert_eq!((status(isolate, &parent), status(isolate, &child)), (200, 200));
         }
-        // Whoever revokes the token finds both keys by its hash.
-        let hash = PlainToken::new(token).hashed().to_hex();
+        // Both end with the token, by the digest that names it in revocations.
+        let hash = revocation::digest_of(&token).to_hex();
         let of_token = format!("SELECT COUNT(*) FROM machine_keys WHERE token_hash = '{hash}'");
         assert_eq!((world.database.number(&of_token), keys()), (2, 2));
         // A secret that is encrypted anew is the same secret.
