@@ -48,7 +48,7 @@ const NAMING: [(&str, &str, &str); 22] = [
 ];
 
 /// Columns that are called like ids and name none that Postern chooses.
-const OTHERS: [(&str, &str); 21] = [
+const OTHERS: [(&str, &str); 22] = [
     ("applications.organization_id", "organizations have ids that callers name"),
     ("applications.secret_key_id", "which master key"),
     ("applications.token_key_id", "which master key"),
@@ -65,6 +65,7 @@ const OTHERS: [(&str, &str); 21] = [
     ("node_orders.id", "its own"),
     ("node_orders.password_key_id", "which master key"),
     ("organizations.id", "callers name it"),
+    ("revocations.id", "its own"),
     ("service_apis.id", "callers name it"),
     ("sessions.id", "its own"),
     ("sign_in_networks.user_id", "goes with its user"),
