@@ -38,7 +38,7 @@ const HOP_BY_HOP: [&str; 12] = [
 const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url"];
 
 /// Who sends a request on to the origin, and by what; `None` where nobody is asked.
-pub type Proven = Option<(Caller, Credential)>;
+pub type Proven = Option<(UserCaller, Credential)>;
 
 /// Verifies a request to the origin, as far as its path demands it. `own` are the prefixes of the dialects: what an origin may read as one of their
 /// paths is answered by nobody, since the dialect would have asked for more.
@@ -66,19 +66,25 @@ pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl It
         Demand::Nothing | Demand::Methods(_) => None,
     };
     let caller = authenticate::authenticate(cx, &credential, Hints { service_id, ..Hints::default() }).await?;
-    refuse_unmet(cx, &caller, caller.user()?, demand).await?;
-    Ok(Some((caller, credential)))
+    let user = may_pass(cx, &caller, demand).await?.clone();
+    Ok(Some((user, credential)))
 }
 
 /// The same for a request of a dialect's own route, whose caller is known already.
-pub async fn judge_known(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &Caller) -> Result<()> {
-    refuse_unmet(cx, caller, caller.user()?, demand(origin, request)?).await
+pub async fn judge_known<'c>(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &'c Caller) -> Result<&'c UserCaller> {
+    may_pass(cx, caller, demand(origin, request)?).await
+}
+
+/// The user who calls, if they have what is demanded.
+async fn may_pass<'c>(cx: &Cx, caller: &'c Caller, demand: Demand) -> Result<&'c UserCaller> {
+    let user = caller.user()?;
+    refuse_unmet(cx, caller, user, demand).await?;
+    Ok(user)
 }
 
 /// A request that was judged, as the origin gets it, with the assertion of who calls.
-pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: &Proven) -> Result<Forward> {
+pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&UserCaller, &Credential)>) -> Result<Forward> {
     let Some((caller, credential)) = proven else { return forward(cx, origin, request, None) };
-    let caller = caller.user()?;
     let assertion = assert_identity(cx, request.origin(), &origin.url, caller).await?;
     let mut forward = forward(cx, origin, request, Some((caller, credential)))?;
     forward.headers.extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::actions::access_tokens;
 use crate::actions::authenticate;
-use crate::actions::caller::{Caller, Credential, Hints};
+use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::origin::{METHODS, Origin};
@@ -79,9 +79,8 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
     if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route), &caller, &credential) {
-        gateway::judge_known(cx, origin, request, caller).await?;
-        let proven = Some((caller.clone(), credential.clone()));
-        return gateway::pass(cx, origin, request, &proven).await.map(Handled::Passed);
+        let user = gateway::judge_known(cx, origin, request, caller).await?;
+        return gateway::pass(cx, origin, request, Some((user, credential))).await.map(Handled::Passed);
     }
     let ignored = RefCell::default();
     let call = Call { request, route, query: &query, parameters, caller, credential, application, signed_body, ignored };
@@ -111,7 +110,8 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     match &cx.config.origin {
         Some(origin) => {
             let proven = gateway::judge(cx, origin, request, own_prefixes()).await?;
-            gateway::pass(cx, origin, request, &proven).await.map(Handled::Passed)
+            let proven = proven.as_ref().map(|(caller, credential)| (caller, credential));
+            gateway::pass(cx, origin, request, proven).await.map(Handled::Passed)
         }
         None if request.path() == "/" => Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE))),
         None => Err(Error::not_found("path", request.path())),
@@ -131,9 +131,8 @@ fn own_prefixes() -> impl Iterator<Item = &'static str> {
 /// the same `holder`. The context is one of a recheck.
 pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool {
     match caller_now(cx, request).await {
-        Ok(Some(Caller::User(caller))) => Authority::of(&caller, cx.now, 0).holder() == holder,
-        // No key and nobody unknown opens a stream.
-        Ok(_) => false,
+        Ok(Some(caller)) => Authority::of(&caller, cx.now, 0).holder() == holder,
+        Ok(None) => false,
         Err(error) => {
             log(cx, request, &error);
             false
@@ -142,18 +141,16 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
 }
 
 /// The caller of a request that goes on to the origin, judged as [`answer`] judges it.
-async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<Caller>> {
+async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>> {
     let Some(dialect) = dialects::owner(request.path()) else {
         let Some(origin) = &cx.config.origin else { return Ok(None) };
         return Ok(gateway::judge(cx, origin, request, own_prefixes()).await?.map(|(caller, _)| caller));
     };
     let Found { route, .. } = dialects::find(request.method(), request.path())?;
     let Some(origin) = origin_of(cx, route) else { return Ok(None) };
-    let caller = admit(cx, dialect, route, request, &Query::parse(request.query())?).await?.caller;
-    if let Some(caller) = &caller {
-        gateway::judge_known(cx, origin, request, caller).await?;
-    }
-    Ok(caller)
+    let admitted = admit(cx, dialect, route, request, &Query::parse(request.query())?).await?;
+    let Some(caller) = &admitted.caller else { return Ok(None) };
+    gateway::judge_known(cx, origin, request, caller).await.cloned().map(Some)
 }
 
 /// With a bookmark that Postern has given, D1's primary is read, which has at least what the bookmark
