@@ -24,6 +24,8 @@ let origin;
 let postern;
 /** Another isolate on the same database, where changes are made that the first one has to notice. */
 let elsewhere;
+/** A third one, whose D1 stops answering. */
+let cutOff;
 let probe;
 
 /** An origin whose WebSockets and event streams do what their path says. */
@@ -142,9 +144,9 @@ before(async () => {
   const rules = JSON.stringify([{ path: "/ws/granted", service: 7, permission: "VIEW" }, { path: "/events/granted", service: 7, permission: "VIEW" }]);
   const bindings = deployment({ ORIGIN_URL: origin.url, ORIGIN_RULES: rules, ORIGIN_PUBLIC: "/ws/public" });
   const shared = { bindings, database: "shared", namespace: "shared" };
-  const workerd = await startWorkerd({ isolates: [{ ...shared, entry: "observed" }, shared] });
+  const workerd = await startWorkerd({ isolates: [shared, shared, { ...shared, entry: "observed" }] });
   cleaning.push(() => workerd.stop());
-  [postern, elsewhere] = workerd.isolates;
+  [postern, elsewhere, cutOff] = workerd.isolates;
   await registerApp(elsewhere, { secret: SECRET });
   await registerApp(elsewhere, { name: "CRM", token_name: "crm", secret: `${SECRET}2` });
   probe = await startPostern(context, { entry: "probe", bindings: deployment({ ORIGIN_URL: origin.url }) });
@@ -207,6 +209,17 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
     test("when the token's app is disabled", async () => {
       const both = await openBoth(postern, "?y=1", { authorization: `Bearer ${token("of-crm", 600, `${SECRET}2`)}` });
       await registerApp(elsewhere, { name: "CRM", token_name: "crm", secret: `${SECRET}2`, enable: "0" });
+      await bothEnd(both, Date.now());
+    });
+
+    test("when D1 is silent, and not while it fails", async () => {
+      const both = await openBoth(cutOff, "", bearer("cut-off"));
+      const state = (d1) => cutOff.send({ method: "POST", path: "/testing", json: { d1 } });
+      expectStatus(await state("down"), 204);
+      await pause(LONG_MS);
+      both.socket.socket.send("still there");
+      await both.socket.arrived(2);
+      expectStatus(await state("silent"), 204);
       await bothEnd(both, Date.now());
     });
 

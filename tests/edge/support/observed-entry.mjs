@@ -1,7 +1,7 @@
 // The Worker behind an entry that only tests know: it counts the calls to D1 and KV, and makes them fail when told to.
 //
 // GET /testing answers `{"d1":…,"kv":…}`, the calls since it was last asked, and POST /testing takes
-// `{"d1":"down","kv":"down"}`; neither is seen by the Worker itself, and neither touches D1 or KV.
+// `{"d1":"down","kv":"down"}`, or "silent" for one that never answers; neither is seen by the Worker itself, and neither touches D1 or KV.
 
 import postern from "../../../src/edge/entry.mjs";
 
@@ -52,6 +52,7 @@ function watched(binding, kind, counted) {
         }
         calls[kind] += 1;
         if (states[kind] === "down") return Promise.reject(FAILURES[kind]());
+        if (states[kind] === "silent") return new Promise(() => {});
         return member.apply(target, args);
       };
     },
