@@ -47,8 +47,8 @@ pub(super) const GROUP: Group = Group {
                  check, about everybody; `provisioning` lets it import and export; `administration` lets it do all that an \
                  administrator may. With `userId` it speaks for that user, and may no more than they may. Users who are no \
                  administrators make keys for themselves, and `userId` says so where it is left out. Their keys end with \
-                 the session or token that made them, unless the request has the password. A key that a key made ends \
-                 with that one. A user has at most 20 keys.",
+                 the session or token that made them, unless the request has the password; with a token they end when \
+                 its app is changed, too. A key that a key made ends with that one. A user has at most 20 keys.",
             )
             .access(Access::SignedIn)
             .keys(OWN)
