@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::actions::caller::Caller;
 use crate::actions::permissions;
+use crate::actions::user_names::{self, Named};
 use crate::context::Cx;
 use crate::domain::audit::Deed;
 use crate::domain::permissions::directory::UnitKind;
@@ -15,7 +16,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::expired_grants::{self, Which};
-use crate::store::grants::Named;
+use crate::store::grants::Named as NamedGrant;
 use crate::store::reach::Member;
 use crate::store::{feed, grants, reach, services, transfer, units};
 
@@ -56,6 +57,21 @@ pub async fn replace(cx: &Cx, by: &Caller, id: i64, permissions: Permissions) ->
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let before = touchable(cx, by, id).await?;
     change(cx, by, &before, grants::delete(id), "grant.delete", None).await
+}
+
+/// Takes back what is granted on a service to an object.
+pub async fn delete_to(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64) -> Result<()> {
+    permissions::require(cx, by, service_id, Permission::Grant).await?;
+    let found = grants::find_to(cx, service_id, object_type, object_id).await?;
+    let not_there = || Error::not_found("grant", format!("{}[{object_id}]", object_type.name()));
+    delete(cx, by, found.ok_or_else(not_there)?.id).await
+}
+
+/// The id of a user whom a caller names who may grant something on the service. Nobody else is told
+/// whether a name is somebody's.
+pub async fn user_id(cx: &Cx, by: &Caller, service_id: i64, user: &Named) -> Result<i64> {
+    permissions::require(cx, by, service_id, Permission::Grant).await?;
+    user_names::id_now(cx, user).await
 }
 
 /// Sets the switches of all APIs of a service, and with `whole_service` its own.
@@ -139,14 +155,14 @@ pub fn noun(object_type: ObjectType) -> &'static str {
 }
 
 /// One grant, for callers who may give such.
-pub async fn find_named(cx: &Cx, by: &Caller, id: i64) -> Result<Named> {
+pub async fn find_named(cx: &Cx, by: &Caller, id: i64) -> Result<NamedGrant> {
     let found = grants::find_named(cx, id).await?.ok_or_else(|| Error::not_found("grant", id))?;
     permissions::require(cx, by, found.0.service_id, Permission::Grant).await?;
     Ok(found)
 }
 
 /// The grants on a service by ascending id, for callers who may give such.
-pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<NamedGrant>> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     if cx.config.strict_directory && services::find(cx, service_id).await?.is_none() {
         return Err(Error::not_found("service", service_id));
@@ -155,7 +171,7 @@ pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Op
 }
 
 /// The grants that reach a user, by ascending id: to themselves, and to their departments and groups.
-pub async fn list_of_user(cx: &Cx, by: &Caller, user_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+pub async fn list_of_user(cx: &Cx, by: &Caller, user_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<NamedGrant>> {
     grants::list_of_user(cx, &member(cx, by, user_id).await?, after_id, limit).await
 }
 

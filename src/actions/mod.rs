@@ -29,6 +29,7 @@ pub mod token_names;
 pub mod token_user;
 pub mod transfer;
 pub mod units;
+pub mod user_names;
 pub mod users;
 pub mod verify_token;
 pub mod whose_id;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::actions::caller::Caller;
+use crate::actions::user_names::{self, Named};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
 use crate::domain::permissions::permission::{Pair, Permission, Permissions, ServiceGroup, Standing};
@@ -18,6 +19,41 @@ pub struct Question {
     pub user_id: i64,
     /// What they want to do.
     pub permission: Permission,
+}
+
+/// A question about a user who may be named by user name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The service's id.
+    pub service_id: i64,
+    /// Whom it is about.
+    pub user: Named,
+    /// What they want to do.
+    pub permission: Permission,
+}
+
+/// An id that no user has: theirs begin at 1.
+const NOBODY: i64 = 0;
+
+/// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who may ask about them.
+pub async fn check_named(cx: &Cx, caller: &Caller, asked: &[Asked]) -> Result<Vec<(Question, bool)>> {
+    let users: Vec<_> = asked.iter().map(|asked| asked.user.clone()).collect();
+    let ids = user_names::ids(cx, &users).await?;
+    let question = |(asked, id): (&Asked, &Option<i64>)| Question {
+        service_id: asked.service_id,
+        user_id: id.unwrap_or(NOBODY),
+        permission: asked.permission,
+    };
+    let questions: Vec<_> = asked.iter().zip(&ids).map(question).collect();
+    let answers = check_all(cx, caller, &questions).await;
+    let unknown = users.iter().zip(&ids).find_map(|(user, id)| match user {
+        Named::Username(name) if id.is_none() => Some(name),
+        _ => None,
+    });
+    match (answers, unknown) {
+        (Ok(_) | Err(Error::NotFound { what: "user", .. }), Some(name)) => Err(Error::not_found("user", name)),
+        (answers, _) => Ok(questions.into_iter().zip(answers?).collect()),
+    }
 }
 
 /// Answers one question. Who is no administrator may ask about themselves, and about others with GRANT on the service.

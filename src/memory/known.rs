@@ -117,6 +117,22 @@ impl<'c> Known<'c> {
         self.door("a user", wanted, |known| known.look_for_user_named(username)).await
     }
 
+    /// The users of these names, as far as there are such. Those whom memory does not know are read together.
+    pub async fn users_named(cx: &'c Cx, names: &[Username]) -> Result<Vec<Rc<User>>> {
+        let wanted = |names: Vec<&Username>| vec![Wanted::Users(names.into_iter().map(|name| name.as_str().to_owned()).collect())];
+        let known = Known::current(cx, || wanted(names.iter().collect()), None).await?;
+        let look = |known: &Self| names.iter().filter_map(|name| known.look_for_user_named(name)).collect::<Vec<_>>();
+        let mut found = look(&known);
+        let missing: Vec<_> = names.iter().filter(|name| !found.iter().any(|user| user.username == **name)).collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let known = if known.copies.is_some() { known } else { Known::read(cx, &wanted(missing), None).await? };
+        found = [found, look(&known)].concat();
+        let is_known = names.iter().all(|name| found.iter().any(|user| user.username == *name));
+        if known.copies.is_some() && !is_known { Err(unavailable("a user")) } else { Ok(found) }
+    }
+
     /// The session of a token or cookie, whether it has ended or not; its user is known with it. `ahead` likewise.
     pub async fn session(&mut self, hash: HashedToken, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<Rc<Session>>> {
         let with_user = |known: &Self| {

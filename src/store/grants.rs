@@ -75,6 +75,13 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
     sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
 }
 
+/// The grant on a service to an object.
+pub async fn find_to(cx: &Cx, service_id: i64, object_type: ObjectType, object_id: i64) -> Result<Option<Grant>> {
+    let sql = format!("SELECT {COLUMNS} FROM grants g WHERE g.service_id = ?1 AND g.object_type = ?2 AND g.object_id = ?3");
+    let params = [Param::Int64(service_id), object_type.name().into(), Param::Int64(object_id)];
+    sql::query(cx, Statement::new(sql, params)).await?.first().map(grant).transpose()
+}
+
 /// One grant, and the name of whom it is given to.
 pub async fn find_named(cx: &Cx, id: i64) -> Result<Option<Named>> {
     let sql = format!("SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g WHERE g.id = ?1");

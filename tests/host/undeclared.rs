@@ -155,6 +155,9 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
             let path = required.map_or_else(|| path.clone(), |field| format!("{path}?{}=1", field.name));
             is_refused(world, isolate, &request(route, &path).body(&json!({ UNKNOWN: 1 }).to_string()), UNKNOWN);
             is_refused(world, isolate, &request(route, &path).body(&format!("{UNKNOWN}=1")), UNKNOWN);
+            // Some are told by their query whom they are about.
+            let names_user = route.query.iter().any(|field| field.name == "username");
+            let path = if names_user { format!("{path}?username=admin") } else { path };
             for nothing in ["", "{}"] {
                 let response = isolate.send(&request(route, &path).body(nothing));
                 assert!(response.status != 400, "{} {path}: {}", route.method, response.body);

@@ -2,14 +2,16 @@
 
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::permissions::{self, Question};
+use crate::actions::user_names::Named;
 use crate::api::http::credentials;
-use crate::api::http::declare::{Declared, Objects, Request, answer, request};
+use crate::api::http::declare::{Declared, Line, Objects, Request, answer, request};
 use crate::api::http::members;
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
+use crate::domain::identity::user::Username;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Result};
 
@@ -25,6 +27,7 @@ const CHECK_QUERY: &[Field] = &[
     required("service", Kind::INT64, "the service's id"),
     PERMISSION,
     optional("user", Kind::INT64, "the user's id; default: the caller"),
+    optional("username", Kind::TEXT, "the user name, in place of the id"),
     APP,
 ];
 
@@ -33,7 +36,10 @@ pub(super) const GROUP: Group = Group {
     routes: &[
         Route::get("check", &["/v1/check"], handler!(check))
             .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
-            .about("To ask about somebody else takes the permission GRANT on the service, or an administrator.")
+            .about(
+                "To ask about somebody else takes the permission GRANT on the service, or an administrator. They are named by \
+                 `user` or by `username`; a user name that nobody has is a 404.",
+            )
             .access(Access::Shown)
             .keys(Keys::With(May::Decisions))
             .query(CHECK_QUERY)
@@ -75,6 +81,7 @@ request! {
     struct Asking as "Question" {
         "service" service: i64 => "the service's id",
         "user" user: Option<i64> => "the user's id; default: the caller",
+        "username" username: Option<Line<{ Username::MAX }>> => "the user name, in place of the id",
         "permission" permission: Permission => "the permission; any case is taken",
     } example r#"{"service":1,"permission":"VIEW","user":2}"#
 }
@@ -88,30 +95,42 @@ request! {
 async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
     let Asked { service_id, permission, user_id } = asked;
+    let user = named(user_id, call.query.one("username")?.map(str::to_owned))?;
     let credential = credentials::shown(call.request, call.query)?;
     let caller = call.identify(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
-    let question = Question { service_id, user_id: subject(&caller, user_id, "user")?, permission };
-    let allowed = permissions::check(cx, &caller, question).await?;
-    Ok(Response::json(200, &Checked::of(question, allowed)))
+    let user = subject(&caller, user, "user")?;
+    let answers = permissions::check_named(cx, &caller, &[permissions::Asked { service_id, user, permission }]).await?;
+    let (question, allowed) = answers.first().ok_or_else(|| Error::internal("a question has no answer"))?;
+    Ok(Response::json(200, &Checked::of(*question, *allowed)))
 }
 
 async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = call.caller()?;
     let Questions { checks: Objects(checks) } = Questions::read(&call.labelled_fields().await?)?;
-    let question = |(at, Asking { service, user, permission }): (usize, &Asking)| {
-        let user_id = subject(caller, *user, &format!("checks[{at}].user"))?;
-        Ok(Question { service_id: *service, user_id, permission: *permission })
+    let asked = |(at, Asking { service, user, username, permission }): (usize, Asking)| {
+        let user = named(user, username.map(|Line(name)| name))?;
+        let user = subject(caller, user, &format!("checks[{at}].user"))?;
+        Ok(permissions::Asked { service_id: service, user, permission })
     };
-    let questions: Vec<_> = checks.iter().enumerate().map(question).collect::<Result<_>>()?;
-    let answers = permissions::check_all(cx, caller, &questions).await?;
-    let results = questions.iter().zip(answers).map(|(question, allowed)| Checked::of(*question, allowed)).collect();
+    let asked = checks.into_iter().enumerate().map(asked).collect::<Result<Vec<_>>>()?;
+    let answers = permissions::check_named(cx, caller, &asked).await?;
+    let results = answers.into_iter().map(|(question, allowed)| Checked::of(question, allowed)).collect();
     Ok(Response::json(200, &Answers { results }))
 }
 
+/// Whom a question names.
+fn named(user_id: Option<i64>, username: Option<String>) -> Result<Option<Named>> {
+    match (user_id, username) {
+        (Some(_), Some(_)) => Err(Error::invalid("username", "must not be there beside user: name the user once")),
+        (Some(id), None) => Ok(Some(Named::Id(id))),
+        (None, username) => Ok(username.map(Named::Username)),
+    }
+}
+
 /// Whom a question is about: the user in it, else the caller or the user for whom their key speaks.
-fn subject(caller: &Caller, user_id: Option<i64>, member: &str) -> Result<i64> {
-    let own_id = || caller.own_id().map(|id| id.0);
-    user_id.or_else(own_id).ok_or_else(|| Error::missing(member))
+fn subject(caller: &Caller, named: Option<Named>, member: &str) -> Result<Named> {
+    let own = || caller.own_id().map(|id| Named::Id(id.0));
+    named.or_else(own).ok_or_else(|| Error::missing(member))
 }
 
 /// What a query asks about.

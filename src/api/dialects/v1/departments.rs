@@ -47,6 +47,14 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .query(paging::QUERY)
             .answers(Answer::json(200, &MEMBERS)),
+        Route::of("PUT", "add_named_department_member", &["/v1/departments/{id}/members"], handler!(add_named))
+            .summary("Puts a user into a department who is named by `userId` or `username`")
+            .access(Access::Administrator)
+            .query(members::NAMED),
+        Route::of("DELETE", "remove_named_department_member", &["/v1/departments/{id}/members"], handler!(remove_named))
+            .summary("Takes a user out of a department who is named by `userId` or `username`")
+            .access(Access::Administrator)
+            .query(members::NAMED),
         Route::of("PUT", "add_department_member", &["/v1/departments/{id}/members/{userId}"], handler!(add_member))
             .summary("Puts a user into a department")
             .access(Access::Administrator),
@@ -129,4 +137,12 @@ async fn add_member(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn remove_member(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     members::set(cx, call, UnitKind::Department, false).await
+}
+
+async fn add_named(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    members::set_named(cx, call, UnitKind::Department, true).await
+}
+
+async fn remove_named(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    members::set_named(cx, call, UnitKind::Department, false).await
 }

@@ -2,13 +2,15 @@
 
 use super::paging::{self, page};
 use crate::actions::grants;
-use crate::api::http::declare::{Declared, Integer, Request, answer, request};
+use crate::actions::user_names::Named;
+use crate::api::http::declare::{Declared, Integer, Line, Request, answer, request};
 use crate::api::http::members::{Granted, OBJECT_TYPE, PERMISSIONS};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
-use crate::api::http::shape::{Answer, Field, Kind, Shape, required};
+use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
+use crate::domain::identity::user::Username;
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::grant::{self, NewGrant};
 use crate::domain::permissions::period::{MAX_MILLIS, Period, Phase};
@@ -26,13 +28,23 @@ pub(super) const GROUP: Group = Group {
             .summary("Gives permissions on a service to a user, a department or a group, for a time or for good")
             .about(
                 "It takes the permission GRANT on the service, or an administrator. A grant counts from `startsAt` on, and no longer at \
-                 `expiresAt`, everywhere at that moment. One that has expired is replaced; another one to the same object is a 409.",
+                 `expiresAt`, everywhere at that moment. One that has expired is replaced; another one to the same object is a 409. To \
+                 whom it is given is said by `authObjectType` and `authObjectId`, or by `username`; a user name that nobody has is a 404.",
             )
             .access(Access::SignedIn)
             .keys(Keys::With(May::Administration))
             .body(&GrantTerms::SHAPE)
             .refuses(&[404, 409])
             .answers(Answer::json(201, &Grant::SHAPE)),
+        Route::of("DELETE", "delete_grant_to", &["/v1/services/{id}/grants"], handler!(delete))
+            .summary("Takes back what is granted on a service to a user, a department or a group")
+            .about(
+                "It takes the permission GRANT on the service, or an administrator. To whom it is given is said by `authObjectType` and \
+                 `authObjectId`, or by `username`. The grant of who created the service stays.",
+            )
+            .access(Access::SignedIn)
+            .keys(Keys::With(May::Administration))
+            .query(TO_WHOM),
         Route::get("list_service_grants", &["/v1/services/{id}/grants"], handler!(list_of_service))
             .summary("Lists the grants on a service by ascending id")
             .about("It takes the permission GRANT on the service, or an administrator. Expired grants are listed until they are removed.")
@@ -60,10 +72,17 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
+const TO_WHOM: &[Field] = &[
+    optional("authObjectType", OBJECT_TYPE, "to whom: a user, a department or a group"),
+    optional("authObjectId", Kind::INT64, "to which"),
+    optional("username", Kind::TEXT, "the user name, in place of both"),
+];
+
 request! {
     struct GrantTerms as "GrantTerms" {
-        "authObjectType" object_type: ObjectType => "to whom: a user, a department with those below, or a group",
-        "authObjectId" object_id: i64 => "to which",
+        "authObjectType" object_type: Option<ObjectType> => "to whom: a user, a department with those below, or a group",
+        "authObjectId" object_id: Option<i64> => "to which",
+        "username" username: Option<Line<{ Username::MAX }>> => "the user name, in place of both",
         "permissions" permissions: Granted => "any case is taken; VIEW is always among them",
         "startsAt" starts_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: at once",
         "expiresAt" expires_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: never",
@@ -151,11 +170,45 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64(ID.name)?;
     let terms = GrantTerms::read(&call.labelled_fields().await?)?;
     let period = terms.period(cx.now)?;
-    let GrantTerms { object_type, object_id, permissions: Granted(permissions), .. } = terms;
+    let GrantTerms { object_type, object_id, username, permissions: Granted(permissions), .. } = terms;
+    let username = username.map(|Line(name)| name);
+    let (object_type, object_id) = object(cx, call, service_id, (object_type, object_id, username)).await?;
     let grant = NewGrant { service_id, object_type, object_id, permissions, period };
     let id = grants::add(cx, call.caller()?, &grant).await?;
     let found = grants::find_named(cx, call.caller()?, id).await?;
     Ok(Response::json(201, &Grant::of(&found, cx.now)))
+}
+
+async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let service_id = call.int64(ID.name)?;
+    let object_type = call.query.one("authObjectType")?.map(ObjectType::parse).transpose();
+    let object_type = object_type.map_err(|why| Error::invalid("authObjectType", why))?;
+    let object_id = call.query.integer("authObjectId", i64::MIN, i64::MAX)?;
+    let username = call.query.one("username")?.map(str::to_owned);
+    let (object_type, object_id) = object(cx, call, service_id, (object_type, object_id, username)).await?;
+    grants::delete_to(cx, call.caller()?, service_id, object_type, object_id).await?;
+    Ok(Response::empty(204))
+}
+
+/// To whom something is granted: a type and an id, or a user name.
+async fn object(
+    cx: &Cx,
+    call: &Call<'_>,
+    service_id: i64,
+    (object_type, object_id, username): (Option<ObjectType>, Option<i64>, Option<String>),
+) -> Result<(ObjectType, i64)> {
+    let Some(name) = username else {
+        let object_type = object_type.ok_or_else(|| Error::missing("authObjectType"))?;
+        return Ok((object_type, object_id.ok_or_else(|| Error::missing("authObjectId"))?));
+    };
+    if object_id.is_some() {
+        return Err(Error::invalid("username", "must not be there beside authObjectId: name the user once"));
+    }
+    if object_type.is_some_and(|object_type| object_type != ObjectType::User) {
+        return Err(Error::invalid("username", "names a user: leave authObjectType out, or set it to USER"));
+    }
+    let id = grants::user_id(cx, call.caller()?, service_id, &Named::Username(name)).await?;
+    Ok((ObjectType::User, id))
 }
 
 async fn list_of_service(cx: &Cx, call: &Call<'_>) -> Result<Response> {

@@ -2,13 +2,14 @@
 
 use super::paging::{self, page};
 use crate::actions::units;
+use crate::actions::user_names::{self, Named};
 use crate::api::http::declare::answer;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
-use crate::api::http::shape::{Field, Kind, Shape, required};
+use crate::api::http::shape::{Field, Kind, Shape, optional, required};
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The user in a path.
 pub(super) const USER_ID: Field = required("userId", Kind::INT64, "the user's id");
@@ -27,6 +28,22 @@ pub(super) async fn list(cx: &Cx, call: &Call<'_>, kind: UnitKind) -> Result<Res
     let (limit, after_id) = paging::asked(call)?;
     let found = units::list_members(cx, kind, call.int64("id")?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, |user_id| Member { user_id: *user_id }, |user_id| *user_id))
+}
+
+/// The user in a query.
+pub(super) const NAMED: &[Field] =
+    &[optional("userId", Kind::INT64, "the user's id"), optional("username", Kind::TEXT, "the user name, in place of the id")];
+
+/// Puts the user in the query into the department or group, or takes them out. A user name is somebody's.
+pub(super) async fn set_named(cx: &Cx, call: &Call<'_>, kind: UnitKind, is_member: bool) -> Result<Response> {
+    let user = match (call.query.integer("userId", i64::MIN, i64::MAX)?, call.query.one("username")?) {
+        (Some(id), None) => Named::Id(id),
+        (None, Some(name)) => Named::Username(name.to_owned()),
+        _ => return Err(Error::invalid("userId", "or username is required, and not both")),
+    };
+    let user_id = user_names::id_now(cx, &user).await?;
+    units::set_member(cx, call.caller()?, kind, call.int64("id")?, user_id, is_member).await?;
+    Ok(Response::empty(204))
 }
 
 /// Puts the user in the path into the department or group, or takes them out.

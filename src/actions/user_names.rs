@@ -1,0 +1,48 @@
+//! Users whom a caller names by user name in place of their id.
+
+use crate::context::Cx;
+use crate::domain::identity::user::Username;
+use crate::error::{Error, Result};
+use crate::memory::known::Known;
+
+/// Whom a question or a grant is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// By id, whether anybody has it or not.
+    Id(i64),
+    /// By user name, which somebody must have.
+    Username(String),
+}
+
+impl Named {
+    fn username(&self) -> Option<Username> {
+        match self {
+            Self::Id(_) => None,
+            Self::Username(name) => Username::parse(name).ok(),
+        }
+    }
+}
+
+/// Their ids, in their order, as the isolate knows them; `None` for a name that nobody has.
+pub async fn ids(cx: &Cx, users: &[Named]) -> Result<Vec<Option<i64>>> {
+    let names: Vec<_> = users.iter().filter_map(Named::username).collect();
+    let known = if names.is_empty() { Vec::new() } else { Known::users_named(cx, &names).await? };
+    let id = |user: &Named| match user {
+        Named::Id(id) => Some(*id),
+        Named::Username(name) => known.iter().find(|user| user.username.as_str() == name).map(|user| user.id.0),
+    };
+    Ok(users.iter().map(id).collect())
+}
+
+/// The id of one of them, as D1 has it now: something is about to be written.
+pub async fn id_now(cx: &Cx, user: &Named) -> Result<i64> {
+    let name = match user {
+        Named::Id(id) => return Ok(*id),
+        Named::Username(name) => name,
+    };
+    let found = match user.username() {
+        Some(username) => Known::read_user(cx, &username).await?,
+        None => None,
+    };
+    found.map(|user| user.id.0).ok_or_else(|| Error::not_found("user", name))
+}
