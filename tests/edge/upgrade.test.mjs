@@ -81,6 +81,18 @@ for (const release of releases) {
     const newcomer = sign("abcd", { loginname: "newcomer", exp: nowInSeconds() + 600 });
     const { json } = expectStatus(await verifyBearer(postern, newcomer), 200);
     assert.ok(json.user.id > facts.deletedUser, "an id is not given again");
+    // The audit trail of the release knows whom it deleted.
+    const gone = sign("abcd", { loginname: "gone", exp: nowInSeconds() + 600 });
+    const refused = expectStatus(await verifyBearer(postern, gone), 403);
+    assert.equal(refused.json.reason, "user_deleted");
+    const tombstones = await postern.send({ path: "/v1/tombstones", headers: admin });
+    const [tombstone] = expectStatus(tombstones, 200).json.items;
+    assert.equal(tombstone.username, "gone");
+    assert.equal(tombstone.id, facts.deletedUser);
+    const free = { method: "DELETE", path: "/v1/tombstones/gone", headers: admin };
+    expectStatus(await postern.send(free), 204);
+    expectStatus(await verifyBearer(postern, gone), 200);
+
     const grant = { authObjectType: "USER", authObjectId: json.user.id, permissions: ["SHARE"] };
     expectStatus(
       await postern.send({

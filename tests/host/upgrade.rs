@@ -328,11 +328,57 @@ fn the_snapshot_of_a_release_still_serves_while_d1_does_not_answer() {
 }
 
 #[test]
-fn ids_that_a_release_has_given_are_not_given_again() {
+fn ids_that_a_release_has_given_or_named_are_not_chosen() {
+    const NAMED: [(&str, &str); 4] = [
+        (
+            "users",
+            "SELECT id FROM users UNION SELECT object_id FROM grants WHERE object_type = 'USER' UNION SELECT user_id FROM memberships",
+        ),
+        (
+            "groups",
+            "SELECT id FROM units WHERE object_type = 'GROUP' UNION SELECT object_id FROM grants WHERE object_type = 'GROUP'
+             UNION SELECT object_id FROM memberships WHERE object_type = 'GROUP'",
+        ),
+        (
+            "departments",
+            "SELECT id FROM units WHERE object_type = 'DEPT' UNION SELECT object_id FROM grants WHERE object_type = 'DEPT'
+             UNION SELECT object_id FROM memberships WHERE object_type = 'DEPT'",
+        ),
+        ("services", "SELECT id FROM services UNION SELECT service_id FROM grants UNION SELECT service_id FROM service_apis"),
+    ];
     for fixture in fixtures() {
         let world = fixture.world();
-        let response = fixture.isolate(&world).administer("POST", "/v1/users", &json!({ "username": "newcomer" }));
-        assert_eq!(response.status, 201, "{}", response.body);
-        assert!(json_of(&response)["id"].as_i64() > fixture.facts["deletedUser"].as_i64(), "{}", response.body);
+        let isolate = fixture.isolate(&world);
+        let named = |sql: &str| world.database.text(&format!("SELECT ',' || group_concat(id) || ',' FROM ({sql})"));
+        let before = NAMED.map(|(_, sql)| named(sql));
+        for number in 0..5 {
+            for ((path, _), before) in NAMED.iter().zip(&before) {
+                let name = if *path == "users" { "username" } else { "name" };
+                let response = isolate.administer("POST", &format!("/v1/{path}"), &json!({ name: format!("new {number}") }));
+                let id = json_of(&response)["id"].clone();
+                assert_eq!(response.status, 201, "{path}: {}", response.body);
+                assert!(!before.contains(&format!(",{id},")), "{path}: {id} is among {before}");
+                assert!(*path != "users" || id.as_i64() > fixture.facts["deletedUser"].as_i64(), "{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn users_whom_a_release_deleted_stay_deleted() {
+    for fixture in fixtures() {
+        let world = fixture.world();
+        let isolate = fixture.isolate(&world);
+        let id = fixture.facts["deletedUser"].clone();
+        let gone = isolate.token("gone");
+        assert_eq!(isolate.verify(&gone), (403, "user_deleted".to_owned()));
+        let tombstones = json_of(&fixture.get(&isolate, "/v1/tombstones"))["items"].clone();
+        let [tombstone] = tombstones.as_array().map_or(&[][..], Vec::as_slice) else { panic!("{tombstones}") };
+        assert_eq!((&tombstone["username"], &tombstone["id"]), (&json!("gone"), &id));
+        assert_eq!(tombstone["deletedBy"], "admin");
+        let other = json!({ "id": id, "username": "other" });
+        assert_eq!(isolate.administer("POST", "/v1/users", &other).status, 409);
+        assert_eq!(isolate.administer("POST", "/v1/users", &json!({ "id": id, "username": "gone" })).status, 201);
+        assert_eq!(isolate.verify(&gone), (200, "gone".to_owned()));
     }
 }

@@ -19,9 +19,14 @@ const CHECKS = 25;
  */
 export async function measure(url, size, { token, keys }) {
   const measured = [];
-  const ask = async (kind, path, bound, { headers = admin, beyond = 0, maxCalls = Infinity, status = 200 } = {}) => {
+  const ask = async (
+    kind,
+    path,
+    bound,
+    { headers = admin, beyond = 0, maxCalls = Infinity, json, status = json ? 201 : 200 } = {},
+  ) => {
     await fetch(`${url}/testing`);
-    const answer = await fetch(url + path, { headers });
+    const answer = await fetch(url + path, json ? { method: "POST", headers, body: JSON.stringify(json) } : { headers });
     const text = await answer.text();
     if (answer.status !== status) throw new Error(`${kind}: ${path} answered ${answer.status} ${text}`);
     const { rowsRead, statements, calls } = await (await fetch(`${url}/testing`)).json();
@@ -34,6 +39,8 @@ export async function measure(url, size, { token, keys }) {
   await lists(ask, size);
   await whoMayWhat(ask, size);
   await filters(ask, size);
+  await users(ask, size);
+  await creations(ask, size);
   return byKind(measured);
 }
 
@@ -129,6 +136,24 @@ async function whoMayWhat(ask, size) {
     const path = `/v1/users/${userId(index)}`;
     await ask("grants of a user", `${path}/grants?limit=${PAGE}`, 4 * objects * (PAGE + 1) + beyond + BESIDES);
     await ask("groups of a user", `${path}/groups`, beyond + BESIDES);
+  }
+}
+
+/** Each user is shown with how many grants name their id, of which a hundred are counted. */
+async function users(ask, size) {
+  const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
+  await ask("a user", `/v1/users/${page.items[0].id}`, 102 + BESIDES);
+}
+
+/** An id is chosen by a look into each index that may name it. Those of groups and departments begin behind what is imported. */
+async function creations(ask, size) {
+  const looks = (taken) => 20 * (65 + Math.ceil(Math.sqrt(2 * taken)));
+  for (const [path, taken] of [["users", 0], ["groups", size.groups], ["departments", size.departments], ["services", size.services]]) {
+    for (let number = 0; number < 3; number += 1) {
+      const json = path === "users" ? { username: `new ${number}` } : { name: `new ${number}` };
+      // The indexes and triggers of what is written count, too.
+      await ask(`a new one of ${path}`, `/v1/${path}`, (number === 0 ? looks(taken) : 20) + 2 * BESIDES, { json });
+    }
   }
 }
 
