@@ -84,17 +84,21 @@ impl Oracle {
 }
 
 /// Numbers that look random and can be had again (xorshift64*).
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap_or(0) % sides
     }
 
-    fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.roll(list.len())]
     }
 
@@ -371,8 +375,13 @@ fn the_real_path_agrees_with_the_oracle() {
     let (checks, seed) = (number("CHECKS", 100_000), number("SEED", 20_250_123));
     let world = World::new();
     let (writer, reader) = (world.isolate(), world.isolate());
-    let mut game =
-        Game { oracle: Oracle { now: world.now.get().0, ..Oracle::default() }, dice: Dice(seed), writer, reader, services: Vec::new() };
+    let mut game = Game {
+        oracle: Oracle { now: world.now.get().0, ..Oracle::default() },
+        dice: Dice::new(seed),
+        writer,
+        reader,
+        services: Vec::new(),
+    };
     game.set_up();
     let (mut done, mut mismatches) = (0, 0);
     while done < checks {

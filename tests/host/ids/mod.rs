@@ -1,5 +1,7 @@
 //! Ids: nobody gets one that a right was given to before, and a deleted user does not come back.
 
+mod histories;
+mod model;
 mod names;
 mod references;
 mod tombstones;

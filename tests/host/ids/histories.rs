@@ -1,0 +1,392 @@
+//! Random histories of a directory, against the oracle: nobody ever holds a right that was not given to
+//! them, by id, name, department or group, while it was theirs.
+//!
+//! `HISTORIES` sets how many there are (10,000 unless it is set), `SEED` where the random numbers begin.
+
+use std::collections::HashMap;
+
+use postern::domain::secret::Secret;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::jwt;
+use serde_json::{Value, json};
+
+use super::model::{Kind, MAPPED, Model};
+use crate::oracle::Dice;
+use crate::support::{Isolate, Request, World, json_of};
+
+/// Few, so that histories meet: those that are chosen first are among them. 1 is the administrator's.
+const NAMES: [&str; 2] = ["ann", "bob"];
+const USERS: [i64; 3] = [2, 3, 4];
+const UNITS: [i64; 2] = [1, 2];
+const SERVICES: [i64; 2] = [1, 2];
+const STEPS: usize = 10;
+
+/// Tokens by user name, id claim, and whether they have the group; signing costs more than looking up.
+type Tokens = HashMap<(&'static str, Option<i64>, bool), String>;
+
+/// Brings back what [`prepare`] left.
+const FORGET: &str = "BEGIN;
+    DELETE FROM users WHERE id > 1; DELETE FROM grants; DELETE FROM memberships; DELETE FROM units;
+    DELETE FROM services; DELETE FROM tombstones; DELETE FROM past_ids; DELETE FROM audit_events;
+    DELETE FROM changes WHERE revision < (SELECT MAX(revision) FROM changes);
+    UPDATE id_counters SET last = (kind = 'user');
+    COMMIT";
+
+struct Game<'a> {
+    isolate: &'a Isolate<'a>,
+    administrator: &'a str,
+    tokens: &'a mut Tokens,
+    dice: Dice,
+    /// A history has groups or departments.
+    unit_kind: Kind,
+    model: Model,
+    told: Vec<String>,
+}
+
+impl Game<'_> {
+    fn send(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let request = Request::new(method, path).header("x-auth-token", self.administrator).body(body);
+        let response = self.isolate.send(&request);
+        self.told.push(format!("{method} {path} {body}: {}", response.status));
+        (response.status, json_of(&response))
+    }
+
+    fn expect(&self, status: u16, expected: u16) {
+        assert_eq!(status, expected, "{:#?} {:#?}", self.told, self.model);
+    }
+
+    fn unit(&mut self) -> (Kind, i64) {
+        (self.unit_kind, self.dice.pick(&UNITS))
+    }
+
+    fn object(&mut self) -> (Kind, i64) {
+        if self.dice.roll(2) == 0 { (Kind::User, self.dice.pick(&USERS)) } else { self.unit() }
+    }
+
+    fn step(&mut self) {
+        match self.dice.roll(18) {
+            0..=2 => self.sign_in(None),
+            3 => {
+                let id = self.dice.pick(&USERS);
+                self.sign_in(Some(id));
+            }
+            4 | 5 => self.create_user(),
+            6 => self.delete_user(),
+            7 => self.free_name(),
+            8 | 9 => self.grant(),
+            10 => self.revoke(),
+            11 | 12 => self.set_member(),
+            13..=15 => self.create_other(),
+            16 => self.delete_other(),
+            _ => self.import(),
+        }
+    }
+
+    fn token(&mut self, name: &'static str, id: Option<i64>, has_group: bool) -> String {
+        let isolate = self.isolate;
+        let sign = || {
+            let mut claims = isolate.claims(name);
+            claims.insert("groups".to_owned(), if has_group { json!(["staff"]) } else { json!([]) });
+            claims.extend(id.map(|id| ("uid".to_owned(), json!(id))));
+            let secret = if id.is_some() { "efgh" } else { "abcd" };
+            format!("Bearer {}", jwt::sign(Algorithm::Hs256, &Secret::new(secret), &claims).expect("a token"))
+        };
+        self.tokens.entry((name, id, has_group)).or_insert_with(sign).clone()
+    }
+
+    /// A token that creates its user at first sight; what it may do includes what its group may.
+    fn sign_in(&mut self, claim: Option<i64>) {
+        let (name, has_group) = (self.dice.pick(&NAMES), self.dice.roll(2) == 0);
+        let (service, token) = (self.dice.pick(&SERVICES), self.token(name, claim, has_group));
+        let path = format!("/v1/check?service={service}&permission=TEST");
+        let known = self.model.users.get(name).copied();
+        let is_taken = |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
+        let refusal = match (known, claim) {
+            (Some(known), Some(id)) if known != id => Some("id_conflict"),
+            (None, _) if self.model.tombstones.contains_key(name) => Some("user_deleted"),
+            (None, Some(id)) if is_taken(id) => Some("id_conflict"),
+            _ => None,
+        };
+        let is_unknown = self.model.is_strict && !self.model.is_registered(Kind::Service, service);
+        let response = self.isolate.get(&path, &token);
+        let body = json_of(&response);
+        self.told.push(format!("{name} signs in, claim {claim:?}, group {has_group}: {body}"));
+        if let Some(reason) = refusal {
+            self.expect(response.status, 403);
+            assert_eq!(body["reason"], reason, "{:#?} {:#?}", self.told, self.model);
+            return;
+        }
+        if known.is_none() {
+            let id = self.created_id(name);
+            assert!(claim.is_none_or(|claim| claim == id), "{:#?}", self.told);
+            self.model.add_user(name, id, claim.is_none());
+        }
+        if is_unknown {
+            return self.expect(response.status, 404);
+        }
+        let user = self.model.users[name];
+        let group_counts = has_group && claim.is_none();
+        let expected = self.model.allows(user, service, group_counts);
+        assert_eq!(body["allowed"], expected, "{:#?} {:#?}", self.told, self.model);
+    }
+
+    fn created_id(&self, name: &str) -> i64 {
+        let sql = format!("SELECT COALESCE((SELECT id FROM users WHERE username = '{name}'), 0)");
+        let id = self.isolate.world.database.number(&sql);
+        assert!(id > 0, "{name} is not there: {:#?}", self.told);
+        id
+    }
+
+    fn create_user(&mut self) {
+        let (name, id) = (self.dice.pick(&NAMES), self.dice.pick(&USERS));
+        let id = Some(id).filter(|_| self.dice.roll(2) == 0);
+        let mut body = json!({ "username": name });
+        if let Some(id) = id {
+            body["id"] = json!(id);
+        }
+        let (status, user) = self.send("POST", "/v1/users", &body.to_string());
+        let is_taken = |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
+        if self.model.users.contains_key(name) || id.is_some_and(is_taken) {
+            return self.expect(status, 409);
+        }
+        self.expect(status, 201);
+        self.model.add_user(name, user["id"].as_i64().expect("an id"), id.is_none());
+    }
+
+    fn delete_user(&mut self) {
+        let name = self.dice.pick(&NAMES);
+        let Some(id) = self.model.users.get(name).copied() else { return };
+        let (status, _) = self.send("DELETE", &format!("/v1/users/{id}"), "");
+        self.expect(status, 204);
+        self.model.remove_user(name);
+        // Often they are made again under their own id: somebody else, who has nothing of theirs.
+        if self.dice.roll(2) == 0 {
+            let body = json!({ "username": name, "id": id });
+            let (status, _) = self.send("POST", "/v1/users", &body.to_string());
+            self.expect(status, 201);
+            self.model.add_user(name, id, false);
+        }
+    }
+
+    fn free_name(&mut self) {
+        let name = self.dice.pick(&NAMES);
+        let (status, _) = self.send("DELETE", &format!("/v1/tombstones/{name}"), "");
+        let is_there = self.model.tombstones.contains_key(name);
+        self.expect(status, if is_there { 204 } else { 404 });
+        self.model.free(name);
+    }
+
+    fn grant(&mut self) {
+        let (service, (kind, id)) = (self.dice.pick(&SERVICES), self.object());
+        let name = Some(self.dice.pick(&NAMES)).filter(|_| kind == Kind::User && self.dice.roll(2) == 0);
+        let body = match name {
+            Some(name) => json!({ "username": name, "permissions": ["TEST"] }),
+            None => json!({ "authObjectType": word(kind), "authObjectId": id, "permissions": ["TEST"] }),
+        };
+        let (status, grant) = self.send("POST", &format!("/v1/services/{service}/grants"), &body.to_string());
+        let Some(id) = name.map_or(Some(id), |name| self.model.users.get(name).copied()) else {
+            return self.expect(status, 404);
+        };
+        let known = self.model.is_registered(Kind::Service, service) && self.model.is_registered(kind, id);
+        if self.model.is_strict && !known {
+            return self.expect(status, 404);
+        }
+        if self.model.is_granted(service, kind, id) {
+            return self.expect(status, 409);
+        }
+        self.expect(status, 201);
+        self.model.grant(service, kind, id, grant["id"].as_i64().expect("an id"));
+    }
+
+    fn revoke(&mut self) {
+        let grants: Vec<_> = self.model.grants.iter().map(|(pair, id)| (*pair, *id)).collect();
+        if grants.is_empty() {
+            return;
+        }
+        let (pair, id) = self.dice.pick(&grants);
+        if id == 0 {
+            return;
+        }
+        let (status, _) = self.send("DELETE", &format!("/api/v1/services/auth/{id}"), "");
+        self.expect(status, 200);
+        self.model.grants.remove(&pair);
+    }
+
+    fn set_member(&mut self) {
+        let ((kind, unit), user) = (self.unit(), self.dice.pick(&USERS));
+        let name = Some(self.dice.pick(&NAMES)).filter(|_| self.dice.roll(2) == 0);
+        let is_member = self.dice.roll(4) > 0;
+        let method = if is_member { "PUT" } else { "DELETE" };
+        let members = format!("{}/{unit}/members", path(kind));
+        let path = name.map_or_else(|| format!("{members}/{user}"), |name| format!("{members}?username={name}"));
+        let (status, _) = self.send(method, &path, "");
+        let Some(user) = name.map_or(Some(user), |name| self.model.users.get(name).copied()) else {
+            return self.expect(status, 404);
+        };
+        let is_known = self.model.is_registered(kind, unit) && (!is_member || self.model.is_registered(Kind::User, user));
+        if self.model.is_strict && !is_known {
+            return self.expect(status, 404);
+        }
+        self.expect(status, 204);
+        self.model.set_member(kind, unit, user, is_member);
+    }
+
+    fn create_other(&mut self) {
+        let kind = self.dice.pick(&[self.unit_kind, self.unit_kind, Kind::Service]);
+        let id = Some(self.dice.pick(&UNITS)).filter(|_| self.dice.roll(2) == 0);
+        let departments: Vec<_> = self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Department).collect();
+        let above = departments.get(self.dice.roll(departments.len() + 1)).map(|(_, id)| *id);
+        let above = above.filter(|above| kind == Kind::Department && Some(*above) != id);
+        let mut body = json!({ "name": "x" });
+        if let Some(id) = id {
+            body["id"] = json!(id);
+        }
+        if let Some(above) = above {
+            body["parentId"] = json!(above);
+        }
+        let (status, created) = self.send("POST", path(kind), &body.to_string());
+        if id.is_some_and(|id| self.model.is_registered(kind, id)) {
+            return self.expect(status, 409);
+        }
+        self.expect(status, 201);
+        let created = created["id"].as_i64().expect("an id");
+        if id.is_none() {
+            self.model.register_chosen(kind, created);
+        } else {
+            self.model.register(kind, created);
+        }
+        if let Some(above) = above {
+            self.model.put_below(created, above);
+        }
+    }
+
+    fn delete_other(&mut self) {
+        let kind = self.dice.pick(&[self.unit_kind, self.unit_kind, Kind::Service]);
+        let id = self.dice.pick(&UNITS);
+        let (status, _) = self.send("DELETE", &format!("{}/{id}", path(kind)), "");
+        if !self.model.is_registered(kind, id) {
+            return self.expect(status, 404);
+        }
+        if kind == Kind::Department && self.model.has_below(id) {
+            return self.expect(status, 409);
+        }
+        self.expect(status, 204);
+        self.model.remove(kind, id);
+    }
+
+    /// Records that name ids: a group, who is in it, and what it may.
+    fn import(&mut self) {
+        let (group, user, service) = (self.dice.pick(&UNITS), self.dice.pick(&USERS), self.dice.pick(&SERVICES));
+        let lines = [
+            json!({ "record": "service", "id": service }),
+            json!({ "record": "group", "id": group, "name": "x" }),
+            json!({ "record": "member", "authObjectType": "GROUP", "authObjectId": group, "userId": user }),
+            json!({
+                "record": "grant", "serviceId": service, "authObjectType": "GROUP", "authObjectId": group,
+                "permissions": ["TEST"],
+            }),
+        ];
+        let text: Vec<_> = lines.iter().map(Value::to_string).collect();
+        let (status, _) = self.send("POST", "/v1/grants/import", &text.join("\n"));
+        if self.model.is_strict && !self.model.is_registered(Kind::User, user) {
+            return self.expect(status, 400);
+        }
+        self.expect(status, 200);
+        self.model.register(Kind::Service, service);
+        self.model.register(Kind::Group, group);
+        self.model.set_member(Kind::Group, group, user, true);
+        // An import does not tell the id of the grant.
+        self.model.grant(service, Kind::Group, group, 0);
+    }
+
+    /// Everybody's rights, as they are and as they should be.
+    fn compare(&mut self) {
+        let users: Vec<_> = self.model.users.values().copied().collect();
+        let mut services: Vec<_> = SERVICES.to_vec();
+        let registered = self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Service).map(|(_, id)| *id);
+        services.extend(registered.filter(|id| !SERVICES.contains(id)));
+        if self.model.is_strict {
+            services.retain(|id| self.model.is_registered(Kind::Service, *id));
+        }
+        let pairs: Vec<_> = users.iter().flat_map(|user| services.iter().map(|service| (*user, *service))).collect();
+        if pairs.is_empty() {
+            return;
+        }
+        let question = |(user, service): &(i64, i64)| json!({ "service": service, "permission": "TEST", "user": user });
+        let body = json!({ "checks": pairs.iter().map(question).collect::<Vec<_>>() });
+        let (status, answers) = self.send("POST", "/v1/check/batch", &body.to_string());
+        self.expect(status, 200);
+        for (index, (user, service)) in pairs.into_iter().enumerate() {
+            let expected = self.model.allows(user, service, false);
+            let answer = &answers["results"][index]["allowed"];
+            assert_eq!(*answer, expected, "user {user}, service {service} after {:#?} {:#?}", self.told, self.model);
+        }
+    }
+}
+
+const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "USER",
+        Kind::Group => "GROUP",
+        Kind::Department => "DEPT",
+        Kind::Service => "SERVICE",
+    }
+}
+
+const fn path(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "/v1/users",
+        Kind::Group => "/v1/groups",
+        Kind::Department => "/v1/departments",
+        Kind::Service => "/v1/services",
+    }
+}
+
+/// An administrator with a token, an app whose tokens have groups, and one whose tokens have ids.
+fn prepare(isolate: &Isolate<'_>) -> String {
+    let fields = json!({ "username": "loginname", "name": "name", "email": "email", "groups": "groups" });
+    isolate.register(&json!({ "fieldmap": fields, "groups_mode": "request", "group_map": { "staff": MAPPED } }));
+    let fields = json!({ "username": "loginname", "name": "name", "email": "email", "id": "uid" });
+    isolate.register(&json!({ "name": "CRM", "secret": "efgh", "fieldmap": fields }));
+    let body = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string();
+    let response = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.body.trim_matches('"').to_owned()
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+fn histories(is_strict: bool) {
+    let world = World::new();
+    let variables = [("DIRECTORY", is_strict.then_some("strict"))];
+    let mut isolate = world.isolate_with(&variables);
+    let administrator = prepare(&isolate);
+    let (count, seed) = (number("HISTORIES", 10_000) / 2, number("SEED", 1));
+    let mut tokens = Tokens::default();
+    for index in 0..count {
+        world.database.execute(FORGET);
+        isolate.memory = std::rc::Rc::default();
+        let mut dice = Dice::new(seed.wrapping_add(index).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let unit_kind = dice.pick(&[Kind::Group, Kind::Department]);
+        let model = Model::new(is_strict);
+        let told = vec![format!("history {index}")];
+        let (administrator, tokens) = (&*administrator, &mut tokens);
+        let mut game = Game { isolate: &isolate, administrator, tokens, dice, unit_kind, model, told };
+        for _ in 0..STEPS {
+            game.step();
+        }
+        game.compare();
+    }
+}
+
+#[test]
+fn nobody_in_an_open_directory_holds_a_right_that_was_not_given_to_them() {
+    histories(false);
+}
+
+#[test]
+fn nobody_in_a_strict_directory_holds_a_right_that_was_not_given_to_them() {
+    histories(true);
+}
