@@ -7,7 +7,8 @@ CREATE TABLE machine_keys (
   created_by INTEGER NOT NULL,                     -- the user who made it, or who made the key that made it
   session_id INTEGER,                              -- the session that it ends with
   parent_id  INTEGER,                              -- the key that it ends with
-  token_hash TEXT,                                 -- SHA-256 (hex) of the JSON Web Token that made it, and with which it expires
+  token_hash TEXT,                                 -- the digest (hex) by which the JSON Web Token is revoked that made it
+  jti_hash   TEXT,                                 -- the same of its jti
   app        TEXT,                                 -- the token app of that token
   created_at INTEGER NOT NULL,
   expires_at INTEGER                               -- NULL: never
@@ -16,7 +17,6 @@ CREATE UNIQUE INDEX machine_keys_by_name ON machine_keys (COALESCE(user_id, 'nob
 CREATE INDEX machine_keys_by_user ON machine_keys (user_id, id);
 CREATE INDEX machine_keys_by_session ON machine_keys (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX machine_keys_by_parent ON machine_keys (parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX machine_keys_by_token ON machine_keys (token_hash) WHERE token_hash IS NOT NULL;
 CREATE INDEX machine_keys_by_app ON machine_keys (app) WHERE app IS NOT NULL;
 CREATE INDEX machine_keys_by_expires_at ON machine_keys (expires_at) WHERE expires_at IS NOT NULL;
 

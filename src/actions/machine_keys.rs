@@ -12,7 +12,7 @@ use crate::domain::identity::machine_key::{self, KeyName, MachineKey, Rights};
 use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::{Day, Millis};
-use crate::domain::tokens::revocation::RevocationKey;
+use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
@@ -73,9 +73,10 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
         return Err(Denied::Revoked.into());
     }
     // A key ends with the token that made it.
-    if let Some(token) = key.token
-        && known.is_revoked(&[RevocationKey::of_token(token)]).await?
-    {
+    let of = |kind, digest: Option<HashedToken>| digest.map(|digest| RevocationKey { kind, digest });
+    let ends_with = [of(RevocationKind::Token, key.token), of(RevocationKind::Jti, key.jti)];
+    let ends_with: Vec<_> = ends_with.into_iter().flatten().collect();
+    if !ends_with.is_empty() && known.is_revoked(&ends_with).await? {
         return Err(Denied::Revoked.into());
     }
     note_use(cx, hash);
@@ -97,9 +98,9 @@ fn note_use(cx: &Cx, hash: HashedToken) {
     }));
 }
 
-/// Makes a key. `shown` is the hash of the token app's token that the caller showed, if it was one.
-pub async fn create(cx: &Cx, by: &Caller, shown: Option<HashedToken>, wish: Wish) -> Result<Made> {
-    let limits = Limits::of(by, shown)?;
+/// Makes a key. `shown` is the token app's token that the caller showed, if it was one.
+pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish) -> Result<Made> {
+    let limits = Limits::of(cx, by, shown)?;
     let user_id = speaks_for(by, wish.user_id)?;
     if let Some(id) = user_id {
         let is_enabled = |user: &User| user.profile.enabled;
@@ -111,9 +112,9 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<HashedToken>, wish: Wish
         return Err(Error::invalid("expiresAt", "must lie ahead"));
     }
     let expires_at = [wish.expires_at, limits.expires_at].into_iter().flatten().min();
-    let Limits { session_id, parent_id, token, ref app, .. } = limits;
+    let Limits { session_id, parent_id, token, jti, ref app, .. } = limits;
     let (name, app) = (&wish.name, app.as_deref());
-    let key = NewKey { name, may: wish.may, user_id, created_by: by.accountable(), session_id, parent_id, token, app, expires_at };
+    let key = NewKey { name, may: wish.may, user_id, created_by: by.accountable(), session_id, parent_id, token, jti, app, expires_at };
     let secret = machine_key::generate(cx.random()?);
     let prefix = machine_key::prefix(&secret);
     let first = NewSecret { hash: secret.hashed(), prefix: &prefix };
@@ -234,27 +235,31 @@ struct Limits {
     expires_at: Option<Millis>,
     session_id: Option<i64>,
     parent_id: Option<i64>,
+    /// The digests by which the token is revoked.
     token: Option<HashedToken>,
+    jti: Option<HashedToken>,
     app: Option<String>,
 }
 
 impl Limits {
-    fn of(by: &Caller, shown: Option<HashedToken>) -> Result<Self> {
+    fn of(cx: &Cx, by: &Caller, shown: Option<&PlainToken>) -> Result<Self> {
         match by {
             Caller::User(caller) if is_unlimited(caller) => Ok(Self::default()),
             Caller::User(UserCaller { proof, .. }) => Ok(match proof {
                 Proof::Password => Self::default(),
                 Proof::Session(session) => Self { expires_at: Some(session.expires_at), session_id: Some(session.id), ..Self::default() },
                 Proof::Jwt { expires_at_s, app, .. } => {
+                    let shown = shown.ok_or_else(|| Error::internal("a token counts that the request does not show"))?;
+                    let (token, jti) = cx.memory.signed_tokens.read(shown.expose())?.revocation_keys(app);
                     let (expires_at, app) = (Some(Millis::from_seconds(*expires_at_s)), Some(app.as_str().to_owned()));
-                    Self { expires_at, token: shown, app, ..Self::default() }
+                    Self { expires_at, token: Some(token.digest), jti: jti.map(|key| key.digest), app, ..Self::default() }
                 }
             }),
             // One generation, so that whatever removes a key finds the keys that it made at once.
             Caller::Key(KeyCaller { key, .. }) if key.parent_id.is_some() => Err(Refusal::KeyOfKey.into()),
             Caller::Key(KeyCaller { key, .. }) => {
-                let MachineKey { expires_at, session_id, token, .. } = **key;
-                Ok(Self { expires_at, session_id, parent_id: Some(key.id), token, app: key.app.clone() })
+                let MachineKey { expires_at, session_id, token, jti, .. } = **key;
+                Ok(Self { expires_at, session_id, parent_id: Some(key.id), token, jti, app: key.app.clone() })
             }
         }
     }

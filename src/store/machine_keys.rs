@@ -15,7 +15,8 @@ use crate::store::{sql, users};
 
 const COLUMNS: &str = "CAST(k.id AS TEXT) AS key_id, k.name AS key_name, k.may, CAST(k.user_id AS TEXT) AS key_user_id,
     CAST(k.created_by AS TEXT) AS key_created_by, CAST(k.session_id AS TEXT) AS key_session_id,
-    CAST(k.parent_id AS TEXT) AS key_parent_id, k.token_hash AS key_token_hash, k.app AS key_app, k.created_at AS key_created_at, k.expires_at AS key_expires_at";
+    CAST(k.parent_id AS TEXT) AS key_parent_id, k.token_hash AS key_token_hash,
+    k.jti_hash AS key_jti_hash, k.app AS key_app, k.created_at AS key_created_at, k.expires_at AS key_expires_at";
 const SECRET_COLUMNS: &str = "s.prefix, s.created_at AS secret_created_at, s.last_used_on";
 
 /// A key that is to be made.
@@ -35,6 +36,8 @@ pub struct NewKey<'a> {
     pub parent_id: Option<i64>,
     /// The token with which it expires, by the digest that names it in revocations.
     pub token: Option<HashedToken>,
+    /// The same of the token's `jti`.
+    pub jti: Option<HashedToken>,
     /// The app of that token.
     pub app: Option<&'a str>,
     /// When it expires.
@@ -125,8 +128,8 @@ pub fn refuse_changed_app(name: &AppName, modified_at: Millis) -> Statement {
 pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {
     let id = |id: Option<i64>| id.map_or(Param::Null, Param::Int64);
     Statement::new(
-        "INSERT INTO machine_keys (name, may, user_id, created_by, session_id, parent_id, token_hash, app, created_at, expires_at)
-         VALUES (?1, ?2, CAST(?3 AS INTEGER), ?4, CAST(?5 AS INTEGER), CAST(?6 AS INTEGER), ?7, ?8, ?9, ?10)
+        "INSERT INTO machine_keys (name, may, user_id, created_by, session_id, parent_id, token_hash, app, created_at, expires_at, jti_hash)
+         VALUES (?1, ?2, CAST(?3 AS INTEGER), ?4, CAST(?5 AS INTEGER), CAST(?6 AS INTEGER), ?7, ?8, ?9, ?10, ?11)
          RETURNING CAST(id AS TEXT) AS id",
         [
             key.name.as_str().into(),
@@ -139,6 +142,7 @@ pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {
             key.app.map(str::to_owned).into(),
             now.into(),
             key.expires_at.into(),
+            key.jti.map(|hash| hash.to_hex()).into(),
         ],
     )
 }
@@ -245,8 +249,10 @@ pub(crate) fn key(row: &Row) -> Result<MachineKey> {
         let text = row.optional_text(column)?;
         text.map(|text| text.parse().map_err(|_| unreadable(column))).transpose()
     };
-    let token = row.optional_text("key_token_hash")?;
-    let token = token.map(|hex| HashedToken::from_hex(hex).ok_or_else(|| unreadable("token")));
+    let digest = |column| -> Result<Option<HashedToken>> {
+        let hex = row.optional_text(column)?;
+        hex.map(|hex| HashedToken::from_hex(hex).ok_or_else(|| unreadable(column))).transpose()
+    };
     Ok(MachineKey {
         id: row.int64("key_id")?,
         name: KeyName::parse(row.text("key_name")?).map_err(|_| unreadable("name"))?,
@@ -255,7 +261,8 @@ pub(crate) fn key(row: &Row) -> Result<MachineKey> {
         created_by: UserId(row.int64("key_created_by")?),
         session_id: id("key_session_id")?,
         parent_id: id("key_parent_id")?,
-        token: token.transpose()?,
+        token: digest("key_token_hash")?,
+        jti: digest("key_jti_hash")?,
         app: row.optional_text("key_app")?.map(str::to_owned),
         created_at: Millis(row.number("key_created_at")?),
         expires_at: row.optional_number("key_expires_at")?.map(Millis),

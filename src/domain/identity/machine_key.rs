@@ -61,8 +61,10 @@ pub struct MachineKey {
     pub session_id: Option<i64>,
     /// The key that it ends with.
     pub parent_id: Option<i64>,
-    /// The token app's token that made it, or that made the key that made it.
+    /// The digest by which the token app's token is revoked that made it, or that made the key that made it.
     pub token: Option<HashedToken>,
+    /// The same of the `jti` of that token.
+    pub jti: Option<HashedToken>,
     /// The app of that token. The key ends when the app is changed or deleted, since the token may.
     pub app: Option<String>,
     /// When it was made.

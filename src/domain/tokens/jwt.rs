@@ -20,6 +20,7 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::{Algorithm, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
 use crate::domain::tokens::revocation::RevocationKey;
+use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Fault};
 
 /// The longest token that is looked at, in a header or a body.
@@ -126,6 +127,21 @@ impl<'a> UnverifiedToken<'a> {
     #[must_use]
     pub fn possible_usernames(&self) -> Vec<String> {
         self.parts.claims.values().filter_map(identifier).filter(|text| Username::parse(text).is_ok()).take(16).collect()
+    }
+
+    /// The keys by which it is revoked as a token of the app: its own, and the one of its `jti`.
+    #[must_use]
+    pub fn revocation_keys(&self, app: &AppName) -> (RevocationKey, Option<RevocationKey>) {
+        (self.revocation_key(), self.jti().map(|jti| RevocationKey::of_jti(app, &jti)))
+    }
+
+    fn revocation_key(&self) -> RevocationKey {
+        let digest = || HashedToken::of(&[self.signed_text()]);
+        RevocationKey::of_token(*self.parts.signed_digest.get_or_init(digest))
+    }
+
+    fn jti(&self) -> Option<String> {
+        self.parts.claims.get("jti").and_then(identifier)
     }
 
     /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm must be the same, and a blank secret verifies nothing.
@@ -270,14 +286,13 @@ impl VerifiedClaims<'_> {
     /// The key by which this token is revoked, whatever its signature.
     #[must_use]
     pub fn revocation_key(&self) -> RevocationKey {
-        let digest = || HashedToken::of(&[self.0.signed_text()]);
-        RevocationKey::of_token(*self.0.parts.signed_digest.get_or_init(digest))
+        self.0.revocation_key()
     }
 
     /// `jti`, by which its issuer knows the token: a text, or a whole number as its decimal digits.
     #[must_use]
     pub fn jti(&self) -> Option<String> {
-        self.0.parts.claims.get("jti").and_then(identifier)
+        self.0.jti()
     }
 
     /// The value of a claim. A name that begins with a slash, and is no claim's, is a JSON Pointer (RFC 6901).

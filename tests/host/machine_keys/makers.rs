@@ -1,12 +1,14 @@
 //! Keys and those who make them: a key ends with the token app whose token made it, and nobody makes
 //! one where what they show was ended elsewhere a moment ago.
 
+use postern::domain::secret::Secret;
+use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::revocation;
 use serde_json::{Value, json};
 
 use super::ends::{session, status, wish};
 use super::{PASSWORD, alice, bearer, make, send};
-use crate::support::{World, basic};
+use crate::support::{Isolate, World, basic};
 
 const APP: &str = "/v1/token-apps/ERP";
 
@@ -96,4 +98,36 @@ fn nobody_adds_a_secret_by_a_password_that_was_changed_elsewhere_a_moment_ago() 
     assert_eq!(add(&basic("alice", "another horse alice")), 201);
     world.pass(11);
     assert_eq!(add(&password), 401);
+}
+
+/// Other tokens of the same user count on, and so do the keys that they made.
+#[test]
+fn a_key_is_over_in_every_isolate_when_the_token_that_made_it_is_revoked_by_itself_or_by_its_jti() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    isolate.register(&json!({}));
+    let token = |jti: &str| {
+        let mut claims = isolate.claims("bob");
+        claims.insert("jti".to_owned(), json!(jti));
+        postern::domain::tokens::jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret")
+    };
+    let made = |token: &str, name: &str| {
+        let parent = bearer(&make(&isolate, &format!("Bearer {token}"), &wish(name, "administration")));
+        let child = bearer(&make(&isolate, &parent, &wish(&format!("{name}-child"), "decisions")));
+        [parent, child]
+    };
+    let tokens = ["by-itself", "by-jti", "kept"].map(token);
+    let keys: Vec<_> = tokens.iter().zip(["a", "b", "c"]).map(|(token, name)| made(token, name)).collect();
+    let counts = |isolate: &Isolate<'_>| keys.iter().map(|pair| pair.each_ref().map(|key| status(isolate, key))).collect::<Vec<_>>();
+    for isolate in [&isolate, &other] {
+        assert_eq!(counts(isolate), [[200, 200]; 3]);
+    }
+    let revoke = |body: &Value| assert_eq!(isolate.administer("POST", "/v1/revocations", body).status, 204);
+    revoke(&json!({ "token": tokens[0] }));
+    revoke(&json!({ "app": "ERP", "jti": "by-jti" }));
+    assert_eq!(counts(&isolate), [[401, 401], [401, 401], [200, 200]]);
+    world.pass(11);
+    for isolate in [&isolate, &other, &world.isolate()] {
+        assert_eq!(counts(isolate), [[401, 401], [401, 401], [200, 200]]);
+    }
 }

@@ -12,9 +12,8 @@ use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::{self, KeyName, KeySecret, MachineKey, May, Rights};
 use crate::domain::identity::user::UserId;
-use crate::domain::secret::HashedToken;
+use crate::domain::secret::PlainToken;
 use crate::domain::time::{Day, Millis};
-use crate::domain::tokens::revocation;
 use crate::error::Result;
 
 const ID: Field = required("id", Kind::INT64, "the key's id");
@@ -209,10 +208,10 @@ fn shown(Made { listed, secret }: &Made) -> Response {
     Response::json(201, &answer).with("location", format!("/v1/keys/{}", listed.key.id))
 }
 
-/// The digest of the token in the header, where that was the credential: the one by which it is revoked.
-fn shown_token(call: &Call<'_>) -> Option<HashedToken> {
+/// The token in the header, where that was the credential.
+fn shown_token<'c>(call: &'c Call<'_>) -> Option<&'c PlainToken> {
     match &call.credential {
-        Some(Credential::Token(token)) => Some(revocation::digest_of(token.expose())),
+        Some(Credential::Token(token)) => Some(token),
         _ => None,
     }
 }
