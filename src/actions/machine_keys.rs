@@ -156,18 +156,17 @@ pub async fn remove_secret(cx: &Cx, by: &Caller, id: i64, prefix: &str) -> Resul
     if !secrets.iter().any(|secret| secret.prefix == prefix) {
         return Err(Error::not_found("secret", prefix));
     }
-    let only = || Error::Conflict { why: "it is the key's only secret: add another one first, or delete the key".to_owned() };
-    if secrets.len() < 2 {
-        return Err(only());
-    }
     let rows = Write::default()
         .answering(machine_keys::delete_secret(id, prefix))
         .and(feed::key_changed(id, cx.now))
         .deed(of_secret(by, "key.remove_secret", &key, prefix))
         .commit(cx)
         .await?;
-    // Somebody else removed the other one in between.
-    if rows.is_empty() { Err(only()) } else { Ok(()) }
+    if rows.is_empty() {
+        let why = "it is the key's only secret: add another one first, or delete the key";
+        return Err(Error::Conflict { why: why.to_owned() });
+    }
+    Ok(())
 }
 
 /// Keys by ascending id: all of them for administrators, their own for others.
@@ -273,6 +272,7 @@ fn by_an_unchanged_maker(by: &Caller) -> Write {
         Caller::User(UserCaller { proof: Proof::Jwt { app, app_modified_at, .. }, .. }) => {
             write.and(machine_keys::refuse_changed_app(app, *app_modified_at))
         }
+        Caller::User(UserCaller { proof: Proof::Session(session), .. }) => write.and(machine_keys::refuse_ended_session(session.id)),
         Caller::User(_) | Caller::Key(_) => write,
     }
 }

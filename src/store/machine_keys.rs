@@ -123,6 +123,13 @@ pub fn refuse_changed_app(name: &AppName, modified_at: Millis) -> Statement {
     Statement::new(Constraint::KeyMakerIsGone.refuse_where(changed), [name.as_str().into(), modified_at.into()])
 }
 
+/// The same of the caller's session.
+#[must_use]
+pub fn refuse_ended_session(id: i64) -> Statement {
+    let ended = "NOT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
+    Statement::new(Constraint::KeyMakerIsGone.refuse_where(ended), [Param::Int64(id)])
+}
+
 /// Adds a key; no other of its user may have its name. Answers its id.
 #[must_use]
 pub fn insert(key: &NewKey<'_>, now: Millis) -> Statement {

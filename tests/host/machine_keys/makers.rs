@@ -7,7 +7,7 @@ use postern::domain::tokens::revocation;
 use serde_json::{Value, json};
 
 use super::ends::{session, status, wish};
-use super::{PASSWORD, alice, bearer, make, send};
+use super::{PASSWORD, alice, bearer, make, reason, send};
 use crate::support::{Isolate, World, basic};
 
 const APP: &str = "/v1/token-apps/ERP";
@@ -50,6 +50,7 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
         ("token", "PATCH", APP, json!({ "enabled": false })),
         ("token", "DELETE", APP, Value::Null),
         ("session", "DELETE", "/v1/users/2/tokens", Value::Null),
+        ("session", "DELETE", "/v1/users/2/tokens/1", Value::Null),
         ("password", "PUT", "/v1/users/2/password", new_password),
         ("password", "PATCH", "/v1/users/2", json!({ "enabled": false })),
         ("password", "PATCH", "/v1/users/2", json!({ "type": "SYS_Reader" })),
@@ -82,6 +83,83 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
         let audited = world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'key.create' AND target = 'late'");
         assert_eq!(audited, 0, "nothing of it was written");
     }
+}
+
+#[test]
+fn a_user_who_goes_while_a_key_for_them_is_made_gets_none() {
+    for end in ["DELETE FROM users WHERE id = 2", "UPDATE users SET enabled = 0 WHERE id = 2"] {
+        let world = World::new();
+        let isolate = world.isolate();
+        alice(&isolate, "SYS_Reader");
+        assert_eq!(isolate.administer("GET", "/v1/keys", &Value::Null).status, 200);
+        // The user is looked up, and then the key is written.
+        world.database.overtake(2, end);
+        let wish = json!({ "name": "late", "may": ["decisions"], "userId": 2 });
+        let response = isolate.administer("POST", "/v1/keys", &wish);
+        assert_eq!(response.status, 409, "{end}: {}", response.body);
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys"), 0, "{end}");
+    }
+}
+
+/// The schema removes the keys of such users. Whoever finds one all the same refuses it.
+#[test]
+fn a_key_whose_user_is_gone_or_disabled_is_refused_though_it_is_stored() {
+    for (end, answer) in
+        [("DELETE FROM users WHERE id = 2", (401, "revoked")), ("UPDATE users SET enabled = 0 WHERE id = 2", (403, "user_disabled"))]
+    {
+        let world = World::new();
+        let isolate = world.isolate();
+        let key = bearer(&make(&isolate, &alice(&isolate, "SYS_Reader"), &wish("own", "decisions")));
+        world.database.execute(&format!(
+            "DROP TRIGGER machine_keys_end_with_their_user; DROP TRIGGER machine_keys_end_when_their_user_is_disabled; {end}"
+        ));
+        let (code, why) = reason(&world.isolate().get("/v1/verify", &key));
+        assert_eq!((code, why.as_str()), answer, "{end}");
+    }
+}
+
+#[test]
+fn a_key_that_ended_with_its_user_does_not_come_back_with_them() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    let password = alice(&isolate, "SYS_Reader");
+    let key = bearer(&make(&isolate, &password, &wish("own", "decisions")));
+    assert_eq!(status(&other, &key), 200);
+    world.run_tasks();
+    for enabled in [false, true] {
+        isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": enabled }));
+    }
+    world.pass(11);
+    // The isolate hears of both changes, and remembers her again, enabled.
+    assert_eq!(status(&other, &password), 200);
+    assert_eq!(status(&other, &key), 401);
+    isolate.administer("DELETE", "/v1/users/2", &Value::Null);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys"), 0);
+}
+
+#[test]
+fn of_two_who_remove_a_secret_each_one_leaves_a_secret() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let password = alice(&isolate, "SYS_Reader");
+    let first = make(&isolate, &password, &wish("own", "decisions"));
+    assert_eq!(send(&isolate, "POST", "/v1/keys/1/secret", &password, &Value::Null).status, 201);
+    let prefix = first["prefix"].as_str().expect("a prefix");
+    world.database.overtake(2, &format!("DELETE FROM machine_key_secrets WHERE prefix <> '{prefix}'"));
+    let path = format!("/v1/keys/1/secret?prefix={prefix}");
+    assert_eq!(send(&isolate, "DELETE", &path, &password, &Value::Null).status, 409);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_key_secrets"), 1);
+}
+
+#[test]
+fn a_token_adds_no_secret_even_to_a_key_that_it_made() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let bob = format!("Bearer {}", isolate.token("bob"));
+    make(&isolate, &bob, &wish("own", "decisions"));
+    let added = send(&isolate, "POST", "/v1/keys/1/secret", &bob, &Value::Null);
+    assert_eq!(reason(&added), (403, "would_outlive".to_owned()));
 }
 
 #[test]

@@ -203,7 +203,8 @@ fn basic_has_the_keys_name_which_is_decoded_like_a_form() {
     }
     assert_eq!(world.database.number("SELECT COUNT(*) FROM failed_sign_ins"), 0, "none of it was a sign-in");
     // A password is taken as it is, also one that begins like a key.
-    for password in ["pst_correct+horse%20alice", "pst_"] {
+    let (long, odd) = (format!("{text}0"), format!("{}!", &text[..text.len() - 1]));
+    for password in ["pst_correct+horse%20alice", "pst_", &long, &odd] {
         assert_eq!(verify("alice", password), (401, "wrong_password".to_owned()));
     }
     let body = json!({ "password": "pst_correct+horse%20alice", "currentPassword": PASSWORD });

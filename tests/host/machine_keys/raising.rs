@@ -1,13 +1,20 @@
 //! No key without `administration` makes an administrator, raises anybody, or makes what could:
 //! token apps (which give roles to whom they create), applications and further keys.
 
-use postern::domain::identity::machine_key::May;
+use std::rc::Rc;
+
+use postern::actions::caller::{Caller, KeyCaller};
+use postern::actions::permissions::{self, Question};
+use postern::domain::identity::machine_key::{KeyName, MachineKey, May, Rights};
+use postern::domain::identity::user::UserId;
+use postern::domain::permissions::permission::Permission;
 use postern::domain::permissions::record;
+use postern::domain::time::Millis;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, alice, key};
 use crate::routes::{filled, routes};
-use crate::support::{Isolate, Request, World};
+use crate::support::{Isolate, Request, World, block_on};
 
 /// Where it stands who may what of Postern itself.
 const TABLES: [&str; 5] = ["users", "token_apps", "applications", "machine_keys", "sessions"];
@@ -95,6 +102,37 @@ fn bodies(operation: &str) -> Vec<Value> {
     });
     let application = json!({ "name": "ERP", "organization": "default" });
     vec![user, raised, key, app, application, json!({}), Value::Null]
+}
+
+/// The routes refuse keys first. What an action decides about a key holds without them.
+#[test]
+fn a_key_has_in_actions_what_it_may_and_no_more() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.administer("GET", "/v1/keys", &Value::Null);
+    for may in May::ALL {
+        let key = MachineKey {
+            id: 1,
+            name: KeyName::parse("a").expect("a name"),
+            may: Rights::of([may]).expect("rights"),
+            user_id: None,
+            created_by: UserId(1),
+            session_id: None,
+            parent_id: None,
+            token: None,
+            jti: None,
+            app: None,
+            created_at: Millis(0),
+            expires_at: None,
+        };
+        let caller = Caller::Key(KeyCaller { key: Rc::new(key), user: None });
+        let question = Question { service_id: 1, user_id: 2, permission: Permission::View };
+        let is_answered = block_on(permissions::check(&isolate.cx(), &caller, question)).is_ok();
+        assert_eq!(is_answered, may != May::Provisioning, "{may:?}");
+        assert_eq!(caller.asks_about_everybody(), may != May::Provisioning, "{may:?}");
+        assert_eq!(caller.is_administrator(), may == May::Administration, "{may:?}");
+        assert!(caller.user().is_err(), "{may:?}");
+    }
 }
 
 #[test]
