@@ -133,6 +133,7 @@ fn a_key_that_ended_with_its_user_does_not_come_back_with_them() {
     // The isolate hears of both changes, and remembers her again, enabled.
     assert_eq!(status(&other, &password), 200);
     assert_eq!(status(&other, &key), 401);
+    make(&isolate, &password, &wish("new", "decisions"));
     isolate.administer("DELETE", "/v1/users/2", &Value::Null);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys"), 0);
 }
