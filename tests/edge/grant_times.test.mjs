@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { applyMigrations } from "../../scripts/lib/worker.mjs";
-import { issueToken } from "../scale/rows_read.mjs";
+import { issue } from "../scale/rows_read.mjs";
 import { admin, startMeasured } from "../scale/support.mjs";
 import { stateFolder } from "./support/workerd.mjs";
 
@@ -15,7 +15,7 @@ test("a grant ends at its moment without a reading", async (t) => {
   await applyMigrations(folder);
   const worker = await startMeasured(folder);
   t.after(() => worker.stop());
-  const authorization = `Bearer ${await issueToken(worker.url)}`;
+  const authorization = `Bearer ${(await issue(worker.url)).token}`;
   const allowed = async () => {
     await fetch(`${worker.url}/testing`);
     const path = "/v1/check?service=7&permission=TEST&user=101";
