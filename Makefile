@@ -1,7 +1,7 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test test-all scale oracle bench import export build deploy clean
+.PHONY: help dev demo test test-all scale oracle bench backup restore build deploy clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +34,11 @@ ifneq ($(origin USERNAME),command line)
 unexport USERNAME
 endif
 
-import: ## Brings records in, going on where it was; FILE=grants.ndjson URL=http://localhost:8787 USERNAME=admin FORMAT=ndjson|csv
-	@node scripts/transfer.mjs import
+backup: ## Brings the whole state out into a file; FILE=postern.ndjson URL=http://localhost:8787 USERNAME=admin FORMAT=ndjson|csv SECRETS=sealed|left-out
+	@node scripts/backup.mjs backup
 
-export: ## Brings all records out likewise; the password is PASSWORD in the environment, or on this machine that of .dev.vars
-	@node scripts/transfer.mjs export
+restore: ## Brings the records of a file in, going on where it was; the password is PASSWORD in the environment, or on this machine that of .dev.vars
+	@node scripts/backup.mjs restore
 
 build: ## Builds the Worker into build/
 	@scripts/build.sh

@@ -18,7 +18,7 @@ use crate::store::constraint::Constraint;
 use crate::store::expired_grants::{self, Which};
 use crate::store::grants::Named as NamedGrant;
 use crate::store::reach::Member;
-use crate::store::{feed, grants, reach, services, transfer, units};
+use crate::store::{backup, feed, grants, reach, services, units};
 
 /// Gives permissions to an object that has none on the service. Answers the grant's id.
 /// One that has expired is replaced.
@@ -97,7 +97,7 @@ pub async fn list(cx: &Cx, by: &Caller, query: &GrantQuery) -> Result<GrantPage>
     permissions::require_view(cx, by, &query.service_ids).await?;
     if cx.config.strict_directory {
         let services: Vec<_> = query.service_ids.iter().map(|id| ("SERVICE", *id)).collect();
-        if let Some((_, id)) = transfer::missing(cx, &services).await?.first() {
+        if let Some((_, id)) = backup::missing(cx, &services).await?.first() {
             return Err(Error::not_found("service", id));
         }
     }

@@ -16,11 +16,12 @@ use crate::store::{self, feed, snapshot, sql};
 const NAMED: usize = 20;
 
 /// What makes a deployment degraded, by the words for it.
-pub const CAUSES: [&str; 5] = [AUDIENCE_UNCHECKED, COPY_NOT_RENEWED, ISSUER_UNREACHABLE, SCHEMA_OUTDATED, SECRET_UNOPENED];
+pub const CAUSES: [&str; 6] = [AUDIENCE_UNCHECKED, COPY_NOT_RENEWED, ISSUER_UNREACHABLE, SCHEMA_OUTDATED, SECRET_MISSING, SECRET_UNOPENED];
 const AUDIENCE_UNCHECKED: &str = "audience_unchecked";
 const COPY_NOT_RENEWED: &str = "copy_not_renewed";
 const ISSUER_UNREACHABLE: &str = "issuer_unreachable";
 const SCHEMA_OUTDATED: &str = "schema_outdated";
+const SECRET_MISSING: &str = "secret_missing";
 const SECRET_UNOPENED: &str = "secret_unopened";
 
 /// Asks D1 and KV for something small each, at most once in a few seconds.
@@ -44,6 +45,7 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
         Cause { kind: COPY_NOT_RENEWED, count: i64::from(is_stale), names: Vec::new() },
         issuers(cx, &apps),
         Cause { kind: SCHEMA_OUTDATED, count: i64::from(!is_newest), names: Vec::new() },
+        of_apps(SECRET_MISSING, &apps, TokenApp::lacks_secret),
         Cause { kind: SECRET_UNOPENED, count: sealed.unopened, names: sealed.names },
     ];
     let causes = causes.into_iter().filter(|cause| cause.count > 0).collect();

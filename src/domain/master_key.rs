@@ -17,6 +17,8 @@ const NONCE_BYTES: usize = 12;
 
 /// What the key that marks bookmarks is derived with, so that it is no key for anything else.
 const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
+/// The same for the key that makes the nonces of what is sealed for an export.
+const OF_EXPORTS: &[u8] = b"postern/export/v1";
 /// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
 const MAX_BOOKMARK_BYTES: usize = 256;
 
@@ -32,6 +34,7 @@ pub struct MasterKey {
     id: String,
     cipher: Aes256Gcm,
     of_bookmarks: Secret,
+    of_exports: Secret,
 }
 
 impl MasterKey {
@@ -42,7 +45,8 @@ impl MasterKey {
         let bytes = Secret::new(bytes.ok_or("must be 32 bytes, in base64 or hex")?);
         let id = hex(&sha256(bytes.expose())).chars().take(8).collect();
         let of_bookmarks = Secret::new(hmac_sha256(bytes.expose(), OF_BOOKMARKS));
-        Ok(Self { id, cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())), of_bookmarks })
+        let of_exports = Secret::new(hmac_sha256(bytes.expose(), OF_EXPORTS));
+        Ok(Self { id, cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())), of_bookmarks, of_exports })
     }
 
     fn mark(&self, bookmark: &str) -> String {
@@ -88,6 +92,15 @@ impl MasterKeys {
         let sealed = sealed.map_err(|_| Fault::new(format!("{belongs_to} could not be encrypted")))?;
         let bytes = [nonce.as_slice(), &sealed].concat();
         Ok(format!("v1.{}.{}", self.current.id, Base64UrlUnpadded::encode_string(&bytes)))
+    }
+
+    /// Seals a value for an export: always to the same text, so that two exports of one state are the same. The nonce
+    /// is derived from the value and from what it belongs to, so that no nonce serves two values.
+    pub fn seal_for_export(&self, value: &[u8], belongs_to: &str) -> Result<String, Fault> {
+        let length = u64::try_from(belongs_to.len()).unwrap_or(u64::MAX).to_be_bytes();
+        let mark = hmac_sha256(self.current.of_exports.expose(), &[&length, belongs_to.as_bytes(), value].concat());
+        let nonce = mark.first_chunk().ok_or_else(|| Fault::new("a digest is shorter than a nonce"))?;
+        self.seal(value, belongs_to, *nonce)
     }
 
     /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said to be.

@@ -3,6 +3,7 @@
 pub mod applications;
 pub mod assertion;
 pub mod audit;
+pub mod backup;
 pub mod config;
 pub mod feed;
 pub mod identity;

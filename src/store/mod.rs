@@ -4,6 +4,7 @@
 
 pub mod applications;
 pub mod audit;
+pub mod backup;
 pub mod constraint;
 pub mod expired_grants;
 pub mod feed;
@@ -25,6 +26,5 @@ pub mod sql;
 pub mod standings;
 pub mod token_apps;
 pub mod tombstones;
-pub mod transfer;
 pub mod units;
 pub mod users;

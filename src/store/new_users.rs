@@ -72,6 +72,12 @@ fn row(new: &NewUser<'_>, now: Millis) -> Statement {
     )
 }
 
+/// Refuses the whole batch where one of the users would follow a deleted one.
+#[must_use]
+pub fn refuse_deleted(users: &[(&str, Option<UserId>)]) -> [Statement; 2] {
+    [refuse_deleted_names(users), refuse_deleted_ids(users)]
+}
+
 /// Refuses the whole batch where one of the names was a deleted user's.
 fn refuse_deleted_names(users: &[(&str, Option<UserId>)]) -> Statement {
     Statement::new(

@@ -100,8 +100,9 @@ impl SealedColumn {
         let counts = Self::ALL.map(|place| {
             let Self { table, owner, column, what, .. } = place;
             let key = format!("{column}_key_id");
-            // With discovery there is no secret, and an empty one is sealed.
-            let has_one = if place == Self::TOKEN_APP_SECRET { "AND json_extract(policy, '$.discover') IS NOT 1" } else { "" };
+            // With discovery there is no secret, and an empty one is sealed. An import may leave the secret out.
+            let has_one =
+                if place == Self::TOKEN_APP_SECRET { "AND secret <> '' AND json_extract(policy, '$.discover') IS NOT 1" } else { "" };
             let unknown = format!("FROM {table} WHERE ({key} < ?1 OR ({key} > ?1 AND {key} < ?2) OR {key} > ?2) {has_one}");
             format!(
                 "SELECT '{what}' AS what,

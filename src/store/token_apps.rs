@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::UserId;
+use crate::domain::secret::Secret;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
@@ -181,7 +182,11 @@ fn stored_name(row: &Row) -> Result<AppName> {
 pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
     let unreadable = |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
     let name = stored_name(row)?;
-    let secret = SealedColumn::TOKEN_APP_SECRET.open(cx, name.as_str(), row.text("secret")?);
+    let secret = match row.text("secret")? {
+        // An import brought the app without its secret.
+        "" => Some(Secret::new("")),
+        stored => SealedColumn::TOKEN_APP_SECRET.open(cx, name.as_str(), stored),
+    };
     let algorithm = Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?;
     let policy: Policy = serde_json::from_str(row.added_text("policy")?.unwrap_or("{}")).map_err(|_| unreadable("policy"))?;
     let keys = Keys::of_app(algorithm, &policy, secret.as_ref());

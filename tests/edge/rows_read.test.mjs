@@ -17,7 +17,7 @@ test("no query reads more rows than its kind allows", async (test) => {
   await write(file, size);
   // Small requests, so that the change feed is as long as a busy hour makes it.
   const writer = await startMeasured(folder);
-  const imported = await transfer("import", writer.url, { FILE: file, REQUEST_BYTES: 30_000 }).ended;
+  const imported = await transfer("restore", writer.url, { FILE: file, REQUEST_BYTES: 30_000 }).ended;
   assert.equal(imported.code, 0, imported.stderr);
   const credentials = await issue(writer.url);
   await writer.stop();

@@ -202,7 +202,7 @@ fn the_scheduled_event_removes_a_bounded_number_at_once() {
         format!(r#"{{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":{user},"permissions":[],"expiresAt":{user}}}"#)
     };
     let lines: Vec<_> = (1..=300).map(line).collect();
-    let import = Request::new("POST", "/v1/grants/import").authorization(&admin()).body(&lines.join("\n"));
+    let import = Request::new("POST", "/v1/import").authorization(&admin()).body(&lines.join("\n"));
     assert_eq!(isolate.send(&import).status, 200);
     for left in [50, 0] {
         block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
@@ -262,7 +262,7 @@ fn the_grant_of_a_creator_never_ends() {
     let isolate = world.isolate();
     isolate.administer("POST", "/v1/users", &json!({ "username": "bob", "password": "correct horse bob!", "type": "SYS_Reader" }));
     let import = |line: &str| {
-        let request = Request::new("POST", "/v1/grants/import").authorization(&admin()).body(line);
+        let request = Request::new("POST", "/v1/import").authorization(&admin()).body(line);
         assert_eq!(isolate.send(&request).status, 200);
     };
     import(r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"creator":true}"#);
@@ -280,11 +280,11 @@ fn what_is_exported_with_times_imports_as_the_same() {
     give(&isolate, "GROUP", 1, Some(500), None);
     pass_ms(&world, 5000);
     for format in ["ndjson", "csv"] {
-        let lines = isolate.get(&format!("/v1/grants/export?format={format}"), &admin()).body;
+        let lines = isolate.get(&format!("/v1/export?format={format}"), &admin()).body;
         let other = World::new();
         let empty = other.isolate();
-        let import = Request::new("POST", &format!("/v1/grants/import?format={format}")).authorization(&admin()).body(&lines);
+        let import = Request::new("POST", &format!("/v1/import?format={format}")).authorization(&admin()).body(&lines);
         assert_eq!(empty.send(&import).status, 200);
-        assert_eq!(empty.get(&format!("/v1/grants/export?format={format}"), &admin()).body, lines);
+        assert_eq!(empty.get(&format!("/v1/export?format={format}"), &admin()).body, lines);
     }
 }

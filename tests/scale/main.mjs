@@ -3,7 +3,8 @@
 //
 // GRANTS sets how many grants there are (1,000,000), over a tenth as many users and a hundredth as many services.
 
-import { readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { applyMigrations, throwAwayFolder } from "../../scripts/lib/worker.mjs";
@@ -48,7 +49,7 @@ function watchMemory(child) {
 
 /** Imports, showing what the command line prints. With `killAt`, a fraction, it is killed once it is that far. */
 async function importAll(url, file, killAt) {
-  const { child, ended } = transfer("import", url, { FILE: file }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  ")));
+  const { child, ended } = transfer("restore", url, { FILE: file }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  ")));
   const memory = watchMemory(child);
   const { size: bytes } = statSync(file);
   const timer = setInterval(() => {
@@ -69,6 +70,12 @@ function progressOf(file) {
   }
 }
 
+async function digestOf(path) {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest("hex");
+}
+
 const folder = throwAwayFolder();
 const stateDir = join(folder, "state");
 const file = join(folder, "directory.ndjson");
@@ -81,7 +88,7 @@ try {
   await applyMigrations(stateDir);
   worker = await startMeasured(stateDir);
 
-  title("Import, killed in the middle");
+  title("Restore, killed in the middle");
   const killed = await importAll(worker.url, file, 0.5);
   check("killed by SIGKILL, in the middle", killed.signal === "SIGKILL");
   title("The same command again");
@@ -89,13 +96,25 @@ try {
   check("it goes on where it was", /^going on behind line/.test(finished.stdout));
   check("it ends well", finished.code === 0);
 
-  title("Export, and the counts");
-  const exported = await transfer("export", worker.url, { FILE: copy }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  "))).ended;
+  title("Backup, and the counts");
+  const exported = await transfer("backup", worker.url, { FILE: copy }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  "))).ended;
   check("it ends well", exported.code === 0);
   const after = await tallyOf(copy);
   console.log(`  ${inWords(after)}`);
   check("as many of each kind as there were in the file, and the same ones", isDeepStrictEqual(after, tally));
   const credentials = await issue(worker.url);
+  await worker.stop();
+
+  title("Into an empty Postern, and out of it again");
+  const otherState = join(folder, "other");
+  const again = join(folder, "again.ndjson");
+  await applyMigrations(otherState);
+  worker = await startMeasured(otherState);
+  const restored = await importAll(worker.url, copy);
+  check("it ends well", restored.code === 0);
+  const second = await transfer("backup", worker.url, { FILE: again }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  "))).ended;
+  check("it ends well", second.code === 0);
+  check("byte for byte the same", (await digestOf(copy)) === (await digestOf(again)));
   await worker.stop();
 
   title("What each kind of query reads");

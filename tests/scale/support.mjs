@@ -19,12 +19,12 @@ export const admin = { authorization: `Basic ${Buffer.from(`admin:${PASSWORD}`).
 export const startMeasured = (stateDir) => startWorker({ stateDir, bindings, entry: "tests/scale/measured-entry.mjs" });
 
 /**
- * Starts `transfer.mjs`. Answers the `child`, and `ended`, a promise of `{ code, signal, stdout, stderr }`.
+ * Starts `backup.mjs`. Answers the `child`, and `ended`, a promise of `{ code, signal, stdout, stderr }`.
  * `environment` has FILE and so on; `onOutput` is told what it prints.
  */
 export function transfer(task, url, environment, onOutput = () => {}) {
   const env = { PATH: process.env.PATH, URL: url, PASSWORD, ...environment };
-  const child = spawn(process.execPath, [join(top, "scripts/transfer.mjs"), task], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(top, "scripts/backup.mjs"), task], { env, stdio: ["ignore", "pipe", "pipe"] });
   const printed = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) {
     child[name].on("data", (chunk) => {

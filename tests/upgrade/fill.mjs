@@ -267,7 +267,7 @@ const READS = [
   "/v1/groups",
   "/v1/groups/1",
   "/v1/groups/1/members",
-  "/v1/grants/export",
+  "/v1/export",
   "/v1/organizations",
   "/v1/organizations/1",
   "/v1/applications",

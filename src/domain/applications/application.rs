@@ -171,6 +171,11 @@ impl Authorizations {
         Self(u8::try_from(bits & 0xff).unwrap_or(0))
     }
 
+    /// From names; unknown names are dropped.
+    pub fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        names.filter_map(|name| AuthorizationType::parse(name).ok()).collect()
+    }
+
     /// To be stored.
     #[must_use]
     pub const fn bits(self) -> i64 {

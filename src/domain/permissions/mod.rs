@@ -1,9 +1,7 @@
-//! Who may do what: permissions, grants, the directory that they refer to, and its import and export.
+//! Who may do what: permissions, grants, and the directory that they refer to.
 
 pub mod directory;
 pub mod grant;
 pub mod period;
 pub mod permission;
 pub mod reach;
-pub mod record;
-pub mod transfer;

@@ -146,6 +146,11 @@ impl Permissions {
         self.0 as i64
     }
 
+    /// From names; unknown names are dropped.
+    pub fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        names.filter_map(|name| Permission::parse(name).ok()).fold(Self::NONE, Self::with)
+    }
+
     /// The set of a grant: these, and VIEW.
     #[must_use]
     pub fn of_grant(permissions: impl IntoIterator<Item = Permission>) -> Self {

@@ -158,6 +158,12 @@ impl TokenApp {
         self.secret.is_none() && !self.terms.policy.discover
     }
 
+    /// Whether it waits for its secret: an import brought it without.
+    #[must_use]
+    pub fn lacks_secret(&self) -> bool {
+        self.secret.as_ref().is_some_and(Secret::is_empty) && !self.terms.policy.discover
+    }
+
     /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of older releases are so.
     #[must_use]
     pub fn leaves_audience_unchecked(&self) -> bool {

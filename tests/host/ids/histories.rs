@@ -287,7 +287,7 @@ impl Game<'_> {
             }),
         ];
         let text: Vec<_> = lines.iter().map(Value::to_string).collect();
-        let (status, _) = self.send("POST", "/v1/grants/import", &text.join("\n"));
+        let (status, _) = self.send("POST", "/v1/import", &text.join("\n"));
         if self.model.is_strict && !self.model.is_registered(Kind::User, user) {
             return self.expect(status, 400);
         }

@@ -65,7 +65,7 @@ fn opened(may: May) -> BTreeSet<&'static str> {
     ];
     match may {
         May::Decisions => asks.into(),
-        May::Provisioning => ["import_grants", "export_grants"].into(),
+        May::Provisioning => ["import"].into(),
         May::Administration => {
             let closed = ["order_node", "list_nodes", "sign_out"];
             let about_users = |access| matches!(access, Access::Shown | Access::ShownOrSent | Access::Public);
@@ -158,7 +158,7 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
     assert_eq!((&answers["results"][0]["allowed"], &answers["results"][1]["allowed"]), (&json!(true), &json!(false)));
     let path = "/api/v1/services/1/user/2/auth/TEST/check";
     assert_eq!(json_of(&isolate.get(path, &asks))["data"], json!(true));
-    for path in ["/v1/users", "/v1/grants/export", "/v1/audit", "/v1/keys"] {
+    for path in ["/v1/users", "/v1/export", "/v1/audit", "/v1/keys"] {
         assert_eq!(reason(&isolate.get(path, &asks)), (403, "key_refused".to_owned()), "{path}");
     }
 }

@@ -35,7 +35,7 @@ answer! {
 
 answer! {
     struct Cause<'a> as "HealthCause" {
-        "kind" kind: &'static str as Kind::OneOf(&health::CAUSES) => "audience_unchecked: token apps whose keys sign for other audiences too, and that do not say which count; copy_not_renewed: the copy in KV is older than 20 minutes; issuer_unreachable: issuers that did not answer with their keys; schema_outdated: migrations have not been applied; secret_unopened: stored secrets that no master key opens",
+        "kind" kind: &'static str as Kind::OneOf(&health::CAUSES) => "audience_unchecked: token apps whose keys sign for other audiences too, and that do not say which count; copy_not_renewed: the copy in KV is older than 20 minutes; issuer_unreachable: issuers that did not answer with their keys; schema_outdated: migrations have not been applied; secret_missing: token apps that an import brought without their secret; secret_unopened: stored secrets that no master key opens",
         "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } => "how many",
         "names" names: Sometimes<Vec<&'a str>> => "which, for administrators: 20 at most",
     } example r#"{"kind":"audience_unchecked","count":1}"#

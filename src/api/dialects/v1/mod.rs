@@ -4,6 +4,7 @@
 
 mod applications;
 mod audit;
+mod backup;
 mod checks;
 mod departments;
 mod explain;
@@ -22,7 +23,6 @@ mod signing_keys;
 mod token_apps;
 mod tokens;
 mod tombstones;
-mod transfer;
 mod users;
 mod verification;
 
@@ -52,7 +52,7 @@ pub const DIALECT: Dialect = Dialect {
         &departments::GROUP,
         &groups::GROUP,
         &grants::GROUP,
-        &transfer::GROUP,
+        &backup::GROUP,
         &organizations::GROUP,
         &applications::GROUP,
         &audit::GROUP,

@@ -1,26 +1,34 @@
-//! Import and export of the directory and its grants.
+//! Export and import of the state.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::problem::{self, WrongLine};
-use crate::actions::transfer::{self, Export};
-use crate::api::http::declare::{Declared, answer};
+use crate::actions::backup::{self, Export, Imported, Secrets};
+use crate::api::http::declare::{Declared, Sometimes, answer};
 use crate::api::http::message::{Pages, Response};
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Body, Field, Kind, optional};
 use crate::context::Cx;
+use crate::domain::backup::format::{Format, LineError};
+use crate::domain::backup::record::Record;
 use crate::domain::identity::machine_key::May;
-use crate::domain::permissions::record::Record;
-use crate::domain::permissions::transfer::{Format, LineError};
 use crate::error::{Error, Result};
 
 /// How many wrong lines an import tells.
 const MAX_LINE_ERRORS: usize = 100;
 
 const FORMAT: Field = optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson");
-const EXPORT_QUERY: &[Field] =
-    &[FORMAT, optional("after", Kind::TEXT, "the last line that an interrupted export brought: this one goes on behind it")];
+const SECRETS: [&str; 2] = ["left-out", "sealed"];
+const EXPORTED_SECRETS: Field =
+    optional("secrets", Kind::OneOf(&SECRETS), "sealed: with passwords and secrets, which the same MASTER_KEY opens; default left-out");
+const IMPORTED_SECRETS: Field =
+    optional("secrets", Kind::OneOf(&SECRETS), "left-out: passwords and secrets of the records are passed over; default sealed");
+const EXPORT_QUERY: &[Field] = &[
+    FORMAT,
+    EXPORTED_SECRETS,
+    optional("after", Kind::TEXT, "the last line that an interrupted export brought: this one goes on behind it"),
+];
 
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
@@ -33,45 +41,50 @@ const RECORDS: &[(&str, &str)] = &[
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
-        Route::of("POST", "import_grants", &["/v1/grants/import"], handler!(import))
-            .summary("Writes up to 1 MiB of records (services, APIs, departments, groups, members, grants), all of them or none; twice is once")
+        Route::of("POST", "import", &["/v1/import"], handler!(import))
+            .summary("Writes up to 1 MiB of records, all of them or none; what is there already is replaced, so that twice is once")
             .about(
-                "One record is one line. Its member `record` is service, api, department, group, member or grant. The others are serviceId, id, \
-                 name, parentId, authEnabled, creatorId, authObjectType, authObjectId, userId, permissions (in CSV joined by |), creator, \
-                 createdAt, startsAt and expiresAt. `format` says how the body is read, whatever its content type. Where lines are wrong, the answer lists at most 100.",
+                "One record is one line, and its member `record` says what it is; the page \"Records\" of the documents lists all members. \
+                 A record that contradicts what is there (a user name that is here under another id) is refused. `format` says how the \
+                 body is read, whatever its content type. Where lines are wrong, the answer lists at most 100.",
             )
             .access(Access::Administrator)
             .keys(Keys::With(May::Provisioning))
-            .query(&[FORMAT])
+            .query(&[FORMAT, IMPORTED_SECRETS])
             .takes(Body::Texts(RECORDS))
             .refuses(&[409])
-            .answers(Answer::json(200, &Imported::SHAPE)),
-        Route::get("export_grants", &["/v1/grants/export"], handler!(export))
-            .summary("Streams all records, so that they import into an empty Postern as the same state")
+            .answers(Answer::json(200, &Written::SHAPE)),
+        Route::get("export", &["/v1/export"], handler!(export))
+            .summary("Streams the whole state as records, which import into an empty Postern as the same state")
             .about("The header x-postern-total says how many records there are.")
             .access(Access::Administrator)
-            .keys(Keys::With(May::Provisioning))
+            .keys(Keys::With(May::Administration))
             .query(EXPORT_QUERY)
             .answers(Answer::texts(200, RECORDS)),
     ],
 };
 
 answer! {
-    struct Imported as "Imported" {
+    struct Written as "Imported" {
         "imported" imported: i64 => "how many records",
+        "withoutSecret" without_secret: Sometimes<Vec<String>> => "apps and applications among them that have no secret here: give them one; 100 at most",
     } example r#"{"imported":1}"#
 }
 
 async fn import(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let format = format(call)?;
+    let secrets = secrets(call, &IMPORTED_SECRETS)?.unwrap_or(Secrets::Sealed);
     let body = call.request.body().await?;
     let text = std::str::from_utf8(&body).map_err(|_| Error::unreadable("body", "must be UTF-8"))?;
     let imported = match format.read(text) {
-        Ok(records) => transfer::import(cx, call.caller()?, &records).await?,
+        Ok(records) => backup::import(cx, call.caller()?, records, secrets).await?,
         Err(errors) => Err(errors),
     };
     Ok(match imported {
-        Ok(count) => Response::json(200, &Imported { imported: number(count) }),
+        Ok(Imported { records, without_secret }) => {
+            let without_secret = Sometimes(Some(without_secret).filter(|names| !names.is_empty()));
+            Response::json(200, &Written { imported: number(records), without_secret })
+        }
         Err(errors) => refused(&errors),
     })
 }
@@ -93,9 +106,13 @@ fn number(count: usize) -> i64 {
 
 async fn export(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let format = format(call)?;
+    let secrets = secrets(call, &EXPORTED_SECRETS)?.unwrap_or(Secrets::LeftOut);
     let last = call.query.one("after")?.map(|line| last(format, line)).transpose()?;
+    if secrets == Secrets::Sealed {
+        backup::note_secrets(cx, call.caller()?).await?;
+    }
     let head = if last.is_some() { String::new() } else { format.head() };
-    let total = transfer::count(cx).await?;
+    let total = backup::count(cx, secrets).await?;
     let content_type = match format {
         Format::Ndjson => NDJSON,
         Format::Csv => "text/csv; charset=utf-8",
@@ -103,7 +120,7 @@ async fn export(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::text(200, content_type, head).with("x-postern-total", total.to_string()).followed_by(pages(
         cx.clone(),
         format,
-        Export::behind(last),
+        Export::behind(last, secrets),
     )))
 }
 
@@ -123,9 +140,12 @@ fn pages(cx: Cx, format: Format, export: Export) -> Pages {
 
 /// The last line that an earlier export brought, as it was.
 fn last(format: Format, line: &str) -> Result<Record> {
-    let records = format.read(&format!("{}{line}", format.head()));
-    let record = records.ok().and_then(|mut records| records.pop()).map(|(_, record)| record);
-    record.ok_or_else(|| Error::invalid("after", "must be a line of an export in the same format"))
+    format.read_place(line).ok_or_else(|| Error::invalid("after", "must be a line of an export in the same format"))
+}
+
+fn secrets(call: &Call<'_>, field: &Field) -> Result<Option<Secrets>> {
+    let word = call.query.declared_word(field)?;
+    Ok(word.map(|word| if word == "sealed" { Secrets::Sealed } else { Secrets::LeftOut }))
 }
 
 fn format(call: &Call<'_>) -> Result<Format> {

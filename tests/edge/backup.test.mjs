@@ -1,4 +1,4 @@
-// The command line behind `make import` and `make export`: what it brings in and out, what it says of wrong lines, and how it goes on after
+// The command line behind `make backup` and `make restore`: what it brings in and out, what it says of wrong lines, and how it goes on after
 // having been killed. A proxy stands between it and Postern, so that it can be killed at a chosen moment.
 
 import { test } from "node:test";
@@ -62,7 +62,7 @@ async function succeeds(running) {
 
 async function exported(postern, folder, name = "exported.ndjson") {
   const file = join(folder, name);
-  await succeeds(transfer("export", postern.url, { FILE: file }));
+  await succeeds(transfer("backup", postern.url, { FILE: file }));
   assert.equal(existsSync(`${file}.partial`) || existsSync(`${file}.progress`), false);
   return file;
 }
@@ -81,20 +81,20 @@ async function killWhereItHangs(target, start) {
 test("what is imported is exported, and that imports into an empty Postern as the same state, in both formats", async (test) => {
   const { folder, postern, file } = await prepare(test);
   const tally = await write(file, SIZE);
-  const said = await succeeds(transfer("import", postern.url, { FILE: file }));
-  assert.match(said, /imported [\d,]+ records in 0:\d\d, [\d,]+\/s, with at most \d+ MB of memory/);
+  const said = await succeeds(transfer("restore", postern.url, { FILE: file }));
+  assert.match(said, /restored [\d,]+ records in 0:\d\d, [\d,]+\/s, with at most \d+ MB of memory/);
   const first = await exported(postern, folder);
   assert.deepEqual(await tallyOf(first), tally);
 
   const csv = await exported(postern, folder, "exported.csv");
   for (const copy of [first, csv]) {
     const other = await startPostern(test, { bindings: deployment() });
-    await succeeds(transfer("import", other.url, { FILE: copy, REQUEST_BYTES }));
+    await succeeds(transfer("restore", other.url, { FILE: copy, REQUEST_BYTES }));
     const again = await exported(other, folder, "again.ndjson");
     assert.equal(readFileSync(again, "utf8"), readFileSync(first, "utf8"), copy);
   }
 
-  await succeeds(transfer("import", postern.url, { FILE: file }));
+  await succeeds(transfer("restore", postern.url, { FILE: file }));
   assert.deepEqual(await tallyOf(await exported(postern, folder, "twice.ndjson")), tally, "twice is once");
 });
 
@@ -103,7 +103,7 @@ for (const moment of ["unheard", "unanswered"]) {
     const { folder, postern, file, target } = await prepare(test);
     const tally = await write(file, SIZE);
     target.interfere = (number) => (number === 10 ? moment : undefined);
-    const start = () => transfer("import", target.url, { FILE: file, REQUEST_BYTES });
+    const start = () => transfer("restore", target.url, { FILE: file, REQUEST_BYTES });
     await killWhereItHangs(target, start);
     assert.equal(existsSync(`${file}.progress`), true);
 
@@ -123,15 +123,15 @@ test("a progress file counts only for the file and the Postern that it was writt
   await write(file, SIZE);
   const killInTheMidst = async () => {
     Object.assign(target, { count: 0, interfere: (number) => (number === 10 ? "unheard" : undefined) });
-    await killWhereItHangs(target, () => transfer("import", target.url, { FILE: file, REQUEST_BYTES }));
+    await killWhereItHangs(target, () => transfer("restore", target.url, { FILE: file, REQUEST_BYTES }));
   };
   await killInTheMidst();
   const other = await startPostern(test, { bindings: deployment() });
-  assert.match(await succeeds(transfer("import", other.url, { FILE: file })), /^importing/);
+  assert.match(await succeeds(transfer("restore", other.url, { FILE: file })), /^restoring/);
 
   await killInTheMidst();
   writeFileSync(file, readFileSync(file, "utf8").replace("Service 1", "Service one"));
-  assert.match(await succeeds(transfer("import", target.url, { FILE: file })), /^importing/);
+  assert.match(await succeeds(transfer("restore", target.url, { FILE: file })), /^restoring/);
   assert.match(readFileSync(await exported(postern, folder), "utf8"), /"Service one"/);
 });
 
@@ -139,11 +139,11 @@ for (const format of ["ndjson", "csv"]) {
   test(`an export as ${format} that is killed in the midst of a line goes on there, and ends as if it had not been`, async (test) => {
     const { folder, postern, file, target } = await prepare(test);
     await write(file, SIZE);
-    await succeeds(transfer("import", postern.url, { FILE: file }));
+    await succeeds(transfer("restore", postern.url, { FILE: file }));
     const expected = readFileSync(await exported(postern, folder, `expected.${format}`), "utf8");
 
     const result = join(folder, `result.${format}`);
-    const start = () => transfer("export", target.url, { FILE: result });
+    const start = () => transfer("backup", target.url, { FILE: result });
     target.interfere = () => "cut";
     const partial = `${result}.partial`;
     await killWhereItHangs(target, start);
@@ -168,7 +168,7 @@ test("what passes is tried again", async (test) => {
   const tally = await write(file, SIZE);
   const deeds = { 3: 503, 5: "reset" };
   target.interfere = (number) => deeds[number];
-  const { code, stderr } = await transfer("import", target.url, { FILE: file, REQUEST_BYTES }).ended;
+  const { code, stderr } = await transfer("restore", target.url, { FILE: file, REQUEST_BYTES }).ended;
   assert.equal(code, 0, stderr);
   assert.match(stderr, /Postern answered 503; trying again in 0\.5 s\nno answer \(\S.*\); trying again in 0\.5 s\n/);
   assert.deepEqual(await tallyOf(await exported(postern, folder)), tally);
@@ -182,7 +182,7 @@ test("a wrong line is told with its number in the file and its field, and nothin
   // With a byte order mark, line ends of Windows and blank lines, none of which may shift the numbers.
   const text = (wrong) => `\ufeff${[...lines.slice(0, 100), "", " ", ...lines.slice(100, 400), ...wrong, ...lines.slice(400)].join("\r\n")}`;
   writeFileSync(file, text([JSON.stringify(grant({ permissions: ["FLY"] })), "no JSON", JSON.stringify(grant({ authObjectType: undefined }))]));
-  const { code, stderr } = await transfer("import", postern.url, { FILE: file, REQUEST_BYTES }).ended;
+  const { code, stderr } = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES }).ended;
   assert.equal(code, 1, stderr);
   const numbered = stderr.split("\n").filter((line) => line.startsWith(`${file}:`)).map((line) => line.slice(file.length + 1));
   assert.match(numbered[0], /^403: permissions .*FLY/);
@@ -194,7 +194,7 @@ test("a wrong line is told with its number in the file and its field, and nothin
   assert.ok(written > 0 && written < 400, `${written}`);
 
   writeFileSync(file, text([]));
-  await succeeds(transfer("import", postern.url, { FILE: file, REQUEST_BYTES }));
+  await succeeds(transfer("restore", postern.url, { FILE: file, REQUEST_BYTES }));
   assert.equal((await tallyOf(await exported(postern, folder, "corrected.ndjson"))).counts.grant, 600);
 });
 
@@ -208,13 +208,13 @@ test("a wrong line of CSV is told likewise, also behind cells that hold line bre
   const quoted = service(1000, '"a, ""quoted"" cell"');
   const text = (...between) => `${[head, ...rows.slice(0, 200), quoted, ...between, ...rows.slice(200)].join("\r\n")}\r\n`;
   writeFileSync(file, text(service(1001, '"two\r\nlines"'), row(400, "VIEW|FLY")));
-  const refused = await transfer("import", postern.url, { FILE: file, REQUEST_BYTES: 4000 }).ended;
+  const refused = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES: 4000 }).ended;
   assert.equal(refused.code, 1, refused.stderr);
   assert.match(refused.stderr, new RegExp(`^${file}:203: name .*control`));
   assert.match(refused.stderr, new RegExp(`^${file}:205: permissions .*FLY`, "m"));
 
   writeFileSync(file, text(row(400)));
-  await succeeds(transfer("import", postern.url, { FILE: file, REQUEST_BYTES: 4000 }));
+  await succeeds(transfer("restore", postern.url, { FILE: file, REQUEST_BYTES: 4000 }));
   assert.equal((await tallyOf(await exported(postern, folder))).counts.grant, 401);
 });
 
@@ -226,15 +226,15 @@ test("what cannot be done is said in a line, without a trace", async (test) => {
     assert.match(stderr, pattern);
     assert.doesNotMatch(stderr, /^ +at /m);
   };
-  await fails("import", { FILE: file }, /there is no file/);
-  await fails("import", {}, /say which file/);
+  await fails("restore", { FILE: file }, /there is no file/);
+  await fails("restore", {}, /say which file/);
   writeFileSync(file, `${JSON.stringify(grant())}\n`);
-  await fails("import", { FILE: file, PASSWORD: "wrong" }, /Postern answered 401/);
-  await fails("import", { FILE: file, FORMAT: "xml" }, /FORMAT must be/);
-  await fails("import", { FILE: file }, /must begin with https/, "http://example.com");
-  await fails("export", { FILE: join(folder, "out"), PASSWORD: "wrong" }, /Postern answered 401/);
+  await fails("restore", { FILE: file, PASSWORD: "wrong" }, /Postern answered 401/);
+  await fails("restore", { FILE: file, FORMAT: "xml" }, /FORMAT must be/);
+  await fails("restore", { FILE: file }, /must begin with https/, "http://example.com");
+  await fails("backup", { FILE: join(folder, "out"), PASSWORD: "wrong" }, /Postern answered 401/);
   writeFileSync(file, `${JSON.stringify(grant({ name: "x".repeat(1024 * 1024) }))}\n`);
-  await fails("import", { FILE: file }, /:1: is longer than a request/);
+  await fails("restore", { FILE: file }, /:1: is longer than a request/);
   writeFileSync(file, Buffer.concat([Buffer.from(`${JSON.stringify(grant())}\n{"record":"`), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n')]));
-  await fails("import", { FILE: file }, /:2: is not UTF-8/);
+  await fails("restore", { FILE: file }, /:2: is not UTF-8/);
 });

@@ -1,34 +1,26 @@
-//! The directory and its grants as records, one a line: NDJSON or CSV. What is exported imports into an empty Postern as the same state.
-//!
-//! Ids of grants are not among it: they are given anew. Both formats have the same members; in CSV an empty cell is an absent one, and
-//! permissions are joined by `|`.
+//! Records as lines of NDJSON or CSV. Both formats have the same members. In CSV an empty cell is an
+//! absent one, permissions are joined by `|`, and other lists and objects are JSON.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::backup::kinds::{Is, KINDS, Wrong};
+use crate::domain::backup::record::Record;
 use crate::domain::json;
-use crate::domain::permissions::record::{Record, Wrong};
 use crate::domain::spelling;
 
 /// The members of all records, which are the columns of CSV.
-pub const COLUMNS: [&str; 15] = [
-    "record",
-    "serviceId",
-    "id",
-    "name",
-    "parentId",
-    "authEnabled",
-    "creatorId",
-    "authObjectType",
-    "authObjectId",
-    "userId",
-    "permissions",
-    "creator",
-    "createdAt",
-    "startsAt",
-    "expiresAt",
-];
+#[must_use]
+pub fn columns() -> Vec<&'static str> {
+    let mut columns = vec!["record"];
+    for field in KINDS.iter().flat_map(|kind| kind.fields) {
+        if !columns.contains(&field.member) {
+            columns.push(field.member);
+        }
+    }
+    columns
+}
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,18 +78,28 @@ impl Format {
     pub fn head(self) -> String {
         match self {
             Self::Ndjson => String::new(),
-            Self::Csv => format!("{}\n", COLUMNS.join(",")),
+            Self::Csv => format!("{}\n", columns().join(",")),
         }
     }
 
     /// One record as a line with its end.
     #[must_use]
     pub fn line(self, record: &Record) -> String {
-        let members = record.members();
         match self {
-            Self::Ndjson => format!("{}\n", Value::Object(members)),
-            Self::Csv => csv_line(&members),
+            Self::Ndjson => format!("{}\n", Value::Object(record.members())),
+            Self::Csv => csv_line(record),
         }
+    }
+
+    /// Where the record of a line stands in an export. What does not identify it may be left out.
+    #[must_use]
+    pub fn read_place(self, line: &str) -> Option<Record> {
+        let lines = match self {
+            Self::Ndjson => ndjson(line),
+            Self::Csv => csv(&format!("{}{line}", self.head())).ok()?,
+        };
+        let (_, members) = lines.into_iter().next()?;
+        Record::read_place(&members.ok()?).ok()
     }
 }
 
@@ -106,9 +108,12 @@ fn doubled(records: &[(usize, Record)]) -> Vec<LineError> {
     let mut first = HashMap::new();
     let mut errors = Vec::new();
     for (line, record) in records {
-        if let Some(earlier) = first.insert(record.key(), *line) {
-            let why = format!("is about the same as line {earlier}: leave out one of them");
-            errors.push(LineError { line: *line, field: "record".to_owned(), why });
+        for key in [Some(record.key()), record.identity()].into_iter().flatten() {
+            if let Some(earlier) = first.insert(key, *line).filter(|earlier| earlier != line) {
+                let why = format!("is about the same as line {earlier}: leave out one of them");
+                errors.push(LineError { line: *line, field: "record".to_owned(), why });
+                break;
+            }
         }
     }
     errors
@@ -124,10 +129,11 @@ fn ndjson(text: &str) -> Vec<Line> {
 
 fn csv(text: &str) -> Result<Vec<Line>, Vec<LineError>> {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    let columns = columns();
     let wrong = |line, field: &str, why: String| vec![LineError { line, field: field.to_owned(), why }];
     let names = reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
-    if let Some(name) = names.iter().find(|name| !COLUMNS.contains(name)) {
-        let hint = spelling::hint(name, COLUMNS.into_iter());
+    if let Some(name) = names.iter().find(|name| !columns.contains(name)) {
+        let hint = spelling::hint(name, columns.iter().copied());
         return Err(wrong(1, &spelling::shown(name), format!("is an unknown column: {hint}")));
     }
     if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names.iter().skip(index + 1).any(|next| next == *name)) {
@@ -150,16 +156,20 @@ fn csv(text: &str) -> Result<Vec<Line>, Vec<LineError>> {
     Ok(reader.records().map(row).collect())
 }
 
-fn csv_line(members: &Map<String, Value>) -> String {
+fn csv_line(record: &Record) -> String {
+    let members = record.members();
+    let joins = |name: &str| {
+        record.fields().any(|(field, _)| field.member == name && matches!(field.is, Is::Permissions | Is::Authorizations | Is::Rights))
+    };
     let cell = |name: &&str| match members.get(*name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|"),
+        Some(Value::Array(items)) if joins(name) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|"),
         Some(other) => other.to_string(),
     };
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing into memory cannot fail.
-    let _ = writer.write_record(COLUMNS.iter().map(cell));
+    let _ = writer.write_record(columns().iter().map(cell));
     writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
@@ -168,51 +178,60 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::permissions::directory::UnitKind;
-    use crate::domain::permissions::period::Period;
-    use crate::domain::permissions::permission::{ObjectType, Permissions};
-    use crate::domain::time::Millis;
+    use crate::domain::backup::kinds::{Field, Kind, Presence};
+
+    /// A value of a member, as a record of JSON may have it; NULL where it is left out.
+    fn some_value(field: &'static Field) -> BoxedStrategy<Value> {
+        let max = |max: i64| (0..=max).prop_map(Value::from);
+        let subset = |names: &'static [&'static str]| proptest::sample::subsequence(names, 0..=names.len()).prop_map(|names| json!(names));
+        let value = match field.is {
+            Is::Id => any::<i64>().prop_map(Value::from).boxed(),
+            Is::Number(most) => max(most).boxed(),
+            Is::Time => max(1 << 53).boxed(),
+            Is::Flag => any::<bool>().prop_map(Value::from).boxed(),
+            Is::Word(words) => proptest::sample::select(words).prop_map(|word| json!(word)).boxed(),
+            Is::Permissions => subset(&["ADD", "VIEW", "TEST", "EXPORT"]).boxed(),
+            Is::Authorizations => subset(&["USER", "ASSET", "MENU_GROUP_OP"]).boxed(),
+            Is::Rights => subset(&["decisions", "provisioning"]).boxed(),
+            Is::Texts(_) => proptest::collection::vec("[a-z|,\"]{0,6}[a-z]", 0..3).prop_map(|items| json!(items)).boxed(),
+            Is::Json(_) => prop_oneof![Just(json!({})), Just(json!({ "audiences": ["a,b", "\"c\""], "anyAudience": false }))].boxed(),
+            Is::Text(rule) => "[A-Za-z0-9]([A-Za-z0-9 ._-]{0,5}[a-z])?|[a-z]\"[,;|']é[a-z]|[0-9a-f]{64}"
+                .prop_filter("the rule", move |text| rule(text).is_ok())
+                .prop_map(|text| json!(text))
+                .boxed(),
+            Is::Sealed(_) | Is::Hash(_) => "v1\\.[0-9a-f]{8}\\.[A-Za-z0-9_-]{20}".prop_map(|text| json!(text)).boxed(),
+        };
+        match field.presence {
+            Presence::Key | Presence::Identity | Presence::Same | Presence::Needed => value,
+            _ => prop_oneof![Just(Value::Null), value].boxed(),
+        }
+    }
 
     fn some_record() -> impl Strategy<Value = Record> {
-        let name = || proptest::option::of("[a-z\",;| ]{0,6}[a-z]");
-        let time = || proptest::option::of((0..1_i64 << 53).prop_map(Millis));
-        let name = move || name().prop_map(|name| name.map(|name| name.trim().to_owned()));
-        let kind = prop_oneof![Just(UnitKind::Department), Just(UnitKind::Group)];
-        prop_oneof![
-            (any::<i64>(), name(), any::<bool>(), any::<Option<i64>>(), time()).prop_map(
-                |(id, name, auth_enabled, creator_id, created_at)| { Record::Service { id, name, auth_enabled, creator_id, created_at } }
-            ),
-            (any::<i64>(), any::<i64>(), name(), any::<bool>(), time()).prop_map(|(service_id, id, name, auth_enabled, created_at)| {
-                Record::Api { service_id, id, name, auth_enabled, created_at }
-            }),
-            (any::<i64>(), name(), any::<Option<i64>>(), time()).prop_map(|(id, name, parent_id, created_at)| Record::Unit {
-                kind: UnitKind::Department,
-                id,
-                name,
-                parent_id,
-                created_at
-            }),
-            (kind, any::<i64>(), any::<i64>()).prop_map(|(kind, id, user_id)| Record::Member { kind, id, user_id }),
-            (any::<i64>(), any::<i64>(), 0..512_i64, any::<bool>(), time(), time(), time()).prop_map(
-                |(service_id, object_id, bits, creator, created_at, starts_at, expires_at)| {
-                    let permissions = Permissions::of_grant(Permissions::from_bits(bits).iter());
-                    let period = Period::new(starts_at, expires_at).ok().filter(|_| !creator).unwrap_or_default();
-                    Record::Grant { service_id, object_type: ObjectType::Group, object_id, permissions, creator, created_at, period }
-                }
-            ),
-        ]
+        let of_kind = |kind: &'static Kind| {
+            let values: Vec<_> = kind.fields.iter().map(some_value).collect();
+            values.prop_filter_map("the rules about several members", move |values| {
+                let members = kind.fields.iter().zip(values).map(|(field, value)| (field.member.to_owned(), value));
+                Record::read(&[("record".to_owned(), json!(kind.word))].into_iter().chain(members).collect()).ok()
+            })
+        };
+        proptest::strategy::Union::new(KINDS.iter().map(|kind| of_kind(kind).boxed()))
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_as_the_same(records in proptest::collection::vec(some_record(), 0..5)) {
+        fn what_is_written_is_read_as_the_same(mut records in proptest::collection::vec(some_record(), 0..5)) {
+            let mut seen = std::collections::HashSet::new();
+            records.retain(|record| seen.insert(record.key()) && record.identity().is_none_or(|identity| seen.insert(identity)));
             for format in [Format::Ndjson, Format::Csv] {
                 let lines: String = records.iter().map(|record| format.line(record)).collect();
                 let text = format!("{}{lines}", format.head());
                 // As it was written, and as editors and spreadsheets save it.
                 for text in [text.clone(), format!("\u{feff}{}", text.replace('\n', "\r\n"))] {
                     let read = format.read(&text).map_err(|errors| TestCaseError::fail(format!("{errors:?}")))?;
-                    prop_assert_eq!(read.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), records.clone());
+                    let written = |records: &[Record]| records.iter().map(Record::members).collect::<Vec<_>>();
+                    let read: Vec<_> = read.into_iter().map(|(_, record)| record).collect();
+                    prop_assert_eq!(written(&read), written(&records), "{}", text);
                 }
             }
         }

@@ -1,7 +1,7 @@
-// `make import` and `make export`: brings the directory and its grants in and out, however many they are, with little memory.
-// Usage: transfer.mjs import|export, with FILE, FORMAT, URL, USERNAME, PASSWORD and REQUEST_BYTES in the environment.
+// `make backup` and `make restore`: brings the whole state out and in, however large it is, with little memory.
+// Usage: backup.mjs backup|restore, with FILE, FORMAT, SECRETS, URL, USERNAME, PASSWORD and REQUEST_BYTES in the environment.
 //
-// Either goes on where it was after an interruption. Beside FILE that leaves FILE.progress, and FILE.partial of an export.
+// Either goes on where it was after an interruption. Beside FILE that leaves FILE.progress, and FILE.partial of a backup.
 
 import { isUtf8 } from "node:buffer";
 import { createWriteStream } from "node:fs";
@@ -16,17 +16,18 @@ const { URL: url = "http://localhost:8787", USERNAME: username = "admin", PASSWO
 
 const [LINE_FEED] = Buffer.from("\n");
 
-async function importFile(postern, file, format) {
+async function restore(postern, file, format, secrets) {
   const { size, mtimeMs } = await fileStat(file);
-  const bookmark = new Bookmark(`${file}.progress`, { import: postern.address, format, size, mtimeMs });
+  const bookmark = new Bookmark(`${file}.progress`, { restore: postern.address, format, secrets, size, mtimeMs });
   const from = bookmark.read() ?? { offset: 0, line: 0, records: 0 };
   const fraction = (offset) => (size === 0 ? 1 : offset / size);
   const progress = new Progress({ fraction: fraction(from.offset), records: from.records });
-  progress.say(`${from.line > 0 ? `going on behind line ${grouped(from.line)}` : "importing"}: ${file} into ${postern.address}`);
+  progress.say(`${from.line > 0 ? `going on behind line ${grouped(from.line)}` : "restoring"}: ${file} into ${postern.address}`);
   onInterrupt(() => progress);
 
   const warn = (text) => progress.say(text, process.stderr);
   let { records, line } = from;
+  const withoutSecret = [];
   const refused = (wrong, why) => {
     progress.clear();
     wrong.forEach((one) => console.error(`${file}:${one.line}: ${[one.field, one.why].filter(Boolean).join(" ")}`));
@@ -37,12 +38,13 @@ async function importFile(postern, file, format) {
     for await (const { body, lines, end } of requests(file, format, from, maxBytes())) {
       let imported;
       try {
-        imported = await patiently(warn, () => postern.importRecords(format, body));
+        imported = await patiently(warn, () => postern.importRecords(format, secrets, body));
       } catch (error) {
         if (!(error instanceof Refusal) || [401, 403].includes(error.status)) throw error;
         throw refused(wrongLines(error, body, lines), `nothing of the lines ${grouped(line + 1)} to ${grouped(end.line)} was written: ${reason(error)}`);
       }
-      records += imported;
+      records += imported.imported;
+      withoutSecret.push(...(imported.withoutSecret ?? []));
       line = end.line;
       bookmark.write({ ...end, records });
       progress.update({ fraction: fraction(end.offset), records });
@@ -54,7 +56,8 @@ async function importFile(postern, file, format) {
   const now = await fileStat(file);
   if (now.size !== size || now.mtimeMs !== mtimeMs) throw new Failure(`${file} was changed while it was read. Run the same again.`);
   bookmark.remove();
-  progress.say(`imported ${progress.summary(records)}`);
+  progress.say(`restored ${progress.summary(records)}`);
+  if (withoutSecret.length > 0) console.log(`${withoutSecret.length} have no secret, and wait for one: ${withoutSecret.join(", ")}`);
 }
 
 /** What was wrong, with the numbers that lines have in the file. */
@@ -76,9 +79,9 @@ function reason({ body, message }) {
   return `${body?.detail ?? message}.`;
 }
 
-async function exportFile(postern, file, format) {
+async function backup(postern, file, format, secrets) {
   const partial = `${file}.partial`;
-  const bookmark = new Bookmark(`${file}.progress`, { export: postern.address, format });
+  const bookmark = new Bookmark(`${file}.progress`, { backup: postern.address, format, secrets });
   if (!bookmark.read()) {
     await rm(partial, { force: true });
     bookmark.write({});
@@ -87,7 +90,7 @@ async function exportFile(postern, file, format) {
   let { records, last } = await recordsOf(partial, headLines);
   const started = records;
   let progress = new Progress({ records });
-  progress.say(`${records > 0 ? `going on behind ${grouped(records)} records` : "exporting"}: ${postern.address} into ${file}`);
+  progress.say(`${records > 0 ? `going on behind ${grouped(records)} records` : "backing up"}: ${postern.address} into ${file}`);
   onInterrupt(() => progress);
 
   let achieved = records;
@@ -95,7 +98,7 @@ async function exportFile(postern, file, format) {
   const warn = (text) => progress.say(text, process.stderr);
   await patiently(warn, async () => {
     ({ records, last } = await recordsOf(partial, headLines));
-    const { body, total } = await postern.exportRecords(format, last);
+    const { body, total } = await postern.exportRecords(format, secrets, last);
     if (total > 0 && records === started) progress = new Progress({ records, fraction: records / total });
     let hasHead = records > 0 || headLines === 0;
     let tail = LINE_FEED;
@@ -114,7 +117,7 @@ async function exportFile(postern, file, format) {
       },
     });
     try {
-      await pipeline(Readable.fromWeb(body), counted, createWriteStream(partial, { flags: "a" }));
+      await pipeline(Readable.fromWeb(body), counted, createWriteStream(partial, { flags: "a", mode: 0o600 }));
     } catch (error) {
       throw broken(error);
     }
@@ -122,7 +125,8 @@ async function exportFile(postern, file, format) {
   }, progressed);
   await rename(partial, file);
   bookmark.remove();
-  progress.say(`exported ${progress.summary(records)}; ${grouped(records)} are in ${file}`);
+  progress.say(`backed up ${progress.summary(records)}; ${grouped(records)} are in ${file}`);
+  if (secrets === "sealed") console.log("Its passwords and secrets are sealed: whoever restores it needs the MASTER_KEY of this Postern.");
 }
 
 /** How many records a file has, and the last of them; what follows it is cut off. */
@@ -162,11 +166,13 @@ function formatOf(file) {
 
 try {
   const [task] = process.argv.slice(2);
-  const file = process.env.FILE || (task === "export" ? `grants.${process.env.FORMAT || "ndjson"}` : undefined);
-  if (!["import", "export"].includes(task)) throw new Failure("say import or export");
-  if (!file) throw new Failure("say which file: make import FILE=grants.ndjson");
-  const act = task === "import" ? importFile : exportFile;
-  await act(new Postern({ url, username, password }), file, formatOf(file));
+  const act = { backup, restore }[task];
+  if (!act) throw new Failure("say backup or restore");
+  const file = process.env.FILE || (act === backup ? `postern.${process.env.FORMAT || "ndjson"}` : undefined);
+  if (!file) throw new Failure("say which file: make restore FILE=postern.ndjson");
+  const secrets = process.env.SECRETS || "sealed";
+  if (!["sealed", "left-out"].includes(secrets)) throw new Failure(`SECRETS must be sealed or left-out, not ${secrets}`);
+  await act(new Postern({ url, username, password }), file, formatOf(file), secrets);
 } catch (error) {
   if (!(error instanceof Failure)) throw error;
   console.error(`postern: error: ${error.message}`);

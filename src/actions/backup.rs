@@ -1,0 +1,298 @@
+//! Bringing the state out and in, many records at once.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Value, json};
+
+use crate::actions::caller::{Caller, Proof, UserCaller};
+use crate::context::Cx;
+use crate::domain::backup::format::LineError;
+use crate::domain::backup::kinds::{Field, Is, KINDS, Kind, Part};
+use crate::domain::backup::record::Record;
+use crate::domain::identity::user::UserId;
+use crate::error::{Error, Result};
+use crate::memory::write::Write;
+use crate::store::backup::Deleted;
+use crate::store::{backup, feed, units};
+
+/// How many records one page of an export reads.
+const PAGE: i64 = 2000;
+
+/// What becomes of passwords and secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are left out; what an import finds there stays.
+    LeftOut,
+    /// They travel, sealed under the master key.
+    Sealed,
+}
+
+/// What an import did.
+#[derive(Debug)]
+pub struct Imported {
+    /// How many records it wrote.
+    pub records: usize,
+    /// Which of their apps have no secret, so that nothing can be verified with them.
+    pub without_secret: Vec<String>,
+}
+
+type Lines = Vec<(usize, Record)>;
+
+/// Writes records, all of them or none; what is there already is replaced, so that doing it twice is doing it once. Answers
+/// what is wrong with which line, where something is.
+pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) -> Result<std::result::Result<Imported, Vec<LineError>>> {
+    if secrets == Secrets::LeftOut {
+        records.retain(|(_, record)| !record.kind.is_secret());
+    }
+    let mut errors = not_allowed(by, &records);
+    errors.extend(opened(cx, &mut records, secrets));
+    errors.extend(of_deleted(cx, &records).await?);
+    if cx.config.strict_directory {
+        errors.extend(unregistered(cx, &records).await?);
+    }
+    let (moved, contradictions) = contradictions(cx, by, &records).await?;
+    errors.extend(contradictions);
+    if !errors.is_empty() {
+        errors.sort_by_key(|error| error.line);
+        return Ok(Err(errors));
+    }
+    if records.is_empty() {
+        return Ok(Ok(Imported { records: 0, without_secret: Vec::new() }));
+    }
+    let mut write = Write::default();
+    // Whoever imports goes on with the opaque token that they came with, although their password is replaced.
+    let own = match by {
+        Caller::User(UserCaller { proof: Proof::Session(session), .. }) => Some(session.id),
+        _ => None,
+    };
+    let statements = moved.zip(by.own_id()).into_iter().flat_map(|(to, from)| backup::move_user(from, to));
+    for statement in statements.chain(backup::end_sessions(&records, own)).chain(backup::write(&records, cx.now)) {
+        write = write.and(statement);
+    }
+    let departments: Vec<_> = of_kind(&records, "department").filter_map(|(_, record)| record.number("id")).collect();
+    if !departments.is_empty() {
+        write = write.and(units::refuse_circle(&departments));
+    }
+    let changes_identities = records.iter().any(|(_, record)| record.kind.part == Part::Identity);
+    let forgotten = if changes_identities { feed::everything_changed(cx.now) } else { vec![feed::directory_changed(cx.now)] };
+    for statement in forgotten {
+        write = write.and(statement);
+    }
+    let deed = by.deed("directory.import", format!("{} records", records.len())).after(json!(counts(&records)));
+    write.deed(deed).commit(cx).await?;
+    let without_secret = backup::without_secret(cx, &records, secrets == Secrets::LeftOut).await?;
+    Ok(Ok(Imported { records: records.len(), without_secret }))
+}
+
+/// The lines that the caller may not import: a key with `provisioning` brings in who may do what, and not who somebody is.
+fn not_allowed(by: &Caller, records: &[(usize, Record)]) -> Vec<LineError> {
+    let refused = records.iter().filter(|(_, record)| record.kind.part == Part::Identity && !by.is_administrator());
+    let why = "may be imported by administrators only, and by keys that may administration";
+    refused.map(|(line, _)| LineError { line: *line, field: "record".to_owned(), why: why.to_owned() }).collect()
+}
+
+/// The lines that bring a deleted user back, or delete somebody else than they name.
+async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
+    let found = backup::deleted(cx, records).await?;
+    let line = |word: &'static str, member: &'static str, value: &Value| {
+        of_kind(records, word).find(|(_, record)| record.get(member) == value).map(|(line, _)| *line)
+    };
+    let errors = found.into_iter().filter_map(|found| {
+        let (word, field, why) = match found {
+            Deleted::Name(name) => {
+                let why = format!("is the name of a deleted user: free it by DELETE /v1/tombstones/{name}, or leave the line out");
+                (line("user", "username", &json!(name))?, "username", why)
+            }
+            Deleted::Id(id) => {
+                (line("user", "id", &json!(id))?, "id", "was the id of a deleted user, and is given to nobody else".to_owned())
+            }
+            Deleted::SomebodyElse(name, id) => {
+                (line("tombstone", "username", &json!(name))?, "id", format!("{name:?} is here as user {id}"))
+            }
+        };
+        Some(LineError { line: word, field: field.to_owned(), why })
+    });
+    Ok(errors.collect())
+}
+
+fn of_kind<'r>(records: &'r [(usize, Record)], word: &'static str) -> impl Iterator<Item = &'r (usize, Record)> {
+    records.iter().filter(move |(_, record)| record.kind.word == word)
+}
+
+/// How many records there are of each kind.
+fn counts(records: &[(usize, Record)]) -> serde_json::Map<String, Value> {
+    let count = |kind: &Kind| of_kind(records, kind.word).count();
+    KINDS.iter().map(|kind| (kind.word.to_owned(), json!(count(kind)))).filter(|(_, count)| count != &json!(0)).collect()
+}
+
+/// Takes the secrets out where they are to be left out. Else it looks whether a master key opens each, and opens what is
+/// sealed only while it is outside.
+fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
+    let mut errors = Vec::new();
+    for (line, record) in records {
+        for field in record.kind.fields.iter().filter(|field| field.is_secret) {
+            if secrets == Secrets::LeftOut {
+                record.set(field.member, Value::Null);
+                continue;
+            }
+            let (Some(sealed), Some(belongs_to)) = (record.text(field.member), belongs_to(field, record)) else { continue };
+            let opened = cx.config.master_keys.open(sealed, &belongs_to);
+            match (opened.as_ref().and_then(|opened| opened.expose_text()), field.is) {
+                (None, _) => errors.push(LineError { line: *line, field: field.member.to_owned(), why: UNOPENED.to_owned() }),
+                (Some(hash), Is::Hash(_)) => record.set(field.member, json!(hash)),
+                (Some(_), _) => (),
+            }
+        }
+    }
+    errors
+}
+
+const UNOPENED: &str = "is not sealed under MASTER_KEY or MASTER_KEY_PREVIOUS, or belongs to something else: set the key that it was exported \
+                        under as MASTER_KEY_PREVIOUS, or import with secrets=left-out";
+
+/// What a sealed member belongs to, so that it opens there only.
+fn belongs_to(field: &Field, record: &Record) -> Option<String> {
+    let (Is::Sealed(kind) | Is::Hash(kind)) = field.is else { return None };
+    let names = record.kind.owner.iter().map(|member| match record.get(member) {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    Some(format!("{kind}/{}", names.collect::<Vec<_>>().join("/")))
+}
+
+/// The lines that name something that is registered neither here nor by another line.
+async fn unregistered(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
+    let defined: HashSet<(&'static str, i64)> = records.iter().filter_map(|(_, record)| defined(record)).collect();
+    let named: Vec<_> =
+        records.iter().flat_map(|(line, record)| references(record).into_iter().map(|reference| (*line, reference))).collect();
+    let wanted: HashSet<_> = named.iter().map(|(_, (_, kind, id))| (*kind, *id)).filter(|pair| !defined.contains(pair)).collect();
+    let missing: HashSet<_> = backup::missing(cx, &wanted.into_iter().collect::<Vec<_>>()).await?.into_iter().collect();
+    let wrong = named.into_iter().filter(|(_, (_, kind, id))| missing.contains(&((*kind).to_owned(), *id)));
+    Ok(wrong.map(|(line, (field, ..))| LineError { line, field: field.to_owned(), why: "is not registered".to_owned() }).collect())
+}
+
+/// What a record registers: the kind and the id.
+fn defined(record: &Record) -> Option<(&'static str, i64)> {
+    let kind = match record.kind.word {
+        "user" => "USER",
+        "service" => "SERVICE",
+        "department" => "DEPT",
+        "group" => "GROUP",
+        _ => return None,
+    };
+    Some((kind, record.number("id")?))
+}
+
+/// What a record refers to: the member, the kind, the id.
+fn references(record: &Record) -> Vec<(&'static str, &'static str, i64)> {
+    let object_type = ["USER", "DEPT", "GROUP"].into_iter().find(|kind| record.text("authObjectType") == Some(kind));
+    let members: &[(&str, Option<&'static str>)] = match record.kind.word {
+        "api" => &[("serviceId", Some("SERVICE"))],
+        "member" => &[("authObjectId", object_type), ("userId", Some("USER"))],
+        "grant" => &[("serviceId", Some("SERVICE")), ("authObjectId", object_type)],
+        _ => &[],
+    };
+    members.iter().filter_map(|(member, kind)| Some((*member, (*kind)?, record.number(member)?))).collect()
+}
+
+/// The lines that say of somebody what is said of somebody else here. Where that is the caller, who is new here, they make way:
+/// the id that they get instead is answered, too.
+async fn contradictions(cx: &Cx, by: &Caller, records: &[(usize, Record)]) -> Result<(Option<UserId>, Vec<LineError>)> {
+    let (mut moved, mut errors) = (None, Vec::new());
+    for kind in &KINDS {
+        let (Some(key), Some(identity)) = (kind.keys().next(), kind.same()) else { continue };
+        let lines: HashMap<i64, usize> =
+            of_kind(records, kind.word).filter_map(|(line, record)| Some((record.number(key.member)?, *line))).collect();
+        let found = backup::contradictions(cx, kind, records).await?;
+        let own = by.user().ok().map(|caller| caller.user.id);
+        let are_callers = found.iter().all(|found| own == Some(UserId(found.known_key))) && !found.is_empty();
+        if kind.word == "user" && are_callers && is_new_here(cx, own).await? {
+            let of_own_name = found.iter().find(|found| found.key != found.known_key);
+            moved = Some(of_own_name.map_or_else(|| new_place(cx), |found| Ok(UserId(found.key)))?);
+            continue;
+        }
+        for found in found {
+            let Some(line) = lines.get(&found.key) else { continue };
+            let (field, why) = if found.known_key == found.key {
+                (key.member, format!("is that of {} {:?} here", kind.word, found.known_identity))
+            } else {
+                (identity.member, format!("{:?} is here as {} {}", found.known_identity, kind.word, found.known_key))
+            };
+            errors.push(LineError { line: *line, field: field.to_owned(), why });
+        }
+    }
+    Ok((moved, errors))
+}
+
+/// Whether the caller is the first administrator of a Postern that has nobody else yet, or was that when this restore began.
+async fn is_new_here(cx: &Cx, caller: Option<UserId>) -> Result<bool> {
+    let Some(id) = caller else { return Ok(false) };
+    Ok(!backup::is_referred_to(cx, id).await? && (id.0 >= NEW_PLACES || backup::has_one_user(cx).await?))
+}
+
+/// Ids that nobody else has: whoever made way for a record gets one of these.
+const NEW_PLACES: i64 = 1 << 52;
+
+fn new_place(cx: &Cx) -> Result<UserId> {
+    let random = i64::from_be_bytes(cx.random()?);
+    Ok(UserId(NEW_PLACES | (random & (NEW_PLACES - 1))))
+}
+
+/// How many records an export has in all.
+pub async fn count(cx: &Cx, secrets: Secrets) -> Result<i64> {
+    backup::count(cx, secrets == Secrets::Sealed).await
+}
+
+/// Writes into the audit trail that somebody brings out secrets.
+pub async fn note_secrets(cx: &Cx, by: &Caller) -> Result<()> {
+    Write::default().deed(by.deed("directory.export", "with sealed secrets")).commit(cx).await.map(drop)
+}
+
+/// Where an export is.
+#[derive(Debug, Clone)]
+pub struct Export {
+    kinds: &'static [Kind],
+    after: Option<Record>,
+    secrets: Secrets,
+}
+
+impl Export {
+    /// From the beginning, or behind a record that an earlier export ended with.
+    #[must_use]
+    pub fn behind(last: Option<Record>, secrets: Secrets) -> Self {
+        let at = last.as_ref().and_then(|last| KINDS.iter().position(|kind| kind.word == last.kind.word)).unwrap_or_default();
+        Self { kinds: KINDS.get(at..).unwrap_or_default(), after: last, secrets }
+    }
+
+    /// The next records; `None` at the end.
+    pub async fn next(&mut self, cx: &Cx) -> Result<Option<Vec<Record>>> {
+        while let Some((kind, rest)) = self.kinds.split_first() {
+            let with_secrets = self.secrets == Secrets::Sealed;
+            if kind.is_secret() && !with_secrets {
+                self.kinds = rest;
+                continue;
+            }
+            let mut records = backup::page(cx, kind, self.after.as_ref(), with_secrets, PAGE).await?;
+            self.after = records.last().cloned();
+            if i64::try_from(records.len()).is_ok_and(|count| count < PAGE) {
+                self.kinds = rest;
+                self.after = None;
+            }
+            if !records.is_empty() {
+                records.iter_mut().try_for_each(|record| seal_hashes(cx, record))?;
+                return Ok(Some(records));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Seals what is stored as it is, and must not be readable outside.
+fn seal_hashes(cx: &Cx, record: &mut Record) -> Result<()> {
+    for field in record.kind.fields.iter().filter(|field| matches!(field.is, Is::Hash(_))) {
+        let (Some(hash), Some(belongs_to)) = (record.text(field.member), belongs_to(field, record)) else { continue };
+        let sealed = cx.config.master_keys.seal_for_export(hash.as_bytes(), &belongs_to).map_err(Error::Internal)?;
+        record.set(field.member, json!(sealed));
+    }
+    Ok(())
+}

@@ -1,0 +1,443 @@
+//! Import and export: a request's worth of records in a few statements, and pages of all there is in the order of their keys.
+//! Every statement derives from the table of kinds.
+
+use serde_json::{Value, json};
+
+use crate::context::Cx;
+use crate::domain::applications::application::Authorizations;
+use crate::domain::backup::kinds::{Field, Is, KINDS, Kind, Meets, Presence, SEQUENCES, Which};
+use crate::domain::backup::record::Record;
+use crate::domain::identity::machine_key::{May, Rights};
+use crate::domain::identity::user::UserId;
+use crate::domain::permissions::permission::Permissions;
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::ports::{Param, Row, Statement};
+use crate::store::{new_users, sql};
+
+/// How many bytes of records one statement binds at most: D1 takes 2 MB a value, and text may double on its way.
+const MAX_BOUND_BYTES: usize = 900_000;
+
+/// The statements that write all of the records; what is there already is replaced. They count as one with what they are batched with.
+#[must_use]
+pub fn write(records: &[(usize, Record)], now: Millis) -> Vec<Statement> {
+    let users = of_kind(records, "user").filter_map(|user| Some((user.text("username")?, user.number("id").map(UserId))));
+    let mut statements = new_users::refuse_deleted(&users.collect::<Vec<_>>()).to_vec();
+    for kind in &KINDS {
+        let rows = records.iter().filter(|(_, record)| record.kind.word == kind.word).map(|(_, record)| row_of(record));
+        for chunk in chunks(rows) {
+            let bound = || [Param::Text(chunk.clone()), now.into()];
+            if kind.table == "grants" {
+                statements.push(Statement::new(SERVICES_OF_GRANTS, bound()));
+            }
+            if kind.word == "tombstone" {
+                statements.extend(DELETE_USERS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])));
+            }
+            if kind.table == SEQUENCES {
+                statements.extend(LAST_IDS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])));
+            } else {
+                statements.push(Statement::new(upsert(kind), bound()));
+            }
+        }
+    }
+    statements
+}
+
+fn of_kind<'r>(records: &'r [(usize, Record)], word: &'static str) -> impl Iterator<Item = &'r Record> {
+    records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word)
+}
+
+/// Ends the opaque tokens of users who are to be disabled, and of those whose password is replaced by another one; but for one session. They go
+/// before [`write`], which replaces the passwords.
+#[must_use]
+pub fn end_sessions(records: &[(usize, Record)], but: Option<i64>) -> Vec<Statement> {
+    let rows = of_kind(records, "user").filter(|user| !user.flag("enabled") || user.text("password").is_some());
+    let rows = rows.map(|user| json!([stored(Is::Id, user.get("id")), stored(Is::Flag, user.get("enabled")), user.get("password")]));
+    let statement = |chunk| {
+        Statement::new(
+            "DELETE FROM sessions WHERE CAST(id AS TEXT) IS NOT ?2 AND user_id IN (
+               SELECT u.id FROM json_each(?1) j CROSS JOIN users u ON u.id = CAST(j.value ->> 0 AS INTEGER)
+               WHERE j.value ->> 1 = 0 OR (j.value ->> 2 IS NOT NULL AND j.value ->> 2 IS NOT u.password))",
+            [Param::Text(chunk), but.map_or(Param::Null, Param::Int64)],
+        )
+    };
+    chunks(rows).into_iter().map(statement).collect()
+}
+
+/// A service that nobody registered is registered by its first grant.
+const SERVICES_OF_GRANTS: &str = "INSERT INTO services (id, created_at, modified_at)
+    SELECT DISTINCT CAST(value ->> 0 AS INTEGER), ?2, ?2 FROM json_each(?1) WHERE 1 ON CONFLICT (id) DO NOTHING";
+
+/// The table has no index that would find a conflict.
+const LAST_IDS: [&str; 2] = [
+    "INSERT INTO sqlite_sequence (name, seq) SELECT value ->> 0, 0 FROM json_each(?1)
+       WHERE value ->> 0 NOT IN (SELECT name FROM sqlite_sequence)",
+    "UPDATE sqlite_sequence SET seq = MAX(seq, CAST((SELECT value ->> 1 FROM json_each(?1) WHERE value ->> 0 = name) AS INTEGER))
+       WHERE name IN (SELECT value ->> 0 FROM json_each(?1))",
+];
+
+/// Deletes the users of tombstones, with what ends with them.
+const DELETE_USERS: [&str; 4] = [
+    "DELETE FROM sessions WHERE user_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
+       ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
+    "DELETE FROM memberships WHERE user_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
+       ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
+    "DELETE FROM grants WHERE object_type = 'USER' AND object_id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
+       ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
+    "DELETE FROM users WHERE id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
+       ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
+];
+
+/// JSON arrays of the rows, none of them too long for one statement.
+fn chunks(rows: impl Iterator<Item = Value>) -> Vec<String> {
+    let mut chunks: Vec<String> = Vec::new();
+    for row in rows {
+        let text = row.to_string();
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() + text.len() < MAX_BOUND_BYTES => {
+                chunk.push(',');
+                chunk.push_str(&text);
+            }
+            _ => chunks.push(format!("[{text}")),
+        }
+    }
+    chunks.into_iter().map(|chunk| chunk + "]").collect()
+}
+
+/// The values of a record as they are stored, in the order of its kind's members.
+fn row_of(record: &Record) -> Value {
+    record.fields().map(|(field, value)| stored(field.is, value)).collect()
+}
+
+fn stored(is: Is, value: &Value) -> Value {
+    if value.is_null() {
+        return Value::Null;
+    }
+    let names = || value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    match is {
+        // Ids, because D1 speaks JavaScript numbers.
+        Is::Rights => json!(Rights::of(names().filter_map(|name| May::parse(name).ok())).map(Rights::bits)),
+        Is::Id | Is::Texts(_) | Is::Json(_) => json!(value.to_string()),
+        Is::Flag => json!(i32::from(value == &Value::Bool(true))),
+        Is::Permissions => json!(Permissions::of_names(names()).bits()),
+        Is::Authorizations => json!(Authorizations::of_names(names()).bits()),
+        Is::Number(_) | Is::Time | Is::Text(_) | Is::Word(_) | Is::Sealed(_) | Is::Hash(_) => value.clone(),
+    }
+}
+
+/// A column of an INSERT.
+struct Column {
+    name: String,
+    /// SQL for its value: `j` is the row that is given, `o` the one that is there.
+    value: String,
+    /// Whether the value replaces the one that is there.
+    replaces: bool,
+}
+
+/// The statement that writes the rows of a kind (`?1`) at a time (`?2`).
+fn upsert(kind: &Kind) -> String {
+    let table = kind.table;
+    let only = kind.only.map(|(column, value)| (column, format!("'{value}'")));
+    let keys = kind.fields.iter().enumerate().filter(|(_, field)| field.presence == Presence::Key);
+    let keys: Vec<_> = only.clone().into_iter().chain(keys.map(|(index, field)| (field.column, given(index, field)))).collect();
+    let only = only.map(|(column, value)| Column { name: column.to_owned(), value, replaces: false });
+    let columns: Vec<_> =
+        only.into_iter().chain(kind.fields.iter().enumerate().flat_map(|(index, field)| columns_of(kind, index, field))).collect();
+    let list = |parts: &mut dyn Iterator<Item = String>| parts.collect::<Vec<_>>().join(", ");
+    let replaced = |of: &str| list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{of}.{}", column.name)));
+    let set = list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{0} = excluded.{0}", column.name)));
+    // Whoever has the key by another name is somebody else. The caller has looked; this is for what changed since.
+    let same = kind.same().map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column)).unwrap_or_default();
+    let stays = set.is_empty() || kind.meets == Meets::Stays;
+    let conflict = if stays {
+        "DO NOTHING".to_owned()
+    } else {
+        format!("DO UPDATE SET {set} WHERE {same}({}) IS NOT ({})", replaced(table), replaced("excluded"))
+    };
+    // A trigger looks at each row that is to be inserted, also where it is there.
+    let is_new = keys.first().filter(|_| stays).map(|(column, _)| format!("AND o.{column} IS NULL")).unwrap_or_default();
+    format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM json_each(?1) j LEFT JOIN {table} o ON {} WHERE ?2 IS NOT NULL {is_new}
+         ON CONFLICT ({}) {conflict}",
+        list(&mut columns.iter().map(|column| column.name.clone())),
+        list(&mut columns.iter().map(|column| column.value.clone())),
+        keys.iter().map(|(column, value)| format!("o.{column} = {value}")).collect::<Vec<_>>().join(" AND "),
+        list(&mut keys.iter().map(|(column, _)| (*column).to_owned())),
+    )
+}
+
+/// SQL for the value of a member that a row gives.
+fn given(index: usize, field: &Field) -> String {
+    match field.is {
+        Is::Id => format!("CAST(j.value ->> {index} AS INTEGER)"),
+        _ => format!("j.value ->> {index}"),
+    }
+}
+
+/// The column of a member, and the one with the id of its master key.
+fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
+    let (column, given) = (field.column, given(index, field));
+    let value = match field.presence {
+        // Its times: the grant of who created a service counts always.
+        Presence::Optional if kind.table == "grants" => {
+            let creator = kind.fields.iter().position(|field| field.column == "creator").unwrap_or_default();
+            format!("CASE WHEN MAX(COALESCE(j.value ->> {creator}, 0), COALESCE(o.creator, 0)) THEN NULL ELSE {given} END")
+        }
+        Presence::Key | Presence::Identity | Presence::Same | Presence::Needed | Presence::Optional | Presence::Default(_) => given.clone(),
+        Presence::Kept(json) => format!("COALESCE({given}, o.{column}, {})", sql_literal(json)),
+        Presence::Grows => format!("MAX(COALESCE({given}, 0), COALESCE(o.{column}, 0))"),
+        Presence::IdWhereFree => format!(
+            "COALESCE(o.{column}, CASE WHEN EXISTS (SELECT 1 FROM {0} t WHERE t.{column} = {given}) THEN NULL ELSE {given} END)",
+            kind.table
+        ),
+        Presence::Created => format!("COALESCE({given}, o.{column}, ?2)"),
+        Presence::Modified => format!("COALESCE({given}, ?2)"),
+    };
+    let replaces = !matches!(field.presence, Presence::Key | Presence::Identity | Presence::Same | Presence::IdWhereFree);
+    let mut columns = vec![Column { name: column.to_owned(), value, replaces }];
+    if let (Is::Sealed(_), Presence::Kept(json)) = (field.is, field.presence) {
+        let name = format!("{column}_key_id");
+        // `v1.<key id>.<sealed>`
+        let of_given = format!("substr({given}, 4, instr(substr({given}, 4), '.') - 1)");
+        let value = format!("COALESCE({of_given}, o.{name}, {})", sql_literal(json));
+        columns.push(Column { name, value, replaces });
+    }
+    columns
+}
+
+/// A value that the table of kinds writes as JSON.
+fn sql_literal(json: &str) -> String {
+    json.replace('"', "'")
+}
+
+/// Which of these are not registered: `kind` is `SERVICE`, `USER`, `DEPT` or `GROUP`.
+pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<(String, i64)>> {
+    let rows = references.iter().map(|(kind, id)| json!([kind, id.to_string()]));
+    let statement = |chunk| {
+        Statement::new(
+            "SELECT value ->> 0 AS kind, value ->> 1 AS id FROM json_each(?1) WHERE NOT CASE value ->> 0
+               WHEN 'SERVICE' THEN EXISTS (SELECT 1 FROM services WHERE id = CAST(value ->> 1 AS INTEGER))
+               WHEN 'USER' THEN EXISTS (SELECT 1 FROM users WHERE id = CAST(value ->> 1 AS INTEGER))
+               ELSE EXISTS (SELECT 1 FROM units WHERE object_type = value ->> 0 AND id = CAST(value ->> 1 AS INTEGER)) END",
+            [Param::Text(chunk)],
+        )
+    };
+    let results = cx.sql.batch(chunks(rows).into_iter().map(statement).collect()).await?;
+    let pair = |row: &Row| Ok((row.text("kind")?.to_owned(), row.int64("id")?));
+    results.iter().flat_map(|result| &result.rows).map(pair).collect()
+}
+
+/// A record that contradicts a deletion.
+#[derive(Debug)]
+pub enum Deleted {
+    /// A user whose name is a deleted user's here.
+    Name(String),
+    /// A user whose id was a deleted user's of another name here.
+    Id(i64),
+    /// A tombstone of this name, which a user with this id has here.
+    SomebodyElse(String, i64),
+}
+
+/// The users and tombstones among the records that contradict a deletion.
+pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted>> {
+    let pairs = |word| chunks(of_kind(records, word).map(|record| json!([record.get("username"), stored(Is::Id, record.get("id"))])));
+    let of_users = "SELECT 'name' AS what, value ->> 0 AS name, value ->> 1 AS id FROM json_each(?1)
+           CROSS JOIN tombstones ON tombstones.username = value ->> 0
+         UNION ALL
+         SELECT 'id', value ->> 0, value ->> 1 FROM json_each(?1)
+           CROSS JOIN past_ids ON kind = 'user' AND past_ids.id = CAST(value ->> 1 AS INTEGER)
+           WHERE freed = 0 AND NOT EXISTS (SELECT 1 FROM tombstones WHERE username = value ->> 0)";
+    let of_tombstones = "SELECT 'else' AS what, value ->> 0 AS name, CAST(u.id AS TEXT) AS id FROM json_each(?1)
+           CROSS JOIN users u ON u.username = value ->> 0 WHERE u.id <> CAST(value ->> 1 AS INTEGER)";
+    let of_users = pairs("user").into_iter().map(|chunk| Statement::new(of_users, [Param::Text(chunk)]));
+    let of_tombstones = pairs("tombstone").into_iter().map(|chunk| Statement::new(of_tombstones, [Param::Text(chunk)]));
+    let statements: Vec<_> = of_users.chain(of_tombstones).collect();
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let results = cx.sql.batch(statements).await?;
+    let read = |row: &Row| {
+        let (name, id) = (row.text("name")?.to_owned(), row.int64("id")?);
+        Ok(match row.text("what")? {
+            "name" => Deleted::Name(name),
+            "id" => Deleted::Id(id),
+            _ => Deleted::SomebodyElse(name, id),
+        })
+    };
+    results.iter().flat_map(|result| &result.rows).map(read).collect()
+}
+
+/// A record that contradicts what is there.
+#[derive(Debug)]
+pub struct Contradiction {
+    /// The key of the record.
+    pub key: i64,
+    /// The key under which its other identity is here, or its own.
+    pub known_key: i64,
+    /// The other identity of what is here.
+    pub known_identity: String,
+}
+
+/// The records of a kind whose key is here with another identity, or whose identity is here under another key.
+pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -> Result<Vec<Contradiction>> {
+    let (Some(key), Some(identity)) = (kind.keys().next(), kind.same()) else { return Ok(Vec::new()) };
+    let rows = records.iter().filter(|(_, record)| record.kind.word == kind.word);
+    let rows = rows.map(|(_, record)| json!([stored(key.is, record.get(key.member)), record.get(identity.member)]));
+    let (table, key, identity) = (kind.table, key.column, identity.column);
+    let statement = |chunk| {
+        let one = |condition: &str| {
+            format!(
+                "SELECT j.value ->> 0 AS key, CAST(t.{key} AS TEXT) AS known_key, t.{identity} AS known_identity
+                 FROM json_each(?1) j CROSS JOIN {table} t ON {condition}"
+            )
+        };
+        let by_key = one(&format!("t.{key} = CAST(j.value ->> 0 AS INTEGER) AND t.{identity} <> j.value ->> 1"));
+        let by_identity = one(&format!("t.{identity} = j.value ->> 1 AND t.{key} <> CAST(j.value ->> 0 AS INTEGER)"));
+        let sql = if kind.identity().is_some() { format!("{by_key} UNION ALL {by_identity}") } else { by_key };
+        Statement::new(sql, [Param::Text(chunk)])
+    };
+    let results = cx.sql.batch(chunks(rows).into_iter().map(statement).collect()).await?;
+    let read = |row: &Row| {
+        Ok(Contradiction {
+            key: row.int64("key")?,
+            known_key: row.int64("known_key")?,
+            known_identity: row.text("known_identity")?.to_owned(),
+        })
+    };
+    results.iter().flat_map(|result| &result.rows).map(read).collect()
+}
+
+/// Gives a user another id, and their sessions with it. Nothing else may refer to them.
+#[must_use]
+pub fn move_user(from: UserId, to: UserId) -> [Statement; 2] {
+    [
+        "UPDATE users SET id = CAST(?2 AS INTEGER) WHERE id = CAST(?1 AS INTEGER)",
+        "UPDATE sessions SET user_id = CAST(?2 AS INTEGER) WHERE user_id = CAST(?1 AS INTEGER)",
+    ]
+    .map(|sql| Statement::new(sql, [Param::Int64(from.0), Param::Int64(to.0)]))
+}
+
+/// Whether a grant, a membership or something that they created names a user.
+pub async fn is_referred_to(cx: &Cx, id: UserId) -> Result<bool> {
+    let statement = Statement::new(
+        "SELECT EXISTS (SELECT 1 FROM grants WHERE object_type = 'USER' AND object_id = CAST(?1 AS INTEGER))
+           OR EXISTS (SELECT 1 FROM memberships WHERE user_id = CAST(?1 AS INTEGER))
+           OR EXISTS (SELECT 1 FROM services WHERE creator_id = CAST(?1 AS INTEGER))
+           OR EXISTS (SELECT 1 FROM token_apps WHERE creator_id = CAST(?1 AS INTEGER))
+           OR EXISTS (SELECT 1 FROM node_orders WHERE creator_id = CAST(?1 AS INTEGER)) AS found",
+        [Param::Int64(id.0)],
+    );
+    sql::query(cx, statement).await?.first().map_or(Ok(true), |row| row.flag("found"))
+}
+
+/// Whether there is one user.
+pub async fn has_one_user(cx: &Cx) -> Result<bool> {
+    let statement = Statement::new("SELECT COUNT(*) AS users FROM (SELECT 1 FROM users LIMIT 2)", []);
+    sql::query(cx, statement).await?.first().map_or(Ok(false), |row| Ok(row.number("users")? == 1))
+}
+
+/// Those of the apps and applications that have no secret here, as people name them; 100 at most.
+pub async fn without_secret(cx: &Cx, records: &[(usize, Record)], are_left_out: bool) -> Result<Vec<String>> {
+    let rows = |word: &'static str, key: &'static str| {
+        let records = records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word);
+        records.map(move |record| record.get(key).clone()).collect::<Vec<_>>()
+    };
+    let (apps, applications) = (rows("tokenApp", "name"), rows("application", "accessKey"));
+    // Secrets of keys are records of their own, which may come in the next request.
+    let keys = if are_left_out { rows("key", "id").iter().map(|id| stored(Is::Id, id)).collect() } else { Vec::new() };
+    if apps.is_empty() && applications.is_empty() && keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = Statement::new(
+        "SELECT 'token app ' || name AS what FROM token_apps
+           WHERE name IN (SELECT value FROM json_each(?1)) AND secret = '' AND json_extract(policy, '$.discover') IS NOT 1
+         UNION ALL
+         SELECT 'application ' || access_key FROM applications WHERE access_key IN (SELECT value FROM json_each(?2)) AND secret IS NULL
+         UNION ALL
+         SELECT 'key ' || name FROM machine_keys WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))
+           AND NOT EXISTS (SELECT 1 FROM machine_key_secrets WHERE key_id = machine_keys.id)
+         LIMIT 100",
+        [apps, applications, keys].map(|names| Value::Array(names).to_string().into()),
+    );
+    sql::query(cx, statement).await?.iter().map(|row| Ok(row.text("what")?.to_owned())).collect()
+}
+
+/// How many records there are in all.
+pub async fn count(cx: &Cx, with_secrets: bool) -> Result<i64> {
+    let counts = KINDS.iter().filter(|kind| with_secrets || !kind.is_secret()).map(|kind| match kind.table {
+        // They are counted already.
+        "grants" => "(SELECT COALESCE(SUM(grants), 0) FROM grant_counts)".to_owned(),
+        table => format!("(SELECT COUNT(*) FROM {table} WHERE {})", rows_of(kind)),
+    });
+    let sql = format!("SELECT {} AS total", counts.collect::<Vec<_>>().join(" + "));
+    sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(0), |row| row.number("total"))
+}
+
+/// The condition for the rows of a kind in its table.
+fn rows_of(kind: &Kind) -> String {
+    if let Some((column, value)) = kind.only {
+        return format!("{column} = '{value}'");
+    }
+    match kind.rows {
+        Which::All => "1".to_owned(),
+        Which::OfWords(column, words) => format!("{column} IN ('{}')", words.join("', '")),
+        Which::OfLastingKeys(column) => format!(
+            "{column} NOT IN (
+               WITH RECURSIVE ending (id) AS (
+                 SELECT id FROM machine_keys WHERE session_id IS NOT NULL
+                 UNION SELECT k.id FROM ending CROSS JOIN machine_keys k ON k.parent_id = ending.id)
+               SELECT id FROM ending)"
+        ),
+    }
+}
+
+/// At most `limit` records of a kind, behind the key of `after` in its order. Secrets are left out unless `with_secrets`.
+pub async fn page(cx: &Cx, kind: &'static Kind, after: Option<&Record>, with_secrets: bool, limit: i64) -> Result<Vec<Record>> {
+    let table = kind.table;
+    let column = |field: &Field| match (field.is, field.is_secret && !with_secrets) {
+        (_, true) => format!("NULL AS {}", field.column),
+        (Is::Id, _) => format!("CAST({table}.{0} AS TEXT) AS {0}", field.column),
+        _ => field.column.to_owned(),
+    };
+    let columns = kind.fields.iter().map(column).collect::<Vec<_>>().join(", ");
+    let keys = kind.keys().map(|field| format!("{table}.{}", field.column)).collect::<Vec<_>>().join(", ");
+    let mut params = Vec::new();
+    let mut behind = String::new();
+    if let Some(after) = after {
+        let mut places = Vec::new();
+        for field in kind.keys() {
+            let place = params.len() + 1;
+            places.push(if matches!(field.is, Is::Id) { format!("CAST(?{place} AS INTEGER)") } else { format!("?{place}") });
+            params.push(match (field.is, after.get(field.member)) {
+                (Is::Id, value) => Param::Int64(value.as_i64().unwrap_or_default()),
+                (_, value) => value.as_str().unwrap_or_default().into(),
+            });
+        }
+        behind = format!(" AND ({keys}) > ({})", places.join(", "));
+    }
+    params.push(Param::Number(limit));
+    let sql = format!("SELECT {columns} FROM {table} WHERE {}{behind} ORDER BY {keys} LIMIT ?{}", rows_of(kind), params.len());
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| record(kind, row)).collect()
+}
+
+fn record(kind: &'static Kind, row: &Row) -> Result<Record> {
+    Ok(Record::new(kind, kind.fields.iter().map(|field| read(field, row)).collect::<Result<_>>()?))
+}
+
+fn read(field: &Field, row: &Row) -> Result<Value> {
+    let column = field.column;
+    if row.0.get(column).is_none_or(Value::is_null) {
+        return Ok(Value::Null);
+    }
+    let unreadable = |error: &dyn std::fmt::Display| Error::internal(format!("a stored {column} is unreadable: {error}"));
+    Ok(match field.is {
+        Is::Id => json!(row.int64(column)?),
+        Is::Number(_) | Is::Time => json!(row.number(column)?),
+        Is::Flag => json!(row.flag(column)?),
+        Is::Permissions => json!(Permissions::from_bits(row.number(column)?).names()),
+        Is::Authorizations => json!(Authorizations::from_bits(row.number(column)?).names()),
+        Is::Rights => json!(Rights::from_bits(row.number(column)?).map(Rights::names)),
+        Is::Texts(_) | Is::Json(_) => serde_json::from_str(row.text(column)?).map_err(|error| unreadable(&error))?,
+        Is::Text(_) | Is::Word(_) | Is::Sealed(_) | Is::Hash(_) => json!(row.text(column)?),
+    })
+}

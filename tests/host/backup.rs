@@ -1,0 +1,472 @@
+//! Export and import: what comes out goes in as the same, and a wrong line writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postern::domain::backup::kinds::{Is, KINDS, LEFT_OUT};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::{Isolate, Request, World, admin, basic, json_of};
+use crate::upgrade::fixtures;
+
+/// The columns of every table that the migrations make.
+fn schema() -> BTreeMap<String, BTreeSet<String>> {
+    let connection = Connection::open_in_memory().expect("SQLite opens in memory");
+    let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
+    files.sort();
+    for file in files {
+        connection.execute_batch(&std::fs::read_to_string(file).expect("a migration")).expect("SQL");
+    }
+    let sql = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c WHERE t.type = 'table'";
+    let mut statement = connection.prepare(sql).expect("the schema");
+    let mut schema = BTreeMap::<String, BTreeSet<String>>::new();
+    let columns = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).expect("columns");
+    for column in columns {
+        let (table, column) = column.expect("a column");
+        schema.entry(table).or_default().insert(column);
+    }
+    schema
+}
+
+#[test]
+fn every_column_is_in_the_export_or_is_left_out_for_a_reason() {
+    for (table, columns) in schema() {
+        let kinds: Vec<_> = KINDS.iter().filter(|kind| kind.table == table).collect();
+        let is_left_out = |what: &str| LEFT_OUT.iter().any(|(left_out, reason)| *left_out == what && !reason.is_empty());
+        assert_eq!(kinds.is_empty(), is_left_out(&table), "{table}: it is either exported or left out");
+        for kind in kinds {
+            let of_kind = kind.only.map(|(column, _)| column.to_owned()).into_iter();
+            let of_fields = kind.fields.iter().flat_map(|field| {
+                let key_id = matches!(field.is, Is::Sealed(_)).then(|| format!("{}_key_id", field.column));
+                key_id.into_iter().chain([field.column.to_owned()])
+            });
+            let known: BTreeSet<_> = of_kind.chain(of_fields).collect();
+            // Only departments lie below each other.
+            let is_of_others = |column: &str| kind.word == "group" && column == "parent_id";
+            for column in &columns {
+                let left_out = is_left_out(&format!("{table}.{column}")) || is_of_others(column);
+                assert_ne!(known.contains(column), left_out, "{table}.{column}: it is either exported or left out");
+            }
+            assert!(known.is_subset(&columns), "{}: {known:?} {columns:?}", kind.word);
+        }
+    }
+}
+
+fn export_sealed(isolate: &Isolate<'_>, format: &str) -> String {
+    let response = isolate.get(&format!("/v1/export?secrets=sealed&format={format}"), &admin());
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.body
+}
+
+/// Keys that last, and one that ends with an opaque token and is not exported; a revocation; a deleted group.
+fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
+    let made = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "lasting", "may": ["decisions"] })));
+    let secret = format!("/v1/keys/{}/secret", made["id"]);
+    assert_eq!(isolate.administer("POST", &secret, &Value::Null).status, 201);
+    world.database.execute(
+        "INSERT INTO sessions (id, token_hash, cookie_hash, user_id, created_at, expires_at) VALUES (99, 'x', 'y', 1, 0, 9e15);
+         INSERT INTO machine_keys (id, name, may, created_by, session_id, created_at) VALUES (98, 'ending', 1, 1, 99, 0);
+         INSERT INTO machine_keys (id, name, may, created_by, parent_id, created_at) VALUES (99, 'ends with it', 1, 1, 98, 0);",
+    );
+    let app = world.database.text("SELECT MIN(name) FROM token_apps");
+    assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "app": app, "jti": "j" })).status, 204);
+    let group = json_of(&isolate.administer("POST", "/v1/groups", &json!({ "name": "short-lived" })));
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/groups/{}", group["id"]), &Value::Null).status, 204);
+}
+
+/// A Postern that an earlier release filled in every table, and an empty one with the same master key.
+fn with_filled_and_empty(test: impl Fn(&World, &Isolate<'_>, &World, &Isolate<'_>)) {
+    for fixture in fixtures() {
+        let filled = fixture.world();
+        let empty = World::new();
+        empty.now.set(filled.now.get());
+        let (from, to) = (fixture.isolate(&filled), fixture.isolate(&empty));
+        add_what_the_release_did_not_know(&from, &filled);
+        test(&filled, &from, &empty, &to);
+    }
+}
+
+#[test]
+fn an_export_with_sealed_secrets_into_an_empty_postern_is_the_same_state() {
+    with_filled_and_empty(|filled, from, empty, to| {
+        for format in ["ndjson", "csv"] {
+            let lines = export_sealed(from, format);
+            for kind in &KINDS {
+                assert!(lines.contains(&format!("\"{}\"", kind.word)) || format == "csv", "there is no {}:\n{lines}", kind.word);
+            }
+            assert!(!lines.contains("$argon2id$"), "no hash is readable outside");
+            assert!(!lines.contains("ending") && !lines.contains("ends with it"), "a key that ends with an opaque token stays");
+            let (status, body) = import(to, format, &lines);
+            assert_eq!(status, 200, "{body}");
+            assert_eq!(export_sealed(to, "ndjson"), export_sealed(from, "ndjson"));
+            empty.pass(60);
+            filled.pass(60);
+            assert_eq!(import(to, format, &lines).0, 200, "twice");
+            assert_eq!(export_sealed(to, "ndjson"), export_sealed(from, "ndjson"), "is once");
+        }
+    });
+}
+
+#[test]
+fn after_a_restore_each_users_tokens_and_passwords_count_as_before() {
+    for fixture in fixtures() {
+        let filled = fixture.world();
+        let empty = World::new();
+        empty.now.set(filled.now.get());
+        empty.issuers.publish(
+            fixture.facts["keySet"]["url"].as_str().expect("a URL"),
+            fixture.facts["keySet"]["body"].as_str().expect("keys"),
+            None,
+        );
+        let (from, to) = (fixture.isolate(&filled), fixture.isolate(&empty));
+        assert_eq!(import(&to, "ndjson", &export_sealed(&from, "ndjson")).0, 200);
+        fixture.verify_tokens(&to);
+        for (username, password) in fixture.facts["passwords"].as_object().expect("passwords") {
+            let response = to.get("/v1/verify", &basic(username, password.as_str().expect("a password")));
+            assert_eq!(response.status, 200, "{username}: {}", response.body);
+        }
+    }
+}
+
+#[test]
+fn without_secrets_the_importer_says_which_apps_lack_one_and_what_is_there_stays() {
+    with_filled_and_empty(|_, from, _, to| {
+        let lines = export(from, "ndjson");
+        assert!(
+            !lines.contains("\"secret\"") && !lines.contains("password\"") && !lines.contains("\"token\":") && !lines.contains("v1."),
+            "{lines}"
+        );
+        let (status, body) = import(to, "ndjson", &lines);
+        assert_eq!(status, 200, "{body}");
+        let lacking = body["withoutSecret"].as_array().expect("names");
+        assert!(lacking.iter().any(|name| name.as_str().is_some_and(|name| name.starts_with("token app "))), "{body}");
+        assert_eq!(export(to, "ndjson"), lines, "but for secrets it is the same");
+        // Back into where it came from, nothing is lost.
+        let before = export_sealed(from, "ndjson");
+        let (status, body) = import(from, "ndjson", &lines);
+        assert_eq!((status, &body["withoutSecret"]), (200, &Value::Null), "{body}");
+        assert_eq!(export_sealed(from, "ndjson"), before);
+    });
+}
+
+#[test]
+fn what_is_sealed_under_another_master_key_is_named_and_refused() {
+    with_filled_and_empty(|_, from, empty, _| {
+        let lines = export_sealed(from, "ndjson");
+        let other = empty.isolate_with(&[
+            ("MASTER_KEY", Some("YW5vdGhlciBtYXN0ZXIga2V5IG9mIDMyIGJ5dGVzIS4=")),
+            ("ADMIN_PASSWORD", Some("correct horse admin")),
+        ]);
+        let (status, body) = import(&other, "ndjson", &lines);
+        assert_eq!(status, 400, "{body}");
+        let errors = body["errors"].as_array().expect("errors");
+        assert!(errors.iter().all(|error| error["why"].as_str().is_some_and(|why| why.contains("MASTER_KEY_PREVIOUS"))), "{body}");
+        for field in ["password", "secret", "token", "tokenHash", "initialPassword"] {
+            assert!(errors.iter().any(|error| error["field"] == field), "{field}: {body}");
+        }
+        let request = Request::new("POST", "/v1/import?secrets=left-out").authorization(&admin()).body(&lines);
+        assert_eq!(other.send(&request).status, 200, "the way out that the error names");
+    });
+}
+
+#[test]
+fn a_sealed_value_counts_only_for_what_it_belongs_to() {
+    with_filled_and_empty(|_, from, _, to| {
+        let lines = export_sealed(from, "ndjson");
+        let mut records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let of = |name: &str, records: &[Value]| records.iter().position(|record| record["username"] == name).expect("a user");
+        let (admin, carol) = (of("admin", &records), of("carol", &records));
+        records[admin]["password"] = records[carol]["password"].clone();
+        let moved = records.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+        let (status, body) = import(to, "ndjson", &moved);
+        assert_eq!((status, &body["errors"][0]["field"]), (400, &json!("password")), "{body}");
+    });
+}
+
+#[test]
+fn a_record_that_contradicts_what_is_there_is_refused_by_name_and_nothing_is_written() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let id = json_of(&isolate.administer("POST", "/v1/users", &json!({ "username": "alice" })))["id"].as_i64().expect("an id");
+    let user = |id: i64, name: &str| {
+        format!("{{\"record\":\"user\",\"id\":{id},\"username\":\"{name}\",\"type\":\"SYS_Reader\",\"enabled\":true}}\n")
+    };
+    let group = "{\"record\":\"group\",\"id\":7}\n";
+    for (lines, line, field, why) in [
+        (group.to_owned() + &user(77, "alice"), 2, "username", format!("\"alice\" is here as user {id}")),
+        (group.to_owned() + &user(id, "bob"), 2, "id", "is that of user \"alice\" here".to_owned()),
+        (user(78, "x") + &user(79, "x"), 2, "record", "is about the same as line 1: leave out one of them".to_owned()),
+    ] {
+        let (status, body) = import(&isolate, "ndjson", &lines);
+        assert_eq!((status, &body["errors"]), (400, &json!([{ "line": line, "field": field, "why": why }])), "{body}");
+    }
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
+    assert_eq!(import(&isolate, "ndjson", &(user(id, "alice") + &user(80, "carol"))).0, 200, "what agrees is taken");
+}
+
+fn user_line(id: i64, name: &str, kind: &str) -> String {
+    format!(
+        "{{\"record\":\"user\",\"id\":{id},\"username\":\"{name}\",\"type\":\"{kind}\",\"enabled\":true,\"createdAt\":1,\"modifiedAt\":1}}\n"
+    )
+}
+
+#[test]
+fn the_first_administrator_of_an_empty_postern_makes_way_for_whoever_has_their_id() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let own_id = || world.database.number("SELECT id FROM users WHERE username = 'admin'");
+    assert_eq!(import(&isolate, "ndjson", "").0, 200);
+    assert_eq!(own_id(), 1);
+    assert_eq!(import(&isolate, "ndjson", &user_line(1, "boss", "Administrator")).0, 200);
+    assert!(own_id() >= 1 << 52);
+    assert_eq!(world.database.text("SELECT username FROM users WHERE id = 1"), "boss");
+    // A later request of the same restore knows them by name.
+    assert_eq!(import(&isolate, "ndjson", &(user_line(9, "admin", "Administrator") + &user_line(10, "bob", "SYS_Reader"))).0, 200);
+    assert_eq!(own_id(), 9);
+    assert!(export(&isolate, "ndjson").starts_with(&user_line(1, "boss", "Administrator")));
+    // From now on, they are somebody.
+    let (status, body) = import(&isolate, "ndjson", &user_line(11, "admin", "Administrator"));
+    assert_eq!((status, &body["errors"][0]["why"]), (400, &json!("\"admin\" is here as user 9")), "{body}");
+}
+
+#[test]
+fn nobody_makes_way_whose_id_something_names_or_who_is_not_alone() {
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(isolate.administer("POST", "/v1/services", &json!({ "name": "theirs" })).status, 201);
+    let (status, body) = import(&isolate, "ndjson", &user_line(1, "boss", "Administrator"));
+    assert_eq!((status, &body["errors"][0]["why"]), (400, &json!("is that of user \"admin\" here")), "{body}");
+    let world = World::new();
+    let isolate = world.isolate();
+    assert_eq!(import(&isolate, "ndjson", &user_line(2, "alice", "SYS_Reader")).0, 200);
+    assert_eq!(import(&isolate, "ndjson", &user_line(1, "boss", "Administrator")).0, 400);
+    assert_eq!(import(&isolate, "ndjson", &user_line(3, "admin", "Administrator")).0, 400);
+}
+
+#[test]
+fn a_user_who_is_imported_as_disabled_or_with_another_password_loses_their_opaque_tokens() {
+    let world = World::new();
+    let (here, there) = (world.isolate(), world.isolate());
+    let sign_in = |name: &str, password: &str| {
+        let body = json!({ "username": name, "password": password }).to_string();
+        let response = here.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
+        assert_eq!(response.status, 200, "{}", response.body);
+        assert_eq!(there.get("/v1/verify", &format!("Bearer {}", response.body)).status, 200);
+        response.body
+    };
+    let new = |name: &str| {
+        assert_eq!(here.administer("POST", "/v1/users", &json!({ "username": name, "password": "correct horse" })).status, 201);
+        sign_in(name, "correct horse")
+    };
+    let (disabled, changed, same) = (new("disabled"), new("changed"), new("same"));
+    let mut lines = export_sealed(&here, "ndjson").replace(
+        "\"username\":\"disabled\",\"type\":\"SYS_Reader\",\"roles\":[\"SYS_Reader\"],\"enabled\":true",
+        "\"username\":\"disabled\",\"type\":\"SYS_Reader\",\"enabled\":false",
+    );
+    let id = world.database.text("SELECT CAST(id AS TEXT) FROM users WHERE username = 'changed'");
+    here.administer("PUT", &format!("/v1/users/{id}/password"), &json!({ "password": "battery staple" }));
+    let again = sign_in("changed", "battery staple");
+    assert!(lines.contains("\"enabled\":false"), "{lines}");
+    lines.push_str("{\"record\":\"group\",\"id\":1}\n");
+    assert_eq!(import(&here, "ndjson", &lines).0, 200);
+    world.pass(11);
+    for isolate in [&here, &there] {
+        let status = |token: &str| isolate.get("/v1/verify", &format!("Bearer {token}")).status;
+        assert_eq!([status(&disabled), status(&changed), status(&again), status(&same)], [401, 401, 401, 200]);
+    }
+}
+
+#[test]
+fn ids_of_grants_stay_and_none_is_given_again_after_a_restore() {
+    let world = World::new();
+    let isolate = world.isolate();
+    fill(&isolate);
+    let list = |isolate: &Isolate<'_>| json_of(&isolate.get("/api/v1/services/42/auth", &admin()));
+    let newest = world.database.number("SELECT MAX(id) FROM grants");
+    assert_eq!(isolate.administer("DELETE", &format!("/api/v1/services/auth/{newest}"), &Value::Null).status, 200);
+    let other = World::new();
+    let empty = other.isolate();
+    assert_eq!(import(&empty, "ndjson", &export(&isolate, "ndjson")).0, 200);
+    assert_eq!(list(&empty), list(&isolate));
+    let body = json!({ "authObjectType": "USER", "authObjectId": 77, "permissions": [] });
+    assert_eq!(empty.administer("POST", "/api/v1/services/42/auth", &body).status, 200);
+    assert_eq!(other.database.number("SELECT MAX(id) FROM grants"), newest + 1);
+}
+
+#[test]
+fn a_request_whose_records_grow_inside_is_split_and_not_refused() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let mut lines = "record,serviceId,authObjectType,authObjectId,permissions\n".to_owned();
+    let mut records = 0;
+    while lines.len() < 1_048_000 {
+        records += 1;
+        lines.push_str(&format!("grant,1,USER,{records},VIEW\n"));
+    }
+    assert_eq!(import(&isolate, "csv", &lines), (200, json!({ "imported": records })));
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), records);
+}
+
+fn import(isolate: &Isolate<'_>, format: &str, body: &str) -> (u16, Value) {
+    let request = Request::new("POST", &format!("/v1/import?format={format}")).authorization(&admin()).body(body);
+    let response = isolate.send(&request);
+    assert!(response.status < 500, "{} {:?}", response.body, isolate.world.log.0.borrow());
+    (response.status, json_of(&response))
+}
+
+fn export(isolate: &Isolate<'_>, format: &str) -> String {
+    let response = isolate.get(&format!("/v1/export?format={format}"), &admin());
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.body
+}
+
+fn fill(isolate: &Isolate<'_>) {
+    let services =
+        [json!({ "id": 9_007_199_254_740_993_i64, "name": "Orders, \"new\"" }), json!({ "id": -5, "name": "Stock", "authEnabled": false })];
+    for service in services {
+        assert_eq!(isolate.administer("POST", "/v1/services", &service).status, 201);
+    }
+    isolate.administer("PUT", "/v1/services/-5/apis/7", &json!({ "name": "List", "authEnabled": false }));
+    isolate.administer("POST", "/v1/departments", &json!({ "id": 1, "name": "Üben" }));
+    isolate.administer("POST", "/v1/departments", &json!({ "id": 2, "name": "Sales", "parentId": 1 }));
+    isolate.administer("POST", "/v1/groups", &json!({ "id": 1, "name": "Testers" }));
+    isolate.administer("PUT", "/v1/departments/2/members/9007199254740993", &Value::Null);
+    isolate.administer("PUT", "/v1/groups/1/members/5", &Value::Null);
+    for (kind, id) in [("USER", 9_007_199_254_740_993_i64), ("DEPT", 1), ("GROUP", 1)] {
+        let body = json!({ "authObjectType": kind, "authObjectId": id, "permissions": ["TEST", "GRANT"] });
+        assert_eq!(isolate.administer("POST", "/api/v1/services/42/auth", &body).status, 200);
+    }
+}
+
+#[test]
+fn what_is_exported_imports_into_an_empty_postern_as_the_same_state() {
+    let world = World::new();
+    let isolate = world.isolate();
+    fill(&isolate);
+    for format in ["ndjson", "csv"] {
+        let lines = export(&isolate, format);
+        assert!(lines.contains("9007199254740993"), "{lines}");
+        let other = World::new();
+        let empty = other.isolate();
+        let records = lines.lines().count() - usize::from(format == "csv");
+        assert_eq!(import(&empty, format, &lines), (200, json!({ "imported": records })));
+        assert_eq!(export(&empty, "ndjson"), export(&isolate, "ndjson"), "{format}");
+        other.pass(60);
+        assert_eq!(import(&empty, format, &lines).0, 200, "twice");
+        assert_eq!(export(&empty, "ndjson"), export(&isolate, "ndjson"), "is once");
+    }
+}
+
+#[test]
+fn an_interrupted_export_goes_on_behind_its_last_line() {
+    let world = World::new();
+    let isolate = world.isolate();
+    fill(&isolate);
+    for format in ["ndjson", "csv"] {
+        let whole = export(&isolate, format);
+        let lines: Vec<_> = whole.lines().collect();
+        for end in usize::from(format == "csv") + 1..=lines.len() {
+            let after = percent_encode(lines[end - 1]);
+            let rest = isolate.get(&format!("/v1/export?format={format}&after={after}"), &admin());
+            assert_eq!(rest.body.lines().collect::<Vec<_>>(), lines[end..], "{format} {end}");
+        }
+    }
+}
+
+fn percent_encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[test]
+fn a_long_export_comes_in_pages_without_gaps_or_doubles() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let line = |id: usize| {
+        format!("{{\"record\":\"grant\",\"serviceId\":{},\"authObjectType\":\"USER\",\"authObjectId\":{id},\"permissions\":[]}}\n", id % 7)
+    };
+    for chunk in 0..3 {
+        let lines: String = (chunk * 2000..(chunk + 1) * 2000).map(line).collect();
+        assert_eq!(import(&isolate, "ndjson", &lines).0, 200);
+    }
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 6000);
+    let lines = export(&isolate, "ndjson");
+    let mut grants: Vec<_> = lines.lines().filter(|line| line.contains("\"grant\"")).collect();
+    assert_eq!(grants.len(), 6000);
+    grants.sort_unstable();
+    grants.dedup();
+    assert_eq!(grants.len(), 6000);
+    let total = isolate.get("/v1/export", &admin());
+    assert_eq!(
+        total.header("x-postern-total"),
+        Some("6013"),
+        "with the seven services, the administrator, the last id and the four chosen ones"
+    );
+}
+
+#[test]
+fn a_wrong_line_is_named_and_nothing_is_written() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let good = r#"{"record":"group","id":1}"#;
+    let bad = r#"{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":1,"permissions":["FLY"]}"#;
+    let (status, body) = import(&isolate, "ndjson", &format!("{good}\n{bad}\n"));
+    assert_eq!((status, &body["errors"][0]["line"], &body["errors"][0]["field"]), (400, &json!(2), &json!("permissions")), "{body}");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
+    let cycle = "{\"record\":\"department\",\"id\":1,\"parentId\":2}\n{\"record\":\"department\",\"id\":2,\"parentId\":1}";
+    assert_eq!(import(&isolate, "ndjson", cycle).0, 409);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM units"), 0);
+    assert_eq!(import(&isolate, "csv", "record,id,wings\ngroup,1,2").0, 400);
+    assert_eq!(import(&isolate, "xml", "").0, 400);
+}
+
+#[test]
+fn a_strict_directory_takes_only_what_is_registered_or_comes_along() {
+    let world = World::new();
+    let strict = world.isolate_with(&[("DIRECTORY", Some("strict"))]);
+    let grant = r#"{"record":"grant","serviceId":1,"authObjectType":"GROUP","authObjectId":1,"permissions":[]}"#;
+    let (status, body) = import(&strict, "ndjson", grant);
+    let fields: Vec<_> = body["errors"].as_array().into_iter().flatten().map(|error| error["field"].as_str().unwrap_or_default()).collect();
+    assert_eq!((status, fields), (400, vec!["serviceId", "authObjectId"]), "{body}");
+    let whole = format!("{{\"record\":\"service\",\"id\":1}}\n{{\"record\":\"group\",\"id\":1}}\n{grant}");
+    assert_eq!(import(&strict, "ndjson", &whole).0, 200);
+}
+
+#[test]
+fn an_import_is_in_force_at_once_here_and_within_ten_seconds_elsewhere() {
+    let world = World::new();
+    let (here, there) = (world.isolate(), world.isolate());
+    let user = json_of(&here.administer("POST", "/v1/users", &json!({ "username": "alice" })))["id"].to_string();
+    let allowed = |isolate: &Isolate<'_>| {
+        let response = isolate.get(&format!("/v1/check?service=1&permission=TEST&user={user}"), &admin());
+        json_of(&response)["allowed"] == json!(true)
+    };
+    assert!(!allowed(&here) && !allowed(&there));
+    let line = format!(r#"{{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":{user},"permissions":["TEST"]}}"#);
+    assert_eq!(import(&here, "ndjson", &line).0, 200);
+    assert!(allowed(&here));
+    world.pass(11);
+    assert!(allowed(&there));
+}
+
+#[test]
+fn an_app_that_waits_for_its_secret_verifies_nothing_is_told_by_health_and_works_with_a_new_one() {
+    let world = World::new();
+    let (here, there) = (world.isolate(), world.isolate());
+    here.register(&json!({}));
+    let token = world.isolate().token("alice");
+    assert_eq!(here.verify(&token).0, 200);
+    let other = World::new();
+    other.now.set(world.now.get());
+    let restored = other.isolate();
+    let lines = export(&here, "ndjson");
+    let (_, body) = import(&restored, "ndjson", &lines);
+    assert_eq!(body["withoutSecret"].as_array().map(Vec::len), Some(1), "{body}");
+    assert_eq!(restored.verify(&token).0, 401);
+    let health = restored.get("/health", &admin());
+    let body = json_of(&health);
+    assert_eq!((health.status, &body["status"], &body["causes"][0]["kind"]), (200, &json!("degraded"), &json!("secret_missing")), "{body}");
+    restored.register(&json!({}));
+    other.pass(11);
+    assert_eq!((restored.verify(&token).0, other.isolate().verify(&token).0), (200, 200));
+    drop(there);
+}
