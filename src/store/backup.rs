@@ -222,7 +222,7 @@ pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<
             [Param::Text(chunk)],
         )
     };
-    let results = cx.sql.batch(chunks(rows).into_iter().map(statement).collect()).await?;
+    let results = sql::query_all(cx, chunks(rows).into_iter().map(statement).collect()).await?;
     let pair = |row: &Row| Ok((row.text("kind")?.to_owned(), row.int64("id")?));
     results.iter().flat_map(|result| &result.rows).map(pair).collect()
 }
@@ -252,10 +252,7 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
     let of_users = pairs("user").into_iter().map(|chunk| Statement::new(of_users, [Param::Text(chunk)]));
     let of_tombstones = pairs("tombstone").into_iter().map(|chunk| Statement::new(of_tombstones, [Param::Text(chunk)]));
     let statements: Vec<_> = of_users.chain(of_tombstones).collect();
-    if statements.is_empty() {
-        return Ok(Vec::new());
-    }
-    let results = cx.sql.batch(statements).await?;
+    let results = sql::query_all(cx, statements).await?;
     let read = |row: &Row| {
         let (name, id) = (row.text("name")?.to_owned(), row.int64("id")?);
         Ok(match row.text("what")? {
@@ -296,7 +293,7 @@ pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -
         let sql = if kind.identity().is_some() { format!("{by_key} UNION ALL {by_identity}") } else { by_key };
         Statement::new(sql, [Param::Text(chunk)])
     };
-    let results = cx.sql.batch(chunks(rows).into_iter().map(statement).collect()).await?;
+    let results = sql::query_all(cx, chunks(rows).into_iter().map(statement).collect()).await?;
     let read = |row: &Row| {
         Ok(Contradiction {
             key: row.int64("key")?,

@@ -10,6 +10,11 @@ pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
     Ok(results.pop().map(|result| result.rows).unwrap_or_default())
 }
 
+/// Runs statements that only read, which may be none: D1 refuses a batch without statements.
+pub async fn query_all(cx: &Cx, statements: Vec<Statement>) -> Result<Vec<Rows>> {
+    if statements.is_empty() { Ok(Vec::new()) } else { Ok(cx.sql.batch(statements).await?) }
+}
+
 /// The rows of the `index`th statement of a batch.
 pub(crate) fn rows(results: &[Rows], index: usize) -> Result<&[Row]> {
     let missing = || Error::internal("the database answered fewer results than there were statements");

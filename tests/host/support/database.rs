@@ -127,6 +127,7 @@ impl Database {
     }
 
     fn run(&self, statements: &[Statement]) -> Result<Vec<Rows>, SqlError> {
+        assert!(!statements.is_empty(), "D1 refuses a batch without statements");
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction().map_err(sort)?;
         let results = statements.iter().map(|statement| run(&transaction, statement, &self.steps)).collect::<Result<_, _>>()?;
