@@ -70,17 +70,27 @@ export class Postern {
    * after the password of this user was restored, too.
    */
   async importRecords(format, secrets, body) {
-    if (!this.#token) {
-      const text = JSON.stringify({ username: this.#username, password: this.#secret });
-      const answer = await this.#send("/imanager/cloud/security/tokens.json", { method: "POST", body: text });
-      this.#token = `Bearer ${await answer.text()}`;
-    }
-    const answer = await this.#send(`/v1/import?${new URLSearchParams({ format, secrets })}`, { method: "POST", body });
+    const path = `/v1/import?${new URLSearchParams({ format, secrets })}`;
+    const wasSignedIn = this.#token !== undefined;
+    if (!wasSignedIn) await this.#signIn();
+    const answer = await this.#send(path, { method: "POST", body }).catch(async (error) => {
+      // A token that served for a while may have expired.
+      if (!wasSignedIn || error.status !== 401) throw error;
+      await this.#signIn();
+      return this.#send(path, { method: "POST", body });
+    });
     try {
       return await answer.json();
     } catch (error) {
       throw broken(error);
     }
+  }
+
+  async #signIn() {
+    this.#token = undefined;
+    const text = JSON.stringify({ username: this.#username, password: this.#secret });
+    const answer = await this.#send("/imanager/cloud/security/tokens.json", { method: "POST", body: text });
+    this.#token = `Bearer ${await answer.text()}`;
   }
 
   /** All records behind the line `after`, where there is one: `{ body, total }`, a stream and how many there are with those before. */
@@ -111,11 +121,15 @@ export class Postern {
 
 /** Where a line stands: without what is long or sealed, because URLs end up in logs. */
 function placeOf(format, line) {
-  if (format === "csv") return line;
-  const isShort = ([, value]) => typeof value !== "object" && !/^v1\.[0-9a-f]{8}\.|^.{257}/s.test(String(value));
+  const isShort = (value) => !/^v1\.[0-9a-f]{8}\.|^.{257}/s.test(value);
+  if (format === "csv") {
+    // A cell that is left out leaves its comma.
+    return line.replace(/"((?:[^"]|"")*)"|[^,]+/g, (cell, quoted) => (isShort(quoted ?? cell) ? cell : ""));
+  }
   // The text of numbers stays as it is: an int64 is more than JavaScript's numbers hold.
   const numbers = line.replace(/("(?:[^"\\]|\\.)*")|(-?\d{16,})/g, (_, text, number) => text ?? `"${number}"`);
-  return JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(numbers)).filter(isShort)));
+  const members = Object.entries(JSON.parse(numbers));
+  return JSON.stringify(Object.fromEntries(members.filter(([, value]) => typeof value !== "object" && isShort(String(value)))));
 }
 
 /** What went wrong with the network, as something that passes; the rest as it is. */

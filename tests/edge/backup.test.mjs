@@ -164,10 +164,10 @@ for (const format of ["ndjson", "csv"]) {
   });
 }
 
-test("what passes is tried again", async (test) => {
+test("what passes is tried again, and a token that expired underway is replaced", async (test) => {
   const { folder, postern, file, target } = await prepare(test);
   const tally = await write(file, SIZE);
-  const deeds = { 3: 503, 5: "reset" };
+  const deeds = { 3: 503, 5: "reset", 8: 401 };
   target.interfere = (number) => deeds[number];
   const { code, stderr } = await transfer("restore", target.url, { FILE: file, REQUEST_BYTES }).ended;
   assert.equal(code, 0, stderr);
