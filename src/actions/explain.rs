@@ -402,7 +402,9 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                     "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{username}"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
-                Error::Unauthenticated(Denied::Revoked) => "get a token that is issued after the user's tokens were revoked",
+                Error::Unauthenticated(Denied::Revoked) => {
+                    "get a token that is issued after the user was made, or after their tokens were revoked"
+                }
                 Error::Unauthenticated(_) => "let the issuer correct the claim, or name another in claims",
                 _ => "",
             };

@@ -51,8 +51,8 @@ fn row(new: &NewUser<'_>, now: Millis) -> Statement {
     Statement::new(
         format!(
             "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at, id, token_app,
-               followed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, COALESCE(CAST(?10 AS INTEGER), {}), ?11, ?12)",
+               followed_at, valid_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, COALESCE(CAST(?10 AS INTEGER), {}), ?11, ?12, {VALID_FROM})",
             IdKind::User.chosen()
         ),
         [
@@ -68,9 +68,14 @@ fn row(new: &NewUser<'_>, now: Millis) -> Statement {
             id.map_or(Param::Null, |id| Param::Int64(id.0)),
             text(&profile.token_app),
             Param::Number(*issued_at_s),
+            Millis::from_seconds(now.seconds()).into(),
         ],
     )
 }
+
+/// Whoever follows a deleted user is not the one whom earlier tokens name: tokens count from the
+/// second on in which the user is made (`?13`), and surely not from the one of the deletion.
+const VALID_FROM: &str = "COALESCE((SELECT max(?13, (deleted_at / 1000 + 1) * 1000) FROM tombstones WHERE username = ?1), 0)";
 
 /// Refuses the whole batch where one of the users would follow a deleted one.
 #[must_use]

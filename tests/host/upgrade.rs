@@ -7,8 +7,10 @@ use postern::actions::housekeeping;
 use postern::api::dialects;
 use postern::api::http::message::Response;
 use postern::api::http::route::Route;
-use postern::domain::secret::{hex, sha256};
+use postern::domain::secret::{Secret, hex, sha256};
 use postern::domain::time::Millis;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::jwt;
 use serde_json::{Value, json};
 
 use crate::routes::{filled, routes};
@@ -385,7 +387,12 @@ fn users_whom_a_release_deleted_stay_deleted() {
         let world = fixture.world();
         let isolate = fixture.isolate(&world);
         let id = fixture.facts["deletedUser"].clone();
-        let gone = isolate.token("gone");
+        let token = || {
+            let mut claims = isolate.claims("gone");
+            claims.insert("iat".to_owned(), json!(world.now.get().seconds()));
+            jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token")
+        };
+        let gone = token();
         assert_eq!(isolate.verify(&gone), (403, "user_deleted".to_owned()));
         let tombstones = json_of(&fixture.get(&isolate, "/v1/tombstones"))["items"].clone();
         let [tombstone] = tombstones.as_array().map_or(&[][..], Vec::as_slice) else { panic!("{tombstones}") };
@@ -393,7 +400,9 @@ fn users_whom_a_release_deleted_stay_deleted() {
         assert_eq!(tombstone["deletedBy"], "admin");
         let other = json!({ "id": id, "username": "other" });
         assert_eq!(isolate.administer("POST", "/v1/users", &other).status, 409);
+        world.pass(1);
         assert_eq!(isolate.administer("POST", "/v1/users", &json!({ "id": id, "username": "gone" })).status, 201);
-        assert_eq!(isolate.verify(&gone), (200, "gone".to_owned()));
+        assert_eq!(isolate.verify(&gone), (401, "revoked".to_owned()), "it is about who was deleted");
+        assert_eq!(isolate.verify(&token()), (200, "gone".to_owned()));
     }
 }

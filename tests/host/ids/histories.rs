@@ -21,8 +21,9 @@ const UNITS: [i64; 2] = [1, 2];
 const SERVICES: [i64; 2] = [1, 2];
 const STEPS: usize = 10;
 
-/// Tokens by user name, id claim, and whether they have the group; signing costs more than looking up.
-type Tokens = HashMap<(&'static str, Option<i64>, bool), String>;
+/// Tokens by user name, id claim, whether they have the group, and whether they are later than all of
+/// a history; signing costs more than looking up.
+type Tokens = HashMap<(&'static str, Option<i64>, bool, bool), String>;
 
 /// Brings back what [`prepare`] left.
 const FORGET: &str = "BEGIN;
@@ -82,27 +83,31 @@ impl Game<'_> {
         }
     }
 
-    fn token(&mut self, name: &'static str, id: Option<i64>, has_group: bool) -> String {
+    fn token(&mut self, name: &'static str, id: Option<i64>, has_group: bool, at_end: bool) -> String {
         let isolate = self.isolate;
         let sign = || {
             let mut claims = isolate.claims(name);
             claims.insert("groups".to_owned(), if has_group { json!(["staff"]) } else { json!([]) });
             claims.extend(id.map(|id| ("uid".to_owned(), json!(id))));
+            // The clock of the issuer may be ahead of ours; ours stands still during a history.
+            let seconds = isolate.world.now.get().seconds() + if at_end { 2 } else { 0 };
+            claims.insert("iat".to_owned(), json!(seconds));
             let secret = if id.is_some() { "efgh" } else { "abcd" };
             format!("Bearer {}", jwt::sign(Algorithm::Hs256, &Secret::new(secret), &claims).expect("a token"))
         };
-        self.tokens.entry((name, id, has_group)).or_insert_with(sign).clone()
+        self.tokens.entry((name, id, has_group, at_end)).or_insert_with(sign).clone()
     }
 
     /// A token that creates its user at first sight; what it may do includes what its group may.
     fn sign_in(&mut self, claim: Option<i64>) {
-        let (name, has_group) = (self.dice.pick(&NAMES), self.dice.roll(2) == 0);
-        let (service, token) = (self.dice.pick(&SERVICES), self.token(name, claim, has_group));
+        let (name, has_group, at_end) = (self.dice.pick(&NAMES), self.dice.roll(2) == 0, self.dice.roll(2) == 0);
+        let (service, token) = (self.dice.pick(&SERVICES), self.token(name, claim, has_group, at_end));
         let path = format!("/v1/check?service={service}&permission=TEST");
         let known = self.model.users.get(name).copied();
         let is_taken = |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
         let refusal = match (known, claim) {
             (Some(known), Some(id)) if known != id => Some("id_conflict"),
+            (Some(_), _) if !at_end && self.model.made_anew.contains(name) => Some("revoked"),
             (None, _) if self.model.tombstones.contains_key(name) => Some("user_deleted"),
             (None, Some(id)) if is_taken(id) => Some("id_conflict"),
             _ => None,
@@ -110,9 +115,9 @@ impl Game<'_> {
         let is_unknown = self.model.is_strict && !self.model.is_registered(Kind::Service, service);
         let response = self.isolate.get(&path, &token);
         let body = json_of(&response);
-        self.told.push(format!("{name} signs in, claim {claim:?}, group {has_group}: {body}"));
+        self.told.push(format!("{name} signs in, claim {claim:?}, group {has_group}, late {at_end}: {body}"));
         if let Some(reason) = refusal {
-            self.expect(response.status, 403);
+            self.expect(response.status, if reason == "revoked" { 401 } else { 403 });
             assert_eq!(body["reason"], reason, "{:#?} {:#?}", self.told, self.model);
             return;
         }

@@ -27,6 +27,8 @@ pub struct Model {
     /// The ids of the users that there are, by name.
     pub users: BTreeMap<&'static str, i64>,
     pub tombstones: BTreeMap<&'static str, i64>,
+    /// Users who were made under a deleted one's name: earlier tokens are about somebody else.
+    pub made_anew: BTreeSet<&'static str>,
     /// Ids of deleted users that nobody freed.
     past: BTreeSet<i64>,
     /// Services and whom something is granted to, with the grant's id.
@@ -85,6 +87,7 @@ impl Model {
 
     pub fn remove_user(&mut self, name: &'static str) {
         let id = self.users.remove(name).expect("a user");
+        self.made_anew.remove(name);
         self.remove(Kind::User, id);
         self.tombstones.insert(name, id);
         self.past.insert(id);
@@ -101,7 +104,9 @@ impl Model {
     }
 
     pub fn add_user(&mut self, name: &'static str, id: i64, is_chosen: bool) {
-        self.tombstones.remove(name);
+        if self.tombstones.remove(name).is_some() {
+            self.made_anew.insert(name);
+        }
         self.users.insert(name, id);
         if is_chosen { self.register_chosen(Kind::User, id) } else { self.register(Kind::User, id) }
     }

@@ -1,5 +1,8 @@
 //! A deleted user stays deleted, until an administrator says otherwise.
 
+use postern::domain::secret::Secret;
+use postern::domain::tokens::algorithm::Algorithm;
+use postern::domain::tokens::jwt;
 use serde_json::{Value, json};
 
 use super::create;
@@ -36,6 +39,40 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).1["id"], 4);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 3, "username": "bob" })).0, 409);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 201);
+}
+
+/// Tokens that the issuer made for the deleted user may still run. They are not about the new one.
+#[test]
+fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let token = || {
+        let mut claims = isolate.claims("alice");
+        claims.insert("iat".to_owned(), json!(world.now.get().seconds()));
+        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token")
+    };
+    let before = token();
+    assert_eq!(isolate.verify(&before), (200, "alice".to_owned()));
+    assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+    world.pass(5);
+    let between = token();
+    world.pass(5);
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
+    for (token, when) in [(&before, "before the deletion"), (&between, "before the user was made anew")] {
+        assert_eq!(isolate.verify(token), (401, "revoked".to_owned()), "{when}");
+        let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
+        assert!(explained.to_string().contains("issued after the user was made"), "{explained}");
+    }
+    let of_this_second = token();
+    assert_eq!(isolate.verify(&of_this_second), (200, "alice".to_owned()), "it is about the new one");
+
+    // Deleted and made anew within one second, a token of that second may be about either.
+    assert_eq!(isolate.administer("DELETE", "/v1/users/3", &Value::Null).status, 204);
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
+    assert_eq!(isolate.verify(&of_this_second), (401, "revoked".to_owned()));
+    world.pass(1);
+    assert_eq!(isolate.verify(&token()), (200, "alice".to_owned()));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) const GROUP: Group = Group {
             .about(
                 "Without a password the user can sign in by tokens only. An id that is named is given, or it \
                  is 409; else an id is chosen that no grant and no membership names. The name may be a deleted \
-                 user's, and so may the id with it.",
+                 user's, and so may the id with it; tokens that were issued before are `revoked` then.",
             )
             .access(Access::Administrator)
             .body(&NewUser::SHAPE)
