@@ -72,7 +72,9 @@ pub async fn renew_secret(cx: &Cx, by: &Caller, access_key: &str) -> Result<Secr
     }
     let secret = secret(cx)?;
     let sealed = seal(cx, &application.access_key, &secret)?;
+    let id = |secret: &Secret| cx.config.master_keys.id_of_secret(secret.expose());
     let deed = by.deed("application.renew_secret", application.access_key.as_str());
+    let deed = deed.secret_changed(application.secret.as_ref().map(id).as_deref(), Some(&id(&secret)));
     let write = Write::of(applications::set_secret(&application.access_key, &sealed, cx.now));
     write.and(feed::application_changed(access_key, cx.now)).deed(deed).commit(cx).await?;
     Ok(secret)

@@ -17,6 +17,7 @@ use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::expired_grants::{self, Which};
 use crate::store::grants::Named as NamedGrant;
+use crate::store::ids::NewId;
 use crate::store::reach::Member;
 use crate::store::{backup, feed, grants, reach, services, units};
 
@@ -41,7 +42,10 @@ pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
     let rows = write
         .answering(grants::insert(grant, cx.now))
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
-        .deed(deed(by, "grant.create", (service_id, object_type, object_id), None, Some((permissions, period))))
+        .deed_of_new(
+            deed(by, "grant.create", (service_id, object_type, object_id), None, Some((permissions, period))),
+            NewId::Newest("grants"),
+        )
         .commit_unless(cx, &[Constraint::Grant], already)
         .await?;
     rows.first().ok_or_else(|| Error::internal("a grant was given without an id"))?.int64("id")

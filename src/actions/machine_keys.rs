@@ -17,6 +17,7 @@ use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
 use crate::memory::write::Write;
+use crate::store::ids::NewId;
 use crate::store::machine_keys::{self, NewKey, NewSecret};
 pub use crate::store::machine_keys::{Filter, Listed};
 use crate::store::standings::Subject;
@@ -122,7 +123,7 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
     let rows = by_an_unchanged_maker(by)
         .answering(machine_keys::insert(&key, cx.now))
         .and(machine_keys::insert_first_secret(&key, &first, cx.now))
-        .deed(deed)
+        .deed_of_new(deed, NewId::Newest("machine_keys"))
         .commit(cx)
         .await?;
     let id = rows.first().ok_or_else(|| Error::internal("a key was made without an id"))?.int64("id")?;

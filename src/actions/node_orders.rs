@@ -8,6 +8,7 @@ use crate::domain::node_order::{NodeOrder, NodeTerms};
 use crate::domain::secret::{Secret, hex};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
+use crate::store::ids::NewId;
 use crate::store::node_orders;
 use crate::store::sealed::SealedColumn;
 
@@ -22,7 +23,8 @@ pub async fn order(cx: &Cx, by: &Caller, terms: &NodeTerms, password: Option<&Se
     let deed = by
         .deed("node.order", terms.name.clone())
         .after(json!({ "nodeSpec": terms.spec, "nodeCount": terms.count, "physicalMachineName": terms.physical_machine_name }));
-    let write = Write::default().answering(node_orders::insert(terms, sealed.as_ref(), by.accountable(), cx.now)).deed(deed);
+    let write = Write::default().answering(node_orders::insert(terms, sealed.as_ref(), by.accountable(), cx.now));
+    let write = write.deed_of_new(deed, NewId::Newest("node_orders"));
     write.commit(cx).await?.first().ok_or_else(|| Error::internal("an order was written without an id"))?.int64("id")
 }
 

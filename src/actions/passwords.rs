@@ -123,7 +123,8 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
     let hash = hash(cx, password)?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let new = NewUser { password: Some(&hash), ..NewUser::new(username, &profile) };
-    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let write = write.deed_of_new(deed, new.new_id());
     match write.commit(cx).await {
         // Another request was first, with the same password.
         Ok(_) | Err(Error::Conflict { .. }) => {}

@@ -8,14 +8,12 @@ use crate::domain::permissions::directory::{Api, Service};
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
-use crate::store::ids::IdKind;
+use crate::store::ids::{IdKind, NewId};
 use crate::store::{feed, grants, services};
 
 /// Creates a service, and gives everything on it to the user who does. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, auth_enabled: bool) -> Result<Service> {
-    let deed = by
-        .deed("service.create", id.map_or_else(|| "[new]".to_owned(), |id| id.to_string()))
-        .after(json!({ "name": name, "authEnabled": auth_enabled }));
+    let deed = by.deed("service.create", "").after(json!({ "name": name, "authEnabled": auth_enabled }));
     let already = || Error::AlreadyExists { what: "service", id: id.map(|id| id.to_string()).unwrap_or_default() };
     // A key that speaks for nobody is nobody's creator.
     let creator_id = by.own_id().map(|id| id.0);
@@ -26,7 +24,7 @@ pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, a
     let rows = write
         .answering(services::insert(id, name, auth_enabled, creator_id, cx.now))
         .and(feed::directory_changed(cx.now))
-        .deed(deed)
+        .deed_of_new(deed, NewId::of(IdKind::Service, id))
         .commit_unless(cx, &[Constraint::ServiceId, Constraint::Grant], already)
         .await?;
     find(cx, rows.first().ok_or_else(|| Error::internal("a service was created without an id"))?.int64("id")?).await

@@ -4,6 +4,7 @@ use crate::actions::caller::Caller;
 use crate::actions::key_sets::{self, Report, UsableKey};
 use crate::actions::passwords;
 use crate::context::Cx;
+use crate::domain::audit::Deed;
 use crate::domain::identity::user::UserType;
 use crate::domain::secret::Secret;
 use crate::domain::spelling;
@@ -91,10 +92,13 @@ pub async fn register(
         (_, Some(hash)) => NewPassword::Becomes(hash),
         (_, None) => NewPassword::Goes,
     };
-    let deed = by
+    let mut deed = by
         .deed(if before.is_some() { "token_app.update" } else { "token_app.create" }, name.as_str().to_owned())
         .before(before.as_ref().map(TokenApp::for_audit))
         .after(terms.for_audit());
+    if let Some(before) = &before {
+        deed = note_secrets(cx, deed, before, secret.as_ref(), &initial_password);
+    }
     let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.accountable(), cx.now);
     let before = before.as_ref();
     let unchanged = match kept {
@@ -111,6 +115,20 @@ pub async fn register(
         warnings.push(format!("the initial password has fewer than {ADVISED_CHARACTERS} characters, and every new user has it"));
     }
     Ok(Registered { app, warnings, keys: report.usable })
+}
+
+/// Notes in the audit which secrets of an app are replaced.
+fn note_secrets(cx: &Cx, deed: Deed, before: &TokenApp, secret: Option<&Secret>, password: &InitialPasswordChange) -> Deed {
+    let id = |secret: &Secret| {
+        Some(secret).filter(|secret| !secret.is_empty()).map(|secret| cx.config.master_keys.id_of_secret(secret.expose()))
+    };
+    let (old, new) = (before.secret.as_ref().and_then(id), secret.and_then(id));
+    let deed = if secret.is_some() && old != new { deed.secret_changed(old.as_deref(), new.as_deref()) } else { deed };
+    match password {
+        InitialPasswordChange::Becomes(_) => deed.noting("initpwd", "set"),
+        InitialPasswordChange::Goes if before.initial_password.is_some() => deed.noting("initpwd", "removed"),
+        InitialPasswordChange::Goes | InitialPasswordChange::Stays => deed,
+    }
 }
 
 /// What an app is verified with, as it is to be.

@@ -198,7 +198,8 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
     let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let password = app.initial_password.as_ref();
     let new = NewUser { password, id, issued_at_s: lifetime.issued_at_s, ..NewUser::new(username, &profile) };
-    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let write = write.deed_of_new(deed, new.new_id());
     match write.commit_unless(cx, &[Constraint::UserId, Constraint::IdOfDeletedUser], || Refusal::IdConflict.into()).await {
         // Another request was first; theirs is as good. Where the id is somebody else's, the name is not there.
         Ok(_) | Err(Error::Conflict { .. }) => {}

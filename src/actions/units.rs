@@ -8,20 +8,20 @@ use crate::domain::permissions::permission::ObjectType;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
+use crate::store::ids::NewId;
 use crate::store::{feed, grants, units};
 
 /// Creates a department or group. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>) -> Result<Unit> {
     refuse_unknown_parent(cx, parent_id).await?;
     let unit = Unit { kind, id: id.unwrap_or(0), name: name.map(str::to_owned), parent_id, created_at: cx.now };
-    let target = id.map_or_else(|| "[new]".to_owned(), |id| id.to_string());
-    let deed = deed(by, kind, ["department.create", "group.create"], target, None, Some(&unit));
+    let deed = deed(by, kind, ["department.create", "group.create"], String::new(), None, Some(&unit));
     let already = || Error::AlreadyExists { what: kind.noun(), id: id.unwrap_or(0).to_string() };
     let rows = Write::with_id(units::id_kind(kind), id)
         .answering(units::insert(kind, id, name, parent_id, cx.now))
         .and(units::refuse_circle(&[id.unwrap_or(0)]))
         .and(feed::directory_changed(cx.now))
-        .deed(deed)
+        .deed_of_new(deed, NewId::of(units::id_kind(kind), id))
         .commit_unless(cx, &[Constraint::UnitId], already)
         .await?;
     find(cx, kind, rows.first().ok_or_else(|| Error::internal("a unit was created without an id"))?.int64("id")?).await

@@ -26,7 +26,8 @@ pub async fn create(
     let hash = password.map(|password| passwords::hash(cx, password)).transpose()?;
     let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
     let new = NewUser { password: hash.as_ref(), id, may_follow_deleted: true, ..NewUser::new(username, profile) };
-    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now)).deed(deed);
+    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let write = write.deed_of_new(deed, new.new_id());
     match (write.commit(cx).await, id) {
         (Ok(_), _) => {}
         (Err(conflict @ Error::Conflict { .. }), Some(id)) => {

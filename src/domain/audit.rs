@@ -1,6 +1,6 @@
 //! The audit trail: who did what, from where, and what it was before and after. Secrets are left out by whoever builds `before` and `after`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::identity::user::{User, UserId};
 use crate::domain::time::Millis;
@@ -69,6 +69,27 @@ impl Deed {
     #[must_use]
     pub fn after(self, after: impl Into<Option<Value>>) -> Self {
         Self { after: after.into(), ..self }
+    }
+
+    /// Notes that the secret of the target was replaced, with the ids of the old and the new one.
+    #[must_use]
+    pub fn secret_changed(mut self, before: Option<&str>, after: Option<&str>) -> Self {
+        insert(&mut self.before, "secret_id", json!(before));
+        insert(&mut self.after, "secret_id", json!(after));
+        self.noting("secret", "changed")
+    }
+
+    /// Notes in a word what became of a member whose value is not written down.
+    #[must_use]
+    pub fn noting(mut self, member: &str, word: &str) -> Self {
+        insert(&mut self.after, member, json!(word));
+        self
+    }
+}
+
+fn insert(side: &mut Option<Value>, member: &str, value: Value) {
+    if let Value::Object(members) = side.get_or_insert_with(|| json!({})) {
+        members.insert(member.to_owned(), value);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What `MASTER_KEY` is for: it encrypts secrets at rest, and marks the bookmarks that Postern gives.
+//! What `MASTER_KEY` is for: it encrypts secrets at rest, marks the bookmarks that Postern gives, and
+//! gives secrets the ids by which the audit trail tells them apart.
 //!
 //! Secrets are sealed by AES-256-GCM, with a key id in the stored form so that the key can be rotated.
 //!
@@ -19,6 +20,8 @@ const NONCE_BYTES: usize = 12;
 const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
 /// The same for the key that makes the nonces of what is sealed for an export.
 const OF_EXPORTS: &[u8] = b"postern/export/v1";
+/// The same for the key that makes ids of secrets.
+const OF_SECRET_IDS: &[u8] = b"postern/secret-id/v1";
 /// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
 const MAX_BOOKMARK_BYTES: usize = 256;
 
@@ -35,6 +38,7 @@ pub struct MasterKey {
     cipher: Aes256Gcm,
     of_bookmarks: Secret,
     of_exports: Secret,
+    of_secret_ids: Secret,
 }
 
 impl MasterKey {
@@ -44,9 +48,14 @@ impl MasterKey {
         let bytes = from_hex(text).or_else(|| from_base64(text)).filter(|bytes| bytes.len() == 32);
         let bytes = Secret::new(bytes.ok_or("must be 32 bytes, in base64 or hex")?);
         let id = hex(&sha256(bytes.expose())).chars().take(8).collect();
-        let of_bookmarks = Secret::new(hmac_sha256(bytes.expose(), OF_BOOKMARKS));
-        let of_exports = Secret::new(hmac_sha256(bytes.expose(), OF_EXPORTS));
-        Ok(Self { id, cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())), of_bookmarks, of_exports })
+        let derived = |purpose| Secret::new(hmac_sha256(bytes.expose(), purpose));
+        Ok(Self {
+            id,
+            cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())),
+            of_bookmarks: derived(OF_BOOKMARKS),
+            of_exports: derived(OF_EXPORTS),
+            of_secret_ids: derived(OF_SECRET_IDS),
+        })
     }
 
     fn mark(&self, bookmark: &str) -> String {
@@ -101,6 +110,13 @@ impl MasterKeys {
         let mark = hmac_sha256(self.current.of_exports.expose(), &[&length, belongs_to.as_bytes(), value].concat());
         let nonce = mark.first_chunk().ok_or_else(|| Fault::new("a digest is shorter than a nonce"))?;
         self.seal(value, belongs_to, *nonce)
+    }
+
+    /// A name for a secret, by which people see whether it was replaced: 12 hex digits. Whoever does not
+    /// have the master key cannot find the secret by trying, however short it is.
+    #[must_use]
+    pub fn id_of_secret(&self, secret: &[u8]) -> String {
+        hex(&hmac_sha256(self.current.of_secret_ids.expose(), secret)).chars().take(12).collect()
     }
 
     /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said to be.

@@ -7,7 +7,7 @@ use crate::memory::reading::Plan;
 use crate::ports::{Row, SqlError, Statement};
 use crate::store::audit;
 use crate::store::constraint::Constraint;
-use crate::store::ids::{self, IdKind};
+use crate::store::ids::{self, IdKind, NewId};
 use crate::store::sql;
 
 /// What belongs together: written in one batch, or not at all.
@@ -16,7 +16,7 @@ pub struct Write {
     statements: Vec<Statement>,
     /// The statement whose rows are the answer.
     answering: Option<usize>,
-    deeds: Vec<Deed>,
+    deeds: Vec<(Deed, Option<NewId>)>,
 }
 
 impl Write {
@@ -56,7 +56,15 @@ impl Write {
     /// Adds what the audit trail is to say.
     #[must_use]
     pub fn deed(mut self, deed: Deed) -> Self {
-        self.deeds.push(deed);
+        self.deeds.push((deed, None));
+        self
+    }
+
+    /// Adds what the audit trail is to say of something that these statements create. A deed without a
+    /// target has the id as its target.
+    #[must_use]
+    pub fn deed_of_new(mut self, deed: Deed, id: NewId) -> Self {
+        self.deeds.push((deed, Some(id)));
         self
     }
 
@@ -68,7 +76,10 @@ impl Write {
     /// The same. Where one of these constraints refuses it, the error is that one.
     pub async fn commit_unless(self, cx: &Cx, refused_by: &[Constraint], error: impl FnOnce() -> Error) -> Result<Vec<Row>> {
         let mut statements = self.statements;
-        statements.extend(self.deeds.iter().map(|deed| audit::insert(cx, deed)));
+        statements.extend(self.deeds.iter().map(|(deed, id)| match id {
+            Some(id) => audit::insert_created(cx, deed, *id),
+            None => audit::insert(cx, deed),
+        }));
         let plan = Plan::new(cx, &[], None);
         let written = statements.len();
         statements.extend(plan.statements());

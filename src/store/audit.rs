@@ -11,6 +11,7 @@ use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
+use crate::store::ids::NewId;
 use crate::store::sql;
 
 /// Which events to list: the newest first, `limit` at most.
@@ -51,6 +52,21 @@ pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
             cx.request_id.as_str().into(),
         ],
     )
+}
+
+/// Writes down that something was created: with its id in `after`, and as the target where the deed has
+/// no other.
+#[must_use]
+pub fn insert_created(cx: &Cx, deed: &Deed, id: NewId) -> Statement {
+    let mut statement = insert(cx, deed);
+    let id = id.sql();
+    statement.sql = format!(
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, CASE ?6 WHEN '' THEN CAST({id} AS TEXT) ELSE ?6 END, ?7,
+           json_set(COALESCE(?8, '{{}}'), '$.id', {id}), ?9)"
+    )
+    .into();
+    statement
 }
 
 /// How many networks, and how many names that no user has, a summary of failed sign-ins lists.

@@ -74,6 +74,34 @@ impl IdKind {
     }
 }
 
+/// The id of what a batch creates, where it is known to the database only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewId {
+    /// A caller named it.
+    Named(i64),
+    /// [`choose`] chose it in the same batch.
+    Chosen(IdKind),
+    /// The greatest id of a table that gives ascending ones.
+    Newest(&'static str),
+}
+
+impl NewId {
+    /// Of something that has the id that a caller named, or else a chosen one.
+    #[must_use]
+    pub fn of(kind: IdKind, named: Option<i64>) -> Self {
+        named.map_or(Self::Chosen(kind), Self::Named)
+    }
+
+    /// The id as SQL, behind the statement that creates it.
+    pub(super) fn sql(self) -> String {
+        match self {
+            Self::Named(id) => format!("CAST('{id}' AS INTEGER)"),
+            Self::Chosen(kind) => kind.chosen(),
+            Self::Newest(table) => format!("(SELECT MAX(id) FROM {table})"),
+        }
+    }
+}
+
 /// Chooses the next id of the kind, for the statements behind it in the same batch.
 #[must_use]
 pub fn choose(kind: IdKind) -> Statement {

@@ -7,7 +7,7 @@ use crate::domain::identity::user::{Profile, UserId, Username};
 use crate::domain::time::Millis;
 use crate::ports::{Param, Statement};
 use crate::store::constraint::Constraint;
-use crate::store::ids::{self, IdKind};
+use crate::store::ids::{self, IdKind, NewId};
 use crate::store::sql;
 
 /// A user who is to be added.
@@ -32,6 +32,12 @@ impl<'a> NewUser<'a> {
     #[must_use]
     pub const fn new(username: &'a Username, profile: &'a Profile) -> Self {
         Self { username, profile, password: None, id: None, may_follow_deleted: false, issued_at_s: 0 }
+    }
+
+    /// The id that they get, for the audit.
+    #[must_use]
+    pub fn new_id(&self) -> NewId {
+        NewId::of(IdKind::User, self.id.map(|id| id.0))
     }
 }
 

@@ -8,6 +8,7 @@ mod access;
 mod additive;
 mod applications;
 mod assertion;
+mod audit;
 mod backup;
 mod bounds;
 mod checks;
