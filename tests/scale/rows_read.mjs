@@ -41,6 +41,7 @@ export async function measure(url, size, { token, keys }) {
   await filters(ask, size);
   await users(ask, size);
   await creations(ask, size);
+  await signIns(ask);
   return byKind(measured);
 }
 
@@ -158,6 +159,23 @@ async function creations(ask, size) {
 }
 
 const filter = (key, op, value) => ({ "filters[0].key": key, "filters[0].op": op, "filters[0].value": value });
+
+/** Failures of the address, up to the hundred that count, and of the name, up to the ten that count together. */
+async function signIns(ask) {
+  const signIn = (kind, username, password, bound, status) => {
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+    return ask(kind, "/v1/verify", bound, { headers: { authorization }, status });
+  };
+  const failures = 60;
+  for (let number = 0; number < failures; number += 1) {
+    // Every other name is a user's, who has no password.
+    const username = number % 2 === 0 ? `user${number}` : `nobody ${number}`;
+    await signIn("a failed sign-in", username, "wrong", failures + BESIDES, 401);
+  }
+  for (let number = 0; number < 10; number += 1) await signIn("a failed sign-in of one name", "user1", "wrong", failures + 3 * 10 + BESIDES, 401);
+  await signIn("a sign-in that is refused for its failures", "user1", "wrong", failures + 3 * 10 + BESIDES, 429);
+  await signIn("a sign-in, warm", "admin", PASSWORD, 0, 200);
+}
 
 async function lists(ask, size) {
   const several = [BUSY_SERVICE, 2, 3, 4];
