@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { DocumentCheck } from "./support/document.mjs";
-import { run, transcripts } from "./support/golden.mjs";
+import { administratorOf, run, transcripts } from "./support/golden.mjs";
 import { Recorder, filesIn, occurrences, sha256Hex } from "./support/leaks.mjs";
 import { deployment, startWorkerd } from "./support/workerd.mjs";
 
@@ -40,9 +40,12 @@ class Batch {
     }
   }
 
-  #start() {
-    const isolates = this.transcripts.map(({ variables }) => ({ bindings: deployment(variables) }));
-    return startWorkerd({ isolates, folder: mkdtempSync(join(state, "batch-")), onOutput: (text) => (output += text) });
+  async #start() {
+    const isolates = this.transcripts.map((transcript) => ({ bindings: deployment(transcript.variables) }));
+    const folder = mkdtempSync(join(state, "batch-"));
+    const workerd = await startWorkerd({ isolates, folder, onOutput: (text) => (output += text) });
+    await Promise.all(workerd.isolates.map((isolate, index) => isolate.tool("migrate", administratorOf(this.transcripts[index]))));
+    return workerd;
   }
 
   async stop() {

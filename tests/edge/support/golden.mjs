@@ -55,6 +55,20 @@ function given(transcript, built = new Map()) {
   return built;
 }
 
+const administratorSql = readFileSync(join(folder, "administrator.sql"), "utf8");
+
+/**
+ * The first administrator, as SQL statements, where a transcript begins with them: so that a password is hashed only where a transcript
+ * is about that.
+ */
+export function administratorOf(transcript) {
+  const { variables = {}, empty = false } = transcript;
+  const [first = transcript] = given(transcript).values();
+  const isTheirs = first.steps[0].send.headers?.authorization === "{{admin}}";
+  if (empty || !isTheirs || "ADMIN_PASSWORD" in variables || "MASTER_KEY" in variables) return [];
+  return administratorSql.replaceAll("NOW", Date.now()).split(/;\n/).filter((statement) => statement.trim() !== "");
+}
+
 /** The host that requests are sent to, by name, so that transcripts can name its origin. */
 const HOST = "postern.test";
 
