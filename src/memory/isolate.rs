@@ -397,12 +397,12 @@ impl Memory {
         memory.has_all_apps.then(|| memory.apps.keys().any(|app| app.as_str() == name))
     }
 
-    /// A user by name.
+    /// A user by name. The name may have been a deleted user's whose id is somebody else's by now.
     #[must_use]
     pub fn user_named(&self, username: &Username) -> Option<Rc<User>> {
         let memory = &mut *self.inside.borrow_mut();
         let id = memory.user_ids.get(username)?;
-        memory.users.get(id).cloned()
+        memory.users.get(id).filter(|user| user.username == *username).cloned()
     }
 
     /// A user by id.

@@ -75,6 +75,29 @@ fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
     assert_eq!(isolate.verify(&token()), (200, "alice".to_owned()));
 }
 
+/// An isolate that knows the deleted user still has their name beside the id.
+#[test]
+fn whoever_gets_a_freed_id_is_nobody_whom_the_deleted_name_names() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    isolate.register(&json!({}));
+    let token = isolate.token("alice");
+    for knows_alice in [&isolate, &other] {
+        assert_eq!(knows_alice.verify(&token), (200, "alice".to_owned()));
+    }
+    assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+    assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
+    assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 201);
+    isolate.register(&json!({ "inituser": "0" }));
+    world.pass(11);
+    for knows_bob in [&isolate, &other] {
+        assert_eq!(knows_bob.verify(&isolate.token("bob")), (200, "bob".to_owned()));
+        assert_eq!(knows_bob.verify(&token), (403, "user_unknown".to_owned()));
+        let check = json_of(&knows_bob.administer("GET", "/v1/check?service=1&permission=VIEW&username=alice", &Value::Null));
+        assert_eq!(check["user"], Value::Null, "{check}");
+    }
+}
+
 #[test]
 fn the_first_administrator_does_not_come_back_either() {
     let world = World::new();
