@@ -13,6 +13,7 @@ use crate::domain::permissions::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::ids::IdKind;
 use crate::store::{new_users, sql};
 
 /// How many bytes of records one statement binds at most: D1 takes 2 MB a value, and text may double on its way.
@@ -304,26 +305,18 @@ pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -
     results.iter().flat_map(|result| &result.rows).map(read).collect()
 }
 
-/// Gives a user another id, and their sessions with it. Nothing else may refer to them.
+/// Gives a user another id, with all that goes along. Nothing else may refer to them.
 #[must_use]
-pub fn move_user(from: UserId, to: UserId) -> [Statement; 2] {
-    [
-        "UPDATE users SET id = CAST(?2 AS INTEGER) WHERE id = CAST(?1 AS INTEGER)",
-        "UPDATE sessions SET user_id = CAST(?2 AS INTEGER) WHERE user_id = CAST(?1 AS INTEGER)",
-    ]
-    .map(|sql| Statement::new(sql, [Param::Int64(from.0), Param::Int64(to.0)]))
+pub fn move_user(from: UserId, to: UserId) -> [Statement; 3] {
+    IdKind::OF_A_USER.map(|(table, column)| {
+        let sql = format!("UPDATE {table} SET {column} = CAST(?2 AS INTEGER) WHERE {column} = CAST(?1 AS INTEGER)");
+        Statement::new(sql, [Param::Int64(from.0), Param::Int64(to.0)])
+    })
 }
 
-/// Whether a grant, a membership or something that they created names a user.
+/// Whether a grant, a membership, a key or something that they created names a user.
 pub async fn is_referred_to(cx: &Cx, id: UserId) -> Result<bool> {
-    let statement = Statement::new(
-        "SELECT EXISTS (SELECT 1 FROM grants WHERE object_type = 'USER' AND object_id = CAST(?1 AS INTEGER))
-           OR EXISTS (SELECT 1 FROM memberships WHERE user_id = CAST(?1 AS INTEGER))
-           OR EXISTS (SELECT 1 FROM services WHERE creator_id = CAST(?1 AS INTEGER))
-           OR EXISTS (SELECT 1 FROM token_apps WHERE creator_id = CAST(?1 AS INTEGER))
-           OR EXISTS (SELECT 1 FROM node_orders WHERE creator_id = CAST(?1 AS INTEGER)) AS found",
-        [Param::Int64(id.0)],
-    );
+    let statement = Statement::new(IdKind::is_user_named(), [Param::Int64(id.0)]);
     sql::query(cx, statement).await?.first().map_or(Ok(true), |row| row.flag("found"))
 }
 

@@ -68,6 +68,18 @@ impl IdKind {
         }
     }
 
+    /// What a user takes along to another id, as a table and its column.
+    pub(super) const OF_A_USER: [(&'static str, &'static str); 3] =
+        [("users", "id"), ("sessions", "user_id"), ("sign_in_networks", "user_id")];
+
+    /// Whether anything names the user `?1` that they do not take along, as SQL.
+    pub(super) fn is_user_named() -> String {
+        let goes_along = |place: &str| Self::OF_A_USER.iter().any(|(table, _)| place.split(' ').next() == Some(table));
+        let places = Self::User.named_in().iter().copied().chain(["machine_keys WHERE user_id = c.id"]);
+        let places: Vec<_> = places.filter(|place| !goes_along(place)).map(|place| format!("EXISTS (SELECT 1 FROM {place})")).collect();
+        format!("SELECT {} AS found FROM (SELECT CAST(?1 AS INTEGER) AS id) c", places.join(" OR "))
+    }
+
     /// The id that [`choose`] chose in the same batch, as SQL.
     pub(super) fn chosen(self) -> String {
         format!("(SELECT last FROM id_counters WHERE kind = '{}')", self.name())

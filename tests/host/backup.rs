@@ -204,6 +204,23 @@ fn a_record_that_contradicts_what_is_there_is_refused_by_name_and_nothing_is_wri
     assert_eq!(import(&isolate, "ndjson", &(user(id, "alice") + &user(80, "carol"))).0, 200, "what agrees is taken");
 }
 
+/// A key of somebody else's id would be theirs, whoever holds it.
+#[test]
+fn nobody_makes_way_who_has_a_key_or_made_one() {
+    for key in [json!({ "name": "own", "may": ["decisions"], "userId": 1 }), json!({ "name": "made", "may": ["decisions"] })] {
+        let world = World::new();
+        let isolate = world.isolate();
+        let made = json_of(&isolate.administer("POST", "/v1/keys", &key));
+        let boss = user_line(1, "boss", "Administrator");
+        let (status, body) = import(&isolate, "ndjson", &boss);
+        assert_eq!((status, &body["errors"][0]["why"]), (400, &json!("is that of user \"admin\" here")), "{body}");
+        assert_eq!(isolate.administer("DELETE", &format!("/v1/keys/{}", made["id"]), &Value::Null).status, 204);
+        assert_eq!(import(&isolate, "ndjson", &boss).0, 200);
+        let networks = "SELECT COUNT(*) FROM sign_in_networks WHERE user_id = 1";
+        assert_eq!(world.database.number(networks), 0, "from where one signs in does not vouch for the other");
+    }
+}
+
 fn user_line(id: i64, name: &str, kind: &str) -> String {
     format!(
         "{{\"record\":\"user\",\"id\":{id},\"username\":\"{name}\",\"type\":\"{kind}\",\"enabled\":true,\"createdAt\":1,\"modifiedAt\":1}}\n"
