@@ -12,7 +12,7 @@ use crate::domain::backup::record::Record;
 use crate::domain::identity::user::UserId;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
-use crate::store::backup::Deleted;
+use crate::store::backup::{Deleted, NoKeySecret};
 use crate::store::{backup, feed, units};
 
 /// How many records one page of an export reads.
@@ -47,6 +47,7 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
     let mut errors = not_allowed(by, &records);
     errors.extend(opened(cx, &mut records, secrets));
     errors.extend(of_deleted(cx, &records).await?);
+    errors.extend(of_key_secrets(cx, &records).await?);
     if cx.config.strict_directory {
         errors.extend(unregistered(cx, &records).await?);
     }
@@ -111,6 +112,26 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
             }
         };
         Some(LineError { line: word, field: field.to_owned(), why })
+    });
+    Ok(errors.collect())
+}
+
+/// The lines with secrets of keys that were removed here, or of which it is not known that they are of the key that is meant.
+async fn of_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
+    let lines: HashMap<_, _> = of_kind(records, "keySecret")
+        .filter_map(|(line, record)| Some(((record.number("keyId")?, record.text("prefix")?), *line)))
+        .collect();
+    let refused = backup::refused_key_secrets(cx, records).await?;
+    let errors = refused.into_iter().filter_map(|(id, prefix, why)| {
+        let (field, why) = match why {
+            NoKeySecret::Past => ("hash", "was removed here, and never counts again: leave the line out"),
+            NoKeySecret::NoKey => ("keyId", "is no key here: send the line of the key along"),
+            NoKeySecret::OtherKey => (
+                "keyId",
+                "has a secret here: send the line of the key along, which tells whether it is the same key, or leave the line out",
+            ),
+        };
+        Some(LineError { line: *lines.get(&(id, prefix.as_str()))?, field: field.to_owned(), why: why.to_owned() })
     });
     Ok(errors.collect())
 }
@@ -200,7 +221,7 @@ fn references(record: &Record) -> Vec<(&'static str, &'static str, i64)> {
 async fn contradictions(cx: &Cx, by: &Caller, records: &[(usize, Record)]) -> Result<(Option<UserId>, Vec<LineError>)> {
     let (mut moved, mut errors) = (None, Vec::new());
     for kind in &KINDS {
-        let (Some(key), Some(identity)) = (kind.keys().next(), kind.same()) else { continue };
+        let (Some(key), Some(identity)) = (kind.keys().next(), kind.same().next()) else { continue };
         let lines: HashMap<i64, usize> =
             of_kind(records, kind.word).filter_map(|(line, record)| Some((record.number(key.member)?, *line))).collect();
         let found = backup::contradictions(cx, kind, records).await?;

@@ -1,6 +1,8 @@
 //! Import and export: a request's worth of records in a few statements, and pages of all there is in the order of their keys.
 //! Every statement derives from the table of kinds.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::context::Cx;
@@ -30,6 +32,9 @@ pub fn write(records: &[(usize, Record)], now: Millis) -> Vec<Statement> {
             let bound = || [Param::Text(chunk.clone()), now.into()];
             if kind.table == "grants" {
                 statements.push(Statement::new(SERVICES_OF_GRANTS, bound()));
+            }
+            if kind.word == "pastKeySecret" {
+                statements.push(Statement::new(DELETE_KEY_SECRETS, [Param::Text(chunk.clone())]));
             }
             if kind.word == "tombstone" {
                 statements.extend(DELETE_USERS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])));
@@ -88,6 +93,9 @@ const DELETE_USERS: [&str; 4] = [
     "DELETE FROM users WHERE id IN (SELECT u.id FROM json_each(?1) j CROSS JOIN users u
        ON u.username = j.value ->> 0 AND u.id = CAST(j.value ->> 1 AS INTEGER))",
 ];
+
+/// Deletes the secrets of keys that were removed elsewhere.
+const DELETE_KEY_SECRETS: &str = "DELETE FROM machine_key_secrets WHERE hash IN (SELECT value ->> 0 FROM json_each(?1))";
 
 /// JSON arrays of the rows, none of them too long for one statement.
 fn chunks(rows: impl Iterator<Item = Value>) -> Vec<String> {
@@ -148,7 +156,7 @@ fn upsert(kind: &Kind) -> String {
     let replaced = |of: &str| list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{of}.{}", column.name)));
     let set = list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{0} = excluded.{0}", column.name)));
     // Whoever has the key by another name is somebody else. The caller has looked; this is for what changed since.
-    let same = kind.same().map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column)).unwrap_or_default();
+    let same = kind.same().map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column)).collect::<Vec<_>>().concat();
     let stays = set.is_empty() || kind.meets == Meets::Stays;
     let conflict = if stays {
         "DO NOTHING".to_owned()
@@ -157,8 +165,15 @@ fn upsert(kind: &Kind) -> String {
     };
     // A trigger looks at each row that is to be inserted, also where it is there.
     let is_new = keys.first().filter(|_| stays).map(|(column, _)| format!("AND o.{column} IS NULL")).unwrap_or_default();
+    // The import of a token app ends the keys that its tokens made, and their secrets with them.
+    let counts = kind
+        .fields
+        .iter()
+        .position(Field::is_key_secret)
+        .map(|index| format!("AND NOT EXISTS (SELECT 1 FROM past_key_secrets p WHERE p.hash = j.value ->> {index})"));
+    let counts = counts.unwrap_or_default();
     format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM json_each(?1) j LEFT JOIN {table} o ON {} WHERE ?2 IS NOT NULL {is_new}
+        "INSERT INTO {table} ({}) SELECT {} FROM json_each(?1) j LEFT JOIN {table} o ON {} WHERE ?2 IS NOT NULL {is_new} {counts}
          ON CONFLICT ({}) {conflict}",
         list(&mut columns.iter().map(|column| column.name.clone())),
         list(&mut columns.iter().map(|column| column.value.clone())),
@@ -265,6 +280,48 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
     results.iter().flat_map(|result| &result.rows).map(read).collect()
 }
 
+/// Why a secret of a key cannot be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoKeySecret {
+    /// It was removed here.
+    Past,
+    /// There is no such key.
+    NoKey,
+    /// The key has a secret already, and the records do not tell that it is the one that is meant.
+    OtherKey,
+}
+
+/// The secrets of keys among the records that cannot be added, by the key's id and what they begin
+/// with. Their hashes are opened. A key that is there is known by its own record only.
+pub async fn refused_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<(i64, String, NoKeySecret)>> {
+    let with_key: HashSet<_> = of_kind(records, "key").filter_map(|key| key.number("id")).collect();
+    let rows = of_kind(records, "keySecret").map(|secret| {
+        let has_key = secret.number("keyId").is_some_and(|id| with_key.contains(&id));
+        json!([stored(Is::Id, secret.get("keyId")), secret.get("prefix"), secret.get("hash"), i32::from(has_key)])
+    });
+    let sql = "SELECT value ->> 0 AS id, value ->> 1 AS prefix,
+          CASE WHEN EXISTS (SELECT 1 FROM past_key_secrets WHERE hash = value ->> 2) THEN 'past'
+            WHEN value ->> 3 THEN NULL
+            WHEN NOT EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 0 AS INTEGER)) THEN 'no key'
+            WHEN EXISTS (SELECT 1 FROM machine_key_secrets WHERE hash = value ->> 2 AND key_id = CAST(value ->> 0 AS INTEGER)) THEN NULL
+            WHEN EXISTS (SELECT 1 FROM machine_key_secrets WHERE key_id = CAST(value ->> 0 AS INTEGER)) THEN 'other'
+          END AS why
+        FROM json_each(?1)";
+    let statements = chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
+    let results = sql::query_all(cx, statements).await?;
+    let mut refused = Vec::new();
+    for row in results.iter().flat_map(|result| &result.rows) {
+        let why = match row.optional_text("why")? {
+            Some("past") => NoKeySecret::Past,
+            Some("no key") => NoKeySecret::NoKey,
+            Some(_) => NoKeySecret::OtherKey,
+            None => continue,
+        };
+        refused.push((row.int64("id")?, row.text("prefix")?.to_owned(), why));
+    }
+    Ok(refused)
+}
+
 /// A record that contradicts what is there.
 #[derive(Debug)]
 pub struct Contradiction {
@@ -278,9 +335,13 @@ pub struct Contradiction {
 
 /// The records of a kind whose key is here with another identity, or whose identity is here under another key.
 pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -> Result<Vec<Contradiction>> {
-    let (Some(key), Some(identity)) = (kind.keys().next(), kind.same()) else { return Ok(Vec::new()) };
-    let rows = records.iter().filter(|(_, record)| record.kind.word == kind.word);
-    let rows = rows.map(|(_, record)| json!([stored(key.is, record.get(key.member)), record.get(identity.member)]));
+    let (Some(key), Some(identity)) = (kind.keys().next(), kind.same().next()) else { return Ok(Vec::new()) };
+    let rows = records.iter().filter(|(_, record)| record.kind.word == kind.word).map(|(_, record)| {
+        let same = kind.same().map(|field| record.get(field.member).clone());
+        [stored(key.is, record.get(key.member))].into_iter().chain(same).collect::<Value>()
+    });
+    let others = kind.same().enumerate().map(|(index, field)| format!("t.{} <> j.value ->> {}", field.column, index + 1));
+    let others = others.collect::<Vec<_>>().join(" OR ");
     let (table, key, identity) = (kind.table, key.column, identity.column);
     let statement = |chunk| {
         let one = |condition: &str| {
@@ -289,7 +350,7 @@ pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -
                  FROM json_each(?1) j CROSS JOIN {table} t ON {condition}"
             )
         };
-        let by_key = one(&format!("t.{key} = CAST(j.value ->> 0 AS INTEGER) AND t.{identity} <> j.value ->> 1"));
+        let by_key = one(&format!("t.{key} = CAST(j.value ->> 0 AS INTEGER) AND ({others})"));
         let by_identity = one(&format!("t.{identity} = j.value ->> 1 AND t.{key} <> CAST(j.value ->> 0 AS INTEGER)"));
         let sql = if kind.identity().is_some() { format!("{by_key} UNION ALL {by_identity}") } else { by_key };
         Statement::new(sql, [Param::Text(chunk)])

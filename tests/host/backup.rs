@@ -63,6 +63,8 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
     let made = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "lasting", "may": ["decisions"] })));
     let secret = format!("/v1/keys/{}/secret", made["id"]);
     assert_eq!(isolate.administer("POST", &secret, &Value::Null).status, 201);
+    let removed = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "removed", "may": ["decisions"] })));
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/keys/{}", removed["id"]), &Value::Null).status, 204);
     world.database.execute(
         "INSERT INTO sessions (id, token_hash, cookie_hash, user_id, created_at, expires_at) VALUES (99, 'x', 'y', 1, 0, 9e15);
          INSERT INTO machine_keys (id, name, may, created_by, session_id, created_at) VALUES (98, 'ending', 1, 1, 99, 0);
@@ -219,6 +221,112 @@ fn nobody_makes_way_who_has_a_key_or_made_one() {
         let networks = "SELECT COUNT(*) FROM sign_in_networks WHERE user_id = 1";
         assert_eq!(world.database.number(networks), 0, "from where one signs in does not vouch for the other");
     }
+}
+
+/// Makes a key, and answers it with its bearer token.
+fn make_key(isolate: &Isolate<'_>, name: &str) -> (Value, String) {
+    let made = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": name, "may": ["decisions"] })));
+    let bearer = format!("Bearer {}", made["key"].as_str().expect("a key"));
+    (made, bearer)
+}
+
+fn lines_of(lines: &str, kind: &str) -> String {
+    let begin = format!("{{\"record\":\"{kind}\"");
+    lines.split_inclusive('\n').filter(|line| line.starts_with(&begin)).collect()
+}
+
+#[test]
+fn no_backup_brings_back_a_secret_of_a_key_that_was_removed() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let (deleted, of_deleted) = make_key(&isolate, "deleted");
+    let (replaced, of_replaced) = make_key(&isolate, "replaced");
+    let before = export_sealed(&isolate, "ndjson");
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/keys/{}", deleted["id"]), &Value::Null).status, 204);
+    let secret = format!("/v1/keys/{}/secret", replaced["id"]);
+    assert_eq!(isolate.administer("POST", &secret, &Value::Null).status, 201);
+    let prefix = replaced["prefix"].as_str().expect("a prefix");
+    assert_eq!(isolate.administer("DELETE", &format!("{secret}?prefix={prefix}"), &Value::Null).status, 204);
+    let after = export_sealed(&isolate, "ndjson");
+    let over = |isolate: &Isolate<'_>| {
+        for key in [&of_deleted, &of_replaced] {
+            assert_eq!(isolate.get("/v1/verify", key).status, 401);
+        }
+    };
+
+    let (status, body) = import(&isolate, "ndjson", &before);
+    let whys = body["errors"].as_array().into_iter().flatten().map(|error| error["why"].clone());
+    assert_eq!((status, whys.collect::<Vec<_>>()), (400, vec![json!("was removed here, and never counts again: leave the line out"); 2]));
+    over(&isolate);
+
+    // A later backup tells it to whoever has it from an earlier one.
+    let other = World::new();
+    other.now.set(world.now.get());
+    let elsewhere = other.isolate();
+    assert_eq!(import(&elsewhere, "ndjson", &before).0, 200);
+    assert_eq!(elsewhere.get("/v1/verify", &of_replaced).status, 200);
+    assert_eq!(import(&elsewhere, "ndjson", &after).0, 200);
+    over(&elsewhere);
+    assert_eq!(import(&elsewhere, "ndjson", &before).0, 400);
+    over(&elsewhere);
+}
+
+/// Two Posterns may have the same master key, and keys of the same ids.
+#[test]
+fn a_secret_is_added_to_no_key_but_its_own() {
+    let (from, to) = (World::new(), World::new());
+    let (there, here) = (from.isolate(), to.isolate());
+    let (_, stranger) = make_key(&there, "ci");
+    let lines = export_sealed(&there, "ndjson");
+    let secret = lines_of(&lines, "keySecret");
+    let refused = |lines: &str, line: i64, field: &str, why: &str| {
+        let (status, body) = import(&here, "ndjson", lines);
+        assert_eq!((status, &body["errors"]), (400, &json!([{ "line": line, "field": field, "why": why }])), "{body}");
+        assert_eq!(here.get("/v1/verify", &stranger).status, 401);
+    };
+    refused(&secret, 1, "keyId", "is no key here: send the line of the key along");
+    to.pass(1);
+    let made = here.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["administration"] }));
+    assert_eq!(json_of(&made)["id"], 1);
+    let why = "has a secret here: send the line of the key along, which tells whether it is the same key, or leave the line out";
+    refused(&secret, 1, "keyId", why);
+    refused(&(lines_of(&lines, "key") + &secret), 1, "id", "is that of key \"ci\" here");
+    // Into the Postern that it comes from, it is added again and again.
+    for lines in [&secret, &lines] {
+        assert_eq!(import(&there, "ndjson", lines).0, 200);
+        assert_eq!(there.get("/v1/verify", &stranger).status, 200);
+    }
+}
+
+/// The secrets of a long list of keys come in a later request than the keys.
+#[test]
+fn the_secrets_of_restored_keys_may_follow_in_another_request() {
+    let (from, to) = (World::new(), World::new());
+    let (there, here) = (from.isolate(), to.isolate());
+    let (_, key) = make_key(&there, "ci");
+    let lines = export_sealed(&there, "ndjson");
+    for kind in ["key", "keySecret", "keySecret"] {
+        assert_eq!(import(&here, "ndjson", &lines_of(&lines, kind)).0, 200);
+    }
+    assert_eq!(here.get("/v1/verify", &key).status, 200);
+}
+
+/// A key that a token made ends with each change of the token's app, also with an import of the app.
+#[test]
+fn a_key_that_ends_by_an_import_does_not_come_back_by_the_same_one() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let by = format!("Bearer {}", isolate.token("alice"));
+    let request = Request::new("POST", "/v1/keys").authorization(&by).body(r#"{"name":"hers","may":["decisions"]}"#);
+    let made = json_of(&isolate.send(&request));
+    let key = format!("Bearer {}", made["key"].as_str().expect("a key"));
+    let before = export_sealed(&isolate, "ndjson");
+    assert_eq!(import(&isolate, "ndjson", &before).0, 200);
+    assert_eq!(isolate.get("/v1/verify", &key).status, 200, "nothing was changed");
+    world.database.execute("UPDATE token_apps SET expire_s = 3600");
+    assert_eq!(import(&isolate, "ndjson", &before).0, 200);
+    assert_eq!(isolate.get("/v1/verify", &key).status, 401);
 }
 
 fn user_line(id: i64, name: &str, kind: &str) -> String {

@@ -159,6 +159,12 @@ impl Field {
         Self { column, ..self }
     }
 
+    /// Whether it holds the hash of a key's secret.
+    #[must_use]
+    pub fn is_key_secret(&self) -> bool {
+        matches!(self.is, Is::Hash(KEY_SECRET))
+    }
+
     /// It travels with the secret that it belongs to.
     const fn with_secret(self) -> Self {
         Self { is_secret: true, ..self }
@@ -189,10 +195,9 @@ impl Kind {
         self.fields.iter().any(|field| field.is_secret && field.presence == Presence::Needed)
     }
 
-    /// The member that a row with the same key has the same.
-    #[must_use]
-    pub fn same(&self) -> Option<&'static Field> {
-        self.fields.iter().find(|field| matches!(field.presence, Presence::Identity | Presence::Same))
+    /// The members that a row with the same key has the same; the first of them is told to people.
+    pub fn same(&self) -> impl Iterator<Item = &'static Field> + Clone {
+        self.fields.iter().filter(|field| matches!(field.presence, Presence::Identity | Presence::Same))
     }
 }
 
@@ -207,13 +212,15 @@ const ROLES: Is = Is::Texts(|role| text::printable(role, MAX_ROLE));
 const WORDS: Is = Is::Text(|_| Ok(()));
 const LAST_IDS_OF: &[&str] = &["grants", "node_orders", "machine_keys"];
 const ID_KINDS: &[&str] = &["user", "group", "department", "service"];
+/// What the hashes of the secrets of keys are sealed as.
+const KEY_SECRET: &str = "machine_key";
 const MAX_DAYS: i64 = MAX_MILLIS / 86_400_000;
 const EMPTY: &str = "[]";
 const UNIT_TYPES: &[&str] = &["DEPT", "GROUP"];
 const OBJECT_TYPES: &[&str] = &["USER", "DEPT", "GROUP"];
 
 /// Every kind, in the order of an export: what others refer to comes before them.
-pub static KINDS: [Kind; 18] = [
+pub static KINDS: [Kind; 19] = [
     Kind {
         word: "user",
         about: "A user.",
@@ -453,7 +460,7 @@ pub static KINDS: [Kind; 18] = [
             field("tokenHash", Is::Text(hex), Presence::Optional).in_column("token_hash"),
             field("jtiHash", Is::Text(hex), Presence::Optional).in_column("jti_hash"),
             field("app", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Optional),
-            CREATED_AT,
+            Field { presence: Presence::Same, ..CREATED_AT },
             field("expiresAt", Is::Time, Presence::Optional).in_column("expires_at"),
         ],
         owner: &[],
@@ -461,7 +468,8 @@ pub static KINDS: [Kind; 18] = [
     },
     Kind {
         word: "keySecret",
-        about: "One of the secrets of a key. It is exported with `secrets=sealed` only.",
+        about: "One of the secrets of a key. It is exported with `secrets=sealed` only. To a key that has a secret here, it is added only \
+                beside the line of that key. A secret that was removed here is refused.",
         table: "machine_key_secrets",
         only: None,
         rows: Which::OfLastingKeys("key_id"),
@@ -470,11 +478,23 @@ pub static KINDS: [Kind; 18] = [
         fields: &[
             field("keyId", Is::Id, Presence::Key).in_column("key_id"),
             field("prefix", Is::Text(|text| text::plain(text, 64, "_")), Presence::Key),
-            field("hash", Is::Hash("machine_key"), Presence::Needed),
+            field("hash", Is::Hash(KEY_SECRET), Presence::Needed),
             CREATED_AT,
             field("lastUsedOn", Is::Number(MAX_DAYS), Presence::Optional).in_column("last_used_on"),
         ],
         owner: &["keyId", "prefix"],
+        check: None,
+    },
+    Kind {
+        word: "pastKeySecret",
+        about: "The SHA-256 of a key's secret that was removed, and never counts again. A secret that is there is removed.",
+        table: "past_key_secrets",
+        only: None,
+        rows: Which::All,
+        meets: Meets::Replaces,
+        part: Part::Identity,
+        fields: &[field("digest", Is::Text(hex), Presence::Key).in_column("hash")],
+        owner: &[],
         check: None,
     },
     Kind {
