@@ -44,7 +44,15 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
     if secrets == Secrets::LeftOut {
         records.retain(|(_, record)| !record.kind.is_secret());
     }
-    let mut errors = not_allowed(by, &records);
+    let refused = not_allowed(by, &records);
+    // What the rest would say of these lines tells who is here.
+    if !refused.is_empty() {
+        return Ok(Err(refused));
+    }
+    if !by.is_administrator() {
+        records.iter_mut().filter(|(_, record)| record.kind.word == "grant").for_each(|(_, grant)| grant.set("id", Value::Null));
+    }
+    let mut errors = contradictory(&records);
     errors.extend(opened(cx, &mut records, secrets));
     errors.extend(of_deleted(cx, &records).await?);
     errors.extend(of_key_secrets(cx, &records).await?);
@@ -67,7 +75,9 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
         _ => None,
     };
     let statements = moved.zip(by.own_id()).into_iter().flat_map(|(to, from)| backup::move_user(from, to));
-    for statement in statements.chain(backup::end_sessions(&records, own)).chain(backup::write(&records, cx.now)) {
+    for statement in
+        statements.chain(backup::end_sessions(&records, moved.or(by.own_id()), own, cx.now)).chain(backup::write(&records, cx.now))
+    {
         write = write.and(statement);
     }
     let departments: Vec<_> = of_kind(&records, "department").filter_map(|(_, record)| record.number("id")).collect();
@@ -92,12 +102,28 @@ fn not_allowed(by: &Caller, records: &[(usize, Record)]) -> Vec<LineError> {
     refused.map(|(line, _)| LineError { line: *line, field: "record".to_owned(), why: why.to_owned() }).collect()
 }
 
+/// The lines that delete a user whom another line brings.
+fn contradictory(records: &[(usize, Record)]) -> Vec<LineError> {
+    let users: HashMap<_, _> = of_kind(records, "user").filter_map(|(line, user)| Some((user.text("username")?, *line))).collect();
+    let tombstones = of_kind(records, "tombstone");
+    let deleted = tombstones.filter_map(|(line, tombstone)| Some((*line, users.get(tombstone.text("username")?)?)));
+    let error = |(line, user): (usize, &usize)| LineError {
+        line,
+        field: "username".to_owned(),
+        why: format!("is that of the user of line {user}: leave out one of them"),
+    };
+    deleted.map(error).collect()
+}
+
 /// The lines that bring a deleted user back, or delete somebody else than they name.
 async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let found = backup::deleted(cx, records).await?;
-    let line = |word: &'static str, member: &'static str, value: &Value| {
-        of_kind(records, word).find(|(_, record)| record.get(member) == value).map(|(line, _)| *line)
-    };
+    let lines: HashMap<_, _> = ["user", "tombstone"]
+        .into_iter()
+        .flat_map(|word| of_kind(records, word))
+        .flat_map(|(line, record)| ["username", "id"].map(|member| ((record.kind.word, member, record.get(member)), *line)))
+        .collect();
+    let line = |word: &'static str, member: &'static str, value: &Value| lines.get(&(word, member, value)).copied();
     let errors = found.into_iter().filter_map(|found| {
         let (word, field, why) = match found {
             Deleted::Name(name) => {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::context::Cx;
 use crate::domain::applications::application::Authorizations;
-use crate::domain::backup::kinds::{Field, Is, KINDS, Kind, Meets, Presence, SEQUENCES, Which};
+use crate::domain::backup::kinds::{Field, ID, Is, KINDS, Kind, Meets, Presence, SEQUENCES, Which};
 use crate::domain::backup::record::Record;
 use crate::domain::identity::machine_key::{May, Rights};
 use crate::domain::identity::user::UserId;
@@ -53,21 +53,32 @@ fn of_kind<'r>(records: &'r [(usize, Record)], word: &'static str) -> impl Itera
     records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word)
 }
 
-/// Ends the opaque tokens of users who are to be disabled, and of those whose password is replaced by another one; but for one session. They go
-/// before [`write`], which replaces the passwords.
+/// What goes before [`write`], which replaces passwords. Users who are to be disabled lose their opaque tokens. So do those whose password
+/// is replaced by another one, but for the session `but`; and that is noted, so that nobody begins a session or makes a key by the earlier
+/// one. It is not noted of the user `importer`: whoever restores into an empty Postern is the first administrator, whose password comes along.
 #[must_use]
-pub fn end_sessions(records: &[(usize, Record)], but: Option<i64>) -> Vec<Statement> {
+pub fn end_sessions(records: &[(usize, Record)], importer: Option<UserId>, but: Option<i64>, now: Millis) -> Vec<Statement> {
     let rows = of_kind(records, "user").filter(|user| !user.flag("enabled") || user.text("password").is_some());
-    let rows = rows.map(|user| json!([stored(Is::Id, user.get("id")), stored(Is::Flag, user.get("enabled")), user.get("password")]));
-    let statement = |chunk| {
-        Statement::new(
-            "DELETE FROM sessions WHERE CAST(id AS TEXT) IS NOT ?2 AND user_id IN (
-               SELECT u.id FROM json_each(?1) j CROSS JOIN users u ON u.id = CAST(j.value ->> 0 AS INTEGER)
-               WHERE j.value ->> 1 = 0 OR (j.value ->> 2 IS NOT NULL AND j.value ->> 2 IS NOT u.password))",
-            [Param::Text(chunk), but.map_or(Param::Null, Param::Int64)],
-        )
+    let rows = rows.map(|user| json!([stored(ID, user.get("id")), stored(Is::Flag, user.get("enabled")), user.get("password")]));
+    let id = |id: Option<i64>| id.map_or(Param::Null, Param::Int64);
+    let statements = |chunk: String| {
+        let users = "json_each(?1) j CROSS JOIN users u ON u.id = CAST(j.value ->> 0 AS INTEGER)";
+        let has_another = "(j.value ->> 2 IS NOT NULL AND j.value ->> 2 IS NOT u.password)";
+        let end = format!(
+            "DELETE FROM sessions WHERE id IN (
+               SELECT s.id FROM {users} CROSS JOIN sessions s ON s.user_id = u.id
+               WHERE j.value ->> 1 = 0 OR ({has_another} AND CAST(s.id AS TEXT) IS NOT ?2))"
+        );
+        let note = format!(
+            "UPDATE users SET password_set_at = MAX(password_set_at, ?3)
+             WHERE id IN (SELECT u.id FROM {users} WHERE {has_another} AND CAST(u.id AS TEXT) IS NOT ?2)"
+        );
+        [
+            Statement::new(end, [Param::Text(chunk.clone()), id(but)]),
+            Statement::new(note, [Param::Text(chunk), id(importer.map(|user| user.0)), now.into()]),
+        ]
     };
-    chunks(rows).into_iter().map(statement).collect()
+    chunks(rows).into_iter().flat_map(statements).collect()
 }
 
 /// A service that nobody registered is registered by its first grant.
@@ -126,7 +137,7 @@ fn stored(is: Is, value: &Value) -> Value {
     match is {
         // Ids, because D1 speaks JavaScript numbers.
         Is::Rights => json!(Rights::of(names().filter_map(|name| May::parse(name).ok())).map(Rights::bits)),
-        Is::Id | Is::Texts(_) | Is::Json(_) => json!(value.to_string()),
+        Is::Id(_) | Is::Texts(_) | Is::Json(_) => json!(value.to_string()),
         Is::Flag => json!(i32::from(value == &Value::Bool(true))),
         Is::Permissions => json!(Permissions::of_names(names()).bits()),
         Is::Authorizations => json!(Authorizations::of_names(names()).bits()),
@@ -185,7 +196,7 @@ fn upsert(kind: &Kind) -> String {
 /// SQL for the value of a member that a row gives.
 fn given(index: usize, field: &Field) -> String {
     match field.is {
-        Is::Id => format!("CAST(j.value ->> {index} AS INTEGER)"),
+        Is::Id(_) => format!("CAST(j.value ->> {index} AS INTEGER)"),
         _ => format!("j.value ->> {index}"),
     }
 }
@@ -256,13 +267,14 @@ pub enum Deleted {
 
 /// The users and tombstones among the records that contradict a deletion.
 pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted>> {
-    let pairs = |word| chunks(of_kind(records, word).map(|record| json!([record.get("username"), stored(Is::Id, record.get("id"))])));
+    let pairs = |word| chunks(of_kind(records, word).map(|record| json!([record.get("username"), stored(ID, record.get("id"))])));
     let of_users = "SELECT 'name' AS what, value ->> 0 AS name, value ->> 1 AS id FROM json_each(?1)
            CROSS JOIN tombstones ON tombstones.username = value ->> 0
          UNION ALL
          SELECT 'id', value ->> 0, value ->> 1 FROM json_each(?1)
            CROSS JOIN past_ids ON kind = 'user' AND past_ids.id = CAST(value ->> 1 AS INTEGER)
-           WHERE freed = 0 AND NOT EXISTS (SELECT 1 FROM tombstones WHERE username = value ->> 0)";
+           WHERE freed = 0 AND NOT EXISTS (SELECT 1 FROM tombstones WHERE username = value ->> 0)
+             AND NOT EXISTS (SELECT 1 FROM users WHERE id = past_ids.id AND username = value ->> 0)";
     let of_tombstones = "SELECT 'else' AS what, value ->> 0 AS name, CAST(u.id AS TEXT) AS id FROM json_each(?1)
            CROSS JOIN users u ON u.username = value ->> 0 WHERE u.id <> CAST(value ->> 1 AS INTEGER)";
     let of_users = pairs("user").into_iter().map(|chunk| Statement::new(of_users, [Param::Text(chunk)]));
@@ -297,7 +309,7 @@ pub async fn refused_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result
     let with_key: HashSet<_> = of_kind(records, "key").filter_map(|key| key.number("id")).collect();
     let rows = of_kind(records, "keySecret").map(|secret| {
         let has_key = secret.number("keyId").is_some_and(|id| with_key.contains(&id));
-        json!([stored(Is::Id, secret.get("keyId")), secret.get("prefix"), secret.get("hash"), i32::from(has_key)])
+        json!([stored(ID, secret.get("keyId")), secret.get("prefix"), secret.get("hash"), i32::from(has_key)])
     });
     let sql = "SELECT value ->> 0 AS id, value ->> 1 AS prefix,
           CASE WHEN EXISTS (SELECT 1 FROM past_key_secrets WHERE hash = value ->> 2) THEN 'past'
@@ -395,7 +407,7 @@ pub async fn without_secret(cx: &Cx, records: &[(usize, Record)], are_left_out: 
     };
     let (apps, applications) = (rows("tokenApp", "name"), rows("application", "accessKey"));
     // Secrets of keys are records of their own, which may come in the next request.
-    let keys = if are_left_out { rows("key", "id").iter().map(|id| stored(Is::Id, id)).collect() } else { Vec::new() };
+    let keys = if are_left_out { rows("key", "id").iter().map(|id| stored(ID, id)).collect() } else { Vec::new() };
     if apps.is_empty() && applications.is_empty() && keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -447,7 +459,7 @@ pub async fn page(cx: &Cx, kind: &'static Kind, after: Option<&Record>, with_sec
     let table = kind.table;
     let column = |field: &Field| match (field.is, field.is_secret && !with_secrets) {
         (_, true) => format!("NULL AS {}", field.column),
-        (Is::Id, _) => format!("CAST({table}.{0} AS TEXT) AS {0}", field.column),
+        (Is::Id(_), _) => format!("CAST({table}.{0} AS TEXT) AS {0}", field.column),
         _ => field.column.to_owned(),
     };
     let columns = kind.fields.iter().map(column).collect::<Vec<_>>().join(", ");
@@ -458,9 +470,9 @@ pub async fn page(cx: &Cx, kind: &'static Kind, after: Option<&Record>, with_sec
         let mut places = Vec::new();
         for field in kind.keys() {
             let place = params.len() + 1;
-            places.push(if matches!(field.is, Is::Id) { format!("CAST(?{place} AS INTEGER)") } else { format!("?{place}") });
+            places.push(if matches!(field.is, Is::Id(_)) { format!("CAST(?{place} AS INTEGER)") } else { format!("?{place}") });
             params.push(match (field.is, after.get(field.member)) {
-                (Is::Id, value) => Param::Int64(value.as_i64().unwrap_or_default()),
+                (Is::Id(_), value) => Param::Int64(value.as_i64().unwrap_or_default()),
                 (_, value) => value.as_str().unwrap_or_default().into(),
             });
         }
@@ -482,7 +494,7 @@ fn read(field: &Field, row: &Row) -> Result<Value> {
     }
     let unreadable = |error: &dyn std::fmt::Display| Error::internal(format!("a stored {column} is unreadable: {error}"));
     Ok(match field.is {
-        Is::Id => json!(row.int64(column)?),
+        Is::Id(_) => json!(row.int64(column)?),
         Is::Number(_) | Is::Time => json!(row.number(column)?),
         Is::Flag => json!(row.flag(column)?),
         Is::Permissions => json!(Permissions::from_bits(row.number(column)?).names()),

@@ -99,13 +99,15 @@ fn refuse_deleted_names(users: &[(&str, Option<UserId>)]) -> Statement {
 }
 
 /// Refuses the whole batch where one of the ids was a deleted user's of another name, and was not freed.
+/// A deleted user may have been made anew with their id.
 fn refuse_deleted_ids(users: &[(&str, Option<UserId>)]) -> Statement {
     Statement::new(
         Constraint::IdOfDeletedUser.refuse_where(
             "EXISTS (SELECT 1 FROM json_each(?1)
                CROSS JOIN past_ids ON kind = 'user' AND past_ids.id = CAST(value ->> 1 AS INTEGER)
                WHERE freed = 0 AND NOT EXISTS (
-                 SELECT 1 FROM tombstones WHERE username = value ->> 0 AND tombstones.id = past_ids.id))",
+                 SELECT 1 FROM tombstones WHERE username = value ->> 0 AND tombstones.id = past_ids.id)
+               AND NOT EXISTS (SELECT 1 FROM users WHERE id = past_ids.id AND username = value ->> 0))",
         ),
         [pairs(users)],
     )

@@ -271,6 +271,40 @@ fn no_backup_brings_back_a_secret_of_a_key_that_was_removed() {
     over(&elsewhere);
 }
 
+/// An isolate takes a password for a moment longer that was right there.
+#[test]
+fn a_password_that_an_import_replaces_makes_no_key_and_no_session() {
+    let world = World::new();
+    let (here, there) = (world.isolate(), world.isolate());
+    let alice = json!({ "username": "alice", "password": "correct horse alice" });
+    assert_eq!(here.administer("POST", "/v1/users", &alice).status, 201);
+    let before = export_sealed(&here, "ndjson");
+    assert_eq!(here.administer("PUT", "/v1/users/2/password", &json!({ "password": "battery staple" })).status, 204);
+    let replaced = basic("alice", "battery staple");
+    assert_eq!(there.get("/v1/verify", &replaced).status, 200);
+    world.pass(1);
+    assert_eq!(import(&here, "ndjson", &before).0, 200);
+    let key = Request::new("POST", "/v1/keys").authorization(&replaced).body(r#"{"name":"hers","may":["decisions"]}"#);
+    let response = there.send(&key);
+    assert_eq!(response.status, 409, "{}", response.body);
+    assert_eq!(world.database.number("SELECT password_set_at FROM users WHERE id = 2"), world.now.get().0);
+}
+
+#[test]
+fn whoever_imports_themselves_as_disabled_loses_their_opaque_token_for_good() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let boss = json!({ "username": "boss", "password": "correct horse boss", "type": "Administrator" });
+    assert_eq!(isolate.administer("POST", "/v1/users", &boss).status, 201);
+    let body = json!({ "username": "boss", "password": "correct horse boss" }).to_string();
+    let token = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body)).body;
+    let line = user_line(2, "boss", "Administrator").replace("\"enabled\":true", "\"enabled\":false");
+    let request = Request::new("POST", "/v1/import").authorization(&format!("Bearer {token}")).body(&line);
+    assert_eq!(isolate.send(&request).status, 200);
+    assert_eq!(isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": true })).status, 200);
+    assert_eq!(isolate.verify(&token).0, 401);
+}
+
 /// Two Posterns may have the same master key, and keys of the same ids.
 #[test]
 fn a_secret_is_added_to_no_key_but_its_own() {
@@ -399,6 +433,102 @@ fn a_user_who_is_imported_as_disabled_or_with_another_password_loses_their_opaqu
         let status = |token: &str| isolate.get("/v1/verify", &format!("Bearer {token}")).status;
         assert_eq!([status(&disabled), status(&changed), status(&again), status(&same)], [401, 401, 401, 200]);
     }
+}
+
+#[test]
+fn a_key_with_provisioning_is_told_nothing_about_users_and_chooses_no_id() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for name in ["alice", "bob"] {
+        assert_eq!(isolate.administer("POST", "/v1/users", &json!({ "username": name })).status, 201);
+    }
+    assert_eq!(isolate.administer("DELETE", "/v1/users/3", &Value::Null).status, 204);
+    let made = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "hr", "may": ["provisioning"] })));
+    let bearer = format!("Bearer {}", made["key"].as_str().expect("a key"));
+    let send = |lines: &str| json_of(&isolate.send(&Request::new("POST", "/v1/import").authorization(&bearer).body(lines)));
+    let kind = "SYS_Reader";
+    let errors = send(&(user_line(2, "x", kind) + &user_line(77, "alice", kind) + &user_line(78, "bob", kind)))["errors"].clone();
+    assert_eq!(errors.as_array().map(Vec::len), Some(3), "{errors}");
+    for error in errors.as_array().into_iter().flatten() {
+        assert_eq!(error["field"], "record", "{errors}");
+    }
+    let grant = r#"{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":2,"permissions":[],"id":9007199254740991}"#;
+    assert_eq!(send(grant), json!({ "imported": 1 }));
+    assert_eq!(world.database.number("SELECT id FROM grants"), 1);
+}
+
+/// The next id would be none, and nothing could be made ever again.
+#[test]
+fn an_id_that_leaves_none_after_it_is_refused_where_postern_gives_ids() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let greatest = i64::MAX;
+    let least = (1_i64 << 53) - 1;
+    let line = |id: i64| {
+        [
+            ("id", format!(r#"{{"record":"grant","serviceId":1,"authObjectType":"USER","authObjectId":1,"permissions":[],"id":{id}}}"#)),
+            ("id", format!(r#"{{"record":"nodeOrder","id":{id},"spec":"s","count":1,"name":"n","creatorId":1}}"#)),
+            ("id", format!(r#"{{"record":"key","id":{id},"name":"k","may":["decisions"],"createdBy":1,"createdAt":1}}"#)),
+            ("id", format!(r#"{{"record":"lastId","table":"machine_keys","id":{id}}}"#)),
+            ("last", format!(r#"{{"record":"chosenId","kind":"user","last":{id}}}"#)),
+        ]
+    };
+    for (field, line) in line(greatest) {
+        let (status, body) = import(&isolate, "ndjson", &line);
+        assert_eq!((status, &body["errors"][0]["field"]), (400, &json!(field)), "{line} {body}");
+    }
+    for (_, line) in line(least) {
+        assert_eq!(import(&isolate, "ndjson", &line).0, 200, "{line}");
+    }
+    let grant = json!({ "authObjectType": "USER", "authObjectId": 9, "permissions": [] });
+    for (path, body) in [
+        ("/v1/services/1/grants", grant),
+        ("/v1/users", json!({ "username": "next" })),
+        ("/v1/keys", json!({ "name": "next", "may": ["decisions"] })),
+    ] {
+        let response = isolate.administer("POST", path, &body);
+        assert_eq!(response.status, 201, "{}", response.body);
+    }
+}
+
+#[test]
+fn lines_that_contradict_each_other_are_refused() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let grant = |of: i64| {
+        format!("{{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":{of},\"permissions\":[],\"id\":7}}\n")
+    };
+    let tombstone = "{\"record\":\"tombstone\",\"username\":\"alice\",\"id\":4}\n";
+    for (lines, field, why) in [
+        (grant(1) + &grant(2), "record", "is about the same as line 1: leave out one of them"),
+        (user_line(5, "alice", "SYS_Reader") + tombstone, "username", "is that of the user of line 1: leave out one of them"),
+        (user_line(4, "alice", "SYS_Reader") + tombstone, "username", "is that of the user of line 1: leave out one of them"),
+    ] {
+        let (status, body) = import(&isolate, "ndjson", &lines);
+        assert_eq!((status, &body["errors"]), (400, &json!([{ "line": 2, "field": field, "why": why }])), "{body}");
+    }
+}
+
+#[test]
+fn a_user_who_was_made_anew_and_an_app_without_its_secret_are_restored_again_and_again() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let alice = json!({ "id": 2, "username": "alice" });
+    assert_eq!(isolate.administer("POST", "/v1/users", &alice).status, 201);
+    assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+    assert_eq!(isolate.administer("POST", "/v1/users", &alice).status, 201);
+    isolate.register(&json!({}));
+    world.database.execute("UPDATE token_apps SET secret = '', secret_key_id = ''");
+    let lines = export_sealed(&isolate, "ndjson");
+    let other = World::new();
+    other.now.set(world.now.get());
+    let empty = other.isolate();
+    for to in [&isolate, &empty, &empty] {
+        assert_eq!(import(to, "ndjson", &lines).0, 200);
+        assert_eq!(export_sealed(to, "ndjson"), lines);
+    }
+    // The id stays closed to others.
+    assert_eq!(import(&empty, "ndjson", &user_line(2, "bob", "SYS_Reader")).0, 400);
 }
 
 #[test]

@@ -7,7 +7,8 @@ const COMMAND: &str = "UPDATE=1 cargo test --test host records_document";
 
 fn what(field: &Field) -> String {
     match field.is {
-        Is::Id => "int64".to_owned(),
+        Is::Id(i64::MAX) => "int64".to_owned(),
+        Is::Id(max) => format!("int64, at most {max}"),
         Is::Number(max) => format!("0 to {max}"),
         Is::Time => "epoch milliseconds".to_owned(),
         Is::Flag => "true or false".to_owned(),

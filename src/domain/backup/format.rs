@@ -108,7 +108,7 @@ fn doubled(records: &[(usize, Record)]) -> Vec<LineError> {
     let mut first = HashMap::new();
     let mut errors = Vec::new();
     for (line, record) in records {
-        for key in [Some(record.key()), record.identity()].into_iter().flatten() {
+        for key in [Some(record.key()), record.identity(), record.own_id()].into_iter().flatten() {
             if let Some(earlier) = first.insert(key, *line).filter(|earlier| earlier != line) {
                 let why = format!("is about the same as line {earlier}: leave out one of them");
                 errors.push(LineError { line: *line, field: "record".to_owned(), why });
@@ -185,7 +185,7 @@ mod tests {
         let max = |max: i64| (0..=max).prop_map(Value::from);
         let subset = |names: &'static [&'static str]| proptest::sample::subsequence(names, 0..=names.len()).prop_map(|names| json!(names));
         let value = match field.is {
-            Is::Id => any::<i64>().prop_map(Value::from).boxed(),
+            Is::Id(most) => (i64::MIN..=most).prop_map(Value::from).boxed(),
             Is::Number(most) => max(most).boxed(),
             Is::Time => max(1 << 53).boxed(),
             Is::Flag => any::<bool>().prop_map(Value::from).boxed(),
@@ -222,7 +222,10 @@ mod tests {
         #[test]
         fn what_is_written_is_read_as_the_same(mut records in proptest::collection::vec(some_record(), 0..5)) {
             let mut seen = std::collections::HashSet::new();
-            records.retain(|record| seen.insert(record.key()) && record.identity().is_none_or(|identity| seen.insert(identity)));
+            records.retain(|record| {
+                let others = [record.identity(), record.own_id()].into_iter().flatten();
+                seen.insert(record.key()) && others.collect::<Vec<_>>().into_iter().all(|other| seen.insert(other))
+            });
             for format in [Format::Ndjson, Format::Csv] {
                 let lines: String = records.iter().map(|record| format.line(record)).collect();
                 let text = format!("{}{lines}", format.head());

@@ -93,8 +93,8 @@ pub struct Field {
 /// What a member holds.
 #[derive(Debug, Clone, Copy)]
 pub enum Is {
-    /// An int64.
-    Id,
+    /// An int64, at most this.
+    Id(i64),
     /// A number from 0 to a largest one.
     Number(i64),
     /// Epoch milliseconds.
@@ -206,6 +206,11 @@ const CREATED_AT: Field = field("createdAt", Is::Time, Presence::Created).in_col
 const MODIFIED_AT: Field = field("modifiedAt", Is::Time, Presence::Modified).in_column("modified_at");
 
 const NAME: Field = field("name", Is::Text(|text| text::printable(text, directory::MAX_NAME)), Presence::Optional);
+/// An id that a caller may have named.
+pub const ID: Is = Is::Id(i64::MAX);
+/// An id that nobody names, so that Postern gave it. The next one is one more: beyond the greatest int64
+/// there is none, and nothing of the kind could be made ever again.
+const GIVEN_ID: Is = Is::Id((1 << 53) - 1);
 const PROFILE_TEXT: Is = Is::Text(|text| text::printable(text, Profile::MAX_TEXT));
 const CLAIM: Is = Is::Text(|text| text::printable(text, 128));
 const ROLES: Is = Is::Texts(|role| text::printable(role, MAX_ROLE));
@@ -230,7 +235,7 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Replaces,
         part: Part::Identity,
         fields: &[
-            field("id", Is::Id, Presence::Key),
+            field("id", ID, Presence::Key),
             field("username", Is::Text(|text| Username::parse(text).map(drop)), Presence::Identity),
             field("name", PROFILE_TEXT, Presence::Optional),
             field("email", PROFILE_TEXT, Presence::Optional),
@@ -271,7 +276,7 @@ pub static KINDS: [Kind; 19] = [
             field("initialRoles", ROLES, Presence::Default(EMPTY)).in_column("initial_roles"),
             field("initialPassword", Is::Hash("initial_password"), Presence::Kept("null")).in_column("initial_password"),
             field("policy", Is::Json(policy), Presence::Default("{}")),
-            field("creatorId", Is::Id, Presence::Kept("0")).in_column("creator_id"),
+            field("creatorId", ID, Presence::Kept("0")).in_column("creator_id"),
             CREATED_AT,
             MODIFIED_AT,
         ],
@@ -325,10 +330,10 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Replaces,
         part: Part::Directory,
         fields: &[
-            field("id", Is::Id, Presence::Key),
+            field("id", ID, Presence::Key),
             NAME,
             field("authEnabled", Is::Flag, Presence::Default("true")).in_column("auth_enabled"),
-            field("creatorId", Is::Id, Presence::Kept("null")).in_column("creator_id"),
+            field("creatorId", ID, Presence::Kept("null")).in_column("creator_id"),
             CREATED_AT,
             MODIFIED_AT,
         ],
@@ -344,8 +349,8 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Replaces,
         part: Part::Directory,
         fields: &[
-            field("serviceId", Is::Id, Presence::Key).in_column("service_id"),
-            field("id", Is::Id, Presence::Key),
+            field("serviceId", ID, Presence::Key).in_column("service_id"),
+            field("id", ID, Presence::Key),
             NAME,
             field("authEnabled", Is::Flag, Presence::Default("true")).in_column("auth_enabled"),
             CREATED_AT,
@@ -361,12 +366,7 @@ pub static KINDS: [Kind; 19] = [
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Directory,
-        fields: &[
-            field("id", Is::Id, Presence::Key),
-            NAME,
-            field("parentId", Is::Id, Presence::Optional).in_column("parent_id"),
-            CREATED_AT,
-        ],
+        fields: &[field("id", ID, Presence::Key), NAME, field("parentId", ID, Presence::Optional).in_column("parent_id"), CREATED_AT],
         owner: &[],
         check: None,
     },
@@ -378,7 +378,7 @@ pub static KINDS: [Kind; 19] = [
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Directory,
-        fields: &[field("id", Is::Id, Presence::Key), NAME, CREATED_AT],
+        fields: &[field("id", ID, Presence::Key), NAME, CREATED_AT],
         owner: &[],
         check: None,
     },
@@ -391,26 +391,26 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Replaces,
         part: Part::Directory,
         fields: &[
-            field("userId", Is::Id, Presence::Key).in_column("user_id"),
+            field("userId", ID, Presence::Key).in_column("user_id"),
             field("authObjectType", Is::Word(UNIT_TYPES), Presence::Key).in_column("object_type"),
-            field("authObjectId", Is::Id, Presence::Key).in_column("object_id"),
+            field("authObjectId", ID, Presence::Key).in_column("object_id"),
         ],
         owner: &[],
         check: None,
     },
     Kind {
         word: "grant",
-        about: "A grant to a user, department or group. VIEW is always among its permissions. `creator` marks the grant of who created the service.",
+        about: "A grant to a user, department or group. VIEW is always among its permissions. `creator` marks the grant of who created the service. `id` counts only where an administrator imports.",
         table: "grants",
         only: None,
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Directory,
         fields: &[
-            field("serviceId", Is::Id, Presence::Key).in_column("service_id"),
+            field("serviceId", ID, Presence::Key).in_column("service_id"),
             field("authObjectType", Is::Word(OBJECT_TYPES), Presence::Key).in_column("object_type"),
-            field("authObjectId", Is::Id, Presence::Key).in_column("object_id"),
-            field("id", Is::Id, Presence::IdWhereFree),
+            field("authObjectId", ID, Presence::Key).in_column("object_id"),
+            field("id", GIVEN_ID, Presence::IdWhereFree),
             field("permissions", Is::Permissions, Presence::Needed),
             field("creator", Is::Flag, Presence::Grows),
             CREATED_AT,
@@ -429,14 +429,14 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Replaces,
         part: Part::Identity,
         fields: &[
-            field("id", Is::Id, Presence::Key),
+            field("id", GIVEN_ID, Presence::Key),
             field("spec", WORDS, Presence::Needed),
             field("count", Is::Number(node_order::MAX_COUNT), Presence::Needed),
             field("name", WORDS, Presence::Needed),
             field("password", Is::Sealed("node_password"), Presence::Kept("null")),
             field("description", WORDS, Presence::Default("\"\"")),
             field("physicalMachineName", WORDS, Presence::Default("\"\"")).in_column("physical_machine_name"),
-            field("creatorId", Is::Id, Presence::Needed).in_column("creator_id"),
+            field("creatorId", ID, Presence::Needed).in_column("creator_id"),
             CREATED_AT,
         ],
         owner: &["name"],
@@ -451,12 +451,12 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Stays,
         part: Part::Identity,
         fields: &[
-            field("id", Is::Id, Presence::Key),
+            field("id", GIVEN_ID, Presence::Key),
             field("name", Is::Text(|text| KeyName::parse(text).map(drop)), Presence::Same),
             field("may", Is::Rights, Presence::Needed),
-            field("userId", Is::Id, Presence::Optional).in_column("user_id"),
-            field("createdBy", Is::Id, Presence::Needed).in_column("created_by"),
-            field("parentId", Is::Id, Presence::Optional).in_column("parent_id"),
+            field("userId", ID, Presence::Optional).in_column("user_id"),
+            field("createdBy", ID, Presence::Needed).in_column("created_by"),
+            field("parentId", ID, Presence::Optional).in_column("parent_id"),
             field("tokenHash", Is::Text(hex), Presence::Optional).in_column("token_hash"),
             field("jtiHash", Is::Text(hex), Presence::Optional).in_column("jti_hash"),
             field("app", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Optional),
@@ -476,7 +476,7 @@ pub static KINDS: [Kind; 19] = [
         meets: Meets::Stays,
         part: Part::Identity,
         fields: &[
-            field("keyId", Is::Id, Presence::Key).in_column("key_id"),
+            field("keyId", ID, Presence::Key).in_column("key_id"),
             field("prefix", Is::Text(|text| text::plain(text, 64, "_")), Presence::Key),
             field("hash", Is::Hash(KEY_SECRET), Presence::Needed),
             CREATED_AT,
@@ -508,7 +508,7 @@ pub static KINDS: [Kind; 19] = [
         fields: &[
             field("kind", Is::Word(&["token", "jti"]), Presence::Key),
             field("digest", Is::Text(hex), Presence::Key).in_column("key"),
-            field("id", Is::Id, Presence::IdWhereFree),
+            field("id", GIVEN_ID, Presence::IdWhereFree),
             field("until", Is::Time, Presence::Grows),
             field("app", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Needed),
             field("username", WORDS, Presence::Optional),
@@ -528,7 +528,7 @@ pub static KINDS: [Kind; 19] = [
         part: Part::Identity,
         fields: &[
             field("table", Is::Word(LAST_IDS_OF), Presence::Key).in_column("name"),
-            field("id", Is::Id, Presence::Grows).in_column("seq"),
+            field("id", GIVEN_ID, Presence::Grows).in_column("seq"),
         ],
         owner: &[],
         check: None,
@@ -541,7 +541,7 @@ pub static KINDS: [Kind; 19] = [
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Identity,
-        fields: &[field("kind", Is::Word(ID_KINDS), Presence::Key), field("last", Is::Id, Presence::Grows)],
+        fields: &[field("kind", Is::Word(ID_KINDS), Presence::Key), field("last", GIVEN_ID, Presence::Grows)],
         owner: &[],
         check: None,
     },
@@ -555,7 +555,7 @@ pub static KINDS: [Kind; 19] = [
         part: Part::Identity,
         fields: &[
             field("kind", Is::Word(ID_KINDS), Presence::Key),
-            field("id", Is::Id, Presence::Key),
+            field("id", ID, Presence::Key),
             field("freed", Is::Flag, Presence::Default("false")),
         ],
         owner: &[],
@@ -571,7 +571,7 @@ pub static KINDS: [Kind; 19] = [
         part: Part::Identity,
         fields: &[
             field("username", Is::Text(|text| Username::parse(text).map(drop)), Presence::Key),
-            field("id", Is::Id, Presence::Needed),
+            field("id", ID, Presence::Needed),
             field("deletedAt", Is::Time, Presence::Created).in_column("deleted_at"),
             field("deletedBy", WORDS, Presence::Default("\"\"")).in_column("deleted_by"),
         ],

@@ -106,6 +106,14 @@ impl Record {
         self.kind.identity().map(|field| format!("{} = {}", self.kind.word, self.get(field.member)))
     }
 
+    /// What it is about by an id of its own that no other of its kind has.
+    #[must_use]
+    pub fn own_id(&self) -> Option<String> {
+        let mut fields = self.fields();
+        let (field, id) = fields.find(|(field, id)| field.presence == Presence::IdWhereFree && !id.is_null())?;
+        Some(format!("{} . {} {id}", self.kind.word, field.member))
+    }
+
     /// Its members in order, but for those that say no more than their absence.
     #[must_use]
     pub fn members(&self) -> Map<String, Value> {
@@ -144,6 +152,8 @@ impl Field {
     fn is_as_absent(&self, value: &Value) -> bool {
         match self.presence {
             Presence::Grows => matches!(value, Value::Null | Value::Bool(false)) || value == &json!(0),
+            // A secret that was left out is stored as an empty one.
+            Presence::Kept("\"\"") => value.is_null() || value == &json!(""),
             Presence::Default(json) if self.is.is_often_left_out() => value == &serde_json::from_str::<Value>(json).unwrap_or_default(),
             _ => value.is_null(),
         }
@@ -158,7 +168,10 @@ impl Is {
 
     fn read(self, value: &Value) -> Result<Value, String> {
         match self {
-            Self::Id => integer(value).map(Value::from).ok_or_else(|| "must be an int64".to_owned()),
+            Self::Id(max) => {
+                let id = integer(value).ok_or("must be an int64")?;
+                if id <= max { Ok(json!(id)) } else { Err(format!("must be at most {max}, since Postern gives ids of the kind itself")) }
+            }
             Self::Number(max) => {
                 let number = integer(value).filter(|number| (0..=max).contains(number));
                 number.map(Value::from).ok_or_else(|| format!("must be 0 to {max}"))
