@@ -1,5 +1,7 @@
 //! The change feed: what isolates hear of the database.
 
+use crate::domain::time::Millis;
+
 /// One entry of the change feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -9,6 +11,16 @@ pub struct Change {
     pub key: String,
     /// Ascending.
     pub revision: i64,
+}
+
+/// How far somebody has read the feed. Revisions are given anew where the database was set back, so the
+/// time of the entry tells whether it is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The newest revision that was read.
+    pub revision: i64,
+    /// The time of its entry.
+    pub at: Millis,
 }
 
 /// What may change.

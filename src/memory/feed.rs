@@ -9,6 +9,7 @@ use crate::domain::identity::user::User;
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
+use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::{Revocation, RevocationKey};
 use crate::domain::tokens::token_app::{Selection, TokenApp};
 use crate::memory::machine_keys::ByItsSecret;
@@ -23,10 +24,14 @@ pub const MAX_CHANGES: i64 = 500;
 pub struct Reading {
     /// The newest revision.
     pub head: i64,
+    /// The time of its entry.
+    pub head_at: Millis,
     /// The oldest revision that the feed still has.
     pub oldest: i64,
     /// The revision after which `changes` begins; `None` where memory was empty.
     pub since: Option<i64>,
+    /// Whether the entry of that revision is not the one that was read: the database was set back, and written since.
+    pub is_other: bool,
     /// What changed, ascending.
     pub changes: Vec<Change>,
     /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of all.
@@ -56,7 +61,9 @@ impl Reading {
     /// for `apps` and `revocations`, by `store::feed::HAS_GAP`.
     #[must_use]
     pub fn has_gap(&self) -> bool {
-        self.since
-            .is_none_or(|since| since < self.oldest.saturating_sub(1) || self.head.saturating_sub(since) > MAX_CHANGES || self.head < since)
+        self.is_other
+            || self.since.is_none_or(|since| {
+                since < self.oldest.saturating_sub(1) || self.head.saturating_sub(since) > MAX_CHANGES || self.head < since
+            })
     }
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use lru::LruCache;
 
 use crate::domain::applications::application::{AccessKey, Application};
-use crate::domain::feed::{Change, ChangeKind};
+use crate::domain::feed::{Change, ChangeKind, Place};
 use crate::domain::identity::machine_key::MachineKey;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
@@ -81,7 +81,7 @@ pub struct Memory {
 }
 
 struct Remembered {
-    revision: Option<i64>,
+    place: Option<Place>,
     read_at: Option<Millis>,
     reading_since: Option<Millis>,
     failed_at: Option<Millis>,
@@ -130,7 +130,7 @@ impl Default for Memory {
 impl Remembered {
     fn empty() -> Self {
         Self {
-            revision: None,
+            place: None,
             read_at: None,
             reading_since: None,
             failed_at: None,
@@ -251,7 +251,13 @@ impl Memory {
     /// The newest revision that memory has seen.
     #[must_use]
     pub fn revision(&self) -> Option<i64> {
-        self.inside.borrow().revision
+        self.place().map(|place| place.revision)
+    }
+
+    /// How far memory has read the change feed.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.inside.borrow().place
     }
 
     /// Whether a reading behind the answer should begin now; it is then taken as begun.
@@ -276,7 +282,8 @@ impl Memory {
         memory.failed_at = None;
         memory.snapshot = None;
         // Where the head fell behind what the reading itself began from, the database was set back, and memory with it.
-        let overtaken = memory.revision.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
+        let known = memory.place.map(|place| place.revision);
+        let overtaken = known.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
         if overtaken {
             return;
         }
@@ -324,7 +331,7 @@ impl Memory {
             }
             memory.applications.put(access_key.clone(), application.clone());
         }
-        memory.revision = Some(reading.head);
+        memory.place = Some(Place { revision: reading.head, at: reading.head_at });
         memory.read_at = memory.read_at.max(Some(begun_at));
     }
 
@@ -490,7 +497,7 @@ impl Memory {
     /// Remembers that a password was right, if nothing changed since `revision`, at which the user was read.
     pub fn remember_password(&self, digest: [u8; 32], user: &Rc<User>, revision: Option<i64>, now: Millis) {
         let memory = &mut *self.inside.borrow_mut();
-        if revision.is_some() && memory.revision == revision {
+        if revision.is_some() && memory.place.map(|place| place.revision) == revision {
             memory.remember_user(user);
             memory.passwords.put(digest, (user.id, now + PASSWORD_REMEMBERED));
         }

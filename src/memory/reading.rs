@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application};
-use crate::domain::feed::{Change, ChangeKind};
+use crate::domain::feed::{Change, ChangeKind, Place};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::User;
 use crate::domain::permissions::period::InTime;
@@ -68,7 +68,7 @@ pub struct Found {
 
 /// The statements that bring memory up to date, and what is wanted besides.
 pub struct Plan {
-    since: Option<i64>,
+    since: Option<Place>,
     /// The time of the request.
     now: Millis,
     /// Whether two statements read the apps that changed, and all revocations where the feed has a
@@ -83,7 +83,7 @@ impl Plan {
     /// Plans a reading from where memory is.
     #[must_use]
     pub fn new(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
-        Self { since: cx.memory.revision(), now: cx.now, with_apps: true, wanted: wanted.to_vec(), selection: selection.cloned() }
+        Self { since: cx.memory.place(), now: cx.now, with_apps: true, wanted: wanted.to_vec(), selection: selection.cloned() }
     }
 
     /// The same where memory is fresh, and lacks only what is wanted.
@@ -155,10 +155,12 @@ impl<'r> Results<'r> {
     }
 }
 
-fn read_feed(since: Option<i64>, results: &mut Results<'_>) -> Result<Reading> {
-    let mut reading = Reading { since, ..Reading::default() };
+fn read_feed(since: Option<Place>, results: &mut Results<'_>) -> Result<Reading> {
+    let mut reading = Reading { since: since.map(|place| place.revision), ..Reading::default() };
     for row in results.rows()? {
         reading.head = row.number("head")?;
+        reading.head_at = Millis(row.number("head_at")?);
+        reading.is_other = row.flag("is_other")?;
         reading.oldest = row.number("oldest")?;
         if let Some(kind) = row.optional_text("kind")?.and_then(ChangeKind::from_name) {
             reading.changes.push(Change { kind, key: row.text("key")?.to_owned(), revision: row.number("revision")? });

@@ -1,6 +1,6 @@
 //! The change feed: what isolates must forget.
 
-use crate::domain::feed::ChangeKind;
+use crate::domain::feed::{ChangeKind, Place};
 use crate::domain::identity::user::{UserId, Username};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
@@ -10,21 +10,31 @@ use crate::ports::{Param, Statement};
 /// How long entries are kept.
 const KEPT: Millis = Millis::from_seconds(3600);
 
-/// Whether the feed lacks changes after the revision `?1`, of which at most `?2` are read at once
-/// (`Reading::has_gap` decides the same).
-pub(super) const HAS_GAP: &str = "SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2
+/// Whether the feed lacks changes after the revision `?1`, whose entry was of the time `?3`; at most `?2`
+/// changes are read at once (`Reading::has_gap` decides the same).
+pub(super) const HAS_GAP: &str =
+    "SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2 OR EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3)
     FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)";
 
-/// Where the feed begins and ends, and what changed after a revision, at most `limit` entries: rows of `head`, `oldest`, `kind`, `key` and
-/// `revision`. Where nothing changed there is one row, whose last three columns are NULL. `None` as the revision asks for no changes.
+/// `?1` to `?3` of statements with it.
+pub(super) fn of_gap(since: Option<Place>, max_changes: i64) -> Vec<Param> {
+    let number = |of: fn(Place) -> i64| since.map_or(Param::Null, |place| Param::Number(of(place)));
+    vec![number(|place| place.revision), Param::Number(max_changes), number(|place| place.at.0)]
+}
+
+/// Where the feed begins and ends, and what changed after a place in it, at most `limit` entries: rows of `head`, `head_at`, `oldest`,
+/// `is_other`, `kind`, `key` and `revision`. Where nothing changed there is one row, whose last three columns are NULL. `is_other` says that the
+/// entry at the place is not the one that was read. `None` as the place asks for no changes.
 #[must_use]
-pub fn select_since(since: Option<i64>, limit: i64) -> Statement {
+pub fn select_since(since: Option<Place>, limit: i64) -> Statement {
     Statement::new(
         // One look at each end: both in one SELECT would read all that lies between.
-        "SELECT head, oldest, kind, key, revision
-         FROM (SELECT (SELECT MAX(revision) FROM changes) AS head, (SELECT MIN(revision) FROM changes) AS oldest)
-         LEFT JOIN (SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2)",
-        [since.map_or(Param::Null, Param::Number), Param::Number(limit)],
+        "SELECT head, head_at, oldest, is_other, kind, key, changes.revision
+         FROM (SELECT revision AS head, at AS head_at, (SELECT MIN(revision) FROM changes) AS oldest,
+             EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3) AS is_other
+           FROM changes ORDER BY revision DESC LIMIT 1)
+         LEFT JOIN (SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2) AS changes",
+        of_gap(since, limit),
     )
 }
 

@@ -1,6 +1,7 @@
 //! Revocations.
 
 use crate::context::Cx;
+use crate::domain::feed::Place;
 use crate::domain::secret::HashedToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::{Listed, Revocation, RevocationKey, RevocationKind};
@@ -13,17 +14,17 @@ use crate::store::{feed, sql};
 /// `limit` or more, there are no entries; nor are there where the feed has no gap after `since`, so
 /// that memory has all of them.
 #[must_use]
-pub fn select_all_at_gap(since: Option<i64>, max_changes: i64, limit: i64, now: Millis) -> Statement {
+pub fn select_all_at_gap(since: Option<Place>, max_changes: i64, limit: i64, now: Millis) -> Statement {
     // CROSS JOIN fixes the order: where there is no gap, no revocation is read.
     let has_gap = feed::HAS_GAP;
     Statement::new(
         format!(
-            "SELECT COUNT(*) >= ?4 AS too_many, CASE WHEN COUNT(*) < ?4 THEN group_concat(entry, ' ') END AS entries FROM (
+            "SELECT COUNT(*) >= ?5 AS too_many, CASE WHEN COUNT(*) < ?5 THEN group_concat(entry, ' ') END AS entries FROM (
                SELECT kind || '/' || key || '/' || until AS entry
                FROM (SELECT 1 WHERE ?1 IS NULL OR ({has_gap})) CROSS JOIN revocations
-               WHERE until > ?3 LIMIT ?4)"
+               WHERE until > ?4 LIMIT ?5)"
         ),
-        [since.map_or(Param::Null, Param::Number), Param::Number(max_changes), now.into(), Param::Number(limit)],
+        [feed::of_gap(since, max_changes), vec![now.into(), Param::Number(limit)]].concat(),
     )
 }
 

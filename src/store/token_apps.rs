@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::context::Cx;
+use crate::domain::feed::Place;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::Secret;
@@ -20,10 +21,10 @@ use crate::store::{feed, sql};
 const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
     initial_roles, initial_password, policy, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
 
-/// The enabled apps that changed after a revision, at most `limit`; all of them where there is no revision, or where the feed has a gap of more
+/// The enabled apps that changed after a place in the feed, at most `limit`; all of them where there is no place, or where the feed has a gap of more
 /// than `max_changes` there.
 #[must_use]
-pub fn select_changed_since(since: Option<i64>, max_changes: i64, limit: i64) -> Statement {
+pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) -> Statement {
     let has_gap = feed::HAS_GAP;
     Statement::new(
         format!(
@@ -31,9 +32,9 @@ pub fn select_changed_since(since: Option<i64>, max_changes: i64, limit: i64) ->
                SELECT key FROM changes WHERE revision > ?1 AND kind = 'token_app'
                UNION
                SELECT name FROM token_apps WHERE ?1 IS NULL OR ({has_gap}))
-             ORDER BY name LIMIT ?3"
+             ORDER BY name LIMIT ?4"
         ),
-        [since.map_or(Param::Null, Param::Number), Param::Number(max_changes), Param::Number(limit)],
+        [feed::of_gap(since, max_changes), vec![Param::Number(limit)]].concat(),
     )
 }
 

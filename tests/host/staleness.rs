@@ -13,7 +13,7 @@ use postern::memory::feed::Reading;
 use postern::memory::isolate::Memory;
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, START, World, admin, all_at_once, block_on, json_of};
+use crate::support::{Isolate, Request, START, World, admin, all_at_once, basic, block_on, json_of};
 
 fn erp(world: &World) -> Isolate<'_> {
     let isolate = world.isolate();
@@ -401,6 +401,30 @@ fn a_reading_that_was_overtaken_changes_nothing() {
     trust.take_in(&older, START);
     assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(0));
     assert_eq!(trust.revision(), Some(5));
+}
+
+/// As D1's Time Travel does it. What was written since has the revisions that isolates have read already.
+#[test]
+fn a_database_that_was_set_back_empties_memory_also_where_it_was_written_since() {
+    let world = World::new();
+    let (here, there) = (erp(&world), world.isolate());
+    let mallory = json!({ "username": "mallory", "password": "correct horse mallory" });
+    assert_eq!(here.administer("POST", "/v1/users", &mallory).status, 201);
+    let head = world.database.number("SELECT MAX(revision) FROM changes");
+    let raise = json!({ "type": "Administrator" });
+    assert_eq!(here.administer("PATCH", &format!("/v1/users/{}", user_id(&here, "mallory")), &raise).status, 200);
+    let lists = |isolate: &Isolate<'_>| isolate.get("/v1/users", &basic("mallory", "correct horse mallory")).status;
+    assert_eq!([lists(&here), lists(&there)], [200, 200]);
+    world.database.execute(&format!(
+        "UPDATE users SET type = 'SYS_Reader' WHERE username = 'mallory';
+         DELETE FROM changes WHERE revision > {head};
+         UPDATE sqlite_sequence SET seq = {head} WHERE name = 'changes'"
+    ));
+    for written in 0..3 {
+        world.pass(4);
+        assert_eq!(world.isolate().administer("POST", "/v1/users", &json!({ "username": format!("new{written}") })).status, 201);
+    }
+    assert_eq!([lists(&here), lists(&there)], [403, 403]);
 }
 
 /// A reading that began before a write must not bring back what the write took away.
