@@ -20,7 +20,8 @@ export class UnsendableLine extends Error {
 
 /**
  * Yields requests of whole records, each of at most `maxBytes`, from `start` on, which is `{ offset, line }` as an earlier request's `end`:
- * `{ body, lines, end }`. `lines` has the line in the file of each line of the body.
+ * `{ body, lines, end }`. `lines` has the line in the file of each line of the body. The secrets of one key stay together: Postern adds
+ * none to a key that has one.
  */
 export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTES) {
   const head = format === "csv" ? await headOf(file, maxBytes) : undefined;
@@ -29,35 +30,45 @@ export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTE
     const isHead = head && record.line === head.line;
     if (!isHead && !isBlank(record.bytes)) {
       const size = record.bytes.length + 1;
-      if (request.size + size > maxBytes && !request.isEmpty) {
+      if (request.size + size > maxBytes && request.records.length > 0) {
+        const next = newRequest(head);
+        if (request.records.length > 1 && isOfSameKey(request.records.at(-1), record)) add(next, request.records.pop());
         yield finished(request);
-        request = newRequest(head);
+        request = next;
       }
       if (request.size + size > maxBytes) throw new UnsendableLine(record.line, `is longer than a request, which is at most ${maxBytes} bytes`);
       add(request, record);
-      request.isEmpty = false;
     }
-    request.end = record.end;
+    // Blank lines belong to what they follow.
+    if (request.records.length > 0) request.records.at(-1).end = record.end;
   }
-  if (!request.isEmpty) yield finished(request);
+  if (request.records.length > 0) yield finished(request);
 }
 
-function newRequest(head) {
-  const request = { parts: [], lines: [], size: 0, isEmpty: true, end: undefined };
-  if (head) add(request, head);
-  return request;
+const newRequest = (head) => ({ head, records: [], size: head ? head.bytes.length + 1 : 0 });
+
+function add(request, record) {
+  request.records.push(record);
+  request.size += record.bytes.length + 1;
 }
 
-function add(request, { bytes, line }) {
-  request.parts.push(bytes, END_OF_LINE);
-  request.size += bytes.length + 1;
-  for (let index = 0, at = -1; index === 0 || at !== -1; index += 1) {
-    request.lines.push(line + index);
-    at = bytes.indexOf(LINE_FEED, at + 1);
-  }
+function finished({ head, records }) {
+  const all = head ? [head, ...records] : records;
+  return { body: Buffer.concat(all.flatMap(({ bytes }) => [bytes, END_OF_LINE])), lines: all.flatMap(linesOf), end: records.at(-1).end };
 }
 
-const finished = ({ parts, lines, end }) => ({ body: Buffer.concat(parts), lines, end });
+/** The numbers of a record's lines. */
+function linesOf({ bytes, line }) {
+  const numbers = [line];
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) numbers.push(line + numbers.length);
+  return numbers;
+}
+
+/** Whether two lines, as an export has them, are secrets of one key. */
+function isOfSameKey(one, other) {
+  const [first, second] = [one, other].map(({ bytes }) => /^(?:\{"record":"keySecret"|keySecret),.*?(\d+),(?:"prefix":")?pst_/.exec(bytes)?.[1]);
+  return first !== undefined && first === second;
+}
 
 /** The line of column names: the first that is not blank. */
 async function headOf(file, maxBytes) {

@@ -8,6 +8,7 @@ import http from "node:http";
 import { join } from "node:path";
 import { sizes, write } from "../scale/directory.mjs";
 import { tallyOf, transfer } from "../scale/support.mjs";
+import { admin, expectStatus } from "./support/client.mjs";
 import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
 
 const SIZE = sizes({ grants: 4000, users: 500, services: 40 });
@@ -97,6 +98,26 @@ test("what is imported is exported, and that imports into an empty Postern as th
 
   await succeeds(transfer("restore", postern.url, { FILE: file }));
   assert.deepEqual(await tallyOf(await exported(postern, folder, "twice.ndjson")), tally, "twice is once");
+});
+
+test("keys with two secrets each are restored wherever a request ends, in both formats", async (test) => {
+  const { folder, postern } = await prepare(test);
+  const secrets = [];
+  for (let number = 0; number < 12; number += 1) {
+    const json = { name: `machine ${number}`, may: ["decisions"] };
+    const made = expectStatus(await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json }), 201).json;
+    const path = `/v1/keys/${made.id}/secret`;
+    secrets.push(made.key, expectStatus(await postern.send({ method: "POST", path, headers: admin }), 201).json.key);
+  }
+  for (const format of ["ndjson", "csv"]) {
+    const file = await exported(postern, folder, `keys.${format}`);
+    const longest = Math.max(...readFileSync(file, "utf8").split("\n").map((line) => line.length));
+    const head = format === "csv" ? readFileSync(file, "utf8").indexOf("\n") + 1 : 0;
+    const other = await startPostern(test, { bindings: postern.bindings });
+    await succeeds(transfer("restore", other.url, { FILE: file, REQUEST_BYTES: head + 3 * longest }));
+    assert.equal(readFileSync(await exported(other, folder, `again.${format}`), "utf8"), readFileSync(file, "utf8"));
+    for (const key of secrets) expectStatus(await other.send({ path: "/v1/verify", headers: { authorization: `Bearer ${key}` } }), 200);
+  }
 });
 
 for (const moment of ["unheard", "unanswered"]) {
