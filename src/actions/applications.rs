@@ -59,7 +59,8 @@ pub async fn update(cx: &Cx, by: &Caller, access_key: &str, change: impl FnOnce(
     change(&mut terms);
     let after = terms.for_audit(&before.organization_id);
     let deed = by.deed("application.update", before.access_key.as_str()).before(before.for_audit()).after(after);
-    let write = Write::of(applications::update(&before.access_key, &terms, cx.now)).and(feed::application_changed(access_key, cx.now));
+    let write = Write::of(applications::update(&before.access_key, &before.terms, &terms, cx.now))
+        .and(feed::application_changed(access_key, cx.now));
     write.deed(deed).commit(cx).await?;
     find(cx, access_key).await
 }

@@ -46,11 +46,7 @@ pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&mut Serv
     let mut after = before.clone();
     change(&mut after);
     let deed = by.deed("service.update", id.to_string()).before(before.for_audit()).after(after.for_audit());
-    Write::of(services::update(id, after.name.as_deref(), after.auth_enabled, cx.now))
-        .and(feed::service_changed(id, cx.now))
-        .deed(deed)
-        .commit(cx)
-        .await?;
+    Write::of(services::update(&before, &after, cx.now)).and(feed::service_changed(id, cx.now)).deed(deed).commit(cx).await?;
     find(cx, id).await
 }
 

@@ -44,7 +44,7 @@ pub async fn update(cx: &Cx, by: &Caller, kind: UnitKind, id: i64, change: impl 
     change(&mut after);
     refuse_unknown_parent(cx, after.parent_id).await?;
     let deed = deed(by, kind, ["department.update", "group.update"], id.to_string(), Some(&before), Some(&after));
-    Write::of(units::update(kind, id, after.name.as_deref(), after.parent_id))
+    Write::of(units::update(&before, &after))
         .and(units::refuse_circle(&[id]))
         .and(feed::directory_changed(cx.now))
         .deed(deed)

@@ -69,7 +69,7 @@ pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut P
     let mut profile = before.profile.clone();
     change(&mut profile);
     let deed = by.deed("user.update", before.username.as_str()).before(before.profile.for_audit()).after(profile.for_audit());
-    let mut write = Write::of(users::update(id, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
+    let mut write = Write::of(users::update(id, &before.profile, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
     if !profile.enabled {
         write = write.and(sessions::delete_all(id, None));
     }

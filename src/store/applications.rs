@@ -49,20 +49,17 @@ pub fn register(access_key: &AccessKey, organization_id: &OrganizationId, now: M
     )
 }
 
-/// Replaces what can be chosen about an application.
+/// Changes what can be chosen about an application.
 #[must_use]
-pub fn update(access_key: &AccessKey, terms: &ApplicationTerms, now: Millis) -> Statement {
-    Statement::new(
-        "UPDATE applications SET name = ?2, shortcut = ?3, authorizes = ?4, enabled = ?5, modified_at = ?6 WHERE access_key = ?1",
-        [
-            access_key.as_str().into(),
-            terms.name.clone().into(),
-            terms.shortcut.into(),
-            terms.authorizes.into(),
-            terms.enabled.into(),
-            now.into(),
-        ],
-    )
+pub fn update(access_key: &AccessKey, before: &ApplicationTerms, after: &ApplicationTerms, now: Millis) -> Statement {
+    let both = |of: fn(&ApplicationTerms) -> Param| [before, after].map(of);
+    let columns = [
+        ("name", both(|terms| terms.name.clone().into())),
+        ("shortcut", both(|terms| terms.shortcut.into())),
+        ("authorizes", both(|terms| terms.authorizes.into())),
+        ("enabled", both(|terms| terms.enabled.into())),
+    ];
+    sql::edit("applications", &[("access_key", access_key.as_str().into())], &[("modified_at", now.into())], columns)
 }
 
 /// Replaces what an application of that organization is authorized to. Answers its access key where it is there, and no shortcut.

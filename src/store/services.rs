@@ -55,11 +55,10 @@ pub fn register(id: i64, now: Millis) -> Statement {
 
 /// Changes a service's name and switch.
 #[must_use]
-pub fn update(id: i64, name: Option<&str>, auth_enabled: bool, now: Millis) -> Statement {
-    Statement::new(
-        "UPDATE services SET name = ?2, auth_enabled = ?3, modified_at = ?4 WHERE id = ?1",
-        [Param::Int64(id), name.map(str::to_owned).into(), auth_enabled.into(), now.into()],
-    )
+pub fn update(before: &Service, after: &Service, now: Millis) -> Statement {
+    let both = |of: fn(&Service) -> Param| [before, after].map(of);
+    let columns = [("name", both(|service| service.name.clone().into())), ("auth_enabled", both(|service| service.auth_enabled.into()))];
+    sql::edit("services", &[("id", Param::Int64(before.id))], &[("modified_at", now.into())], columns)
 }
 
 /// Sets a service's switch, registering it where nobody has.

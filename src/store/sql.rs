@@ -2,7 +2,7 @@
 
 use crate::context::Cx;
 use crate::error::{Error, Result};
-use crate::ports::{Row, Rows, Statement};
+use crate::ports::{Param, Row, Rows, Statement};
 
 /// Runs one statement that only reads.
 pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
@@ -13,6 +13,24 @@ pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
 /// Runs statements that only read, which may be none: D1 refuses a batch without statements.
 pub async fn query_all(cx: &Cx, statements: Vec<Statement>) -> Result<Vec<Rows>> {
     if statements.is_empty() { Ok(Vec::new()) } else { Ok(cx.sql.batch(statements).await?) }
+}
+
+/// Writes what differs of a row that was read before: each column with its value then and its value to be. The other columns stay as they are now, since
+/// somebody else may have changed them since. `keys` find the row, and `always` is written in any case.
+pub(crate) fn edit<const N: usize>(
+    table: &str,
+    keys: &[(&'static str, Param)],
+    always: &[(&'static str, Param)],
+    columns: [(&'static str, [Param; 2]); N],
+) -> Statement {
+    let changed = columns.into_iter().filter(|(_, [before, after])| before != after).map(|(column, [_, after])| (column, after));
+    let values: Vec<_> = keys.iter().cloned().chain(always.iter().cloned()).chain(changed).collect();
+    let assigned = values.iter().enumerate().map(|(index, (column, _))| format!("{column} = ?{}", index + 1)).collect::<Vec<_>>();
+    let (condition, set) = assigned.split_at_checked(keys.len()).unwrap_or_default();
+    // An UPDATE must set something.
+    let set = if set.is_empty() { keys.iter().map(|(column, _)| format!("{column} = {column}")).collect() } else { set.to_vec() };
+    let sql = format!("UPDATE {table} SET {} WHERE {}", set.join(", "), condition.join(" AND "));
+    Statement::new(sql, values.into_iter().map(|(_, value)| value).collect::<Vec<_>>())
 }
 
 /// The rows of the `index`th statement of a batch.

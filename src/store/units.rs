@@ -43,11 +43,12 @@ pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Op
 
 /// Changes the name and the department above.
 #[must_use]
-pub fn update(kind: UnitKind, id: i64, name: Option<&str>, parent_id: Option<i64>) -> Statement {
-    Statement::new(
-        "UPDATE units SET name = ?3, parent_id = ?4 WHERE object_type = ?1 AND id = ?2",
-        [kind.object_type().name().into(), Param::Int64(id), name.map(str::to_owned).into(), parent_id.map_or(Param::Null, Param::Int64)],
-    )
+pub fn update(before: &Unit, after: &Unit) -> Statement {
+    let both = |of: fn(&Unit) -> Param| [before, after].map(of);
+    let columns =
+        [("name", both(|unit| unit.name.clone().into())), ("parent_id", both(|unit| unit.parent_id.map_or(Param::Null, Param::Int64)))];
+    let keys = [("object_type", before.kind.object_type().name().into()), ("id", Param::Int64(before.id))];
+    sql::edit("units", &keys, &[], columns)
 }
 
 /// Deletes a department or group; who is in it, and the grants to it, are to go in the same batch.

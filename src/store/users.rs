@@ -81,24 +81,21 @@ pub fn set_synced_groups(id: UserId, synced_groups: &str, issued_at_s: i64) -> S
     )
 }
 
-/// Replaces what can be chosen about a user.
+/// Changes what can be chosen about a user.
 #[must_use]
-pub fn update(id: UserId, profile: &Profile, now: Millis) -> Statement {
-    let text = |text: &Option<String>| Param::from(text.clone());
-    Statement::new(
-        "UPDATE users SET name = ?2, email = ?3, phone = ?4, type = ?5, roles = ?6, enabled = ?7, modified_at = ?8, token_app = ?9 WHERE id = ?1",
-        [
-            Param::Int64(id.0),
-            text(&profile.name),
-            text(&profile.email),
-            text(&profile.phone),
-            profile.user_type.name().into(),
-            sql::stored_strings(&profile.roles).into(),
-            profile.enabled.into(),
-            now.into(),
-            text(&profile.token_app),
-        ],
-    )
+pub fn update(id: UserId, before: &Profile, after: &Profile, now: Millis) -> Statement {
+    let text = |of: fn(&Profile) -> &Option<String>| [before, after].map(|profile| Param::from(of(profile).clone()));
+    let both = |of: fn(&Profile) -> Param| [before, after].map(of);
+    let columns = [
+        ("name", text(|profile| &profile.name)),
+        ("email", text(|profile| &profile.email)),
+        ("phone", text(|profile| &profile.phone)),
+        ("token_app", text(|profile| &profile.token_app)),
+        ("type", both(|profile| profile.user_type.name().into())),
+        ("roles", both(|profile| sql::stored_strings(&profile.roles).into())),
+        ("enabled", both(|profile| profile.enabled.into())),
+    ];
+    sql::edit("users", &[("id", Param::Int64(id.0))], &[("modified_at", now.into())], columns)
 }
 
 /// Lets the users of a token app belong to none: another app of that name is not theirs.

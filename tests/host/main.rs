@@ -34,6 +34,7 @@ mod oracle;
 mod path_spellings;
 mod providers;
 mod public_keys;
+mod races;
 mod records_document;
 mod revocations;
 mod revoked_everywhere;
