@@ -122,6 +122,38 @@ fn every_route_of_v1_refuses_a_member_that_it_does_not_declare() {
     });
 }
 
+/// What is left out stands for the caller, or for what is there already. Null does not: whoever sends
+/// it has lost a value.
+#[test]
+fn every_route_of_v1_refuses_null_where_the_document_has_none() {
+    with_isolate(|world, isolate| {
+        let (mut refused, mut taken) = (Vec::new(), 0);
+        for (route, path) in strict_routes() {
+            let Some(shape) = route.body.as_ref().and_then(Body::shape) else { continue };
+            for field in shape.all_fields() {
+                if matches!(field.kind, Kind::Nullable(_)) {
+                    taken += 1;
+                    continue;
+                }
+                let before = world.database.dump();
+                let body = json!({ field.name: null }).to_string();
+                let response = isolate.send(&request(route, &path).body(&body));
+                // What the path names is not there, for some.
+                assert!([400, 404].contains(&response.status), "{} {path} {body}: {}", route.method, response.body);
+                assert_eq!(world.database.dump(), before, "{} {path} {body}", route.method);
+                if response.status == 400 && !field.required {
+                    assert_eq!(json_of(&response)["field"], field.name, "{path}: {}", response.body);
+                    refused.push(format!("{} {}", route.operation, field.name));
+                }
+            }
+        }
+        for one in ["update_user enabled", "update_service authEnabled", "verify_posted token"] {
+            assert!(refused.iter().any(|of| of == one), "{one}: {refused:?}");
+        }
+        assert!(taken > 10, "{taken}");
+    });
+}
+
 #[test]
 fn every_route_of_v1_refuses_a_body_that_is_no_json_or_that_is_needed_and_not_there() {
     with_isolate(|world, isolate| {

@@ -222,6 +222,23 @@ impl<T: Member> Member for Option<T> {
     }
 }
 
+/// A member that may be left out, and is never null. Leaving it out has a meaning of its own, such as
+/// the caller, or what is there already; whoever sends null means something else, or has lost a value.
+#[derive(Debug)]
+pub struct Given<T>(pub Option<T>);
+
+impl<T: Member> Member for Given<T> {
+    const KIND: Kind = T::KIND;
+    const REQUIRED: bool = false;
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        if fields.has(name) && !fields.is_given(name) {
+            return Err(fields.invalid(name, "must not be null: give it a value, or leave it out"));
+        }
+        Option::read_member(fields, name).map(Self)
+    }
+}
+
 /// What is to become of a member of something that is there: a member that is left out stays as it is, null takes it away.
 #[derive(Debug)]
 pub enum Change<T> {

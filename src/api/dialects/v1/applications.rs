@@ -2,7 +2,7 @@
 
 use super::paging::{self, page};
 use crate::actions::{applications, authorizations};
-use crate::api::http::declare::{Change, Declared, Line, Request, answer, request};
+use crate::api::http::declare::{Change, Declared, Given, Line, Request, answer, request};
 use crate::api::http::members::{AUTHORIZATION_TYPE, PLAIN_ID};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -119,18 +119,18 @@ request! {
 request! {
     struct ApplicationChange as "ApplicationChange" {
         "name" name: Change<Line<MAX_NAME>> => "null removes it",
-        "shortcut" shortcut: Option<bool> => SHORTCUT,
-        "authorizeApplications" authorizes: Option<bool> => AUTHORIZES,
-        "enabled" enabled: Option<bool> => ENABLED,
+        "shortcut" shortcut: Given<bool> => SHORTCUT,
+        "authorizeApplications" authorizes: Given<bool> => AUTHORIZES,
+        "enabled" enabled: Given<bool> => ENABLED,
     } example r#"{"authorizeApplications":true}"#
 }
 
 impl ApplicationChange {
     fn apply(self, terms: &mut ApplicationTerms) {
         self.name.map(|Line(text)| text).apply(&mut terms.name);
-        terms.shortcut = self.shortcut.unwrap_or(terms.shortcut);
-        terms.authorizes = self.authorizes.unwrap_or(terms.authorizes);
-        terms.enabled = self.enabled.unwrap_or(terms.enabled);
+        terms.shortcut = self.shortcut.0.unwrap_or(terms.shortcut);
+        terms.authorizes = self.authorizes.0.unwrap_or(terms.authorizes);
+        terms.enabled = self.enabled.0.unwrap_or(terms.enabled);
     }
 }
 
@@ -159,6 +159,7 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let NewApplication { name, shortcut, authorizes, enabled, access_key, organization } =
         NewApplication::read(&call.labelled_fields().await?)?;
     let mut terms = ApplicationTerms { enabled: true, ..ApplicationTerms::default() };
+    let (shortcut, authorizes, enabled) = (Given(shortcut), Given(authorizes), Given(enabled));
     ApplicationChange { name, shortcut, authorizes, enabled }.apply(&mut terms);
     let (application, secret) = applications::create(cx, call.caller()?, access_key, &organization, &terms).await?;
     let secret = secret.as_ref().and_then(|secret| secret.expose_text());

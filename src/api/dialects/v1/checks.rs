@@ -4,7 +4,7 @@ use crate::actions::caller::{Caller, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::actions::user_names::Named;
 use crate::api::http::credentials;
-use crate::api::http::declare::{Declared, Line, Objects, Request, answer, request};
+use crate::api::http::declare::{Declared, Given, Line, Objects, Request, answer, request};
 use crate::api::http::members;
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -80,8 +80,8 @@ impl Checked {
 request! {
     struct Asking as "Question" {
         "service" service: i64 => "the service's id",
-        "user" user: Option<i64> => "the user's id; default: the caller",
-        "username" username: Option<Line<{ Username::MAX }>> => "the user name, in place of the id",
+        "user" user: Given<i64> => "the user's id; default: the caller",
+        "username" username: Given<Line<{ Username::MAX }>> => "the user name, in place of the id",
         "permission" permission: Permission => "the permission; any case is taken",
     } example r#"{"service":1,"permission":"VIEW","user":2}"#
 }
@@ -108,7 +108,7 @@ async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = call.caller()?;
     let Questions { checks: Objects(checks) } = Questions::read(&call.labelled_fields().await?)?;
     let asked = |(at, Asking { service, user, username, permission }): (usize, Asking)| {
-        let user = named(user, username.map(|Line(name)| name))?;
+        let user = named(user.0, username.0.map(|Line(name)| name))?;
         let user = subject(caller, user, &format!("checks[{at}].user"))?;
         Ok(permissions::Asked { service_id: service, user, permission })
     };

@@ -2,7 +2,7 @@
 
 use super::paging::{self, page};
 use crate::actions::services;
-use crate::api::http::declare::{Change, Declared, Line, Request, answer, request};
+use crate::api::http::declare::{Change, Declared, Given, Line, Request, answer, request};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, required};
@@ -91,7 +91,7 @@ request! {
 request! {
     struct ServiceChange as "ServiceChange" {
         "name" name: Change<Line<MAX_NAME>> => "null removes it",
-        "authEnabled" auth_enabled: Option<bool> => "the authorization switch",
+        "authEnabled" auth_enabled: Given<bool> => "the authorization switch",
     } example r#"{"authEnabled":false}"#
 }
 
@@ -146,7 +146,7 @@ async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let ServiceChange { name, auth_enabled } = ServiceChange::read(&call.labelled_fields().await?)?;
     let service = services::update(cx, call.caller()?, call.int64(ID.name)?, |service| {
         name.map(|Line(text)| text).apply(&mut service.name);
-        service.auth_enabled = auth_enabled.unwrap_or(service.auth_enabled);
+        service.auth_enabled = auth_enabled.0.unwrap_or(service.auth_enabled);
     });
     Ok(Response::json(200, &Service::of(&service.await?)))
 }

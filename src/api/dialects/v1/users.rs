@@ -2,7 +2,7 @@
 
 use super::paging::{self, page};
 use crate::actions::users::{self, Filter, Shown};
-use crate::api::http::declare::{Change, Declared, Integer, Line, Member, Request, answer, request};
+use crate::api::http::declare::{Change, Declared, Given, Integer, Line, Member, Request, answer, request};
 use crate::api::http::members::{NewPassword, Roles, USER_TYPE};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -129,6 +129,7 @@ impl NewUser {
     fn profile(self) -> (Option<UserId>, Username, Profile, Option<Secret>) {
         let Self { id, username, password, user_type, roles, name, email, phone, enabled } = self;
         let mut profile = Profile::of_type(user_type.unwrap_or(UserType::Reader));
+        let (user_type, roles, enabled) = (Given(user_type), Given(roles), Given(enabled));
         UserChange { user_type, roles, name, email, phone, enabled, token_app: Change::Stays }.apply(&mut profile);
         (id.map(|Integer(id)| UserId(id)), username, profile, password.map(|NewPassword(secret)| secret))
     }
@@ -137,12 +138,12 @@ impl NewUser {
 request! {
     /// What is to become of a user.
     struct UserChange as "UserChange" {
-        "type" user_type: Option<UserType> => "what the user is",
-        "roles" roles: Option<Roles> => "replaces all roles",
+        "type" user_type: Given<UserType> => "what the user is",
+        "roles" roles: Given<Roles> => "replaces all roles",
         "name" name: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "email" email: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
         "phone" phone: Change<Line<{ Profile::MAX_TEXT }>> => "null removes it",
-        "enabled" enabled: Option<bool> => "disabled users may do nothing",
+        "enabled" enabled: Given<bool> => "disabled users may do nothing",
         "tokenApp" token_app: Change<Line<64>> => "the token app that they belong to; null for none",
     } example r#"{"enabled":false}"#
 }
@@ -156,9 +157,9 @@ impl UserChange {
         line(email).apply(&mut profile.email);
         line(phone).apply(&mut profile.phone);
         let before = profile.user_type;
-        profile.user_type = user_type.unwrap_or(before);
-        profile.enabled = enabled.unwrap_or(profile.enabled);
-        if let Some(Roles(roles)) = roles {
+        profile.user_type = user_type.0.unwrap_or(before);
+        profile.enabled = enabled.0.unwrap_or(profile.enabled);
+        if let Some(Roles(roles)) = roles.0 {
             profile.roles = roles;
             return;
         }

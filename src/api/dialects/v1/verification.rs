@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::checks;
 use crate::actions::caller::{Caller, Credential, KeyCaller, Proof, UserCaller};
 use crate::api::http::credentials;
-use crate::api::http::declare::{Declared, Request, Sometimes, answer, request};
+use crate::api::http::declare::{Declared, Given, Request, Sometimes, answer, request};
 use crate::api::http::members::USER_TYPE;
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -40,7 +40,7 @@ pub(super) const GROUP: Group = Group {
 
 request! {
     struct Token as "Token" {
-        "token" token: Option<String> => "the token to verify, opaque or a JSON Web Token",
+        "token" token: Given<String> => "the token to verify, opaque or a JSON Web Token",
     } example r#"{"token":"7ac687f1-51c3-46ad-8617-89d737d1ba0d"}"#
 }
 
@@ -134,7 +134,7 @@ async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     // A token in the body is what the caller asks about; the headers then say nothing.
-    let Some(token) = Token::read(&call.labelled_fields().await?)?.token else { return verify(cx, call).await };
+    let Some(token) = Token::read(&call.labelled_fields().await?)?.token.0 else { return verify(cx, call).await };
     let credential = Credential::of_token(PlainToken::new(token));
     let caller = call.identify(cx, Some(&credential), checks::hints(call, None)?).await?;
     Ok(Response::json(200, &Verified::of(&caller)))
