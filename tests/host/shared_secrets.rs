@@ -120,6 +120,12 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
         let json = json!({ "kty": "oct", "k": Base64UrlUnpadded::encode_string(&bytes) });
         all.push(json.to_string());
     }
+    // As environments and secret managers hold files.
+    for file in [issuer.pem(), jwk.to_string(), json!({ "keys": [jwk] }).to_string(), format!("{name} {blob} alice")] {
+        let base64 = Base64::encode_string(file.as_bytes());
+        all.push(Base64::encode_string(base64.as_bytes()));
+        all.extend([Base64UrlUnpadded::encode_string(file.as_bytes()), base64, hex(file.as_bytes(), "")]);
+    }
     let oct = json!({ "kty": "oct", "k": Base64UrlUnpadded::encode_string(issuer.pem().as_bytes()) });
     all.push(oct.to_string());
     all

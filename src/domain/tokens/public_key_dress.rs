@@ -2,8 +2,8 @@
 //! keys are passed around.
 //!
 //! Everybody may know a public key. As the secret of an HS algorithm it would let everybody sign.
-//! What has no form of its own, such as the bare 32 bytes of an Ed25519 key, cannot be told from a
-//! random secret.
+//! What has no form of its own, such as the bare bytes of an Ed25519 key or of a point on a curve,
+//! cannot be told from a random secret.
 
 use base64ct::{Base64Unpadded, Encoding};
 use serde_json::Value;
@@ -31,16 +31,24 @@ const JWK_MEMBERS: [&[&str]; 5] = [&["kty"], &["keys"], &["n", "e"], &["crv", "x
 /// The shortest modulus of an RSA key that anybody still has, in bytes.
 const MIN_MODULUS_BYTES: usize = 64;
 
+/// How many encodings around a key are taken off. Environments and secret managers often hold a PEM
+/// file or a JWK as base64.
+const MAX_LAYERS: u8 = 2;
+
 /// What kind of public key a would-be secret is, with its article; `None` where it is none.
 #[must_use]
 pub fn public_key_dress(secret: &[u8]) -> Option<&'static str> {
+    dress(secret, MAX_LAYERS)
+}
+
+fn dress(secret: &[u8], layers: u8) -> Option<&'static str> {
     if is_key_der(secret) {
         return Some("a public key");
     }
     let text = undressed(&String::from_utf8_lossy(secret));
     let upper = text.to_ascii_uppercase();
     let block = BLOCKS.iter().find(|(mark, _)| upper.contains(mark)).map(|(_, what)| *what);
-    block.or_else(|| jwk(&text)).or_else(|| ssh(&text)).or_else(|| encoded(&text))
+    block.or_else(|| jwk(&text)).or_else(|| ssh(&text)).or_else(|| encoded(&text, layers))
 }
 
 /// Removes what a copy from a configuration file or a JSON text leaves around a key and in it.
@@ -81,8 +89,8 @@ fn ssh(text: &str) -> Option<&'static str> {
     (is_line || words.iter().any(is_blob)).then_some("an SSH key")
 }
 
-/// The DER of a key in base64, base64url or hex; a minisign or age key.
-fn encoded(text: &str) -> Option<&'static str> {
+/// A key in base64, base64url or hex; a minisign or age key.
+fn encoded(text: &str, layers: u8) -> Option<&'static str> {
     let compact: String = text.split_whitespace().collect();
     if compact.len() == 62 && compact.starts_with("age1") && compact.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Some("an age key");
@@ -91,7 +99,8 @@ fn encoded(text: &str) -> Option<&'static str> {
     if bytes.as_ref().is_some_and(|bytes| bytes.len() == 42 && bytes.starts_with(b"Ed")) {
         return Some("a minisign key");
     }
-    [bytes, hex(&compact)].into_iter().flatten().any(|bytes| is_key_der(&bytes)).then_some("a public key")
+    let layers = layers.checked_sub(1)?;
+    [bytes, hex(&compact)].into_iter().flatten().find_map(|bytes| dress(&bytes, layers))
 }
 
 fn base64(text: &str) -> Option<Vec<u8>> {
