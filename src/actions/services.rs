@@ -17,7 +17,7 @@ pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, a
     let already = || Error::AlreadyExists { what: "service", id: id.map(|id| id.to_string()).unwrap_or_default() };
     // A key that speaks for nobody is nobody's creator.
     let creator_id = by.own_id().map(|id| id.0);
-    let mut write = Write::with_id(IdKind::Service, id);
+    let mut write = Write::with_id(cx, IdKind::Service, id);
     if let Some(creator_id) = creator_id {
         write = write.and(services::insert_creator_grant(creator_id, id, cx.now));
     }

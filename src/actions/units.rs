@@ -17,7 +17,7 @@ pub async fn create(cx: &Cx, by: &Caller, kind: UnitKind, id: Option<i64>, name:
     let unit = Unit { kind, id: id.unwrap_or(0), name: name.map(str::to_owned), parent_id, created_at: cx.now };
     let deed = deed(by, kind, ["department.create", "group.create"], String::new(), None, Some(&unit));
     let already = || Error::AlreadyExists { what: kind.noun(), id: id.unwrap_or(0).to_string() };
-    let rows = Write::with_id(units::id_kind(kind), id)
+    let rows = Write::with_id(cx, units::id_kind(kind), id)
         .answering(units::insert(kind, id, name, parent_id, cx.now))
         .and(units::refuse_circle(&[id.unwrap_or(0)]))
         .and(feed::directory_changed(cx.now))

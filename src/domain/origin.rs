@@ -116,6 +116,15 @@ impl Origin {
         Demand::Permissions(demanded)
     }
 
+    /// The services that the rules name, each once.
+    #[must_use]
+    pub fn services(&self) -> Vec<i64> {
+        let mut services: Vec<_> = self.rules.iter().map(|rule| rule.service_id).collect();
+        services.sort_unstable();
+        services.dedup();
+        services
+    }
+
     /// Whether some rule looks at the method, so that nothing else may say what the method is.
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {

@@ -28,8 +28,9 @@ impl Write {
 
     /// Begins with the choice of an id, where nobody named one.
     #[must_use]
-    pub fn with_id(kind: IdKind, named: Option<i64>) -> Self {
-        if named.is_some() { Self::default() } else { Self::of(ids::choose(kind)) }
+    pub fn with_id(cx: &Cx, kind: IdKind, named: Option<i64>) -> Self {
+        let configured = if kind == IdKind::Service { cx.config.rules.services() } else { Vec::new() };
+        if named.is_some() { Self::default() } else { Self::of(ids::choose(kind, &configured)) }
     }
 
     /// Adds a statement.

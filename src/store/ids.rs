@@ -114,13 +114,16 @@ impl NewId {
     }
 }
 
-/// Chooses the next id of the kind, for the statements behind it in the same batch.
+/// Chooses the next id of the kind, for the statements behind it in the same batch. `configured` are
+/// ids that the configuration names, which no table has.
 #[must_use]
-pub fn choose(kind: IdKind) -> Statement {
+pub fn choose(kind: IdKind, configured: &[i64]) -> Statement {
     let name = kind.name();
     let places = kind.named_in().iter().map(|place| format!("EXISTS (SELECT 1 FROM {place})"));
     let past = format!("EXISTS (SELECT 1 FROM past_ids WHERE kind = '{name}' AND id = c.id)");
-    let is_taken = places.chain([past]).collect::<Vec<_>>().join(" OR ");
+    let configured: Vec<_> = configured.iter().map(|id| format!("CAST('{id}' AS INTEGER)")).collect();
+    let configured = (!configured.is_empty()).then(|| format!("c.id IN ({})", configured.join(", ")));
+    let is_taken = places.chain([past]).chain(configured).collect::<Vec<_>>().join(" OR ");
     Statement::new(
         format!(
             "UPDATE id_counters SET last = (

@@ -45,7 +45,7 @@ impl<'a> NewUser<'a> {
 #[must_use]
 pub fn insert(new: &NewUser<'_>, now: Millis) -> Vec<Statement> {
     let pair = [(new.username.as_str(), new.id)];
-    let choice = new.id.is_none().then(|| ids::choose(IdKind::User));
+    let choice = new.id.is_none().then(|| ids::choose(IdKind::User, &[]));
     let names = (!new.may_follow_deleted).then(|| refuse_deleted_names(&pair));
     let past_ids = new.id.is_some().then(|| refuse_deleted_ids(&pair));
     [choice, names, past_ids, Some(row(new, now))].into_iter().flatten().collect()

@@ -87,6 +87,23 @@ fn an_id_that_any_column_names_is_passed_over() {
     }
 }
 
+/// A rule of the gateway is a lock that the operator hung up. Whoever creates a service must not get
+/// the key to it.
+#[test]
+fn a_service_that_a_rule_of_the_gateway_names_is_passed_over() {
+    let world = World::new();
+    let rules = r#"[{"path":"/reports","service":1,"permission":"VIEW"},{"path":"/admin","service":3,"permission":"GRANT"}]"#;
+    for origin in [None, Some("http://origin.test")] {
+        let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(rules)), ("ORIGIN_URL", origin)]);
+        let expected = if origin.is_none() { 2 } else { 4 };
+        assert_eq!(create(&isolate, "/v1/services", &json!({ "name": "next" })).1["id"], expected, "{origin:?}");
+    }
+    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(rules))]);
+    let named = json!({ "id": 3, "name": "Reports" });
+    assert_eq!(create(&isolate, "/v1/services", &named).0, 201, "a caller may name it");
+    assert_eq!(create(&isolate, "/v1/groups", &json!({ "name": "next" })).1["id"], 1, "rules name services only");
+}
+
 #[test]
 fn every_column_with_an_id_is_looked_at_or_named_here() {
     let world = World::new();
