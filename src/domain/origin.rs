@@ -142,6 +142,12 @@ impl Prefix {
         if text.split('/').any(|segment| segment == "." || segment == "..") || text.chars().any(char::is_control) {
             return Err(wrong());
         }
+        let has_outer_space = |segment: &str| segment.trim() != segment;
+        if text.contains(['*', '{', '}']) || text.split('/').any(has_outer_space) {
+            return Err(format!(
+                "must list paths as they are, without patterns and spaces around a name: each takes all that is below it. It has {text:?}"
+            ));
+        }
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
@@ -378,6 +384,14 @@ mod tests {
         }
         for public in ["static", "/a?b", "/a/../b", "*", "/a%2f"] {
             assert!(Prefix::parse(public).is_err(), "{public}");
+        }
+        // As other gateways write them. Compared letter by letter, they would bind nothing.
+        for pattern in ["/a*", "/a/*", "/a/**", "/users/{id}", "/users/{id}/x", "/a ", "/a /b", " /a", "/a/ "] {
+            let why = Prefix::parse(pattern).expect_err(pattern);
+            assert!(pattern.starts_with(' ') || why.contains("takes all that is below it"), "{why}");
+        }
+        for path in ["/my reports", "/a:b", "/ä", "/"] {
+            assert!(Prefix::parse(path).is_ok(), "{path}");
         }
         for rule in [
             "1",
