@@ -725,3 +725,36 @@ fn an_app_that_waits_for_its_secret_verifies_nothing_is_told_by_health_and_works
     assert_eq!((restored.verify(&token).0, other.isolate().verify(&token).0), (200, 200));
     drop(there);
 }
+/// On the first Postern the boss is user 2, and may delete. On the second one a clerk signs in first.
+#[test]
+fn whoever_signs_in_first_after_a_restore_or_before_it_gets_no_right_of_another() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    assert_eq!(isolate.verify(&isolate.token("boss")), (200, "boss".to_owned()));
+    let body = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["DELETE"] });
+    assert_eq!(isolate.administer("POST", "/api/v1/services/1/auth", &body).status, 200);
+    let may_delete = |isolate: &Isolate<'_>, name: &str| {
+        let response = isolate.get("/v1/check?service=1&permission=DELETE", &format!("Bearer {}", isolate.token(name)));
+        json_of(&response)["allowed"] == true
+    };
+    assert!(may_delete(&isolate, "boss"));
+    let everything = export(&isolate, "ndjson");
+    let grants: String = everything.lines().filter(|line| line.contains("\"grant\"")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(grants.lines().count(), 1, "{everything}");
+    for (lines, boss_may) in [(everything.as_str(), true), (grants.as_str(), false)] {
+        let other = World::new();
+        let empty = other.isolate();
+        assert_eq!(import(&empty, "ndjson", lines).0, 200);
+        empty.register(&json!({}));
+        assert_eq!((may_delete(&empty, "clerk"), may_delete(&empty, "boss")), (false, boss_may), "{lines}");
+        assert_eq!(other.database.number("SELECT id FROM users WHERE username = 'clerk'"), 3);
+    }
+    let other = World::new();
+    let used = other.isolate();
+    used.register(&json!({}));
+    assert_eq!(used.verify(&used.token("clerk")), (200, "clerk".to_owned()));
+    let (status, body) = import(&used, "ndjson", &everything);
+    assert_eq!((status, &body["errors"][0]["why"]), (400, &json!("is that of user \"clerk\" here")), "{body}");
+    assert!(!may_delete(&used, "clerk"));
+}
