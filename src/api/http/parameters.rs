@@ -28,7 +28,7 @@ pub async fn undeclared(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn
         let is_listed = route.query.iter().any(|field| field.name == TOKEN);
         let known = known.chain(Some(TOKEN).filter(|_| takes_tokens && !is_listed));
         let others = if takes_tokens { "and whatever parameters token apps have" } else { "" };
-        found.push(Undeclared::new("", name, known, others));
+        found.push(Undeclared::new("", name, known, others).parameter());
     }
     Ok(found)
 }

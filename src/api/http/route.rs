@@ -231,8 +231,7 @@ impl Call<'_> {
     #[must_use]
     pub fn warnings(&self, answered: &Shape) -> Vec<String> {
         let ignored = self.ignored.borrow();
-        let is_sent_back = |name: &str| answered.all_fields().any(|field| field.name == name);
-        ignored.iter().filter(|undeclared| !is_sent_back(undeclared.name())).map(Undeclared::warning).collect()
+        ignored.iter().filter(|undeclared| !undeclared.is_sent_back(answered)).map(Undeclared::warning).collect()
     }
 
     /// The same, strictly: a body that is labelled as anything else than a form must be JSON, and a

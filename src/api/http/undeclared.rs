@@ -26,6 +26,8 @@ pub struct Undeclared {
     nearest: Option<&'static str>,
     /// The phrase that leads to what is declared.
     hint: String,
+    /// Whether it is a parameter of the query, and no member of the body.
+    is_parameter: bool,
 }
 
 impl Undeclared {
@@ -33,13 +35,19 @@ impl Undeclared {
     pub fn new(prefix: &str, name: &str, known: impl Iterator<Item = &'static str> + Clone, others: &'static str) -> Self {
         let nearest = spelling::nearest(name, known.clone());
         let known = known.chain(Some(others).filter(|others| !others.is_empty()));
-        Self { name: format!("{prefix}{}", spelling::shown(name)), nearest, hint: spelling::hint(name, known) }
+        Self { name: format!("{prefix}{}", spelling::shown(name)), nearest, hint: spelling::hint(name, known), is_parameter: false }
     }
 
-    /// Where it stands, as `checks[0].userId`.
+    /// The same as a parameter of the query.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn parameter(self) -> Self {
+        Self { is_parameter: true, ..self }
+    }
+
+    /// Whether the caller may have it from an answer of this shape, and sends it back in the body.
+    #[must_use]
+    pub fn is_sent_back(&self, answered: &Shape) -> bool {
+        !self.is_parameter && answered.all_fields().any(|field| field.name == self.name)
     }
 
     /// The error that refuses it.
