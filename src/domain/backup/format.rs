@@ -57,6 +57,7 @@ impl Format {
     pub fn read(self, text: &str) -> Result<Vec<(usize, Record)>, Vec<LineError>> {
         // Spreadsheets and Windows editors begin a file with a byte-order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // Line by line: the members of all lines at once would take some thirty times the memory of their text.
         let lines = match self {
             Self::Ndjson => ndjson(text),
             Self::Csv => csv(text)?,
@@ -94,11 +95,12 @@ impl Format {
     /// Where the record of a line stands in an export. What does not identify it may be left out.
     #[must_use]
     pub fn read_place(self, line: &str) -> Option<Record> {
-        let lines = match self {
-            Self::Ndjson => ndjson(line),
-            Self::Csv => csv(&format!("{}{line}", self.head())).ok()?,
+        let text = format!("{}{line}", self.head());
+        let mut lines = match self {
+            Self::Ndjson => ndjson(&text),
+            Self::Csv => csv(&text).ok()?,
         };
-        let (_, members) = lines.into_iter().next()?;
+        let (_, members) = lines.next()?;
         Record::read_place(&members.ok()?).ok()
     }
 }
@@ -120,14 +122,15 @@ fn doubled(records: &[(usize, Record)]) -> Vec<LineError> {
 }
 
 type Line = (usize, Result<Map<String, Value>, Wrong>);
+type Lines<'t> = Box<dyn Iterator<Item = Line> + 't>;
 
-fn ndjson(text: &str) -> Vec<Line> {
+fn ndjson(text: &str) -> Lines<'_> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |line: &str| json::parse_object(line.as_bytes()).map_err(|why| (String::new(), format!("is no JSON object: {why}")));
-    lines.map(|(index, line)| (index + 1, read(line))).collect()
+    Box::new(lines.map(move |(index, line)| (index + 1, read(line))))
 }
 
-fn csv(text: &str) -> Result<Vec<Line>, Vec<LineError>> {
+fn csv(text: &str) -> Result<Lines<'_>, Vec<LineError>> {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
     let columns = columns();
     let wrong = |line, field: &str, why: String| vec![LineError { line, field: field.to_owned(), why }];
@@ -142,7 +145,7 @@ fn csv(text: &str) -> Result<Vec<Line>, Vec<LineError>> {
     if !names.iter().any(|name| name == "record") {
         return Err(wrong(1, "record", "is a column that must be there".to_owned()));
     }
-    let row = |row: csv::Result<csv::StringRecord>| match row {
+    let row = move |row: csv::Result<csv::StringRecord>| match row {
         Ok(row) => {
             let line = row.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
             let cells = names.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
@@ -153,7 +156,7 @@ fn csv(text: &str) -> Result<Vec<Line>, Vec<LineError>> {
             (line, Err((String::new(), format!("is no CSV: {error}"))))
         }
     };
-    Ok(reader.records().map(row).collect())
+    Ok(Box::new(reader.into_records().map(row)))
 }
 
 fn csv_line(record: &Record) -> String {
