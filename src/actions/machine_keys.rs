@@ -13,6 +13,7 @@ use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::{Day, Millis};
 use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
+use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
@@ -120,7 +121,7 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
     let prefix = machine_key::prefix(&secret);
     let first = NewSecret { hash: secret.hashed(), prefix: &prefix };
     let deed = by.deed("key.create", name.as_str()).after(key.for_audit(&prefix));
-    let rows = by_an_unchanged_maker(by)
+    let rows = by_an_unchanged_maker(cx, by, shown)?
         .answering(machine_keys::insert(&key, cx.now))
         .and(machine_keys::insert_first_secret(&key, &first, cx.now))
         .deed_of_new(deed, NewId::Newest("machine_keys"))
@@ -130,8 +131,8 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
     Ok(Made { listed: found(cx, id).await?, secret })
 }
 
-/// Gives a key a second secret, which counts beside the first one until one of them is removed.
-pub async fn add_secret(cx: &Cx, by: &Caller, id: i64) -> Result<Made> {
+/// Gives a key a second secret, which counts beside the first one until one of them is removed. `shown` likewise.
+pub async fn add_secret(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, id: i64) -> Result<Made> {
     let Listed { key, .. } = visible(cx, by, id).await?;
     if !ends_before(&key, by) {
         return Err(Refusal::WouldOutlive.into());
@@ -139,7 +140,7 @@ pub async fn add_secret(cx: &Cx, by: &Caller, id: i64) -> Result<Made> {
     let secret = machine_key::generate(cx.random()?);
     let prefix = machine_key::prefix(&secret);
     let second = NewSecret { hash: secret.hashed(), prefix: &prefix };
-    let rows = by_an_unchanged_maker(by)
+    let rows = by_an_unchanged_maker(cx, by, shown)?
         .answering(machine_keys::insert_secret(id, &second, cx.now))
         .deed(of_secret(by, "key.add_secret", &key, &prefix))
         .commit(cx)
@@ -249,8 +250,7 @@ impl Limits {
                 Proof::Password => Self::default(),
                 Proof::Session(session) => Self { expires_at: Some(session.expires_at), session_id: Some(session.id), ..Self::default() },
                 Proof::Jwt { expires_at_s, app, .. } => {
-                    let shown = shown.ok_or_else(|| Error::internal("a token counts that the request does not show"))?;
-                    let (token, jti) = cx.memory.signed_tokens.read(shown.expose())?.revocation_keys(app);
+                    let (token, jti) = revocation_keys(cx, shown, app)?;
                     let (expires_at, app) = (Some(Millis::from_seconds(*expires_at_s)), Some(app.as_str().to_owned()));
                     Self { expires_at, token: Some(token.digest), jti: jti.map(|key| key.digest), app, ..Self::default() }
                 }
@@ -267,15 +267,23 @@ impl Limits {
 
 /// A write that is refused where who makes a key is not as the isolate knows them. What was ended or
 /// changed elsewhere counts here a little later, and a key that was made meanwhile would stay.
-fn by_an_unchanged_maker(by: &Caller) -> Write {
+fn by_an_unchanged_maker(cx: &Cx, by: &Caller, shown: Option<&PlainToken>) -> Result<Write> {
     let write = by.limited_by().map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)));
-    match by {
+    Ok(match by {
         Caller::User(UserCaller { proof: Proof::Jwt { app, app_modified_at, .. }, .. }) => {
-            write.and(machine_keys::refuse_changed_app(app, *app_modified_at))
+            let (token, jti) = revocation_keys(cx, shown, app)?;
+            let keys: Vec<_> = [token].into_iter().chain(jti).collect();
+            write.and(machine_keys::refuse_changed_app(app, *app_modified_at)).and(machine_keys::refuse_revoked(&keys))
         }
         Caller::User(UserCaller { proof: Proof::Session(session), .. }) => write.and(machine_keys::refuse_ended_session(session.id)),
         Caller::User(_) | Caller::Key(_) => write,
-    }
+    })
+}
+
+/// By what the token is revoked that the caller shows.
+fn revocation_keys(cx: &Cx, shown: Option<&PlainToken>, app: &AppName) -> Result<(RevocationKey, Option<RevocationKey>)> {
+    let shown = shown.ok_or_else(|| Error::internal("a token counts that the request does not show"))?;
+    Ok(cx.memory.signed_tokens.read(shown.expose())?.revocation_keys(app))
 }
 
 /// An administrator could as well make another administrator, and a password says who is there now.

@@ -7,11 +7,12 @@ use crate::domain::identity::machine_key::{KeyName, KeySecret, MachineKey, Right
 use crate::domain::identity::user::{User, UserId};
 use crate::domain::secret::HashedToken;
 use crate::domain::time::{Day, Millis};
+use crate::domain::tokens::revocation::RevocationKey;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::constraint::Constraint;
-use crate::store::{sql, users};
+use crate::store::{revocations, sql, users};
 
 const COLUMNS: &str = "CAST(k.id AS TEXT) AS key_id, k.name AS key_name, k.may, CAST(k.user_id AS TEXT) AS key_user_id,
     CAST(k.created_by AS TEXT) AS key_created_by, CAST(k.session_id AS TEXT) AS key_session_id,
@@ -121,6 +122,13 @@ pub fn refuse_changed_user(user: &User) -> Statement {
 pub fn refuse_changed_app(name: &AppName, modified_at: Millis) -> Statement {
     let changed = "NOT EXISTS (SELECT 1 FROM token_apps WHERE name = ?1 AND enabled = 1 AND modified_at = ?2)";
     Statement::new(Constraint::KeyMakerIsGone.refuse_where(changed), [name.as_str().into(), modified_at.into()])
+}
+
+/// The same of that token itself.
+#[must_use]
+pub fn refuse_revoked(keys: &[RevocationKey]) -> Statement {
+    let Statement { sql, params } = revocations::select_among(keys);
+    Statement::new(Constraint::KeyMakerIsGone.refuse_where(&format!("EXISTS ({sql})")), params)
 }
 
 /// The same of the caller's session.

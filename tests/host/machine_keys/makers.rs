@@ -3,7 +3,7 @@
 
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
-use postern::domain::tokens::revocation;
+use postern::domain::tokens::{jwt, revocation};
 use serde_json::{Value, json};
 
 use super::ends::{session, status, wish};
@@ -82,6 +82,29 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
         assert!(world.database.number("SELECT COUNT(*) FROM machine_keys") <= keys);
         let audited = world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'key.create' AND target = 'late'");
         assert_eq!(audited, 0, "nothing of it was written");
+    }
+}
+
+/// An administrator's key does not end with the token that made it.
+#[test]
+fn no_administrator_makes_a_key_by_a_token_that_was_revoked_elsewhere_a_moment_ago() {
+    for by_jti in [false, true] {
+        let world = World::new();
+        let (isolate, stale) = (world.isolate(), world.isolate());
+        isolate.register(&json!({ "initroles": ["Administrator"] }));
+        let mut claims = isolate.claims("boss");
+        claims.insert("jti".to_owned(), json!("7"));
+        let token = jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token");
+        let boss = format!("Bearer {token}");
+        make(&stale, &boss, &wish("early", "administration"));
+        let revoked = if by_jti { json!({ "app": "ERP", "jti": "7" }) } else { json!({ "token": token }) };
+        assert_eq!(isolate.administer("POST", "/v1/revocations", &revoked).status, 204);
+        assert_eq!(status(&stale, &boss), 200, "the other isolate has not heard of it");
+        for path in ["/v1/keys", "/v1/keys/1/secret"] {
+            let body = if path == "/v1/keys" { wish("late", "administration") } else { Value::Null };
+            let response = send(&stale, "POST", path, &boss, &body);
+            assert_eq!(response.status, 409, "{path}: {}", response.body);
+        }
     }
 }
 

@@ -192,7 +192,7 @@ async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn add_secret(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    Ok(shown(&machine_keys::add_secret(cx, call.caller()?, call.int64(ID.name)?).await?))
+    Ok(shown(&machine_keys::add_secret(cx, call.caller()?, shown_token(call), call.int64(ID.name)?).await?))
 }
 
 async fn remove_secret(cx: &Cx, call: &Call<'_>) -> Result<Response> {
