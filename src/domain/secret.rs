@@ -57,6 +57,9 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What is hashed before a cookie's value.
+const OF_COOKIES: &[u8] = b"cookie:";
+
 /// A token as its bearer sends it.
 #[derive(Clone)]
 pub struct PlainToken(Zeroizing<String>);
@@ -73,16 +76,18 @@ impl PlainToken {
         &self.0
     }
 
-    /// What is stored and compared.
+    /// What is stored and compared. No token that Postern issues begins like the text that is hashed for a
+    /// cookie; one that does gets a digest that no cookie has.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
-        HashedToken(sha256(self.0.as_bytes()))
+        let begin: &[u8] = if self.0.as_bytes().starts_with(OF_COOKIES) { b"token:" } else { b"" };
+        HashedToken(sha256_of(&[begin, self.0.as_bytes()]))
     }
 
     /// What is stored and compared of a cookie: another digest, so that a cookie's value is never taken for a token, or the other way round.
     #[must_use]
     pub fn hashed_as_cookie(&self) -> HashedToken {
-        HashedToken(sha256_of(&[b"cookie:", self.0.as_bytes()]))
+        HashedToken(sha256_of(&[OF_COOKIES, self.0.as_bytes()]))
     }
 }
 
@@ -184,6 +189,14 @@ mod tests {
         assert_eq!(Secret::new("abc"), Secret::new("abc"));
         assert_ne!(Secret::new("abc"), Secret::new("abd"));
         assert_ne!(Secret::new("abc"), Secret::new("ab"));
+    }
+
+    #[test]
+    fn no_token_is_stored_as_a_cookie_is() {
+        let cookie = PlainToken::new("abc").hashed_as_cookie();
+        for token in ["abc", "cookie:abc", "token:cookie:abc", "cookie:cookie:abc"] {
+            assert_ne!(PlainToken::new(token).hashed(), cookie, "{token}");
+        }
     }
 
     #[test]
