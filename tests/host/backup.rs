@@ -491,6 +491,18 @@ fn an_id_that_leaves_none_after_it_is_refused_where_postern_gives_ids() {
     }
 }
 
+/// What is stored in another spelling would not be found.
+#[test]
+fn a_digest_is_taken_in_lower_case_only() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for kind in [r#""record":"revocation","kind":"token","until":1,"app":"ERP""#, r#""record":"pastKeySecret""#] {
+        for (digit, status) in [("a", 200), ("A", 400)] {
+            assert_eq!(import(&isolate, "ndjson", &format!("{{{kind},\"digest\":\"{}\"}}", digit.repeat(64))).0, status, "{kind} {digit}");
+        }
+    }
+}
+
 #[test]
 fn lines_that_contradict_each_other_are_refused() {
     let world = World::new();

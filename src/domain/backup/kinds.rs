@@ -601,7 +601,9 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 fn hex(text: &str) -> Result<(), String> {
-    HashedToken::from_hex(text).map(drop).ok_or_else(|| "must be a SHA-256 in lower-case hex".to_owned())
+    // It is looked for as it is stored.
+    let hash = HashedToken::from_hex(text).filter(|hash| hash.to_hex() == text);
+    hash.map(drop).ok_or_else(|| "must be a SHA-256 in lower-case hex".to_owned())
 }
 
 fn policy(value: &Value) -> Result<Value, String> {
