@@ -212,7 +212,10 @@ pub(super) fn registration(configuration: Configuration, fields: &Fields, before
 /// An error that names a member as this dialect does.
 pub(super) fn in_own_names(error: Error) -> Error {
     match error {
-        Error::Invalid { field, why, rule } => Error::Invalid { field: token_policy::name_in(Naming::Snake, &field).to_owned(), why, rule },
+        Error::Invalid { field, why, rule } => {
+            let field = token_policy::name_in(Naming::Snake, &field).to_owned();
+            Error::Invalid { field, why: token_policy::sentence_in(Naming::Snake, &why), rule }
+        }
         other => other,
     }
 }
