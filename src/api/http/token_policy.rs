@@ -201,14 +201,13 @@ pub fn name_in(naming: Naming, camel: &str) -> &str {
 /// A sentence in which the members have the names by which a dialect knows them.
 #[must_use]
 pub fn sentence_in(naming: Naming, sentence: &str) -> String {
-    sentence
-        .split_inclusive(|c: char| !c.is_ascii_alphanumeric())
-        .map(|part| {
-            let end = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
-            let (word, rest) = part.split_at(end);
-            format!("{}{rest}", name_in(naming, word))
-        })
-        .collect()
+    let mut told = String::with_capacity(sentence.len());
+    for part in sentence.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let (word, rest) = part.split_at(part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len());
+        told.push_str(name_in(naming, word));
+        told.push_str(rest);
+    }
+    told
 }
 
 impl Written for All {
