@@ -752,7 +752,8 @@ fn whoever_signs_in_first_after_a_restore_or_before_it_gets_no_right_of_another(
     };
     assert!(may_delete(&isolate, "boss"));
     let everything = export(&isolate, "ndjson");
-    let grants: String = everything.lines().filter(|line| line.contains("\"grant\"")).map(|line| format!("{line}\n")).collect();
+    let grants: Vec<_> = everything.lines().filter(|line| line.contains("\"grant\"")).collect();
+    let grants = grants.join("\n");
     assert_eq!(grants.lines().count(), 1, "{everything}");
     for (lines, boss_may) in [(everything.as_str(), true), (grants.as_str(), false)] {
         let other = World::new();
