@@ -73,7 +73,7 @@ async function byKeys(ask, size, keys) {
   const check = (number) => `/v1/check?service=${2 + (number % (size.services - 1))}&permission=VIEW&user=1`;
   const [first, ...others] = keys;
   for (const [number, key] of others.entries()) {
-    await ask("check by a key", check(number * 3 + 1), 20, cold(key));
+    await ask("check by a key", check(number * 3 + 1), 22, cold(key));
     await ask("check by a key, warm", check(number * 3 + 1), 0, { ...cold(key), maxCalls: 0 });
   }
   await ask("verification of a key", "/v1/verify", 10, cold(first));
@@ -170,9 +170,9 @@ async function signIns(ask) {
   for (let number = 0; number < failures; number += 1) {
     // Every other name is a user's, who has no password.
     const username = number % 2 === 0 ? `user${number}` : `nobody ${number}`;
-    await signIn("a failed sign-in", username, "wrong", failures + BESIDES, 401);
+    await signIn("a failed sign-in", username, "wrong", failures + 10 + BESIDES, 401);
   }
-  for (let number = 0; number < 10; number += 1) await signIn("a failed sign-in of one name", "user1", "wrong", failures + 3 * 10 + BESIDES, 401);
+  for (let number = 0; number < 10; number += 1) await signIn("a failed sign-in of one name", "user1", "wrong", failures + 4 * 10 + BESIDES, 401);
   await signIn("a sign-in that is refused for its failures", "user1", "wrong", failures + 3 * 10 + BESIDES, 429);
   await signIn("a sign-in, warm", "admin", PASSWORD, 0, 200);
 }

@@ -43,7 +43,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Makes a key for a machine, and shows it this once")
             .about(
                 "A key is sent as a bearer token, or by Basic with its name as user name. `decisions` lets it verify and \
-                 check, about everybody; `provisioning` lets it import and export; `administration` lets it do all that an \
+                 check, about everybody; `provisioning` lets it import the directory and its grants; `administration` lets it do all that an \
                  administrator may. With `userId` it speaks for that user, and may no more than they may. Users who are no \
                  administrators make keys for themselves, and `userId` says so where it is left out. Their keys end with \
                  the session or token that made them, unless the request has the password; with a token they end when \
