@@ -10,6 +10,7 @@ use crate::domain::backup::format::LineError;
 use crate::domain::backup::kinds::{Field, Is, KINDS, Kind, Part};
 use crate::domain::backup::record::Record;
 use crate::domain::identity::user::UserId;
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::backup::{Deleted, NoKeySecret};
@@ -53,6 +54,7 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
         records.iter_mut().filter(|(_, record)| record.kind.word == "grant").for_each(|(_, grant)| grant.set("id", Value::Null));
     }
     let mut errors = contradictory(&records);
+    errors.extend(ahead(cx, &records));
     errors.extend(opened(cx, &mut records, secrets));
     errors.extend(of_deleted(cx, &records).await?);
     errors.extend(of_key_secrets(cx, &records).await?);
@@ -113,6 +115,26 @@ fn contradictory(records: &[(usize, Record)]) -> Vec<LineError> {
         why: format!("is that of the user of line {user}: leave out one of them"),
     };
     deleted.map(error).collect()
+}
+
+/// How far another clock may be ahead of ours.
+const CLOCKS_DIFFER_BY: Millis = Millis::from_seconds(600);
+
+/// The lines that would refuse a user's tokens, or leave their profile as it is, until a later day.
+/// Nothing takes such a time back.
+fn ahead(cx: &Cx, records: &[(usize, Record)]) -> Vec<LineError> {
+    let latest = cx.now + CLOCKS_DIFFER_BY;
+    let bounds = [("validFrom", latest.0), ("followedAt", latest.seconds())];
+    let users =
+        of_kind(records, "user").flat_map(|(line, user)| bounds.map(|(member, latest)| (*line, member, user.number(member), latest)));
+    users
+        .filter(|(_, _, time, latest)| time.is_some_and(|time| time > *latest))
+        .map(|(line, member, ..)| LineError {
+            line,
+            field: member.to_owned(),
+            why: "must not lie ahead: nobody could take it back".to_owned(),
+        })
+        .collect()
 }
 
 /// The lines that bring a deleted user back, or delete somebody else than they name.

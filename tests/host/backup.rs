@@ -206,6 +206,29 @@ fn a_record_that_contradicts_what_is_there_is_refused_by_name_and_nothing_is_wri
     assert_eq!(import(&isolate, "ndjson", &(user(id, "alice") + &user(80, "carol"))).0, 200, "what agrees is taken");
 }
 
+#[test]
+fn what_nobody_could_take_back_is_refused() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let user = |id: i64, more: Value| {
+        let mut line = json!({ "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true });
+        line.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        line.to_string()
+    };
+    let now = world.now.get();
+    for (line, field, why) in [
+        (user(0, json!({})), "id", "must be 1 or more"),
+        (user(-1, json!({})), "id", "must be 1 or more"),
+        (user(7, json!({ "validFrom": now.0 + 601_000 })), "validFrom", "must not lie ahead: nobody could take it back"),
+        (user(7, json!({ "followedAt": now.seconds() + 601 })), "followedAt", "must not lie ahead: nobody could take it back"),
+    ] {
+        let (status, body) = import(&isolate, "ndjson", &line);
+        assert_eq!((status, &body["errors"]), (400, &json!([{ "line": 1, "field": field, "why": why }])), "{line} {body}");
+    }
+    let line = user(7, json!({ "validFrom": now.0 + 1000, "followedAt": now.seconds() }));
+    assert_eq!(import(&isolate, "ndjson", &line).0, 200, "a clock may be ahead");
+}
+
 /// A key of somebody else's id would be theirs, whoever holds it.
 #[test]
 fn nobody_makes_way_who_has_a_key_or_made_one() {

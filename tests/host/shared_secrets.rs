@@ -112,6 +112,11 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
     if matches!(issuer, Issuer::Rsa(_)) {
         binaries.push(pkcs1(&issuer.spki()));
     }
+    if let Issuer::P256(_) | Issuer::P384(_) | Issuer::P521(_) = issuer {
+        let spki = issuer.spki();
+        let coordinates = Base64UrlUnpadded::decode_vec(&number("x")).expect("base64url").len().next_multiple_of(2);
+        binaries.push([&[4], &spki[spki.len() - 2 * coordinates..]].concat());
+    }
     for bytes in binaries {
         let base64 = Base64::encode_string(&bytes);
         let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();

@@ -188,7 +188,8 @@ mod tests {
         let max = |max: i64| (0..=max).prop_map(Value::from);
         let subset = |names: &'static [&'static str]| proptest::sample::subsequence(names, 0..=names.len()).prop_map(|names| json!(names));
         let value = match field.is {
-            Is::Id(most) => (i64::MIN..=most).prop_map(Value::from).boxed(),
+            // A user's id is 1 or more.
+            Is::Id(most) => prop_oneof![4 => 1..=most, 1 => i64::MIN..=0].prop_map(Value::from).boxed(),
             Is::Number(most) => max(most).boxed(),
             Is::Time => max(1 << 53).boxed(),
             Is::Flag => any::<bool>().prop_map(Value::from).boxed(),

@@ -252,7 +252,7 @@ pub static KINDS: [Kind; 19] = [
             MODIFIED_AT,
         ],
         owner: &["username"],
-        check: None,
+        check: Some(own_id),
     },
     Kind {
         word: "tokenApp",
@@ -612,6 +612,11 @@ fn policy(value: &Value) -> Result<Value, String> {
 }
 
 /// A period that is over is taken too: it may come from a backup.
+fn own_id(user: Values<'_>) -> Result<(), Wrong> {
+    let is_one = user("id").as_i64().is_some_and(|id| id > 0);
+    if is_one { Ok(()) } else { Err(("id".to_owned(), "must be 1 or more".to_owned())) }
+}
+
 fn period(grant: Values<'_>) -> Result<(), Wrong> {
     let time = |member| grant(member).as_i64().map(Millis);
     let (starts_at, expires_at) = (time("startsAt"), time("expiresAt"));

@@ -2,7 +2,7 @@
 //! keys are passed around.
 //!
 //! Everybody may know a public key. As the secret of an HS algorithm it would let everybody sign.
-//! What has no form of its own, such as the bare bytes of an Ed25519 key or of a point on a curve,
+//! What has no form of its own, such as the bare bytes of an Ed25519 key or of a compressed point,
 //! cannot be told from a random secret.
 
 use base64ct::{Base64Unpadded, Encoding};
@@ -42,7 +42,7 @@ pub fn public_key_dress(secret: &[u8]) -> Option<&'static str> {
 }
 
 fn dress(secret: &[u8], layers: u8) -> Option<&'static str> {
-    if is_key_der(secret) {
+    if is_key_der(secret) || is_point(secret) {
         return Some("a public key");
     }
     let text = undressed(&String::from_utf8_lossy(secret));
@@ -126,6 +126,12 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits.collect::<Option<_>>()?;
     let byte = |pair: &[u8]| if let [high, low] = pair { Some(high << 4 | low) } else { None };
     digits.chunks(2).map(byte).collect()
+}
+
+/// Whether the bytes have the form of a point on P-256, P-384 or P-521 (SEC 1, 2.3.3), uncompressed. So
+/// has one in 256 random secrets of such an odd length.
+fn is_point(bytes: &[u8]) -> bool {
+    matches!(bytes.len(), 65 | 97 | 133) && bytes.first() == Some(&4)
 }
 
 /// Whether the bytes are a `SubjectPublicKeyInfo`, a PKCS #1 public key, a certificate or a request

@@ -21,7 +21,9 @@ pub(super) const GROUP: Group = Group {
             .answers(Answer::json(200, &TOMBSTONES)),
         Route::of("DELETE", "delete_tombstone", &["/v1/tombstones/{username}"], handler!(delete))
             .summary("Frees the name of a deleted user, so that a token may create a user of that name again")
-            .about("The new user gets another id. The old one is given again only where POST /v1/users or the id claim of a token names it.")
+            .about(
+                "The new user gets another id. The old one is given again only where POST /v1/users or the id claim of a token names it.",
+            )
             .access(Access::Administrator),
     ],
 };
