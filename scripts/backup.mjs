@@ -30,9 +30,11 @@ async function restore(postern, file, format, secrets) {
   const withoutSecret = [];
   const refused = (wrong, why) => {
     progress.clear();
-    wrong.forEach((one) => console.error(`${file}:${one.line}: ${[one.field, one.why].filter(Boolean).join(" ")}`));
+    explained(wrong).forEach((one) => console.error(`${file}:${one}`));
     const before = line > 0 ? ` Lines 1 to ${grouped(line)} are written.` : "";
-    return new Failure(`${why}${before} Correct the file and run the same again: what is written twice is there once.`);
+    const isFileRight = wrong.length > 0 && wrong.every((one) => one.why.includes("MASTER_KEY"));
+    const then = isFileRight ? "Then run the same again" : "Correct the file and run the same again";
+    return new Failure(`${why}${before} ${then}: what is written twice is there once.`);
   };
   try {
     for await (const { body, lines, end } of requests(file, format, from, maxBytes())) {
@@ -53,11 +55,29 @@ async function restore(postern, file, format, secrets) {
     if (error instanceof UnsendableLine) throw refused([{ line: error.line, why: error.message }], "a line cannot be sent.");
     throw error;
   }
+  if (records === 0) throw new Failure(`${file} has no records${format === "csv" ? " behind its line of column names" : ""}.`);
   const now = await fileStat(file);
   if (now.size !== size || now.mtimeMs !== mtimeMs) throw new Failure(`${file} was changed while it was read. Run the same again.`);
   bookmark.remove();
   progress.say(`restored ${progress.summary(records)}`);
-  if (withoutSecret.length > 0) console.log(`${withoutSecret.length} have no secret, and wait for one: ${withoutSecret.join(", ")}`);
+  if (withoutSecret.length > 0) console.log(`These have no secret, and wait for one: ${withoutSecret.join(", ")}`);
+}
+
+/** How many lines that are wrong for the same reason are shown. */
+const SHOWN_ALIKE = 3;
+
+/** What is wrong with lines, in the words of this command. */
+function explained(wrong) {
+  const told = new Map();
+  for (const { line, field, why } of wrong) {
+    const words = [field, why].filter(Boolean).join(" ").replaceAll("secrets=left-out", "SECRETS=left-out");
+    told.set(words, [...(told.get(words) ?? []), line]);
+  }
+  return [...told].flatMap(([words, lines]) => {
+    const shown = lines.length > SHOWN_ALIKE + 1 ? lines.slice(0, SHOWN_ALIKE) : lines;
+    const rest = lines.slice(shown.length);
+    return [...shown.map((line) => `${line}: ${words}`), ...(rest.length > 0 ? [`${rest.join(", ")}: the same`] : [])];
+  });
 }
 
 /** What was wrong, with the numbers that lines have in the file. */
@@ -76,7 +96,7 @@ function wrongLines({ body }, sent, lines) {
 function reason({ body, message }) {
   const untold = Array.isArray(body?.errors) ? Number.parseInt(body.detail, 10) - body.errors.length : 0;
   if (untold > 0) return `${body.detail.split(",")[0]}, of which ${body.errors.length} are shown.`;
-  return `${body?.detail ?? message}.`;
+  return `${body?.detail?.replace(", nothing was written", "") ?? message}.`;
 }
 
 async function backup(postern, file, format, secrets) {
@@ -98,7 +118,10 @@ async function backup(postern, file, format, secrets) {
   const warn = (text) => progress.say(text, process.stderr);
   await patiently(warn, async () => {
     ({ records, last } = await recordsOf(partial, headLines));
-    const { body, total } = await postern.exportRecords(format, secrets, last);
+    const { body, total } = await postern.exportRecords(format, secrets, last).catch((error) => {
+      if (records === 0 && error instanceof Refusal) bookmark.remove();
+      throw error;
+    });
     if (total > 0 && records === started) progress = new Progress({ records, fraction: records / total });
     let hasHead = records > 0 || headLines === 0;
     let tail = LINE_FEED;
@@ -174,7 +197,8 @@ try {
   if (!["sealed", "left-out"].includes(secrets)) throw new Failure(`SECRETS must be sealed or left-out, not ${secrets}`);
   await act(new Postern({ url, username, password }), file, formatOf(file), secrets);
 } catch (error) {
-  if (!(error instanceof Failure)) throw error;
+  // What the file system says has a code: there is no such folder, it is a folder, the disk is full.
+  if (!(error instanceof Failure) && !error.syscall) throw error;
   console.error(`postern: error: ${error.message}`);
   process.exitCode = 1;
 }

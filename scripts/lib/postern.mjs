@@ -18,7 +18,7 @@ export class Failure extends Error {}
 /** An answer that asking again does not change. */
 export class Refusal extends Failure {
   constructor({ status, body }) {
-    super(`Postern answered ${status}: ${body?.detail ?? "without a reason"}`);
+    super(`Postern answered ${status}: ${body?.detail ?? body?.error?.errorMsg ?? "without a reason"}`);
     this.status = status;
     this.body = body;
   }
@@ -32,12 +32,16 @@ export class Passing extends Error {
   }
 }
 
-/** Postern at a URL, as a user. Without a password, that of a local development machine is taken. */
+/**
+ * Postern at a URL, as a user, or as a key for machines in place of the password. Without a password, that of a local development machine is
+ * taken.
+ */
 export class Postern {
   #base;
   #username;
   #secret;
   #token;
+  #isKey;
 
   constructor({ url, username, password }) {
     let base;
@@ -48,12 +52,15 @@ export class Postern {
     }
     const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(base.hostname);
     if (base.username || base.password) throw new Failure("URL may hold no user name and password: arguments can be read by everyone on the machine");
-    if (base.protocol !== "https:" && !isLocal) throw new Failure("URL must begin with https://, or the password would travel in the clear");
+    if (!["https:", "http:"].includes(base.protocol)) throw new Failure(`URL must begin with https://, or with http:// on this machine: ${url}`);
+    if (base.protocol === "http:" && !isLocal) throw new Failure("URL must begin with https://, or the password would travel in the clear");
     const secret = password || (isLocal && developmentPassword());
     if (!secret) throw new Failure("set PASSWORD in the environment (not as an argument, which everyone on the machine can read)");
     this.#base = base.href.replace(/\/$/, "");
     this.#username = username;
     this.#secret = secret;
+    this.#isKey = secret.startsWith("pst_");
+    if (this.#isKey) this.#token = `Bearer ${secret}`;
   }
 
   get #basic() {
@@ -75,7 +82,7 @@ export class Postern {
     if (!wasSignedIn) await this.#signIn();
     const answer = await this.#send(path, { method: "POST", body }).catch(async (error) => {
       // A token that served for a while may have expired.
-      if (!wasSignedIn || error.status !== 401) throw error;
+      if (!wasSignedIn || this.#isKey || error.status !== 401) throw error;
       await this.#signIn();
       return this.#send(path, { method: "POST", body });
     });
@@ -89,7 +96,12 @@ export class Postern {
   async #signIn() {
     this.#token = undefined;
     const text = JSON.stringify({ username: this.#username, password: this.#secret });
-    const answer = await this.#send("/imanager/cloud/security/tokens.json", { method: "POST", body: text });
+    const answer = await this.#send("/imanager/cloud/security/tokens.json", { method: "POST", body: text }).catch((error) => {
+      if (error.status !== 401) throw error;
+      throw new Failure(
+        `${error.message}. If an earlier run has restored the password of ${this.#username}, it is now that of the Postern where the backup was made.`,
+      );
+    });
     this.#token = `Bearer ${await answer.text()}`;
   }
 

@@ -9,6 +9,8 @@ const LINE_EVERY_MS = 10_000;
 
 export const grouped = (number) => Math.round(number).toLocaleString("en-US");
 
+const counted = (records) => `${grouped(records)} ${records === 1 ? "record" : "records"}`;
+
 /** 75 s is 1:15, 4000 s is 1:06:40. */
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
@@ -48,7 +50,7 @@ export class Progress {
     const elapsed = Date.now() - this.#startedAt;
     const gone = fraction - this.#start.fraction;
     const left = gone > 0 ? `, ${duration((elapsed * (1 - fraction)) / gone)} left` : "";
-    return `${String(Math.floor(Math.min(1, fraction) * 100)).padStart(3)} %  ${grouped(records)} records, ${grouped(this.#rate(records))}/s${left}`;
+    return `${String(Math.floor(Math.min(1, fraction) * 100)).padStart(3)} %  ${counted(records)}, ${grouped(this.#rate(records))}/s${left}`;
   }
 
   #rate(records) {
@@ -71,7 +73,7 @@ export class Progress {
     const elapsed = Date.now() - this.#startedAt;
     // Kilobytes; the most that this process has ever had.
     const memory = process.resourceUsage().maxRSS / 1024;
-    return `${grouped(records - this.#start.records)} records in ${duration(elapsed)}, ${grouped(this.#rate(records))}/s, with at most ${grouped(memory)} MB of memory`;
+    return `${counted(records - this.#start.records)} in ${duration(elapsed)}, ${grouped(this.#rate(records))}/s, with at most ${grouped(memory)} MB of memory`;
   }
 }
 

@@ -120,6 +120,15 @@ test("keys with two secrets each are restored wherever a request ends, in both f
   }
 });
 
+test("a key for machines restores in place of a password", async (test) => {
+  const { folder, postern, file } = await prepare(test);
+  writeFileSync(file, `${JSON.stringify(grant())}\n`);
+  const json = { name: "importer", may: ["provisioning"] };
+  const { key } = expectStatus(await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json }), 201).json;
+  assert.match(await succeeds(transfer("restore", postern.url, { FILE: file, PASSWORD: key })), /restored 1 record in/);
+  assert.equal((await tallyOf(await exported(postern, folder))).counts.grant, 1);
+});
+
 for (const moment of ["unheard", "unanswered"]) {
   test(`an import that is killed while a request is ${moment} ends with the same state when it is started again`, async (test) => {
     const { folder, postern, file, target } = await prepare(test);
@@ -251,10 +260,23 @@ test("what cannot be done is said in a line, without a trace", async (test) => {
   await fails("restore", { FILE: file }, /there is no file/);
   await fails("restore", {}, /say which file/);
   writeFileSync(file, `${JSON.stringify(grant())}\n`);
-  await fails("restore", { FILE: file, PASSWORD: "wrong" }, /Postern answered 401/);
+  await fails("restore", { FILE: file, PASSWORD: "wrong" }, /Postern answered 401: The user name or password is incorrect\. If an earlier run/);
+  await fails("restore", { FILE: folder }, /EISDIR|has no records/);
+  await fails("backup", { FILE: join(folder, "nowhere", "out") }, /ENOENT/);
+  await fails("restore", { FILE: file }, /must begin with https:\/\/, or with http/, "localhost:8787");
   await fails("restore", { FILE: file, FORMAT: "xml" }, /FORMAT must be/);
   await fails("restore", { FILE: file }, /must begin with https/, "http://example.com");
   await fails("backup", { FILE: join(folder, "out"), PASSWORD: "wrong" }, /Postern answered 401/);
+  assert.equal(existsSync(join(folder, "out.progress")), false);
+  writeFileSync(file, "");
+  await fails("restore", { FILE: file }, /has no records/);
+  writeFileSync(`${file}.csv`, "record,serviceId,authObjectType,authObjectId,permissions\n");
+  await fails("restore", { FILE: `${file}.csv` }, /has no records behind its line of column names/);
+  const sealed = Array.from({ length: 9 }, (_, id) =>
+    JSON.stringify({ record: "user", id: id + 10, username: `u${id}`, type: "SYS_Reader", enabled: true, password: "v1.01234567.abcd" }),
+  );
+  writeFileSync(file, sealed.join("\n"));
+  await fails("restore", { FILE: file }, /:1: password is not sealed .*SECRETS=left-out\n.*:2: .*\n.*:3: .*\n.*:4, 5, 6, 7, 8, 9: the same\n.* Then run the same again/);
   writeFileSync(file, `${JSON.stringify(grant({ name: "x".repeat(1024 * 1024) }))}\n`);
   await fails("restore", { FILE: file }, /:1: is longer than a request/);
   writeFileSync(file, Buffer.concat([Buffer.from(`${JSON.stringify(grant())}\n{"record":"`), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n')]));
