@@ -202,6 +202,22 @@ fn what_the_user_takes_from_the_token_is_explained_too() {
     agree(&json!({ "sub": "bob", "uid": 8 }), 200);
 }
 
+/// The explanation is about the user as the token would leave them.
+#[test]
+fn a_role_that_the_token_would_give_is_explained_and_not_written() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let claims = json!({ "username": "sub", "roles": "roles" });
+    app(&isolate, "A", &json!({ "claims": claims, "roleMap": { "bi": "SYS_Creator" } }));
+    let plain = token(&isolate, &json!({ "roles": [] }));
+    assert_eq!(isolate.get("/v1/verify", &format!("Bearer {plain}")).status, 200);
+    let explanation = explain(&isolate, &json!({ "token": token(&isolate, &json!({ "roles": ["bi"] })) }));
+    let checks = explanation["checks"].as_array().expect("checks");
+    let user = checks.iter().find(|check| check["check"] == "user").expect("the check of the user");
+    assert!(user["detail"].as_str().is_some_and(|detail| detail.contains("SYS_Creator")), "{explanation}");
+    assert_eq!(world.database.text("SELECT type FROM users WHERE username = 'alice'"), "SYS_Reader");
+}
+
 /// What holds for them at first sight holds in the explanation.
 #[test]
 fn a_permission_of_somebody_who_would_be_created_is_explained() {

@@ -201,6 +201,11 @@ fn groups_of_a_token_become_memberships_where_the_app_says_so() {
         let overage = token(isolate, &json!({ "_claim_names": { "groups": "src1" } }));
         verified(isolate, &overage);
         assert_eq!(sum(), 5 + 9, "too many groups for the token are not none");
+        verified(isolate, &token(isolate, &json!({ "groups": ["ops"], "_claim_names": { "roles": "src1" } })));
+        assert_eq!(sum(), 4 + 9, "what is left out is another claim");
+        verified(isolate, &token(isolate, &json!({})));
+        assert_eq!(sum(), 9, "no claim is no group");
+        sign_in(json!(["dev"]));
         sign_in(json!([]));
         assert_eq!(sum(), 9);
         // An older token that is still good takes nothing back, and so two tokens do not write in turns.
