@@ -9,7 +9,22 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Millis(pub i64);
 
+/// The latest moment that D1, which speaks doubles, keeps exactly.
+pub const MAX_MILLIS: i64 = 1 << 53;
+/// Milliseconds below this are before March 1973. As seconds they reach to the year 5138.
+const LEAST_MILLIS: i64 = 100_000_000_000;
+
 impl Millis {
+    /// A moment that a caller names. The error is the phrase that follows the member's name. Seconds are
+    /// refused: read as milliseconds they are long past, so that what is to begin then would have begun.
+    pub fn named(number: i64) -> Result<Self, String> {
+        match number {
+            1..LEAST_MILLIS => Err("looks like seconds: epoch milliseconds are expected".to_owned()),
+            0..=MAX_MILLIS => Ok(Self(number)),
+            _ => Err("must be epoch milliseconds".to_owned()),
+        }
+    }
+
     /// So many seconds.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
@@ -65,6 +80,24 @@ impl Sub for Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_are_no_moment() {
+        let seconds = "looks like seconds: epoch milliseconds are expected";
+        for (number, expected) in [
+            (0, Ok(())),
+            (1, Err(seconds)),
+            (1_795_792_109, Err(seconds)),
+            (99_999_999_999, Err(seconds)),
+            (100_000_000_000, Ok(())),
+            (1_795_792_109_000, Ok(())),
+            (MAX_MILLIS, Ok(())),
+            (MAX_MILLIS + 1, Err("must be epoch milliseconds")),
+            (-1, Err("must be epoch milliseconds")),
+        ] {
+            assert_eq!(Millis::named(number), expected.map(|()| Millis(number)).map_err(str::to_owned));
+        }
+    }
 
     #[test]
     fn a_day_begins_at_midnight_utc() {

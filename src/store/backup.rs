@@ -141,7 +141,7 @@ fn stored(is: Is, value: &Value) -> Value {
         Is::Flag => json!(i32::from(value == &Value::Bool(true))),
         Is::Permissions => json!(Permissions::of_names(names()).bits()),
         Is::Authorizations => json!(Authorizations::of_names(names()).bits()),
-        Is::Number(_) | Is::Time | Is::Text(_) | Is::Word(_) | Is::Sealed(_) | Is::Hash(_) => value.clone(),
+        Is::Number(_) | Is::Time | Is::Moment | Is::Text(_) | Is::Word(_) | Is::Sealed(_) | Is::Hash(_) => value.clone(),
     }
 }
 
@@ -495,7 +495,7 @@ fn read(field: &Field, row: &Row) -> Result<Value> {
     let unreadable = |error: &dyn std::fmt::Display| Error::internal(format!("a stored {column} is unreadable: {error}"));
     Ok(match field.is {
         Is::Id(_) => json!(row.int64(column)?),
-        Is::Number(_) | Is::Time => json!(row.number(column)?),
+        Is::Number(_) | Is::Time | Is::Moment => json!(row.number(column)?),
         Is::Flag => json!(row.flag(column)?),
         Is::Permissions => json!(Permissions::from_bits(row.number(column)?).names()),
         Is::Authorizations => json!(Authorizations::from_bits(row.number(column)?).names()),

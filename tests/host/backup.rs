@@ -229,6 +229,44 @@ fn what_nobody_could_take_back_is_refused() {
     assert_eq!(import(&isolate, "ndjson", &line).0, 200, "a clock may be ahead");
 }
 
+/// As milliseconds they are long past: what should begin later would count at once.
+#[test]
+fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_exported() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let grant = |more: Value| {
+        let mut line = json!({
+            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": 5, "permissions": ["TEST"],
+        });
+        line.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        line
+    };
+    let seconds = 1_795_792_109;
+    let key = json!({
+        "record": "key", "id": 1, "name": "ci", "may": ["decisions"], "createdBy": 1, "createdAt": 1, "expiresAt": seconds,
+    });
+    let user = json!({
+        "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": seconds,
+    });
+    for (line, field) in [
+        (grant(json!({ "startsAt": seconds })), "startsAt"),
+        (grant(json!({ "expiresAt": seconds })), "expiresAt"),
+        (key, "expiresAt"),
+        (user, "validFrom"),
+    ] {
+        let (status, body) = import(&isolate, "ndjson", &line.to_string());
+        let why = "looks like seconds: epoch milliseconds are expected";
+        assert_eq!((status, &body["errors"]), (400, &json!([{ "line": 1, "field": field, "why": why }])), "{line}");
+    }
+    let csv = format!("record,serviceId,authObjectType,authObjectId,permissions,startsAt\ngrant,7,USER,5,TEST,{seconds}\n");
+    assert_eq!(import(&isolate, "csv", &csv).0, 400);
+    assert_eq!(import(&isolate, "ndjson", &grant(json!({ "startsAt": 0 })).to_string()).0, 200);
+    world.database.execute("UPDATE grants SET starts_at = 1795792109");
+    assert!(export(&isolate, "ndjson").contains("\"startsAt\":1795792109"));
+    let granted = json_of(&isolate.administer("GET", "/v1/services/7/grants", &Value::Null));
+    assert_eq!(granted["items"][0]["startsAt"], seconds, "{granted}");
+}
+
 /// A key of somebody else's id would be theirs, whoever holds it.
 #[test]
 fn nobody_makes_way_who_has_a_key_or_made_one() {
@@ -519,7 +557,7 @@ fn an_id_that_leaves_none_after_it_is_refused_where_postern_gives_ids() {
 fn a_digest_is_taken_in_lower_case_only() {
     let world = World::new();
     let isolate = world.isolate();
-    for kind in [r#""record":"revocation","kind":"token","until":1,"app":"ERP""#, r#""record":"pastKeySecret""#] {
+    for kind in [r#""record":"revocation","kind":"token","until":1000000000000,"app":"ERP""#, r#""record":"pastKeySecret""#] {
         for (digit, status) in [("a", 200), ("A", 400)] {
             assert_eq!(import(&isolate, "ndjson", &format!("{{{kind},\"digest\":\"{}\"}}", digit.repeat(64))).0, status, "{kind} {digit}");
         }

@@ -199,7 +199,10 @@ fn the_scheduled_event_removes_a_bounded_number_at_once() {
     let world = World::new();
     let isolate = world.isolate();
     let line = |user: i64| {
-        format!(r#"{{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":{user},"permissions":[],"expiresAt":{user}}}"#)
+        format!(
+            r#"{{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":{user},"permissions":[],"expiresAt":{}}}"#,
+            1_000_000_000_000 + user
+        )
     };
     let lines: Vec<_> = (1..=300).map(line).collect();
     let import = Request::new("POST", "/v1/import").authorization(&admin()).body(&lines.join("\n"));
@@ -266,7 +269,7 @@ fn the_grant_of_a_creator_never_ends() {
         assert_eq!(isolate.send(&request).status, 200);
     };
     import(r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"creator":true}"#);
-    import(r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"expiresAt":1000}"#);
+    import(r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"expiresAt":1000000000000}"#);
     assert!(allowed(&isolate, 2));
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants WHERE creator = 1 AND expires_at IS NULL"), 1);

@@ -10,7 +10,7 @@ fn what(field: &Field) -> String {
         Is::Id(i64::MAX) => "int64".to_owned(),
         Is::Id(max) => format!("int64, at most {max}"),
         Is::Number(max) => format!("0 to {max}"),
-        Is::Time => "epoch milliseconds".to_owned(),
+        Is::Time | Is::Moment => "epoch milliseconds".to_owned(),
         Is::Flag => "true or false".to_owned(),
         Is::Text(_) => "text".to_owned(),
         Is::Word(words) => format!("`{}`", words.join("`, `")),

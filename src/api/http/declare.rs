@@ -22,6 +22,7 @@ use crate::api::http::patterns;
 use crate::api::http::shape::{Kind, Shape};
 use crate::domain::secret::Secret;
 use crate::domain::text;
+use crate::domain::time::Millis;
 use crate::error::Result;
 
 /// A body whose shape is declared.
@@ -330,6 +331,19 @@ impl<const MIN: i64, const MAX: i64> Member for Integer<MIN, MAX> {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         fields.required_integer(name, MIN, MAX).map(Self)
+    }
+}
+
+/// A moment within limits, in epoch milliseconds. Seconds are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<const MIN: i64, const MAX: i64>(pub Millis);
+
+impl<const MIN: i64, const MAX: i64> Member for Moment<MIN, MAX> {
+    const KIND: Kind = Kind::Digits { min: MIN, max: MAX };
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let number = fields.required_integer(name, MIN, MAX)?;
+        Millis::named(number).map(Self).map_err(|why| fields.invalid(name, why))
     }
 }
 

@@ -192,6 +192,7 @@ mod tests {
             Is::Id(most) => prop_oneof![4 => 1..=most, 1 => i64::MIN..=0].prop_map(Value::from).boxed(),
             Is::Number(most) => max(most).boxed(),
             Is::Time => max(1 << 53).boxed(),
+            Is::Moment => (100_000_000_000..=1_i64 << 53).prop_map(Value::from).boxed(),
             Is::Flag => any::<bool>().prop_map(Value::from).boxed(),
             Is::Word(words) => proptest::sample::select(words).prop_map(|word| json!(word)).boxed(),
             Is::Permissions => subset(&["ADD", "VIEW", "TEST", "EXPORT"]).boxed(),

@@ -7,10 +7,10 @@ use crate::domain::identity::machine_key::KeyName;
 use crate::domain::identity::user::{Profile, Username};
 use crate::domain::node_order;
 use crate::domain::permissions::directory;
-use crate::domain::permissions::period::{MAX_MILLIS, Period};
+use crate::domain::permissions::period::Period;
 use crate::domain::secret::HashedToken;
 use crate::domain::text;
-use crate::domain::time::Millis;
+use crate::domain::time::{MAX_MILLIS, Millis};
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::policy::{MAX_ROLE, Policy};
 use crate::domain::tokens::token_app::{AppName, MAX_EXPIRE_S, TokenName};
@@ -97,8 +97,10 @@ pub enum Is {
     Id(i64),
     /// A number from 0 to a largest one.
     Number(i64),
-    /// Epoch milliseconds.
+    /// When something happened, in epoch milliseconds.
     Time,
+    /// When something begins or ends to count, in epoch milliseconds. Seconds are refused.
+    Moment,
     /// True or false.
     Flag,
     /// Text that follows a rule, which answers the phrase behind the member's name.
@@ -245,9 +247,9 @@ pub static KINDS: [Kind; 19] = [
             field("enabled", Is::Flag, Presence::Needed),
             field("tokenApp", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Optional).in_column("token_app"),
             field("followedAt", Is::Number(MAX_MILLIS), Presence::Grows).in_column("followed_at"),
-            field("validFrom", Is::Time, Presence::Grows).in_column("valid_from"),
+            field("validFrom", Is::Moment, Presence::Grows).in_column("valid_from"),
             field("password", Is::Hash("user_password"), Presence::Kept("null")),
-            field("passwordSetAt", Is::Time, Presence::Grows).in_column("password_set_at"),
+            field("passwordSetAt", Is::Moment, Presence::Grows).in_column("password_set_at"),
             CREATED_AT,
             MODIFIED_AT,
         ],
@@ -314,7 +316,7 @@ pub static KINDS: [Kind; 19] = [
             field("secret", Is::Sealed("application"), Presence::Kept("null")),
             field("token", Is::Sealed("access_token"), Presence::Kept("null")),
             field("tokenHash", Is::Hash("access_token_hash"), Presence::Kept("null")).in_column("token_hash"),
-            field("tokenExpiresAt", Is::Time, Presence::Kept("null")).in_column("token_expires_at").with_secret(),
+            field("tokenExpiresAt", Is::Moment, Presence::Kept("null")).in_column("token_expires_at").with_secret(),
             CREATED_AT,
             MODIFIED_AT,
         ],
@@ -414,8 +416,8 @@ pub static KINDS: [Kind; 19] = [
             field("permissions", Is::Permissions, Presence::Needed),
             field("creator", Is::Flag, Presence::Grows),
             CREATED_AT,
-            field("startsAt", Is::Time, Presence::Optional).in_column("starts_at"),
-            field("expiresAt", Is::Time, Presence::Optional).in_column("expires_at"),
+            field("startsAt", Is::Moment, Presence::Optional).in_column("starts_at"),
+            field("expiresAt", Is::Moment, Presence::Optional).in_column("expires_at"),
         ],
         owner: &[],
         check: Some(period),
@@ -461,7 +463,7 @@ pub static KINDS: [Kind; 19] = [
             field("jtiHash", Is::Text(hex), Presence::Optional).in_column("jti_hash"),
             field("app", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Optional),
             Field { presence: Presence::Same, ..CREATED_AT },
-            field("expiresAt", Is::Time, Presence::Optional).in_column("expires_at"),
+            field("expiresAt", Is::Moment, Presence::Optional).in_column("expires_at"),
         ],
         owner: &[],
         check: None,
@@ -509,7 +511,7 @@ pub static KINDS: [Kind; 19] = [
             field("kind", Is::Word(&["token", "jti"]), Presence::Key),
             field("digest", Is::Text(hex), Presence::Key).in_column("key"),
             field("id", GIVEN_ID, Presence::IdWhereFree),
-            field("until", Is::Time, Presence::Grows),
+            field("until", Is::Moment, Presence::Grows),
             field("app", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Needed),
             field("username", WORDS, Presence::Optional),
             field("jti", WORDS, Presence::Optional),

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::domain::applications::application::{AuthorizationType, Authorizations};
 use crate::domain::backup::kinds::{Field, Is, KINDS, Kind, Presence, Wrong};
 use crate::domain::identity::machine_key::{May, Rights};
-use crate::domain::permissions::period::MAX_MILLIS;
 use crate::domain::permissions::permission::{Permission, Permissions};
 use crate::domain::spelling;
+use crate::domain::time::{MAX_MILLIS, Millis};
 
 /// A record: the values of the members of its kind, in their order, and NULL for one that is left out.
 #[derive(Clone)]
@@ -179,6 +179,10 @@ impl Is {
             Self::Time => {
                 let time = integer(value).ok_or("must be an int64")?;
                 if (0..=MAX_MILLIS).contains(&time) { Ok(json!(time)) } else { Err("must be epoch milliseconds".to_owned()) }
+            }
+            Self::Moment => {
+                let moment = integer(value).ok_or("must be an int64")?;
+                Millis::named(moment).map(|Millis(moment)| json!(moment))
             }
             Self::Flag => match value {
                 Value::Bool(_) => Ok(value.clone()),

@@ -8,8 +8,6 @@ use std::rc::Rc;
 use crate::domain::permissions::permission::{Permission, Permissions};
 use crate::domain::time::Millis;
 
-/// The latest moment that D1, which speaks doubles, keeps exactly.
-pub const MAX_MILLIS: i64 = 1 << 53;
 /// How many changes of one value are remembered. What comes after them is read again.
 pub const MAX_CHANGES: usize = 16;
 

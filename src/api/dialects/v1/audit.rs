@@ -11,7 +11,7 @@ use crate::api::http::shape::{Answer, Field, Kind, Shape, optional};
 use crate::context::Cx;
 use crate::domain::audit::Event;
 use crate::domain::time::Millis;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A moment: as many milliseconds as a double holds exactly.
 const MOMENT: Kind = Kind::Int64 { min: 0, max: 1 << 53 };
@@ -74,7 +74,10 @@ impl<'a> AuditEvent<'a> {
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, before_id) = paging::asked(call)?;
     let text = |name| call.query.one(name).map(|text| text.map(str::to_owned));
-    let time = |field| call.query.declared_integer(field).map(|time| time.map(Millis));
+    let time = |field: &'static Field| {
+        let moment = call.query.declared_integer(field)?.map(Millis::named);
+        moment.transpose().map_err(|why| Error::invalid(field.name, why))
+    };
     let filter = audit::Filter {
         actor: text("actor")?,
         action: text("action")?,

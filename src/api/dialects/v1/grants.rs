@@ -3,7 +3,7 @@
 use super::paging::{self, page};
 use crate::actions::grants;
 use crate::actions::user_names::Named;
-use crate::api::http::declare::{Declared, Integer, Line, Request, answer, request};
+use crate::api::http::declare::{Declared, Line, Moment, Request, answer, request};
 use crate::api::http::members::{Granted, OBJECT_TYPE, PERMISSIONS};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -13,10 +13,10 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::Username;
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::grant::{self, NewGrant};
-use crate::domain::permissions::period::{MAX_MILLIS, Period, Phase};
+use crate::domain::permissions::period::{Period, Phase};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::permissions::reach::{Reached, Through};
-use crate::domain::time::Millis;
+use crate::domain::time::{MAX_MILLIS, Millis};
 use crate::error::{Error, Result};
 
 const ID: Field = required("id", Kind::INT64, "the id of the service or user");
@@ -84,14 +84,14 @@ request! {
         "authObjectId" object_id: Option<i64> => "to which",
         "username" username: Option<Line<{ Username::MAX }>> => "the user name, in place of both",
         "permissions" permissions: Granted => "any case is taken; VIEW is always among them",
-        "startsAt" starts_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: at once",
-        "expiresAt" expires_at: Option<Integer<0, MAX_MILLIS>> => "epoch milliseconds; default: never",
+        "startsAt" starts_at: Option<Moment<0, MAX_MILLIS>> => "epoch milliseconds; default: at once",
+        "expiresAt" expires_at: Option<Moment<0, MAX_MILLIS>> => "epoch milliseconds; default: never",
     } example r#"{"authObjectType":"USER","authObjectId":2,"permissions":["VIEW","TEST"],"expiresAt":4102444800000}"#
 }
 
 impl GrantTerms {
     fn period(&self, now: Millis) -> Result<Period> {
-        let bound = |at: &Option<Integer<0, MAX_MILLIS>>| at.map(|Integer(at)| Millis(at));
+        let bound = |at: &Option<Moment<0, MAX_MILLIS>>| at.map(|Moment(at)| at);
         let period = Period::new(bound(&self.starts_at), bound(&self.expires_at)).map_err(|why| Error::invalid("expiresAt", why))?;
         if period.phase(now) == Phase::After {
             return Err(Error::invalid("expiresAt", format!("must be in the future, in epoch milliseconds: now is {}", now.0)));

@@ -4,7 +4,7 @@ use super::paging::{self, page};
 use crate::actions::caller::Credential;
 use crate::actions::machine_keys::{self, Filter, Listed, Made, Wish};
 use crate::api::http::body::Fields;
-use crate::api::http::declare::{Declared, Integer, Member, Request, answer, request};
+use crate::api::http::declare::{Declared, Member, Moment, Request, answer, request};
 use crate::api::http::message::Response;
 use crate::api::http::patterns;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -13,7 +13,7 @@ use crate::context::Cx;
 use crate::domain::identity::machine_key::{self, KeyName, KeySecret, MachineKey, May, Rights};
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::PlainToken;
-use crate::domain::time::{Day, Millis};
+use crate::domain::time::Day;
 use crate::error::Result;
 
 const ID: Field = required("id", Kind::INT64, "the key's id");
@@ -144,7 +144,7 @@ request! {
         "name" name: KeyName => "a name, of which a user has no two; keys that speak for nobody neither",
         "may" may: Rights => "what it may",
         "userId" user_id: Option<i64> => "the user for whom it speaks, and who limits it",
-        "expiresAt" expires_at: Option<Integer<1, MAX_END>> => "epoch milliseconds; left out: never, or as the credential that makes it",
+        "expiresAt" expires_at: Option<Moment<1, MAX_END>> => "epoch milliseconds; left out: never, or as the credential that makes it",
     } example r#"{"name":"billing","may":["decisions"]}"#
 }
 
@@ -176,7 +176,7 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let NewKey { name, may, user_id, expires_at } = NewKey::read(&call.labelled_fields().await?)?;
-    let expires_at = expires_at.map(|Integer(end)| Millis(end));
+    let expires_at = expires_at.map(|Moment(end)| end);
     let wish = Wish { name, may, user_id: user_id.map(UserId), expires_at };
     Ok(shown(&machine_keys::create(cx, call.caller()?, shown_token(call), wish).await?))
 }
