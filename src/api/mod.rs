@@ -21,6 +21,7 @@ use crate::error::{Denied, Error, Refusal, Result};
 use crate::api::dialects::{DIALECTS, Found, v1};
 use crate::api::http::credentials;
 use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
+use crate::api::http::misplaced;
 use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, Call, Dialect, Route};
@@ -211,12 +212,24 @@ fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
 /// A failure, in the words of the dialect, and noted where it is ours.
 fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> Response {
     log(cx, request, error);
-    finish(request, &cx.request_id, Some(cx), failure(dialect.unwrap_or(&v1::DIALECT), error, cx.now))
+    let dialect = dialect.unwrap_or(&v1::DIALECT);
+    let way_out = match error {
+        Error::Unauthenticated(denied) if dialect.failure_with.is_some() => misplaced::way_out(cx, request, denied),
+        _ => None,
+    };
+    let response = match (dialect.failure_with, way_out) {
+        (Some(failure_with), Some(way_out)) => failure_with(error, &way_out),
+        _ => (dialect.failure)(error, cx.now),
+    };
+    finish(request, &cx.request_id, Some(cx), with_headers_of(error, response))
 }
 
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
 fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
-    let response = (dialect.failure)(error, now);
+    with_headers_of(error, (dialect.failure)(error, now))
+}
+
+fn with_headers_of(error: &Error, response: Response) -> Response {
     let response = match error.reason() {
         Some(reason) => response.with(REASON, reason),
         None => response,

@@ -10,6 +10,7 @@ pub mod members;
 pub mod message;
 pub mod method_override;
 #[cfg(not(target_arch = "wasm32"))]
+pub mod misplaced;
 pub mod openapi;
 pub mod parameters;
 pub mod patterns;

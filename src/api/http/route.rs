@@ -46,6 +46,8 @@ pub struct Dialect {
     pub groups: &'static [&'static Group],
     /// Its envelope for failures; standard headers are added for all dialects.
     pub failure: fn(&Error, Millis) -> Response,
+    /// The same with a second sentence, which leads out of it; `None` where its words are fixed.
+    pub failure_with: Option<fn(&Error, &str) -> Response>,
     /// What its failures look like.
     pub failure_shape: &'static Shape,
     /// Their content type.

@@ -24,6 +24,7 @@ pub const DIALECT: Dialect = Dialect {
     refuses_undeclared: false,
     groups: &[&Group { parameters: PARAMETERS, routes: ROUTES }],
     failure,
+    failure_with: None,
     failure_shape: &wire::FAILURE,
     failure_type: "application/json",
 };

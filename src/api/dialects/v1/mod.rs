@@ -59,6 +59,7 @@ pub const DIALECT: Dialect = Dialect {
         &signing_keys::GROUP,
     ],
     failure: problem::failure,
+    failure_with: Some(problem::failure_with),
     failure_shape: &problem::Problem::SHAPE,
     failure_type: "application/problem+json",
 };

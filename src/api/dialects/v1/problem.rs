@@ -31,8 +31,16 @@ answer! {
 
 /// A failure.
 pub(super) fn failure(error: &Error, _: Millis) -> Response {
-    let detail = message::sentence(error);
-    let mut problem = Problem::of(message::status(error), &detail);
+    of(error, &message::sentence(error))
+}
+
+/// A failure with a second sentence.
+pub(super) fn failure_with(error: &Error, way_out: &str) -> Response {
+    of(error, &format!("{}. {way_out}", message::sentence(error)))
+}
+
+fn of(error: &Error, detail: &str) -> Response {
+    let mut problem = Problem::of(message::status(error), detail);
     problem.reason = Sometimes(error.reason());
     if let Error::Invalid { field, .. } = error {
         problem.field = Sometimes(Some(field));

@@ -1,0 +1,110 @@
+//! Where a credential belongs that was sent to a place that does not take it.
+//!
+//! This is looked at after the refusal, and the shape alone is: what is said is the same whether the
+//! credential is good or not.
+
+use base64ct::{Base64, Encoding};
+
+use crate::api::http::credentials::COOKIE;
+use crate::api::http::message::Inbound;
+use crate::api::http::query::Query;
+use crate::context::Cx;
+use crate::domain::identity::machine_key;
+use crate::error::Denied;
+
+/// What the form of a text tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Jwt,
+    Key,
+}
+
+impl Shape {
+    /// JSON in base64url begins with `ey`, and no other credential has dots.
+    fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if machine_key::looks_like_one(text) {
+            return Some(Self::Key);
+        }
+        (text.starts_with("ey") && text.contains('.')).then_some(Self::Jwt)
+    }
+
+    fn found_in(self, place: &str) -> String {
+        let noun = match self {
+            Self::Jwt => "JSON Web Token",
+            Self::Key => "key",
+        };
+        format!("{place} has a {noun}: send it as Authorization: Bearer")
+    }
+}
+
+/// The sentence that leads out of a refusal, where the request shows a credential in the wrong place.
+#[must_use]
+pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<String> {
+    if let Some(value) = request.header("authorization") {
+        return in_authorization(value.trim(), denied);
+    }
+    if let Some(value) = request.header("x-auth-token") {
+        return Shape::of(&value).map(|shape| shape.found_in("X-Auth-Token"));
+    }
+    let cookie = request.header("cookie").unwrap_or_default();
+    let mut pairs = cookie.split([';', ',']).filter_map(|pair| pair.trim().split_once('='));
+    if let Some((_, value)) = pairs.find(|(name, _)| *name == COOKIE) {
+        return Shape::of(value).map(|shape| shape.found_in("The cookie"));
+    }
+    in_query(cx, &Query::of_others(request.query()), denied)
+}
+
+/// A token without its scheme or with another one, or in the place of a name or a password.
+fn in_authorization(value: &str, denied: &Denied) -> Option<String> {
+    let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+    // A key that Basic has brought was looked at.
+    let was_read = !matches!(denied, Denied::BadScheme | Denied::BadBase64 | Denied::WrongPassword);
+    if was_read || scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let decoded = Base64::decode_vec(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let basic = decoded.filter(|_| scheme.eq_ignore_ascii_case("basic"));
+    let shape = match &basic {
+        Some(text) => text.split(':').find_map(Shape::of),
+        None => Shape::of(rest),
+    };
+    shape.map(|shape| shape.found_in("The Authorization header"))
+}
+
+fn in_query(cx: &Cx, query: &Query, denied: &Denied) -> Option<String> {
+    if query.pairs().iter().any(|(_, value)| Shape::of(value) == Some(Shape::Key)) {
+        return Some(Shape::Key.found_in("The URL"));
+    }
+    // Of a token that was read, the reason says what is wrong with it.
+    if !matches!(denied, Denied::Missing | Denied::NotThreeParts) {
+        return None;
+    }
+    let carries_tokens = |name: &str| name == "token" || cx.memory.is_token_name(name) == Some(true);
+    let is_token = |(name, value): &(String, String)| carries_tokens(name) || Shape::of(value).is_some();
+    query.pairs().iter().any(is_token).then(|| IN_URL.to_owned())
+}
+
+const IN_URL: &str = "A URL carries JSON Web Tokens only, each in its app's token_name, and only for /v1/verify, /v1/check, \
+the client's URL of /v1/forward-auth, and the gateway: send the token as Authorization: Bearer";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shape_alone_tells() {
+        for (text, shape) in [
+            ("eyJhbGciOiJIUzI1NiJ9.e30.x", Some(Shape::Jwt)),
+            ("eyJ.", Some(Shape::Jwt)),
+            ("pst_cut-off", Some(Shape::Key)),
+            (" pst_ ", Some(Shape::Key)),
+            ("eyewitness", None),
+            ("a.b.c", None),
+            ("", None),
+            ("ffffffff-ffff-4fff-bfff-ffffffffffff", None),
+        ] {
+            assert_eq!(Shape::of(text), shape, "{text:?}");
+        }
+    }
+}
