@@ -252,6 +252,22 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
     example.as_array().into_iter().flatten().for_each(|item| fits(document, &schema["items"], item, place));
 }
 
+/// Whoever writes a client reads the examples: each failure shows its own.
+#[test]
+fn the_example_of_a_failure_has_its_status() {
+    let document = openapi::document(&DIALECTS);
+    let responses = document["components"]["responses"].as_object().expect("responses");
+    let of_v1: Vec<_> = responses.iter().filter_map(|(name, response)| Some((name.strip_prefix("Problem")?, response))).collect();
+    assert!(of_v1.len() > 8, "{of_v1:?}");
+    for (status, response) in of_v1 {
+        let example = &response["content"]["application/problem+json"]["example"];
+        let expected = status.parse().unwrap_or(500);
+        assert_eq!(example["status"], Value::from(expected), "{status}");
+        let is_unauthorized = example["title"] == "Unauthorized";
+        assert_eq!(is_unauthorized, expected == 401, "{status}: {example}");
+    }
+}
+
 /// The page that lists every endpoint is generated from the route tables.
 #[test]
 fn the_page_of_endpoints_is_the_committed_one() {

@@ -5,10 +5,13 @@ use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
 
+use crate::api::http::message::MAX_BODY_BYTES;
 use crate::api::http::route::{ANY_METHOD, Access, Dialect, Group, Route};
 use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema_of, value};
 use crate::api::http::shape::{Body, Content, Field, Shape};
 use crate::domain::identity::machine_key::May;
+use crate::domain::time::Millis;
+use crate::error::{Denied, Error, Fault, Limit, Refusal};
 
 /// What holds for all operations, in Markdown.
 const DESCRIPTION: &str = "\
@@ -46,9 +49,9 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
         for (group, route) in dialect.operations().filter(|(_, route)| route.is_documented) {
             collect_of(dialect, route, &mut schemas);
             for status in refusals(route) {
-                responses.entry(failure_name(dialect, status)).or_insert_with(|| failure(dialect, &sentence(status)));
+                responses.entry(failure_name(dialect, status)).or_insert_with(|| failure(dialect, &sentence(status), &an_error(status)));
             }
-            responses.entry(failure_name(dialect, "Default")).or_insert_with(|| failure(dialect, "Any other failure"));
+            responses.entry(failure_name(dialect, "Default")).or_insert_with(|| failure(dialect, "Any other failure", &an_error(500)));
             for (index, path) in route.paths.iter().enumerate() {
                 // The document has no word for every method.
                 let method = if route.method == ANY_METHOD { "get".to_owned() } else { route.method.to_lowercase() };
@@ -208,6 +211,7 @@ fn sentence(status: u16) -> String {
         401 => "The credential is missing, or is refused",
         403 => "The caller may not do this",
         404 => "There is no such thing",
+        405 => "The method is another",
         406 => "The format is not supported",
         409 => "It contradicts what is there",
         413 => "The body is too long",
@@ -222,8 +226,30 @@ fn failure_name(dialect: &Dialect, status: impl Display) -> String {
     format!("{}{status}", dialect.failure_shape.name)
 }
 
-fn failure(dialect: &Dialect, description: &str) -> Value {
-    json!({ "description": description, "content": { (dialect.failure_type): content(dialect.failure_shape) } })
+/// An error of that status, for an example.
+fn an_error(status: u16) -> Error {
+    match status {
+        400 => Error::missing("name"),
+        401 => Denied::BadSignature.into(),
+        403 => Refusal::NotAdministrator.into(),
+        404 => Error::not_found("user", 7),
+        405 => Error::MethodNotAllowed { allow: vec!["GET", "HEAD"] },
+        406 => Error::NotAcceptable { format: "xml".to_owned() },
+        409 => Error::Conflict { why: "a user of that name exists".to_owned() },
+        413 => Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES },
+        429 => Error::TooMany { limit: Limit::Failures, retry_after_s: 540 },
+        503 => Error::Unavailable(Fault::new("")),
+        _ => Error::internal(""),
+    }
+}
+
+/// When the examples of failures happened.
+const EXAMPLE_TIME: Millis = Millis(1_737_599_864_898);
+
+fn failure(dialect: &Dialect, description: &str, error: &Error) -> Value {
+    let example = value(&(dialect.failure)(error, EXAMPLE_TIME).body);
+    let content = json!({ "schema": reference(dialect.failure_shape), "example": example });
+    json!({ "description": description, "content": { (dialect.failure_type): content } })
 }
 
 fn content(shape: &Shape) -> Value {
