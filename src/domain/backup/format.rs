@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::backup::kinds::{Is, KINDS, Wrong};
+use crate::domain::backup::kinds::{Is, KINDS, Kind, Wrong};
 use crate::domain::backup::record::Record;
 use crate::domain::json;
 use crate::domain::spelling;
@@ -59,7 +59,10 @@ impl Format {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // Line by line: the members of all lines at once would take some thirty times the memory of their text.
         let lines = match self {
-            Self::Ndjson => ndjson(text),
+            Self::Ndjson => {
+                refuse_csv(text)?;
+                ndjson(text)
+            }
             Self::Csv => csv(text)?,
         };
         let (mut records, mut errors) = (Vec::new(), Vec::new());
@@ -130,21 +133,58 @@ fn ndjson(text: &str) -> Lines<'_> {
     Box::new(lines.map(move |(index, line)| (index + 1, read(line))))
 }
 
-fn csv(text: &str) -> Result<Lines<'_>, Vec<LineError>> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+/// CSV that is read as NDJSON would be refused line by line, in words that do not lead on.
+fn refuse_csv(text: &str) -> Result<(), Vec<LineError>> {
+    let Some((index, first)) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty()) else { return Ok(()) };
+    let mut cells = first.split(SEPARATORS).map(|cell| cell.trim().trim_matches('"'));
+    if !first.trim_start().starts_with('{') && cells.any(|cell| cell == "record") {
+        return Err(wrong(index + 1, "", "looks like CSV: add ?format=csv"));
+    }
+    Ok(())
+}
+
+/// What parts the cells of a line, a comma or what stands in its place in other programs.
+const SEPARATORS: [char; 3] = [',', ';', '\t'];
+
+fn wrong(line: usize, field: &str, why: impl Into<String>) -> Vec<LineError> {
+    vec![LineError { line, field: field.to_owned(), why: why.into() }]
+}
+
+/// Refuses a first line that does not name the columns.
+fn check_head(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
+    let first = names.get(0).unwrap_or_default();
+    if first.trim_start().starts_with('{') {
+        return Err(wrong(1, "", "looks like NDJSON: leave out ?format=csv"));
+    }
+    if names.len() == 1 && first.contains(SEPARATORS) {
+        return Err(wrong(1, "", "has no commas: columns are separated by commas, and by nothing else"));
+    }
+    if Kind::of_word(first).is_some() && !names.iter().any(|name| name == "record") {
+        let why = "is no column: the first line must name the columns, as in record,serviceId,authObjectType,authObjectId,permissions";
+        return Err(wrong(1, first, why));
+    }
     let columns = columns();
-    let wrong = |line, field: &str, why: String| vec![LineError { line, field: field.to_owned(), why }];
-    let names = reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
     if let Some(name) = names.iter().find(|name| !columns.contains(name)) {
-        let hint = spelling::hint(name, columns.iter().copied());
+        // All of them would be some sixty.
+        let hint = match spelling::nearest(name, columns.iter().copied()) {
+            Some(nearest) => format!("did you mean {nearest:?}?"),
+            None => "the page \"Records\" of the documents lists the columns of each kind of record".to_owned(),
+        };
         return Err(wrong(1, &spelling::shown(name), format!("is an unknown column: {hint}")));
     }
     if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names.iter().skip(index + 1).any(|next| next == *name)) {
-        return Err(wrong(1, name, "is a column that must not be there twice".to_owned()));
+        return Err(wrong(1, name, "is a column that must not be there twice"));
     }
     if !names.iter().any(|name| name == "record") {
-        return Err(wrong(1, "record", "is a column that must be there".to_owned()));
+        return Err(wrong(1, "record", "is a column that must be there"));
     }
+    Ok(())
+}
+
+fn csv(text: &str) -> Result<Lines<'_>, Vec<LineError>> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    let names = reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
+    check_head(&names)?;
     let row = move |row: csv::Result<csv::StringRecord>| match row {
         Ok(row) => {
             let line = row.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
@@ -181,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::backup::kinds::{Field, Kind, Presence};
+    use crate::domain::backup::kinds::{Field, Presence};
 
     /// A value of a member, as a record of JSON may have it; NULL where it is left out.
     fn some_value(field: &'static Field) -> BoxedStrategy<Value> {
@@ -248,6 +288,32 @@ mod tests {
         fn any_text_is_read_or_refused(text in ".{0,80}") {
             let _ = (Format::Ndjson.read(&text), Format::Csv.read(&text), Format::Csv.read(&format!("record,id\n{text}")));
         }
+    }
+
+    #[test]
+    fn what_is_not_of_the_format_is_one_error() {
+        for (format, text, field, why) in [
+            (Format::Ndjson, "record,id\ngroup,1\ngroup,2\n", "", "?format=csv"),
+            (Format::Ndjson, "\n\u{feff}record\n", "", "no JSON"),
+            (Format::Ndjson, "\u{feff}\"id\";\"record\"\n1;group\n", "", "?format=csv"),
+            (Format::Ndjson, "records,id\n", "", "no JSON"),
+            (Format::Csv, "{\"record\":\"group\",\"id\":1}\n", "", "NDJSON"),
+            (Format::Csv, "record;id\ngroup;1\n", "", "commas"),
+            (Format::Csv, "record\tid\ngroup\t1\n", "", "commas"),
+            (Format::Csv, "grant,1,USER,2,VIEW", "grant", "the first line must name the columns"),
+            (Format::Csv, "grant,1,USER,2,VIEW\ngrant,1,USER,3,VIEW\n", "grant", "the first line must name the columns"),
+            (Format::Csv, "record,wings\ngroup,2\n", "wings", "the page \"Records\""),
+            (Format::Csv, "record,permission\n", "permission", "did you mean \"permissions\"?"),
+            (Format::Csv, "id,name\n1,a\n", "record", "must be there"),
+            (Format::Csv, "", "record", "must be there"),
+        ] {
+            let errors = format.read(text).unwrap_err();
+            assert_eq!(errors.len(), 1, "{text:?}: {errors:?}");
+            assert!(errors[0].field == field && errors[0].why.contains(why), "{text:?}: {errors:?}");
+            assert!(errors[0].why.len() < 120, "{errors:?}");
+        }
+        assert_eq!(Format::Csv.read("record,id\n").map(|records| records.len()), Ok(0));
+        assert_eq!(Format::Ndjson.read("").map(|records| records.len()), Ok(0));
     }
 
     #[test]
