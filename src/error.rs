@@ -461,7 +461,7 @@ impl fmt::Display for Refusal {
             Self::MayNotAuthorize => "the application may not authorize applications of the organization",
             Self::NotYourself => "only the user themselves or an administrator may do this",
             Self::UserDisabled => "the user is disabled",
-            Self::UserDeleted => "the user was deleted, and an administrator has not made or freed the name since",
+            Self::UserDeleted => "the user was deleted. An administrator can create them again, or free the name",
             Self::UnknownUser => "the user is unknown and the token app creates none",
             Self::UserRefused => "the token app may not speak for this user, or create one of this name",
             Self::IdConflict => "the token gives its user another id",
