@@ -118,7 +118,9 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
 
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     let username = &cx.config.first_administrator.username;
-    Username::new_name(username.as_str()).map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
+    Username::new_name(username.as_str())
+        .and_then(|name| name.can_be_in_basic())
+        .map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
     let profile = Profile::of_type(UserType::Administrator);
     let hash = hash(cx, password)?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());

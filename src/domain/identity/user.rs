@@ -100,6 +100,15 @@ impl Username {
         Ok(name)
     }
 
+    /// The rule for who is to sign in with a password, which HTTP Basic sends behind the first colon.
+    /// The names of tokens may have colons.
+    pub fn can_be_in_basic(&self) -> Result<(), String> {
+        if self.0.contains(':') {
+            return Err("must not have a colon beside a password, since HTTP Basic ends the user name there".to_owned());
+        }
+        Ok(())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,7 +11,7 @@ use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::{Profile, UserId, UserType, Username};
 use crate::domain::secret::Secret;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The id of a user in a path.
 pub(super) const ID: Field = required("id", Kind::INT64, "the user's id");
@@ -114,7 +114,7 @@ request! {
     /// A user to be created.
     struct NewUser as "NewUser" {
         "id" id: Option<Integer<1, { i64::MAX }>> => "the callers' id; chosen where it is left out",
-        "username" username: Username => "case-sensitive, and not taken; in Unicode's normal form C, without invisible, unassigned or full-width characters, and not beginning with [",
+        "username" username: Username => "case-sensitive, and not taken; in Unicode's normal form C, without invisible, unassigned or full-width characters, not beginning with [, and without a colon beside a password",
         "password" password: Option<NewPassword> => "without one the user signs in with tokens only",
         "type" user_type: Option<UserType> => "default SYS_Reader",
         "roles" roles: Option<Roles> => "default: the type",
@@ -187,6 +187,9 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (id, username, profile, password) = NewUser::read(&call.labelled_fields().await?)?.profile();
+    if password.is_some() {
+        username.can_be_in_basic().map_err(|why| Error::invalid("username", why))?;
+    }
     let user = users::create(cx, call.caller()?, id, &username, &profile, password.as_ref()).await?;
     Ok(Response::json(201, &User::of(&user)).with("location", format!("/v1/users/{}", user.user.id.0)))
 }
