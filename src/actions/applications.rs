@@ -7,6 +7,7 @@ use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application, ApplicationTerms, OrganizationId};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::Secret;
+use crate::domain::text;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
@@ -23,7 +24,10 @@ pub async fn create(
     terms: &ApplicationTerms,
 ) -> Result<(Application, Option<Secret>)> {
     let access_key = match access_key {
-        Some(access_key) => access_key,
+        Some(access_key) => {
+            text::can_be_in_a_path(access_key.as_str()).map_err(|why| Error::invalid("accessKey", why))?;
+            access_key
+        }
         None => AccessKey::parse(opaque_token::token(cx.random()?).expose()).map_err(Error::internal)?,
     };
     let secret = if terms.shortcut { None } else { Some(secret(cx)?) };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::actions::caller::Caller;
 use crate::context::Cx;
 use crate::domain::applications::application::{Organization, OrganizationId};
+use crate::domain::text;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
@@ -12,6 +13,7 @@ use crate::store::organizations;
 
 /// Registers an organization.
 pub async fn create(cx: &Cx, by: &Caller, id: &OrganizationId, name: Option<&str>) -> Result<Organization> {
+    text::can_be_in_a_path(id.as_str()).map_err(|why| Error::invalid("id", why))?;
     let deed = by.deed("organization.create", id.as_str()).after(kept(name));
     let already = || Error::AlreadyExists { what: "organization", id: id.as_str().to_owned() };
     Write::of(organizations::insert(id, name, cx.now)).deed(deed).commit_unless(cx, &[Constraint::OrganizationId], already).await?;

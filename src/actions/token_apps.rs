@@ -8,6 +8,7 @@ use crate::domain::audit::Deed;
 use crate::domain::identity::user::UserType;
 use crate::domain::secret::Secret;
 use crate::domain::spelling;
+use crate::domain::text;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::policy::{Policy, SpeaksFor, TENANT};
 use crate::domain::tokens::token_app::{AppName, TokenApp, TokenAppTerms};
@@ -69,6 +70,9 @@ pub async fn register(
     registration: impl FnOnce(Option<&TokenApp>) -> Result<Registration>,
 ) -> Result<Registered> {
     let before = token_apps::find(cx, name.as_str()).await?;
+    if before.is_none() {
+        text::can_be_in_a_path(name.as_str()).map_err(|why| Error::invalid("name", why))?;
+    }
     let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
     let kept_secret = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
     let keys = keys(&terms, secret.as_ref(), kept_secret)?;

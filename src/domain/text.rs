@@ -27,6 +27,15 @@ pub fn plain(text: &str, max: usize, others: &str) -> Result<(), String> {
     }
 }
 
+/// Refuses what no path can name: clients take `.` and `..` out of a URL, also where they are escaped.
+/// It is a rule for what is yet to be made.
+pub fn can_be_in_a_path(text: &str) -> Result<(), String> {
+    if matches!(text, "." | "..") {
+        return Err(format!("must not be {text:?}, which cannot be in a path"));
+    }
+    Ok(())
+}
+
 /// Whether a text is in Unicode's normal form C. `unicode_normalization::is_nfc` would answer the
 /// same, with the tables of compatibility forms in the wasm, which nothing else needs.
 #[must_use]

@@ -91,7 +91,7 @@ request! {
 
 request! {
     struct New as "NewTokenAppName" {
-        "name" name: AppName => "1 to 64 letters, digits, spaces, - _ .",
+        "name" name: AppName => "1 to 64 letters, digits, spaces, - _ ., but not . or .. alone",
     }
 }
 
