@@ -165,6 +165,12 @@ pub async fn find_named(cx: &Cx, by: &Caller, id: i64) -> Result<NamedGrant> {
     Ok(found)
 }
 
+/// The grant on a service to an object, for callers who may give such.
+pub async fn find_to(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64) -> Result<Option<Grant>> {
+    permissions::require(cx, by, service_id, Permission::Grant).await?;
+    grants::find_to(cx, service_id, object_type, object_id).await
+}
+
 /// The grants on a service by ascending id, for callers who may give such.
 pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<NamedGrant>> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;

@@ -174,9 +174,29 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let username = username.map(|Line(name)| name);
     let (object_type, object_id) = object(cx, call, service_id, (object_type, object_id, username)).await?;
     let grant = NewGrant { service_id, object_type, object_id, permissions, period };
-    let id = grants::add(cx, call.caller()?, &grant).await?;
+    let id = match grants::add(cx, call.caller()?, &grant).await {
+        Err(Error::AlreadyExists { .. }) => return Err(already(cx, call, &grant).await?),
+        added => added?,
+    };
     let found = grants::find_named(cx, call.caller()?, id).await?;
     Ok(Response::json(201, &Grant::of(&found, cx.now)))
+}
+
+/// What stands against a grant, and how that is changed.
+async fn already(cx: &Cx, call: &Call<'_>, grant: &NewGrant) -> Result<Error> {
+    let NewGrant { service_id, object_type, object_id, .. } = *grant;
+    let object = format!("{} {object_id}", object_type.name());
+    let why = match grants::find_to(cx, call.caller()?, service_id, object_type, object_id).await? {
+        Some(there) if there.creator => format!("{object} has the grant of who created the service {service_id}, which stays as it is"),
+        Some(there) => format!(
+            "{object} has the grant {} on service {service_id} already: PUT /api/v1/services/auth/{} replaces its permissions, a record of \
+             POST /v1/import its times too, and DELETE /v1/services/{service_id}/grants takes it back",
+            there.id, there.id
+        ),
+        // It was taken back in the meantime.
+        None => format!("{object} had a grant on service {service_id} a moment ago: try again"),
+    };
+    Ok(Error::Conflict { why })
 }
 
 async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
