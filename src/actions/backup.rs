@@ -100,7 +100,7 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
 /// The lines that the caller may not import: a key with `provisioning` brings in who may do what, and not who somebody is.
 fn not_allowed(by: &Caller, records: &[(usize, Record)]) -> Vec<LineError> {
     let refused = records.iter().filter(|(_, record)| record.kind.part == Part::Identity && !by.is_administrator());
-    let why = "may be imported by administrators only, and by keys that may administration";
+    let why = "may be imported by administrators only, and by keys with administration";
     refused.map(|(line, _)| LineError { line: *line, field: "record".to_owned(), why: why.to_owned() }).collect()
 }
 

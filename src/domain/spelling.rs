@@ -51,6 +51,16 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Str
     format!("those taken here are {}", names.join(", "))
 }
 
+/// The rule that a word breaks which is none of those that are known, with the one that is near.
+pub fn one_of(word: &str, known: &[&str]) -> String {
+    format!("must be one of {}{}", known.join(", "), suggestion(word, known))
+}
+
+/// What a rule is followed by where a known word is near the one that breaks it; else nothing.
+pub fn suggestion(word: &str, known: &[&str]) -> String {
+    nearest(word, known.iter().copied()).map_or_else(String::new, |nearest| format!(": did you mean {nearest:?}?"))
+}
+
 /// The beginning of a name, as an error shows it: whoever sent it may have sent a megabyte.
 #[must_use]
 pub fn shown(name: &str) -> String {
@@ -138,6 +148,13 @@ mod tests {
             assert_eq!(nearest(name, KNOWN.into_iter()), None, "{name}");
         }
         assert_eq!(nearest(&"enabled".repeat(1000), KNOWN.into_iter()), None);
+    }
+
+    #[test]
+    fn a_rule_is_followed_by_the_word_that_is_near() {
+        let known = ["decisions", "provisioning"];
+        assert_eq!(one_of("decision", &known), "must be one of decisions, provisioning: did you mean \"decisions\"?");
+        assert_eq!(one_of("all", &known), "must be one of decisions, provisioning");
     }
 
     proptest! {

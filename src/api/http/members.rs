@@ -9,6 +9,7 @@ use crate::domain::identity::password;
 use crate::domain::identity::user::{UserType, Username};
 use crate::domain::permissions::permission::{ObjectType, Permission, Permissions};
 use crate::domain::secret::Secret;
+use crate::domain::spelling;
 use crate::domain::text;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::policy::MAX_ROLE;
@@ -156,8 +157,7 @@ impl Member for Algorithm {
     const KIND: Kind = Kind::OneOf(&Self::NAMES);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let wrong = || format!("must be one of {}", Self::NAMES.join(", "));
-        fields.parsed(name, |text| Self::from_name(text).ok_or_else(wrong))
+        fields.parsed(name, |text| Self::from_name(text).ok_or_else(|| spelling::one_of(text, &Self::NAMES)))
     }
 }
 

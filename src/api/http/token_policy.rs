@@ -10,6 +10,7 @@ use crate::api::http::declare::{Declared, Line, Member, Written};
 use crate::api::http::members::ROLE;
 use crate::api::http::patterns;
 use crate::api::http::shape::{Field, Kind, Shape};
+use crate::domain::spelling;
 use crate::domain::text;
 use crate::domain::tokens::policy::{BoundTokens, GroupsMode, MAX_ROLE, Policy, ProfileMode, SpeaksFor};
 use crate::domain::tokens::token_app::TokenApp;
@@ -100,7 +101,7 @@ macro_rules! words {
             const KIND: Kind = Kind::OneOf(Self::WORDS);
 
             fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-                fields.parsed(name, |word| Self::from_word(word).ok_or_else(|| format!("must be one of {}", Self::WORDS.join(", "))))
+                fields.parsed(name, |word| Self::from_word(word).ok_or_else(|| spelling::one_of(word, Self::WORDS)))
             }
         })*
     };

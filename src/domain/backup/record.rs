@@ -124,10 +124,10 @@ impl Record {
 }
 
 fn kind(members: &Map<String, Value>) -> Result<&'static Kind, Wrong> {
-    let kind = members.get("record").and_then(Value::as_str).and_then(Kind::of_word);
-    kind.ok_or_else(|| {
+    let word = members.get("record").and_then(Value::as_str).unwrap_or_default();
+    Kind::of_word(word).ok_or_else(|| {
         let words: Vec<_> = KINDS.iter().map(|kind| kind.word).collect();
-        ("record".to_owned(), format!("must be one of {}", words.join(", ")))
+        ("record".to_owned(), spelling::one_of(word, &words))
     })
 }
 
@@ -196,7 +196,7 @@ impl Is {
             Self::Word(words) => {
                 let text = text(value)?;
                 let word = words.iter().find(|word| **word == text);
-                word.map(|word| json!(word)).ok_or_else(|| format!("must be {}", words.join(" or ")))
+                word.map(|word| json!(word)).ok_or_else(|| spelling::one_of(text, words))
             }
             Self::Permissions => {
                 let named: Vec<_> = names(value)?.iter().map(|name| Permission::parse(name)).collect::<Result<_, _>>()?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::domain::identity::user::UserId;
 use crate::domain::secret::{HashedToken, PlainToken};
+use crate::domain::spelling;
 use crate::domain::text;
 use crate::domain::time::{Day, Millis};
 
@@ -120,7 +121,9 @@ impl May {
     /// By its word; the error is the phrase that follows the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|may| may.name() == text);
-        found.ok_or_else(|| format!("must be of {}", Self::NAMES.join(", ")))
+        found.ok_or_else(|| {
+            format!("must be a list of {}, at least one{}", Self::NAMES.join(", "), spelling::suggestion(text, &Self::NAMES))
+        })
     }
 
     const fn bit(self) -> i64 {

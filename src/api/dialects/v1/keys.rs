@@ -160,10 +160,10 @@ impl Member for Rights {
     const KIND: Kind = MAY;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let wrong = || fields.invalid(name, format!("must be a list of {}, at least one", May::NAMES.join(", ")));
         let list = fields.required_texts(name)?;
-        let rights = list.iter().map(|word| May::parse(word)).collect::<std::result::Result<Vec<_>, _>>().map_err(|_| wrong())?;
-        Self::of(rights).ok_or_else(wrong)
+        let rights = list.iter().map(|word| May::parse(word)).collect::<std::result::Result<Vec<_>, _>>();
+        let rights = rights.map_err(|why| fields.invalid(name, why))?;
+        Self::of(rights).ok_or_else(|| fields.invalid(name, format!("must be a list of {}, at least one", May::NAMES.join(", "))))
     }
 }
 
