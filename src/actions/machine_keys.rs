@@ -111,7 +111,7 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
         }
     }
     if wish.expires_at.is_some_and(|end| end <= cx.now) {
-        return Err(Error::invalid("expiresAt", "must lie ahead"));
+        return Err(Error::invalid("expiresAt", format!("must be in the future, in epoch milliseconds: now is {}", cx.now.0)));
     }
     let expires_at = [wish.expires_at, limits.expires_at].into_iter().flatten().min();
     let Limits { session_id, parent_id, token, jti, ref app, .. } = limits;

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::api::http::query::Query;
+use crate::api::http::query::{self, Query};
 use crate::api::http::shape::Shape;
 use crate::api::http::undeclared::{self, Undeclared};
 use crate::domain::json;
@@ -111,7 +111,7 @@ impl Fields {
             Some(value) => value.as_i64(),
         };
         let number = number.filter(|number| (min..=max).contains(number));
-        number.map(Some).ok_or_else(|| self.invalid(name, format!("must be a whole number from {min} to {max}")))
+        number.map(Some).ok_or_else(|| self.invalid(name, query::limits(min, max)))
     }
 
     /// A whole number as its text: what was sent, be it a number or a string.

@@ -3,6 +3,8 @@
 use percent_encoding::percent_decode_str;
 
 use crate::api::http::shape::{Field, Kind};
+use crate::domain::permissions::period::MAX_MILLIS;
+use crate::domain::spelling;
 use crate::error::{Error, Result};
 
 /// Names and values, decoded, in order.
@@ -68,7 +70,7 @@ impl Query {
             return Err(Error::internal(format!("{} is declared as no word", parameter.name)));
         };
         match self.one(parameter.name)? {
-            Some(word) if !words.contains(&word) => Err(Error::invalid(parameter.name, format!("must be {}", words.join(" or ")))),
+            Some(word) if !words.contains(&word) => Err(Error::invalid(parameter.name, spelling::one_of(word, words))),
             word => Ok(word),
         }
     }
@@ -77,9 +79,21 @@ impl Query {
     pub fn integer(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         let number = int64(text).filter(|number| (min..=max).contains(number));
-        let wrong = || Error::invalid(name, format!("must be a whole number from {min} to {max}"));
+        let wrong = || Error::invalid(name, limits(min, max));
         number.map(Some).ok_or_else(wrong)
     }
+}
+
+/// The last millisecond that has a date of four digits.
+const END_OF_9999: i64 = 253_402_300_799_999;
+
+/// The rule for a whole number. Limits that only moments have are said as what they mean.
+#[must_use]
+pub fn limits(min: i64, max: i64) -> String {
+    if min >= 0 && (END_OF_9999..=MAX_MILLIS).contains(&max) {
+        return "must be epoch milliseconds, a whole number such as 1767225600000".to_owned();
+    }
+    format!("must be a whole number from {min} to {max}")
 }
 
 /// An int64 in its one decimal form: `+1` and `01` are other texts, and might be another id to somebody else.

@@ -10,11 +10,12 @@ use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional};
 use crate::context::Cx;
 use crate::domain::audit::Event;
+use crate::domain::permissions::period::MAX_MILLIS;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 
 /// A moment: as many milliseconds as a double holds exactly.
-const MOMENT: Kind = Kind::Int64 { min: 0, max: 1 << 53 };
+const MOMENT: Kind = Kind::Int64 { min: 0, max: MAX_MILLIS };
 const FROM: Field = optional("from", MOMENT, "not before, epoch milliseconds");
 const UNTIL: Field = optional("until", MOMENT, "before, epoch milliseconds");
 
