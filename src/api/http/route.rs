@@ -259,10 +259,23 @@ impl Call<'_> {
     /// Refuses a body that says something, where the route takes none. GET and HEAD have none.
     pub async fn refuse_body(&self) -> Result<()> {
         let may_have_one = !matches!(self.request.method(), "GET" | "HEAD");
-        if may_have_one && self.route.body.is_none() && !self.route.passes_body_over {
-            self.labelled_fields().await?;
+        if !may_have_one || self.route.body.is_some() || self.route.passes_body_over {
+            return Ok(());
         }
-        Ok(())
+        let body = self.body().await?;
+        if body.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let is_read = body::is_json(&body) || self.may_be_form();
+        let fields = is_read.then(|| Fields::parse(&body).ok()).flatten();
+        let fields = fields.ok_or_else(|| Error::unreadable("body", "must be empty: this call takes none"))?;
+        if let Some(Field { name, .. }) = self.route.query.iter().find(|field| fields.has(field.name)) {
+            return Err(Error::invalid(*name, format!("is not read from a body, since this call takes none: write ?{name}=… in the URL")));
+        }
+        match fields.undeclared(&NO_MEMBERS).first() {
+            Some(member) => Err(Error::invalid(member.name(), "is unknown here: this call takes no body")),
+            None => Ok(()),
+        }
     }
 
     fn may_be_form(&self) -> bool {

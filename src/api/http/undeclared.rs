@@ -38,6 +38,12 @@ impl Undeclared {
         Self { name: format!("{prefix}{}", spelling::shown(name)), nearest, hint: spelling::hint(name, known), is_parameter: false }
     }
 
+    /// The name, as an error shows it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The same as a parameter of the query.
     #[must_use]
     pub fn parameter(self) -> Self {
