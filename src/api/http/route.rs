@@ -13,7 +13,7 @@ use crate::api::http::undeclared::Undeclared;
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::identity::machine_key::May;
-use crate::domain::identity::user::UserType;
+use crate::domain::identity::user::{UserType, Username};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::ports::LocalFuture;
@@ -187,6 +187,9 @@ impl Access {
 /// The body of a route that takes none.
 pub const NO_MEMBERS: Shape = Shape { name: "", fields: &[], includes: &[], example: "" };
 
+/// What a query may not have as it is, and what may not stand for another character there.
+const IN_QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 impl Call<'_> {
     /// Who calls; every route but a public one has somebody.
     pub fn caller(&self) -> Result<&Caller> {
@@ -208,7 +211,21 @@ impl Call<'_> {
 
     /// A parameter of the path that is an int64.
     pub fn int64(&self, name: &str) -> Result<i64> {
-        query::int64(self.parameter(name)?).ok_or_else(|| Error::invalid(name, "must be an int64"))
+        let text = self.parameter(name)?;
+        query::int64(text).ok_or_else(|| match self.user_by_name(name, text) {
+            Some(found) => Error::invalid(name, format!("must be the user's id, a number: {found} finds it by the user name")),
+            None => Error::invalid(name, "must be an int64"),
+        })
+    }
+
+    /// The call that finds the user whose name stands in the place of their id.
+    fn user_by_name(&self, parameter: &str, text: &str) -> Option<String> {
+        let is_user =
+            |path: &&str| path.starts_with("/v1/") && (parameter == "userId" || (parameter == "id" && path.starts_with("/v1/users/")));
+        let is_name = self.route.paths.iter().any(|path| is_user(&path)) && Username::parse(text).is_ok();
+        let is_name = is_name && text.contains(|c: char| !c.is_ascii_digit() && c != '-');
+        let encoded = percent_encoding::utf8_percent_encode(text, IN_QUERY);
+        is_name.then(|| format!("GET /v1/users?username={encoded}"))
     }
 
     /// The body.
