@@ -13,7 +13,7 @@ use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::write::Write;
-use crate::store::backup::{Deleted, NoKeySecret};
+use crate::store::backup::{Deleted, NoKeySecret, StoredSecret};
 use crate::store::{backup, feed, units};
 
 /// How many records one page of an export reads.
@@ -70,6 +70,7 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
     if records.is_empty() {
         return Ok(Ok(Imported { records: 0, without_secret: Vec::new() }));
     }
+    keep_equal_secrets(cx, &mut records).await?;
     let mut write = Write::default();
     // Whoever imports goes on with the opaque token that they came with, although their password is replaced.
     let own = match by {
@@ -218,6 +219,23 @@ fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
 
 const UNOPENED: &str = "is not sealed under MASTER_KEY or MASTER_KEY_PREVIOUS, or belongs to something else: set the key that it was exported \
                         under as MASTER_KEY_PREVIOUS, or import with secrets=left-out";
+
+/// Puts what is stored in the place of what a record brings, where both open to the same. A record that
+/// was sealed under the previous master key, or another time, changes nothing then.
+async fn keep_equal_secrets(cx: &Cx, records: &mut Lines) -> Result<()> {
+    for StoredSecret { index, member, sealed } in backup::stored_secrets(cx, records).await? {
+        let Some((_, record)) = records.get_mut(index) else { continue };
+        let field = record.kind.fields.iter().find(|field| field.member == member);
+        let (Some(brought), Some(belongs_to)) = (record.text(member), field.and_then(|field| belongs_to(field, record))) else {
+            continue;
+        };
+        let [brought, stored] = [brought, &sealed].map(|sealed| cx.config.master_keys.open(sealed, &belongs_to));
+        if stored.is_some() && stored == brought {
+            record.set(member, json!(sealed));
+        }
+    }
+    Ok(())
+}
 
 /// What a sealed member belongs to, so that it opens there only.
 fn belongs_to(field: &Field, record: &Record) -> Option<String> {

@@ -152,6 +152,8 @@ struct Column {
     value: String,
     /// Whether the value replaces the one that is there.
     replaces: bool,
+    /// Whether another value makes it another row. The time of the last change is none by itself.
+    is_change: bool,
 }
 
 /// The statement that writes the rows of a kind (`?1`) at a time (`?2`).
@@ -160,11 +162,11 @@ fn upsert(kind: &Kind) -> String {
     let only = kind.only.map(|(column, value)| (column, format!("'{value}'")));
     let keys = kind.fields.iter().enumerate().filter(|(_, field)| field.presence == Presence::Key);
     let keys: Vec<_> = only.clone().into_iter().chain(keys.map(|(index, field)| (field.column, given(index, field)))).collect();
-    let only = only.map(|(column, value)| Column { name: column.to_owned(), value, replaces: false });
+    let only = only.map(|(column, value)| Column { name: column.to_owned(), value, replaces: false, is_change: false });
     let columns: Vec<_> =
         only.into_iter().chain(kind.fields.iter().enumerate().flat_map(|(index, field)| columns_of(kind, index, field))).collect();
     let list = |parts: &mut dyn Iterator<Item = String>| parts.collect::<Vec<_>>().join(", ");
-    let replaced = |of: &str| list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{of}.{}", column.name)));
+    let changed = |of: &str| list(&mut columns.iter().filter(|column| column.is_change).map(|column| format!("{of}.{}", column.name)));
     let set = list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{0} = excluded.{0}", column.name)));
     // Whoever has the key by another name is somebody else. The caller has looked; this is for what changed since.
     let same = kind.same().map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column)).collect::<Vec<_>>().concat();
@@ -172,7 +174,7 @@ fn upsert(kind: &Kind) -> String {
     let conflict = if stays {
         "DO NOTHING".to_owned()
     } else {
-        format!("DO UPDATE SET {set} WHERE {same}({}) IS NOT ({})", replaced(table), replaced("excluded"))
+        format!("DO UPDATE SET {set} WHERE {same}({}) IS NOT ({})", changed(table), changed("excluded"))
     };
     // A trigger looks at each row that is to be inserted, also where it is there.
     let is_new = keys.first().filter(|_| stays).map(|(column, _)| format!("AND o.{column} IS NULL")).unwrap_or_default();
@@ -221,13 +223,14 @@ fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
         Presence::Modified => format!("COALESCE({given}, ?2)"),
     };
     let replaces = !matches!(field.presence, Presence::Key | Presence::Identity | Presence::Same | Presence::IdWhereFree);
-    let mut columns = vec![Column { name: column.to_owned(), value, replaces }];
+    let is_change = replaces && field.presence != Presence::Modified;
+    let mut columns = vec![Column { name: column.to_owned(), value, replaces, is_change }];
     if let (Is::Sealed(_), Presence::Kept(json)) = (field.is, field.presence) {
         let name = format!("{column}_key_id");
         // `v1.<key id>.<sealed>`
         let of_given = format!("substr({given}, 4, instr(substr({given}, 4), '.') - 1)");
         let value = format!("COALESCE({of_given}, o.{name}, {})", sql_literal(json));
-        columns.push(Column { name, value, replaces });
+        columns.push(Column { name, value, replaces, is_change });
     }
     columns
 }
@@ -235,6 +238,57 @@ fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
 /// A value that the table of kinds writes as JSON.
 fn sql_literal(json: &str) -> String {
     json.replace('"', "'")
+}
+
+/// What is stored where a record brings a sealed value.
+#[derive(Debug)]
+pub struct StoredSecret {
+    /// The record's place among the records.
+    pub index: usize,
+    /// The member.
+    pub member: &'static str,
+    /// The value as it is stored.
+    pub sealed: String,
+}
+
+/// The sealed values that are stored where the records bring others.
+pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<StoredSecret>> {
+    let mut statements = Vec::new();
+    let mut members = Vec::new();
+    for kind in &KINDS {
+        let Some(key) = kind.keys().next() else { continue };
+        for field in kind.fields.iter().filter(|field| matches!(field.is, Is::Sealed(_))) {
+            let of_kind = records.iter().enumerate().filter(|(_, (_, record))| record.kind.word == kind.word);
+            let rows = of_kind.filter_map(|(index, (_, record))| {
+                let sealed = record.text(field.member)?;
+                Some(json!([index, stored(key.is, record.get(key.member)), sealed]))
+            });
+            let (table, column) = (kind.table, field.column);
+            let place = match key.is {
+                Is::Id(_) => "CAST(j.value ->> 1 AS INTEGER)",
+                _ => "j.value ->> 1",
+            };
+            let sql = format!(
+                "SELECT j.value ->> 0 AS place, t.{column} AS sealed FROM json_each(?1) j
+                 CROSS JOIN {table} t ON t.{} = {place} WHERE t.{column} IS NOT NULL AND t.{column} <> j.value ->> 2",
+                key.column
+            );
+            for chunk in chunks(rows) {
+                statements.push(Statement::new(sql.clone(), [Param::Text(chunk)]));
+                members.push(field.member);
+            }
+        }
+    }
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let results = sql::query_all(cx, statements).await?;
+    let rows = results.iter().zip(members).flat_map(|(result, member)| result.rows.iter().map(move |row| (row, member)));
+    let read = |(row, member): (&Row, &'static str)| {
+        let index = usize::try_from(row.number("place")?).unwrap_or(usize::MAX);
+        Ok(StoredSecret { index, member, sealed: row.text("sealed")?.to_owned() })
+    };
+    rows.map(read).collect()
 }
 
 /// Which of these are not registered: `kind` is `SERVICE`, `USER`, `DEPT` or `GROUP`.

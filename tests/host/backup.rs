@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use postern::actions::housekeeping;
 use postern::domain::backup::kinds::{Is, KINDS, LEFT_OUT};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, World, admin, basic, json_of};
+use crate::support::{Isolate, Request, World, admin, basic, block_on, json_of};
 use crate::upgrade::fixtures;
 
 /// The columns of every table that the migrations make.
@@ -422,6 +423,52 @@ fn a_key_that_ends_by_an_import_does_not_come_back_by_the_same_one() {
     world.database.execute("UPDATE token_apps SET expire_s = 3600");
     assert_eq!(import(&isolate, "ndjson", &before).0, 200);
     assert_eq!(isolate.get("/v1/verify", &key).status, 401);
+}
+
+/// A restore goes on with the file that it began with, also when the secrets were encrypted anew meanwhile.
+#[test]
+fn the_same_restore_around_a_change_of_the_master_key_ends_nothing() {
+    const NEW: &str = "YW5vdGhlciBtYXN0ZXIga2V5IG9mIDMyIGJ5dGVzIS4=";
+    let (from, to) = (World::new(), World::new());
+    let there = from.isolate();
+    there.register(&json!({}));
+    let by = format!("Bearer {}", there.token("alice"));
+    let request = Request::new("POST", "/v1/keys").authorization(&by).body(r#"{"name":"hers","may":["decisions"]}"#);
+    let made = json_of(&there.send(&request));
+    let key = format!("Bearer {}", made["key"].as_str().expect("a key"));
+    let application = json!({ "organization": "o1", "accessKey": "target" });
+    assert_eq!(there.administer("POST", "/v1/applications", &application).status, 201);
+    let lines = export_sealed(&there, "ndjson");
+    let old = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
+    let here = to.isolate_with(&[
+        ("MASTER_KEY", Some(NEW)),
+        ("MASTER_KEY_PREVIOUS", Some(old)),
+        ("ADMIN_PASSWORD", Some("correct horse admin")),
+    ]);
+    assert_eq!(import(&here, "ndjson", &lines).0, 200);
+    assert_eq!(here.get("/v1/verify", &key).status, 200);
+    let sealed = || to.database.text("SELECT (SELECT secret FROM token_apps) || (SELECT secret FROM applications)");
+    let before = sealed();
+    block_on(housekeeping::run(&here.cx())).expect("the scheduled event");
+    let anew = sealed();
+    assert_ne!(before, anew, "it was encrypted anew");
+    // Without the time of the last change a record says the time of the import.
+    let without = lines.lines().map(|line| {
+        let mut record: Value = serde_json::from_str(line).expect("JSON");
+        record.as_object_mut().expect("an object").remove("modifiedAt");
+        record.to_string()
+    });
+    let without = without.collect::<Vec<_>>().join("\n");
+    for lines in [&lines, &lines, &without, &lines] {
+        to.pass(60);
+        let (status, body) = import(&here, "ndjson", lines);
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(here.get("/v1/verify", &key).status, 200);
+        assert_eq!(sealed(), anew);
+    }
+    let replaced = json!({ "secret": "another secret of enough bytes!!" });
+    assert_eq!(here.administer("PATCH", "/v1/token-apps/ERP", &replaced).status, 200);
+    assert_eq!(here.get("/v1/verify", &key).status, 401);
 }
 
 fn user_line(id: i64, name: &str, kind: &str) -> String {
