@@ -440,11 +440,8 @@ fn the_same_restore_around_a_change_of_the_master_key_ends_nothing() {
     assert_eq!(there.administer("POST", "/v1/applications", &application).status, 201);
     let lines = export_sealed(&there, "ndjson");
     let old = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
-    let here = to.isolate_with(&[
-        ("MASTER_KEY", Some(NEW)),
-        ("MASTER_KEY_PREVIOUS", Some(old)),
-        ("ADMIN_PASSWORD", Some("correct horse admin")),
-    ]);
+    let here =
+        to.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(old)), ("ADMIN_PASSWORD", Some("correct horse admin"))]);
     assert_eq!(import(&here, "ndjson", &lines).0, 200);
     assert_eq!(here.get("/v1/verify", &key).status, 200);
     let sealed = || to.database.text("SELECT (SELECT secret FROM token_apps) || (SELECT secret FROM applications)");

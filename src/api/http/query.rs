@@ -3,8 +3,8 @@
 use percent_encoding::percent_decode_str;
 
 use crate::api::http::shape::{Field, Kind};
-use crate::domain::permissions::period::MAX_MILLIS;
 use crate::domain::spelling;
+use crate::domain::time::MAX_MILLIS;
 use crate::error::{Error, Result};
 
 /// Names and values, decoded, in order.

@@ -10,8 +10,7 @@ use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional};
 use crate::context::Cx;
 use crate::domain::audit::Event;
-use crate::domain::permissions::period::MAX_MILLIS;
-use crate::domain::time::Millis;
+use crate::domain::time::{MAX_MILLIS, Millis};
 use crate::error::{Error, Result};
 
 /// A moment: as many milliseconds as a double holds exactly.
