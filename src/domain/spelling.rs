@@ -52,11 +52,13 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Str
 }
 
 /// The rule that a word breaks which is none of those that are known, with the one that is near.
+#[must_use]
 pub fn one_of(word: &str, known: &[&str]) -> String {
     format!("must be one of {}{}", known.join(", "), suggestion(word, known))
 }
 
 /// What a rule is followed by where a known word is near the one that breaks it; else nothing.
+#[must_use]
 pub fn suggestion(word: &str, known: &[&str]) -> String {
     nearest(word, known.iter().copied()).map_or_else(String::new, |nearest| format!(": did you mean {nearest:?}?"))
 }

@@ -255,7 +255,7 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
 /// Whoever writes a client reads the examples: each failure shows its own.
 #[test]
 fn the_example_of_a_failure_has_its_status() {
-    let document = openapi::document(&DIALECTS);
+    let document = openapi::document(DIALECTS);
     let responses = document["components"]["responses"].as_object().expect("responses");
     let of_v1: Vec<_> = responses.iter().filter_map(|(name, response)| Some((name.strip_prefix("Problem")?, response))).collect();
     assert!(of_v1.len() > 8, "{of_v1:?}");

@@ -222,7 +222,7 @@ impl Call<'_> {
     fn user_by_name(&self, parameter: &str, text: &str) -> Option<String> {
         let is_user =
             |path: &&str| path.starts_with("/v1/") && (parameter == "userId" || (parameter == "id" && path.starts_with("/v1/users/")));
-        let is_name = self.route.paths.iter().any(|path| is_user(&path)) && Username::parse(text).is_ok();
+        let is_name = self.route.paths.iter().any(is_user) && Username::parse(text).is_ok();
         let is_name = is_name && text.contains(|c: char| !c.is_ascii_digit() && c != '-');
         let encoded = percent_encoding::utf8_percent_encode(text, IN_QUERY);
         is_name.then(|| format!("GET /v1/users?username={encoded}"))
