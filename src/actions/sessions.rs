@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde_json::json;
+
 use crate::actions::caller::{Caller, Hints, Proof, UserCaller};
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
@@ -13,8 +15,9 @@ use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
 use crate::memory::write::Write;
+use crate::store::machine_keys::Filter;
 use crate::store::standings::Subject;
-use crate::store::{feed, sessions, users};
+use crate::store::{feed, machine_keys, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCaller> {
@@ -67,7 +70,15 @@ pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
     let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
     let now = cx.timer.now().max(cx.now);
     let valid_from = Millis::from_seconds(now.seconds() + 1);
-    let deed = by.deed("token.revoke_all", user.username.as_str().to_owned());
+    // A trigger deletes them.
+    let of_user = Filter { user_id: Some(user_id), after_id: None, limit: machine_keys::MAX_OF_A_USER };
+    let mut keys = machine_keys::list(cx, &of_user).await?;
+    keys.retain(|listed| listed.key.created_at < valid_from);
+    let mut deed = by.deed("token.revoke_all", user.username.as_str().to_owned());
+    if !keys.is_empty() {
+        let names: Vec<_> = keys.iter().map(|listed| listed.key.name.as_str()).collect();
+        deed = deed.before(json!({ "keys": names }));
+    }
     let write = Write::of(sessions::delete_all(user_id, None))
         .and(users::set_valid_from(user_id, valid_from, now))
         .and(feed::user_changed(user_id, now))

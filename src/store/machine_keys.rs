@@ -20,6 +20,9 @@ const COLUMNS: &str = "CAST(k.id AS TEXT) AS key_id, k.name AS key_name, k.may, 
     k.jti_hash AS key_jti_hash, k.app AS key_app, k.created_at AS key_created_at, k.expires_at AS key_expires_at";
 const SECRET_COLUMNS: &str = "s.prefix, s.created_at AS secret_created_at, s.last_used_on";
 
+/// How many keys may speak for a user; a trigger holds it.
+pub const MAX_OF_A_USER: i64 = 20;
+
 /// A key that is to be made.
 #[derive(Debug)]
 pub struct NewKey<'a> {

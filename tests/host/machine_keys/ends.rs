@@ -82,7 +82,7 @@ fn a_key_ends_with_the_session_that_made_it_and_takes_its_own_keys_along() {
         assert_eq!(status(&isolate, &bearer(&lasting)), of_password, "{path}");
         world.pass(11);
         assert_eq!((status(&other, &parent), status(&other, &child)), (401, 401), "{path}, elsewhere");
-        assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys"), 1);
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys"), i64::from(of_password == 200));
         isolate.administer("DELETE", &format!("/v1/keys/{}", lasting["id"]), &Value::Null);
     }
 }
@@ -119,6 +119,71 @@ fn a_key_ends_with_its_user_and_not_with_the_administrator_who_made_it() {
     // Whoever is enabled again makes new keys: as with tokens, the old ones do not come back.
     isolate.administer("PATCH", "/v1/users/3", &json!({ "enabled": true }));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys WHERE user_id = 3"), 0);
+}
+
+/// A key that is over is in no list, keeps no name, and gets no secret that would be over at once.
+#[test]
+fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let alice = alice(&isolate, "SYS_Reader");
+    let id = world.database.number("SELECT id FROM users WHERE username = 'alice'");
+    let for_alice = |name: &str| json!({ "name": name, "may": ["decisions"], "userId": id });
+    let names = || {
+        let listed = json_of(&isolate.get("/v1/keys", &admin()));
+        let items = listed["items"].as_array().expect("keys").clone();
+        items.iter().map(|key| key["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    make(&isolate, &admin(), &wish("nobodys", "decisions"));
+    let own = make(&isolate, &alice, &wish("own", "decisions"));
+    make(&isolate, &admin(), &for_alice("given"));
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{id}/tokens"), &Value::Null).status, 204);
+    assert_eq!(names(), ["nobodys"]);
+    assert_eq!(status(&isolate, &bearer(&own)), 401);
+    let event = json_of(&isolate.get("/v1/audit?action=token.revoke_all", &admin()))["items"][0].clone();
+    assert_eq!(event["before"], json!({ "keys": ["own", "given"] }));
+    let secret = format!("/v1/keys/{}/secret", own["id"]);
+    assert_eq!(isolate.administer("POST", &secret, &Value::Null).status, 404);
+    // Their names are free, and whoever made them makes others.
+    make(&isolate, &admin(), &for_alice("given"));
+    make(&isolate, &alice, &wish("own", "decisions"));
+
+    world.pass(5);
+    let later = make(&isolate, &admin(), &for_alice("later"));
+    let user = json!({
+        "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": world.now.get().0,
+    });
+    let import = |line: &Value| isolate.send(&Request::new("POST", "/v1/import").authorization(&admin()).body(&line.to_string())).status;
+    assert_eq!(import(&user), 200);
+    assert_eq!(names(), ["nobodys", "later"]);
+    assert_eq!(status(&isolate, &bearer(&later)), 200);
+    // The trigger refuses what nobody has looked for.
+    let over = "INSERT INTO machine_keys (name, may, user_id, created_by, created_at) VALUES ('over', 1, 2, 1, 5)";
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.database.execute(over)));
+    assert!(refused.is_err());
+}
+
+#[test]
+fn the_migration_deletes_the_keys_that_were_over_already() {
+    let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
+    let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
+    files.sort();
+    let is_earlier = |file: &std::path::PathBuf| !file.ends_with("0014_ended_keys.sql");
+    let apply = |file: &std::path::PathBuf| connection.execute_batch(&std::fs::read_to_string(file).expect("a migration")).expect("SQL");
+    files.iter().take_while(|file| is_earlier(file)).for_each(apply);
+    connection
+        .execute_batch(
+            "INSERT INTO users (id, username, type, roles, enabled, valid_from, created_at, modified_at)
+               VALUES (1, 'alice', 'SYS_Reader', '[]', 1, 2000, 0, 0);
+             INSERT INTO machine_keys (id, name, may, user_id, created_by, created_at)
+               VALUES (1, 'over', 1, 1, 1, 1999), (2, 'counts', 1, 1, 1, 2000), (3, 'nobodys', 1, NULL, 1, 0);
+             INSERT INTO machine_key_secrets (hash, key_id, prefix, created_at) VALUES ('x', 1, 'p', 0);",
+        )
+        .expect("SQL");
+    files.iter().skip_while(|file| is_earlier(file)).for_each(apply);
+    let text = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a text");
+    assert_eq!(text("SELECT group_concat(id) FROM machine_keys"), "2,3");
+    assert_eq!(text("SELECT hash FROM past_key_secrets"), "x");
 }
 
 #[test]
