@@ -156,7 +156,8 @@ pub async fn add_secret(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, id: i6
 pub async fn remove_secret(cx: &Cx, by: &Caller, id: i64, prefix: &str) -> Result<()> {
     let Listed { key, secrets } = visible(cx, by, id).await?;
     if !secrets.iter().any(|secret| secret.prefix == prefix) {
-        return Err(Error::not_found("secret", prefix));
+        // It may be the whole key.
+        return Err(Error::not_found("secret", machine_key::shown(prefix)));
     }
     let rows = Write::default()
         .answering(machine_keys::delete_secret(id, prefix))

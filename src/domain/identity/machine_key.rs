@@ -222,7 +222,13 @@ pub fn is_well_formed(text: &str) -> bool {
 /// The part of a key that lists show.
 #[must_use]
 pub fn prefix(key: &PlainToken) -> String {
-    key.expose().chars().take(SHOWN).collect()
+    shown(key.expose())
+}
+
+/// As much of a text as lists show of a key.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
 }
 
 /// A big-endian number in `N` base62 digits, with leading zeros. What does not fit is left out.
