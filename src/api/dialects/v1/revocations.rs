@@ -90,7 +90,8 @@ async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             if !caller.is_administrator() {
                 return Err(Refusal::NotAdministrator.into());
             }
-            let Line(jti) = jti.ok_or_else(|| Error::missing("token"))?;
+            let missing = || if app.is_some() { Error::invalid("jti", "is required beside app") } else { Error::missing("token") };
+            let Line(jti) = jti.ok_or_else(missing)?;
             let app = app.ok_or_else(|| Error::missing("app"))?;
             revocations::revoke_jti(cx, &caller, &app, jti, until.map(Millis)).await?;
         }
