@@ -198,6 +198,14 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     Write::of(machine_keys::delete(id)).and(feed::key_changed(id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }
 
+/// Removes the key that is shown, and the keys that it made. Whoever has it may do so; `by` is who is signed in besides.
+pub async fn delete_shown(cx: &Cx, by: Option<&Caller>, shown: &PlainToken) -> Result<()> {
+    let KeyCaller { key, .. } = find(cx, None, shown, Hints::default()).await?;
+    let by = by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor);
+    let deed = Deed::new(by, "key.delete", key.name.as_str()).before(key.for_audit());
+    Write::of(machine_keys::delete(key.id)).and(feed::key_changed(key.id, cx.now)).deed(deed).commit(cx).await.map(drop)
+}
+
 /// Removes keys that expired a month ago.
 pub async fn remove_expired(cx: &Cx) -> Result<()> {
     let expired = machine_keys::list_expired(cx, cx.now - LISTED_AFTER_END, REMOVED_AT_ONCE).await?;

@@ -1,15 +1,16 @@
 //! Revoking tokens.
 //!
 //! A JSON Web Token that was revoked is written down, until it is over by itself. Only a token that
-//! an enabled app accepts is, so that a stranger cannot fill the table. An opaque token is deleted.
+//! an enabled app accepts is, so that a stranger cannot fill the table. An opaque token is deleted, and so is a key.
 
 use serde_json::json;
 
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::find_signer::Accepted;
-use crate::actions::{sessions, verify_token};
+use crate::actions::{machine_keys, sessions, verify_token};
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
+use crate::domain::identity::machine_key;
 use crate::domain::secret::PlainToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::{self, Listed, MAX_JTI, Revocation, RevocationKey};
@@ -23,6 +24,9 @@ use crate::store::{feed, token_apps};
 /// Revokes a token. Whoever has it may do so; `by` is who is signed in besides. It creates no user,
 /// and does not ask whether the token's user would be let in.
 pub async fn revoke_token(cx: &Cx, by: Option<&Caller>, token: &PlainToken, app: Option<&str>) -> Result<()> {
+    if machine_key::looks_like_one(token.expose()) {
+        return machine_keys::delete_shown(cx, by, token).await;
+    }
     if !token.expose().contains('.') {
         return sessions::revoke_shown(cx, by, token.hashed()).await;
     }

@@ -187,6 +187,30 @@ fn the_migration_deletes_the_keys_that_were_over_already() {
 }
 
 #[test]
+fn whoever_holds_a_key_may_end_it() {
+    let world = World::new();
+    let (isolate, other) = (world.isolate(), world.isolate());
+    let key = make(&isolate, &admin(), &wish("ci", "administration"));
+    let child = make(&isolate, &bearer(&key), &wish("child", "decisions"));
+    let secret = isolate.administer("POST", &format!("/v1/keys/{}/secret", key["id"]), &Value::Null);
+    assert_eq!(secret.status, 201);
+    let both = [bearer(&key), bearer(&json_of(&secret)), bearer(&child)];
+    assert!(both.iter().all(|key| status(&other, key) == 200));
+    let revoke = || {
+        let body = json!({ "token": key["key"] }).to_string();
+        isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status
+    };
+    assert_eq!(revoke(), 204);
+    world.pass(11);
+    for isolate in [&isolate, &other] {
+        assert!(both.iter().all(|key| status(isolate, key) == 401));
+    }
+    assert_eq!(revoke(), 401, "it is over now");
+    let event = json_of(&isolate.get("/v1/audit?action=key.delete", &admin()))["items"][0].clone();
+    assert_eq!((&event["actor"], &event["target"]), (&json!("[holder of the key]"), &json!("ci")));
+}
+
+#[test]
 fn a_key_makes_keys_that_end_with_it_and_for_nobody_else() {
     let world = World::new();
     let (isolate, other) = (world.isolate(), world.isolate());

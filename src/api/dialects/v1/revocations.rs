@@ -19,11 +19,11 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::of("POST", "revoke_token", &["/v1/revocations"], handler!(revoke))
-            .summary("Revokes a token, opaque or a JSON Web Token, or all tokens of an app with a `jti`")
+            .summary("Revokes a token, opaque or a JSON Web Token, a key, or all tokens of an app with a `jti`")
             .about(
                 "Either `token` is sent, or `app` and `jti`. A token that no enabled app accepts, as a forged or an expired one, is \
-                 refused as it is by `/v1/verify`, and nothing is written. To revoke a JSON Web Token again succeeds. No revocation \
-                 is taken back.",
+                 refused as it is by `/v1/verify`, and nothing is written. To revoke a JSON Web Token again succeeds. A key is deleted \
+                 with its secrets, as by `DELETE /v1/keys/{id}`. No revocation is taken back.",
             )
             .access(Access::Holder)
             .refuses(&[404])
@@ -39,7 +39,7 @@ pub(super) const GROUP: Group = Group {
 request! {
     /// A token that is to be over.
     struct ToRevoke as "ToRevoke" {
-        "token" token: Option<String> => "the token itself",
+        "token" token: Option<String> => "the token or key itself",
         "app" app: Option<AppName> => "the token app; needed with `jti`, and with a token that more than 64 apps could have issued",
         "jti" jti: Option<Line<MAX_JTI>> => "the `jti` of tokens of the app, in place of a token; a whole number as its digits",
         "until" until: Option<i64> as Kind::Nullable(&Kind::TIME) => "with `jti`: when its tokens are over, epoch milliseconds; default: as late as tokens of any app can be, ten years",
