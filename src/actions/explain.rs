@@ -19,7 +19,7 @@ use crate::domain::tokens::token_app::{self, TokenApp};
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::store::reach::Member;
-use crate::store::token_apps;
+use crate::store::{token_apps, tombstones};
 
 /// What is asked.
 #[derive(Debug)]
@@ -125,8 +125,14 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
     if let Some(user) = Known::read_user(cx, &username).await? {
         return Ok(enabled(explanation, None, &user, Vec::new()));
     }
-    let fix = "create them by POST /v1/users, or let a token do it";
-    explanation.add(None, "user", Err((format!("there is no user {name:?}"), fix)));
+    let (why, fix) = if tombstones::find(cx, name).await?.is_some() {
+        let fix =
+            format!("create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{name}, so that a token may create them");
+        (format!("the user {name:?} was deleted"), fix)
+    } else {
+        (format!("there is no user {name:?}"), "create them by POST /v1/users, or let a token do it".to_owned())
+    };
+    explanation.add(None, "user", Err((why, &fix)));
     Ok(Found::Nobody)
 }
 
