@@ -193,7 +193,8 @@ async fn of_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, ap
     let apps = token_apps::list(cx).await?;
     let asked = asked_about(&apps, &read, app)?;
     if asked.is_empty() {
-        explanation.add(None, "app", Err(("there is no such token app".to_owned(), "create one by POST /v1/token-apps")));
+        let which = app.map_or_else(|| "there is no token app".to_owned(), |app| format!("there is no token app {app:?}"));
+        explanation.add(None, "app", Err((which, "name another in app, or create one by POST /v1/token-apps")));
     }
     // The first app that accepts the token decides whose it is, also where it may not speak for that user.
     let mut decided = None;
