@@ -390,6 +390,7 @@ fn error_sentence(error: &Error) -> String {
 async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Found> {
     let Admission { username, lifetime } = checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
     let accepted = Accepted { app, claims: claims.again(), username, lifetime };
+    let has_no_iat = claims.get("iat").is_none();
     match token_user::would_be(cx, &accepted).await {
         Ok(WouldBe { user: Some(user), groups, .. }) => Ok(enabled(explanation, Some(app), &user, groups)),
         Ok(WouldBe { user: None, id, user_type, groups }) => {
@@ -409,6 +410,9 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                     "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{username}"
                 }
                 Error::Forbidden(Refusal::UnknownUser) => "create the user, or set createsUsers",
+                Error::Unauthenticated(Denied::Revoked) if has_no_iat => {
+                    "let the issuer put iat into tokens: without it, the time of issue is taken to be exp less the app's expire"
+                }
                 Error::Unauthenticated(Denied::Revoked) => {
                     "get a token that is issued after the user was made, or after their tokens were revoked"
                 }
@@ -417,6 +421,11 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
             };
             let why = match &error {
                 Error::Forbidden(Refusal::IdConflict) => token_user::id_conflict(cx, &accepted).await?,
+                Error::Unauthenticated(Denied::Revoked) if has_no_iat => format!(
+                    "the token has no iat, so it counts as issued at its exp less the app's expire of {} s; what was issued to the user \
+                     then is over",
+                    app.terms.expire_s
+                ),
                 _ => error_sentence(&error),
             };
             explanation.add(Some(app), "user", Err((format!("{:?}: {why}", accepted.username.as_str()), fix)));

@@ -52,6 +52,9 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
         assert_eq!(verify(&isolate, old), refused);
         let explanation = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": old })));
         assert_eq!(explanation["verdict"], "refused", "{explanation}");
+        let names_iat =
+            explanation.to_string().contains("the token has no iat, so it counts as issued at its exp less the app's expire of 1000 s");
+        assert_eq!(names_iat, old == &without_iat, "{explanation}");
     }
     assert_eq!(verify(&isolate, &next).0, 200);
     world.pass(11);
