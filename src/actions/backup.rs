@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::actions::caller::{Caller, Proof, UserCaller};
+use crate::actions::whose_id;
 use crate::context::Cx;
 use crate::domain::backup::format::LineError;
 use crate::domain::backup::kinds::{Field, Is, KINDS, Kind, Part};
@@ -154,7 +155,9 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
                 (line("user", "username", &json!(name))?, "username", why)
             }
             Deleted::Id(id) => {
-                (line("user", "id", &json!(id))?, "id", "was the id of a deleted user, and is given to nobody else".to_owned())
+                let why =
+                    format!("was the id of a deleted user, and is given to nobody else: leave the line out, or {}", whose_id::to_free(id));
+                (line("user", "id", &json!(id))?, "id", why)
             }
             Deleted::SomebodyElse(name, id) => {
                 (line("tombstone", "username", &json!(name))?, "id", format!("{name:?} is here as user {id}"))

@@ -6,7 +6,7 @@ use postern::domain::tokens::jwt;
 use serde_json::{Value, json};
 
 use super::create;
-use crate::support::{ADMIN_PASSWORD, Request, World, basic, json_of};
+use crate::support::{ADMIN_PASSWORD, Request, World, admin, basic, json_of};
 
 #[test]
 fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
@@ -39,6 +39,26 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).1["id"], 4);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 3, "username": "bob" })).0, 409);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 201);
+}
+
+/// The name has another tombstone by then, or none, so that no name frees the id.
+#[test]
+fn an_id_that_no_tombstone_names_is_freed_as_the_error_says() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let bob = |id: Option<i64>| create(&isolate, "/v1/users", &json!({ "username": "bob", "id": id }));
+    assert_eq!(bob(Some(6)).0, 201);
+    assert_eq!(isolate.administer("DELETE", "/v1/users/6", &Value::Null).status, 204);
+    let (status, made) = bob(None);
+    assert_eq!(status, 201);
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{}", made["id"]), &Value::Null).status, 204);
+    let (status, refused) = bob(Some(6));
+    assert_eq!(status, 409, "{refused}");
+    let detail = refused["detail"].as_str().expect("a detail");
+    let line = detail.split_once("POST /v1/import ").and_then(|(_, rest)| rest.split_once(", after")).expect("a way out").0;
+    let import = Request::new("POST", "/v1/import").authorization(&admin()).body(line);
+    assert_eq!(isolate.send(&import).status, 200, "{line}");
+    assert_eq!(bob(Some(6)).0, 201);
 }
 
 /// Tokens that the issuer made for the deleted user may still run. They are not about the new one.
