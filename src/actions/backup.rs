@@ -58,6 +58,7 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
     errors.extend(ahead(cx, &records));
     errors.extend(opened(cx, &mut records, secrets));
     errors.extend(of_deleted(cx, &records).await?);
+    errors.extend(of_keys(cx, &records).await?);
     errors.extend(of_key_secrets(cx, &records).await?);
     if cx.config.strict_directory {
         errors.extend(unregistered(cx, &records).await?);
@@ -166,6 +167,44 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
         Some(LineError { line: word, field: field.to_owned(), why })
     });
     Ok(errors.collect())
+}
+
+/// The lines with keys whose user or maker is not there when they are written, or who ended them.
+async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
+    let keys: Vec<_> = of_kind(records, "key").collect();
+    let lines: HashMap<_, _> = keys.iter().filter_map(|(line, key)| Some((key.number("id")?, *line))).collect();
+    let users: HashMap<_, _> = of_kind(records, "user").filter_map(|(_, user)| Some((user.number("id")?, user))).collect();
+    let found = backup::makers_of_keys(cx, &keys.iter().map(|(_, key)| key).collect::<Vec<_>>()).await?;
+    let mut errors = Vec::new();
+    let mut written = HashSet::new();
+    for ((line, key), makers) in keys.into_iter().zip(found) {
+        let user = key.number("userId").and_then(|id| users.get(&id));
+        let valid_from = user.and_then(|user| user.number("validFrom")).max(makers.valid_from);
+        let is_enabled = user.map_or(makers.user_is_enabled, |user| user.flag("enabled"));
+        let parent = key.number("parentId").filter(|parent| !makers.has_parent && !written.contains(parent));
+        let error = match (key.number("userId"), parent) {
+            _ if valid_from > key.number("createdAt") => {
+                Some(("createdAt", "is before the validFrom of its user, so that the key is over: leave the line out".to_owned()))
+            }
+            _ if makers.has_key => None,
+            (Some(id), _) if user.is_none() && makers.valid_from.is_none() => {
+                Some(("userId", format!("{id} is no user here: send the line of that user along, or leave the line out")))
+            }
+            (Some(id), _) if !is_enabled => Some(("userId", format!("{id} is a disabled user, whose keys ended: leave the line out"))),
+            (_, Some(parent)) if lines.contains_key(&parent) => {
+                Some(("parentId", format!("{parent} is not here: put the line of that key before this one")))
+            }
+            (_, Some(parent)) => {
+                Some(("parentId", format!("{parent} is not here: send the line of that key before this one, or leave the line out")))
+            }
+            _ => None,
+        };
+        match error {
+            Some((field, why)) => errors.push(LineError { line: *line, field: field.to_owned(), why }),
+            None => written.extend(key.number("id")),
+        }
+    }
+    Ok(errors)
 }
 
 /// The lines with secrets of keys that were removed here, or of which it is not known that they are of the key that is meant.

@@ -279,9 +279,6 @@ pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
             }
         }
     }
-    if statements.is_empty() {
-        return Ok(Vec::new());
-    }
     let results = sql::query_all(cx, statements).await?;
     let rows = results.iter().zip(members).flat_map(|(result, member)| result.rows.iter().map(move |row| (row, member)));
     let read = |(row, member): (&Row, &'static str)| {
@@ -341,6 +338,39 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
             "name" => Deleted::Name(name),
             "id" => Deleted::Id(id),
             _ => Deleted::SomebodyElse(name, id),
+        })
+    };
+    results.iter().flat_map(|result| &result.rows).map(read).collect()
+}
+
+/// What is here of a key and of what it ends with.
+#[derive(Debug)]
+pub struct MakersOfKey {
+    /// Whether the key is here.
+    pub has_key: bool,
+    /// Whether the key is here that made it.
+    pub has_parent: bool,
+    /// Since when what is issued to its user counts; `None` where the user is not here.
+    pub valid_from: Option<i64>,
+    /// Whether its user is here and enabled.
+    pub user_is_enabled: bool,
+}
+
+/// Of each of the keys, in their order.
+pub async fn makers_of_keys(cx: &Cx, keys: &[&Record]) -> Result<Vec<MakersOfKey>> {
+    let rows = keys.iter().map(|key| ["id", "parentId", "userId"].map(|member| stored(ID, key.get(member))).into_iter().collect());
+    let sql = "SELECT EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 0 AS INTEGER)) AS has_key,
+          EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 1 AS INTEGER)) AS has_parent,
+          u.valid_from, COALESCE(u.enabled, 0) AS user_is_enabled
+        FROM json_each(?1) j LEFT JOIN users u ON u.id = CAST(value ->> 2 AS INTEGER) ORDER BY j.key";
+    let statements = chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
+    let results = sql::query_all(cx, statements).await?;
+    let read = |row: &Row| {
+        Ok(MakersOfKey {
+            has_key: row.flag("has_key")?,
+            has_parent: row.flag("has_parent")?,
+            valid_from: row.optional_number("valid_from")?,
+            user_is_enabled: row.flag("user_is_enabled")?,
         })
     };
     results.iter().flat_map(|result| &result.rows).map(read).collect()

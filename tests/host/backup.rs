@@ -468,6 +468,48 @@ fn the_same_restore_around_a_change_of_the_master_key_ends_nothing() {
     assert_eq!(here.get("/v1/verify", &key).status, 401);
 }
 
+#[test]
+fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let import = |lines: &[Value]| {
+        let lines = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+        let (status, body) = import(&isolate, "ndjson", &lines);
+        let error = &body["errors"][0];
+        (status, error["line"].as_i64().unwrap_or_default(), error["field"].clone(), error["why"].clone())
+    };
+    let key = |id: i64, more: Value| {
+        let mut line = json!({
+            "record": "key", "id": id, "name": format!("key{id}"), "may": ["decisions"], "createdBy": 1, "createdAt": 2_000_000_000_000_i64,
+        });
+        line.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        line
+    };
+    let user = |enabled: bool, valid_from: i64| json!({ "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": enabled, "validFrom": valid_from });
+    let child = || key(502, json!({ "parentId": 501 }));
+    let hers = |id: i64| key(id, json!({ "userId": 7 }));
+    let refused = |lines: &[Value], line: i64, field: &str, why: &str| {
+        assert_eq!(import(lines), (400, line, json!(field), json!(why)));
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys WHERE id > 502"), 0);
+    };
+    refused(&[child(), key(501, json!({}))], 1, "parentId", "501 is not here: put the line of that key before this one");
+    let why = "501 is not here: send the line of that key before this one, or leave the line out";
+    refused(&[child()], 1, "parentId", why);
+    refused(&[hers(503)], 1, "userId", "7 is no user here: send the line of that user along, or leave the line out");
+    refused(&[user(false, 0), hers(503)], 2, "userId", "7 is a disabled user, whose keys ended: leave the line out");
+    let mut over = hers(503);
+    over["createdAt"] = json!(1_500_000_000_000_i64);
+    let why = "is before the validFrom of its user, so that the key is over: leave the line out";
+    refused(&[over.clone(), user(true, 1_600_000_000_000)], 1, "createdAt", why);
+    assert_eq!(import(&[key(501, json!({})), child(), hers(502 + 1), user(true, 1_600_000_000_000)]).0, 200);
+    assert_eq!(import(&[child()]).0, 200, "its maker is here");
+    let again = json!({ "record": "key", "id": 504, "name": "over", "may": ["decisions"], "createdBy": 1, "createdAt": 1, "userId": 7 });
+    assert_eq!(import(&[again]), (400, 1, json!("createdAt"), json!(why)), "as the user is here");
+    let disable = json!({ "enabled": false });
+    assert_eq!(isolate.administer("PATCH", "/v1/users/7", &disable).status, 200);
+    assert_eq!(import(&[hers(505)]).2, json!("userId"));
+}
+
 fn user_line(id: i64, name: &str, kind: &str) -> String {
     format!(
         "{{\"record\":\"user\",\"id\":{id},\"username\":\"{name}\",\"type\":\"{kind}\",\"enabled\":true,\"createdAt\":1,\"modifiedAt\":1}}\n"
