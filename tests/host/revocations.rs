@@ -178,7 +178,7 @@ fn only_administrators_revoke_what_they_do_not_have() {
     let now = world.now.get().0;
     assert_eq!(refused(&json!({ "app": "ERQ", "jti": "7" })).0, 404, "a misspelled app");
     assert_eq!(refused(&json!({ "jti": "7" })), (400, json!("app")));
-    assert_eq!(refused(&json!({ "app": "ERP" })), (400, json!("token")));
+    assert_eq!(refused(&json!({ "app": "ERP" })), (400, json!("jti")));
     assert_eq!(refused(&json!({})), (400, json!("token")));
     assert_eq!(refused(&json!({ "app": "ERP", "jti": "" })), (400, json!("jti")));
     assert_eq!(refused(&json!({ "app": "ERP", "jti": "x".repeat(257) })), (400, json!("jti")));
