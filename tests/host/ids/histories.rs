@@ -16,9 +16,10 @@ use crate::support::{Isolate, Request, World, json_of};
 
 /// Few, so that histories meet: those that are chosen first are among them. 1 is the administrator's.
 const NAMES: [&str; 2] = ["ann", "bob"];
-const USERS: [i64; 3] = [2, 3, 4];
-const UNITS: [i64; 2] = [1, 2];
-const SERVICES: [i64; 2] = [1, 2];
+// A history has one row of each.
+const USERS: [[i64; 3]; 2] = [[2, 3, 4], [2, 3, i64::MAX]];
+const UNITS: [[i64; 2]; 3] = [[1, 2], [1, i64::MIN], [1, i64::MAX]];
+const SERVICES: [[i64; 2]; 3] = [[1, 2], [1, i64::MIN], [1, i64::MAX]];
 const STEPS: usize = 10;
 
 /// Tokens by user name, id claim, whether they have the group, and whether they are later than all of
@@ -40,6 +41,10 @@ struct Game<'a> {
     dice: Dice,
     /// A history has groups or departments.
     unit_kind: Kind,
+    /// The ids that it names, at the ends of int64 too.
+    users: [i64; 3],
+    units: [i64; 2],
+    services: [i64; 2],
     model: Model,
     told: Vec<String>,
 }
@@ -57,18 +62,18 @@ impl Game<'_> {
     }
 
     fn unit(&mut self) -> (Kind, i64) {
-        (self.unit_kind, self.dice.pick(&UNITS))
+        (self.unit_kind, self.dice.pick(&self.units))
     }
 
     fn object(&mut self) -> (Kind, i64) {
-        if self.dice.roll(2) == 0 { (Kind::User, self.dice.pick(&USERS)) } else { self.unit() }
+        if self.dice.roll(2) == 0 { (Kind::User, self.dice.pick(&self.users)) } else { self.unit() }
     }
 
     fn step(&mut self) {
         match self.dice.roll(18) {
             0..=2 => self.sign_in(None),
             3 => {
-                let id = self.dice.pick(&USERS);
+                let id = self.dice.pick(&self.users);
                 self.sign_in(Some(id));
             }
             4 | 5 => self.create_user(),
@@ -101,7 +106,7 @@ impl Game<'_> {
     /// A token that creates its user at first sight; what it may do includes what its group may.
     fn sign_in(&mut self, claim: Option<i64>) {
         let (name, has_group, at_end) = (self.dice.pick(&NAMES), self.dice.roll(2) == 0, self.dice.roll(2) == 0);
-        let (service, token) = (self.dice.pick(&SERVICES), self.token(name, claim, has_group, at_end));
+        let (service, token) = (self.dice.pick(&self.services), self.token(name, claim, has_group, at_end));
         let path = format!("/v1/check?service={service}&permission=TEST");
         let known = self.model.users.get(name).copied();
         let is_taken = |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
@@ -143,7 +148,7 @@ impl Game<'_> {
     }
 
     fn create_user(&mut self) {
-        let (name, id) = (self.dice.pick(&NAMES), self.dice.pick(&USERS));
+        let (name, id) = (self.dice.pick(&NAMES), self.dice.pick(&self.users));
         let id = Some(id).filter(|_| self.dice.roll(2) == 0);
         let mut body = json!({ "username": name });
         if let Some(id) = id {
@@ -182,7 +187,7 @@ impl Game<'_> {
     }
 
     fn grant(&mut self) {
-        let (service, (kind, id)) = (self.dice.pick(&SERVICES), self.object());
+        let (service, (kind, id)) = (self.dice.pick(&self.services), self.object());
         let name = Some(self.dice.pick(&NAMES)).filter(|_| kind == Kind::User && self.dice.roll(2) == 0);
         let body = match name {
             Some(name) => json!({ "username": name, "permissions": ["TEST"] }),
@@ -218,7 +223,7 @@ impl Game<'_> {
     }
 
     fn set_member(&mut self) {
-        let ((kind, unit), user) = (self.unit(), self.dice.pick(&USERS));
+        let ((kind, unit), user) = (self.unit(), self.dice.pick(&self.users));
         let name = Some(self.dice.pick(&NAMES)).filter(|_| self.dice.roll(2) == 0);
         let is_member = self.dice.roll(4) > 0;
         let method = if is_member { "PUT" } else { "DELETE" };
@@ -238,7 +243,7 @@ impl Game<'_> {
 
     fn create_other(&mut self) {
         let kind = self.dice.pick(&[self.unit_kind, self.unit_kind, Kind::Service]);
-        let id = Some(self.dice.pick(&UNITS)).filter(|_| self.dice.roll(2) == 0);
+        let id = Some(self.dice.pick(&self.units)).filter(|_| self.dice.roll(2) == 0);
         let departments: Vec<_> = self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Department).collect();
         let above = departments.get(self.dice.roll(departments.len() + 1)).map(|(_, id)| *id);
         let above = above.filter(|above| kind == Kind::Department && Some(*above) != id);
@@ -267,7 +272,7 @@ impl Game<'_> {
 
     fn delete_other(&mut self) {
         let kind = self.dice.pick(&[self.unit_kind, self.unit_kind, Kind::Service]);
-        let id = self.dice.pick(&UNITS);
+        let id = self.dice.pick(&self.units);
         let (status, _) = self.send("DELETE", &format!("{}/{id}", path(kind)), "");
         if !self.model.is_registered(kind, id) {
             return self.expect(status, 404);
@@ -281,7 +286,7 @@ impl Game<'_> {
 
     /// Records that name ids: a group, who is in it, and what it may.
     fn import(&mut self) {
-        let (group, user, service) = (self.dice.pick(&UNITS), self.dice.pick(&USERS), self.dice.pick(&SERVICES));
+        let (group, user, service) = (self.dice.pick(&self.units), self.dice.pick(&self.users), self.dice.pick(&self.services));
         let lines = [
             json!({ "record": "service", "id": service }),
             json!({ "record": "group", "id": group, "name": "x" }),
@@ -307,9 +312,9 @@ impl Game<'_> {
     /// Everybody's rights, as they are and as they should be.
     fn compare(&mut self) {
         let users: Vec<_> = self.model.users.values().copied().collect();
-        let mut services: Vec<_> = SERVICES.to_vec();
+        let mut services: Vec<_> = self.services.to_vec();
         let registered = self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Service).map(|(_, id)| *id);
-        services.extend(registered.filter(|id| !SERVICES.contains(id)));
+        services.extend(registered.filter(|id| !self.services.contains(id)));
         if self.model.is_strict {
             services.retain(|id| self.model.is_registered(Kind::Service, *id));
         }
@@ -378,7 +383,8 @@ fn histories(is_strict: bool) {
         let model = Model::new(is_strict);
         let told = vec![format!("history {index}")];
         let (administrator, tokens) = (&*administrator, &mut tokens);
-        let mut game = Game { isolate: &isolate, administrator, tokens, dice, unit_kind, model, told };
+        let (users, units, services) = (dice.pick(&USERS), dice.pick(&UNITS), dice.pick(&SERVICES));
+        let mut game = Game { isolate: &isolate, administrator, tokens, dice, unit_kind, users, units, services, model, told };
         for _ in 0..STEPS {
             game.step();
         }
