@@ -9,8 +9,8 @@ pub mod identity;
 pub mod members;
 pub mod message;
 pub mod method_override;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod misplaced;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
 pub mod parameters;
 pub mod patterns;
