@@ -274,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn a_token_may_be_of_an_issuer_with_any_tenant_between_its_parts() {
+        let entra = policy(serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] }));
+        for (issuer, expected) in [
+            ("https://login.example/t1/v2.0", true),
+            ("https://login.example/t9/v2.0", true),
+            ("https://login.example/t1/v1.0", false),
+            ("https://other.example/t1/v2.0", false),
+            ("https://login.example//v2.0", false),
+            ("https://login.example/v2.0", false),
+        ] {
+            assert_eq!(entra.may_be_of(Some(issuer)), expected, "{issuer}");
+        }
+        assert!(!entra.may_be_of(None));
+    }
+
+    #[test]
     fn a_tenant_must_be_listed_and_be_the_one_in_the_issuer() {
         let entra = policy(serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] }));
         assert!(entra.is_issuer("https://login.example/t1/v2.0", Some("t1")));
