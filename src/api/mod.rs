@@ -214,7 +214,7 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
     log(cx, request, error);
     let dialect = dialect.unwrap_or(&v1::DIALECT);
     let way_out = match error {
-        Error::Unauthenticated(denied) if dialect.failure_with.is_some() => misplaced::way_out(cx, request, denied),
+        Error::Unauthenticated(denied) if dialect.failure_with.is_some() => misplaced::way_out(request, denied),
         _ => None,
     };
     let response = match (dialect.failure_with, way_out) {

@@ -397,3 +397,15 @@ fn a_flipped_bit_anywhere_is_refused() {
         }
     });
 }
+
+#[test]
+fn a_stranger_learns_no_names_of_token_parameters() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "token_name": "ticket" }));
+    let answer = |name: &str| {
+        let response = isolate.send(&Request::new("GET", &format!("/v1/users?{name}=x")));
+        (response.status, response.body.replace(name, "…"))
+    };
+    assert_eq!(answer("ticket"), answer("picket"));
+}

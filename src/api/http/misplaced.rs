@@ -8,7 +8,6 @@ use base64ct::{Base64, Encoding};
 use crate::api::http::credentials::COOKIE;
 use crate::api::http::message::Inbound;
 use crate::api::http::query::Query;
-use crate::context::Cx;
 use crate::domain::identity::machine_key;
 use crate::error::Denied;
 
@@ -40,7 +39,7 @@ impl Shape {
 
 /// The sentence that leads out of a refusal, where the request shows a credential in the wrong place.
 #[must_use]
-pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<String> {
+pub fn way_out(request: &dyn Inbound, denied: &Denied) -> Option<String> {
     if let Some(value) = request.header("authorization") {
         return in_authorization(value.trim(), denied);
     }
@@ -52,7 +51,7 @@ pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<String
     if let Some((_, value)) = pairs.find(|(name, _)| *name == COOKIE) {
         return Shape::of(value).map(|shape| shape.found_in("The cookie"));
     }
-    in_query(cx, &Query::of_others(request.query()), denied)
+    in_query(&Query::of_others(request.query()), denied)
 }
 
 /// A token without its scheme or with another one, or in the place of a name or a password.
@@ -72,7 +71,7 @@ fn in_authorization(value: &str, denied: &Denied) -> Option<String> {
     shape.map(|shape| shape.found_in("The Authorization header"))
 }
 
-fn in_query(cx: &Cx, query: &Query, denied: &Denied) -> Option<String> {
+fn in_query(query: &Query, denied: &Denied) -> Option<String> {
     if query.pairs().iter().any(|(_, value)| Shape::of(value) == Some(Shape::Key)) {
         return Some(Shape::Key.found_in("The URL"));
     }
@@ -80,8 +79,8 @@ fn in_query(cx: &Cx, query: &Query, denied: &Denied) -> Option<String> {
     if !matches!(denied, Denied::Missing | Denied::NotThreeParts) {
         return None;
     }
-    let carries_tokens = |name: &str| name == "token" || cx.memory.is_token_name(name) == Some(true);
-    let is_token = |(name, value): &(String, String)| carries_tokens(name) || Shape::of(value).is_some();
+    // The parameters of token apps are nobody's business who shows no credential.
+    let is_token = |(name, value): &(String, String)| name == "token" || Shape::of(value).is_some();
     query.pairs().iter().any(is_token).then(|| IN_URL.to_owned())
 }
 
