@@ -37,8 +37,7 @@ const NOBODY: i64 = 0;
 
 /// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who may ask about them.
 pub async fn check_named(cx: &Cx, caller: &Caller, asked: &[Asked]) -> Result<Vec<(Question, bool)>> {
-    let users: Vec<_> = asked.iter().map(|asked| asked.user.clone()).collect();
-    let ids = user_names::ids(cx, &users).await?;
+    let ids = user_names::ids(cx, asked.iter().map(|asked| &asked.user)).await?;
     let question = |(asked, id): (&Asked, &Option<i64>)| Question {
         service_id: asked.service_id,
         user_id: id.unwrap_or(NOBODY),
@@ -46,7 +45,7 @@ pub async fn check_named(cx: &Cx, caller: &Caller, asked: &[Asked]) -> Result<Ve
     };
     let questions: Vec<_> = asked.iter().zip(&ids).map(question).collect();
     let answers = check_all(cx, caller, &questions).await;
-    let unknown = users.iter().zip(&ids).find_map(|(user, id)| match user {
+    let unknown = asked.iter().zip(&ids).find_map(|(asked, id)| match &asked.user {
         Named::Username(name) if id.is_none() => Some(name),
         _ => None,
     });

@@ -24,14 +24,14 @@ impl Named {
 }
 
 /// Their ids, in their order, as the isolate knows them; `None` for a name that nobody has.
-pub async fn ids(cx: &Cx, users: &[Named]) -> Result<Vec<Option<i64>>> {
-    let names: Vec<_> = users.iter().filter_map(Named::username).collect();
+pub async fn ids<'u>(cx: &Cx, users: impl Iterator<Item = &'u Named> + Clone) -> Result<Vec<Option<i64>>> {
+    let names: Vec<_> = users.clone().filter_map(Named::username).collect();
     let known = if names.is_empty() { Vec::new() } else { Known::users_named(cx, &names).await? };
     let id = |user: &Named| match user {
         Named::Id(id) => Some(*id),
         Named::Username(name) => known.iter().find(|user| user.username.as_str() == name).map(|user| user.id.0),
     };
-    Ok(users.iter().map(id).collect())
+    Ok(users.map(id).collect())
 }
 
 /// The id of one of them, as D1 has it now: something is about to be written.

@@ -205,7 +205,7 @@ fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> Stri
     let is_credential = matches!(credential, Some(Credential::Parameters(_)));
     let stays = |pair: &&str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decoded = |text: &str| query::decode(&text.replace('+', " "), "").unwrap_or_else(|_| text.to_owned());
+        let decoded = |text: &str| query::decode_form(text, "").unwrap_or_else(|_| text.to_owned());
         let (name, value) = (decoded(name), decoded(value));
         let is_token = UnverifiedToken::parse(&value).is_ok();
         match cx.memory.is_token_name(&name) {

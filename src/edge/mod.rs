@@ -63,6 +63,7 @@ pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) 
 }
 
 async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {
+    let env = Rc::new(env);
     let request_id = Random.id();
     let request = match WorkerRequest::new(request) {
         Ok(request) => Rc::new(request),
@@ -77,7 +78,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
     let client = Rc::clone(&request);
     let request_header = Rc::new(move |name: &str| client.header_of_config(name));
     let background = Rc::new(Background(context));
-    let cx = cx(env.clone(), config, Rc::<Background>::clone(&background), request_id, request_header);
+    let cx = cx(Rc::clone(&env), config, Rc::<Background>::clone(&background), request_id, request_header);
     match api::handle(&cx, &*request).await {
         Handled::Answered(response) => outbound(response),
         Handled::Passed(forward) => pass(&cx, &request, &forward, &env, &background).await,
@@ -101,7 +102,7 @@ pub fn may_stay_open(request: web_sys::Request, env: Env, context: worker_sys::C
         let request = Rc::new(request);
         let client = Rc::clone(&request);
         let request_header = Rc::new(move |name: &str| client.header_of_config(name));
-        let cx = cx(env, config, Rc::new(Background(Context::new(context))), Random.id(), request_header);
+        let cx = cx(Rc::new(env), config, Rc::new(Background(Context::new(context))), Random.id(), request_header);
         let cx = Cx { is_recheck: true, ..cx };
         Ok(api::may_stay_open(&cx, &*request, &holder).await.into())
     })
@@ -113,7 +114,7 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
         Ok(config) => config,
         Err(problems) => return ConsoleLog.line(&format!("the scheduled event: {}", problems.join("; "))),
     };
-    let cx = cx(env, config, Rc::new(NoBackground), Random.id(), Rc::new(|_: &str| None));
+    let cx = cx(Rc::new(env), config, Rc::new(NoBackground), Random.id(), Rc::new(|_: &str| None));
     // Failures are logged where they occur; the next event tries again.
     drop(housekeeping::run(&cx).await);
 }
@@ -136,10 +137,10 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
     ISOLATE.with(|isolate| isolate.config.get_or_init(read).clone())
 }
 
-fn cx(env: Env, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, request_header: HeaderReader) -> Cx {
+fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, request_header: HeaderReader) -> Cx {
     ISOLATE.with(|isolate| Cx {
-        sql: Rc::new(d1::D1::new(env.clone())),
-        kv: Rc::new(kv::WorkersKv::new(env.clone())),
+        sql: Rc::new(d1::D1::new(Rc::clone(&env))),
+        kv: Rc::new(kv::WorkersKv::new(Rc::clone(&env))),
         limiter: Rc::new(limiter::RateLimit::new(env)),
         signatures: Rc::clone(&isolate.signatures),
         issuers: Rc::clone(&isolate.issuers),

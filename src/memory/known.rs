@@ -31,9 +31,10 @@ const SHARED_READING_POLLED: Millis = Millis(50);
 /// What one request knows.
 pub struct Known<'c> {
     cx: &'c Cx,
-    found: Found,
+    /// What was read for this request. A warm one reads nothing, and carries no empty lists along.
+    found: Option<Box<Found>>,
     /// Where D1 does not answer.
-    copies: Option<Copies>,
+    copies: Option<Box<Copies>>,
 }
 
 /// A key, and the user for whom it speaks.
@@ -59,12 +60,12 @@ impl<'c> Known<'c> {
             Freshness::Aging => read_behind(cx),
             Freshness::Expired => return Self::read(cx, &wanted(), selection).await,
         }
-        Ok(Self { cx, found: Found::default(), copies: None })
+        Ok(Self { cx, found: None, copies: None })
     }
 
     /// Reads D1 now, whatever memory says; falls back on copies that are young enough.
     pub async fn read(cx: &'c Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Self> {
-        let found = |found| Self { cx, found, copies: None };
+        let found = |found| Self { cx, found: Some(Box::new(found)), copies: None };
         // A caller who names a bookmark asks for D1 itself.
         if cx.must_read.get() {
             return reading::read(cx, wanted, selection).await.map(found);
@@ -74,7 +75,7 @@ impl<'c> Known<'c> {
         match result {
             Err(Error::Unavailable(fault)) => {
                 let copies = copies(cx).await.ok_or(Error::Unavailable(fault))?;
-                Ok(Self { cx, found: Found::default(), copies: Some(copies) })
+                Ok(Self { cx, found: None, copies: Some(Box::new(copies)) })
             }
             other => other.map(found),
         }
@@ -281,10 +282,15 @@ impl<'c> Known<'c> {
         }
     }
 
+    /// A list of what was read for this request.
+    fn read_of<'s, T>(&'s self, list: impl FnOnce(&'s Found) -> &'s Vec<T>) -> &'s [T] {
+        self.found.as_deref().map(list).map(Vec::as_slice).unwrap_or_default()
+    }
+
     fn look_for_user_named(&self, username: &Username) -> Option<Rc<User>> {
         let remembered = || self.cx.memory.user_named(username);
         match &self.copies {
-            None => self.found.users.iter().find(|user| user.username == *username).cloned().or_else(remembered),
+            None => self.read_of(|found| &found.users).iter().find(|user| user.username == *username).cloned().or_else(remembered),
             Some(copies) => copies.user(self.cx, remembered(), |snapshot| snapshot.user_id(username)),
         }
     }
@@ -292,7 +298,7 @@ impl<'c> Known<'c> {
     fn look_for_user(&self, id: UserId) -> Option<Rc<User>> {
         let remembered = || self.cx.memory.user(id);
         match &self.copies {
-            None => self.found.users.iter().find(|user| user.id == id).cloned().or_else(remembered),
+            None => self.read_of(|found| &found.users).iter().find(|user| user.id == id).cloned().or_else(remembered),
             Some(copies) => copies.user(self.cx, remembered(), |_| Some(id)),
         }
     }
@@ -303,14 +309,14 @@ impl<'c> Known<'c> {
     }
 
     fn look_for_session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
-        let found = || self.found.session.clone().or_else(|| self.cx.memory.session(hash));
+        let found = || self.found.as_ref().and_then(|found| found.session.clone()).or_else(|| self.cx.memory.session(hash));
         self.memory_serves().then(found).flatten()
     }
 
     /// `Some(None)`: there is no such key.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_key(&self, hash: &HashedToken) -> Option<Option<KeyAndUser>> {
-        let read = || self.found.keys.iter().find(|(of, _)| of == hash);
+        let read = || self.read_of(|found| &found.keys).iter().find(|(of, _)| of == hash);
         let read = || read().map(|(_, found)| found.as_ref().map(|found| Rc::clone(&found.key)));
         let key = self.memory_serves().then(|| read().or_else(|| self.cx.memory.key(hash))).flatten()?;
         let Some(key) = key else { return Some(None) };
@@ -322,31 +328,38 @@ impl<'c> Known<'c> {
 
     fn look_for_standing(&self, pair: &Pair) -> Option<Standing> {
         let now = self.cx.now;
-        let read = || self.found.standings.iter().find(|(of, _)| of == pair).and_then(|(_, standing)| standing.at(now));
+        let read = || self.read_of(|found| &found.standings).iter().find(|(of, _)| of == pair).and_then(|(_, standing)| standing.at(now));
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair, now))).flatten()
     }
 
     fn look_for_group(&self, of: &ServiceGroup) -> Option<Permissions> {
         let now = self.cx.now;
-        let read = || self.found.of_groups.iter().find(|(group, _)| group == of).and_then(|(_, permissions)| permissions.at(now));
+        let read = || {
+            self.read_of(|found| &found.of_groups).iter().find(|(group, _)| group == of).and_then(|(_, permissions)| permissions.at(now))
+        };
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.granted_to_group(of, now))).flatten()
     }
 
     /// `Some(None)`: there is no such application.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
-        let read = || self.found.applications.iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone());
+        let read = || {
+            self.read_of(|found| &found.applications).iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone())
+        };
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.application(access_key))).flatten()
     }
 
     fn look_for_application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
         let has_token = |application: &&Rc<Application>| application.token.as_ref().is_some_and(|of| of.hash == *token);
-        let read = || self.found.applications.iter().filter_map(|(_, application)| application.as_ref()).find(has_token).cloned();
+        let read = || {
+            self.read_of(|found| &found.applications).iter().filter_map(|(_, application)| application.as_ref()).find(has_token).cloned()
+        };
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.application_of(token))).flatten()
     }
 
     fn look_for_revoked(&self, keys: &[RevocationKey]) -> Option<bool> {
-        let found = |key: &RevocationKey| self.found.revoked.iter().find(|(of, _)| of == key).map(|(_, is_revoked)| *is_revoked);
+        let found =
+            |key: &RevocationKey| self.read_of(|found| &found.revoked).iter().find(|(of, _)| of == key).map(|(_, is_revoked)| *is_revoked);
         let remembered = |key: &RevocationKey| found(key).or_else(|| self.cx.memory.has_revoked(key));
         let Some(copies) = &self.copies else { return any(keys, remembered) };
         let in_snapshot = copies.snapshot.as_ref().and_then(|snapshot| any(keys, |key| snapshot.has_revoked(key)));
@@ -361,7 +374,7 @@ impl<'c> Known<'c> {
     fn look_for_candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
         match self.newer_snapshot() {
             Some(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
-            None => self.found.selected.clone().or_else(|| self.cx.memory.candidates(selection)),
+            None => self.found.as_ref().and_then(|found| found.selected.clone()).or_else(|| self.cx.memory.candidates(selection)),
         }
     }
 

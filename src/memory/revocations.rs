@@ -5,7 +5,7 @@
 //! the change feed brings each new revocation. Nothing is ever taken back, so a copy that is too old
 //! can only lack a revocation.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -24,7 +24,7 @@ const KEPT_ANSWERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
 #[derive(Debug)]
 pub enum Revocations {
     /// All of them.
-    All(HashMap<RevocationKind, HashMap<HashedToken, Millis>>),
+    All(BTreeMap<RevocationKind, HashMap<HashedToken, Millis>>),
     /// There are too many: what D1 said of single tokens.
     Some(LruCache<RevocationKey, bool>),
 }
@@ -33,7 +33,7 @@ impl Revocations {
     /// From the list that was read; `None` where it was too long.
     #[must_use]
     pub fn new(list: Option<&[Revocation]>) -> Self {
-        let mut new = Self::All(HashMap::new());
+        let mut new = Self::All(BTreeMap::new());
         match list {
             Some(list) => list.iter().for_each(|revocation| new.add(revocation, Millis(0))),
             None => new = Self::none_known(),
@@ -102,7 +102,7 @@ impl Revocations {
     }
 }
 
-fn count(kinds: &HashMap<RevocationKind, HashMap<HashedToken, Millis>>) -> usize {
+fn count(kinds: &BTreeMap<RevocationKind, HashMap<HashedToken, Millis>>) -> usize {
     kinds.values().map(HashMap::len).sum()
 }
 

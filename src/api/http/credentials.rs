@@ -86,7 +86,7 @@ fn basic(encoded: &str) -> Result<Credential> {
     let (username, password) = text.split_once(':').ok_or(Denied::BadBase64)?;
     // A client that authenticates with a key encodes both parts like a form (RFC 6749, 2.3.1). Neither
     // has a character that means something else when it comes as it is.
-    let decoded = |part: &str| query::decode(&part.replace('+', " "), "").ok();
+    let decoded = |part: &str| query::decode_form(part, "").ok();
     if let (Some(name), Some(key)) = (decoded(username), decoded(password).filter(|key| machine_key::has_form(key))) {
         return Ok(Credential::Key { name: Some(name), key: PlainToken::new(key) });
     }

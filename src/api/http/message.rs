@@ -14,6 +14,9 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The longest URL, in bytes.
 pub const MAX_URL_BYTES: usize = 16 * 1024;
 
+/// Room for the headers of most answers.
+const MOST_HEADERS: usize = 8;
+
 /// A request as it arrives.
 pub trait Inbound {
     /// The method, upper case.
@@ -131,13 +134,13 @@ impl Response {
     /// An answer of another content type.
     #[must_use]
     pub fn text(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.into())], body: body.into(), pages: None }
+        Self { body: body.into(), ..Self::empty(status) }.with("content-type", content_type)
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new(), pages: None }
+        Self { status, headers: Vec::with_capacity(MOST_HEADERS), body: String::new(), pages: None }
     }
 
     /// Lets further pages follow the body.

@@ -18,8 +18,8 @@ impl Query {
     pub fn parse(text: &str) -> Result<Self> {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(&name.replace('+', " "), "a parameter's name")?;
-            let value = decode(&value.replace('+', " "), &name)?;
+            let name = decode_form(name, "a parameter's name")?;
+            let value = decode_form(value, &name)?;
             Ok((name, value))
         });
         Ok(Self { pairs: pairs.collect::<Result<_>>()? })
@@ -30,8 +30,8 @@ impl Query {
     pub fn of_others(text: &str) -> Self {
         let pairs = text.split('&').filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(&name.replace('+', " "), "").ok().filter(|name| !name.is_empty())?;
-            Some((name, decode(&value.replace('+', " "), "").unwrap_or_else(|_| value.to_owned())))
+            let name = decode_form(name, "").ok().filter(|name| !name.is_empty())?;
+            Some((name, decode_form(value, "").unwrap_or_else(|_| value.to_owned())))
         });
         Self { pairs: pairs.collect() }
     }
@@ -114,6 +114,11 @@ pub fn decode(text: &str, field: &str) -> Result<String> {
     }
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::unreadable(field, "must be UTF-8"))
+}
+
+/// The same for what a form writes, which has a `+` for each space.
+pub fn decode_form(text: &str, field: &str) -> Result<String> {
+    if text.contains('+') { decode(&text.replace('+', " "), field) } else { decode(text, field) }
 }
 
 #[cfg(test)]

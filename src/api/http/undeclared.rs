@@ -156,15 +156,13 @@ fn has_members(kind: &Kind) -> bool {
 /// Whether the query declares a parameter. What it declares with the index 0 has any index.
 #[must_use]
 pub fn is_declared(query: &[Field], name: &str) -> bool {
-    let is_one = |declared: &str| match declared.split_once("[0]") {
-        Some((before, after)) => {
-            let index = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-            let digits = index.and_then(|index| index.strip_prefix('[')?.strip_suffix(']'));
-            digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        }
-        None => declared == name,
+    let is_one_of = |declared: &str| {
+        let Some((before, after)) = declared.split_once("[0]") else { return false };
+        let index = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        let digits = index.and_then(|index| index.strip_prefix('[')?.strip_suffix(']'));
+        digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    query.iter().any(|field| is_one(field.name))
+    query.iter().any(|field| field.name == name) || query.iter().any(|field| is_one_of(field.name))
 }
 
 #[cfg(test)]

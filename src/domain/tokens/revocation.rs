@@ -10,7 +10,7 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::{AppName, MAX_EXPIRE_S};
 
 /// What a revocation names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RevocationKind {
     /// One token.
     Token,

@@ -3,6 +3,7 @@
 //! Each request has one session, which begins at the primary, so that it sees every write before it. Its bookmark names what it wrote.
 
 use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 use worker::wasm_bindgen::JsValue;
@@ -19,13 +20,13 @@ const ATTEMPTS: u32 = 3;
 
 /// Looked up in the environment when it is first asked: most requests never ask.
 pub(in crate::edge) struct D1 {
-    env: Env,
+    env: Rc<Env>,
     session: OnceCell<D1DatabaseSession>,
     has_written: Cell<bool>,
 }
 
 impl D1 {
-    pub(in crate::edge) fn new(env: Env) -> Self {
+    pub(in crate::edge) fn new(env: Rc<Env>) -> Self {
         Self { env, session: OnceCell::new(), has_written: Cell::new(false) }
     }
 

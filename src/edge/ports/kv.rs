@@ -1,5 +1,7 @@
 //! Workers KV, behind [`Kv`].
 
+use std::rc::Rc;
+
 use worker::{Env, KvStore};
 
 use crate::error::Fault;
@@ -9,10 +11,10 @@ use crate::ports::{Kv, LocalFuture};
 pub(in crate::edge) const BINDING: &str = "KV";
 
 /// Looked up in the environment when it is asked: most requests never ask.
-pub(in crate::edge) struct WorkersKv(Env);
+pub(in crate::edge) struct WorkersKv(Rc<Env>);
 
 impl WorkersKv {
-    pub(in crate::edge) fn new(env: Env) -> Self {
+    pub(in crate::edge) fn new(env: Rc<Env>) -> Self {
         Self(env)
     }
 

@@ -1,5 +1,7 @@
 //! The platform's rate limiting, behind [`Limiter`].
 
+use std::rc::Rc;
+
 use worker::Env;
 
 use crate::edge::runtime::log::ConsoleLog;
@@ -9,10 +11,10 @@ use crate::ports::{Limiter, LocalFuture, Log as _};
 const BINDING: &str = "SIGN_INS";
 
 /// Looked up in the environment when it is asked: most requests never ask.
-pub(in crate::edge) struct RateLimit(Env);
+pub(in crate::edge) struct RateLimit(Rc<Env>);
 
 impl RateLimit {
-    pub(in crate::edge) fn new(env: Env) -> Self {
+    pub(in crate::edge) fn new(env: Rc<Env>) -> Self {
         Self(env)
     }
 }
