@@ -3,20 +3,18 @@
 //! What is kept is a fact that never ceases to be one: this text is signed by that key, and says this. Whether the key is still one of an enabled
 //! app, when the token ends and how its user stands is looked at on each hit, as for any token; so nothing has to be forgotten when these change.
 //!
-//! The end of a token says where to look, and whoever has seen the token can copy it; only where the SHA-256 of the whole text is the same, it is
-//! the one that is remembered. The digest is made from the second time on: many tokens are seen once.
+//! The end of a token says where to look, and whoever has seen the token can copy it; only where the whole text is the same, it is the one that is
+//! remembered. A text is kept from the second time on: many tokens are seen once.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use lru::LruCache;
-use subtle::ConstantTimeEq;
-
-use crate::domain::secret::sha256;
+use crate::domain::secret::PlainToken;
 use crate::domain::tokens::jwt::{Parts, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::public_key::KeyId;
 use crate::error::Denied;
+use lru::LruCache;
 
 /// How many tokens are remembered at most.
 pub const KEPT_TOKENS: usize = 10_000;
@@ -42,7 +40,7 @@ struct Kept {
 }
 
 struct SignedToken {
-    digest: [u8; 32],
+    text: PlainToken,
     parts: Rc<Parts>,
     key: KeyId,
 }
@@ -66,7 +64,7 @@ impl SignedTokens {
     fn find(&self, text: &str) -> Option<(Rc<Parts>, KeyId)> {
         let mut kept = self.kept.borrow_mut();
         let known = kept.tokens.get(text.as_bytes().last_chunk()?)?;
-        bool::from(known.digest.ct_eq(&sha256(text.as_bytes()))).then(|| (Rc::clone(&known.parts), known.key))
+        is_same(known.text.expose(), text).then(|| (Rc::clone(&known.parts), known.key))
     }
 
     /// Takes note that the key signed the token: the first time that it was seen, the second time of what it says and which key.
@@ -74,7 +72,7 @@ impl SignedTokens {
         let token = claims.token();
         let Some(mark) = token.text().as_bytes().last_chunk() else { return };
         if self.sees_again(*mark) {
-            let signed = SignedToken { digest: sha256(token.text().as_bytes()), parts: Rc::clone(token.parts()), key };
+            let signed = SignedToken { text: PlainToken::new(token.text()), parts: Rc::clone(token.parts()), key };
             self.kept.borrow_mut().keep(*mark, signed);
         }
     }
@@ -102,11 +100,17 @@ impl Kept {
 
 impl SignedToken {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.parts.bytes()
+        size_of::<Self>() + self.text.expose().len() + self.parts.bytes()
     }
 }
 
 /// By FNV-1a: a character of a token alone has no more than six bits.
+/// Whether the texts are the same, in a time that does not tell where they differ.
+fn is_same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |found, (a, b)| found | (a ^ b));
+    one.len() == other.len() && differences == 0
+}
+
 fn place(mark: Mark) -> usize {
     let hash = mark.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
     usize::try_from(hash >> (u32::BITS - SEEN_BITS)).unwrap_or_default()
