@@ -3,6 +3,7 @@
 //! Dialects never import each other.
 
 pub mod dialects;
+pub mod gate;
 pub mod gateway;
 pub mod http;
 

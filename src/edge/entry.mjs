@@ -4,17 +4,19 @@
 // A panic ends a wasm instance in the middle of what it was doing, and so does any other trap. The
 // requests that it was answering are lost. The next event gets a fresh instance.
 
+import { WorkerEntrypoint } from "cloudflare:workers";
 import * as generated from "../../build/index.js";
 
 /** What this file relies on: mod.rs, panics.rs, streams.rs, and a function of wasm-bindgen. */
-const NEEDED = ["fetch", "scheduled", "onPanic", "onStream", "mayStayOpen", "__wbg_reset_state"];
+const EVENTS = ["fetch", "gate", "scheduled"];
+const NEEDED = [...EVENTS, "onPanic", "onStream", "mayStayOpen", "__wbg_reset_state"];
 for (const name of NEEDED) {
   if (typeof generated[name] !== "function") {
     throw new Error(`build/index.js exports no function ${name}, which entry.mjs calls`);
   }
 }
 
-const { fetch: answer, scheduled, mayStayOpen, onPanic, onStream } = generated;
+const { fetch: answer, gate, scheduled, mayStayOpen, onPanic, onStream } = generated;
 const replaceInstance = generated.__wbg_reset_state;
 
 /** The instance has panicked or trapped, and the next event must not reach it. */
@@ -84,3 +86,38 @@ export default {
     return scheduled(event, env, ctx);
   },
 };
+
+/**
+ * What other Workers of the account ask by a service binding: `entrypoint = "Gate"`. No HTTP
+ * reaches it. Questions and answers are plain objects; `examples/hono/gate.d.ts` has their types. A
+ * refusal is an answer too. A call is rejected only when the instance breaks, and without its
+ * words.
+ */
+export class Gate extends WorkerEntrypoint {
+  verify(question) {
+    return this.#ask("verify", question);
+  }
+
+  introspect(question) {
+    return this.#ask("introspect", question);
+  }
+
+  check(question) {
+    return this.#ask("check", question);
+  }
+
+  checkBatch(question) {
+    return this.#ask("checkBatch", question);
+  }
+
+  #ask(operation, question) {
+    if (isBroken) replace();
+    try {
+      return gate(operation, question, this.env, this.ctx);
+    } catch (error) {
+      breaks();
+      reportError(error);
+      throw new Error("Postern broke off this call; the next one is answered");
+    }
+  }
+}

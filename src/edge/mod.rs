@@ -27,7 +27,7 @@ use runtime::answers::outbound;
 use runtime::log::ConsoleLog;
 use runtime::request::WorkerRequest;
 use runtime::streams::Event;
-use runtime::{executor, variables};
+use runtime::{executor, gate, variables};
 
 thread_local! {
     // Values only (and `CryptoKey`s, see `webcrypto`): handles of D1, KV and streams belong to the request that made them.
@@ -59,7 +59,28 @@ struct Isolate {
 /// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
 #[wasm_bindgen(js_name = fetch)]
 pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
-    executor::answered(Box::pin(answer(request, env, Context::new(context))))
+    executor::answered(Box::pin(async move { answer(request, env, Context::new(context)).await.into() }))
+}
+
+/// A question of another Worker, which is bound to the entrypoint `Gate`. The answer is an object, or
+/// a promise of one; `entry.mjs` names the operations.
+#[wasm_bindgen(js_name = gate)]
+pub fn gate(operation: String, question: JsValue, env: Env, context: worker_sys::Context) -> JsValue {
+    let answer = async move { gate::object_of(&answer_gate(&operation, &question, env, Context::new(context)).await) };
+    executor::answered(Box::pin(answer))
+}
+
+async fn answer_gate(operation: &str, question: &JsValue, env: Env, context: Context) -> String {
+    let question = gate::text_of(question);
+    #[cfg(feature = "panic_probe")]
+    runtime::panics::probe(question.as_deref().unwrap_or_default().trim_matches(['{', '}', '"']).trim_start_matches("token\":\"")).await;
+    let request_id = Random.id();
+    let config = match config(&env) {
+        Ok(config) => config,
+        Err(problems) => return api::gate::refuse(&request_id, now(), problems),
+    };
+    let cx = cx(Rc::new(env), config, Rc::new(Background(context)), request_id, Rc::new(|_: &str| None));
+    api::gate::answer(&cx, operation, question.as_deref()).await
 }
 
 async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {

@@ -12,13 +12,18 @@ import { stateFolder, top } from "./support/workerd.mjs";
 const installed = (name) =>
   JSON.parse(readFileSync(join(top, "node_modules", name, "package.json"), "utf8"));
 
+/** What the entry imports of the runtime, for this process, which has none. */
+const RUNTIME = "data:text/javascript,export class WorkerEntrypoint {}";
+
 test("the entry refuses to start on a generated module that lacks what it needs", async (t) => {
   const folder = stateFolder(t);
   mkdirSync(join(folder, "src/edge"), { recursive: true });
   mkdirSync(join(folder, "build"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  cpSync(join(top, "src/edge/entry.mjs"), join(folder, "src/edge/entry.mjs"));
-  const text = "export const fetch = () => {};\nexport const scheduled = () => {};\n";
+  const entry = readFileSync(join(top, "src/edge/entry.mjs"), "utf8");
+  writeFileSync(join(folder, "src/edge/entry.mjs"), entry.replace("cloudflare:workers", RUNTIME));
+  const made = ["fetch", "gate", "scheduled"].map((name) => `export const ${name} = () => {};\n`);
+  const text = made.join("");
   writeFileSync(join(folder, "build/index.js"), text);
   await assert.rejects(
     import(pathToFileURL(join(folder, "src/edge/entry.mjs"))),

@@ -10,6 +10,7 @@ mod applications;
 mod assertion;
 mod audit;
 mod backup;
+mod binding;
 mod bounds;
 mod checks;
 mod discovery;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use postern::api::dialects::v1::binding::OPERATIONS;
 use postern::api::dialects::{self, DIALECTS};
 use postern::api::http::openapi;
 use postern::api::http::route::{Access, Dialect, Route};
@@ -141,7 +142,7 @@ fn a_route_about_a_credential_refuses_a_request_that_shows_none() {
 
 #[test]
 fn the_openapi_document_is_the_committed_one() {
-    let document = openapi::document(DIALECTS);
+    let document = openapi::document(DIALECTS, OPERATIONS);
     let path = "public/v1/openapi.json";
     let text = serde_json::to_string_pretty(&document).expect("a document") + "\n";
     if std::env::var_os("UPDATE").is_some() {
@@ -172,7 +173,7 @@ const OF_ANY_OPERATION: [&str; 7] = ["404", "405", "406", "413", "414", "500", "
 
 #[test]
 fn each_status_of_a_transcript_is_in_the_document() {
-    let document = openapi::document(DIALECTS);
+    let document = openapi::document(DIALECTS, OPERATIONS);
     let operations = document["paths"].as_object().into_iter().flatten().filter_map(|(_, path)| path.as_object()).flatten();
     let responses: BTreeMap<_, _> =
         operations.filter_map(|(_, operation)| Some((operation["operationId"].as_str()?, &operation["responses"]))).collect();
@@ -207,7 +208,7 @@ fn refers_to_what_exists(document: &Value, value: &Value) {
 /// An example with a member that its shape lacks, or without one that it requires, would mislead whoever copies it.
 #[test]
 fn examples_have_the_shapes_that_they_illustrate() {
-    let document = openapi::document(DIALECTS);
+    let document = openapi::document(DIALECTS, OPERATIONS);
     let mut checked = 0;
     for path in document["paths"].as_object().into_iter().flat_map(|paths| paths.values()) {
         for operation in path.as_object().into_iter().flat_map(|path| path.values()) {
@@ -255,7 +256,7 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
 /// Whoever writes a client reads the examples: each failure shows its own.
 #[test]
 fn the_example_of_a_failure_has_its_status() {
-    let document = openapi::document(DIALECTS);
+    let document = openapi::document(DIALECTS, OPERATIONS);
     let responses = document["components"]["responses"].as_object().expect("responses");
     let of_v1: Vec<_> = responses.iter().filter_map(|(name, response)| Some((name.strip_prefix("Problem")?, response))).collect();
     assert!(of_v1.len() > 8, "{of_v1:?}");

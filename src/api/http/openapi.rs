@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::api::http::message::MAX_BODY_BYTES;
 use crate::api::http::route::{ANY_METHOD, Access, Dialect, Group, Route};
-use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema_of, value};
-use crate::api::http::shape::{Body, Content, Field, Shape};
+use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema, schema_of, value};
+use crate::api::http::shape::{Body, Content, Field, Operation, Shape};
 use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Fault, Limit, Refusal};
@@ -38,9 +38,9 @@ operation says which keys may call it.
 **Failures** have the body of their dialect. Below `/v1` they are problem details (RFC 9457): \
 `reason` tells why a credential was refused, `field` which parameter or member breaks a rule.";
 
-/// The whole document.
+/// The whole document. `gate` is what other Workers ask without HTTP, from which their types derive.
 #[must_use]
-pub fn document(dialects: &[&'static Dialect]) -> Value {
+pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut schemas = BTreeMap::new();
     let mut responses = BTreeMap::new();
@@ -73,7 +73,18 @@ pub fn document(dialects: &[&'static Dialect]) -> Value {
         "tags": tags,
         "paths": paths,
         "components": { "schemas": schemas, "responses": responses, "securitySchemes": security_schemes() },
+        "x-gate": gate.iter().map(|operation| (operation.name.to_owned(), binding(operation))).collect::<Map<_, _>>(),
     })
+}
+
+/// An operation of the binding. Its shapes are described in their place, since paths have only some of them.
+fn binding(Operation { name: _, summary, question, answer }: &Operation) -> Value {
+    let titled = |shape: &Shape, objects| {
+        let mut schema = schema(shape, objects);
+        schema.as_object_mut().map(|members| members.insert("title".to_owned(), json!(shape.name)));
+        schema
+    };
+    json!({ "summary": summary, "question": titled(question, Objects::Closed), "answer": titled(answer, Objects::Open) })
 }
 
 fn security_schemes() -> Value {

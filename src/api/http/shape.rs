@@ -21,6 +21,19 @@ impl Shape {
     }
 }
 
+/// What other Workers ask by a service binding.
+#[derive(Debug)]
+pub struct Operation {
+    /// The name of the method.
+    pub name: &'static str,
+    /// What it does, in a sentence without a full stop.
+    pub summary: &'static str,
+    /// The question.
+    pub question: &'static Shape,
+    /// The answer, where it is no failure.
+    pub answer: &'static Shape,
+}
+
 /// A member of an object, or a parameter in a path or query.
 #[derive(Debug)]
 pub struct Field {

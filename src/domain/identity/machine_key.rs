@@ -168,6 +168,26 @@ impl Rights {
 }
 
 impl MachineKey {
+    /// The key as which a Worker asks to which Postern is bound. Nobody has made it, nobody can show
+    /// it, and it may `decisions`: whoever deploys to this account can do more than that already.
+    #[must_use]
+    pub fn of_binding() -> Self {
+        Self {
+            id: 0,
+            name: KeyName("service binding".to_owned()),
+            may: Rights(May::Decisions.bit()),
+            user_id: None,
+            created_by: UserId(0),
+            session_id: None,
+            parent_id: None,
+            token: None,
+            jti: None,
+            app: None,
+            created_at: Millis(0),
+            expires_at: None,
+        }
+    }
+
     /// What the audit trail says of it. Its secrets are not in it.
     #[must_use]
     pub fn for_audit(&self) -> Value {
@@ -293,6 +313,15 @@ mod tests {
         for wrong in ["", "pst_", "pst", &zeros, &key.expose().replace("pst_", "psT_"), &format!("{}0", key.expose())] {
             assert!(!is_well_formed(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_binding_may_ask_and_nothing_else() {
+        let key = MachineKey::of_binding();
+        assert_eq!(key.may.names(), ["decisions"]);
+        assert!(!key.may.include(May::Provisioning) && !key.may.include(May::Administration));
+        assert_eq!((key.user_id, key.is_expired(Millis(i64::MAX))), (None, false));
+        assert_eq!(KeyName::parse(key.name.as_str()), Ok(key.name.clone()));
     }
 
     #[test]

@@ -10,11 +10,10 @@ use std::task::{self, Poll, Wake, Waker};
 
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, closure::Closure, prelude::wasm_bindgen};
-use worker::web_sys;
 
 use crate::ports::LocalFuture;
 
-type Answer = LocalFuture<'static, web_sys::Response>;
+type Answer = LocalFuture<'static, JsValue>;
 
 #[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
@@ -25,7 +24,7 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn promise(this: &Promised) -> Promise;
     #[wasm_bindgen(method)]
-    fn resolve(this: &Promised, answer: web_sys::Response);
+    fn resolve(this: &Promised, answer: JsValue);
 }
 
 #[wasm_bindgen]
@@ -84,7 +83,7 @@ impl Wake for Number {
 /// The answer, where it is there at once; else a promise of it.
 pub(in crate::edge) fn answered(mut answer: Answer) -> JsValue {
     if let Poll::Ready(response) = answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
-        return response.into();
+        return response;
     }
     let number = QUEUE.with(|queue| queue.next.replace(queue.next.get().wrapping_add(1)));
     let promised = promised();

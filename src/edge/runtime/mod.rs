@@ -2,6 +2,7 @@
 
 pub(super) mod answers;
 pub(super) mod executor;
+pub(super) mod gate;
 pub(super) mod log;
 pub(super) mod panics;
 pub(super) mod request;

@@ -91,6 +91,7 @@ export function stateFolder(test) {
  * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings, database, namespace }`: by default the
  * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it. `entry` may also be
  * the modules of another Worker, as Miniflare takes them.
+ * `services` are bindings to other isolates, by their numbers: `{ POSTERN: { isolate: 0, entrypoint: "Gate" } }`.
  * `outbound` answers what the Worker fetches, instead of the network, with `{ status, headers, body }`.
  *
  * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated, and a list of
@@ -99,13 +100,14 @@ export function stateFolder(test) {
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
-  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits }, index) => ({
+  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, services = {} }, index) => ({
     ...directly,
     ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
     name: `isolate-${index}`,
     bindings,
     d1Databases: { DB: database },
     kvNamespaces: { KV: namespace },
+    serviceBindings: mapped(services, ({ isolate, entrypoint }) => ({ name: `isolate-${isolate}`, entrypoint })),
     ...(ratelimits && { ratelimits }),
     ...(outbound && { outboundService: answering(outbound) }),
     ...(assets && index === 0 && { assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } } }),
@@ -150,6 +152,8 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
     throw new Error(`workerd did not start: ${output}`, { cause: error });
   }
 }
+
+const mapped = (object, map) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(value)]));
 
 /** A function that answers requests, as Miniflare wants it; where it has no answer, a failure. */
 function answering(outbound) {

@@ -31,33 +31,33 @@ const CHECK_QUERY: &[Field] = &[
     APP,
 ];
 
-pub(super) const GROUP: Group = Group {
-    parameters: &[],
-    routes: &[
-        Route::get("check", &["/v1/check"], handler!(check))
-            .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
-            .about(
-                "To ask about somebody else takes the permission GRANT on the service, or an administrator. They are named by \
-                 `user` or by `username`; a user name that nobody has is a 404.",
-            )
-            .access(Access::Shown)
-            .keys(Keys::With(May::Decisions))
-            .query(CHECK_QUERY)
-            .refuses(&[404])
-            .answers(Answer::json(200, &Checked::SHAPE)),
-        Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
-            .summary("Answers up to 100 such questions, in their order")
-            .access(Access::SignedIn)
-            .keys(Keys::With(May::Decisions))
-            .writes(false)
-            .body(&Questions::SHAPE)
-            .refuses(&[404])
-            .answers(Answer::json(200, &Answers::SHAPE)),
-    ],
-};
+pub(super) const GROUP: Group = Group { parameters: &[], routes: &[CHECK, CHECK_BATCH] };
+
+/// The route of one question.
+pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(check))
+    .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
+    .about(
+        "To ask about somebody else takes the permission GRANT on the service, or an administrator. They are named by \
+         `user` or by `username`; a user name that nobody has is a 404.",
+    )
+    .access(Access::Shown)
+    .keys(Keys::With(May::Decisions))
+    .query(CHECK_QUERY)
+    .refuses(&[404])
+    .answers(Answer::json(200, &Checked::SHAPE));
+
+/// The route of many questions.
+pub(super) const CHECK_BATCH: Route = Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
+    .summary("Answers up to 100 such questions, in their order")
+    .access(Access::SignedIn)
+    .keys(Keys::With(May::Decisions))
+    .writes(false)
+    .body(&Questions::SHAPE)
+    .refuses(&[404])
+    .answers(Answer::json(200, &Answers::SHAPE));
 
 answer! {
-    struct Checked as "Checked" {
+    pub(super) struct Checked as "Checked" {
         "allowed" allowed: bool => "the answer",
         "service" service: i64 => "the service's id",
         "permission" permission: &'static str as members::PERMISSION => "the permission",
@@ -66,7 +66,7 @@ answer! {
 }
 
 answer! {
-    struct Answers as "Answers" {
+    pub(super) struct Answers as "Answers" {
         "results" results: Vec<Checked> => "in the order of the questions",
     }
 }
@@ -78,7 +78,7 @@ impl Checked {
 }
 
 request! {
-    struct Asking as "Question" {
+    pub(super) struct Asking as "Question" {
         "service" service: i64 => "the service's id",
         "user" user: Given<i64> => "the user's id; default: the caller",
         "username" username: Given<Line<{ Username::MAX }>> => "the user name, in place of the id",
@@ -87,7 +87,7 @@ request! {
 }
 
 request! {
-    struct Questions as "Questions" {
+    pub(super) struct Questions as "Questions" {
         "checks" checks: Objects<Asking, MAX_QUESTIONS> => "the questions",
     } example r#"{"checks":[{"service":1,"permission":"VIEW","user":2},{"service":1,"permission":"GRANT"}]}"#
 }
@@ -99,14 +99,23 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credentials::shown(call.request, call.query)?;
     let caller = call.identify(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
     let user = subject(&caller, user, "user")?;
-    let answers = permissions::check_named(cx, &caller, &[permissions::Asked { service_id, user, permission }]).await?;
+    answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await
+}
+
+/// The answer to a question of a caller whom the route lets in.
+pub(super) async fn answer_one(cx: &Cx, caller: &Caller, asked: permissions::Asked) -> Result<Response> {
+    let answers = permissions::check_named(cx, caller, &[asked]).await?;
     let (question, allowed) = answers.first().ok_or_else(|| Error::internal("a question has no answer"))?;
     Ok(Response::json(200, &Checked::of(*question, *allowed)))
 }
 
 async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let caller = call.caller()?;
-    let Questions { checks: Objects(checks) } = Questions::read(&call.labelled_fields().await?)?;
+    answer_all(cx, call.caller()?, Questions::read(&call.labelled_fields().await?)?).await
+}
+
+/// The answers to the questions of a caller whom the route lets in.
+pub(super) async fn answer_all(cx: &Cx, caller: &Caller, questions: Questions) -> Result<Response> {
+    let Questions { checks: Objects(checks) } = questions;
     let asked = |(at, Asking { service, user, username, permission }): (usize, Asking)| {
         let user = named(user.0, username.0.map(|Line(name)| name))?;
         let user = subject(caller, user, &format!("checks[{at}].user"))?;
@@ -119,7 +128,7 @@ async fn check_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 /// Whom a question names.
-fn named(user_id: Option<i64>, username: Option<String>) -> Result<Option<Named>> {
+pub(super) fn named(user_id: Option<i64>, username: Option<String>) -> Result<Option<Named>> {
     match (user_id, username) {
         (Some(_), Some(_)) => Err(Error::invalid("username", "must not be there beside user: name the user once")),
         (Some(id), None) => Ok(Some(Named::Id(id))),
@@ -128,7 +137,7 @@ fn named(user_id: Option<i64>, username: Option<String>) -> Result<Option<Named>
 }
 
 /// Whom a question is about: the user in it, else the caller or the user for whom their key speaks.
-fn subject(caller: &Caller, named: Option<Named>, member: &str) -> Result<Named> {
+pub(super) fn subject(caller: &Caller, named: Option<Named>, member: &str) -> Result<Named> {
     let own = || caller.own_id().map(|id| Named::Id(id.0));
     named.or_else(own).ok_or_else(|| Error::missing(member))
 }

@@ -5,6 +5,7 @@
 mod applications;
 mod audit;
 mod backup;
+pub mod binding;
 mod checks;
 mod departments;
 mod explain;

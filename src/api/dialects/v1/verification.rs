@@ -27,16 +27,19 @@ pub(super) const GROUP: Group = Group {
             .keys(Keys::All)
             .query(VERIFY_QUERY)
             .answers(Answer::json(200, &Verified::SHAPE)),
-        Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
-            .summary("Verifies the token in the body, else the credential of the request")
-            .access(Access::ShownOrSent)
-            .keys(Keys::All)
-            .writes(false)
-            .query(VERIFY_QUERY)
-            .optional_body(&Token::SHAPE)
-            .answers(Answer::json(200, &Verified::SHAPE)),
+        VERIFY_POSTED,
     ],
 };
+
+/// The route about a token that is no credential of the request.
+pub(super) const VERIFY_POSTED: Route = Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
+    .summary("Verifies the token in the body, else the credential of the request")
+    .access(Access::ShownOrSent)
+    .keys(Keys::All)
+    .writes(false)
+    .query(VERIFY_QUERY)
+    .optional_body(&Token::SHAPE)
+    .answers(Answer::json(200, &Verified::SHAPE));
 
 request! {
     struct Token as "Token" {
@@ -46,7 +49,7 @@ request! {
 
 answer! {
     /// Whose a credential is. It is written as it stands: Postern does nothing more often.
-    struct Verified<'a> as "Verified" {
+    pub(super) struct Verified<'a> as "Verified" {
         "active" active: bool => "true",
         "kind" kind: &'static str as Kind::OneOf(&["jwt", "opaque", "basic", "key"]) => "what kind of credential it is",
         "app" app: Sometimes<&'a str> => "the token app, for a jwt",
@@ -58,7 +61,7 @@ answer! {
 }
 
 answer! {
-    struct Identity<'a> as "Identity" {
+    pub(super) struct Identity<'a> as "Identity" {
         "id" id: i64 => "the user's id",
         "username" username: &'a str => "the user name",
         "name" name: Option<&'a str> => "a name for people",
@@ -69,7 +72,7 @@ answer! {
 }
 
 answer! {
-    struct ShownKey<'a> as "ShownKey" {
+    pub(super) struct ShownKey<'a> as "ShownKey" {
         "id" id: i64 => "the key's id",
         "name" name: &'a str => "its name",
         "may" may: Vec<&'static str> as Kind::list(&Kind::OneOf(&May::NAMES)) => "what it may",
@@ -129,7 +132,7 @@ impl<'a> Identity<'a> {
 async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let credential = credentials::shown(call.request, call.query)?;
     let caller = call.identify(cx, credential.as_ref(), checks::hints(call, None)?).await?;
-    Ok(Response::json(200, &Verified::of(&caller)))
+    Ok(verified(&caller))
 }
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -137,5 +140,10 @@ async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let Some(token) = Token::read(&call.labelled_fields().await?)?.token.0 else { return verify(cx, call).await };
     let credential = Credential::of_token(PlainToken::new(token));
     let caller = call.identify(cx, Some(&credential), checks::hints(call, None)?).await?;
-    Ok(Response::json(200, &Verified::of(&caller)))
+    Ok(verified(&caller))
+}
+
+/// The answer that tells whose a credential is.
+pub(super) fn verified(caller: &Caller) -> Response {
+    Response::json(200, &Verified::of(caller))
 }

@@ -1,0 +1,35 @@
+// Postern, and Workers that are bound to its entrypoint Gate.
+
+import { join } from "node:path";
+import { startWorkerd, deployment, top } from "./workerd.mjs";
+
+const asker = {
+  modules: [{ type: "ESModule", path: join(top, "tests/edge/support/asker.mjs") }],
+  modulesRoot: top,
+};
+
+/**
+ * Starts isolates of Postern on one database, and a Worker that is bound to the first of them:
+ * asker.mjs, or the modules `caller`. `ask` asks by the binding.
+ */
+export async function startBound(test, { entry, changes = {}, count = 1, caller = asker } = {}) {
+  const shared = { database: "shared", namespace: "shared" };
+  const one = { ...shared, entry, bindings: deployment(changes) };
+  const services = { POSTERN: { isolate: 0, entrypoint: "Gate" } };
+  const isolates = [
+    ...Array.from({ length: count }, () => one),
+    { ...shared, entry: caller, bindings: {}, services },
+  ];
+  const workerd = await startWorkerd({ isolates });
+  test.after(() => workerd.stop());
+  const posterns = workerd.isolates.slice(0, count);
+  const bound = workerd.isolates[count];
+  const tell = async (json) => (await bound.send({ method: "POST", path: "/", json })).json;
+  /** The answer to a question; an exception of the call is one here. */
+  const ask = async (method, question) => {
+    const { answer, thrown } = await tell({ method, question });
+    if (thrown !== undefined) throw new Error(thrown);
+    return answer;
+  };
+  return { postern: posterns[0], posterns, bound, tell, ask };
+}
