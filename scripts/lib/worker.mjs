@@ -54,7 +54,8 @@ export async function applyMigrations(stateDir) {
  * Starts a Worker and waits until it listens.
  *
  * `stateDir` keeps D1 and KV; two Workers may share one. `bindings` are the variables and secrets that replace those
- * of wrangler.toml. `entry` is another entry module, such as the one that `scripts/build.sh probe` makes.
+ * of wrangler.toml. `entry` is another entry module, such as the one that `scripts/build.sh probe` makes. `config` is the wrangler.toml of
+ * another Worker. Workers that name the same folder as their `registry` find each other, by their names.
  * Returns `url`, `output()` (all that it printed so far), `stop()` (in order) and `kill()` (SIGKILL to all of it).
  * The scheduled event runs when `/__scheduled` is asked for.
  */
@@ -70,7 +71,7 @@ export async function startWorker(options) {
   }
 }
 
-function launch({ stateDir, bindings = {}, entry, port = 0 }) {
+function launch({ stateDir, bindings = {}, entry, config, registry, port = 0 }) {
   const scratch = throwAwayFolder();
   mkdirSync(stateDir, { recursive: true });
   // A file, since arguments can be read by everyone on the machine. Naming one also keeps wrangler from .dev.vars.
@@ -79,11 +80,11 @@ function launch({ stateDir, bindings = {}, entry, port = 0 }) {
   writeFileSync(bindingsFile, lines.join(""), { mode: 0o600 });
 
   const args = [
-    ...["dev", ...(entry ? [entry] : [])],
+    ...["dev", ...(entry ? [entry] : []), ...(config ? ["--config", config] : [])],
     ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
     ...["--persist-to", resolve(stateDir), "--env-file", bindingsFile, "--test-scheduled"],
   ];
-  const child = run(args, scratch);
+  const child = run(args, scratch, registry);
   child.ended.then(() => rmSync(scratch, { recursive: true, force: true }));
   return child;
 }
@@ -111,7 +112,7 @@ function control(child, url) {
   };
 }
 
-function run(args, scratch) {
+function run(args, scratch, registry = join(scratch, "registry")) {
   const child = spawn(process.execPath, [wrangler, ...args], {
     cwd: top,
     // A process group of its own: wrangler starts workerd and esbuild, and all of them have to go.
@@ -126,7 +127,7 @@ function run(args, scratch) {
       WRANGLER_HIDE_BANNER: "true",
       WRANGLER_LOG_PATH: join(scratch, "logs"),
       // Two Workers of one name would otherwise find each other.
-      WRANGLER_REGISTRY_PATH: join(scratch, "registry"),
+      WRANGLER_REGISTRY_PATH: registry,
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
     },
   });

@@ -1,0 +1,102 @@
+// A Hono middleware that asks Postern by a service binding. Copy it together with gate.d.ts.
+
+import type { Context, MiddlewareHandler } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { Answer, CheckAsked, Failure, Gate, Identity, Int64 } from "./gate";
+
+export type Postern = {
+  Bindings: { POSTERN: Gate };
+  Variables: { user: Identity; token: string };
+};
+
+type Options = {
+  /** A cookie that holds the token where there is no `Authorization`. */
+  cookie?: string;
+  /** The only token app whose tokens count. */
+  app?: string;
+};
+
+/** Lets in whoever shows a good token, and sets `c.var.user`. */
+export function signedIn({ cookie, app }: Options = {}): MiddlewareHandler<Postern> {
+  return async (c, next) => {
+    const token = tokenOf(c, cookie);
+    if (typeof token !== "string") return refuse(c, token);
+    const verified = await answerOf(c.env.POSTERN.verify({ token, app }));
+    if (!verified.ok) return refuse(c, verified);
+    if (!verified.user)
+      return refuse(c, failure(403, "Forbidden", "a key for machines is no user"));
+    c.set("user", verified.user);
+    c.set("token", token);
+    await next();
+  };
+}
+
+/**
+ * Lets in whoever has the permission on the service. It goes behind `signedIn`. Postern is asked
+ * about the token and not about the user's id, so that groups count that only the token names.
+ */
+export function permission(
+  service: Int64 | ((c: Context<Postern>) => Int64),
+  permission: CheckAsked["permission"],
+): MiddlewareHandler<Postern> {
+  return async (c, next) => {
+    const id = typeof service === "function" ? service(c) : service;
+    const checked = await answerOf(
+      c.env.POSTERN.check({ token: c.var.token, service: id, permission }),
+    );
+    if (!checked.ok) return refuse(c, checked);
+    if (!checked.allowed) return refuse(c, NOT_PERMITTED);
+    await next();
+  };
+}
+
+const MISSING = failure(401, "Unauthorized", "there is no credential", "Bearer");
+const TWO_COOKIES = failure(400, "Bad Request", "the cookie with the token is there twice");
+const CROSS_ORIGIN = failure(
+  403,
+  "Forbidden",
+  "a page of another origin may not use the cookie to change something",
+);
+const NOT_PERMITTED = failure(
+  403,
+  "Forbidden",
+  "the user lacks the permission",
+  'Bearer error="insufficient_scope"',
+);
+const BROKEN = failure(503, "Service Unavailable", "Postern does not answer; try again");
+
+/** The token, or why there is none. `Authorization` decides where it is there, even if wrong. */
+function tokenOf(c: Context<Postern>, cookie?: string): string | Failure {
+  const authorization = c.req.header("authorization");
+  if (authorization !== undefined) return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? MISSING;
+  const pairs = (c.req.header("cookie") ?? "").split(";").map((pair) => pair.trim());
+  const [found, another] = cookie ? pairs.filter((pair) => pair.startsWith(`${cookie}=`)) : [];
+  if (!cookie || !found) return MISSING;
+  if (another) return TWO_COOKIES;
+  // Browsers send a cookie with what pages of other origins ask for, too.
+  if (!["GET", "HEAD"].includes(c.req.method) && isCrossOrigin(c)) return CROSS_ORIGIN;
+  return found.slice(cookie.length + 1);
+}
+
+/** A browser says which page asks; whatever else sends cookies has no pages of others. */
+function isCrossOrigin(c: Context<Postern>): boolean {
+  const [origin, site] = [c.req.header("origin"), c.req.header("sec-fetch-site")];
+  const isOther = origin !== undefined && origin !== new URL(c.req.url).origin;
+  return isOther || (site !== undefined && site !== "same-origin" && site !== "none");
+}
+
+/** A call is rejected where Postern breaks or is gone: then nobody is let in. */
+const answerOf = <T>(call: Promise<Answer<T>>): Promise<Answer<T>> => call.catch(() => BROKEN);
+
+function refuse(c: Context<Postern>, { ok: _, headers, ...problem }: Failure) {
+  return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, {
+    ...headers,
+    "cache-control": "no-store",
+    "content-type": "application/problem+json",
+  });
+}
+
+function failure(status: number, title: string, detail: string, challenge?: string): Failure {
+  const headers: Record<string, string> = challenge ? { "www-authenticate": challenge } : {};
+  return { ok: false, headers, type: "about:blank", title, status, detail };
+}
