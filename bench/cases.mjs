@@ -10,7 +10,7 @@ import { sizes, userId, write } from "../tests/scale/directory.mjs";
 import { transfer } from "../tests/scale/support.mjs";
 import { median, requests, used } from "./load.mjs";
 import { echo, echoing } from "./streams.mjs";
-import { copyOf, folder, peer, postern, several } from "./subjects.mjs";
+import { bound, copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
@@ -96,6 +96,28 @@ export async function hs256Verification() {
       },
     ],
   };
+}
+
+export async function binding() {
+  const caller = await bound("a Worker", "asker");
+  await registerApp(caller.postern, { secret: SECRET });
+  const token = hs256("user-1");
+  await meet(caller.postern, [token]);
+  const to = (path) => requests([{ path, headers: bearer(token) }]);
+  const asking = (path, label) => ({ subject: caller, label, requests: to(path) });
+  const about = "The Worker and Postern are in one process. A Worker's own HTTP is in the first line, so what asking costs is the difference to it.";
+  const asked = (method, path) => ({
+    name: `Another Worker asks: ${method}`,
+    about,
+    subjects: [
+      asking("/", "a Worker that asks nobody"),
+      asking(`/${method}-same`, "gets the same answer by a binding, unverified"),
+      asking(`/${method}`, "asks Postern by the binding"),
+      asking(`/${method}-http`, "asks Postern by HTTP over a service binding"),
+      { subject: caller.postern, label: "Postern, asked by HTTP", requests: to(path) },
+    ],
+  });
+  return { end: stopAll([caller]), cases: [asked("verify", "/v1/verify"), asked("check", "/v1/check?service=1&permission=VIEW")] };
 }
 
 /** How many cold starts are measured of each subject. */

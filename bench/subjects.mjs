@@ -46,6 +46,24 @@ export const peer = (name, file, keys = {}, options = {}) =>
   start(name, { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } }, { state: options.state, migrate: false });
 
 /**
+ * A peer in one process with a Postern, to which it is bound: `POSTERN` is the entrypoint, and `HTTP` what any client gets. `SAME` is an entrypoint
+ * of the peer, in an isolate of its own.
+ */
+export async function bound(name, file) {
+  const services = { POSTERN: { isolate: 1, entrypoint: "Gate" }, HTTP: { isolate: 1 }, SAME: { isolate: 2, entrypoint: "Same" } };
+  const shared = { database: "bench", namespace: "bench" };
+  const own = { ...shared, entry: peers(file), bindings: {} };
+  const workerd = await startWorkerd({ isolates: [{ ...own, services }, { ...shared, bindings: deployment() }, own] });
+  running.add(workerd);
+  const stop = async () => {
+    running.delete(workerd);
+    await workerd.stop();
+  };
+  const [caller, asked] = workerd.isolates;
+  return { name, pid: workerd.pid, ...caller, postern: { ...asked, name: "Postern", pid: workerd.pid }, stop };
+}
+
+/**
  * Several processes of a subject, which take the rounds in turns: two processes of the same code differ by some per cent.
  * `prepare` makes one ready.
  */

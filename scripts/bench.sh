@@ -24,7 +24,7 @@ if ! cmp -s bench/package-lock.json "$installed"; then
   cp bench/package-lock.json "$installed"
 fi
 for peer in bench/peers/*.mjs; do
-  bench/node_modules/.bin/esbuild "$peer" --bundle --format=esm --platform=browser --conditions=worker,browser --minify --log-level=warning \
+  bench/node_modules/.bin/esbuild "$peer" --bundle --format=esm --external:cloudflare:workers --platform=browser --conditions=worker,browser --minify --log-level=warning \
     --outfile=".build/bench/$(basename "$peer")"
 done
 rm -f .build/bench/profile.md
