@@ -5,7 +5,7 @@
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::{machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
-use crate::error::{Refusal, Result};
+use crate::error::{Denied, Refusal, Result};
 use crate::memory::known::Known;
 
 /// Tells who shows the credential.
@@ -13,6 +13,16 @@ pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) ->
     if cx.is_recheck {
         Known::refresh(cx).await?;
     }
+    let caller = find(cx, credential, hints).await?;
+    // Whoever names an app takes the tokens of that app only, and no other kind of credential.
+    let app = if let Caller::User(user) = &caller { user.app() } else { None };
+    if hints.app.is_some_and(|named| app.is_none_or(|app| app.as_str() != named)) {
+        return Err(Denied::NoApp.into());
+    }
+    Ok(caller)
+}
+
+async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Caller> {
     let caller = match credential {
         Credential::Key { name, key } => {
             return machine_keys::find(cx, name.as_deref(), key, hints).await.map(Caller::Key);

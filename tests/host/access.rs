@@ -270,3 +270,34 @@ fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
 }
+
+#[test]
+fn whoever_names_an_app_takes_no_other_credential() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "initroles": ["Administrator"] }));
+    isolate.register(&json!({ "name": "CRM", "token_name": "crm", "secret": "other" }));
+    let key = isolate.administer("POST", "/v1/keys", &json!({ "name": "asker", "may": ["decisions"] }));
+    let key = json_of(&key)["key"].as_str().expect("a key").to_owned();
+    let opaque = sign_in(&isolate, "admin", ADMIN_PASSWORD);
+    let jwt = format!("Bearer {}", isolate.token("alice"));
+    let others = [
+        ("authorization", admin()),
+        ("authorization", format!("Bearer {}", opaque.token)),
+        ("authorization", format!("Bearer {key}")),
+        ("x-auth-token", opaque.token.clone()),
+        ("cookie", opaque.cookie),
+    ];
+    let status = |path: &str, (name, value): (&str, &str)| isolate.send(&Request::new("GET", path).header(name, value));
+    for path in ["/v1/verify?", "/v1/check?service=1&permission=VIEW&user=1&", "/v1/forward-auth?"] {
+        assert_eq!(status(&format!("{path}app=ERP"), ("authorization", &jwt)).status, 200, "{path}");
+        assert_eq!(status(&format!("{path}app=CRM"), ("authorization", &jwt)).status, 401, "{path}");
+        for (name, value) in &others {
+            let refused = status(&format!("{path}app=ERP"), (name, value));
+            assert_eq!((refused.status, &json_of(&refused)["reason"]), (401, &json!("no_app")), "{path} {name}");
+        }
+    }
+    let posted =
+        |token: &str| isolate.send(&Request::new("POST", "/v1/verify?app=ERP").body(&json!({ "token": token }).to_string())).status;
+    assert_eq!((posted(&opaque.token), posted(&key), posted(&jwt[7..])), (401, 401, 200));
+}
