@@ -6,7 +6,8 @@ import type { Answer, CheckAsked, Failure, Gate, Identity, Int64 } from "./gate"
 
 export type Postern = {
   Bindings: { POSTERN: Gate };
-  Variables: { user: Identity; token: string };
+  /** `app` is the token app that took the token; a token of Postern's own has none. */
+  Variables: { user: Identity; token: string; app?: string };
 };
 
 type Options = {
@@ -27,6 +28,7 @@ export function signedIn({ cookie, app }: Options = {}): MiddlewareHandler<Poste
       return refuse(c, failure(403, "Forbidden", "a key for machines is no user"));
     c.set("user", verified.user);
     c.set("token", token);
+    c.set("app", verified.app);
     await next();
   };
 }
@@ -42,7 +44,8 @@ export function permission(
   return async (c, next) => {
     const id = typeof service === "function" ? service(c) : service;
     const checked = await answerOf(
-      c.env.POSTERN.check({ token: c.var.token, service: id, permission }),
+      // Another app may take the same token for somebody else.
+      c.env.POSTERN.check({ token: c.var.token, app: c.var.app, service: id, permission }),
     );
     if (!checked.ok) return refuse(c, checked);
     if (!checked.allowed) return refuse(c, NOT_PERMITTED);
@@ -73,8 +76,10 @@ function tokenOf(c: Context<Postern>, cookie?: string): string | Failure {
   const [found, another] = cookie ? pairs.filter((pair) => pair.startsWith(`${cookie}=`)) : [];
   if (!cookie || !found) return MISSING;
   if (another) return TWO_COOKIES;
-  // Browsers send a cookie with what pages of other origins ask for, too.
-  if (!["GET", "HEAD"].includes(c.req.method) && isCrossOrigin(c)) return CROSS_ORIGIN;
+  // Browsers send a cookie with what pages of other origins ask for, too. A WebSocket is opened by a
+  // GET, and may then do anything.
+  const onlyReads = ["GET", "HEAD"].includes(c.req.method) && !c.req.header("upgrade");
+  if (!onlyReads && isCrossOrigin(c)) return CROSS_ORIGIN;
   return found.slice(cookie.length + 1);
 }
 

@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { applyMigrations, startWorker, throwAwaySecrets } from "../../scripts/lib/worker.mjs";
 import { TYPES, openapi, typesOf } from "../../scripts/types.mjs";
 import { startBound } from "./support/bound.mjs";
-import { admin, expectStatus, nowInSeconds, registerApp, sign } from "./support/client.mjs";
+import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn } from "./support/client.mjs";
 import { send } from "./support/http.mjs";
 import { stateFolder, top } from "./support/workerd.mjs";
 
@@ -22,12 +22,14 @@ const tokenOf = (loginname, claims = {}) =>
   sign(SECRET, { loginname, exp: nowInSeconds() + 600, ...claims });
 
 /** What wrangler makes of the example: one module. */
-function bundled(test) {
+function bundled(test, contents) {
   const folder = stateFolder(test);
   const { buildSync } = createRequire(require.resolve("wrangler/package.json"))("esbuild");
   const path = join(folder, "app.mjs");
   buildSync({
-    entryPoints: [join(example, "index.ts")],
+    ...(contents
+      ? { stdin: { contents, resolveDir: example, loader: "ts" } }
+      : { entryPoints: [join(example, "index.ts")] }),
     bundle: true,
     format: "esm",
     outfile: path,
@@ -141,6 +143,8 @@ test("a cookie is a credential where the application says so, and not for pages 
   expectStatus(await get("/me", { cookie }, "POST"), 200);
   // What a page of another origin may read is for CORS to say; what it may change is said here.
   expectStatus(await get("/me", { cookie, origin: "https://evil.example" }), 200);
+  const socket = { upgrade: "websocket", connection: "upgrade" };
+  expectStatus(await get("/me", { cookie, ...socket, origin: "https://evil.example" }), 403);
   for (const headers of [
     { origin: "https://evil.example" },
     { origin: "null" },
@@ -200,6 +204,38 @@ test("a permission is asked for by the token, so that its groups count", async (
     sign("another shared secret of 32 bytes", { sub: "carol", groups, exp: nowInSeconds() + 600 });
   expectStatus(await get("/reports", as(grouped(["readers"]))), 200);
   expectStatus(await get("/reports", as(grouped([]))), 403);
+});
+
+test("a permission is that of whom the middleware has let in, also where two apps take the token", async (t) => {
+  const contents = `
+    import { Hono } from "hono";
+    import { permission, signedIn, type Postern } from "./postern";
+    const app = new Hono<Postern>();
+    app.get("/", signedIn({ app: "Z" }), permission(1, "VIEW"), (c) => c.text(c.var.user.username));
+    export default app;`;
+  const { postern, bound } = await startBound(t, { caller: bundled(t, contents) });
+  const administer = async (path, json) =>
+    expectStatus(await postern.send({ method: "POST", path, headers: admin, json }), 201).json;
+  for (const name of ["A", "Z"])
+    await administer("/v1/token-apps", {
+      name,
+      algorithm: "HS256",
+      secret: SECRET,
+      claims: { username: name.toLowerCase() },
+    });
+  const both = sign(SECRET, { a: "granted", z: "alice", exp: nowInSeconds() + 600 });
+  const { user } = (
+    await postern.send({ path: "/v1/verify?app=A", headers: { authorization: `Bearer ${both}` } })
+  ).json;
+  assert.equal(user.username, "granted");
+  const grant = { authObjectType: "USER", authObjectId: user.id, permissions: ["VIEW"] };
+  await administer("/v1/services/1/grants", grant);
+  const get = (token) => bound.send({ path: "/", headers: { authorization: `Bearer ${token}` } });
+  expectStatus(await get(both), 403);
+  const own = sign(SECRET, { z: "granted", exp: nowInSeconds() + 600 });
+  assert.equal(expectStatus(await get(own), 200).text, "granted");
+  const { credential } = await signIn(postern);
+  expectStatus(await get(credential["x-auth-token"]), 401, "a token of no app");
 });
 
 test("a key for machines is no user", async (t) => {
