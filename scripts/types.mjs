@@ -2,7 +2,7 @@
 //
 //   node scripts/types.mjs
 //
-// tests/edge/types.test.mjs fails when the two differ.
+// tests/edge/hono.test.mjs fails when the two differ.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -73,7 +73,7 @@ pub fn gate(operation: String, question: JsValue, env: Env, context: worker_sys:
 async fn answer_gate(operation: &str, question: &JsValue, env: Env, context: Context) -> String {
     let question = gate::text_of(question);
     #[cfg(feature = "panic_probe")]
-    runtime::panics::probe(question.as_deref().unwrap_or_default().trim_matches(['{', '}', '"']).trim_start_matches("token\":\"")).await;
+    runtime::panics::probe(&gate::token_in(question.as_deref())).await;
     let request_id = Random.id();
     let config = match config(&env) {
         Ok(config) => config,

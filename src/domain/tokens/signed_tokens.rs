@@ -10,11 +10,12 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
+use lru::LruCache;
+
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::jwt::{Parts, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::public_key::KeyId;
 use crate::error::Denied;
-use lru::LruCache;
 
 /// How many tokens are remembered at most.
 pub const KEPT_TOKENS: usize = 10_000;
