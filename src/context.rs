@@ -49,6 +49,8 @@ pub struct Cx {
     pub is_recheck: bool,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
+    /// The browser showed a session of the gateway that is over, and is told to forget it.
+    pub session_is_over: Cell<bool>,
 }
 
 impl Cx {

@@ -3,9 +3,9 @@
 //! The dialects choose which credential counts; a wrong one is refused here, and nothing falls through to another.
 
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
-use crate::actions::{machine_keys, passwords, sessions, verify_token};
+use crate::actions::{gateway_sessions, machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
-use crate::error::{Denied, Refusal, Result};
+use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 
 /// Tells who shows the credential.
@@ -28,9 +28,14 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
             return machine_keys::find(cx, name.as_deref(), key, hints).await.map(Caller::Key);
         }
         Credential::Password { username, password } => passwords::check(cx, username, password).await?,
-        Credential::Token(token) if token.expose().contains('.') => verify_token::verify(cx, token, None, hints).await?,
-        Credential::Token(token) | Credential::OpaqueToken(token) => sessions::find(cx, token.hashed(), hints).await?,
+        Credential::Token(token) | Credential::Placed { token, .. } if token.expose().contains('.') => {
+            verify_token::verify(cx, token, None, hints).await?
+        }
+        Credential::Token(token) | Credential::OpaqueToken(token) | Credential::Placed { token, .. } => {
+            sessions::find(cx, token.hashed(), hints).await?
+        }
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
+        Credential::Session(cookie) => gateway_sessions::find(cx, cookie, hints).await?,
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
     enabled(caller).map(Caller::User)
@@ -38,4 +43,35 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
 
 fn enabled(caller: UserCaller) -> Result<UserCaller> {
     if caller.user.profile.enabled { Ok(caller) } else { Err(Refusal::UserDisabled.into()) }
+}
+
+/// Authenticates by the first of these that is a credential at all, and answers which it was.
+///
+/// A parameter that no token app takes is the application's. A session that is over counts as absent, so
+/// that an old cookie stands in nobody's way; the browser is told to forget it.
+pub async fn authenticate_first<'s>(cx: &Cx, shown: &'s [Credential], hints: Hints<'_>) -> Result<(Caller, &'s Credential)> {
+    let mut absent = Denied::Missing;
+    for credential in shown {
+        match authenticate(cx, credential, hints).await {
+            Ok(caller) => return Ok((caller, credential)),
+            Err(Error::Unauthenticated(why)) if counts_as_absent(credential, &why) => {
+                if matches!(credential, Credential::Session(_)) {
+                    cx.session_is_over.set(true);
+                }
+                if !matches!(why, Denied::Missing) {
+                    absent = why;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(absent.into())
+}
+
+fn counts_as_absent(credential: &Credential, why: &Denied) -> bool {
+    match credential {
+        Credential::Parameters(_) => matches!(why, Denied::Missing | Denied::WrongParameter),
+        Credential::Session(_) => matches!(why, Denied::Expired),
+        _ => false,
+    }
 }

@@ -29,8 +29,17 @@ pub enum Credential {
     Token(PlainToken),
     /// An opaque token.
     OpaqueToken(PlainToken),
-    /// An opaque token's cookie.
+    /// The cookie of the GIS manager.
     Cookie(PlainToken),
+    /// The cookie of a session of the gateway.
+    Session(PlainToken),
+    /// A token in a header or a cookie that a variable names.
+    Placed {
+        /// As sent.
+        token: PlainToken,
+        /// A browser sends it by itself, whichever page asks.
+        is_cookie: bool,
+    },
     /// A key; with Basic, the name that came with it.
     Key {
         /// As sent.
@@ -43,6 +52,12 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// Whether a browser sends it by itself, also for a page of another origin.
+    #[must_use]
+    pub fn is_cookie(&self) -> bool {
+        matches!(self, Self::Cookie(_) | Self::Session(_) | Self::Placed { is_cookie: true, .. })
+    }
+
     /// The credential that a token is where Postern's keys are taken too.
     #[must_use]
     pub fn of_token(token: PlainToken) -> Self {

@@ -11,6 +11,7 @@ pub mod caller;
 pub mod explain;
 pub mod explain_permission;
 pub mod find_signer;
+pub mod gateway_sessions;
 pub mod generate_token;
 pub mod grants;
 pub mod health;

@@ -4,7 +4,7 @@ use crate::actions::passwords;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token;
-use crate::domain::secret::{PlainToken, Secret};
+use crate::domain::secret::{HashedToken, PlainToken, Secret};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Refusal, Result};
 use crate::memory::write::Write;
@@ -21,20 +21,31 @@ pub struct SignedIn {
 
 /// Signs a user in. Answers `WrongPassword` for an unknown user and for a wrong password alike.
 pub async fn sign_in(cx: &Cx, username: &str, password: &Secret) -> Result<SignedIn> {
+    let token = opaque_token::token(cx.random()?);
+    let cookie = opaque_token::cookie(cx.random()?);
+    begin(cx, username, password, token.hashed(), cookie.hashed_as_cookie()).await?;
+    Ok(SignedIn { token, cookie })
+}
+
+/// Signs a user in with a browser: the cookie of a session of the gateway, and no token.
+pub async fn sign_in_browser(cx: &Cx, username: &str, password: &Secret) -> Result<PlainToken> {
+    let cookie = opaque_token::token(cx.random()?);
+    // The row wants a token, and nobody gets this one.
+    let no_token = opaque_token::token(cx.random()?).hashed();
+    begin(cx, username, password, no_token, cookie.hashed_as_session()).await?;
+    Ok(cookie)
+}
+
+async fn begin(cx: &Cx, username: &str, password: &Secret, token: HashedToken, cookie: HashedToken) -> Result<()> {
     let user = passwords::check_now(cx, username, password).await?;
     if !user.profile.enabled {
         return Err(Refusal::UserDisabled.into());
     }
-    let token = opaque_token::token(cx.random()?);
-    let cookie = opaque_token::cookie(cx.random()?);
     // Before this, all tokens of the user were revoked, in a second that is not over yet.
     let issued_at = cx.now.max(user.valid_from);
     let expires_at = cx.now + Millis::from_seconds(cx.config.token_ttl_s);
-    let insert = sessions::insert(token.hashed(), cookie.hashed_as_cookie(), &user, cx.address(), issued_at, expires_at);
+    let insert = sessions::insert(token, cookie, &user, cx.address(), issued_at, expires_at);
     let deed = Deed::new(Actor::from(&*user), "token.issue", user.username.as_str().to_owned());
     let added = Write::default().answering(insert).deed(deed).commit(cx).await?;
-    if added.is_empty() {
-        return Err(Denied::Revoked.into());
-    }
-    Ok(SignedIn { token, cookie })
+    if added.is_empty() { Err(Denied::Revoked.into()) } else { Ok(()) }
 }

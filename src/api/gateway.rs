@@ -7,16 +7,18 @@ use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::permissions::{self, Question};
-use crate::api::http::credentials::{self, COOKIE};
+use crate::api::http::credentials;
 use crate::api::http::identity;
-use crate::api::http::message::{Authority, Forward, Inbound};
+use crate::api::http::message::{Authority, Forward, Inbound, Response};
 use crate::api::http::method_override;
-use crate::api::http::query::{self, Query};
+use crate::api::http::navigation;
+use crate::api::http::query::Query;
+use crate::api::http::session_cookie;
+use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::context::Cx;
 use crate::domain::origin::{self, Demand, METHODS, Origin};
 use crate::domain::path_readings;
-use crate::domain::tokens::jwt::UnverifiedToken;
-use crate::error::{Denied, Error, Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 
 /// Headers between two neighbours (RFC 9110, 7.6.1), and what `fetch` makes itself.
 const HOP_BY_HOP: [&str; 12] = [
@@ -55,19 +57,29 @@ pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl It
         return Ok(None);
     }
     let query = Query::of_others(request.query());
-    let credential = credentials::in_headers(request)?.or_else(|| credentials::in_query(&query)).ok_or(Denied::Missing)?;
+    let shown = credentials::shown(cx, request, session_cookie::origin(cx, request), credentials::in_query(&tokens_in(&query)))?;
     // A WebSocket is opened by a GET, and may then do anything.
     let only_reads = matches!(method, "GET" | "HEAD" | "OPTIONS") && !is_upgrade(request);
-    if matches!(credential, Credential::Cookie(_)) && !only_reads {
-        credentials::refuse_cross_origin(request)?;
-    }
     let service_id = match &demand {
         Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
         Demand::Nothing | Demand::Methods(_) => None,
     };
-    let caller = authenticate::authenticate(cx, &credential, Hints { service_id, ..Hints::default() }).await?;
+    let (caller, credential) = authenticate::authenticate_first(cx, &shown, Hints { service_id, ..Hints::default() }).await?;
+    if credential.is_cookie() && !only_reads {
+        credentials::refuse_cross_origin(cx, request)?;
+    }
     let user = may_pass(cx, &caller, demand).await?.clone();
-    Ok(Some((user, credential)))
+    Ok(Some((user, credential.clone())))
+}
+
+/// The answer to a page that was opened with a token in its URL: from now on the browser shows a session in its
+/// place, and neither the address bar nor the history has the token. `None` where the request is no such one.
+pub fn begin_session(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &Credential) -> Result<Option<Response>> {
+    let is_secure = session_cookie::is_secure(session_cookie::origin(cx, request));
+    let begun = if navigation::is_one(request) { session_cookie::begin(cx, caller, credential, is_secure)? } else { None };
+    let Some((name, value)) = begun else { return Ok(None) };
+    let location = navigation::location(request.path(), &without_tokens(cx, request.query(), Some(credential)));
+    Ok(Some(Response::empty(303).with("location", location).with(name, value)))
 }
 
 /// The same for a request of a dialect's own route, whose caller is known already.
@@ -160,12 +172,13 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
             || identity::PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
+            || cx.config.browsers.token_headers.iter().any(|header| method_override::plain_name(header) == plain)
             || (origin.looks_at_methods() && method_override::is_header(name))
             || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_) | Credential::Key { .. }))
                 && plain == "authorization"))
     };
     let cleaned = |(name, value): (String, String)| match name.as_str() {
-        "cookie" if matches!(credential, Some(Credential::Cookie(_))) => Some((name, without_cookie(&value)?)),
+        "cookie" => Some((name, without_cookies(cx, &value)?)),
         "referer" => Some((name, clean_url(cx, &value, credential))),
         _ => Some((name, value)),
     };
@@ -182,10 +195,18 @@ fn is_upgrade(request: &dyn Inbound) -> bool {
     request.header("upgrade").is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// A cookie header without Postern's own; `None` where nothing is left. A header that was sent twice arrives joined by a comma, which a value
-/// may have too.
-fn without_cookie(header: &str) -> Option<String> {
-    let is_other = |part: &&str| part.trim().split('=').next().map(str::trim_end) != Some(COOKIE);
+/// A cookie header without what is a credential; `None` where nothing is left. The application's own stay as they were sent. A
+/// header that was sent twice arrives joined by a comma, which a value may have too.
+fn without_cookies(cx: &Cx, header: &str) -> Option<String> {
+    let is_credential = |name: &str, value: &str| {
+        session_cookie::is_ours(name)
+            || credentials::is_of_gis_manager(name, value)
+            || cx.config.browsers.token_cookies.iter().any(|of_list| of_list == name)
+    };
+    let is_other = |part: &&str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        !is_credential(name.trim(), value.trim())
+    };
     let others = |pair: &str| pair.split(',').filter(is_other).collect::<Vec<_>>().join(",").trim().to_owned();
     let pairs: Vec<_> = header.split(';').map(others).filter(|pair| !pair.is_empty()).collect();
     Some(pairs.join("; ")).filter(|text| !text.is_empty())
@@ -198,21 +219,4 @@ fn clean_url(cx: &Cx, url: &str, credential: Option<&Credential>) -> String {
         query if query.is_empty() => begin.to_owned(),
         query => format!("{begin}?{query}"),
     }
-}
-
-/// A query without the parameter that was the credential, and without any other that holds a token app's token; the rest as it was sent.
-fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> String {
-    let is_credential = matches!(credential, Some(Credential::Parameters(_)));
-    let stays = |pair: &&str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decoded = |text: &str| query::decode_form(text, "").unwrap_or_else(|_| text.to_owned());
-        let (name, value) = (decoded(name), decoded(value));
-        let is_token = UnverifiedToken::parse(&value).is_ok();
-        match cx.memory.is_token_name(&name) {
-            Some(is_name) => !(is_name && (is_token || is_credential)),
-            // With so many apps memory does not know all names.
-            None => !(is_token || (is_credential && name == "token")),
-        }
-    };
-    query.split('&').filter(stays).collect::<Vec<_>>().join("&")
 }

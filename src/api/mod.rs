@@ -15,6 +15,7 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
+use crate::domain::browsers::Login;
 use crate::domain::origin::{METHODS, Origin};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
@@ -23,9 +24,13 @@ use crate::api::dialects::{DIALECTS, Found, v1};
 use crate::api::http::credentials;
 use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use crate::api::http::misplaced;
+use crate::api::http::navigation;
+use crate::api::http::pages::{self, Language};
 use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, Call, Dialect, Route};
+use crate::api::http::session_cookie;
+use crate::api::http::token_parameters::without_tokens;
 
 /// Where the list of endpoints for people is.
 const CONSOLE: &str = "/v1/";
@@ -47,6 +52,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors_headers(cx, request));
+            forward.answer_headers.extend(taken_back(cx, request));
             Handled::Passed(forward)
         }
         Err(error) => Handled::Answered(fail(cx, dialect, request, &error)),
@@ -112,6 +118,11 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     match &cx.config.origin {
         Some(origin) => {
             let proven = gateway::judge(cx, origin, request, own_prefixes()).await?;
+            if let Some((caller, credential)) = &proven
+                && let Some(begun) = gateway::begin_session(cx, request, caller, credential)?
+            {
+                return Ok(Handled::Answered(begun));
+            }
             let proven = proven.as_ref().map(|(caller, credential)| (caller, credential));
             gateway::pass(cx, origin, request, proven).await.map(Handled::Passed)
         }
@@ -180,15 +191,20 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
         return Ok(Admitted::default());
     }
     let in_query = || dialect.takes_parameters.then(|| credentials::in_query(query)).flatten();
-    let Some(credential) = credentials::in_headers(request)?.or_else(in_query) else {
+    let in_cookie = || if dialect.takes_cookie { credentials::of_gis_manager(request) } else { Ok(None) };
+    let shown = match credentials::in_headers(request)? {
+        None => in_cookie()?.or_else(in_query),
+        shown => shown,
+    };
+    let Some(credential) = shown else {
         return if route.access == Access::Application {
             admit_application(cx, route, request, query).await
         } else {
             Err(Denied::Missing.into())
         };
     };
-    if route.writes && matches!(credential, Credential::Cookie(_)) {
-        credentials::refuse_cross_origin(request)?;
+    if route.writes && credential.is_cookie() {
+        credentials::refuse_cross_origin(cx, request)?;
     }
     let caller = authenticate::authenticate(cx, &credential, Hints::default()).await?;
     route.let_in(&caller)?;
@@ -210,9 +226,35 @@ fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
     }
 }
 
+/// The header that takes a session back that is over.
+fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
+    let is_secure = || session_cookie::is_secure(session_cookie::origin(cx, request));
+    cx.session_is_over.get().then(|| session_cookie::take_back(cx, is_secure()))
+}
+
+/// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
+fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response> {
+    if cx.config.origin.is_none() || !navigation::is_one(request) {
+        return None;
+    }
+    match (error, &cx.config.browsers.login) {
+        (Error::Unauthenticated(_), Some(login)) => {
+            let page = if let Login::At(url) = login { url } else { v1::SIGN_IN };
+            let return_to = navigation::location(request.path(), &without_tokens(cx, request.query(), None));
+            Some(Response::empty(302).with("location", navigation::with_return_to(page, &return_to)))
+        }
+        _ => Some(pages::of_failure(Language::of(request), error, &cx.request_id)),
+    }
+}
+
 /// A failure, in the words of the dialect, and noted where it is ours.
 fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> Response {
     log(cx, request, error);
+    if dialect.is_none()
+        && let Some(response) = for_people(cx, request, error)
+    {
+        return finish(request, &cx.request_id, Some(cx), with_headers_of(error, response));
+    }
     let dialect = dialect.unwrap_or(&v1::DIALECT);
     let way_out = match error {
         Error::Unauthenticated(denied) if dialect.failure_with.is_some() => misplaced::way_out(request, denied),
@@ -270,6 +312,9 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     let is_secure = request.origin().starts_with("https:");
     let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
+    if let Some((name, value)) = taken_back(cx, request).filter(|(name, _)| response.header(name).is_none()) {
+        response = response.with(name, value);
+    }
     if let Some(bookmark) = cx.sql.bookmark() {
         response = response.with(BOOKMARK, cx.config.master_keys.marked(&bookmark));
     }

@@ -6,6 +6,7 @@ pub mod variables;
 use serde_json::Value;
 
 use crate::domain::assertion::{AssertionKey, AssertionKeys};
+use crate::domain::browsers::{self, Browsers, Login};
 use crate::domain::config::variables::{Bindings, ValueKind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
@@ -39,6 +40,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// `AUDIT_RETENTION_DAYS`: how long the audit trail is kept.
     pub audit_retention_days: i64,
+    /// `LOGIN_URL` and its like: how people come in with a browser.
+    pub browsers: Browsers,
     /// `ORIGIN_URL` and its like: what is behind the gateway; `None` where there is no gateway.
     pub origin: Option<Origin>,
     /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, for proxies that ask by them. They need no gateway: `url` is
@@ -77,6 +80,7 @@ impl Config {
         let networks = reader.read("TRUSTED_PROXIES", |kind, value| kind.list(value, Cidr::parse));
         let header = reader.read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name)).unwrap_or_default();
         let audit_retention_days = reader.read("AUDIT_RETENTION_DAYS", ValueKind::integer);
+        let browsers = reader.browsers();
         let (origin, rules) = reader.origin();
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
         let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
@@ -93,6 +97,7 @@ impl Config {
                 cors_origins,
                 trusted_proxies: TrustedProxies { networks, header },
                 audit_retention_days,
+                browsers,
                 origin,
                 rules,
                 assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
@@ -124,6 +129,17 @@ impl Reader<'_> {
             self.problems.push(problem);
             T::default()
         })
+    }
+
+    fn browsers(&mut self) -> Browsers {
+        Browsers {
+            login: self.read("LOGIN_URL", |kind, value| kind.text(value, Login::parse)),
+            logout_url: self.read("LOGOUT_URL", |kind, value| kind.text(value, browsers::page)),
+            public_origin: self.read("PUBLIC_ORIGIN", |kind, value| kind.text(value, page_origin)),
+            in_frames: self.read("SESSION_SAMESITE", ValueKind::word) == "none",
+            token_headers: self.read("TOKEN_HEADERS", |kind, value| kind.list(value, header_name)),
+            token_cookies: self.read("TOKEN_COOKIES", |kind, value| kind.list(value, browsers::cookie_name)),
+        }
     }
 
     /// The origin, and its rules alone. Everything is checked also where there is no origin.

@@ -20,6 +20,8 @@ const NONCE_BYTES: usize = 12;
 const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
 /// The same for the key that makes the nonces of what is sealed for an export.
 const OF_EXPORTS: &[u8] = b"postern/export/v1";
+/// The same for the key that seals sessions of the gateway.
+const OF_SESSIONS: &[u8] = b"postern/session/v1";
 /// The same for the key that makes ids of secrets.
 const OF_SECRET_IDS: &[u8] = b"postern/secret-id/v1";
 /// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
@@ -36,6 +38,7 @@ pub struct MasterKeys {
 pub struct MasterKey {
     id: String,
     cipher: Aes256Gcm,
+    of_sessions: Aes256Gcm,
     of_bookmarks: Secret,
     of_exports: Secret,
     of_secret_ids: Secret,
@@ -52,6 +55,7 @@ impl MasterKey {
         Ok(Self {
             id,
             cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())),
+            of_sessions: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SESSIONS).expose())),
             of_bookmarks: derived(OF_BOOKMARKS),
             of_exports: derived(OF_EXPORTS),
             of_secret_ids: derived(OF_SECRET_IDS),
@@ -96,11 +100,18 @@ impl MasterKeys {
 
     /// Seals a secret. `belongs_to` says what it is ("`token_app/ERP`"); `nonce` must be random.
     pub fn seal(&self, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
-        let payload = Payload { msg: secret, aad: belongs_to.as_bytes() };
-        let sealed = self.current.cipher.encrypt(Nonce::from_slice(&nonce), payload);
-        let sealed = sealed.map_err(|_| Fault::new(format!("{belongs_to} could not be encrypted")))?;
-        let bytes = [nonce.as_slice(), &sealed].concat();
-        Ok(format!("v1.{}.{}", self.current.id, Base64UrlUnpadded::encode_string(&bytes)))
+        seal_with(&self.current.cipher, &self.current.id, secret, belongs_to, nonce)
+    }
+
+    /// Seals what a session of the gateway stands for, under a key of its own; `nonce` must be random.
+    pub fn seal_session(&self, stands_for: &[u8], nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+        seal_with(&self.current.of_sessions, &self.current.id, stands_for, SESSION, nonce)
+    }
+
+    /// Opens what [`seal_session`](Self::seal_session) made.
+    #[must_use]
+    pub fn open_session(&self, sealed: &str) -> Option<Secret> {
+        self.open_with(|key| &key.of_sessions, sealed, SESSION)
     }
 
     /// Seals a value for an export: always to the same text, so that two exports of one state are the same. The nonce
@@ -122,13 +133,27 @@ impl MasterKeys {
     /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said to be.
     #[must_use]
     pub fn open(&self, stored: &str, belongs_to: &str) -> Option<Secret> {
+        self.open_with(|key| &key.cipher, stored, belongs_to)
+    }
+
+    fn open_with(&self, cipher: impl Fn(&MasterKey) -> &Aes256Gcm, stored: &str, belongs_to: &str) -> Option<Secret> {
         let (id, text) = stored.strip_prefix("v1.")?.split_once('.')?;
         let key = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == id)?;
         let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
         let payload = Payload { msg: sealed, aad: belongs_to.as_bytes() };
-        key.cipher.decrypt(Nonce::from_slice(nonce), payload).ok().map(Secret::new)
+        cipher(key).decrypt(Nonce::from_slice(nonce), payload).ok().map(Secret::new)
     }
+}
+
+/// What a sealed session belongs to.
+const SESSION: &str = "session";
+
+fn seal_with(cipher: &Aes256Gcm, key_id: &str, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+    let sealed = cipher.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: belongs_to.as_bytes() });
+    let sealed = sealed.map_err(|_| Fault::new(format!("{belongs_to} could not be encrypted")))?;
+    let bytes = [nonce.as_slice(), &sealed].concat();
+    Ok(format!("v1.{key_id}.{}", Base64UrlUnpadded::encode_string(&bytes)))
 }
 
 impl MasterKeys {
@@ -171,6 +196,17 @@ mod tests {
         assert_eq!(keys.open(&stored, "token_app/CRM"), None);
         assert_eq!(keys.open(&stored[..stored.len() - 2], "token_app/ERP"), None);
         assert_eq!(keys.open("v1", "token_app/ERP"), None);
+    }
+
+    #[test]
+    fn a_session_opens_as_one_only_and_also_by_the_previous_key() {
+        let sealed = keys(1, None).seal_session(b"abcd", [9; 12]).unwrap();
+        assert_eq!(keys(1, None).open_session(&sealed), Some(Secret::new("abcd")));
+        assert_eq!(keys(2, Some(1)).open_session(&sealed), Some(Secret::new("abcd")));
+        assert_eq!(keys(2, None).open_session(&sealed), None);
+        assert_eq!(keys(1, None).open(&sealed, SESSION), None, "its key is another one");
+        let secret = keys(1, None).seal(b"abcd", SESSION, [9; 12]).unwrap();
+        assert_eq!(keys(1, None).open_session(&secret), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod applications;
 pub mod assertion;
 pub mod audit;
 pub mod backup;
+pub mod browsers;
 pub mod config;
 pub mod feed;
 pub mod identity;

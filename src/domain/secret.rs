@@ -59,6 +59,8 @@ impl fmt::Debug for Secret {
 
 /// What is hashed before a cookie's value.
 const OF_COOKIES: &[u8] = b"cookie:";
+/// The same for the cookie of a session of the gateway.
+const OF_SESSIONS: &[u8] = b"session:";
 
 /// A token as its bearer sends it.
 #[derive(Clone)]
@@ -80,7 +82,8 @@ impl PlainToken {
     /// cookie; one that does gets a digest that no cookie has.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
-        let begin: &[u8] = if self.0.as_bytes().starts_with(OF_COOKIES) { b"token:" } else { b"" };
+        let is_like = |begin| self.0.as_bytes().starts_with(begin);
+        let begin: &[u8] = if is_like(OF_COOKIES) || is_like(OF_SESSIONS) { b"token:" } else { b"" };
         HashedToken(sha256_of(&[begin, self.0.as_bytes()]))
     }
 
@@ -88,6 +91,12 @@ impl PlainToken {
     #[must_use]
     pub fn hashed_as_cookie(&self) -> HashedToken {
         HashedToken(sha256_of(&[OF_COOKIES, self.0.as_bytes()]))
+    }
+
+    /// The same of the cookie of a session of the gateway, which is a credential at other places.
+    #[must_use]
+    pub fn hashed_as_session(&self) -> HashedToken {
+        HashedToken(sha256_of(&[OF_SESSIONS, self.0.as_bytes()]))
     }
 }
 

@@ -6,10 +6,10 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer } from "../edge/support/client.mjs";
+import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser, verifyBearer } from "../edge/support/client.mjs";
 import { send } from "../edge/support/http.mjs";
 import { POSTERN_HOST, makeCertificate, startApp, startFront, startProxy } from "./support/proxies.mjs";
-import { startWorkerd } from "../edge/support/workerd.mjs";
+import { deployment, startWorkerd } from "../edge/support/workerd.mjs";
 
 const SERVICE = 1;
 const IDENTITY = ["X-Auth-User", "X-Auth-User-Id", "X-Auth-Name", "X-Auth-Email", "X-Auth-Roles", "X-Auth-App"];
@@ -54,10 +54,11 @@ for (const name of ["nginx", "caddy"]) {
     let [workerd, postern, certificate, app, front, proxy, session, ids] = [];
 
     before(async () => {
-      workerd = await startWorkerd();
+      workerd = await startWorkerd({ isolates: [{ bindings: deployment({ LOGIN_URL: "password" }) }] });
       [postern] = workerd.isolates;
       await registerApp(postern);
-      session = await signIn(postern);
+      const [, value] = (await signInBrowser(postern)).split("=");
+      session = { ...(await signIn(postern)), cookie: `__Host-postern=${value}` };
       const idOf = async (who) => String(expectStatus(await verifyBearer(postern, who), 200).json.user.id);
       ids = { alice: await idOf(alice()), bob: await idOf(bob()), carol: await idOf(carol()), admin: await idOf(session.token) };
       const json = { authObjectType: "USER", authObjectId: Number(ids.carol), permissions: ["VIEW"] };
@@ -109,8 +110,23 @@ for (const name of ["nginx", "caddy"]) {
     it("an opaque token, a cookie and a password get through, and the application is told whose they are", async () => {
       await expectIdentity({ path: "/", headers: { "x-auth-token": session.token } }, ADMIN);
       await expectIdentity({ path: "/", headers: bearer(session.token) }, ADMIN);
-      await expectIdentity({ path: "/", headers: { cookie: `a=b; JSESSIONID=${session.cookie}` } }, ADMIN);
+      await expectIdentity({ path: "/", headers: { cookie: `a=b; ${session.cookie}` } }, ADMIN);
       await expectIdentity({ path: "/", headers: admin }, ADMIN);
+    });
+
+    it("a page that is opened by a token in its URL has its pictures, and the session is Postern's alone", async () => {
+      const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+      const opened = await send(proxy.url, { path: `/page?a=b&token=${bob()}`, headers: page });
+      expectStatus(opened, name === "nginx" ? 200 : 303);
+      if (name !== "nginx") assert.deepEqual([opened.headers.location, app.received], ["/page?a=b", []]);
+      const [set] = opened.headers["set-cookie"];
+      assert.match(set, /^__Host-postern=v1\.[^;]+; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Lax$/);
+      const [cookie] = set.split(";");
+      await expectIdentity({ path: "/picture.png", headers: { cookie: `a=b; ${cookie}` } }, BOB);
+      assert.equal(app.received[0].headers.cookie, "a=b");
+      await refused({ path: "/reports/", headers: { cookie } }, 403);
+      expectStatus(await postern.send({ path: "/v1/sign-out", headers: { cookie: cookie.replace("__Host-", "") } }), 200);
+      await refused({ path: "/picture.png", headers: { cookie } }, 401);
     });
 
     it("what a client says about itself never arrives, also where Postern says nothing", async () => {
@@ -120,7 +136,7 @@ for (const name of ["nginx", "caddy"]) {
       await expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(bob()) } }, BOB);
       await expectIdentity({ path: `/?token=${bob()}`, headers: spoofed }, BOB);
       await expectIdentity({ path: "/", headers: { ...spoofed, "x-auth-token": session.token } }, ADMIN);
-      await expectIdentity({ path: "/", headers: { ...spoofed, cookie: `JSESSIONID=${session.cookie}` } }, ADMIN);
+      await expectIdentity({ path: "/", headers: { ...spoofed, cookie: session.cookie } }, ADMIN);
       await expectIdentity({ path: "/reports/", headers: { ...spoofed, ...bearer(session.token) } }, ADMIN);
     });
 
@@ -139,16 +155,16 @@ for (const name of ["nginx", "caddy"]) {
     });
 
     it("the credentials in headers stay with Postern, and other cookies arrive", async () => {
-      const headers = { ...bearer(alice()), "X-Auth-Token": session.token, cookie: `a=b; JSESSIONID=${session.cookie}; XJSESSIONID=c` };
+      const headers = { ...bearer(alice()), "X-Auth-Token": session.token, cookie: `a=b; ${session.cookie}; X__Host-postern=c; JSESSIONID=1.node` };
       const received = await arriving({ path: "/", headers: { ...headers, X_Auth_Token: session.token, "X.Auth.Token": session.token } });
       assert.equal(received.headers.authorization, undefined);
-      assert.equal(received.headers.cookie, "a=b; XJSESSIONID=c");
+      assert.equal(received.headers.cookie, "a=b; X__Host-postern=c; JSESSIONID=1.node");
       assert.ok(!JSON.stringify(received).includes(session.token));
 
       for (const [sent, arrived] of [
-        [`JSESSIONID=${session.cookie}`, undefined],
-        [`JSESSIONID=${session.cookie}; a=b`, "a=b"],
-        [`a=b; JSESSIONID=${session.cookie}`, "a=b"],
+        [session.cookie, undefined],
+        [`${session.cookie}; a=b`, "a=b"],
+        [`a=b; ${session.cookie}`, "a=b"],
       ]) {
         const { cookie } = (await arriving({ path: "/", headers: { cookie: sent } })).headers;
         assert.equal(cookie || undefined, arrived, sent);
@@ -182,7 +198,7 @@ for (const name of ["nginx", "caddy"]) {
     });
 
     it("a page of another origin may read with the cookie, and change nothing", async () => {
-      const cookie = `JSESSIONID=${session.cookie}`;
+      const cookie = session.cookie;
       const from = (origin, method) => ({ method, path: "/", headers: { cookie, origin } });
       await refused(from("https://evil.example", "POST"), 403);
       await refused({ method: "DELETE", path: "/", headers: { cookie, "sec-fetch-site": "cross-site" } }, 403);
@@ -199,7 +215,7 @@ for (const name of ["nginx", "caddy"]) {
       await refused({ path: "/", headers: bearer(forged()) }, 401);
       await refused({ path: `/?token=${forged()}` }, 401);
       await refused({ path: "/", headers: { "x-auth-token": "a205f1f3-c535-4507-87b8-e17db82efc61" } }, 401);
-      await refused({ path: "/", headers: { cookie: `JSESSIONID=${"0".repeat(32)}` } }, 401);
+      await refused({ path: "/", headers: { cookie: `__Host-postern=${"0".repeat(32)}` } }, 401);
       await refused({ path: `/?token=${alice()}`, headers: bearer(forged()) }, 401);
       await refused({ method: "POST", path: "/", body: `token=${alice()}` }, 401);
       await refused({ method: "OPTIONS", path: "/" }, 401);

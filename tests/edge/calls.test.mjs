@@ -3,14 +3,14 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import * as jose from "jose";
-import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
+import { admin, expectStatus, nowInSeconds, registerApp, sessionOf, sign, signIn, signInBrowser, verifyBearer, verifyParameter } from "./support/client.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
 const callsSince = async (isolate) => (await isolate.send({ path: "/testing" })).json;
 
 /** Asks twice in an isolate that has seen no request, where everything that is asked about was made by another one. */
-async function coldAndWarm(test, prepare) {
-  const [writer, cold] = await startIsolates(test, 2, { entry: "observed" });
+async function coldAndWarm(test, prepare, changes = {}) {
+  const [writer, cold] = await startIsolates(test, 2, { entry: "observed", changes });
   const ask = await prepare(writer);
   expectStatus(await ask(writer), 200);
   assert.ok((await callsSince(writer)).d1 > 0, "what the writer did was counted");
@@ -56,10 +56,22 @@ test("an opaque token costs one round trip when cold and none when warm", (test)
     return (isolate) => verifyBearer(isolate, token);
   }));
 
-test("a cookie costs one round trip when cold and none when warm", (test) =>
+test("a session by a password costs one round trip when cold and none when warm", (test) =>
+  coldAndWarm(
+    test,
+    async (writer) => {
+      const cookie = await signInBrowser(writer);
+      return (isolate) => isolate.send({ path: "/v1/verify", headers: { cookie } });
+    },
+    { LOGIN_URL: "password" },
+  ));
+
+test("a session by a token costs one round trip when cold and none when warm", (test) =>
   coldAndWarm(test, async (writer) => {
-    const { cookie } = await signIn(writer);
-    return (isolate) => isolate.send({ path: "/v1/verify", headers: { cookie: `JSESSIONID=${cookie}` } });
+    await registerApp(writer);
+    const page = { "x-forwarded-uri": `/page?token=${token()}`, "sec-fetch-mode": "navigate" };
+    const cookie = sessionOf(expectStatus(await writer.send({ path: "/v1/forward-auth", headers: page }), 200));
+    return (isolate) => isolate.send({ path: "/v1/forward-auth", headers: { "x-forwarded-uri": "/style.css", cookie } });
   }));
 
 test("a password that was right a moment ago costs no round trip", async (test) => {

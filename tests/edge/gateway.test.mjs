@@ -8,7 +8,7 @@ import http from "node:http";
 import net from "node:net";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { WebSocket } from "ws";
-import { admin, expectRefusal, expectStatus, nowInSeconds, registerApp, sign, signIn } from "./support/client.mjs";
+import { admin, expectRefusal, expectStatus, nowInSeconds, registerApp, sessionOf, sign, signIn, signInBrowser } from "./support/client.mjs";
 import { startOrigin } from "./support/origin.mjs";
 import { deployment, startPostern } from "./support/workerd.mjs";
 
@@ -62,7 +62,7 @@ async function drained(readable) {
 
 test("the origin sees who calls, and neither the token nor what a client says of itself", async (test) => {
   const origin = await startOrigin(test);
-  const postern = await inFrontOf(test, origin);
+  const postern = await inFrontOf(test, origin, { LOGIN_URL: "password" });
   const jwt = token();
   const spoofed = { "x-auth-user": "root", "x-auth-roles": "Administrator", X_Auth_User: "root", "x-forwarded-host": "evil.example" };
   const answer = await postern.send({
@@ -72,8 +72,9 @@ test("the origin sees who calls, and neither the token nor what a client says of
   assert.equal(expectStatus(answer, 200).json.url, "/reports?tab=1");
   assert.match(answer.headers["x-request-id"], /^[0-9a-f-]{36}$/);
   const { credential, token: opaque, cookie } = await signIn(postern);
+  const session = await signInBrowser(postern);
   expectStatus(await postern.send({ path: "/opaque", headers: credential }), 200);
-  expectStatus(await postern.send({ path: "/cookie", headers: { cookie: `JSESSIONID=${cookie}; theme=dark` } }), 200);
+  expectStatus(await postern.send({ path: "/cookie", headers: { cookie: `${session}; JSESSIONID=${cookie}; JSESSIONID=1.node; theme=dark` } }), 200);
   // Where the platform does not tell the address, what the client says of it is no better.
   expectStatus(await postern.send({ path: "/basic", headers: { ...admin, "x-forwarded-for": "198.51.100.1" } }), 200);
 
@@ -87,7 +88,7 @@ test("the origin sees who calls, and neither the token nor what a client says of
   assert.equal(first.headers["x-request-id"], answer.headers["x-request-id"]);
   assert.equal(first.headers.referer, "http://gate.example/");
   for (const { headers } of others) assert.deepEqual([headers["x-auth-user"], headers["x-forwarded-for"]], ["admin", undefined]);
-  assert.equal(others.find(({ url }) => url === "/cookie").headers.cookie, "theme=dark");
+  assert.equal(others.find(({ url }) => url === "/cookie").headers.cookie, "JSESSIONID=1.node; theme=dark");
   const log = JSON.stringify(origin.requests);
   for (const secret of [jwt, opaque, cookie, admin.authorization, "root", "evil.example"]) assert.ok(!log.includes(secret), secret);
 });
@@ -328,4 +329,35 @@ test("a client that goes away in its body leaves the origin without an end", asy
   request.destroy();
   assert.equal(await gone, "no end");
   expectStatus(await postern.send({ path: "/health" }), 200);
+});
+
+test("a page that is opened by a token in its URL has its style sheet, and the origin's cookies stay its own", async (test) => {
+  const origin = await startOrigin(test);
+  const postern = await inFrontOf(test, origin);
+  const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+  const opened = expectStatus(await postern.send({ path: `/page?tab=1&token=${token()}`, headers: page }), 303);
+  assert.equal(opened.headers.location, "/page?tab=1");
+  assert.deepEqual(origin.requests, [], "the origin is not asked with the token");
+  const session = sessionOf(opened);
+  const own = "JSESSIONID=0123456789ABCDEF0123456789ABCDEF.node1";
+  for (const path of ["/page?tab=1", "/style.css"]) expectStatus(await postern.send({ path, headers: { cookie: `${own}; ${session}` } }), 200);
+  for (const { headers } of origin.requests) assert.deepEqual([headers["x-auth-user"], headers.cookie], ["alice", own]);
+  expectStatus(await postern.send({ path: "/v1/users", headers: { cookie: session } }), 401);
+
+  const old = await postern.send({ path: "/style.css", headers: { cookie: "postern=v1.0.AA", authorization: `Bearer ${token()}` } });
+  assert.equal(expectStatus(old, 200).headers["set-cookie"], undefined, "it was not looked at");
+  expectStatus(await postern.send({ path: "/v1/sign-out", headers: { cookie: session } }), 200);
+  expectRefusal(await postern.send({ path: "/style.css", headers: { cookie: session } }), "revoked");
+});
+
+test("an origin sets cookies of its own, and none of Postern's", async (test) => {
+  const set = ["JSESSIONID=1.node; Path=/", "postern=x", "a=1; Expires=Thu, 01 Jan 2099 00:00:00 GMT", "__Host-postern=y; Secure; Path=/"];
+  const server = http.createServer((_, response) => response.writeHead(200, { "set-cookie": set }).end("{}"));
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  test.after(() => server.close());
+  const postern = await inFrontOf(test, `http://127.0.0.1:${server.address().port}`);
+  const send = (cookie) => postern.send({ path: `/x?token=${token()}`, headers: { cookie } });
+  assert.deepEqual((await send("b=c")).headers["set-cookie"], [set[0], set[2]]);
+  const { headers } = await postern.send({ path: "/x", headers: { cookie: "postern=v1.0.AA", accept: "text/css" } });
+  assert.deepEqual(headers["set-cookie"], ["postern=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"], "one that is over is taken back");
 });

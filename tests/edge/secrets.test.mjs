@@ -3,7 +3,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { admin, basic, configuration, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
+import { admin, basic, configuration, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser, verifyBearer, verifyParameter } from "./support/client.mjs";
 import { Recorder, filesIn, occurrences, sha256Hex } from "./support/leaks.mjs";
 import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
 
@@ -44,7 +44,9 @@ async function everythingWithUsers(postern) {
   const { id } = expectStatus(await post(postern, "/v1/users", bob), 201).json;
   expectStatus(await post(postern, "/v1/users", { ...bob, password: "distinctive-password-of-a-double" }), 409);
   const { credential, cookie } = await signIn(postern, bob.username, bob.password);
-  expectStatus(await postern.send({ path: "/v1/verify", headers: { cookie: `JSESSIONID=${cookie}` } }), 200);
+  expectStatus(await postern.send({ path: "/imanager/cloud/web/nodes/server", headers: { cookie: `JSESSIONID=${cookie}` } }), 403);
+  const session = await signInBrowser(postern, bob.username, bob.password);
+  expectStatus(await postern.send({ path: "/v1/verify", headers: { cookie: session } }), 200);
   const change = { password: "distinctive-password-two", currentPassword: bob.password };
   expectStatus(await post(postern, `/v1/users/${id}/password`, change, credential, "PUT"), 204);
   const wrong = { ...change, currentPassword: "distinctive-password-not-current" };
@@ -103,7 +105,7 @@ test("secrets, passwords, tokens and cookies are neither in the state nor in the
     const one = { entry: "observed", bindings, database: "kept", namespace: "kept", folder, migrate, onOutput };
     return recorder.listen(await startPostern(test, one));
   };
-  const bindings = deployment();
+  const bindings = deployment({ LOGIN_URL: "password" });
   const first = await start(bindings, true);
   await everythingWithTokenApps(first);
   await everythingWithUsers(first);

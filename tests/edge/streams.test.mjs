@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import http from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
-import { admin, basic, expectStatus, nowInSeconds, registerApp, sign, signIn } from "./support/client.mjs";
+import { admin, basic, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser } from "./support/client.mjs";
 import { deployment, startPostern, startWorkerd } from "./support/workerd.mjs";
 
 /** What is promised is 10 s; the rest is for a machine that is busy. */
@@ -142,7 +142,7 @@ async function idOf(username) {
 before(async () => {
   origin = await startOrigin();
   const rules = JSON.stringify([{ path: "/ws/granted", service: 7, permission: "VIEW" }, { path: "/events/granted", service: 7, permission: "VIEW" }]);
-  const bindings = deployment({ ORIGIN_URL: origin.url, ORIGIN_RULES: rules, ORIGIN_PUBLIC: "/ws/public" });
+  const bindings = deployment({ ORIGIN_URL: origin.url, ORIGIN_RULES: rules, ORIGIN_PUBLIC: "/ws/public", LOGIN_URL: "password" });
   const shared = { bindings, database: "shared", namespace: "shared" };
   const workerd = await startWorkerd({ isolates: [shared, shared, { ...shared, entry: "observed" }] });
   cleaning.push(() => workerd.stop());
@@ -199,10 +199,12 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
     });
 
     test("when the opaque token is signed out, by header and by cookie", async () => {
-      const { cookie, credential } = await signIn(elsewhere);
-      const both = [await openBoth(postern, "", credential), await openBoth(postern, "", { cookie: `JSESSIONID=${cookie}` })];
+      const { credential } = await signIn(elsewhere);
+      const cookie = await signInBrowser(elsewhere);
+      const both = [await openBoth(postern, "", credential), await openBoth(postern, "", { cookie })];
       const begun = Date.now();
       expectStatus(await elsewhere.send({ path: "/imanager/security/logout", headers: credential }), 200);
+      expectStatus(await elsewhere.send({ path: "/v1/sign-out", headers: { cookie } }), 200);
       for (const one of both) await bothEnd(one, begun);
     });
 

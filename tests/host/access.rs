@@ -17,29 +17,55 @@ fn sign_in(isolate: &Isolate<'_>, username: &str, password: &str) -> SignedIn {
     SignedIn { token: response.body, cookie }
 }
 
+const ORDER: &str = r#"{"nodeSpec":"MEDIUM","nodeCount":1,"nodeName":"a"}"#;
+
 #[test]
 fn a_cookie_changes_nothing_for_pages_of_other_origins() {
     let world = World::new();
     let isolate = world.isolate();
     let cookie = sign_in(&isolate, "admin", ADMIN_PASSWORD).cookie;
-    let create = |headers: &[(&str, &str)], username: &str| {
-        let body = json!({ "username": username }).to_string();
-        let request = Request::new("POST", "/v1/users").header("cookie", &cookie).body(&body);
+    let order = |headers: &[(&str, &str)]| {
+        let request = Request::new("POST", "/imanager/cloud/web/nodes/server").header("cookie", &cookie).body(ORDER);
         isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value))).status
     };
-    assert_eq!(create(&[("origin", "https://evil.example")], "a"), 403);
-    assert_eq!(create(&[("origin", "null")], "a"), 403);
-    assert_eq!(create(&[("sec-fetch-site", "cross-site")], "a"), 403);
-    assert_eq!(create(&[("sec-fetch-site", "same-site")], "a"), 403);
-    assert_eq!(create(&[("origin", ORIGIN), ("sec-fetch-site", "same-origin")], "a"), 201);
-    assert_eq!(create(&[], "b"), 201, "no browser");
-    let read = Request::new("GET", "/v1/users").header("cookie", &cookie).header("sec-fetch-site", "cross-site");
-    assert_eq!(isolate.send(&read).status, 200, "reading changes nothing, and CORS keeps the answer from the page");
+    assert_eq!(order(&[("origin", "https://evil.example")]), 403);
+    assert_eq!(order(&[("origin", "null")]), 403);
+    assert_eq!(order(&[("sec-fetch-site", "cross-site")]), 403);
+    assert_eq!(order(&[("sec-fetch-site", "same-site")]), 403);
+    assert_eq!(order(&[("origin", ORIGIN), ("sec-fetch-site", "same-origin")]), 200);
+    assert_eq!(order(&[]), 200, "no browser");
     let logout = Request::new("GET", "/imanager/security/logout").header("cookie", &cookie).header("sec-fetch-site", "cross-site");
     assert_eq!(isolate.send(&logout).status, 403, "signing out is a change, whatever its method");
     let with_header =
         Request::new("POST", "/v1/users").authorization(&admin()).header("origin", "https://evil.example").body(r#"{"username":"c"}"#);
     assert_eq!(isolate.send(&with_header).status, 201, "other credentials no browser adds by itself");
+}
+
+#[test]
+fn the_cookie_of_the_gis_manager_counts_on_that_systems_paths_only_and_only_in_our_form() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let cookie = sign_in(&isolate, "admin", ADMIN_PASSWORD).cookie;
+    let status =
+        |method: &str, path: &str, cookie: &str| isolate.send(&Request::new(method, path).header("cookie", cookie).body(ORDER)).status;
+    let order = |cookie: &str| status("POST", "/imanager/cloud/web/nodes/server", cookie);
+    assert_eq!(order(&cookie), 200);
+    assert_eq!(order(&format!("JSESSIONID=0123456789ABCDEF0123456789ABCDEF; {cookie}")), 200, "the application's own is beside it");
+    assert_eq!(order(&format!("{cookie}; {cookie}")), 400, "which of the two?");
+    let form = "A".repeat(32);
+    for other in ["wrong".to_owned(), form.clone(), format!("{form}.node1"), format!("{form}.postern.x")] {
+        assert_eq!(order(&format!("JSESSIONID={other}")), 401, "{other}");
+    }
+    assert_eq!(order(&format!("JSESSIONID={form}.postern")), 401, "one of ours that nobody has");
+    for path in [
+        "/v1/users",
+        "/v1/verify",
+        "/v1/check?service=1&permission=VIEW",
+        "/plugin/datafor-modeler/api/token/list",
+        "/api/v1/services/auth",
+    ] {
+        assert_eq!(status("GET", path, &cookie), 401, "{path}");
+    }
 }
 
 #[test]
@@ -55,8 +81,8 @@ fn the_first_kind_present_decides_and_a_wrong_one_never_falls_through() {
         (&[("authorization", ""), ("x-auth-token", &good.token)], 401),
         (&[("x-auth-token", "wrong"), ("cookie", &good.cookie)], 401),
         (&[("x-auth-token", &good.token), ("x-auth-token", &good.token)], 401),
-        (&[("cookie", "JSESSIONID=wrong")], 401),
-        (&[("cookie", &good.cookie), ("cookie", &good.cookie)], 400),
+        (&[("cookie", "JSESSIONID=wrong")], 200),
+        (&[("cookie", "postern=wrong")], 200),
         (&[("x-auth-token", &good.token), ("cookie", "JSESSIONID=wrong")], 200),
         (&[("authorization", &admin()), ("x-auth-token", "wrong")], 200),
         (&[("x-auth-token", &jwt)], 401),
@@ -75,9 +101,17 @@ fn a_cookies_value_is_no_token_and_a_token_no_cookie() {
     let isolate = world.isolate();
     let SignedIn { token, cookie } = sign_in(&isolate, "admin", ADMIN_PASSWORD);
     let (_, value) = cookie.split_once('=').expect("a value");
-    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header("cookie", &cookie)).status, 200);
-    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header("x-auth-token", value)).status, 401);
-    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header("cookie", &format!("JSESSIONID={token}"))).status, 401);
+    let order = |name: &str, value: &str| {
+        isolate.send(&Request::new("POST", "/imanager/cloud/web/nodes/server").header(name, value).body(ORDER)).status
+    };
+    assert_eq!(order("x-auth-token", value), 401);
+    assert_eq!(order("authorization", &format!("Bearer {value}")), 401);
+    assert_eq!(order("cookie", &format!("JSESSIONID={token}")), 401);
+    for name in ["postern", "__Host-postern"] {
+        let with = |value: &str| isolate.send(&Request::new("GET", "/v1/verify").header("cookie", &format!("{name}={value}"))).status;
+        assert_eq!((with(value), with(&token)), (401, 401), "{name}");
+    }
+    assert_eq!(order("cookie", &cookie), 200);
 }
 
 #[test]
@@ -92,7 +126,6 @@ fn every_dialect_takes_every_credential() {
         ("authorization", format!("Bearer {}", good.token)),
         ("authorization", format!("bearer {jwt}")),
         ("x-auth-token", good.token.clone()),
-        ("cookie", format!("other=1; {}", good.cookie)),
     ];
     for (name, value) in &credentials {
         for path in ["/plugin/datafor-modeler/api/token/list", "/v1/users", "/v1/verify"] {
@@ -103,9 +136,9 @@ fn every_dialect_takes_every_credential() {
     assert_eq!(isolate.get(&format!("/v1/users?token={jwt}"), "").status, 401, "no URL parameter elsewhere");
     let (name, value) = &credentials[3];
     assert_eq!(isolate.send(&Request::new("GET", "/imanager/security/logout").header(name, value)).status, 200);
-    for (name, value) in &credentials[3..] {
-        assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header(name, value)).status, 401, "token and cookie are over");
-    }
+    assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header(name, value)).status, 401, "the token is over");
+    let order = Request::new("POST", "/imanager/cloud/web/nodes/server").header("cookie", &good.cookie).body(ORDER);
+    assert_eq!(isolate.send(&order).status, 401, "and the cookie with it");
 }
 
 #[test]

@@ -14,7 +14,7 @@ const RULES: &str = r#"[
 
 /// A Postern without a gateway. Alice may view the service 7.
 fn postern(world: &World) -> Isolate<'_> {
-    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(RULES)), ("ORIGIN_PUBLIC", Some("/static"))]);
+    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(RULES)), ("ORIGIN_PUBLIC", Some("/static")), ("LOGIN_URL", Some("password"))]);
     isolate.register(&json!({}));
     assert_eq!(isolate.verify(&isolate.token("alice")).0, 200);
     let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["VIEW"] });
@@ -27,10 +27,11 @@ fn send(isolate: &Isolate<'_>, method: &str, path: &str, headers: &[(&str, &str)
     isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
 }
 
+/// The value of a session's cookie.
 fn cookie(isolate: &Isolate<'_>) -> String {
     let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
-    let response = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
-    response.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned()
+    let response = isolate.send(&Request::new("POST", "/v1/sign-in").body(&body));
+    response.header("set-cookie").and_then(|cookie| cookie.split([';', '=']).nth(1)).expect("a cookie").to_owned()
 }
 
 #[test]
@@ -161,7 +162,8 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
 fn a_cookie_of_another_origin_may_read_and_no_more() {
     let world = World::new();
     let isolate = postern(&world);
-    let cookie = cookie(&isolate);
+    let value = cookie(&isolate);
+    let cookie = format!("__Host-postern={value}");
     let at_proxy = [("x-forwarded-host", "app.example.com"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/x")];
     let status = |path: &str, method: &str, more: &[(&str, &str)]| {
         let headers = [&at_proxy[..], &[("cookie", cookie.as_str()), ("x-forwarded-method", method)], more].concat();
@@ -177,7 +179,8 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
         assert_eq!(status(path, "POST", &[]), (200, false), "{path}: no browser");
         assert_eq!(status(path, "GET", &[("origin", "https://evil.example")]), (200, false), "{path}: it only reads");
     }
-    let other = [("cookie", cookie.as_str()), ("origin", "https://app.example.com")];
+    let plain = format!("postern={value}");
+    let other = [("cookie", plain.as_str()), ("origin", "https://app.example.com")];
     assert_eq!(send(&isolate, "GET", "/v1/forward-auth", &other).status, 200, "no method and no origin is told");
     let behind = send(
         &isolate,

@@ -47,6 +47,14 @@ fn sign_in(isolate: &Isolate<'_>) -> (String, String) {
     (response.body, cookie)
 }
 
+/// The session of alice, who has opened a page by a token in its URL.
+fn begin(isolate: &Isolate<'_>) -> String {
+    let page = Request::new("GET", &format!("/page?token={}", isolate.token("alice"))).header("sec-fetch-mode", "navigate");
+    let response = isolate.send(&page);
+    assert_eq!(response.status, 303, "{}", response.body);
+    response.header("set-cookie").and_then(|cookie| cookie.split([';', '=']).nth(1)).expect("a session").to_owned()
+}
+
 #[test]
 fn a_verified_request_goes_on_with_who_calls_and_without_the_token() {
     let world = World::new();
@@ -72,27 +80,32 @@ fn each_kind_of_credential_is_taken_off_and_nothing_else() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let (token, cookie) = sign_in(&isolate);
+    let session = begin(&isolate);
     let jwt = isolate.token("alice");
-    let get = || Request::new("GET", "/x").header("cookie", &format!("a=b; JSESSIONID={cookie}; c=d"));
+    let own = "JSESSIONID=0123456789ABCDEF.node1";
+    let get = || Request::new("GET", "/x").header("cookie", &format!("a=b; JSESSIONID={cookie}; {own}; c=d; postern={session}"));
+    let others = Some("a=b; JSESSIONID=0123456789ABCDEF.node1; c=d");
 
-    let forward = passed(&isolate, &get().header("authorization", &format!("Bearer {jwt}")));
-    assert_eq!(value(&forward, "authorization"), None);
-    assert!(value(&forward, "cookie").is_some_and(|cookies| cookies.contains("JSESSIONID")), "not looked at: it may be the origin's");
-    let forward = passed(&isolate, &get().header("authorization", &admin()));
-    assert_eq!((value(&forward, "authorization"), value(&forward, "x-auth-user")), (None, Some("admin")));
-    let forward = passed(&isolate, &get().header("x-auth-token", &token));
-    assert_eq!((value(&forward, "x-auth-token"), value(&forward, "x-auth-user")), (None, Some("admin")));
-    let forward = passed(&isolate, &get());
-    assert_eq!((value(&forward, "cookie"), value(&forward, "x-auth-user")), (Some("a=b; c=d"), Some("admin")));
-    let forward = passed(&isolate, &Request::new("GET", "/x").header("cookie", &format!("JSESSIONID={cookie}")));
-    assert_eq!(value(&forward, "cookie"), None);
+    for (name, sent, user) in [
+        ("authorization", format!("Bearer {jwt}"), "alice"),
+        ("authorization", admin(), "admin"),
+        ("x-auth-token", token, "admin"),
+        ("accept", "*/*".to_owned(), "alice"),
+    ] {
+        let forward = passed(&isolate, &get().header(name, &sent));
+        assert_eq!(value(&forward, "x-auth-user"), Some(user), "{sent}");
+        assert_eq!((value(&forward, "authorization"), value(&forward, "x-auth-token")), (None, None), "{sent}");
+        assert_eq!(value(&forward, "cookie"), others, "no credential of ours goes on, whichever counted: {sent}");
+    }
+    let forward = passed(&isolate, &Request::new("GET", "/static/x").header("cookie", &format!("postern={session}")));
+    assert_eq!(value(&forward, "cookie"), None, "nor on a path that is public");
     for (sent, arrives) in [
-        (format!("a=1,2; b=3, JSESSIONID={cookie}"), Some("a=1,2; b=3")),
-        (format!("JSESSIONID={cookie},a=1"), Some("a=1")),
-        (format!("a=1;JSESSIONID={cookie};"), Some("a=1")),
+        (format!("a=1,2; b=3, postern={session}"), Some("a=1,2; b=3")),
+        (format!("postern={session},a=1"), Some("a=1")),
+        (format!("a=1;postern={session};"), Some("a=1")),
     ] {
         let forward = passed(&isolate, &Request::new("GET", "/x").header("cookie", &sent));
-        assert_eq!((value(&forward, "cookie"), value(&forward, "x-auth-user")), (arrives, Some("admin")), "{sent}");
+        assert_eq!((value(&forward, "cookie"), value(&forward, "x-auth-user")), (arrives, Some("alice")), "{sent}");
     }
 }
 
@@ -221,14 +234,13 @@ fn a_wrong_credential_or_none_stays_outside() {
 fn a_cookie_of_another_origin_may_read_and_no_more() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
-    let (_, cookie) = sign_in(&isolate);
-    let from_elsewhere = |method: &str| {
-        Request::new(method, "/x").header("cookie", &format!("JSESSIONID={cookie}")).header("origin", "https://evil.example")
-    };
+    let session = begin(&isolate);
+    let from_elsewhere =
+        |method: &str| Request::new(method, "/x").header("cookie", &format!("postern={session}")).header("origin", "https://evil.example");
     refused(&isolate, &from_elsewhere("POST"), 403);
     refused(&isolate, &from_elsewhere("GET").header("upgrade", "websocket"), 403);
     passed(&isolate, &from_elsewhere("GET"));
-    let own = Request::new("POST", "/x").header("cookie", &format!("JSESSIONID={cookie}")).header("origin", "http://postern.test");
+    let own = Request::new("POST", "/x").header("cookie", &format!("postern={session}")).header("origin", "http://postern.test");
     passed(&isolate, &own);
 }
 

@@ -59,8 +59,8 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
             json!([null]),
             json!([["/a"]]),
             json!([{}]),
-            json!(["*"]),
-            json!("*"),
+            json!(["*/"]),
+            json!("*/"),
             json!("[\"/a\"]"),
         ],
         ValueKind::Json => {

@@ -4,28 +4,46 @@ use base64ct::{Base64, Base64Unpadded, Encoding};
 
 use crate::actions::access_tokens::SignedCall;
 use crate::actions::caller::Credential;
+use crate::api::http::cookies;
 use crate::api::http::message::Inbound;
 use crate::api::http::query::{self, Query};
+use crate::api::http::session_cookie;
+use crate::context::Cx;
 use crate::domain::applications::signed_call::Timestamp;
-use crate::domain::identity::machine_key;
+use crate::domain::browsers::Browsers;
+use crate::domain::identity::{machine_key, opaque_token};
 use crate::domain::secret::{PlainToken, Secret};
 use crate::error::{Denied, Error, Refusal, Result};
 
 /// The cookie that the iManager token endpoint sets.
 pub const COOKIE: &str = "JSESSIONID";
 
-/// The credential in the headers: `Authorization`, `X-Auth-Token` or the cookie.
+/// The credential in the headers: `Authorization` or `X-Auth-Token`.
 pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     if let Some(value) = request.header("authorization") {
         return authorization(value.trim()).map(Some);
     }
-    if let Some(value) = request.header("x-auth-token") {
-        return single(&value).map(|token| Some(Credential::OpaqueToken(token)));
-    }
-    match request.header("cookie") {
-        Some(value) => cookie(&value),
+    match request.header("x-auth-token") {
+        Some(value) => single(&value).map(|token| Some(Credential::OpaqueToken(token))),
         None => Ok(None),
     }
+}
+
+/// The cookie of the GIS manager, which counts on that system's own paths only: everywhere else the
+/// name is the application's, and so is any value of another form.
+pub fn of_gis_manager(request: &dyn Inbound) -> Result<Option<Credential>> {
+    let header = request.header("cookie").unwrap_or_default();
+    let mut ours = cookies::pairs(&header).filter(|(name, value)| is_of_gis_manager(name, value)).map(|(_, value)| value);
+    match (ours.next(), ours.next()) {
+        (Some(_), Some(_)) => Err(Error::doubled_credential(COOKIE)),
+        (value, _) => Ok(value.map(|value| Credential::Cookie(PlainToken::new(value)))),
+    }
+}
+
+/// Whether a cookie is one that the GIS manager's token endpoint has set.
+#[must_use]
+pub fn is_of_gis_manager(name: &str, value: &str) -> bool {
+    name == COOKIE && opaque_token::is_cookie(value)
 }
 
 /// The parameters of a query, any of which may carry a token; `None` where there are none.
@@ -35,9 +53,29 @@ pub fn in_query(query: &Query) -> Option<Credential> {
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
 }
 
-/// The credential that a request shows, in its headers or else in a query.
-pub fn shown(request: &dyn Inbound, query: &Query) -> Result<Option<Credential>> {
-    Ok(in_headers(request)?.or_else(|| in_query(query)))
+/// What a request to the gateway shows, or one that asks whether somebody may pass: in the order in which it counts.
+///
+/// The first kind that is there decides, and only a parameter of the application or a session that is over
+/// lets the next one count: see `authenticate_first`. `origin` is the one at which the browser is.
+pub fn shown(cx: &Cx, request: &dyn Inbound, origin: &str, parameters: Option<Credential>) -> Result<Vec<Credential>> {
+    let Browsers { token_headers, token_cookies, .. } = &cx.config.browsers;
+    if let Some(value) = token_headers.iter().find_map(|name| (cx.request_header)(name)) {
+        return Ok(vec![Credential::Placed { token: single(without_scheme(&value))?, is_cookie: false }]);
+    }
+    if let Some(credential) = in_headers(request)? {
+        return Ok(vec![credential]);
+    }
+    let header = request.header("cookie").unwrap_or_default();
+    let session = session_cookie::read(&header, session_cookie::is_secure(origin))?.map(Credential::Session);
+    let of_name = |name: &String| cookies::pairs(&header).find(|(of, _)| of == name).map(|(_, value)| value);
+    let placed = token_cookies.iter().find_map(of_name).map(single);
+    let placed = placed.transpose()?.map(|token| Credential::Placed { token, is_cookie: true });
+    Ok([parameters, session, placed].into_iter().flatten().collect())
+}
+
+/// Some proxies send the header of a token as they would send `Authorization`.
+fn without_scheme(value: &str) -> &str {
+    value.trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map_or(value, |(_, token)| token)
 }
 
 /// A call that an application signed: its three headers, all of them or none.
@@ -55,16 +93,22 @@ pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
 }
 
 /// Refuses a cookie on a call that changes something, where the page that makes it is of another origin.
-pub fn refuse_cross_origin(request: &dyn Inbound) -> Result<()> {
-    refuse_other_origin_than(request, Some(request.origin()))
+pub fn refuse_cross_origin(cx: &Cx, request: &dyn Inbound) -> Result<()> {
+    refuse_other_origin_than(cx, request, Some(request.origin()))
 }
 
-/// The same, where the page should be of the origin `own`; `None` where nobody has said which.
-pub fn refuse_other_origin_than(request: &dyn Inbound, own: Option<&str>) -> Result<()> {
-    let is_other = |origin: String| own.is_some_and(|own| origin != own);
+/// The same, where the page should be of the origin `own` or of `PUBLIC_ORIGIN`; `None` where nobody has said which.
+pub fn refuse_other_origin_than(cx: &Cx, request: &dyn Inbound, own: Option<&str>) -> Result<()> {
+    let public = cx.config.browsers.public_origin.as_deref();
+    let is_other = |origin: String| own.is_some_and(|own| origin != own) && public != Some(origin.as_str());
     let is_other_origin = request.header("origin").is_some_and(is_other);
     let is_other_site = request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
+}
+
+/// Refuses what a page of another site asks for; a page of another host of the same site may.
+pub fn refuse_cross_site(request: &dyn Inbound) -> Result<()> {
+    if request.header("sec-fetch-site").is_some_and(|site| site == "cross-site") { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
 }
 
 fn authorization(value: &str) -> Result<Credential> {
@@ -100,15 +144,4 @@ fn single(value: &str) -> Result<PlainToken> {
         return Err(Denied::Revoked.into());
     }
     Ok(PlainToken::new(value))
-}
-
-fn cookie(header: &str) -> Result<Option<Credential>> {
-    // A cookie header that was sent twice arrives joined by a comma.
-    let pairs = header.split([';', ',']).filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => single(value).map(|token| Some(Credential::Cookie(token))),
-        (Some(_), Some(_)) => Err(Error::doubled_credential(COOKIE)),
-    }
 }

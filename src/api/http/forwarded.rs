@@ -53,6 +53,13 @@ impl Forwarded {
         Some(Query::of_others(url.split_once('?').map_or("", |(_, query)| query)))
     }
 
+    /// The path and the query of the first URL that the proxy names, as they are there.
+    #[must_use]
+    pub fn path_and_query(&self) -> (&str, &str) {
+        let query = self.urls.first().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
+        (self.paths().next().unwrap_or("/"), query.split('#').next().unwrap_or_default())
+    }
+
     /// The paths of all URLs that are named. One that is no path of a URL is left as it is.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.urls.iter().map(|url| {

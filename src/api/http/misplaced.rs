@@ -8,6 +8,7 @@ use base64ct::{Base64, Encoding};
 use crate::api::http::credentials::COOKIE;
 use crate::api::http::message::Inbound;
 use crate::api::http::query::Query;
+use crate::api::http::session_cookie;
 use crate::domain::identity::machine_key;
 use crate::error::Denied;
 
@@ -48,7 +49,7 @@ pub fn way_out(request: &dyn Inbound, denied: &Denied) -> Option<String> {
     }
     let cookie = request.header("cookie").unwrap_or_default();
     let mut pairs = cookie.split([';', ',']).filter_map(|pair| pair.trim().split_once('='));
-    if let Some((_, value)) = pairs.find(|(name, _)| *name == COOKIE) {
+    if let Some((_, value)) = pairs.find(|(name, _)| *name == COOKIE || session_cookie::is_ours(name)) {
         return Shape::of(value).map(|shape| shape.found_in("The cookie"));
     }
     in_query(&Query::of_others(request.query()), denied)

@@ -92,7 +92,8 @@ fn security_schemes() -> Value {
         "basic": { "type": "http", "scheme": "basic" },
         "bearer": { "type": "http", "scheme": "bearer", "description": "An opaque token, a key for machines, or a JSON Web Token of an enabled token app" },
         "authToken": { "type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "An opaque token" },
-        "cookie": { "type": "apiKey", "in": "cookie", "name": "JSESSIONID", "description": "Set by the iManager token endpoint" },
+        "cookie": { "type": "apiKey", "in": "cookie", "name": "JSESSIONID", "description": "Set by the iManager token endpoint: 32 hex digits and .postern" },
+        "session": { "type": "apiKey", "in": "cookie", "name": "__Host-postern", "description": "A session of the gateway, which a page begins that is opened by a token, or /v1/sign-in" },
         "applicationToken": { "type": "apiKey", "in": "header", "name": "apim-accesstoken", "description": "An application's access token" },
         "applicationTimestamp": { "type": "apiKey", "in": "header", "name": "apim-timestamp", "description": "Epoch milliseconds, within 15 minutes of now" },
         "applicationSignature": {
@@ -159,8 +160,10 @@ fn security(dialect: &Dialect, access: Access) -> Value {
     if access == Access::Public {
         return json!([]);
     }
-    let mut schemes = vec!["basic", "bearer", "authToken", "cookie"];
+    let mut schemes = vec!["basic", "bearer", "authToken"];
     let is_about_one = matches!(access, Access::Shown | Access::ShownOrSent);
+    schemes.extend(dialect.takes_cookie.then_some("cookie"));
+    schemes.extend(is_about_one.then_some("session"));
     schemes.extend((dialect.takes_parameters || is_about_one).then_some("parameter"));
     let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
     if access == Access::Application {

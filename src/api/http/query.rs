@@ -36,6 +36,12 @@ impl Query {
         Self { pairs: pairs.collect() }
     }
 
+    /// Those of which the name and the value are wanted.
+    #[must_use]
+    pub fn filtered(&self, is_wanted: impl Fn(&str, &str) -> bool) -> Self {
+        Self { pairs: self.pairs.iter().filter(|(name, value)| is_wanted(name, value)).cloned().collect() }
+    }
+
     /// All pairs.
     #[must_use]
     pub fn pairs(&self) -> &[(String, String)] {

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::actions::authenticate::authenticate;
+use crate::actions::authenticate::{authenticate, authenticate_first};
 use crate::actions::caller::{Caller, Credential, Hints, KeyCaller};
 use crate::api::http::body::{self, Fields};
+use crate::api::http::credentials;
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
+use crate::api::http::session_cookie;
 use crate::api::http::shape::{Answer, Body, Field, Shape};
 use crate::api::http::undeclared::Undeclared;
 use crate::context::Cx;
@@ -38,6 +40,8 @@ pub struct Dialect {
     pub prefixes: &'static [&'static str],
     /// Whether a token may come in a URL parameter.
     pub takes_parameters: bool,
+    /// Whether the GIS manager's cookie counts.
+    pub takes_cookie: bool,
     /// Whether a member or a parameter that a route does not declare is refused. Else it is ignored,
     /// since clients of documented dialects send more than the documents say; and the answer warns
     /// of it where its envelope has a place.
@@ -201,6 +205,18 @@ impl Call<'_> {
         let caller = authenticate(cx, credential.ok_or(Denied::Missing)?, hints).await?;
         self.route.let_in(&caller)?;
         Ok(caller)
+    }
+
+    /// The same by the first of these that is a credential at all, and which it was.
+    pub async fn identify_first<'s>(&self, cx: &Cx, shown: &'s [Credential], hints: Hints<'_>) -> Result<(Caller, &'s Credential)> {
+        let (caller, credential) = authenticate_first(cx, shown, hints).await?;
+        self.route.let_in(&caller)?;
+        Ok((caller, credential))
+    }
+
+    /// What the request shows, in its headers, the query or its cookies, in the order in which it counts.
+    pub fn shown(&self, cx: &Cx) -> Result<Vec<Credential>> {
+        credentials::shown(cx, self.request, session_cookie::origin(cx, self.request), credentials::in_query(self.query))
     }
 
     /// A parameter of the path.

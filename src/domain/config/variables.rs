@@ -109,6 +109,25 @@ pub const VARIABLES: &[Variable] = &[
          address that is no trusted proxy's counts."),
     row("AUDIT_RETENTION_DAYS", Integer { default: 400, min: 1, max: 36_500 },
         "How many days the audit trail is kept. The scheduled event deletes what is older."),
+    row("LOGIN_URL", Url,
+        "Where the gateway sends somebody with a browser who is not signed in, with `return_to` in the \
+         query: the URL of a page, or `password` for Postern's own page at `/v1/sign-in`. Without it \
+         they see what to do."),
+    row("LOGOUT_URL", Url,
+        "Where `/v1/sign-out` sends a browser. Without it the page says that the session has ended."),
+    row("PUBLIC_ORIGIN", Url,
+        "The origin at which browsers reach Postern, like `https://app.example.com`, where a proxy in \
+         front changes it."),
+    row("SESSION_SAMESITE", Word(&["lax", "none"]),
+        "With `none` the gateway's session also counts in frames of other sites, for applications \
+         that are shown there. It needs https."),
+    row("TOKEN_HEADERS", List,
+        "Headers that carry the token of a request to the gateway, to `/v1/verify`, `/v1/check` and \
+         `/v1/forward-auth`, like `Cf-Access-Jwt-Assertion`. Where one is there, it counts, and \
+         `Authorization` is the application's."),
+    row("TOKEN_COOKIES", List,
+        "Cookies that carry the token of such a request, like `CF_Authorization`. They count after \
+         everything else."),
     row("ORIGIN_URL", Url,
         "The application behind the gateway, like `https://app.internal.example.com`; with a path, \
          every path goes below it. Without it there is no gateway, and unknown paths are 404."),
@@ -137,8 +156,8 @@ pub const VARIABLES: &[Variable] = &[
 /// others.
 #[rustfmt::skip]
 pub const PREFIXES: &[&str] = &[
-    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIRECTORY", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
-    "ORIGIN_", "STALE_IF_ERROR", "TOKEN_TTL", "TRUSTED_PROX",
+    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIRECTORY", "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
+    "ORIGIN_", "PUBLIC_ORIGIN", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX",
 ];
 
 /// The row of a variable.
@@ -206,7 +225,9 @@ mod tests {
             ("TOKEN_TTL_SECONDS", "TOKEN_TTL_S"),
             ("MASTER_KEY_PREVIUS", "MASTER_KEY_PREVIOUS"),
             ("ADMIN_USER", "ADMIN_USERNAME"),
-            ("PUBLIC_ORIGIN", "ORIGIN_PUBLIC"),
+            ("ORIGINS_PUBLIC", "ORIGIN_PUBLIC"),
+            ("TOKEN_HEADER", "TOKEN_HEADERS"),
+            ("LOGIN_URI", "LOGIN_URL"),
             ("SECRETS_MASK", "MASK_SECRETS"),
             ("TTL_TOKEN_S", "TOKEN_TTL_S"),
         ] {

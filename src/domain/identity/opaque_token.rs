@@ -27,10 +27,20 @@ pub fn token(random: [u8; 16]) -> PlainToken {
     PlainToken::new(Builder::from_random_bytes(random).into_uuid().hyphenated().to_string())
 }
 
-/// 32 upper-case hex digits of 16 random bytes: what the product's `JSESSIONID` looks like.
+/// With this ends our `JSESSIONID`. Tomcat names a node in this way, so that the value is one for every client.
+const ROUTE: &str = ".postern";
+
+/// 32 upper-case hex digits of 16 random bytes, which is what the product's `JSESSIONID` looks like, and `.postern`.
 #[must_use]
 pub fn cookie(random: [u8; 16]) -> PlainToken {
-    PlainToken::new(crate::domain::secret::hex(&random).to_uppercase())
+    PlainToken::new(format!("{}{ROUTE}", crate::domain::secret::hex(&random).to_uppercase()))
+}
+
+/// Whether a `JSESSIONID` has the form of ours. Applications set cookies of that name, too.
+#[must_use]
+pub fn is_cookie(value: &str) -> bool {
+    let digits = value.strip_suffix(ROUTE).unwrap_or_default();
+    digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 #[cfg(test)]
@@ -43,7 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_32_upper_case_hex_digits() {
-        assert_eq!(cookie([0xab; 16]).expose(), "AB".repeat(16));
+    fn a_cookie_is_32_upper_case_hex_digits_and_names_postern() {
+        let ours = cookie([0xab; 16]);
+        assert_eq!(ours.expose(), format!("{}.postern", "AB".repeat(16)));
+        assert!(is_cookie(ours.expose()));
+        for other in ["AB".repeat(16), format!("{}.node1", "AB".repeat(16)), ".postern".to_owned(), format!("{}.postern", "ab".repeat(16))]
+        {
+            assert!(!is_cookie(&other), "{other}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use worker::js_sys::{BigInt, Reflect, Uint8Array};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
     AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, RequestRedirect, Response,
@@ -18,11 +18,18 @@ use worker::{Delay, js_sys};
 use crate::api::gateway::is_hop_by_hop;
 use crate::api::http::caching;
 use crate::api::http::message::Forward;
+use crate::api::http::session_cookie;
 use crate::domain::path_readings;
 use crate::edge::ports::timer::Yield;
 use crate::edge::runtime::streams::Event;
 use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
+
+#[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = setCookies)]
+    fn set_cookies(headers: &Headers) -> js_sys::Array;
+}
 
 /// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its body has yet to come.
 pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
@@ -79,8 +86,9 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
         let said = headers.get("cache-control").map_err(|error| fault(&error))?.unwrap_or_default();
         headers.set("cache-control", &caching::private(&said)).map_err(|error| fault(&error))?;
     }
+    keep_our_cookies(&origin.headers(), &headers).map_err(|error| fault(&error))?;
     for (name, value) in &forward.answer_headers {
-        let put = if *name == "vary" { headers.append(name, value) } else { headers.set(name, value) };
+        let put = if matches!(*name, "vary" | "set-cookie") { headers.append(name, value) } else { headers.set(name, value) };
         put.map_err(|error| fault(&error))?;
     }
     let init = ResponseInit::new();
@@ -97,6 +105,17 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
     }
     // An origin may answer with a status that is none.
     Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(|error| fault(&error))
+}
+
+/// Takes away cookies of the origin that have a name of Postern's own. Each stays apart, since a cookie may have a comma.
+fn keep_our_cookies(of_origin: &Headers, headers: &Headers) -> std::result::Result<(), JsValue> {
+    let set: Vec<_> = set_cookies(of_origin).iter().filter_map(|cookie| cookie.as_string()).collect();
+    let is_ours = |cookie: &String| session_cookie::is_ours(cookie.split('=').next().unwrap_or_default().trim());
+    if !set.iter().any(is_ours) {
+        return Ok(());
+    }
+    headers.delete("set-cookie")?;
+    set.iter().filter(|cookie| !is_ours(cookie)).try_for_each(|cookie| headers.append("set-cookie", cookie))
 }
 
 fn is_event_stream(headers: &Headers) -> bool {

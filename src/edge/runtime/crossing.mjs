@@ -28,6 +28,11 @@ export function respond({ response, headers, names }, text, bodyAt, body) {
   return new Response(body === undefined ? text.slice(bodyAt) : body, response);
 }
 
+/** The cookies that an answer of the origin sets, one by one: joined, they could not be told apart. */
+export function setCookies(headers) {
+  return headers.getSetCookie();
+}
+
 /** A promise and what fulfils it. It is handed over and not kept here: after a panic, this module outlives the wasm instance. */
 export function promised() {
   return Promise.withResolvers();

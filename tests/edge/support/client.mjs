@@ -74,8 +74,22 @@ export async function listUsers(postern, credential = admin) {
 export async function signIn(postern, username = "admin", password = ADMIN_PASSWORD) {
   const answer = await postern.send({ method: "POST", path: "/imanager/cloud/security/tokens.json", json: { username, password } });
   expectStatus(answer, 200, "signing in:");
-  const [, cookie] = /^JSESSIONID=([0-9A-F]{32});/.exec(answer.headers["set-cookie"][0]);
+  const [, cookie] = /^JSESSIONID=([0-9A-F]{32}\.postern);/.exec(answer.headers["set-cookie"][0]);
   return { token: answer.text, cookie, credential: { "x-auth-token": answer.text } };
+}
+
+/** The cookie of a session of the gateway, from a user name and a password, where the deployment has LOGIN_URL = "password". */
+export async function signInBrowser(postern, username = "admin", password = ADMIN_PASSWORD) {
+  const answer = await postern.send({ method: "POST", path: "/v1/sign-in", json: { username, password } });
+  expectStatus(answer, 303, "signing in with a browser:");
+  return sessionOf(answer);
+}
+
+/** The cookie of a session that an answer sets: its name and its value. */
+export function sessionOf(answer) {
+  const [cookie] = (answer.headers["set-cookie"] ?? []).map((set) => set.split(";")[0]).filter((set) => /^(__Host-)?postern=./.test(set));
+  assert.ok(cookie, "a session begins");
+  return cookie;
 }
 
 export const verifyParameter = (postern, token) => postern.send({ path: `/v1/verify?token=${token}` });

@@ -56,7 +56,7 @@ export class Recorder {
       this.issued.add(text);
       this.note(text);
     }
-    for (const cookie of headers["set-cookie"] ?? []) this.note(/^JSESSIONID=(\w+)/.exec(cookie)?.[1]);
+    for (const cookie of headers["set-cookie"] ?? []) this.note(/^(?:JSESSIONID|(?:__Host-)?postern)=([\w.-]+)/.exec(cookie)?.[1]);
   }
 
   #members(value) {

@@ -18,6 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Access tokens of applications, as the IoT portal issues them",
     prefixes: &["/apim-token-service"],
     takes_parameters: false,
+    takes_cookie: false,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

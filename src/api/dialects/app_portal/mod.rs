@@ -18,6 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "What applications are authorized to, as the IoT portal sets it",
     prefixes: &["/app-portal-service"],
     takes_parameters: false,
+    takes_cookie: false,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

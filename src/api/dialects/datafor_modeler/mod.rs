@@ -18,6 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Token apps of the BI suite",
     prefixes: &["/plugin/datafor-modeler/api"],
     takes_parameters: true,
+    takes_cookie: false,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

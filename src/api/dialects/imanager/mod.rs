@@ -16,6 +16,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Opaque tokens, as the GIS manager issues them",
     prefixes: &["/imanager"],
     takes_parameters: false,
+    takes_cookie: true,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[FORMAT], routes: ROUTES }],
     failure,

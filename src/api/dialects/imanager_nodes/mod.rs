@@ -19,6 +19,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Orders of GIS servers, as the GIS manager takes them",
     prefixes: &["/imanager/cloud/web/nodes", "/imanager/icloud/web/nodes"],
     takes_parameters: false,
+    takes_cookie: true,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

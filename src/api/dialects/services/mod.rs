@@ -21,6 +21,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Who may do what with a service, as the API testing platform asks",
     prefixes: &["/api/v1/services"],
     takes_parameters: false,
+    takes_cookie: false,
     refuses_undeclared: false,
     groups: &[&Group { parameters: PARAMETERS, routes: ROUTES }],
     failure,

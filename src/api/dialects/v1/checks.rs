@@ -3,7 +3,6 @@
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::actions::user_names::Named;
-use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Given, Line, Objects, Request, answer, request};
 use crate::api::http::members;
 use crate::api::http::message::Response;
@@ -96,8 +95,8 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
     let Asked { service_id, permission, user_id } = asked;
     let user = named(user_id, call.query.one("username")?.map(str::to_owned))?;
-    let credential = credentials::shown(call.request, call.query)?;
-    let caller = call.identify(cx, credential.as_ref(), hints(call, Some(asked))?).await?;
+    let shown = call.shown(cx)?;
+    let (caller, _) = call.identify_first(cx, &shown, hints(call, Some(asked))?).await?;
     let user = subject(&caller, user, "user")?;
     answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await
 }

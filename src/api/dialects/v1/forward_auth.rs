@@ -6,10 +6,13 @@ use crate::actions::permissions::{self, Question};
 use crate::api::http::credentials;
 use crate::api::http::forwarded::Forwarded;
 use crate::api::http::identity;
-use crate::api::http::message::Response;
+use crate::api::http::message::{Header, Response};
+use crate::api::http::navigation;
 use crate::api::http::query::Query;
 use crate::api::http::route::{ANY_METHOD, Access, Call, Group, Handler, Route, handler};
+use crate::api::http::session_cookie;
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
+use crate::api::http::token_parameters::without_tokens;
 use crate::context::Cx;
 use crate::domain::origin::Demand;
 use crate::domain::permissions::permission::Permission;
@@ -19,7 +22,13 @@ const QUERY: &[Field] = &[
     checks::APP,
     optional("service", Kind::INT64, "a service on which the user must have a permission"),
     optional("permission", checks::PERMISSION.kind, "which"),
+    REDIRECT,
 ];
+
+const REDIRECT: Field = optional("redirect", Kind::Int64 { min: 0, max: 1 }, "1: the proxy passes redirects on to its client");
+
+/// What follows the path of a question whose proxy passes redirects on.
+const REDIRECTS: &str = "redirect";
 
 const SERVICE: Field = required("service", Kind::INT64, "the service on which the user must have the permission");
 
@@ -50,11 +59,15 @@ pub(super) const GROUP: Group = Group {
             .query(QUERY)
             .refuses(&[404])
             .answers(Answer::empty(200)),
-        by_path("forward_auth_signed_in", &["/v1/forward-auth/signed-in"], handler!(signed_in))
+        by_path("forward_auth_signed_in", &["/v1/forward-auth/signed-in", "/v1/forward-auth/signed-in/redirect"], handler!(signed_in))
             .summary("Answers a reverse proxy: 200 with identity headers for whoever is signed in, or 401"),
-        by_path("forward_auth_permission", &["/v1/forward-auth/{service}/{permission}"], handler!(with_permission))
-            .summary("Answers a reverse proxy: 200 for whoever has the permission on the service, 401 or 403"),
-        by_path("forward_auth_rules", &["/v1/forward-auth/rules"], handler!(by_rules))
+        by_path(
+            "forward_auth_permission",
+            &["/v1/forward-auth/{service}/{permission}", "/v1/forward-auth/{service}/{permission}/redirect"],
+            handler!(with_permission),
+        )
+        .summary("Answers a reverse proxy: 200 for whoever has the permission on the service, 401 or 403"),
+        by_path("forward_auth_rules", &["/v1/forward-auth/rules", "/v1/forward-auth/rules/redirect"], handler!(by_rules))
             .summary("Answers a reverse proxy as ORIGIN_PUBLIC and ORIGIN_RULES decide for the client's method and URL")
             .refuses(&[405]),
     ],
@@ -75,30 +88,32 @@ async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let forwarded = Forwarded::in_headers(call.request);
     let query = forwarded.query();
     let hints = checks::hints(call, asked)?;
-    let caller = identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
+    let (caller, credential) = identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
     if let Some(Asked { service_id, permission, .. }) = asked {
         require(cx, &caller, service_id, permission).await?;
     }
-    identified(&caller)
+    let redirects = call.query.declared_integer(&REDIRECT)? == Some(1);
+    identified(cx, call, &forwarded, &caller, &credential, redirects)
 }
 
 async fn signed_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let forwarded = Forwarded::behind_path(call.request, 3);
-    identified(&identify_by_url(cx, call, &forwarded, None).await?)
+    let (forwarded, redirects) = asked_by_path(call, 3);
+    let (caller, credential) = identify_by_url(cx, call, &forwarded, None).await?;
+    identified(cx, call, &forwarded, &caller, &credential, redirects)
 }
 
 async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64(SERVICE.name)?;
     let name = call.parameter(checks::PERMISSION.name)?;
     let permission = Permission::parse(name).map_err(|why| Error::invalid(checks::PERMISSION.name, why))?;
-    let forwarded = Forwarded::behind_path(call.request, 4);
-    let caller = identify_by_url(cx, call, &forwarded, Some(service_id)).await?;
+    let (forwarded, redirects) = asked_by_path(call, 4);
+    let (caller, credential) = identify_by_url(cx, call, &forwarded, Some(service_id)).await?;
     require(cx, &caller, service_id, permission).await?;
-    identified(&caller)
+    identified(cx, call, &forwarded, &caller, &credential, redirects)
 }
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let forwarded = Forwarded::behind_path(call.request, 3);
+    let (forwarded, redirects) = asked_by_path(call, 3);
     let demand = demand(cx, &forwarded)?;
     if demand == Demand::Nothing {
         return Ok(Response::empty(200));
@@ -107,7 +122,7 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
         Demand::Nothing | Demand::Methods(_) => None,
     };
-    let caller = identify_by_url(cx, call, &forwarded, first).await?;
+    let (caller, credential) = identify_by_url(cx, call, &forwarded, first).await?;
     match demand {
         Demand::Nothing => {}
         Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
@@ -117,7 +132,7 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             }
         }
     }
-    identified(&caller)
+    identified(cx, call, &forwarded, &caller, &credential, redirects)
 }
 
 /// What the rules demand of every URL and every method that are named, since some of them may be the
@@ -152,19 +167,21 @@ fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
     demand.ok_or_else(|| missing("x-forwarded-uri"))
 }
 
-async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, service_id: Option<i64>) -> Result<Caller> {
+async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, service_id: Option<i64>) -> Result<(Caller, Credential)> {
     let query = forwarded.query().unwrap_or_default();
     identify(cx, call, forwarded, &query, Hints { service_id, ..Hints::default() }).await
 }
 
 /// Whose credential the client's request shows, in its headers or in this query.
-async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query, hints: Hints<'_>) -> Result<Caller> {
-    let credential = credentials::shown(call.request, query)?;
+async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query, hints: Hints<'_>) -> Result<(Caller, Credential)> {
+    let origin = forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request));
+    let shown = credentials::shown(cx, call.request, origin, credentials::in_query(query))?;
     let changes = |method: &String| !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
-    if matches!(credential, Some(Credential::Cookie(_))) && forwarded.methods().iter().any(changes) {
-        credentials::refuse_other_origin_than(call.request, forwarded.origin())?;
+    let (caller, credential) = call.identify_first(cx, &shown, hints).await?;
+    if credential.is_cookie() && forwarded.methods().iter().any(changes) {
+        credentials::refuse_other_origin_than(cx, call.request, forwarded.origin())?;
     }
-    call.identify(cx, credential.as_ref(), hints).await
+    Ok((caller, credential.clone()))
 }
 
 async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permission) -> Result<()> {
@@ -175,8 +192,37 @@ async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permissi
     Err(Refusal::NoPermission { permission, service_id }.into())
 }
 
-/// Who it is, in headers that a proxy passes on.
-fn identified(caller: &Caller) -> Result<Response> {
-    let headers = identity::headers(caller.user()?);
-    Ok(headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value)))
+/// What the proxy says of its client's request where its path asks, of so many segments; and whether it
+/// passes on to its client that a browser is to go elsewhere.
+fn asked_by_path(call: &Call<'_>, segments: usize) -> (Forwarded, bool) {
+    let redirects = call.request.path().split('/').nth(segments + 1) == Some(REDIRECTS);
+    (Forwarded::behind_path(call.request, segments + usize::from(redirects)), redirects)
+}
+
+/// Who it is, in headers that a proxy passes on. A page that was opened with a token in its URL begins
+/// a session; where the proxy passes redirects on, its client goes to the URL without the token.
+fn identified(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    caller: &Caller,
+    credential: &Credential,
+    redirects: bool,
+) -> Result<Response> {
+    let user = caller.user()?;
+    let reads = forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"));
+    let is_secure = session_cookie::is_secure(forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request)));
+    let begun = if reads && navigation::is_one(call.request) { session_cookie::begin(cx, user, credential, is_secure)? } else { None };
+    let headers = identity::headers(user).into_iter().map(|(name, value)| (name, value.into()));
+    let with_all = |response: Response, headers: &mut dyn Iterator<Item = Header>| {
+        headers.fold(response, |response, (name, value)| response.with(name, value))
+    };
+    match begun {
+        Some(session) if redirects => {
+            let (path, query) = forwarded.path_and_query();
+            let location = navigation::location(path, &without_tokens(cx, query, Some(credential)));
+            Ok(with_all(Response::empty(303).with("location", location), &mut [session].into_iter()))
+        }
+        begun => Ok(with_all(Response::empty(200), &mut headers.chain(begun))),
+    }
 }

@@ -6,6 +6,7 @@ mod applications;
 mod audit;
 mod backup;
 pub mod binding;
+mod browsers;
 mod checks;
 mod departments;
 mod explain;
@@ -30,17 +31,22 @@ mod verification;
 use crate::api::http::declare::Declared;
 use crate::api::http::route::Dialect;
 
+/// The page where people sign in to the gateway.
+pub const SIGN_IN: &str = "/v1/sign-in";
+
 /// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",
     prefixes: &["/v1", "/health", "/.well-known/jwks.json"],
     takes_parameters: false,
+    takes_cookie: false,
     refuses_undeclared: true,
     groups: &[
         &verification::GROUP,
         &explain::GROUP,
         &forward_auth::GROUP,
+        &browsers::GROUP,
         &checks::GROUP,
         &health::GROUP,
         &users::GROUP,

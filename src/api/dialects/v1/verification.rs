@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::checks;
 use crate::actions::caller::{Caller, Credential, KeyCaller, Proof, UserCaller};
-use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Given, Request, Sometimes, answer, request};
 use crate::api::http::members::USER_TYPE;
 use crate::api::http::message::Response;
@@ -130,8 +129,8 @@ impl<'a> Identity<'a> {
 }
 
 async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let credential = credentials::shown(call.request, call.query)?;
-    let caller = call.identify(cx, credential.as_ref(), checks::hints(call, None)?).await?;
+    let shown = call.shown(cx)?;
+    let (caller, _) = call.identify_first(cx, &shown, checks::hints(call, None)?).await?;
     Ok(verified(&caller))
 }
 

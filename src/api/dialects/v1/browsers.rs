@@ -1,0 +1,97 @@
+//! Signing in and out with a browser. The pages need no scripts.
+
+use crate::actions::{gateway_sessions, sign_in};
+use crate::api::http::credentials;
+use crate::api::http::declare::{Declared, Given, Request, request};
+use crate::api::http::message::Response;
+use crate::api::http::pages::{self, Language};
+use crate::api::http::route::{Call, Group, Route, handler};
+use crate::api::http::session_cookie;
+use crate::api::http::shape::{Answer, Field, Kind, optional};
+use crate::context::Cx;
+use crate::domain::browsers::{Login, return_to};
+use crate::domain::secret::Secret;
+use crate::error::{Error, Result};
+
+const RETURN_TO: Field = optional("return_to", Kind::TEXT, "the path and the query to go to then");
+
+const PAGE: Answer = Answer::texts(200, &[("text/html", "<!doctype html>…")]);
+
+request! {
+    struct Account as "SignIn" {
+        "return_to" return_to: Given<String> => "the path and the query to go to then; default: /",
+        "username" username: String => "the user name",
+        "password" password: Secret => "the password",
+    } example r#"{"username":"alice","password":"correct horse","return_to":"/reports"}"#
+}
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[],
+    routes: &[
+        Route::get("show_sign_in", &["/v1/sign-in"], handler!(show))
+            .summary("The page where people sign in to the gateway, where LOGIN_URL is `password`")
+            .query(&[RETURN_TO])
+            .refuses(&[404])
+            .answers(PAGE),
+        Route::of("POST", "sign_in", &["/v1/sign-in"], handler!(sign_in))
+            .summary("Takes the form of that page: sets the gateway's session and goes to `return_to`")
+            .body(&Account::SHAPE)
+            .refuses(&[401, 403, 404, 429])
+            .answers(Answer::empty(303)),
+        Route::get("sign_out_browser", &["/v1/sign-out"], handler!(sign_out))
+            .summary("Ends the gateway's session, and goes to LOGOUT_URL or shows a page")
+            .refuses(&[403])
+            .writes(true)
+            .answers(PAGE),
+        Route::of("POST", "sign_out_browser_posted", &["/v1/sign-out"], handler!(sign_out))
+            .summary("The same, for a form")
+            .refuses(&[403])
+            .answers(PAGE),
+    ],
+};
+
+/// The page is there only where the deployment wants it.
+fn is_wanted(cx: &Cx, call: &Call<'_>) -> Result<()> {
+    if cx.config.browsers.login == Some(Login::Password) { Ok(()) } else { Err(Error::not_found("path", call.request.path())) }
+}
+
+async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    is_wanted(cx, call)?;
+    let to = return_to(call.query.one(RETURN_TO.name)?.unwrap_or_default());
+    Ok(pages::sign_in(Language::of(call.request), "", to, None))
+}
+
+async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let Account { username, password, return_to: to } = Account::read(&call.labelled_fields().await?)?;
+    is_wanted(cx, call)?;
+    // Else a page of somebody else could sign a browser in as somebody else.
+    credentials::refuse_cross_origin(cx, call.request)?;
+    let to = to.0.unwrap_or_default();
+    let to = return_to(&to);
+    match sign_in::sign_in_browser(cx, &username, &password).await {
+        Ok(cookie) => {
+            let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request));
+            let (name, value) = session_cookie::set(cx, cookie.expose(), cx.config.token_ttl_s, is_secure);
+            Ok(Response::empty(303).with("location", to.to_owned()).with(name, value))
+        }
+        Err(error @ (Error::Unauthenticated(_) | Error::Forbidden(_) | Error::TooMany { .. })) => {
+            Ok(pages::sign_in(Language::of(call.request), &username, to, Some(&error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn sign_out(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    credentials::refuse_cross_site(call.request)?;
+    let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request));
+    let header = call.request.header("cookie").unwrap_or_default();
+    if let Some(cookie) = session_cookie::read(&header, is_secure)? {
+        gateway_sessions::end(cx, &cookie).await?;
+    }
+    let response = match &cx.config.browsers.logout_url {
+        Some(url) => Response::empty(303).with("location", url.clone()),
+        None => pages::signed_out(Language::of(call.request)),
+    };
+    let (name, value) = session_cookie::take_back(cx, is_secure);
+    Ok(response.with(name, value))
+}

@@ -1,0 +1,68 @@
+//! The cookie of a session of the gateway: its name, and how a browser is told to keep it.
+
+use crate::actions::caller::{Credential, Proof, UserCaller};
+use crate::actions::gateway_sessions;
+use crate::api::http::cookies;
+use crate::api::http::message::{Header, Inbound};
+use crate::context::Cx;
+use crate::domain::secret::PlainToken;
+use crate::error::{Error, Result};
+
+/// Its name over https. No other host can set a cookie of such a name, and none without `Secure`.
+pub const SECURE: &str = "__Host-postern";
+/// Its name over plain http, as on a developer's machine.
+pub const PLAIN: &str = "postern";
+
+/// Whether a cookie of this name is Postern's. The origin neither gets nor sets one.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    name == SECURE || name == PLAIN
+}
+
+/// Whether a browser reaches Postern over https at this origin.
+#[must_use]
+pub fn is_secure(origin: &str) -> bool {
+    origin.starts_with("https:")
+}
+
+/// The origin at which browsers send this request: `PUBLIC_ORIGIN`, else that of the request.
+#[must_use]
+pub fn origin<'a>(cx: &'a Cx, request: &'a dyn Inbound) -> &'a str {
+    cx.config.browsers.public_origin.as_deref().unwrap_or_else(|| request.origin())
+}
+
+/// The session that a cookie header has; an error where it has two.
+pub fn read(header: &str, is_secure: bool) -> Result<Option<PlainToken>> {
+    let name = if is_secure { SECURE } else { PLAIN };
+    let mut values = cookies::pairs(header).filter(|(of, _)| *of == name).map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (Some(_), Some(_)) => Err(Error::doubled_credential(name)),
+        (value, _) => Ok(value.map(PlainToken::new)),
+    }
+}
+
+/// The header that begins a session with the token of a URL; `None` where something else was shown, or no cookie is as long.
+pub fn begin(cx: &Cx, caller: &UserCaller, credential: &Credential, is_secure: bool) -> Result<Option<Header>> {
+    let (Credential::Parameters(parameters), Proof::Jwt { app, expires_at_s, .. }) = (credential, &caller.proof) else { return Ok(None) };
+    let is_one = |name: &str| cx.memory.is_token_name(name).unwrap_or(true);
+    let Some((_, token)) = parameters.iter().find(|(name, _)| is_one(name)) else { return Ok(None) };
+    let cookie = gateway_sessions::of_token(cx, app, token)?;
+    // Within the leeway a token still counts, and its session ends with it.
+    let max_age_s = (expires_at_s - cx.now.seconds()).max(1);
+    Ok(cookie.map(|cookie| set(cx, &cookie, max_age_s, is_secure)))
+}
+
+/// The header that lets a browser keep a session for so many seconds.
+#[must_use]
+pub fn set(cx: &Cx, value: &str, max_age_s: i64, is_secure: bool) -> Header {
+    let in_frames = cx.config.browsers.in_frames && is_secure;
+    let (name, secure) = if is_secure { (SECURE, "; Secure") } else { (PLAIN, "") };
+    let same_site = if in_frames { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
+    ("set-cookie", format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}{same_site}").into())
+}
+
+/// The header that takes a session back.
+#[must_use]
+pub fn take_back(cx: &Cx, is_secure: bool) -> Header {
+    set(cx, "", 0, is_secure)
+}

@@ -1,0 +1,96 @@
+//! What the variables say about people who come with a browser: where they sign in and out, and where
+//! their credential is.
+
+/// The variables that are about browsers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Browsers {
+    /// `LOGIN_URL`: where somebody who is not signed in is sent.
+    pub login: Option<Login>,
+    /// `LOGOUT_URL`: where somebody is sent who has signed out.
+    pub logout_url: Option<String>,
+    /// `PUBLIC_ORIGIN`: the origin at which browsers reach Postern, where it is another than that of the requests.
+    pub public_origin: Option<String>,
+    /// `SESSION_SAMESITE = none`: the session also counts in frames of other sites.
+    pub in_frames: bool,
+    /// `TOKEN_HEADERS`, in lower case: headers that carry a token.
+    pub token_headers: Vec<String>,
+    /// `TOKEN_COOKIES`: cookies that carry a token.
+    pub token_cookies: Vec<String>,
+}
+
+/// Where somebody signs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// At a page of Postern's own, with a name and a password.
+    Password,
+    /// At this URL, which is told where to return to.
+    At(String),
+}
+
+impl Login {
+    /// `password`, or the URL of a page; the error is the phrase that follows the variable's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "password" { Ok(Self::Password) } else { page(text).map(Self::At).map_err(|why| format!("{why}, or the word password")) }
+    }
+}
+
+/// The URL of a page, for a header; the error is the phrase that follows the variable's name.
+pub fn page(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let is_wrong = |c: char| !c.is_ascii_graphic() || c == '#' || c == '\\';
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    if host.is_empty() || host.contains('@') || rest.contains(is_wrong) {
+        return Err("must be the URL of a page, like https://portal.example.com/login".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a cookie (RFC 6265, 4.1.1); the error is the phrase that follows the variable's name.
+pub fn cookie_name(text: &str) -> Result<String, String> {
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_of_token) {
+        return Err("must list names of cookies: letters, digits and hyphens, 64 at most".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Where on this host a browser returns to: a path and its query. Anything that a browser may read as
+/// another host is the beginning of this one.
+#[must_use]
+pub fn return_to(text: &str) -> &str {
+    let is_path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_path && is_plain && text.len() <= MAX_RETURN_TO { text } else { "/" }
+}
+
+/// The longest path and query to which a browser returns, in bytes.
+const MAX_RETURN_TO: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_host() {
+        for path in ["/", "/a?b=c%20d", "/a//b", "/?x=//evil.example", "/a#b"] {
+            assert_eq!(return_to(path), path);
+        }
+        let long = format!("/{}", "x".repeat(MAX_RETURN_TO));
+        for other in
+            ["", "a", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "/\tx", "/a b", "/a\\b", "/ä", &long]
+        {
+            assert_eq!(return_to(other), "/", "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_the_word_or_a_url() {
+        assert_eq!(Login::parse("password"), Ok(Login::Password));
+        assert_eq!(Login::parse("https://portal.example.com/login?x=1"), Ok(Login::At("https://portal.example.com/login?x=1".to_owned())));
+        for wrong in
+            ["Password", "/login", "portal.example.com", "https://", "https:///x", "javascript:alert(1)", "https://a/\nx", "https://a/#x"]
+        {
+            assert!(Login::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

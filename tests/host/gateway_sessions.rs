@@ -1,0 +1,260 @@
+//! Sessions of the gateway: how they begin, what they open, and what ends them. In a browser they are `tests/all`'s.
+
+use postern::api::http::message::Response;
+use serde_json::json;
+
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin};
+
+fn gateway<'a>(world: &'a World, more: &[(&str, &str)]) -> Isolate<'a> {
+    let mut variables = vec![("ORIGIN_URL", Some("http://origin.test")), ("ORIGIN_PUBLIC", Some("/static"))];
+    variables.extend(more.iter().map(|(name, value)| (*name, Some(*value))));
+    let isolate = world.isolate_with(&variables);
+    isolate.register(&json!({}));
+    isolate
+}
+
+fn navigation(url: &str) -> Request {
+    Request::new("GET", url).header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
+}
+
+/// A cookie with its name.
+fn cookie(response: &Response) -> String {
+    let set = response.header("set-cookie").expect("a cookie");
+    set.split(';').next().expect("a value").to_owned()
+}
+
+/// The session of alice, who has opened a page by a token in its URL.
+fn begin(isolate: &Isolate<'_>, token: &str) -> String {
+    let response = isolate.send(&navigation(&format!("/page?token={token}")));
+    assert_eq!(response.status, 303, "{}", response.body);
+    cookie(&response)
+}
+
+fn status(isolate: &Isolate<'_>, path: &str, cookie: &str) -> u16 {
+    isolate.send(&Request::new("GET", path).header("cookie", cookie)).status
+}
+
+const PASSED: u16 = 299;
+
+#[test]
+fn a_page_that_is_opened_by_a_token_begins_a_session_and_loses_the_token() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let token = isolate.token("alice");
+    let response = isolate.send(&navigation(&format!("/reports/a%20b?q=1%25&token={token}&x=%zz")));
+    assert_eq!(response.status, 303);
+    assert_eq!(response.header("location"), Some("/reports/a%20b?q=1%25&x=%zz"));
+    assert_eq!((response.header("cache-control"), response.header("referrer-policy")), (Some("no-store"), Some("no-referrer")));
+    let set = response.header("set-cookie").expect("a cookie");
+    assert!(set.starts_with("postern=v1.") && set.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"), "{set}");
+    assert!(!set.contains(&token) && !response.body.contains(&token), "{set}");
+    for path in ["/reports", "/style.css", "/v1/verify", "/v1/check?service=1&permission=VIEW", "/v1/forward-auth"] {
+        assert!(matches!(status(&isolate, path, &cookie(&response)), PASSED | 200), "{path}");
+    }
+}
+
+#[test]
+fn over_https_no_other_host_can_set_the_cookie_and_frames_of_others_get_one_of_their_own() {
+    let world = World::new();
+    for (samesite, end) in [("lax", "; HttpOnly; Secure; SameSite=Lax"), ("none", "; HttpOnly; Secure; SameSite=None; Partitioned")] {
+        let isolate = gateway(&world, &[("SESSION_SAMESITE", samesite)]);
+        let response = isolate.send(&navigation(&format!("/?token={}", isolate.token("alice"))).over_https());
+        let set = response.header("set-cookie").expect("a cookie");
+        assert!(set.starts_with("__Host-postern=") && set.ends_with(end), "{set}");
+        let (_, value) = cookie(&response).split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).expect("a value");
+        let status_by =
+            |name: &str| isolate.send(&Request::new("GET", "/x").over_https().header("cookie", &format!("{name}={value}"))).status;
+        assert_eq!((status_by("__Host-postern"), status_by("postern")), (PASSED, 401));
+    }
+}
+
+#[test]
+fn only_a_navigation_begins_one() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let url = format!("/page?token={}", isolate.token("alice"));
+    let with = |method: &str, headers: &[(&str, &str)]| {
+        isolate.send(&headers.iter().fold(Request::new(method, &url), |request, (name, value)| request.header(name, value))).status
+    };
+    let page = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for headers in
+        [vec![("sec-fetch-mode", "navigate")], vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], vec![("accept", page)]]
+    {
+        assert_eq!((with("GET", &headers), with("HEAD", &headers)), (303, 303), "{headers:?}");
+        assert_eq!(with("POST", &headers), PASSED, "{headers:?}");
+    }
+    let others = [
+        vec![],
+        vec![("accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2")],
+        vec![("accept", "application/json")],
+        vec![("sec-fetch-mode", "cors"), ("accept", page)],
+        vec![("sec-fetch-dest", "empty"), ("accept", page)],
+        vec![("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image"), ("accept", page)],
+    ];
+    for headers in others {
+        assert_eq!(with("GET", &headers), PASSED, "{headers:?}");
+    }
+    let by_header = navigation("/page").header("authorization", &format!("Bearer {}", isolate.token("alice")));
+    assert_eq!(isolate.send(&by_header).status, PASSED);
+}
+
+#[test]
+fn a_session_opens_the_gateway_and_questions_and_no_management() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
+    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+    let by_password = cookie(&isolate.send(&Request::new("POST", "/v1/sign-in").body(&body)));
+    isolate.register(&json!({ "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"] }));
+    for session in [by_password, begin(&isolate, &isolate.token("alice"))] {
+        for path in ["/x", "/v1/verify", "/v1/forward-auth", "/v1/forward-auth/signed-in"] {
+            assert!(matches!(status(&isolate, path, &session), PASSED | 200), "{path}");
+        }
+        for (_, route) in crate::routes::routes().filter(|(_, route)| route.access.is_checked_first()) {
+            let request = Request::new(route.method, &crate::routes::filled(route.paths[0])).header("cookie", &session).body("{}");
+            assert_eq!(isolate.send(&request).status, 401, "{} {}", route.method, route.paths[0]);
+        }
+    }
+}
+
+#[test]
+fn whatever_ends_the_token_ends_its_session() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let token = isolate.token("alice");
+    let session = begin(&isolate, &token);
+    assert_eq!(status(&isolate, "/x", &session), PASSED);
+    isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false }));
+    assert_eq!(status(&isolate, "/x", &session), 403);
+    isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": true }));
+    assert_eq!(status(&isolate, "/x", &session), PASSED);
+    isolate.register(&json!({ "secret": "another" }));
+    assert_eq!(status(&isolate, "/x", &session), 401, "the key is no longer the app's");
+    isolate.register(&json!({ "enable": "0" }));
+    assert_eq!(status(&isolate, "/x", &session), 401);
+    isolate.register(&json!({}));
+    assert_eq!(status(&isolate, "/x", &session), PASSED);
+    assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
+    assert_eq!(status(&isolate, "/x", &session), 401);
+}
+
+#[test]
+fn signing_out_ends_a_copied_cookie_and_the_token() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("LOGIN_URL", "password"), ("LOGOUT_URL", "https://portal.example.com/bye")]);
+    let token = isolate.token("alice");
+    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+    let by_password = cookie(&isolate.send(&Request::new("POST", "/v1/sign-in").body(&body)));
+    for session in [begin(&isolate, &token), by_password] {
+        let cross_site = Request::new("GET", "/v1/sign-out").header("cookie", &session).header("sec-fetch-site", "cross-site");
+        assert_eq!(isolate.send(&cross_site).status, 403);
+        assert_eq!(status(&isolate, "/x", &session), PASSED);
+        let response = isolate.send(&Request::new("GET", "/v1/sign-out").header("cookie", &session));
+        assert_eq!((response.status, response.header("location")), (303, Some("https://portal.example.com/bye")));
+        assert!(response.header("set-cookie").is_some_and(|set| set.starts_with("postern=; ") && set.contains("Max-Age=0")));
+        assert_eq!(status(&isolate, "/x", &session), 401);
+        assert_eq!(isolate.send(&Request::new("GET", "/v1/sign-out").header("cookie", &session)).status, 303, "twice is once");
+    }
+    assert_eq!(isolate.verify(&token).0, 401, "the token in the history opens nothing again");
+}
+
+#[test]
+fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);
+    let session = begin(&isolate, &isolate.token("alice"));
+    world.pass(700);
+    let fresh = isolate.token("bob");
+    let broken = format!("{}x", &session[..session.len() - 1]);
+    for old in [session.as_str(), broken.as_str(), "postern=v1.00000000.AAAA", "postern=v1."] {
+        let response = isolate.send(&Request::new("GET", "/x").header("cookie", old));
+        assert_eq!(response.status, 401, "{old}");
+        assert!(response.header("set-cookie").is_some_and(|set| set.contains("Max-Age=0")), "{old}");
+        let renewed = isolate.send(&navigation(&format!("/x?token={fresh}")).header("cookie", old));
+        assert_eq!(renewed.status, 303, "{old}");
+        let beside = Request::new("GET", "/x").header("cookie", &format!("{old}; CF_Authorization={fresh}"));
+        assert_eq!(isolate.send(&beside).status, PASSED, "{old}");
+        let forward = world.passed.borrow_mut().pop().expect("it went on");
+        assert!(forward.answer_headers.iter().any(|(name, value)| *name == "set-cookie" && value.contains("Max-Age=0")), "{old}");
+        assert!(!forward.headers.iter().any(|(name, _)| name == "cookie"), "{old}");
+    }
+}
+
+#[test]
+fn the_order_of_credentials_is_kept() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("TOKEN_HEADERS", "Cf-Access-Jwt-Assertion"), ("TOKEN_COOKIES", "CF_Authorization")]);
+    let token = |name: &str| isolate.token(name);
+    let session = begin(&isolate, &token("session"));
+    let kinds = [
+        ("cf-access-jwt-assertion", token("header")),
+        ("authorization", format!("Bearer {}", token("bearer"))),
+        ("cookie", format!("{session}; CF_Authorization={}", token("cookie"))),
+    ];
+    let user = |headers: &[(&str, String)], query: &str| {
+        let request = Request::new("GET", &format!("/x{query}"));
+        let response = isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)));
+        assert_eq!(response.status, PASSED, "{}", response.body);
+        let forward = world.passed.borrow_mut().pop().expect("it went on");
+        let value = |name: &str| forward.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        (value("x-auth-user").expect("a user"), value("authorization").is_some(), forward.url)
+    };
+    let url = "http://origin.test/x".to_owned();
+    assert_eq!(user(&kinds, ""), ("header".to_owned(), true, url.clone()), "Authorization is the application's then");
+    assert_eq!(user(&kinds[1..], ""), ("bearer".to_owned(), false, url.clone()));
+    let in_url = format!("?token={}&q=1", token("url"));
+    assert_eq!(user(&kinds[2..], &in_url), ("url".to_owned(), false, format!("{url}?q=1")));
+    assert_eq!(user(&kinds[2..], ""), ("session".to_owned(), false, url.clone()));
+    let own = format!("?token=abc&state={}", token("nobody"));
+    assert_eq!(user(&kinds[2..], &own).0, "session", "parameters of the application are no credential");
+    let alone = [("cookie", format!("CF_Authorization={}", token("cookie")))];
+    assert_eq!(user(&alone, "").0, "cookie");
+    let cross_site = Request::new("POST", "/x").header("cookie", &alone[0].1).header("origin", "https://evil.example");
+    assert_eq!(isolate.send(&cross_site).status, 403);
+}
+
+#[test]
+fn people_are_sent_to_sign_in_or_told_what_to_do() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("LOGIN_URL", "https://portal.example.com/login")]);
+    let location = |url: &str| isolate.send(&navigation(url)).header("location").map(str::to_owned);
+    let to = |path: &str| Some(format!("https://portal.example.com/login?return_to={path}"));
+    assert_eq!(location("/reports?q=1"), to("%2Freports%3Fq%3D1"));
+    assert_eq!(location("//evil.example/x"), to("%2F%2E%2F%2Fevil%2Eexample%2Fx"));
+    let expired = isolate.token("alice");
+    world.pass(700);
+    assert_eq!(location(&format!("/r?token={expired}&q=1")), to("%2Fr%3Fq%3D1"), "without the token");
+    assert_eq!(isolate.send(&Request::new("GET", "/reports")).status, 401, "a script gets the JSON");
+    let isolate = gateway(&world, &[]);
+    let page = isolate.send(&navigation("/reports").header("accept-language", "zh-CN,zh;q=0.9,en;q=0.8"));
+    assert_eq!((page.status, page.header("content-type")), (401, Some("text/html;charset=utf-8")));
+    assert!(page.body.contains("此页面需要登录") && page.body.contains("lang=\"zh\""), "{}", page.body);
+    assert!(isolate.send(&navigation("/reports")).body.contains("This page needs a sign-in"));
+}
+
+#[test]
+fn postern_s_own_page_signs_in_with_a_password_and_returns() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
+    let sent = isolate.send(&navigation("/reports?q=1"));
+    assert_eq!((sent.status, sent.header("location")), (302, Some("/v1/sign-in?return_to=%2Freports%3Fq%3D1")));
+    let page = isolate.send(&navigation("/v1/sign-in?return_to=%2Freports%3Fq%3D1"));
+    assert!(page.status == 200 && page.body.contains("name=\"return_to\" value=\"/reports?q=1\""), "{}", page.body);
+    let form = |password: &str, to: &str| {
+        let body = format!("username=admin&password={}&return_to={to}", password.replace(' ', "+"));
+        let request = Request::new("POST", "/v1/sign-in").header("content-type", "application/x-www-form-urlencoded");
+        request.header("origin", "http://postern.test").body(&body)
+    };
+    let wrong = isolate.send(&form("wrong", "/x"));
+    assert!(wrong.status == 401 && wrong.header("set-cookie").is_none() && wrong.body.contains("role=\"alert\""), "{}", wrong.body);
+    let right = isolate.send(&form(ADMIN_PASSWORD, "%2Freports%3Fq%3D1"));
+    assert_eq!((right.status, right.header("location")), (303, Some("/reports?q=1")));
+    assert_eq!(status(&isolate, "/x", &cookie(&right)), PASSED);
+    assert_eq!(isolate.send(&form(ADMIN_PASSWORD, "%2F%2Fevil.example")).header("location"), Some("/"));
+    let elsewhere = form(ADMIN_PASSWORD, "/").header("sec-fetch-site", "cross-site");
+    assert_eq!(isolate.send(&elsewhere).status, 403, "nobody signs a browser in as somebody else");
+    let changed = json!({ "password": "another horse", "currentPassword": ADMIN_PASSWORD });
+    let change = Request::new("PUT", "/v1/users/1/password").authorization(&admin()).body(&changed.to_string());
+    assert_eq!(isolate.send(&change).status, 204);
+    assert_eq!(status(&isolate, "/x", &cookie(&right)), 401, "a new password ends it");
+    assert_eq!(world.isolate().send(&navigation("/v1/sign-in")).status, 404, "without LOGIN_URL there is no such page");
+}
