@@ -7,6 +7,7 @@ use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::permissions::{self, Question};
+use crate::api::dialects;
 use crate::api::http::credentials;
 use crate::api::http::identity;
 use crate::api::http::message::{Authority, Forward, Inbound, Response};
@@ -16,7 +17,7 @@ use crate::api::http::query::Query;
 use crate::api::http::session_cookie;
 use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::context::Cx;
-use crate::domain::origin::{self, Demand, METHODS, Origin};
+use crate::domain::origin::{Demand, METHODS, Origin};
 use crate::domain::path_readings;
 use crate::error::{Error, Refusal, Result};
 
@@ -42,16 +43,13 @@ const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-
 /// Who sends a request on to the origin, and by what; `None` where nobody is asked.
 pub type Proven = Option<(UserCaller, Credential)>;
 
-/// Verifies a request to the origin, as far as its path demands it. `own` are the prefixes of the dialects: what an origin may read as one of their
-/// paths is answered by nobody, since the dialect would have asked for more.
-pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound, own: impl Iterator<Item = &'static str>) -> Result<Proven> {
+/// Verifies a request to the origin, as far as its path demands it.
+pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound) -> Result<Proven> {
     let method = request.method();
     if !METHODS.contains(&method) {
         return Err(Error::MethodNotAllowed { allow: METHODS.to_vec() });
     }
-    if origin::is_within(request.path(), own).map_err(|why| Error::invalid("url", why))? {
-        return Err(Error::not_found("path", request.path()));
-    }
+    dialects::refuse_other_spelling(&cx.config, request.path())?;
     let demand = demand(origin, request)?;
     if demand == Demand::Nothing {
         return Ok(None);

@@ -20,7 +20,7 @@ use crate::domain::origin::{METHODS, Origin};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 
-use crate::api::dialects::{DIALECTS, Found, v1};
+use crate::api::dialects::{Found, v1};
 use crate::api::http::credentials;
 use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use crate::api::http::misplaced;
@@ -46,7 +46,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     if let Some(response) = preflight(cx, request) {
         return Handled::Answered(finish(request, &cx.request_id, Some(cx), response));
     }
-    let dialect = dialects::owner(request.path());
+    let dialect = dialects::answering(&cx.config, request.path());
     match answer(cx, dialect, request).await {
         Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
         Ok(Handled::Passed(mut forward)) => {
@@ -61,7 +61,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
 
 /// Answers a request that the origin did not.
 pub fn origin_failed(cx: &Cx, request: &dyn Inbound, error: &Error) -> Response {
-    fail(cx, dialects::owner(request.path()), request, error)
+    fail(cx, dialects::answering(&cx.config, request.path()), request, error)
 }
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
@@ -83,7 +83,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     }
     read_bookmark(cx, request);
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
-    let Found { route, parameters } = dialects::find(request.method(), request.path())?;
+    let Found { route, parameters } = dialects::find_in(dialect, request.method(), request.path())?;
     let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
     if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route), &caller, &credential) {
@@ -117,7 +117,7 @@ async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Resul
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     match &cx.config.origin {
         Some(origin) => {
-            let proven = gateway::judge(cx, origin, request, own_prefixes()).await?;
+            let proven = gateway::judge(cx, origin, request).await?;
             if let Some((caller, credential)) = &proven
                 && let Some(begun) = gateway::begin_session(cx, request, caller, credential)?
             {
@@ -136,10 +136,6 @@ fn origin_of<'c>(cx: &'c Cx, route: &Route) -> Option<&'c Origin> {
     cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes)
 }
 
-fn own_prefixes() -> impl Iterator<Item = &'static str> {
-    DIALECTS.iter().flat_map(|dialect| dialect.prefixes.iter().copied())
-}
-
 /// Whether a request that went on to the origin before, and has opened a stream, would go on now for
 /// the same `holder`. The context is one of a recheck.
 pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool {
@@ -155,11 +151,11 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
 
 /// The caller of a request that goes on to the origin, judged as [`answer`] judges it.
 async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>> {
-    let Some(dialect) = dialects::owner(request.path()) else {
+    let Some(dialect) = dialects::answering(&cx.config, request.path()) else {
         let Some(origin) = &cx.config.origin else { return Ok(None) };
-        return Ok(gateway::judge(cx, origin, request, own_prefixes()).await?.map(|(caller, _)| caller));
+        return Ok(gateway::judge(cx, origin, request).await?.map(|(caller, _)| caller));
     };
-    let Found { route, .. } = dialects::find(request.method(), request.path())?;
+    let Found { route, .. } = dialects::find_in(dialect, request.method(), request.path())?;
     let Some(origin) = origin_of(cx, route) else { return Ok(None) };
     let admitted = admit(cx, dialect, route, request, &Query::parse(request.query())?).await?;
     let Some(caller) = &admitted.caller else { return Ok(None) };
@@ -367,8 +363,8 @@ fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     }
     allowed_origin(cx, request)?;
     let method = request.header("access-control-request-method")?;
-    match dialects::owner(request.path()) {
-        Some(_) => drop(dialects::find(&method, request.path()).ok()?),
+    match dialects::answering(&cx.config, request.path()) {
+        Some(dialect) => drop(dialects::find_in(dialect, &method, request.path()).ok()?),
         None => drop(cx.config.origin.as_ref().filter(|_| METHODS.contains(&method.as_str()))?),
     }
     let response = Response::empty(204)

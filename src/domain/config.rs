@@ -34,6 +34,8 @@ pub struct Config {
     /// `DIRECTORY`: whether ids in grants must be registered first (`strict`), or are references
     /// into other systems (`open`).
     pub strict_directory: bool,
+    /// `DIALECTS`: the names of the documented dialects that are served.
+    pub dialects: Vec<&'static str>,
     /// `CORS_ORIGINS`: origins whose pages may call, separated by commas; `*` is not taken.
     pub cors_origins: Vec<String>,
     /// `TRUSTED_PROXIES` and `CLIENT_ADDRESS_HEADER`: who is believed about the client's address.
@@ -76,6 +78,7 @@ impl Config {
         let mask_secrets = reader.read("MASK_SECRETS", ValueKind::boolean);
         let min_secret_bytes = reader.read("MIN_SECRET_BYTES", ValueKind::integer);
         let strict_directory = reader.read("DIRECTORY", ValueKind::word) == "strict";
+        let dialects = reader.read("DIALECTS", ValueKind::words);
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
         let networks = reader.read("TRUSTED_PROXIES", |kind, value| kind.list(value, Cidr::parse));
         let header = reader.read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name)).unwrap_or_default();
@@ -94,6 +97,7 @@ impl Config {
                 mask_secrets,
                 min_secret_bytes: usize::try_from(min_secret_bytes).unwrap_or(usize::MAX),
                 strict_directory,
+                dialects,
                 cors_origins,
                 trusted_proxies: TrustedProxies { networks, header },
                 audit_retention_days,

@@ -13,6 +13,7 @@ pub mod master_key;
 pub mod network;
 pub mod node_order;
 pub mod origin;
+pub mod own_paths;
 pub mod path_readings;
 pub mod permissions;
 pub mod secret;

@@ -175,20 +175,16 @@ impl Prefix {
     }
 }
 
-/// Whether an origin may read the path as one that begins with one of the prefixes; the error is the phrase that follows "url".
-pub fn is_within<'a>(path: &str, mut prefixes: impl Iterator<Item = &'a str>) -> Result<bool, String> {
-    let readings = readings(path)?;
-    Ok(prefixes.any(|prefix| readings.iter().any(|reading| Prefix(prefix.to_owned()).binds(reading))))
-}
-
-/// The readings of what is sent for a path. The path itself must not climb either.
-fn readings(path: &str) -> Result<Vec<Vec<u8>>, String> {
+/// The readings of what is sent for a path. The path itself must not climb either. The error is the
+/// phrase that follows "url".
+pub fn readings(path: &str) -> Result<Vec<Vec<u8>>, String> {
     path_readings::all(&path_readings::as_sent(path)?)
 }
 
 /// Whether a segment may be read as this one of a rule: in any case, also with a suffix that some
 /// server cuts off, and by its short name (`REPORT~1`).
-fn is_read_as(segment: &[u8], of_rule: &str) -> bool {
+#[must_use]
+pub fn is_read_as(segment: &[u8], of_rule: &str) -> bool {
     let text = String::from_utf8_lossy(segment).to_lowercase();
     let text = text.trim_start_matches(' ');
     let of_rule = of_rule.to_lowercase();

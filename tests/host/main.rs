@@ -20,6 +20,7 @@ mod explain;
 mod forgeries;
 mod forward_auth;
 mod gateway;
+mod gateway_dialects;
 mod gateway_sessions;
 mod golden;
 mod grant_times;

@@ -23,10 +23,14 @@ fn origin() -> Origin {
 }
 
 /// Numbers that are the same in each run (`SplitMix64`).
-struct Numbers(u64);
+pub struct Numbers(u64);
 
 impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,12 +38,12 @@ impl Numbers {
         usize::try_from((z ^ (z >> 31)) % bound as u64).expect("it is below the bound")
     }
 
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len())]
     }
 }
 
-const SLASHES: [&str; 12] = ["/", "/", "/", "/", "//", "/./", "%2f", "%252F", "%5c", "\\", "%c0%af", "%25252f"];
+pub const SLASHES: [&str; 12] = ["/", "/", "/", "/", "//", "/./", "%2f", "%252F", "%5c", "\\", "%c0%af", "%25252f"];
 const DOTS: [&str; 13] = [
     "..",
     "%2e%2e",
@@ -86,7 +90,7 @@ const SUFFIXES: [&str; 26] = [
 const PLAIN: [&str; 7] = ["static", "x", "base", "Static", "a.b", "static;v=1", "x%3by"];
 
 /// One letter or more of a name, as some server may decode them.
-fn letter(numbers: &mut Numbers, letter: char) -> String {
+pub fn letter(numbers: &mut Numbers, letter: char) -> String {
     let code = u32::from(letter);
     match numbers.below(24) {
         0 => format!("%{code:02x}"),

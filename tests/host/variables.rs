@@ -31,7 +31,7 @@ fn is_of_type(kind: &ValueKind, value: &Value) -> bool {
     match kind {
         ValueKind::Integer { .. } => value.is_number(),
         ValueKind::Boolean => value.is_boolean(),
-        ValueKind::List | ValueKind::Json => value.is_array(),
+        ValueKind::Words(_) | ValueKind::List | ValueKind::Json => value.is_array(),
         ValueKind::Secret { .. } | ValueKind::Word(_) | ValueKind::Text(_) | ValueKind::Url => value.is_string(),
     }
 }
@@ -51,6 +51,16 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
             let capitals = words.iter().map(|word| Value::from(word.to_uppercase()));
             capitals.chain(["neither".into(), words.concat().into()]).collect()
         }
+        ValueKind::Words(words) => vec![
+            json!(["neither"]),
+            json!([words[0], words[1].to_uppercase()]),
+            json!([[words[0]]]),
+            json!([1]),
+            json!([""]),
+            json!("neither"),
+            json!(words.concat()),
+            json!(words.join(" ")),
+        ],
         ValueKind::Url => ["host.example", "ftp://host.example", "https://", "https://user@host.example"].map(Value::from).to_vec(),
         ValueKind::List => vec![
             json!([""]),
@@ -79,6 +89,7 @@ fn right(kind: &ValueKind) -> Vec<Value> {
         ValueKind::Integer { min, max, .. } => vec![json!(min), json!(max), json!(min.to_string()), json!(format!(" {max} "))],
         ValueKind::Boolean => vec![json!(true), json!(false), json!("1"), json!("0"), json!("true"), json!("false")],
         ValueKind::Word(words) => words.iter().map(|word| json!(word)).collect(),
+        ValueKind::Words(words) => vec![json!([]), json!(words), json!(words.join(", ")), json!(format!("{},", words[0])), json!("")],
         ValueKind::List => vec![json!([]), json!(""), json!(" , ")],
         ValueKind::Json => vec![json!([]), json!("[]"), json!("")],
         ValueKind::Url => vec![json!("https://host.example"), json!("")],

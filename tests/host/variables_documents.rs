@@ -20,6 +20,7 @@ fn in_words(kind: &ValueKind) -> (String, String) {
         ValueKind::Integer { default, min, max } => (format!("whole number from {min} to {max}"), default.to_string()),
         ValueKind::Boolean => ("true or false".to_owned(), "false".to_owned()),
         ValueKind::Word(words) => (format!("`{}`", words.join("` or `")), words[0].to_owned()),
+        ValueKind::Words(words) => (format!("some of `{}`", words.join("`, `")), "all".to_owned()),
         ValueKind::Text(default) => ("text".to_owned(), default.to_owned()),
         ValueKind::Url => ("URL".to_owned(), "none".to_owned()),
         ValueKind::List => ("list of texts".to_owned(), "none".to_owned()),
@@ -61,7 +62,7 @@ Variables are in `wrangler.toml`, under `[vars]`. Secrets are put with
     );
     for Variable { name, kind, about } in VARIABLES {
         let (what, default) = in_words(kind);
-        let default = if ["none", "required"].contains(&default.as_str()) { default } else { format!("`{default}`") };
+        let default = if ["none", "required", "all"].contains(&default.as_str()) { default } else { format!("`{default}`") };
         page.push_str(&format!("| `{name}` | {what} | {default} | {about} |\n"));
     }
     page
@@ -88,6 +89,7 @@ fn default_in_toml(kind: &ValueKind) -> String {
         ValueKind::Integer { default, .. } => default.to_string(),
         ValueKind::Boolean => "false".to_owned(),
         ValueKind::Word(words) => format!("{:?}", words[0]),
+        ValueKind::Words(words) => format!("{words:?}"),
         ValueKind::Text(text) => format!("{text:?}"),
         ValueKind::Url | ValueKind::Secret { .. } => "\"\"".to_owned(),
         ValueKind::List | ValueKind::Json => "[]".to_owned(),

@@ -13,9 +13,11 @@ use std::sync::LazyLock;
 
 use crate::api::http::query;
 use crate::api::http::route::{ANY_METHOD, BEFORE_CLIENT_URL, Dialect, Route};
+use crate::domain::config::Config;
+use crate::domain::{origin, own_paths};
 use crate::error::{Error, Result};
 
-/// Every dialect. The longest matching prefix decides; what none of them owns is the origin's.
+/// Every dialect. The longest matching prefix decides.
 pub const DIALECTS: &[&Dialect] = &[
     &datafor_modeler::DIALECT,
     &services::DIALECT,
@@ -26,33 +28,72 @@ pub const DIALECTS: &[&Dialect] = &[
     &v1::DIALECT,
 ];
 
-/// The dialect that owns a path: the one with the longest prefix of it.
+/// The dialect that owns a path where all are served: the one with the longest prefix of it.
 #[must_use]
 pub fn owner(path: &str) -> Option<&'static Dialect> {
+    owner_among(path, |_| true)
+}
+
+/// The dialect that answers a path in this deployment; `None` where the gateway does. Behind an
+/// origin, a documented dialect answers its routes only, and the rest of its prefix is the origin's.
+#[must_use]
+pub fn answering(config: &Config, path: &str) -> Option<&'static Dialect> {
+    let dialect = owner_among(path, |dialect| is_served(config, dialect))?;
+    let is_own = || ROUTER.at(path).is_ok_and(|matched| matched.value.dialect == dialect.name);
+    (dialect.keeps_prefixes || config.origin.is_none() || is_own()).then_some(dialect)
+}
+
+/// Refuses a path that an origin may read as one that Postern answers: as a route of a documented
+/// dialect, or as anything below the prefixes that Postern keeps. Postern would have asked for more.
+pub fn refuse_other_spelling(config: &Config, path: &str) -> Result<()> {
+    let readings = origin::readings(path).map_err(|why| Error::invalid("url", why))?;
+    let may_begin = |dialect: &&&Dialect| dialect.prefixes.iter().any(|prefix| own_paths::may_begin_with(&readings, prefix));
+    let is_route = |route: &Route| route.paths.iter().any(|own| own_paths::may_be_route(&readings, own));
+    let mut candidates = DIALECTS.iter().filter(|dialect| is_served(config, dialect)).filter(may_begin);
+    if candidates.any(|dialect| dialect.keeps_prefixes || dialect.routes().any(is_route)) {
+        return Err(Error::not_found("path", path));
+    }
+    Ok(())
+}
+
+/// Whether `DIALECTS` lists it. Postern's own dialect is always served.
+fn is_served(config: &Config, dialect: &Dialect) -> bool {
+    dialect.keeps_prefixes || config.dialects.contains(&dialect.name)
+}
+
+fn owner_among(path: &str, is_served: impl Fn(&Dialect) -> bool) -> Option<&'static Dialect> {
     let owns = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let longest = |dialect: &Dialect| dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len()).max();
-    DIALECTS.iter().copied().filter(|dialect| longest(dialect).is_some()).max_by_key(|dialect| longest(dialect))
+    let served = DIALECTS.iter().copied().filter(|dialect| is_served(dialect));
+    served.filter(|dialect| longest(dialect).is_some()).max_by_key(|dialect| longest(dialect))
 }
 
 /// What follows the path of a route that takes the URL of somebody else's client.
 const CLIENT_URLS: [&str; 3] = [BEFORE_CLIENT_URL, "/-/", "/-/{*client_path}"];
 
-type Methods = BTreeMap<&'static str, &'static Route>;
+/// The routes of a path, by their methods.
+#[derive(Default)]
+struct Place {
+    dialect: &'static str,
+    methods: BTreeMap<&'static str, &'static Route>,
+}
 
-static ROUTER: LazyLock<matchit::Router<Methods>> = LazyLock::new(|| {
-    let mut by_path: BTreeMap<String, Methods> = BTreeMap::new();
-    for route in DIALECTS.iter().flat_map(|dialect| dialect.routes()) {
+static ROUTER: LazyLock<matchit::Router<Place>> = LazyLock::new(|| {
+    let mut by_path: BTreeMap<String, Place> = BTreeMap::new();
+    for (dialect, route) in DIALECTS.iter().flat_map(|dialect| dialect.routes().map(|route| (dialect.name, route))) {
         for path in route.paths {
             let with_client_url = CLIENT_URLS.iter().filter(|_| route.takes_client_url);
             for rest in [""].iter().chain(with_client_url) {
-                by_path.entry(format!("{path}{rest}")).or_default().insert(route.method, route);
+                let place = by_path.entry(format!("{path}{rest}")).or_default();
+                place.dialect = dialect;
+                place.methods.insert(route.method, route);
             }
         }
     }
     let mut router = matchit::Router::new();
-    for (path, methods) in by_path {
+    for (path, place) in by_path {
         // A path that does not fit would be unreachable; `tests/routes.rs` reaches every one.
-        let _ = router.insert(path, methods);
+        let _ = router.insert(path, place);
     }
     router
 });
@@ -66,13 +107,24 @@ pub struct Found {
     pub parameters: Vec<(String, String)>,
 }
 
-/// The route of a method and a path. HEAD goes where GET does.
+/// The route of a method and a path, whichever dialect has it. HEAD goes where GET does.
 pub fn find(method: &str, path: &str) -> Result<Found> {
-    let Ok(matched) = ROUTER.at(path) else { return Err(Error::not_found("path", path)) };
-    let route = matched.value.get(if method == "HEAD" { "GET" } else { method });
-    let Some(route) = route.or_else(|| matched.value.get(ANY_METHOD)) else {
-        let has_get = matched.value.contains_key("GET");
-        let allow = has_get.then_some("HEAD").into_iter().chain(matched.value.keys().copied()).collect();
+    find_among(|_| true, method, path)
+}
+
+/// The same among the routes of one dialect: a path below its prefix may be of one that is not served.
+pub fn find_in(dialect: &Dialect, method: &str, path: &str) -> Result<Found> {
+    find_among(|place| place.dialect == dialect.name, method, path)
+}
+
+fn find_among(is_among: impl Fn(&Place) -> bool, method: &str, path: &str) -> Result<Found> {
+    let matched = ROUTER.at(path).ok().filter(|matched| is_among(matched.value));
+    let matched = matched.ok_or_else(|| Error::not_found("path", path))?;
+    let methods = &matched.value.methods;
+    let route = methods.get(if method == "HEAD" { "GET" } else { method });
+    let Some(route) = route.or_else(|| methods.get(ANY_METHOD)) else {
+        let has_get = methods.contains_key("GET");
+        let allow = has_get.then_some("HEAD").into_iter().chain(methods.keys().copied()).collect();
         return Err(Error::MethodNotAllowed { allow });
     };
     let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), query::decode(value, name)?));

@@ -38,6 +38,9 @@ pub struct Dialect {
     pub summary: &'static str,
     /// The longest prefix of a path decides which dialect answers.
     pub prefixes: &'static [&'static str],
+    /// Whether nothing below its prefixes is ever the origin's. Of another dialect only the routes are
+    /// Postern's, so that the rest of the documented system may be behind the gateway.
+    pub keeps_prefixes: bool,
     /// Whether a token may come in a URL parameter.
     pub takes_parameters: bool,
     /// Whether the GIS manager's cookie counts.

@@ -26,6 +26,7 @@ impl ValueKind {
             Self::Boolean if value.is_string() => "\"0\" or \"1\"".to_owned(),
             Self::Boolean => "true or false".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::Words(words) => format!("a list of names among {}, or a text that has them with commas", words.join(", ")),
             Self::List => "a list of texts, or one text with commas between them".to_owned(),
             Self::Json => "a list, or a text that holds one as JSON".to_owned(),
             Self::Secret { .. } | Self::Text(_) | Self::Url => "a text".to_owned(),
@@ -87,6 +88,24 @@ impl ValueKind {
                 word.copied().ok_or_else(|| self.wrong(value))
             }
             Some(other) => Err(self.wrong_type(other)),
+        }
+    }
+
+    /// Some of the words, in the order of the table.
+    pub fn words(&self, value: Given<'_>) -> Parsed<Vec<&'static str>> {
+        let Self::Words(words) = *self else { return Err(self.is_other("some words")) };
+        let Some(value) = value else { return Ok(words.to_vec()) };
+        let named: Vec<_> = match value {
+            Value::String(text) => text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect(),
+            Value::Array(items) => {
+                let texts = items.iter().map(|item| item.as_str().map(str::trim));
+                texts.collect::<Option<_>>().ok_or_else(|| self.wrong(value))?
+            }
+            other => return Err(self.wrong_type(other)),
+        };
+        match named.iter().find(|name| !words.contains(name)) {
+            Some(unknown) => Err(format!("{}: {unknown:?} is none of them", self.wrong(value))),
+            None => Ok(words.iter().copied().filter(|word| named.contains(word)).collect()),
         }
     }
 

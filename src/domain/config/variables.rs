@@ -49,6 +49,8 @@ pub enum ValueKind {
     Boolean,
     /// One of these words; the first where it is not set.
     Word(&'static [&'static str]),
+    /// Some of these words; all of them where it is not set.
+    Words(&'static [&'static str]),
     /// A text, and the one that counts where it is not set.
     Text(&'static str),
     /// The address of a server.
@@ -59,7 +61,7 @@ pub enum ValueKind {
     Json,
 }
 
-use ValueKind::{Boolean, Integer, Json, List, Secret, Text, Url, Word};
+use ValueKind::{Boolean, Integer, Json, List, Secret, Text, Url, Word, Words};
 
 const fn row(name: &'static str, kind: ValueKind, about: &'static str) -> Variable {
     Variable { name, kind, about }
@@ -98,6 +100,10 @@ pub const VARIABLES: &[Variable] = &[
         "With `open`, services, departments, groups, users, organizations and applications may be \
          named without being registered: they are references into your own systems. With `strict` \
          they must be registered first, else the answer is \"not found\"."),
+    row("DIALECTS", Words(&["app_portal", "apim_token_service", "datafor_modeler", "imanager",
+        "imanager_nodes", "services"]),
+        "The documented dialects that are served. The paths of the others are the application's \
+         behind the gateway, and 404 without one; an empty list serves none."),
     row("CORS_ORIGINS", List,
         "The origins whose pages may call, like `https://app.example.com`."),
     row("TRUSTED_PROXIES", List,
@@ -156,7 +162,7 @@ pub const VARIABLES: &[Variable] = &[
 /// others.
 #[rustfmt::skip]
 pub const PREFIXES: &[&str] = &[
-    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIRECTORY", "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
+    "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIALECT", "DIRECTORY", "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
     "ORIGIN_", "PUBLIC_ORIGIN", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX",
 ];
 

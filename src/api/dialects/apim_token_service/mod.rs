@@ -17,6 +17,7 @@ pub const DIALECT: Dialect = Dialect {
     name: "apim_token_service",
     summary: "Access tokens of applications, as the IoT portal issues them",
     prefixes: &["/apim-token-service"],
+    keeps_prefixes: false,
     takes_parameters: false,
     takes_cookie: false,
     refuses_undeclared: false,

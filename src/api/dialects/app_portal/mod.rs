@@ -17,6 +17,7 @@ pub const DIALECT: Dialect = Dialect {
     name: "app_portal",
     summary: "What applications are authorized to, as the IoT portal sets it",
     prefixes: &["/app-portal-service"],
+    keeps_prefixes: false,
     takes_parameters: false,
     takes_cookie: false,
     refuses_undeclared: false,

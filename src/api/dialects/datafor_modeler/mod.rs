@@ -17,6 +17,7 @@ pub const DIALECT: Dialect = Dialect {
     name: "datafor_modeler",
     summary: "Token apps of the BI suite",
     prefixes: &["/plugin/datafor-modeler/api"],
+    keeps_prefixes: false,
     takes_parameters: true,
     takes_cookie: false,
     refuses_undeclared: false,

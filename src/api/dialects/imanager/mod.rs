@@ -15,6 +15,7 @@ pub const DIALECT: Dialect = Dialect {
     name: "imanager",
     summary: "Opaque tokens, as the GIS manager issues them",
     prefixes: &["/imanager"],
+    keeps_prefixes: false,
     takes_parameters: false,
     takes_cookie: true,
     refuses_undeclared: false,

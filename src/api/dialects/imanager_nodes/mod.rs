@@ -18,6 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     name: "imanager_nodes",
     summary: "Orders of GIS servers, as the GIS manager takes them",
     prefixes: &["/imanager/cloud/web/nodes", "/imanager/icloud/web/nodes"],
+    keeps_prefixes: false,
     takes_parameters: false,
     takes_cookie: true,
     refuses_undeclared: false,

@@ -20,6 +20,7 @@ pub const DIALECT: Dialect = Dialect {
     name: "services",
     summary: "Who may do what with a service, as the API testing platform asks",
     prefixes: &["/api/v1/services"],
+    keeps_prefixes: false,
     takes_parameters: false,
     takes_cookie: false,
     refuses_undeclared: false,

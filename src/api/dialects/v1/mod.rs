@@ -38,7 +38,9 @@ pub const SIGN_IN: &str = "/v1/sign-in";
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",
-    prefixes: &["/v1", "/health", "/.well-known/jwks.json"],
+    // SCIM and AuthZEN are not served yet. Their prefixes are kept, so that no application gets there first.
+    prefixes: &["/v1", "/health", "/.well-known/jwks.json", "/scim/v2", "/access/v1"],
+    keeps_prefixes: true,
     takes_parameters: false,
     takes_cookie: false,
     refuses_undeclared: true,
