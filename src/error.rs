@@ -22,7 +22,7 @@ pub enum Error {
     /// The path exists, with these methods only.
     MethodNotAllowed {
         /// The methods that the path has.
-        allow: Vec<&'static str>,
+        allow: Vec<String>,
     },
     /// The path exists, but not in this representation.
     NotAcceptable {

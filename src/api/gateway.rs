@@ -8,6 +8,7 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::permissions::{self, Question};
 use crate::api::dialects;
+use crate::api::http::cors::Preflight;
 use crate::api::http::credentials;
 use crate::api::http::identity;
 use crate::api::http::message::{Authority, Forward, Inbound, Response};
@@ -17,7 +18,8 @@ use crate::api::http::query::Query;
 use crate::api::http::session_cookie;
 use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::context::Cx;
-use crate::domain::origin::{Demand, METHODS, Origin};
+use crate::domain::method;
+use crate::domain::origin::{Demand, Origin};
 use crate::domain::path_readings;
 use crate::error::{Error, Refusal, Result};
 
@@ -46,8 +48,8 @@ pub type Proven = Option<(UserCaller, Credential)>;
 /// Verifies a request to the origin, as far as its path demands it.
 pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound) -> Result<Proven> {
     let method = request.method();
-    if !METHODS.contains(&method) {
-        return Err(Error::MethodNotAllowed { allow: METHODS.to_vec() });
+    if !method::passes(method) {
+        return Err(Error::MethodNotAllowed { allow: method::KNOWN.map(str::to_owned).to_vec() });
     }
     dialects::refuse_other_spelling(&cx.config, request.path())?;
     let demand = demand(origin, request)?;
@@ -101,6 +103,40 @@ pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Optio
     Ok(forward)
 }
 
+/// What a preflight may say to an origin. A browser sends nothing else with it.
+const OF_PREFLIGHTS: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "access-control-request-private-network",
+    "origin",
+    "referer",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "user-agent",
+];
+
+/// A preflight, as the origin gets it. Browsers send none of them with a credential, so it passes
+/// without one, also where rules demand somebody; but only if they let the method pass that it asks
+/// for. It carries no body and no header by which it could be anything else than a question.
+pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &Preflight) -> Result<Forward> {
+    dialects::refuse_other_spelling(&cx.config, request.path())?;
+    if method_override::is_in_query(request.query()) {
+        return Err(Error::invalid("url", "must not have the parameter _method in a preflight"));
+    }
+    let demand = origin.demand(&asked.method, request.path()).map_err(|why| Error::invalid("url", why))?;
+    if let Demand::Methods(allow) = demand {
+        return Err(Error::MethodNotAllowed { allow });
+    }
+    let mut forward = forward(cx, origin, request, None)?;
+    let is_of_postern = |name: &str| name.starts_with("x-forwarded-") || name == "x-request-id";
+    forward.headers.retain(|(name, _)| is_of_postern(name) || OF_PREFLIGHTS.contains(&name.as_str()));
+    Ok(Forward { has_body: false, ..forward })
+}
+
 fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
     // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
     // it would ask for something else, so it is refused.
@@ -151,6 +187,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
     Ok(Forward {
         url: format!("{}{path}{question_mark}{query}", origin.url),
         headers,
+        has_body: true,
         timeout_s: origin.timeout_s,
         is_for_everybody: proven.is_none(),
         authority: proven.map(|(caller, _)| Authority::of(caller, cx.now, cx.config.clock_leeway_s)),

@@ -16,11 +16,12 @@ use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::browsers::Login;
-use crate::domain::origin::{METHODS, Origin};
+use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 
 use crate::api::dialects::{Found, v1};
+use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
 use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use crate::api::http::misplaced;
@@ -51,7 +52,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
         Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
-            forward.answer_headers.extend(cors_headers(cx, request));
+            forward.answer_headers.extend(cors::headers(cx, request));
             forward.answer_headers.extend(taken_back(cx, request));
             Handled::Passed(forward)
         }
@@ -117,6 +118,10 @@ async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Resul
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     match &cx.config.origin {
         Some(origin) => {
+            // Where Postern answers preflights, it answers all of them that it allows.
+            if let Some(asked) = cx.config.cors_origins.is_empty().then(|| Preflight::of(request)).flatten() {
+                return gateway::pass_preflight(cx, origin, request, &asked).map(Handled::Passed);
+            }
             let proven = gateway::judge(cx, origin, request).await?;
             if let Some((caller, credential)) = &proven
                 && let Some(begun) = gateway::begin_session(cx, request, caller, credential)?
@@ -314,14 +319,7 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     if let Some(bookmark) = cx.sql.bookmark() {
         response = response.with(BOOKMARK, cx.config.master_keys.marked(&bookmark));
     }
-    cors_headers(cx, request).into_iter().fold(response, |response, (name, value)| response.with(name, value))
-}
-
-/// What lets a page of an allowed origin read the answer.
-fn cors_headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
-    let Some(origin) = allowed_origin(cx, request) else { return Vec::new() };
-    let exposed = "x-request-id, x-postern-bookmark, x-postern-reason, retry-after, www-authenticate".into();
-    vec![("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed), ("vary", "origin".into())]
+    cors::headers(cx, request).into_iter().fold(response, |response, (name, value)| response.with(name, value))
 }
 
 /// What every answer of Postern's own has, unless its handler says otherwise.
@@ -348,28 +346,13 @@ fn with_standard_headers(response: Response, request_id: &str, is_secure: bool) 
     response
 }
 
-/// The origin of the page that calls, where `CORS_ORIGINS` lists it.
-fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
-    if cx.config.cors_origins.is_empty() {
-        return None;
-    }
-    request.header("origin").filter(|origin| cx.config.cors_origins.contains(origin))
-}
-
-/// The answer to a browser that asks whether a page may call.
+/// The answer to a browser that asks whether a page of a listed origin may call.
 fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
-    if request.method() != "OPTIONS" {
-        return None;
-    }
-    allowed_origin(cx, request)?;
-    let method = request.header("access-control-request-method")?;
+    cors::allowed_origin(cx, request)?;
+    let asked = Preflight::of(request)?;
     match dialects::answering(&cx.config, request.path()) {
-        Some(dialect) => drop(dialects::find_in(dialect, &method, request.path()).ok()?),
-        None => drop(cx.config.origin.as_ref().filter(|_| METHODS.contains(&method.as_str()))?),
+        Some(dialect) => drop(dialects::find_in(dialect, &asked.method, request.path()).ok()?),
+        None => drop(cx.config.origin.as_ref()?),
     }
-    let response = Response::empty(204)
-        .with("access-control-allow-methods", method)
-        .with("access-control-allow-headers", "authorization, content-type, x-auth-token, x-postern-bookmark")
-        .with("access-control-max-age", "600");
-    Some(response)
+    Some(asked.allowed())
 }

@@ -10,6 +10,7 @@ pub mod feed;
 pub mod identity;
 pub mod json;
 pub mod master_key;
+pub mod method;
 pub mod network;
 pub mod node_order;
 pub mod origin;

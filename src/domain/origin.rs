@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::method;
 use crate::domain::path_readings;
 use crate::domain::permissions::permission::Permission;
 
@@ -32,7 +33,7 @@ pub enum Demand {
     /// Somebody who has all of these permissions on these services.
     Permissions(Vec<(i64, Permission)>),
     /// Another method: the rules of the path have only these.
-    Methods(Vec<&'static str>),
+    Methods(Vec<String>),
 }
 
 /// The beginning of a path, at the end of a segment: `/a` is one of `/a` and `/a/b`, not of `/ab`.
@@ -44,16 +45,13 @@ pub struct Prefix(String);
 pub struct Rule {
     prefix: Prefix,
     /// Empty: all.
-    methods: Vec<&'static str>,
+    methods: Vec<String>,
     service_id: i64,
     permission: Permission,
 }
 
 /// With these begins what some server cuts off at the end of a segment.
 const SUFFIXES: [char; 6] = ['.', ' ', ':', ';', '?', '#'];
-
-/// The methods that a gateway passes on.
-pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 impl Origin {
     /// What a request with this method to this path (as it was sent, without its query) needs; the error is the phrase that follows "url".
@@ -107,11 +105,15 @@ impl Origin {
         let decisive: Vec<_> = self.rules.iter().filter(|rule| rule.prefix == *prefix).collect();
         // HEAD asks for what GET would answer.
         let method = if method == "HEAD" { "GET" } else { method };
-        let takes = |rule: &&&Rule| rule.methods.is_empty() || rule.methods.contains(&method);
+        let takes = |rule: &&&Rule| rule.methods.is_empty() || rule.methods.iter().any(|name| name == method);
         let demanded: Vec<_> = decisive.iter().filter(takes).map(|rule| (rule.service_id, rule.permission)).collect();
         if demanded.is_empty() {
-            let named = |name: &&str| decisive.iter().any(|rule| rule.methods.contains(if *name == "HEAD" { &"GET" } else { name }));
-            return Demand::Methods(METHODS.into_iter().filter(named).collect());
+            let mut allow: Vec<_> = decisive.iter().flat_map(|rule| rule.methods.clone()).collect();
+            allow.extend(allow.iter().any(|name| name == "GET").then(|| "HEAD".to_owned()));
+            let place = |name: &String| method::KNOWN.iter().position(|known| known == name).unwrap_or(method::KNOWN.len());
+            allow.sort_by(|a, b| (place(a), a).cmp(&(place(b), b)));
+            allow.dedup();
+            return Demand::Methods(allow);
         }
         Demand::Permissions(demanded)
     }
@@ -236,8 +238,8 @@ fn read_rule(members: &Map<String, Value>) -> Result<Rule, String> {
     let service_id = members.get("service").and_then(Value::as_i64).ok_or("service is missing, or no int64")?;
     let permission = Permission::parse(text("permission").ok_or("permission is missing, or no string")?)?;
     let method = |value: &Value| {
-        let known = METHODS.into_iter().find(|name| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(name)));
-        known.map(|name| if name == "HEAD" { "GET" } else { name }).ok_or(format!("methods must be some of {}", METHODS.join(", ")))
+        let name = value.as_str().ok_or_else(|| "methods must be texts".to_owned())?;
+        method::of_rule(name).map(|name| if name == "HEAD" { "GET".to_owned() } else { name }).map_err(|why| format!("methods {why}"))
     };
     let methods = match members.get("methods") {
         None => Vec::new(),
@@ -294,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_method_that_no_rule_of_the_path_names_is_refused() {
-        assert_eq!(demand("DELETE", "/reports/1"), Demand::Methods(vec!["GET", "HEAD", "POST", "PUT"]));
+        assert_eq!(demand("DELETE", "/reports/1"), Demand::Methods(["GET", "HEAD", "POST", "PUT"].map(str::to_owned).to_vec()));
     }
 
     #[test]
@@ -397,7 +399,9 @@ mod tests {
             r#"{"path":"/a","service":1,"permission":"LOOK"}"#,
             r#"{"path":"/a","service":1,"permission":"VIEW","method":["GET"]}"#,
             r#"{"path":"/a","service":1,"permission":"VIEW","methods":[]}"#,
-            r#"{"path":"/a","service":1,"permission":"VIEW","methods":["BREW"]}"#,
+            r#"{"path":"/a","service":1,"permission":"VIEW","methods":["TRACE"]}"#,
+            r#"{"path":"/a","service":1,"permission":"VIEW","methods":["GET POST"]}"#,
+            r#"{"path":"/a","service":1,"permission":"VIEW","methods":[1]}"#,
         ] {
             let right = serde_json::json!({"path": "/a", "service": 1, "permission": "VIEW"});
             let wrong = serde_json::from_str(rule).unwrap();

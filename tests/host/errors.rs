@@ -35,7 +35,7 @@ fn errors() -> Vec<Error> {
         Error::not_found("user", 7),
         Error::not_found("grant", 7),
         Error::AlreadyExists { what: "grant", id: "USER[7]".to_owned() },
-        Error::MethodNotAllowed { allow: vec!["HEAD", "GET"] },
+        Error::MethodNotAllowed { allow: vec!["HEAD".to_owned(), "GET".to_owned()] },
         Error::NotAcceptable { format: "xml".to_owned() },
         Error::Conflict { why: "a user of that name exists".to_owned() },
         Error::TooLarge { what: "body", limit_bytes: 1_048_576 },

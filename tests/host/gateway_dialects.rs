@@ -16,9 +16,13 @@ const PASSED: u16 = 299;
 /// How many spellings of each path of each route are tried.
 const SPELLINGS: usize = 150;
 /// What some server cuts off at the end of a segment.
-const SUFFIXES: [&str; 12] = ["", "", "", ".json", ".", "%20", ";v=1", "%3bx", "::$DATA", "%3fx", "%23x", "/."];
+const SUFFIXES: [&str; 10] = ["", "", "", ".json", ".", "%20", ";v=1", "%3bx", "::$DATA", "/."];
+/// What some server cuts off at the end of a path.
+const ENDS: [&str; 6] = ["", "", "%3fx", "%23x/y", "/", "%2f"];
 /// What some server reads as nothing.
-const DETOURS: [&str; 8] = ["", "", "", "x/../", "%2e/", "x%2f..%2f", "x;y/%2e%2e/", "x\\..\\"];
+const DETOURS: [&str; 5] = ["", "", "", "x%2f..%2f", "%252e%2f"];
+/// What the runtime itself reads as nothing, behind a slash that it takes for one.
+const RESOLVED_DETOURS: [&str; 4] = ["x/../", "%2e/", "x;y/%2e%2e/", "x\\..\\"];
 
 /// An origin whose every path is public, so that nothing but the check of the path keeps a request.
 fn open_gateway<'a>(world: &'a World, dialects: Option<&str>) -> Isolate<'a> {
@@ -94,13 +98,15 @@ fn spelling(numbers: &mut Numbers, path: &str) -> String {
             _ => c.to_string(),
         });
         let segment: String = letters.collect();
-        spelled += numbers.one(&SLASHES);
-        spelled += numbers.one(&DETOURS);
+        let slash = numbers.one(&SLASHES);
+        spelled += slash;
+        let is_resolved = ["/", "\\"].iter().any(|end| slash.ends_with(end)) && numbers.below(4) == 0;
+        spelled += numbers.one(if is_resolved { &RESOLVED_DETOURS } else { &DETOURS });
         spelled += &segment;
         spelled += numbers.one(&SUFFIXES);
     }
     // A URL begins with a slash that is one.
-    format!("/{}", spelled.trim_start_matches(['/', '\\']))
+    format!("/{}{}", spelled.trim_start_matches(['/', '\\']), numbers.one(&ENDS))
 }
 
 #[test]

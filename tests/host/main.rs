@@ -31,6 +31,7 @@ mod key_registration;
 mod key_sets;
 mod layers;
 mod machine_keys;
+mod methods_and_preflights;
 mod misses;
 mod operation;
 mod oracle;

@@ -124,7 +124,7 @@ fn find_among(is_among: impl Fn(&Place) -> bool, method: &str, path: &str) -> Re
     let route = methods.get(if method == "HEAD" { "GET" } else { method });
     let Some(route) = route.or_else(|| methods.get(ANY_METHOD)) else {
         let has_get = methods.contains_key("GET");
-        let allow = has_get.then_some("HEAD").into_iter().chain(methods.keys().copied()).collect();
+        let allow = has_get.then_some("HEAD").into_iter().chain(methods.keys().copied()).map(str::to_owned).collect();
         return Err(Error::MethodNotAllowed { allow });
     };
     let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), query::decode(value, name)?));

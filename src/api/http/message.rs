@@ -51,6 +51,8 @@ pub struct Forward {
     pub url: String,
     /// All headers; but for `Host`, which follows from the URL.
     pub headers: Vec<(String, String)>,
+    /// Whether the client's body goes with it.
+    pub has_body: bool,
     /// For how many seconds the origin may show no sign of life before it answers.
     pub timeout_s: i64,
     /// Whether the answer is the same for everybody, so that a cache may keep it for others.

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod caching;
 pub mod cookies;
+pub mod cors;
 pub mod credentials;
 pub mod declare;
 pub mod forwarded;

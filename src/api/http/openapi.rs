@@ -247,7 +247,7 @@ fn an_error(status: u16) -> Error {
         401 => Denied::BadSignature.into(),
         403 => Refusal::NotAdministrator.into(),
         404 => Error::not_found("user", 7),
-        405 => Error::MethodNotAllowed { allow: vec!["GET", "HEAD"] },
+        405 => Error::MethodNotAllowed { allow: vec!["GET".to_owned(), "HEAD".to_owned()] },
         406 => Error::NotAcceptable { format: "xml".to_owned() },
         409 => Error::Conflict { why: "a user of that name exists".to_owned() },
         413 => Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES },

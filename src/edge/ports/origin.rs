@@ -46,7 +46,8 @@ pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &
         init.set_cache(RequestCache::NoStore);
     }
     init.set_signal(Some(&abort.signal()));
-    if let Some(body) = body(client, &alive, tasks)? {
+    let body = if forward.has_body { body(client, &alive, tasks)? } else { None };
+    if let Some(body) = body {
         init.set_body(&body);
     }
     let request = Request::new_with_str_and_init(&forward.url, &init).map_err(|error| fault(&error))?;

@@ -1,0 +1,60 @@
+//! What a browser asks before a page of another origin may call (a preflight), and what lets the page
+//! read the answer: the Fetch standard, 3.2 "CORS protocol".
+
+use crate::api::http::message::{Header, Inbound, Response};
+use crate::context::Cx;
+use crate::domain::method;
+
+/// The longest list of headers that is echoed, in bytes.
+const MAX_HEADERS_BYTES: usize = 2048;
+
+/// The question of a preflight.
+pub struct Preflight {
+    /// The method of the request that is to follow.
+    pub method: String,
+    /// The headers that it will have; empty where none needs to be asked for.
+    headers: String,
+}
+
+impl Preflight {
+    /// The question that a request asks. `None` for any other request, and for one that no browser
+    /// would send.
+    pub fn of(request: &dyn Inbound) -> Option<Self> {
+        if request.method() != "OPTIONS" || request.header("origin")?.trim().is_empty() {
+            return None;
+        }
+        let method = request.header("access-control-request-method").filter(|method| method::passes(method))?;
+        let headers = request.header("access-control-request-headers").unwrap_or_default();
+        let are_names = headers.split(',').map(str::trim).all(|name| name.is_empty() || method::is_token(name));
+        (are_names && headers.len() <= MAX_HEADERS_BYTES).then_some(Self { method, headers })
+    }
+
+    /// The answer that allows what was asked for.
+    #[must_use]
+    pub fn allowed(self) -> Response {
+        let response = Response::empty(204).with("access-control-allow-methods", self.method).with("access-control-max-age", "600");
+        if self.headers.is_empty() { response } else { response.with("access-control-allow-headers", self.headers) }
+    }
+}
+
+/// The origin of the page that calls, where `CORS_ORIGINS` lists it.
+pub fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
+    if cx.config.cors_origins.is_empty() {
+        return None;
+    }
+    request.header("origin").filter(|origin| cx.config.cors_origins.contains(origin))
+}
+
+/// What lets a page of a listed origin read the answer. Where origins are listed every answer depends
+/// on the page's, also the one to a request that names none.
+pub fn headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
+    if cx.config.cors_origins.is_empty() {
+        return Vec::new();
+    }
+    let mut headers: Vec<Header> = vec![("vary", "origin".into())];
+    if let Some(origin) = allowed_origin(cx, request) {
+        let exposed = "x-request-id, x-postern-bookmark, x-postern-reason, retry-after, www-authenticate";
+        headers.extend([("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed.into())]);
+    }
+    headers
+}
