@@ -6,7 +6,7 @@ use std::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
 
-use crate::domain::identity::user::User;
+use crate::domain::identity::user::{MAX_ROLES_BYTES, User};
 use crate::domain::json;
 use crate::domain::secret::{Secret, hmac_sha256, sha256};
 use crate::domain::time::Millis;
@@ -173,6 +173,8 @@ impl Claims {
     #[must_use]
     pub fn of(issuer: &str, audience: &str, user: &User, app: Option<&str>) -> Self {
         let profile = &user.profile;
+        let roles = json!(profile.roles);
+        let has_roles = roles.to_string().len() <= MAX_ROLES_BYTES;
         let members = [
             ("iss", Some(json!(issuer))),
             ("aud", Some(json!(audience))),
@@ -180,7 +182,8 @@ impl Claims {
             ("preferred_username", Some(json!(user.username.as_str()))),
             ("name", profile.name.as_ref().map(|name| json!(name))),
             ("email", profile.email.as_ref().map(|email| json!(email))),
-            ("roles", Some(json!(profile.roles))),
+            ("roles", has_roles.then_some(roles)),
+            ("roles_truncated", (!has_roles).then_some(json!(true))),
             ("app", app.map(|app| json!(app))),
         ];
         Self(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())

@@ -21,7 +21,7 @@ test("no header or body of one answer shows in another, whatever is answered at 
     {
       request: { path: "/v1/forward-auth", headers: bearer(username) },
       status: 200,
-      headers: { "x-auth-user": username, "x-auth-name": name && encodeURIComponent(name), "x-auth-email": email, "set-cookie": undefined },
+      headers: { "x-auth-user": username, "x-auth-name": encodeURIComponent(name ?? ""), "x-auth-email": email ?? "", "set-cookie": undefined },
       text: "",
     },
     {

@@ -66,7 +66,7 @@ fn a_verified_request_goes_on_with_who_calls_and_without_the_token() {
     assert_eq!(value(&forward, "x-auth-user-id"), Some("2"));
     assert_eq!(value(&forward, "x-auth-roles"), Some("SYS_Reader"));
     assert_eq!(value(&forward, "x-auth-app"), Some("ERP"));
-    assert_eq!(value(&forward, "x-auth-name"), None);
+    assert_eq!(value(&forward, "x-auth-name"), Some(""));
     assert_eq!((value(&forward, "accept"), value(&forward, "x-custom")), (Some("text/html"), Some("kept")));
     assert_eq!(value(&forward, "x-forwarded-for"), Some("203.0.113.9"));
     assert_eq!(value(&forward, "x-forwarded-host"), Some("postern.test"));

@@ -26,6 +26,7 @@ mod golden;
 mod grant_times;
 mod housekeeping;
 mod identities;
+mod identity_headers;
 mod ids;
 mod key_registration;
 mod key_sets;

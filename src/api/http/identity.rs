@@ -4,6 +4,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::actions::caller::{Proof, UserCaller};
+use crate::domain::identity::user::MAX_ROLES_BYTES;
 use crate::domain::tokens::policy::Policy;
 use crate::domain::tokens::token_app::AppName;
 
@@ -13,23 +14,39 @@ pub const PREFIXES: [&str; 2] = ["x-auth-", "x-postern-"];
 /// The header that carries Postern's assertion to the origin.
 pub const ASSERTION: &str = "x-postern-assertion";
 
-/// The headers that say who somebody is.
-const NAMES: [&str; 6] = ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app"];
+/// The headers that say who somebody is, and whether their roles are left out.
+const NAMES: [&str; 7] =
+    ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app", "x-auth-roles-truncated"];
 
 /// What values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be undone.
 const VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
-/// The headers of a caller; those that would be empty are left out, but for the roles.
+/// The headers of a caller. What is unknown is empty, and not left out: a proxy that copies what it
+/// finds would pass on what the client itself says under the name. Roles that are too long together
+/// are left out, because servers refuse long headers.
 #[must_use]
-pub fn headers(caller: &UserCaller) -> Vec<(&'static str, String)> {
+pub fn headers(caller: &UserCaller) -> [(&'static str, String); NAMES.len()] {
     let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
+    let optional = |text: Option<&str>| text.map(encoded).unwrap_or_default();
     let user = &caller.user;
-    let roles: Vec<_> = user.profile.roles.iter().map(|role| encoded(role)).collect();
-    let app = caller.app().map(AppName::as_str);
-    let [user_name, user_id, name, email, roles_name, app_name] = NAMES;
-    let always = [(user_name, encoded(user.username.as_str())), (user_id, user.id.0.to_string()), (roles_name, roles.join(","))];
-    let optional = [(name, user.profile.name.as_deref()), (email, user.profile.email.as_deref()), (app_name, app)];
-    always.into_iter().chain(optional.into_iter().filter_map(|(name, value)| Some((name, encoded(value?))))).collect()
+    let roles = user.profile.roles.iter().map(|role| encoded(role)).collect::<Vec<_>>().join(",");
+    let (roles, truncated) = if roles.len() > MAX_ROLES_BYTES { (String::new(), "1") } else { (roles, "") };
+    let [user_name, user_id, name, email, roles_name, app, truncated_name] = NAMES;
+    [
+        (user_name, encoded(user.username.as_str())),
+        (user_id, user.id.0.to_string()),
+        (name, optional(user.profile.name.as_deref())),
+        (email, optional(user.profile.email.as_deref())),
+        (roles_name, roles),
+        (app, optional(caller.app().map(AppName::as_str))),
+        (truncated_name, truncated.to_owned()),
+    ]
+}
+
+/// The same where nobody is asked who they are: all of them empty.
+#[must_use]
+pub fn headers_of_nobody() -> [(&'static str, &'static str); NAMES.len()] {
+    NAMES.map(|name| (name, ""))
 }
 
 /// The longest value of a claim that is passed on, as a header has it.

@@ -15,6 +15,10 @@ pub struct UserId(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Username(String);
 
+/// How many bytes all roles of a user have at most where an origin is told them in a header. nginx
+/// reads 8 KiB for one header by default.
+pub const MAX_ROLES_BYTES: usize = 4096;
+
 /// What a user is, all in all. Further distinctions are roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserType {

@@ -116,7 +116,8 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
     let demand = demand(cx, &forwarded)?;
     if demand == Demand::Nothing {
-        return Ok(Response::empty(200));
+        let headers = identity::headers_of_nobody();
+        return Ok(headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value)));
     }
     let first = match &demand {
         Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
