@@ -102,6 +102,15 @@ impl Caller {
         }
     }
 
+    /// When the credential ends, seen from `now`; `None` where it does not.
+    #[must_use]
+    pub fn ends_at(&self, now: Millis, leeway_s: i64) -> Option<Millis> {
+        match self {
+            Self::User(user) => user.ends_at(now, leeway_s),
+            Self::Key(caller) => caller.key.expires_at,
+        }
+    }
+
     /// The user beyond whose rights the caller may nothing: the one who calls, or the one for whom
     /// the key speaks. `None` for a key that speaks for itself.
     #[must_use]
@@ -178,6 +187,20 @@ impl Caller {
 }
 
 impl UserCaller {
+    /// When the credential ends, seen from `now`; a password does not. A token that is past its `exp`,
+    /// and good by `CLOCK_LEEWAY_S`, ends with that.
+    #[must_use]
+    pub fn ends_at(&self, now: Millis, leeway_s: i64) -> Option<Millis> {
+        match &self.proof {
+            Proof::Password => None,
+            Proof::Session(session) => Some(session.expires_at),
+            Proof::Jwt { expires_at_s, .. } => {
+                let end = Millis::from_seconds(*expires_at_s);
+                Some(if end > now { end } else { end + Millis::from_seconds(leeway_s) })
+            }
+        }
+    }
+
     /// The token app whose token they showed.
     #[must_use]
     pub fn app(&self) -> Option<&AppName> {

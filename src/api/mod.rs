@@ -319,7 +319,10 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     if let Some(bookmark) = cx.sql.bookmark() {
         response = response.with(BOOKMARK, cx.config.master_keys.marked(&bookmark));
     }
-    cors::headers(cx, request).into_iter().fold(response, |response, (name, value)| response.with(name, value))
+    cors::headers(cx, request).into_iter().fold(response, |response, (name, value)| match name {
+        "vary" => response.varying(cors::ORIGIN),
+        _ => response.with(name, value),
+    })
 }
 
 /// What every answer of Postern's own has, unless its handler says otherwise.

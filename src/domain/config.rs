@@ -40,6 +40,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `TRUSTED_PROXIES` and `CLIENT_ADDRESS_HEADER`: who is believed about the client's address.
     pub trusted_proxies: TrustedProxies,
+    /// `VERDICT_MAX_AGE_S`: how long whoever asks may keep a verdict; 0 for not at all.
+    pub verdict_max_age_s: i64,
     /// `AUDIT_RETENTION_DAYS`: how long the audit trail is kept.
     pub audit_retention_days: i64,
     /// `LOGIN_URL` and its like: how people come in with a browser.
@@ -82,6 +84,7 @@ impl Config {
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
         let networks = reader.read("TRUSTED_PROXIES", |kind, value| kind.list(value, Cidr::parse));
         let header = reader.read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name)).unwrap_or_default();
+        let verdict_max_age_s = reader.read("VERDICT_MAX_AGE_S", ValueKind::integer);
         let audit_retention_days = reader.read("AUDIT_RETENTION_DAYS", ValueKind::integer);
         let browsers = reader.browsers();
         let (origin, rules) = reader.origin();
@@ -100,6 +103,7 @@ impl Config {
                 dialects,
                 cors_origins,
                 trusted_proxies: TrustedProxies { networks, header },
+                verdict_max_age_s,
                 audit_retention_days,
                 browsers,
                 origin,

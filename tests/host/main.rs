@@ -59,4 +59,5 @@ mod valid_from;
 mod variables;
 mod variables_documents;
 mod vectors;
+mod verdicts;
 mod wycheproof;

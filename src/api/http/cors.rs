@@ -8,6 +8,9 @@ use crate::domain::method;
 /// The longest list of headers that is echoed, in bytes.
 const MAX_HEADERS_BYTES: usize = 2048;
 
+/// The header that names the page's origin.
+pub const ORIGIN: &str = "origin";
+
 /// The question of a preflight.
 pub struct Preflight {
     /// The method of the request that is to follow.
@@ -51,7 +54,7 @@ pub fn headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
     if cx.config.cors_origins.is_empty() {
         return Vec::new();
     }
-    let mut headers: Vec<Header> = vec![("vary", "origin".into())];
+    let mut headers: Vec<Header> = vec![("vary", ORIGIN.into())];
     if let Some(origin) = allowed_origin(cx, request) {
         let exposed = "x-request-id, x-postern-bookmark, x-postern-reason, retry-after, www-authenticate";
         headers.extend([("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed.into())]);

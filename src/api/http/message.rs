@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::actions::caller::{Proof, UserCaller};
+use crate::actions::caller::UserCaller;
 use crate::domain::time::Millis;
 use crate::error::Error;
 use crate::ports::LocalFuture;
@@ -75,18 +75,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The authority of a caller at `now`. A token that is past its `exp`, and good by
-    /// `CLOCK_LEEWAY_S`, ends with that.
+    /// The authority of a caller at `now`.
     #[must_use]
     pub fn of(caller: &UserCaller, now: Millis, leeway_s: i64) -> Self {
-        let ends_at = match &caller.proof {
-            Proof::Password => None,
-            Proof::Session(session) => Some(session.expires_at),
-            Proof::Jwt { expires_at_s, .. } => {
-                let end = Millis::from_seconds(*expires_at_s);
-                Some(if end > now { end } else { end + Millis::from_seconds(leeway_s) })
-            }
-        };
+        let ends_at = caller.ends_at(now, leeway_s);
         let app = caller.app().map(|app| app.as_str().to_owned());
         Self { user_id: caller.user.id.0, app, ends_at }
     }
@@ -156,6 +148,16 @@ impl Response {
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Says that the answer depends on headers of the request, too.
+    #[must_use]
+    pub fn varying(mut self, names: &'static str) -> Self {
+        match self.headers.iter_mut().find(|(name, _)| *name == "vary") {
+            Some((_, value)) => *value = format!("{value},{names}").into(),
+            None => self.headers.push(("vary", names.into())),
+        }
         self
     }
 

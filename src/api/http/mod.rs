@@ -27,3 +27,4 @@ pub mod shape;
 pub mod token_parameters;
 pub mod token_policy;
 pub mod undeclared;
+pub mod verdict;

@@ -113,6 +113,9 @@ pub const VARIABLES: &[Variable] = &[
     row("CLIENT_ADDRESS_HEADER", Text("X-Forwarded-For"),
         "The header in which `TRUSTED_PROXIES` tell the client's address. In a list, the last \
          address that is no trusted proxy's counts."),
+    row("VERDICT_MAX_AGE_S", Integer { default: 0, min: 0, max: 3600 },
+        "How many seconds a proxy or a cache may keep an answer 200 of `/v1/verify`, `/v1/check` and \
+         `/v1/forward-auth`. Who keeps one sees a revocation, or the end of a grant, that much later."),
     row("AUDIT_RETENTION_DAYS", Integer { default: 400, min: 1, max: 36_500 },
         "How many days the audit trail is kept. The scheduled event deletes what is older."),
     row("LOGIN_URL", Url,
@@ -163,7 +166,7 @@ pub const VARIABLES: &[Variable] = &[
 #[rustfmt::skip]
 pub const PREFIXES: &[&str] = &[
     "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIALECT", "DIRECTORY", "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
-    "ORIGIN_", "PUBLIC_ORIGIN", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX",
+    "ORIGIN_", "PUBLIC_ORIGIN", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX", "VERDICT_",
 ];
 
 /// The row of a variable.

@@ -8,6 +8,7 @@ use crate::api::http::members;
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
+use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::Username;
@@ -98,7 +99,8 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let shown = call.shown(cx)?;
     let (caller, _) = call.identify_first(cx, &shown, hints(call, Some(asked))?).await?;
     let user = subject(&caller, user, "user")?;
-    answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await
+    let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await?;
+    Ok(verdict::kept(cx, call.request, Some(&caller), verdict::CREDENTIALS, response))
 }
 
 /// The answer to a question of a caller whom the route lets in.

@@ -13,6 +13,7 @@ use crate::api::http::route::{ANY_METHOD, Access, Call, Group, Handler, Route, h
 use crate::api::http::session_cookie;
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::api::http::token_parameters::without_tokens;
+use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::origin::Demand;
 use crate::domain::permissions::permission::Permission;
@@ -117,7 +118,8 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let demand = demand(cx, &forwarded)?;
     if demand == Demand::Nothing {
         let headers = identity::headers_of_nobody();
-        return Ok(headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value)));
+        let response = headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value));
+        return Ok(kept_by_rules(cx, call, &forwarded, None, response));
     }
     let first = match &demand {
         Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
@@ -133,7 +135,13 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             }
         }
     }
-    identified(cx, call, &forwarded, &caller, &credential, redirects)
+    let told = told(cx, call, &forwarded, &caller, &credential, redirects)?;
+    Ok(kept_by_rules(cx, call, &forwarded, Some(&caller), told))
+}
+
+/// Where rules look at methods, a client can name another one in more headers than `Vary` can list.
+fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
+    if cx.config.rules.looks_at_methods() { response } else { kept(cx, call, forwarded, caller, response) }
 }
 
 /// What the rules demand of every URL and every method that are named, since some of them may be the
@@ -177,7 +185,6 @@ async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, servic
 async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query, hints: Hints<'_>) -> Result<(Caller, Credential)> {
     let origin = forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request));
     let shown = credentials::shown(cx, call.request, origin, credentials::in_query(query))?;
-    let changes = |method: &String| !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
     let (caller, credential) = call.identify_first(cx, &shown, hints).await?;
     if credential.is_cookie() && forwarded.methods().iter().any(changes) {
         credentials::refuse_other_origin_than(cx, call.request, forwarded.origin())?;
@@ -202,14 +209,7 @@ fn asked_by_path(call: &Call<'_>, segments: usize) -> (Forwarded, bool) {
 
 /// Who it is, in headers that a proxy passes on. A page that was opened with a token in its URL begins
 /// a session; where the proxy passes redirects on, its client goes to the URL without the token.
-fn identified(
-    cx: &Cx,
-    call: &Call<'_>,
-    forwarded: &Forwarded,
-    caller: &Caller,
-    credential: &Credential,
-    redirects: bool,
-) -> Result<Response> {
+fn told(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: &Caller, credential: &Credential, redirects: bool) -> Result<Response> {
     let user = caller.user()?;
     let reads = forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"));
     let is_secure = session_cookie::is_secure(forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request)));
@@ -226,4 +226,30 @@ fn identified(
         }
         begun => Ok(with_all(Response::empty(200), &mut headers.chain(begun))),
     }
+}
+
+/// The same in an answer that a proxy may keep.
+fn identified(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    caller: &Caller,
+    credential: &Credential,
+    redirects: bool,
+) -> Result<Response> {
+    let told = told(cx, call, forwarded, caller, credential, redirects)?;
+    Ok(kept(cx, call, forwarded, Some(caller), told))
+}
+
+/// Lets a proxy keep a verdict. Whether a cookie may change something also depends on the page that
+/// asks, so such a verdict is not kept.
+fn kept(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
+    if forwarded.methods().iter().any(changes) && call.request.header("cookie").is_some() {
+        return response;
+    }
+    verdict::kept(cx, call.request, caller, verdict::FORWARDED, response)
+}
+
+fn changes(method: &String) -> bool {
+    !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS")
 }

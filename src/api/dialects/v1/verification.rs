@@ -9,6 +9,7 @@ use crate::api::http::members::USER_TYPE;
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional};
+use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::{Profile, User};
@@ -131,7 +132,7 @@ impl<'a> Identity<'a> {
 async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let shown = call.shown(cx)?;
     let (caller, _) = call.identify_first(cx, &shown, checks::hints(call, None)?).await?;
-    Ok(verified(&caller))
+    Ok(verdict::kept(cx, call.request, Some(&caller), verdict::CREDENTIALS, verified(&caller)))
 }
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
