@@ -75,7 +75,7 @@ fn beside_the_routes_of_a_system_its_other_paths_are_the_origins() {
 fn every_route_is_answered_here_with_every_method() {
     let world = World::new();
     let isolate = open_gateway(&world, None);
-    for route in documented().flat_map(|dialect| dialect.routes()) {
+    for route in documented().flat_map(Dialect::routes) {
         for path in route.paths {
             for method in ["GET", "POST", "PUT", "PROPFIND", "OPTIONS"] {
                 let answer = status(&isolate, method, &filled(path));
@@ -169,7 +169,7 @@ fn the_paths_of_a_dialect_that_is_not_served_are_the_origins_or_nobodys() {
                 assert_eq!(status(&alone, route.method, &path), 404, "{path}");
             }
         }
-        for route in documented().filter(|other| other.name != dialect.name).flat_map(|other| other.routes()) {
+        for route in documented().filter(|other| other.name != dialect.name).flat_map(Dialect::routes) {
             let found = dialects::owner(route.paths[0]).expect("a dialect");
             let before = world.passed.borrow().len();
             status(&isolate, route.method, &filled(route.paths[0]));

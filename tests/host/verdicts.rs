@@ -1,6 +1,7 @@
 //! How long a verdict may be kept by whoever asked for it.
 
 use postern::api::http::message::Response;
+use postern::api::http::verdict;
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::jwt;
@@ -163,4 +164,16 @@ fn a_verdict_that_depends_on_more_than_it_can_say_is_not_kept() {
         let response = by_method.send(&request.authorization(&admin()));
         assert_eq!((response.status, age(&response)), (200, None), "{url}");
     }
+}
+
+/// A cookie that is set is for one client. Whatever sets one along with a verdict keeps it from caches.
+#[test]
+fn an_answer_that_sets_a_cookie_is_not_kept() {
+    let world = World::new();
+    let isolate = keeping(&world, &[]);
+    let (cx, request) = (isolate.cx(), Request::new("GET", "/v1/verify"));
+    let kept = |response: Response| verdict::kept(&cx, &request, None, verdict::CREDENTIALS, response);
+    assert_eq!(kept(Response::empty(200)).header("cache-control"), Some("private, max-age=600"));
+    assert_eq!(kept(Response::empty(200).with("set-cookie", "a=b")).header("cache-control"), None);
+    assert_eq!(kept(Response::empty(204)).header("cache-control"), None);
 }

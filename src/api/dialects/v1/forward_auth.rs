@@ -186,7 +186,7 @@ async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query
     let origin = forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request));
     let shown = credentials::shown(cx, call.request, origin, credentials::in_query(query))?;
     let (caller, credential) = call.identify_first(cx, &shown, hints).await?;
-    if credential.is_cookie() && forwarded.methods().iter().any(changes) {
+    if credential.is_cookie() && forwarded.methods().iter().any(|method| changes(method)) {
         credentials::refuse_other_origin_than(cx, call.request, forwarded.origin())?;
     }
     Ok((caller, credential.clone()))
@@ -244,12 +244,12 @@ fn identified(
 /// Lets a proxy keep a verdict. Whether a cookie may change something also depends on the page that
 /// asks, so such a verdict is not kept.
 fn kept(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
-    if forwarded.methods().iter().any(changes) && call.request.header("cookie").is_some() {
+    if forwarded.methods().iter().any(|method| changes(method)) && call.request.header("cookie").is_some() {
         return response;
     }
     verdict::kept(cx, call.request, caller, verdict::FORWARDED, response)
 }
 
-fn changes(method: &String) -> bool {
-    !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS")
+fn changes(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
