@@ -299,6 +299,13 @@ pub enum Refusal {
     KeyOfKey,
     /// What would be made would outlive the credential that makes it.
     WouldOutlive,
+    /// A rule of the gateway lets the caller not pass.
+    ByRule {
+        /// Its number in `ORIGIN_RULES`.
+        rule: usize,
+        /// The member of the rule that decided.
+        member: &'static str,
+    },
 }
 
 /// The result of nearly everything.
@@ -369,6 +376,12 @@ impl Fault {
         Self { for_callers: "the token's issuer does not answer", ..self }
     }
 
+    /// The issuer of a token left the groups out.
+    #[must_use]
+    pub fn of_left_out_groups(self) -> Self {
+        Self { for_callers: "the token's issuer left its groups out, since there are too many", ..self }
+    }
+
     /// The issuer of a token has no such key yet, and will be asked again.
     #[must_use]
     pub fn of_unknown_key(self) -> Self {
@@ -408,7 +421,7 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all of them.
-    pub const REASONS: [&'static str; 11] = [
+    pub const REASONS: [&'static str; 12] = [
         "user_refused",
         "user_disabled",
         "user_deleted",
@@ -420,6 +433,7 @@ impl Refusal {
         "not_administrator",
         "key_refused",
         "would_outlive",
+        "rule",
     ];
 
     /// The word for it in answers.
@@ -437,6 +451,7 @@ impl Refusal {
             Self::NotAdministrator | Self::NotCreator | Self::NotYourself => "not_administrator",
             Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
             Self::WouldOutlive => "would_outlive",
+            Self::ByRule { .. } => "rule",
         }
     }
 }
@@ -449,6 +464,10 @@ impl fmt::Display for Refusal {
             }
             Self::KeyMayNot { needs: Some(may) } => {
                 return write!(f, "the key may not do this: it needs {} among what it may", may.name());
+            }
+            Self::ByRule { rule, member: "deny" } => return write!(f, "rule {rule} of ORIGIN_RULES denies this"),
+            Self::ByRule { rule, member } => {
+                return write!(f, "rule {rule} of ORIGIN_RULES wants something of the caller that does not hold: {member}");
             }
             Self::KeyMayNot { needs: None } => "no key may do this, only a user",
             Self::KeyIsNoUser => "only a user may do this, and a key is none",

@@ -8,6 +8,7 @@ use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::machine_key::{self, MachineKey, May};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId};
+use crate::domain::origin::TokenSays;
 use crate::domain::secret::{PlainToken, Secret};
 use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::AppName;
@@ -230,6 +231,8 @@ pub enum Proof {
         claims: Vec<(String, Value)>,
         /// Groups that count for this request, beside the stored ones.
         groups: Vec<i64>,
+        /// What else the token says that rules look at; `None` where there is no such rule.
+        says: Option<Rc<TokenSays>>,
     },
 }
 
@@ -242,14 +245,18 @@ pub struct Hints<'a> {
     pub service_id: Option<i64>,
     /// Whose standing will be asked for, beside the caller's own.
     pub user_id: Option<i64>,
+    /// Whether the caller's groups will be asked for.
+    pub groups: bool,
 }
 
 impl Hints<'_> {
-    /// What to read ahead of the standings that will be asked for, of a caller who is known in this way so far.
-    pub(crate) fn standings(&self, caller: Subject) -> impl Iterator<Item = Wanted> + use<> {
+    /// What to read ahead, of a caller who is known in this way so far: standings and groups that will
+    /// be asked for.
+    pub(crate) fn ahead(&self, caller: Subject) -> impl Iterator<Item = Wanted> + use<> {
+        let groups = self.groups.then(|| Wanted::Groups(caller.clone()));
         let other = self.user_id.map(Subject::Id);
         let service_id = self.service_id;
         let wanted = move |subject| Some(Wanted::Standing { subject, service_id: service_id? });
-        [Some(caller), other].into_iter().flatten().filter_map(wanted)
+        [Some(caller), other].into_iter().flatten().filter_map(wanted).chain(groups)
     }
 }

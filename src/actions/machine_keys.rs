@@ -57,7 +57,7 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
         return Err(Denied::BadKey.into());
     }
     let hash = key.hashed();
-    let ahead = || hints.standings(Subject::Key(hash)).collect::<Vec<_>>();
+    let ahead = || hints.ahead(Subject::Key(hash)).collect::<Vec<_>>();
     let wanted = || [Wanted::Key(hash)].into_iter().chain(ahead()).collect();
     let mut known = Known::current(cx, wanted, None).await?;
     let (key, user) = known.key(hash, ahead).await?.ok_or(Denied::Revoked)?;

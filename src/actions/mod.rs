@@ -23,6 +23,7 @@ pub mod organizations;
 pub mod passwords;
 pub mod permissions;
 pub mod revocations;
+pub mod rules;
 pub mod services;
 pub mod sessions;
 pub mod sign_in;

@@ -21,7 +21,7 @@ use crate::store::{feed, machine_keys, sessions, users};
 
 /// The caller who shows an opaque token or its cookie, by its hash.
 pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCaller> {
-    let ahead = || hints.standings(Subject::Session(hash)).collect::<Vec<_>>();
+    let ahead = || hints.ahead(Subject::Session(hash)).collect::<Vec<_>>();
     let wanted = || [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
     let mut known = Known::current(cx, wanted, None).await?;
     let session = known.session(hash, ahead).await?.ok_or(Denied::Revoked)?;

@@ -10,11 +10,12 @@ use crate::actions::whose_id;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
+use crate::domain::origin::TokenSays;
 use crate::domain::time::Millis;
 use crate::domain::tokens::jwt::VerifiedClaims;
 use crate::domain::tokens::policy::{ClaimedRoles, GroupsMode, ProfileMode, SpeaksFor};
 use crate::domain::tokens::token_app::TokenApp;
-use crate::error::{Denied, Error, Refusal, Result};
+use crate::error::{Denied, Error, Fault, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
@@ -26,7 +27,7 @@ use crate::store::{feed, tombstones, units, users};
 pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hints: Hints<'_>) -> Result<Rc<User>> {
     let Accepted { app, claims, username, .. } = accepted;
     let id = claimed_id(app, claims)?;
-    let ahead = || hints.standings(Subject::Names(vec![username.as_str().to_owned()])).collect();
+    let ahead = || hints.ahead(Subject::Names(vec![username.as_str().to_owned()])).collect();
     let user = match known.user_named(username, ahead).await? {
         Some(user) => user,
         None if app.terms.creates_users && !cx.is_recheck => create(cx, accepted, username, id).await?,
@@ -149,6 +150,29 @@ pub fn groups_of_request(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Vec<i64
         return Vec::new();
     }
     values(claims, policy.groups_claim.as_ref()).map(|values| policy.groups_of(&values)).unwrap_or_default()
+}
+
+/// What a token says, as far as rules of the gateway look at it.
+#[must_use]
+pub fn says(app: &TokenApp, claims: &VerifiedClaims<'_>) -> TokenSays {
+    let of = |claim: &str| claims.texts(claim).map(Option::unwrap_or_default);
+    let scopes = || {
+        let texts = [of("scope")?, of("scp")?].concat();
+        Ok(texts.into_iter().flat_map(str::split_ascii_whitespace).map(str::to_owned).collect())
+    };
+    let audiences = || Ok(of("aud")?.into_iter().map(str::to_owned).collect());
+    TokenSays { scopes: scopes(), audiences: audiences(), groups: has_all_groups(app, claims) }
+}
+
+/// Whether [`groups_of_request`] are all groups of the token. With too many groups, Entra sends none,
+/// and says in `_claim_names` that there are some.
+fn has_all_groups(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
+    let policy = &app.terms.policy;
+    let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Request) else { return Ok(()) };
+    if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
+        return Err(Error::Unavailable(Fault::new("the token has so many groups that its issuer left them out").of_left_out_groups()));
+    }
+    Ok(values(claims, Some(claim)).map(drop)?)
 }
 
 /// The groups in which the token's user is to be, where the app wants memberships to be those of the token.

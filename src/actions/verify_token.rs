@@ -29,8 +29,9 @@ async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Optio
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
+    let says = cx.config.rules_look_at_tokens.then(|| Rc::new(token_user::says(app, &claims)));
     let (name, app_modified_at) = (app.name.clone(), app.modified_at);
-    Ok(UserCaller { user, proof: Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups } })
+    Ok(UserCaller { user, proof: Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups, says } })
 }
 
 /// The apps that a token may be of, and what is known beside them.
@@ -126,7 +127,7 @@ pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hint
 /// Whoever the token may be of, and how they stand: read ahead, and believed after the signature.
 fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
     let names = token.possible_usernames();
-    [Wanted::Users(names.clone())].into_iter().chain(hints.standings(Subject::Names(names))).collect()
+    [Wanted::Users(names.clone())].into_iter().chain(hints.ahead(Subject::Names(names))).collect()
 }
 
 /// The longest `iss` by which apps are chosen.

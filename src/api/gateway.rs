@@ -5,8 +5,8 @@
 
 use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
-use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
-use crate::actions::permissions::{self, Question};
+use crate::actions::caller::{Caller, Credential, UserCaller};
+use crate::actions::rules;
 use crate::api::dialects;
 use crate::api::http::cors::Preflight;
 use crate::api::http::credentials;
@@ -19,7 +19,7 @@ use crate::api::http::session_cookie;
 use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::context::Cx;
 use crate::domain::method;
-use crate::domain::origin::{Demand, Origin};
+use crate::domain::origin::{self, Demand, Matched, Origin};
 use crate::domain::path_readings;
 use crate::error::{Error, Refusal, Result};
 
@@ -52,23 +52,20 @@ pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound) -> Result<Pr
         return Err(Error::MethodNotAllowed { allow: method::KNOWN.map(str::to_owned).to_vec() });
     }
     dialects::refuse_other_spelling(&cx.config, request.path())?;
-    let demand = demand(origin, request)?;
-    if demand == Demand::Nothing {
+    let matched = demand(origin, request)?;
+    if matched.demand == Demand::Nothing {
+        rules::report_public(cx, &matched, &told(request));
         return Ok(None);
     }
     let query = Query::of_others(request.query());
     let shown = credentials::shown(cx, request, session_cookie::origin(cx, request), credentials::in_query(&tokens_in(&query)))?;
     // A WebSocket is opened by a GET, and may then do anything.
     let only_reads = matches!(method, "GET" | "HEAD" | "OPTIONS") && !is_upgrade(request);
-    let service_id = match &demand {
-        Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
-        Demand::Nothing | Demand::Methods(_) => None,
-    };
-    let (caller, credential) = authenticate::authenticate_first(cx, &shown, Hints { service_id, ..Hints::default() }).await?;
+    let (caller, credential) = authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;
     if credential.is_cookie() && !only_reads {
         credentials::refuse_cross_origin(cx, request)?;
     }
-    let user = may_pass(cx, &caller, demand).await?.clone();
+    let user = may_pass(cx, &caller, request, &matched).await?.clone();
     Ok(Some((user, credential.clone())))
 }
 
@@ -84,14 +81,19 @@ pub fn begin_session(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, creden
 
 /// The same for a request of a dialect's own route, whose caller is known already.
 pub async fn judge_known<'c>(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &'c Caller) -> Result<&'c UserCaller> {
-    may_pass(cx, caller, demand(origin, request)?).await
+    may_pass(cx, caller, request, &demand(origin, request)?).await
 }
 
 /// The user who calls, if they have what is demanded.
-async fn may_pass<'c>(cx: &Cx, caller: &'c Caller, demand: Demand) -> Result<&'c UserCaller> {
-    let user = caller.user()?;
-    refuse_unmet(cx, caller, user, demand).await?;
-    Ok(user)
+async fn may_pass<'c>(cx: &Cx, caller: &'c Caller, request: &dyn Inbound, matched: &Matched<'_>) -> Result<&'c UserCaller> {
+    let what = if matched.reports.is_empty() { String::new() } else { told(request) };
+    rules::require(cx, caller, matched, &what).await?;
+    caller.user()
+}
+
+/// A request, as the log tells it.
+fn told(request: &dyn Inbound) -> String {
+    format!("{} {}", request.method(), request.path())
 }
 
 /// A request that was judged, as the origin gets it, with the assertion of who calls.
@@ -127,9 +129,15 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     if method_override::is_in_query(request.query()) {
         return Err(Error::invalid("url", "must not have the parameter _method in a preflight"));
     }
-    let demand = origin.demand(&asked.method, request.path()).map_err(|why| Error::invalid("url", why))?;
-    if let Demand::Methods(allow) = demand {
-        return Err(Error::MethodNotAllowed { allow });
+    match demand_of(origin, &asked.method, request)?.demand {
+        Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
+        Demand::Rules(rules) => {
+            // What is denied to everybody is denied to whoever asks about it.
+            if let Some(rule) = rules.iter().find(|rule| rule.deny && rule.needs.is_empty()) {
+                return Err(Refusal::ByRule { rule: rule.number, member: "deny" }.into());
+            }
+        }
+        Demand::Nothing => {}
     }
     let mut forward = forward(cx, origin, request, None)?;
     let is_of_postern = |name: &str| name.starts_with("x-forwarded-") || name == "x-request-id";
@@ -137,29 +145,22 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     Ok(Forward { has_body: false, ..forward })
 }
 
-fn demand(origin: &Origin, request: &dyn Inbound) -> Result<Demand> {
+fn demand<'o>(origin: &'o Origin, request: &dyn Inbound) -> Result<Matched<'o>> {
     // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
     // it would ask for something else, so it is refused.
     if origin.looks_at_methods() && method_override::is_in_query(request.query()) {
         return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
     }
-    origin.demand(request.method(), request.path()).map_err(|why| Error::invalid("url", why))
+    demand_of(origin, request.method(), request)
 }
 
-async fn refuse_unmet(cx: &Cx, caller: &Caller, user: &UserCaller, demand: Demand) -> Result<()> {
-    match demand {
-        Demand::Nothing => Ok(()),
-        Demand::Methods(allow) => Err(Error::MethodNotAllowed { allow }),
-        Demand::Permissions(list) => {
-            for (service_id, permission) in list {
-                let question = Question { service_id, user_id: user.user.id.0, permission };
-                if !permissions::check(cx, caller, question).await? {
-                    return Err(Refusal::NoPermission { permission, service_id }.into());
-                }
-            }
-            Ok(())
-        }
-    }
+/// What a request to this path of this host needs, with another method perhaps.
+fn demand_of<'o>(origin: &'o Origin, method: &str, request: &dyn Inbound) -> Result<Matched<'o>> {
+    let host = match request.origin().split_once("://") {
+        Some((_, authority)) if origin.looks_at_hosts() => origin::host_of(authority),
+        _ => String::new(),
+    };
+    origin.demand(method, &host, request.path()).map_err(|why| Error::invalid("url", why))
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.

@@ -51,6 +51,8 @@ pub struct Config {
     /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, for proxies that ask by them. They need no gateway: `url` is
     /// empty where there is none.
     pub rules: Origin,
+    /// Whether some rule looks at what a token says.
+    pub rules_look_at_tokens: bool,
     /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`; `None` where the origin is told
     /// nothing signed.
     pub assertion_keys: Option<AssertionKeys>,
@@ -107,6 +109,7 @@ impl Config {
                 audit_retention_days,
                 browsers,
                 origin,
+                rules_look_at_tokens: rules.looks_at_tokens(),
                 rules,
                 assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
             }),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::Change;
 use crate::domain::identity::opaque_token::Session;
-use crate::domain::identity::user::User;
+use crate::domain::identity::user::{User, UserId};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
@@ -50,6 +50,8 @@ pub struct Reading {
     pub keys: Vec<(HashedToken, Option<ByItsSecret>)>,
     /// How those who were asked for stand.
     pub standings: Vec<(Pair, InTime<Standing>)>,
+    /// The groups of those who were asked for.
+    pub groups: Vec<(UserId, Rc<[i64]>)>,
     /// What groups that were asked for may do.
     pub of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     /// Applications that were asked for, by access key; `None` for one that is not there.

@@ -96,6 +96,7 @@ struct Remembered {
     keys: RememberedKeys,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
     standings: LruCache<Pair, InTime<Standing>>,
+    groups: LruCache<UserId, Rc<[i64]>>,
     of_groups: LruCache<ServiceGroup, InTime<Permissions>>,
     applications: LruCache<AccessKey, Option<Rc<Application>>>,
     access_tokens: LruCache<HashedToken, AccessKey>,
@@ -145,6 +146,7 @@ impl Remembered {
             keys: RememberedKeys::default(),
             passwords: LruCache::new(CACHED_PASSWORDS),
             standings: LruCache::new(CACHED_STANDINGS),
+            groups: LruCache::new(CACHED_USERS),
             of_groups: LruCache::new(CACHED_OF_GROUPS),
             applications: LruCache::new(CACHED_APPLICATIONS),
             access_tokens: LruCache::new(CACHED_APPLICATIONS),
@@ -166,7 +168,12 @@ impl Remembered {
             ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory | ChangeKind::Key => {}
             ChangeKind::Revocation => drop(Revocation::parse(&change.key).map(|revocation| self.revocations.add(&revocation, now))),
             // Whoever is in other groups now is to be compared with their token's again.
-            ChangeKind::Membership => drop(change.key.parse().map(|id| self.users.pop(&UserId(id)))),
+            ChangeKind::Membership => {
+                if let Ok(id) = change.key.parse().map(UserId) {
+                    self.users.pop(&id);
+                    self.groups.pop(&id);
+                }
+            }
         }
     }
 
@@ -187,6 +194,7 @@ impl Remembered {
     fn forget_standings(&mut self, changes: &[Change]) {
         if changes.iter().any(|change| change.kind == ChangeKind::Directory) {
             self.standings.clear();
+            self.groups.clear();
             self.of_groups.clear();
             // An import may have changed who is in which group.
             forget_where(&mut self.users, |_, user| user.synced_groups.is_some());
@@ -212,6 +220,7 @@ impl Remembered {
     fn forget_user(&mut self, key: &str, revision: i64) {
         let Ok(id) = key.parse().map(UserId) else { return };
         self.users.pop(&id);
+        self.groups.pop(&id);
         self.changed_users.put(id, revision);
         forget_where(&mut self.sessions, |_, session| session.user_id == id);
         forget_where(&mut self.passwords, |_, (user_id, _)| *user_id == id);
@@ -321,6 +330,9 @@ impl Memory {
         }
         for (pair, standing) in &reading.standings {
             memory.standings.put(*pair, standing.clone());
+        }
+        for (id, groups) in &reading.groups {
+            memory.groups.put(*id, Rc::clone(groups));
         }
         for (of, permissions) in &reading.of_groups {
             memory.of_groups.put(*of, permissions.clone());
@@ -445,6 +457,12 @@ impl Memory {
     #[must_use]
     pub fn standing(&self, pair: &Pair, now: Millis) -> Option<Standing> {
         self.inside.borrow_mut().standings.get(pair)?.at(now)
+    }
+
+    /// The ids of a user's groups.
+    #[must_use]
+    pub fn groups(&self, id: UserId) -> Option<Rc<[i64]>> {
+        self.inside.borrow_mut().groups.get(&id).cloned()
     }
 
     /// What is granted on a service to a group at `now`.

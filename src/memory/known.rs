@@ -207,6 +207,14 @@ impl<'c> Known<'c> {
         found.into_iter().map(|standing| standing.ok_or_else(|| unavailable("a permission"))).collect()
     }
 
+    /// The ids of a user's stored groups.
+    pub async fn groups(cx: &'c Cx, id: UserId) -> Result<Rc<[i64]>> {
+        let wanted = || vec![Wanted::Groups(Subject::Id(id.0))];
+        let mut known = Known::current(cx, wanted, None).await?;
+        let found = known.door("a user's groups", wanted, |known| known.look_for_groups(id)).await?;
+        found.ok_or_else(|| unavailable("a user's groups"))
+    }
+
     /// What is granted on services to groups, for each of these.
     pub async fn of_groups(cx: &'c Cx, asked: &[ServiceGroup]) -> Result<Vec<Permissions>> {
         let wanted = || {
@@ -330,6 +338,11 @@ impl<'c> Known<'c> {
         let now = self.cx.now;
         let read = || self.read_of(|found| &found.standings).iter().find(|(of, _)| of == pair).and_then(|(_, standing)| standing.at(now));
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair, now))).flatten()
+    }
+
+    fn look_for_groups(&self, id: UserId) -> Option<Rc<[i64]>> {
+        let read = || self.read_of(|found| &found.groups).iter().find(|(of, _)| *of == id).map(|(_, groups)| Rc::clone(groups));
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.groups(id))).flatten()
     }
 
     fn look_for_group(&self, of: &ServiceGroup) -> Option<Permissions> {

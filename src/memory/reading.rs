@@ -6,7 +6,7 @@ use crate::context::Cx;
 use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind, Place};
 use crate::domain::identity::opaque_token::Session;
-use crate::domain::identity::user::User;
+use crate::domain::identity::user::{User, UserId};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
@@ -38,6 +38,8 @@ pub enum Wanted {
         /// The service.
         service_id: i64,
     },
+    /// The ids of somebody's groups.
+    Groups(Subject),
     /// What is granted on a service to groups.
     OfGroups {
         /// The service.
@@ -62,6 +64,7 @@ pub struct Found {
     pub(super) revoked: Vec<(RevocationKey, bool)>,
     pub(super) selected: Option<Vec<Rc<TokenApp>>>,
     pub(super) standings: Vec<(Pair, InTime<Standing>)>,
+    pub(super) groups: Vec<(UserId, Rc<[i64]>)>,
     pub(super) of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     pub(super) applications: Vec<(AccessKey, Option<Rc<Application>>)>,
 }
@@ -132,6 +135,7 @@ impl Plan {
             revoked: reading.revoked,
             selected: reading.selected.map(|(_, apps)| apps),
             standings: reading.standings,
+            groups: reading.groups,
             of_groups: reading.of_groups,
             applications: reading.applications,
         }))
@@ -181,6 +185,7 @@ impl Wanted {
             Self::Session(hash) => sessions::select_with_user(hash),
             Self::Key(hash) => machine_keys::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
+            Self::Groups(subject) => standings::select_groups(subject),
             Self::OfGroups { service_id, groups } => standings::select_of_groups(*service_id, groups),
             Self::Revoked(keys) => revocations::select_among(keys),
             Self::Application(access_key) => applications::select(access_key.as_str()),
@@ -193,6 +198,9 @@ impl Wanted {
         let rows = results.rows()?;
         match self {
             Self::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows, cx.now)?),
+            Self::Groups(_) => {
+                reading.groups.extend(standings::read_groups(rows)?.into_iter().map(|(id, groups)| (id, groups.into())));
+            }
             Self::OfGroups { service_id, groups } => {
                 let of_service = |(group_id, permissions)| (ServiceGroup { service_id: *service_id, group_id }, permissions);
                 reading.of_groups.extend(standings::read_of_groups(groups, rows, cx.now)?.into_iter().map(of_service));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::identity::user::UserId;
 use crate::domain::permissions::period::{self, InTime, Period};
 use crate::domain::permissions::permission::{Pair, Permissions, Standing, StandingUser};
 use crate::domain::secret::HashedToken;
@@ -30,22 +31,7 @@ pub enum Subject {
 /// above, and for each of these one index entry.
 #[must_use]
 pub fn select(subject: &Subject, service_id: i64) -> Statement {
-    // An id is written wherever it is needed; whoever is looked up is looked up once.
-    let (is_kept, who, param) = match subject {
-        Subject::Id(id) => ("NOT MATERIALIZED", "SELECT CAST(?1 AS INTEGER)", Param::Int64(*id)),
-        Subject::Names(names) => {
-            ("MATERIALIZED", "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))", sql::stored_strings(names).into())
-        }
-        Subject::Key(hash) => (
-            "MATERIALIZED",
-            "SELECT k.user_id FROM machine_key_secrets s CROSS JOIN machine_keys k ON k.id = s.key_id
-             WHERE s.hash = ?1 AND k.user_id IS NOT NULL",
-            hash.to_hex().into(),
-        ),
-        Subject::Session(hash) => {
-            ("MATERIALIZED", "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into())
-        }
-    };
+    let (is_kept, who, param) = who(subject);
     let sql = format!(
         "WITH RECURSIVE
            subject (id) AS {is_kept} ({who}),
@@ -72,6 +58,54 @@ pub fn select(subject: &Subject, service_id: i64) -> Statement {
            CROSS JOIN grants g ON g.service_id = CAST(?2 AS INTEGER) AND g.object_type = 'DEPT' AND g.object_id = a.id"
     );
     Statement::new(sql, [param, Param::Int64(service_id)])
+}
+
+/// A statement for the id of a subject, and its parameter.
+fn who(subject: &Subject) -> (&'static str, &'static str, Param) {
+    // An id is written wherever it is needed; whoever is looked up is looked up once.
+    match subject {
+        Subject::Id(id) => ("NOT MATERIALIZED", "SELECT CAST(?1 AS INTEGER)", Param::Int64(*id)),
+        Subject::Names(names) => {
+            ("MATERIALIZED", "SELECT id FROM users WHERE username IN (SELECT value FROM json_each(?1))", sql::stored_strings(names).into())
+        }
+        Subject::Key(hash) => (
+            "MATERIALIZED",
+            "SELECT k.user_id FROM machine_key_secrets s CROSS JOIN machine_keys k ON k.id = s.key_id
+             WHERE s.hash = ?1 AND k.user_id IS NOT NULL",
+            hash.to_hex().into(),
+        ),
+        Subject::Session(hash) => {
+            ("MATERIALIZED", "SELECT user_id FROM sessions WHERE token_hash = ?1 OR cookie_hash = ?1", hash.to_hex().into())
+        }
+    }
+}
+
+/// The ids of the groups of a subject: a row for each, and one without a group for the subject.
+#[must_use]
+pub fn select_groups(subject: &Subject) -> Statement {
+    let (_, who, param) = who(subject);
+    Statement::new(
+        format!(
+            "WITH subject (id) AS MATERIALIZED ({who})
+             SELECT CAST(s.id AS TEXT) AS user_id, NULL AS group_id FROM subject s
+             UNION ALL
+             SELECT CAST(s.id AS TEXT), CAST(m.object_id AS TEXT) FROM subject s
+               CROSS JOIN memberships m ON m.user_id = s.id AND m.object_type = 'GROUP'"
+        ),
+        [param],
+    )
+}
+
+/// Reads what [`select_groups`] answered: the groups of each subject.
+pub fn read_groups(rows: &[Row]) -> Result<HashMap<UserId, Vec<i64>>> {
+    let mut found: HashMap<UserId, Vec<i64>> = HashMap::new();
+    for row in rows {
+        let groups = found.entry(UserId(row.int64("user_id")?)).or_default();
+        if row.optional_text("group_id")?.is_some() {
+            groups.push(row.int64("group_id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Reads what [`select`] answered at `now`: one standing for each subject.

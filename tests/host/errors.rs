@@ -25,6 +25,8 @@ fn errors() -> Vec<Error> {
         Refusal::IdConflict,
         Refusal::InsufficientScope { scopes: "a b".to_owned() },
         Refusal::CrossOrigin,
+        Refusal::ByRule { rule: 3, member: "groups" },
+        Refusal::ByRule { rule: 3, member: "deny" },
     ];
     let mut errors: Vec<Error> = Denied::one_of_each().into_iter().map(Error::from).chain(refusals.into_iter().map(Error::from)).collect();
     errors.extend([

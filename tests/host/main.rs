@@ -44,6 +44,7 @@ mod records_document;
 mod revocations;
 mod revoked_everywhere;
 mod routes;
+mod rules;
 mod shared_secrets;
 mod sign_in;
 mod signed_tokens;

@@ -264,9 +264,9 @@ fn twice(path: &str) -> Option<Vec<String>> {
 /// What the gateway sends to the origin without asking for the grant; `None` where it asks, or
 /// refuses the path.
 fn passed(origin: &Origin, path: &str) -> Option<String> {
-    match origin.demand("GET", path) {
-        Ok(Demand::Permissions(list)) if !list.is_empty() => None,
-        Ok(Demand::Permissions(_) | Demand::Nothing) => {
+    match origin.demand("GET", "", path).map(|matched| matched.demand) {
+        Ok(Demand::Rules(list)) if !list.is_empty() => None,
+        Ok(Demand::Rules(_) | Demand::Nothing) => {
             Some(format!("{BASE}{}", postern::domain::path_readings::as_sent(path).expect("it was decided about")))
         }
         Ok(Demand::Methods(_)) | Err(_) => None,

@@ -7,12 +7,14 @@ use crate::api::http::message::Inbound;
 use crate::api::http::method_override;
 use crate::api::http::query::Query;
 use crate::api::http::route::BEFORE_CLIENT_URL;
+use crate::domain::origin::host_of;
 
 /// The request of somebody else's client.
 pub struct Forwarded {
     urls: Vec<String>,
     methods: Vec<String>,
     overrides: Vec<String>,
+    hosts: Vec<String>,
     origin: Option<String>,
 }
 
@@ -24,7 +26,7 @@ impl Forwarded {
         // A header that was sent twice arrives joined by a comma and a space, which no URL has.
         let each = |value: String| value.split(", ").map(str::to_owned).collect::<Vec<_>>();
         let urls = urls.into_iter().flatten().flat_map(each).collect();
-        Self { urls, methods: methods(request), overrides: overrides(request), origin: origin(request) }
+        Self { urls, methods: methods(request), overrides: overrides(request), hosts: hosts(request), origin: origin(request) }
     }
 
     /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind it,
@@ -70,6 +72,14 @@ impl Forwarded {
         })
     }
 
+    /// All hosts that are named, as rules compare them: in `X-Forwarded-Host` and in whole URLs.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let of_urls = self.urls.iter().filter(|url| !url.starts_with('/')).filter_map(|url| url.split_once("://"));
+        let of_urls = of_urls.map(|(_, rest)| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default());
+        self.hosts.iter().map(String::as_str).chain(of_urls).map(host_of).collect()
+    }
+
     /// All methods that are named.
     #[must_use]
     pub fn methods(&self) -> &[String] {
@@ -100,6 +110,11 @@ fn methods(request: &dyn Inbound) -> Vec<String> {
     let named = ["x-forwarded-method", "x-original-method"].map(|name| request.header(name));
     let each = |value: String| value.split(',').map(|method| method.trim().to_owned()).collect::<Vec<_>>();
     named.into_iter().flatten().flat_map(each).collect()
+}
+
+fn hosts(request: &dyn Inbound) -> Vec<String> {
+    let named = request.header("x-forwarded-host");
+    named.iter().flat_map(|value| value.split(',')).map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect()
 }
 
 fn overrides(request: &dyn Inbound) -> Vec<String> {

@@ -143,9 +143,13 @@ pub const VARIABLES: &[Variable] = &[
     row("ORIGIN_PUBLIC", List,
         "The beginnings of paths that pass through the gateway without a token, like `/static`."),
     row("ORIGIN_RULES", Json,
-        "Which paths and methods demand which permission on which service, like `[{ path = \
-         \"/reports\", methods = [\"GET\"], service = 7, permission = \"VIEW\" }]`. Without \
-         `methods` a rule holds for all."),
+        "What is wanted of whom, like `[{ path = \"/reports\", methods = [\"GET\"], service = 7, \
+         permission = \"VIEW\" }]`. A rule is about a `path` and all that is below it, for some \
+         `methods` and one `host`, or for all. Everything that it names must hold: `service` with \
+         `permission`, one of the `groups` (ids), one of the `roles` (or types of users), all of the \
+         `scopes`, one of the `apps`, the `audience`, and one of the objects in `any`. `public` asks \
+         nobody, `deny` refuses those for whom the rest holds, and `report` only logs what would \
+         have been refused. The README tells which rules decide."),
     row("ORIGIN_ASSERTION_KEY", Secret { required: false },
         "Signs who calls, in the header `X-Postern-Assertion` to the origin. A private JWK on P-256 \
          signs with ES256, and its public half is at `/.well-known/jwks.json`; any other text of at \

@@ -77,6 +77,7 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::KeyIsNoUser
         | Refusal::KeyOfKey
         | Refusal::WouldOutlive
+        | Refusal::ByRule { .. }
         | Refusal::CrossOrigin => refusal.to_string(),
     }
 }

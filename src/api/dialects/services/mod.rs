@@ -154,6 +154,7 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::KeyIsNoUser
         | Refusal::KeyOfKey
         | Refusal::WouldOutlive
+        | Refusal::ByRule { .. }
         | Refusal::CrossOrigin => ("E1", refusal.to_string(), "forbidden"),
     }
 }

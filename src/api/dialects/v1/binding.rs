@@ -134,7 +134,7 @@ async fn check_batch(cx: &Cx, fields: &Fields) -> Result<Response> {
 
 /// Whose a token is, where the route of the same question lets them in.
 async fn holder(cx: &Cx, route: &Route, TokenAsked { token, app }: TokenAsked, service_id: Option<i64>) -> Result<Caller> {
-    let hints = Hints { app: app.0.as_deref(), service_id, user_id: None };
+    let hints = Hints { app: app.0.as_deref(), service_id, ..Hints::default() };
     let caller = authenticate(cx, &Credential::of_token(PlainToken::new(token)), hints).await?;
     route.let_in(&caller)?;
     Ok(caller)

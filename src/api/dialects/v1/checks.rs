@@ -164,5 +164,5 @@ pub(super) fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
 /// What the request says besides its credential.
 pub(super) fn hints<'a>(call: &'a Call<'_>, asked: Option<Asked>) -> Result<Hints<'a>> {
     let user_id = asked.and_then(|asked| asked.user_id);
-    Ok(Hints { app: call.query.one(APP.name)?, service_id: asked.map(|asked| asked.service_id), user_id })
+    Ok(Hints { app: call.query.one(APP.name)?, service_id: asked.map(|asked| asked.service_id), user_id, ..Hints::default() })
 }

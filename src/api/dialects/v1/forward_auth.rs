@@ -3,6 +3,7 @@
 use super::checks::{self, Asked};
 use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
+use crate::actions::rules;
 use crate::api::http::credentials;
 use crate::api::http::forwarded::Forwarded;
 use crate::api::http::identity;
@@ -15,7 +16,7 @@ use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::api::http::token_parameters::without_tokens;
 use crate::api::http::verdict;
 use crate::context::Cx;
-use crate::domain::origin::Demand;
+use crate::domain::origin::{Demand, Matched};
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Refusal, Result};
 
@@ -99,7 +100,7 @@ async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn signed_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
-    let (caller, credential) = identify_by_url(cx, call, &forwarded, None).await?;
+    let (caller, credential) = identify_by_url(cx, call, &forwarded, Hints::default()).await?;
     identified(cx, call, &forwarded, &caller, &credential, redirects)
 }
 
@@ -108,33 +109,25 @@ async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let name = call.parameter(checks::PERMISSION.name)?;
     let permission = Permission::parse(name).map_err(|why| Error::invalid(checks::PERMISSION.name, why))?;
     let (forwarded, redirects) = asked_by_path(call, 4);
-    let (caller, credential) = identify_by_url(cx, call, &forwarded, Some(service_id)).await?;
+    let hints = Hints { service_id: Some(service_id), ..Hints::default() };
+    let (caller, credential) = identify_by_url(cx, call, &forwarded, hints).await?;
     require(cx, &caller, service_id, permission).await?;
     identified(cx, call, &forwarded, &caller, &credential, redirects)
 }
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
-    let demand = demand(cx, &forwarded)?;
-    if demand == Demand::Nothing {
+    let matched = demand(cx, &forwarded)?;
+    let what = || format!("{} {}", forwarded.methods().join(","), forwarded.paths().collect::<Vec<_>>().join(","));
+    if matched.demand == Demand::Nothing {
+        rules::report_public(cx, &matched, &what());
         let headers = identity::headers_of_nobody();
         let response = headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value));
         return Ok(kept_by_rules(cx, call, &forwarded, None, response));
     }
-    let first = match &demand {
-        Demand::Permissions(list) => list.first().map(|(service_id, _)| *service_id),
-        Demand::Nothing | Demand::Methods(_) => None,
-    };
-    let (caller, credential) = identify_by_url(cx, call, &forwarded, first).await?;
-    match demand {
-        Demand::Nothing => {}
-        Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
-        Demand::Permissions(list) => {
-            for (service_id, permission) in list {
-                require(cx, &caller, service_id, permission).await?;
-            }
-        }
-    }
+    let (caller, credential) = identify_by_url(cx, call, &forwarded, rules::hints(&matched)).await?;
+    let what = if matched.reports.is_empty() { String::new() } else { what() };
+    rules::require(cx, &caller, &matched, &what).await?;
     let told = told(cx, call, &forwarded, &caller, &credential, redirects)?;
     Ok(kept_by_rules(cx, call, &forwarded, Some(&caller), told))
 }
@@ -144,9 +137,9 @@ fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option
     if cx.config.rules.looks_at_methods() { response } else { kept(cx, call, forwarded, caller, response) }
 }
 
-/// What the rules demand of every URL and every method that are named, since some of them may be the
-/// client's own.
-fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
+/// What the rules demand of every URL, every method and every host that are named, since some of them
+/// may be the client's own.
+fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
     let missing = |what: &str| Error::invalid(what, "is missing: the proxy must tell it in a header, or the URL behind /-");
     if forwarded.methods().is_empty() {
         return Err(missing("x-forwarded-method"));
@@ -158,27 +151,29 @@ fn demand(cx: &Cx, forwarded: &Forwarded) -> Result<Demand> {
     // The proxy passes these headers on, so the origin may do what any of them says.
     let overrides = forwarded.overrides().iter().filter(|_| looks_at_methods);
     let methods: Vec<_> = forwarded.methods().iter().chain(overrides).collect();
-    let mut demand = None;
+    let hosts = if cx.config.rules.looks_at_hosts() { forwarded.hosts() } else { vec![String::new()] };
+    if hosts.is_empty() {
+        return Err(Error::invalid("x-forwarded-host", "is missing: the proxy must tell it, since rules look at hosts"));
+    }
+    let mut demand: Option<Matched<'_>> = None;
     for path in forwarded.paths() {
         if !path.starts_with('/') {
             return Err(Error::invalid("x-forwarded-uri", "must be a URL or its path"));
         }
-        for method in &methods {
-            let one = cx.config.rules.demand_as_written(method, path).map_err(|why| Error::invalid("url", why))?;
-            demand = Some(match (demand, one) {
-                (None | Some(Demand::Nothing), one) => one,
-                (Some(first), Demand::Nothing) => first,
-                (Some(Demand::Permissions(first)), Demand::Permissions(second)) => Demand::Permissions([first, second].concat()),
-                (Some(Demand::Methods(allow)), _) | (Some(_), Demand::Methods(allow)) => Demand::Methods(allow),
+        for (method, host) in methods.iter().flat_map(|method| hosts.iter().map(move |host| (method, host))) {
+            let one = cx.config.rules.demand_as_written(method, host, path).map_err(|why| Error::invalid("url", why))?;
+            demand = Some(match demand {
+                None => one,
+                Some(before) => before.and(one),
             });
         }
     }
     demand.ok_or_else(|| missing("x-forwarded-uri"))
 }
 
-async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, service_id: Option<i64>) -> Result<(Caller, Credential)> {
+async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, hints: Hints<'_>) -> Result<(Caller, Credential)> {
     let query = forwarded.query().unwrap_or_default();
-    identify(cx, call, forwarded, &query, Hints { service_id, ..Hints::default() }).await
+    identify(cx, call, forwarded, &query, hints).await
 }
 
 /// Whose credential the client's request shows, in its headers or in this query.

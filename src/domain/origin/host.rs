@@ -1,0 +1,33 @@
+//! Names of hosts, as rules compare them.
+
+/// The longest name of a host (RFC 1035, 2.3.4).
+const MAX: usize = 253;
+
+/// The host of an authority, without its port, as rules compare it: `App.Example.com.:8443` is
+/// `app.example.com`.
+#[must_use]
+pub fn host_of(authority: &str) -> String {
+    let authority = authority.rsplit('@').next().unwrap_or_default().trim();
+    let host = match authority.split_once(']') {
+        Some((address, _)) => format!("{address}]"),
+        None => authority.split(':').next().unwrap_or_default().to_owned(),
+    };
+    host.strip_suffix('.').unwrap_or(&host).to_ascii_lowercase()
+}
+
+/// Checks the `host` of a rule; the error is the phrase that follows the member's name.
+pub fn parse(text: &str) -> Result<String, String> {
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let fits = match address {
+        Some(address) => address.contains(':') && address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+        None => !text.is_empty() && text.chars().all(is_of_names) && !text.starts_with('.'),
+    };
+    if !fits || text.len() > MAX {
+        return Err(format!(
+            "must be a host's name like app.example.com, without a scheme, port or pattern, and in ASCII \
+             (xn--…), not {text:?}"
+        ));
+    }
+    Ok(host_of(text))
+}
