@@ -1,6 +1,8 @@
 //! Why a token is refused, or what somebody may do: every check is gone through, and none stops the
 //! others. It creates nobody, grants nothing, and neither logs nor audits the token.
 
+use std::rc::Rc;
+
 use crate::actions::caller::{Hints, KeyCaller};
 use crate::actions::explain_permission::{self, DecidedBy, PermissionExplained, Reaching};
 use crate::actions::find_signer::{self, Accepted, Signed};
@@ -9,7 +11,8 @@ use crate::actions::sessions;
 use crate::actions::token_user::{self, WouldBe};
 use crate::context::Cx;
 use crate::domain::identity::machine_key;
-use crate::domain::identity::user::{User, UserId, UserType, Username};
+use crate::domain::identity::user::{User, Username};
+use crate::domain::origin::TokenSays;
 use crate::domain::permissions::period::Phase;
 use crate::domain::permissions::permission::{Permission, StandingUser};
 use crate::domain::secret::PlainToken;
@@ -82,12 +85,7 @@ impl Explanation {
 /// Goes through all checks.
 pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
     let mut explanation = Explanation::default();
-    let found = match &asked.about {
-        About::Username(name) => named(cx, &mut explanation, name).await?,
-        About::Token(token) if token.expose().contains('.') => of_token(cx, &mut explanation, token, asked.app.as_deref()).await?,
-        About::Token(token) if machine_key::looks_like_one(token.expose()) => of_key(cx, &mut explanation, token).await?,
-        About::Token(token) => of_opaque_token(cx, &mut explanation, token).await?,
-    };
+    let found = find(cx, &mut explanation, &asked.about, asked.app.as_deref()).await?;
     explanation.holds = !matches!(found, Found::Nobody);
     if let Some(question) = asked.permission {
         explanation.holds = match found {
@@ -103,17 +101,38 @@ enum Found {
     /// Nobody.
     Nobody,
     /// Somebody whose questions can be answered.
-    Somebody(Who),
+    Somebody(Box<Who>),
 }
 
 /// A user, or one whom the token would create.
-struct Who {
-    /// The id; `None` where a new one would be given.
-    id: Option<UserId>,
-    /// Whether they administer.
-    is_administrator: bool,
+#[derive(Debug)]
+pub struct Who {
+    /// The user, as the token would make them; the id is [`token_user::NOBODY`] for a new one.
+    pub user: Rc<User>,
     /// The ids of groups that the token brings.
-    groups: Vec<i64>,
+    pub groups: Vec<i64>,
+    /// The ids of groups that the token would take them out of.
+    pub leaves: Vec<i64>,
+    /// The token app, and what its token says; `None` for whoever shows no such token.
+    pub token: Option<(String, TokenSays)>,
+}
+
+/// Goes through all checks of a token or a user, and tells who is let in.
+pub async fn who(cx: &Cx, about: About) -> Result<(Vec<Checked>, Option<Who>)> {
+    let mut explanation = Explanation::default();
+    Ok(match find(cx, &mut explanation, &about, None).await? {
+        Found::Nobody => (explanation.checks, None),
+        Found::Somebody(who) => (explanation.checks, Some(*who)),
+    })
+}
+
+async fn find(cx: &Cx, explanation: &mut Explanation, about: &About, app: Option<&str>) -> Result<Found> {
+    match about {
+        About::Username(name) => named(cx, explanation, name).await,
+        About::Token(token) if token.expose().contains('.') => of_token(cx, explanation, token, app).await,
+        About::Token(token) if machine_key::looks_like_one(token.expose()) => of_key(cx, explanation, token).await,
+        About::Token(token) => of_opaque_token(cx, explanation, token).await,
+    }
 }
 
 /// The user of a name, if they are let in.
@@ -123,7 +142,7 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
         return Ok(Found::Nobody);
     };
     if let Some(user) = Known::read_user(cx, &username).await? {
-        return Ok(enabled(explanation, None, &user, Vec::new()));
+        return Ok(enabled(explanation, None, Who::without_token(user)));
     }
     let (why, fix) = if tombstones::find(cx, name).await?.is_some() {
         let fix =
@@ -136,21 +155,22 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
     Ok(Found::Nobody)
 }
 
-fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, user: &User, groups: Vec<i64>) -> Found {
-    let who = format!("user {} ({:?}, {})", user.id.0, user.username.as_str(), user.profile.user_type.name());
+fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, who: Who) -> Found {
+    let Who { user, .. } = &who;
+    let named = format!("user {} ({:?}, {})", user.id.0, user.username.as_str(), user.profile.user_type.name());
     let fix = "enable them: PATCH /v1/users/{id} {\"enabled\":true}";
-    let result = if user.profile.enabled { Ok(format!("{who} is enabled")) } else { Err((format!("{who} is disabled"), fix)) };
+    let result = if user.profile.enabled { Ok(format!("{named} is enabled")) } else { Err((format!("{named} is disabled"), fix)) };
     if !explanation.add(app, "user", result) {
         return Found::Nobody;
     }
-    Found::Somebody(Who { id: Some(user.id), is_administrator: user.is_administrator(), groups })
+    Found::Somebody(Box::new(who))
 }
 
 async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken) -> Result<Found> {
     match sessions::find(cx, token.hashed(), Hints::default()).await {
         Ok(caller) => {
             explanation.add(None, "token", Ok("an opaque token of Postern that counts".to_owned()));
-            Ok(enabled(explanation, None, &caller.user, Vec::new()))
+            Ok(enabled(explanation, None, Who::without_token(caller.user)))
         }
         Err(Error::Unauthenticated(denied)) => {
             explanation.add(None, "token", Err((denied.to_string(), "sign in again")));
@@ -391,11 +411,14 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
     let Admission { username, lifetime } = checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
     let accepted = Accepted { app, claims: claims.again(), username, lifetime };
     let has_no_iat = claims.get("iat").is_none();
+    let says = || (app.name.as_str().to_owned(), token_user::says(app, &accepted.claims));
     match token_user::would_be(cx, &accepted).await {
-        Ok(WouldBe { user: Some(user), groups, .. }) => Ok(enabled(explanation, Some(app), &user, groups)),
-        Ok(WouldBe { user: None, id, user_type, groups }) => {
+        Ok(WouldBe { user, is_new: false, groups, leaves, .. }) => {
+            Ok(enabled(explanation, Some(app), Who { user, groups, leaves, token: Some(says()) }))
+        }
+        Ok(WouldBe { user, is_new: true, groups, leaves, .. }) => {
             explanation.add(Some(app), "user", Ok(format!("{:?} would be created at first sight", accepted.username.as_str())));
-            Ok(Found::Somebody(Who { id, is_administrator: user_type == UserType::Administrator, groups }))
+            Ok(Found::Somebody(Box::new(Who { user, groups, leaves, token: Some(says()) })))
         }
         Err(error @ (Error::Forbidden(_) | Error::Unauthenticated(_))) => {
             let fix = match &error {
@@ -435,19 +458,22 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
     }
 }
 
-/// An id that no user has, to whom nothing is granted: ids begin at 1.
-const NO_ID: i64 = i64::MIN;
+impl Who {
+    fn without_token(user: Rc<User>) -> Self {
+        Self { user, groups: Vec::new(), leaves: Vec::new(), token: None }
+    }
 
-async fn permitted(
-    cx: &Cx,
-    explanation: &mut Explanation,
-    Who { id, is_administrator, groups }: &Who,
-    (service_id, permission): (i64, Permission),
-) -> Result<bool> {
-    let member = Member { user_id: id.map_or(NO_ID, |id| id.0), token_groups: groups };
-    // As the token would make them, which may differ from what is stored.
-    let user = StandingUser { is_administrator: *is_administrator, enabled: true };
-    let explained = explain_permission::explain(cx, &member, user, (service_id, permission)).await?;
+    /// What decides about a permission, for the user as the token would make them, which may differ
+    /// from what is stored.
+    pub async fn explain(&self, cx: &Cx, of: (i64, Permission)) -> Result<PermissionExplained> {
+        let member = Member { user_id: self.user.id.0, token_groups: &self.groups };
+        let user = StandingUser { is_administrator: self.user.is_administrator(), enabled: true };
+        explain_permission::explain(cx, &member, user, of).await
+    }
+}
+
+async fn permitted(cx: &Cx, explanation: &mut Explanation, who: &Who, of: (i64, Permission)) -> Result<bool> {
+    let explained = who.explain(cx, of).await?;
     let result = if explained.decided_by.allows() { Ok(found(&explained)) } else { Err((found(&explained), fix(&explained))) };
     explanation.permission = Some(explained);
     Ok(explanation.add(None, "permission", result))

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod caller;
 pub mod explain;
 pub mod explain_permission;
+pub mod explain_rules;
 pub mod find_signer;
 pub mod gateway_sessions;
 pub mod generate_token;

@@ -4,7 +4,7 @@
 use crate::actions::caller::{Caller, Hints, Proof, UserCaller};
 use crate::actions::permissions::{self, Question};
 use crate::context::Cx;
-use crate::domain::origin::{Answer, Demand, Facts, Matched, Need, Rule, decide, would_refuse};
+use crate::domain::origin::{Answer, Demand, Facts, Matched, Rule, decide, would_refuse};
 use crate::domain::permissions::permission::Permission;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ pub fn hints(matched: &Matched<'_>) -> Hints<'static> {
     let rules = || asked(matched);
     Hints {
         service_id: rules().flat_map(Rule::permissions).next().map(|(service_id, _)| service_id),
-        groups: rules().flat_map(Rule::all_needs).any(|need| matches!(need, Need::Groups(_))),
+        groups: rules().any(Rule::asks_groups),
         ..Hints::default()
     }
 }
@@ -67,7 +67,7 @@ pub fn sentence(error: &Error) -> String {
 }
 
 /// All rules that are compared with the caller.
-fn asked<'m>(matched: &'m Matched<'_>) -> impl Iterator<Item = &'m Rule> {
+pub(super) fn asked<'m>(matched: &'m Matched<'_>) -> impl Iterator<Item = &'m Rule> {
     let rules = if let Demand::Rules(rules) = &matched.demand { rules.as_slice() } else { &[] };
     rules.iter().chain(&matched.reports).copied()
 }
@@ -78,7 +78,7 @@ async fn facts<'c>(cx: &Cx, caller: &'c Caller, user: &'c UserCaller, rules: imp
     let mut asks_groups = false;
     for rule in rules {
         asked.extend(rule.permissions());
-        asks_groups |= rule.all_needs().any(|need| matches!(need, Need::Groups(_)));
+        asks_groups |= rule.asks_groups();
     }
     asked.sort_unstable();
     asked.dedup();

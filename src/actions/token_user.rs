@@ -47,14 +47,16 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
 
 /// Who a token's user would be, and what it would bring them.
 pub struct WouldBe {
-    /// The user as they would be then; `None` for one who would be created.
-    pub user: Option<Rc<User>>,
+    /// The user as they would be then.
+    pub user: Rc<User>,
+    /// Whether the token would create them.
+    pub is_new: bool,
     /// Their id; `None` where a new one would be given.
     pub id: Option<UserId>,
-    /// What they would be.
-    pub user_type: UserType,
     /// Groups that would count, beside the stored ones.
     pub groups: Vec<i64>,
+    /// Groups that they would leave.
+    pub leaves: Vec<i64>,
 }
 
 /// The user whom [`find`] would find or create. Nothing is written.
@@ -71,13 +73,14 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
         let profile = if disabled { None } else { profile_to_follow(accepted, &user)? };
         let groups = if disabled { Vec::new() } else { groups()? };
         let user = profile.map_or_else(|| Rc::clone(&user), |profile| Rc::new(User { profile, ..(*user).clone() }));
-        return Ok(WouldBe { id, user_type: user.profile.user_type, user: Some(user), groups });
+        let leaves = if disabled { Vec::new() } else { groups_to_leave(accepted, &user)? };
+        return Ok(WouldBe { user, is_new: false, id, groups, leaves });
     }
     if !app.terms.creates_users {
         return Err(Refusal::UnknownUser.into());
     }
     may_be_created(username)?;
-    let user_type = new_profile(app, claims)?.user_type;
+    let profile = new_profile(app, claims)?;
     if tombstones::find(cx, username.as_str()).await?.is_some() {
         return Err(Refusal::UserDeleted.into());
     }
@@ -86,7 +89,29 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     {
         return Err(Refusal::IdConflict.into());
     }
-    Ok(WouldBe { user: None, id, user_type, groups: groups()? })
+    let user = User {
+        id: id.unwrap_or(NOBODY),
+        profile,
+        username: username.clone(),
+        has_password: false,
+        followed_at_s: 0,
+        synced_groups: None,
+        valid_from: Millis(0),
+        password_set_at: Millis(0),
+        created_at: cx.now,
+        modified_at: cx.now,
+    };
+    Ok(WouldBe { user: Rc::new(user), is_new: true, id, groups: groups()?, leaves: Vec::new() })
+}
+
+/// An id that no user has, to whom nothing is granted: ids begin at 1.
+pub const NOBODY: UserId = UserId(i64::MIN);
+
+/// The groups that [`sync_groups`] would take the user out of.
+fn groups_to_leave(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Result<Vec<i64>, Denied> {
+    let Accepted { app, claims, lifetime, .. } = accepted;
+    let Some(groups) = groups_to_sync(app, claims)?.filter(|_| lifetime.issued_at_s >= user.followed_at_s) else { return Ok(Vec::new()) };
+    Ok(app.terms.policy.group_map.values().copied().filter(|group| !groups.contains(group)).collect())
 }
 
 /// What stands against the id that the token says of its user, for administrators.

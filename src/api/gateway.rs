@@ -129,7 +129,8 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     if method_override::is_in_query(request.query()) {
         return Err(Error::invalid("url", "must not have the parameter _method in a preflight"));
     }
-    match demand_of(origin, &asked.method, request)?.demand {
+    let authority = request.origin().split_once("://").map_or("", |(_, authority)| authority);
+    match match_rules(origin, &asked.method, authority, request.path(), request.query())?.demand {
         Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
         Demand::Rules(rules) => {
             // What is denied to everybody is denied to whoever asks about it.
@@ -146,21 +147,19 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
 }
 
 fn demand<'o>(origin: &'o Origin, request: &dyn Inbound) -> Result<Matched<'o>> {
-    // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
-    // it would ask for something else, so it is refused.
-    if origin.looks_at_methods() && method_override::is_in_query(request.query()) {
-        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
-    }
-    demand_of(origin, request.method(), request)
+    let authority = request.origin().split_once("://").map_or("", |(_, authority)| authority);
+    match_rules(origin, request.method(), authority, request.path(), request.query())
 }
 
-/// What a request to this path of this host needs, with another method perhaps.
-fn demand_of<'o>(origin: &'o Origin, method: &str, request: &dyn Inbound) -> Result<Matched<'o>> {
-    let host = match request.origin().split_once("://") {
-        Some((_, authority)) if origin.looks_at_hosts() => origin::host_of(authority),
-        _ => String::new(),
-    };
-    origin.demand(method, &host, request.path()).map_err(|why| Error::invalid("url", why))
+/// Which rules are about a request.
+pub fn match_rules<'o>(origin: &'o Origin, method: &str, authority: &str, path: &str, query: &str) -> Result<Matched<'o>> {
+    // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
+    // it would ask for something else, so it is refused.
+    if origin.looks_at_methods() && method_override::is_in_query(query) {
+        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
+    }
+    let host = if origin.looks_at_hosts() { origin::host_of(authority) } else { String::new() };
+    origin.demand(method, &host, path).map_err(|why| Error::invalid("url", why))
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.

@@ -16,6 +16,7 @@ use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
 use crate::domain::browsers::Login;
+use crate::domain::config::Config;
 use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
@@ -92,7 +93,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
         return gateway::pass(cx, origin, request, Some((user, credential))).await.map(Handled::Passed);
     }
     let ignored = RefCell::default();
-    let call = Call { request, route, query: &query, parameters, caller, credential, application, signed_body, ignored };
+    let call = Call { request, route, query: &query, parameters, caller, credential, application, signed_body, ignored, is_own_path };
     if dialect.refuses_undeclared {
         refuse_undeclared(cx, dialect, &call).await?;
     } else {
@@ -139,6 +140,17 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
 /// The origin, where it answers a dialect's route.
 fn origin_of<'c>(cx: &'c Cx, route: &Route) -> Option<&'c Origin> {
     cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes)
+}
+
+/// Whether the gateway keeps a path from the origin, which may read it as one of ours.
+fn is_own_path(config: &Config, path: &str) -> Result<bool> {
+    if dialects::answering(config, path).is_some() {
+        return Ok(true);
+    }
+    match dialects::refuse_other_spelling(config, path) {
+        Err(Error::NotFound { .. }) => Ok(true),
+        refused => refused.map(|()| false),
+    }
 }
 
 /// Whether a request that went on to the origin before, and has opened a stream, would go on now for

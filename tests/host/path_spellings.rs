@@ -23,7 +23,7 @@ fn origin() -> Origin {
 }
 
 /// Numbers that are the same in each run (`SplitMix64`).
-pub struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
     pub fn new(seed: u64) -> Self {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, World, admin, basic, forge, json_of};
+use crate::path_spellings::Numbers;
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, forge, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// The status of a host test for what went on.
@@ -221,4 +222,198 @@ fn a_table_that_cannot_be_understood_lets_nobody_in() {
         assert_eq!(response.status, 503, "{}", response.body);
         assert!(response.body.contains("ORIGIN_RULES has a rule (number 1)"), "{}", response.body);
     }
+}
+
+/// What a request met, in the words of the tester.
+fn met(isolate: &Isolate<'_>, request: &Request) -> &'static str {
+    let status = isolate.send(request).status;
+    let forward = isolate.world.passed.borrow_mut().pop();
+    match (status, forward) {
+        (PASSED, Some(forward)) if forward.is_for_everybody => "public",
+        (PASSED, Some(_)) => "passes",
+        (400..=499, None) => "refused",
+        (500..=599, None) => "unknown",
+        (other, _) => panic!("{other}"),
+    }
+}
+
+fn signed_in(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
+    let body = json!({ "username": username, "password": password }).to_string();
+    let response = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.body
+}
+
+/// Something that a rule may want.
+fn a_need(numbers: &mut Numbers) -> (&'static str, Value) {
+    match numbers.below(8) {
+        0 | 6 | 7 => ("groups", [json!([5]), json!([9]), json!([5, 9]), json!([6])][numbers.below(4)].clone()),
+        1 => ("roles", json!([numbers.one(&["sales", "boss", "SYS_Reader", "Administrator"])])),
+        2 => ("scopes", json!([["read", "write"], ["read", "read"], ["x", "read"]][numbers.below(3)])),
+        3 => ("apps", json!([numbers.one(&["A", "B"])])),
+        4 => ("audience", json!(numbers.one(&["bi", "crm"]))),
+        _ => ("permission", json!(numbers.one(&["VIEW", "TEST", "MODIFY"]))),
+    }
+}
+
+fn some_needs(numbers: &mut Numbers) -> Value {
+    let mut needs = json!({});
+    for _ in 0..=numbers.below(2) {
+        let (member, value) = a_need(numbers);
+        needs[member] = value;
+        if member == "permission" {
+            needs["service"] = json!(7);
+        }
+    }
+    needs
+}
+
+fn a_rule(numbers: &mut Numbers) -> Value {
+    let kind = numbers.below(8);
+    let mut rule = match kind {
+        0 => json!({ "public": true }),
+        1 => json!({ "any": [some_needs(numbers), some_needs(numbers)] }),
+        _ => some_needs(numbers),
+    };
+    rule["path"] = json!(numbers.one(&["/", "/a", "/a/b", "/A", "/static", "/static/x"]));
+    match kind {
+        2 => rule["deny"] = json!(true),
+        3 => rule["report"] = json!(true),
+        _ => {}
+    }
+    if numbers.below(3) == 0 {
+        rule["methods"] = json!([numbers.one(&["GET", "POST", "HEAD"])]);
+    }
+    if numbers.below(4) == 0 {
+        rule["host"] = json!(numbers.one(&["postern.test", "other.test"]));
+    }
+    rule
+}
+
+#[test]
+fn the_tester_says_what_the_gate_does_for_10_000_requests() {
+    let world = World::new();
+    let first = gateway(&world, &json!([]));
+    set_up(&first);
+    first.administer("PUT", "/v1/groups/5/members/2", &Value::Null);
+    first.administer("PATCH", "/v1/users/2", &json!({ "roles": ["sales"] }));
+    first.administer("POST", "/v1/services/7/grants", &json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["TEST"] }));
+    let admin = format!("Bearer {}", signed_in(&first, "admin", ADMIN_PASSWORD));
+    let opaque = signed_in(&first, "alice", "correct horse alice");
+    let key = json_of(&first.administer("POST", "/v1/keys", &json!({ "name": "k", "userId": 2, "may": ["decisions"] })));
+    let mut tokens: Vec<String> = [
+        json!({}),
+        json!({ "scope": "read", "aud": "bi" }),
+        json!({ "scope": "read write", "groups": ["testers"], "aud": ["bi", "crm"] }),
+        json!({ "scope": 7, "aud": 7 }),
+        json!({ "_claim_names": {} }),
+        json!({ "_claim_names": {}, "scope": "read write", "aud": "bi" }),
+        json!({ "groups": [1] }),
+        json!({ "exp": 1 }),
+    ]
+    .iter()
+    .map(|claims| token(&first, claims))
+    .collect();
+    tokens.extend([opaque, key["key"].as_str().expect("a key").to_owned(), "unknown".to_owned()]);
+
+    let mut numbers = Numbers(20_261_127);
+    let mut counts = std::collections::BTreeMap::new();
+    for _ in 0..100 {
+        let rules: Vec<_> = (0..numbers.below(6)).map(|_| a_rule(&mut numbers)).collect();
+        let isolate = gateway(&world, &json!(rules));
+        for _ in 0..100 {
+            let method = numbers.one(&["GET", "GET", "POST", "HEAD", "PUT", "BREW"]);
+            let url = numbers.one(&[
+                "/",
+                "/a",
+                "/a/",
+                "/a/b",
+                "/a/b/c",
+                "/A/b",
+                "/a.json",
+                "/a/b;v=1",
+                "/%61",
+                "/a/..%2fstatic",
+                "/static",
+                "/static/x",
+                "/STATIC",
+                "/static/%2e%2e/a",
+                "/c",
+                "/v1%2fusers",
+                "/a?_method=PUT",
+                "/a/..;/b",
+                "/..%2fx",
+                "/a?x=1",
+            ]);
+            let shown = numbers.below(tokens.len() + 1);
+            let mut request = Request::new(method, url);
+            let mut question = json!({ "method": method, "url": url });
+            if let Some(token) = tokens.get(shown) {
+                request = request.authorization(&format!("Bearer {token}"));
+                question["token"] = json!(token);
+            }
+            let met = met(&isolate, &request);
+            let asked = Request::new("POST", "/v1/rules/test").authorization(&admin).body(&question.to_string());
+            let response = isolate.send(&asked);
+            assert_eq!(response.status, 200, "{}", response.body);
+            assert_eq!(json_of(&response)["verdict"], met, "{method} {url} by {shown}: {}\n{}", response.body, json!(rules));
+            assert!(tokens.iter().filter(|token| token.len() > 8).all(|token| !response.body.contains(token)));
+            *counts.entry(met).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(counts.values().sum::<u32>(), 10_000);
+    for verdict in ["public", "passes", "refused", "unknown"] {
+        assert!(counts.get(verdict).is_some_and(|count| *count >= 50), "{counts:?}");
+    }
+}
+
+#[test]
+fn the_tester_tells_why_and_writes_nothing() {
+    let world = World::new();
+    let isolate = gateway(
+        &world,
+        &json!([
+            { "path": "/a", "groups": [5], "roles": ["sales"] },
+            { "path": "/a", "scopes": ["bad"], "deny": true },
+            { "path": "/a", "apps": ["B"], "report": true },
+        ]),
+    );
+    set_up(&isolate);
+    let state = || world.database.dump();
+    let before = state();
+    let ask = |question: &Value| json_of(&isolate.administer("POST", "/v1/rules/test", question));
+    let told = ask(&json!({ "method": "GET", "url": "/a/x", "username": "alice" }));
+    let expected = json!({ "verdict": "refused", "rule": 1, "checks": [
+        { "check": "user", "held": true, "detail": "user 2 (\"alice\", SYS_Reader) is enabled" },
+        { "check": "groups", "held": false, "detail": "rule 1 wants one of the groups [5]; it does not hold" },
+        { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; it does not hold" },
+        { "check": "scopes", "held": false, "detail": "rule 2 asks for all of the scopes [\"bad\"]; it does not hold" },
+        { "check": "deny", "held": true, "detail": "rule 2 denies callers for whom all that it names holds, and this is none" },
+        { "check": "report", "held": true, "detail": "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES wants something \
+          of the caller that does not hold: apps" },
+    ]});
+    assert_eq!(told, expected);
+    let denied = ask(&json!({ "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })) }));
+    assert_eq!((&denied["verdict"], &denied["rule"]), (&json!("refused"), &json!(2)));
+    // Whoever the token would create is judged as they would be, and is not created.
+    isolate.administer("PATCH", "/v1/token-apps/A", &json!({ "initialRoles": ["sales"], "createsUsers": true }));
+    let before_new = state();
+    let new = json!({ "sub": "newcomer", "groups": ["testers"] });
+    let told = ask(&json!({ "method": "GET", "url": "/a", "token": token(&isolate, &new) }));
+    assert_eq!(
+        told["checks"].as_array().expect("checks").iter().filter(|check| check["check"] == "roles" && check["held"] == true).count(),
+        1
+    );
+    assert_eq!(state(), before_new);
+    assert_ne!(before, before_new);
+    for (question, status) in [
+        (json!({ "method": "GET", "url": "/a", "username": "alice", "token": "x" }), 400),
+        (json!({ "method": "GET", "url": "a" }), 400),
+        (json!({ "url": "/a" }), 400),
+        (json!({ "method": "GET", "url": "/a", "user": "alice" }), 400),
+    ] {
+        assert_eq!(isolate.administer("POST", "/v1/rules/test", &question).status, status, "{question}");
+    }
+    let of_alice = Request::new("GET", "/v1/rules").authorization(&basic("alice", "correct horse alice"));
+    assert_eq!(isolate.send(&of_alice).status, 403);
 }

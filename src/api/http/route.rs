@@ -14,6 +14,7 @@ use crate::api::http::shape::{Answer, Body, Field, Shape};
 use crate::api::http::undeclared::Undeclared;
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
+use crate::domain::config::Config;
 use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::{UserType, Username};
 use crate::domain::time::Millis;
@@ -166,6 +167,8 @@ pub struct Call<'a> {
     pub signed_body: Option<Vec<u8>>,
     /// What was found so far that the route does not declare, and that its dialect ignores.
     pub ignored: RefCell<Vec<Undeclared>>,
+    /// Whether the gateway keeps a path from the origin, which may read it as one of a dialect.
+    pub is_own_path: fn(&Config, &str) -> Result<bool>,
 }
 
 impl Dialect {

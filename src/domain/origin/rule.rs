@@ -1,5 +1,7 @@
 //! One rule of `ORIGIN_RULES`, and what it wants of a caller.
 
+use std::fmt;
+
 use crate::domain::origin::prefix::Prefix;
 use crate::domain::permissions::permission::Permission;
 
@@ -77,6 +79,12 @@ impl Rule {
         self.needs.iter().flat_map(Need::leaves)
     }
 
+    /// Whether the rule asks about the caller's groups.
+    #[must_use]
+    pub fn asks_groups(&self) -> bool {
+        self.all_needs().any(|need| matches!(need, Need::Groups(_)))
+    }
+
     /// The permissions that the rule asks about.
     pub fn permissions(&self) -> impl Iterator<Item = (i64, Permission)> {
         self.all_needs().filter_map(|need| match need {
@@ -107,6 +115,24 @@ impl Need {
             Self::Apps(_) => "apps",
             Self::Audience(_) => "audience",
             Self::Any(_) => "any",
+        }
+    }
+}
+
+/// What is wanted, as administrators are told it.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permission(service_id, permission) => write!(f, "the permission {} on service {service_id}", permission.name()),
+            Self::Groups(groups) => write!(f, "one of the groups {groups:?}"),
+            Self::Roles(roles) => write!(f, "one of the roles {roles:?}"),
+            Self::Scopes(scopes) => write!(f, "all of the scopes {scopes:?}"),
+            Self::Apps(apps) => write!(f, "a token of one of the apps {apps:?}"),
+            Self::Audience(audience) => write!(f, "a token for the audience {audience:?}"),
+            Self::Any(lists) => {
+                let all = |needs: &Vec<Self>| needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+                write!(f, "{}", lists.iter().map(all).collect::<Vec<_>>().join(", or "))
+            }
         }
     }
 }

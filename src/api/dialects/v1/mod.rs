@@ -20,6 +20,7 @@ mod organizations;
 mod paging;
 mod problem;
 mod revocations;
+mod rules;
 mod services;
 mod signing_keys;
 mod token_apps;
@@ -47,6 +48,7 @@ pub const DIALECT: Dialect = Dialect {
     groups: &[
         &verification::GROUP,
         &explain::GROUP,
+        &rules::GROUP,
         &forward_auth::GROUP,
         &browsers::GROUP,
         &checks::GROUP,

@@ -1,0 +1,207 @@
+//! The rules of the gateway, as they are understood, and what a request would meet.
+
+use crate::actions::explain::About;
+use crate::actions::explain_rules::{self, Check, Tested, Verdict};
+use crate::api::gateway;
+use crate::api::http::declare::{Declared, Request, answer, request};
+use crate::api::http::members::PERMISSION;
+use crate::api::http::message::{MAX_URL_BYTES, Response};
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Kind};
+use crate::context::Cx;
+use crate::domain::method;
+use crate::domain::origin::{Need, Prefix, Rule};
+use crate::domain::secret::PlainToken;
+use crate::error::{Error, Result};
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[],
+    routes: &[
+        Route::get("list_rules", &["/v1/rules"], handler!(list))
+            .summary("Shows the rules of the gateway, as they are understood")
+            .about("ORIGIN_RULES in their order, then ORIGIN_PUBLIC as rules without a number.")
+            .access(Access::Administrator)
+            .answers(Answer::json(200, &Rules::SHAPE)),
+        Route::of("POST", "test_rules", &["/v1/rules/test"], handler!(test))
+            .summary("Tells what a request would meet by the rules of the gateway, and why")
+            .about(
+                "It decides as the gateway does, for whoever shows `token`, for the user `username`, or, without both, for a \
+                 request without a credential. The query of `url` is not looked at for a token. It creates nobody, writes \
+                 nothing, and the token is neither logged nor audited.",
+            )
+            .access(Access::Administrator)
+            .writes(false)
+            .body(&Question::SHAPE)
+            .answers(Answer::json(200, &Outcome::SHAPE)),
+    ],
+};
+
+request! {
+    struct Question as "TestedRequest" {
+        "method" method: String => "the request's method",
+        "url" url: String => "the request's URL, or its path; a path alone is asked about on the host of this call",
+        "username" username: Option<String> => "a user who makes it",
+        "token" token: Option<String> => "the token that it shows as bearer token, in place of a user",
+    } example r#"{"method":"GET","url":"https://app.example.com/reports/2024","username":"alice"}"#
+}
+
+answer! {
+    struct Outcome<'a> as "RulesOutcome" {
+        "verdict" verdict: &'static str as VERDICT => "public: it passes, and nobody is asked; unknown: it is refused, because what a rule looks at cannot be known",
+        "rule" rule: Option<usize> => "the rule that refuses it, or the first of those that let it pass; null where no rule decides",
+        "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made: those of the credential, then those of the rules",
+    } example r#"{"verdict":"refused","rule":2,"checks":[{"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},{"check":"groups","held":false,"detail":"rule 2 wants one of the groups [5]; it does not hold"}]}"#
+}
+
+answer! {
+    struct OneCheck<'a> as "RuleCheck" {
+        "check" check: &'static str => "its name; of a rule, the member",
+        "held" held: bool => "whether it held",
+        "detail" detail: &'a str => "what was found",
+    } example r#"{"check":"groups","held":true,"detail":"rule 2 wants one of the groups [5]; it holds"}"#
+}
+
+const VERDICT: Kind = Kind::OneOf(&Verdict::NAMES);
+
+answer! {
+    struct Rules<'a> as "Rules" {
+        "rules" rules: Vec<OneRule<'a>> => "all of them",
+    } example r#"{"rules":[{"number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,"deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,"roles":null,"scopes":null,"apps":null,"audience":null,"any":null}]}"#
+}
+
+answer! {
+    struct OneRule<'a> as "Rule" {
+        "number" number: Option<usize> => "its place in ORIGIN_RULES, from 1 on; null for an item of ORIGIN_PUBLIC",
+        "host" host: Option<&'a str> => "the only host; null: all",
+        "path" path: &'a str => "what the paths begin with",
+        "methods" methods: Option<Vec<String>> => "the only methods, where GET is HEAD too; null: all",
+        "public" public: bool => "nobody is asked who they are",
+        "deny" deny: bool => "callers for whom all that follows holds are refused",
+        "report" report: bool => "it refuses nothing, and the log says what it would have refused",
+        "any" any: Option<Vec<Wanted<'a>>> => "all members of one of these must hold",
+        then wanted: Wanted<'a>,
+    }
+}
+
+answer! {
+    struct Wanted<'a> as "WantedOfCaller" {
+        "service" service: Option<i64> => "a service on which the caller needs a permission",
+        "permission" permission: Option<&'static str> as Kind::Nullable(&PERMISSION) => "which",
+        "groups" groups: Option<&'a [i64]> => "ids of groups, of which one is enough",
+        "roles" roles: Option<Vec<&'a str>> => "roles and types of users, of which one is enough",
+        "scopes" scopes: Option<Vec<&'a str>> => "scopes of the token, of which all are needed",
+        "apps" apps: Option<Vec<&'a str>> => "names of token apps, of which one is enough",
+        "audience" audience: Option<&'a str> => "an audience of the token",
+    }
+}
+
+impl<'a> Wanted<'a> {
+    fn of(needs: &'a [Need]) -> Self {
+        let mut wanted = Self { service: None, permission: None, groups: None, roles: None, scopes: None, apps: None, audience: None };
+        let texts = |list: &'a [String]| Some(list.iter().map(String::as_str).collect());
+        for need in needs {
+            match need {
+                Need::Permission(service_id, permission) => {
+                    (wanted.service, wanted.permission) = (Some(*service_id), Some(permission.name()));
+                }
+                Need::Groups(groups) => wanted.groups = Some(groups),
+                Need::Roles(roles) => wanted.roles = texts(roles),
+                Need::Scopes(scopes) => wanted.scopes = texts(scopes),
+                Need::Apps(apps) => wanted.apps = texts(apps),
+                Need::Audience(audience) => wanted.audience = Some(audience),
+                Need::Any(_) => {}
+            }
+        }
+        wanted
+    }
+}
+
+impl<'a> OneRule<'a> {
+    fn of(rule: &'a Rule) -> Self {
+        let any = rule.needs.iter().find_map(|need| match need {
+            Need::Any(lists) => Some(lists.iter().map(|needs| Wanted::of(needs)).collect()),
+            _ => None,
+        });
+        Self {
+            number: Some(rule.number),
+            host: rule.host.as_deref(),
+            path: rule.prefix.as_str(),
+            methods: (!rule.methods.is_empty()).then(|| rule.methods.clone()),
+            public: rule.public,
+            deny: rule.deny,
+            report: rule.report,
+            any,
+            wanted: Wanted::of(&rule.needs),
+        }
+    }
+
+    fn of_public(prefix: &'a Prefix) -> Self {
+        Self {
+            number: None,
+            host: None,
+            path: prefix.as_str(),
+            methods: None,
+            public: true,
+            deny: false,
+            report: false,
+            any: None,
+            wanted: Wanted::of(&[]),
+        }
+    }
+}
+
+async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
+    let origin = &cx.config.rules;
+    let rules = origin.rules.iter().map(OneRule::of).chain(origin.public.iter().map(OneRule::of_public)).collect();
+    Ok(Response::json(200, &Rules { rules }))
+}
+
+async fn test(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let Question { method, url, username, token } = Question::read(&call.labelled_fields().await?)?;
+    let about = match (token, username) {
+        (Some(_), Some(_)) => return Err(Error::invalid("token", "must not be there beside username")),
+        (Some(token), None) => Some(About::Token(PlainToken::new(token.trim()))),
+        (None, Some(username)) => Some(About::Username(username)),
+        (None, None) => None,
+    };
+    let tested = outcome(cx, call, &method, &url, about).await?;
+    let checks = tested.checks.iter().map(|Check { name, held, detail }| OneCheck { check: name, held: *held, detail }).collect();
+    Ok(Response::json(200, &Outcome { verdict: tested.verdict.name(), rule: tested.rule, checks }))
+}
+
+/// Goes the way of a request through the gateway.
+async fn outcome(cx: &Cx, call: &Call<'_>, method: &str, url: &str, about: Option<About>) -> Result<Tested> {
+    let (authority, path, query) = parts(url, call.request.origin())?;
+    if !method::passes(method) {
+        return Ok(Tested::refused("method", "the gateway passes names of methods in capitals, but not CONNECT and TRACE"));
+    }
+    let refused = |error: Error| match error {
+        Error::Invalid { field, why, .. } => Ok(Tested::refused("url", format!("{field} {why}"))),
+        other => Err(other),
+    };
+    match (call.is_own_path)(&cx.config, path) {
+        Ok(false) => {}
+        Ok(true) => return Ok(Tested::refused("url", "the path is one of Postern's own, or some server may read it as one")),
+        Err(error) => return refused(error),
+    }
+    match gateway::match_rules(&cx.config.rules, method, authority, path, query) {
+        Ok(matched) => explain_rules::test(cx, &matched, about).await,
+        Err(error) => refused(error),
+    }
+}
+
+/// Host, path and query of a URL, or of a path on the origin `own`.
+fn parts<'u>(url: &'u str, own: &'u str) -> Result<(&'u str, &'u str, &'u str)> {
+    if url.len() > MAX_URL_BYTES {
+        return Err(Error::invalid("url", format!("must be no longer than {MAX_URL_BYTES} bytes")));
+    }
+    let url = url.split('#').next().unwrap_or_default();
+    let (rest, query) = url.split_once('?').unwrap_or((url, ""));
+    let authority_of = |text: &'u str| text.split_once("://").map(|(_, rest)| rest);
+    if rest.starts_with('/') {
+        return Ok((authority_of(own).unwrap_or_default(), rest, query));
+    }
+    let rest = authority_of(rest).ok_or_else(|| Error::invalid("url", "must be a URL, or a path that begins with /"))?;
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    Ok((authority, path, query))
+}
