@@ -155,6 +155,7 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     (r#"[{"path":"/","deny":true},{"path":"/a","groups":[5]}]"#, "GET /a", "pat", "passes"),
     (r#"[{"path":"/","deny":true},{"path":"/a","groups":[5]}]"#, "GET /b", "pat", "1 deny"),
     (r#"[{"path":"/","deny":true}]"#, "GET /static/x", "pat", "public"),
+    (r#"[{"path":"/static","groups":[1]}]"#, "GET /static/x", "pat", "1 groups"),
     (r#"[{"path":"/static/x","deny":true}]"#, "GET /static/x", "pat", "1 deny"),
     // A deny for some adds to the rules of shorter prefixes, and never puts them out of force.
     (r#"[{"path":"/a","roles":["boss"]},{"path":"/a/b","groups":[1],"deny":true}]"#, "GET /a/b", "pat", "1 roles"),
