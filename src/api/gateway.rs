@@ -11,6 +11,7 @@ use crate::api::dialects;
 use crate::api::http::cors::Preflight;
 use crate::api::http::credentials;
 use crate::api::http::identity;
+use crate::api::http::matched_rules::match_rules;
 use crate::api::http::message::{Authority, Forward, Inbound, Response};
 use crate::api::http::method_override;
 use crate::api::http::navigation;
@@ -19,7 +20,7 @@ use crate::api::http::session_cookie;
 use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::context::Cx;
 use crate::domain::method;
-use crate::domain::origin::{self, Demand, Matched, Origin};
+use crate::domain::origin::{Demand, Matched, Origin};
 use crate::domain::path_readings;
 use crate::error::{Error, Refusal, Result};
 
@@ -149,17 +150,6 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
 fn demand<'o>(origin: &'o Origin, request: &dyn Inbound) -> Result<Matched<'o>> {
     let authority = request.origin().split_once("://").map_or("", |(_, authority)| authority);
     match_rules(origin, request.method(), authority, request.path(), request.query())
-}
-
-/// Which rules are about a request.
-pub fn match_rules<'o>(origin: &'o Origin, method: &str, authority: &str, path: &str, query: &str) -> Result<Matched<'o>> {
-    // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
-    // it would ask for something else, so it is refused.
-    if origin.looks_at_methods() && method_override::is_in_query(query) {
-        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
-    }
-    let host = if origin.looks_at_hosts() { origin::host_of(authority) } else { String::new() };
-    origin.demand(method, &host, path).map_err(|why| Error::invalid("url", why))
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.

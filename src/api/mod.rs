@@ -30,7 +30,7 @@ use crate::api::http::navigation;
 use crate::api::http::pages::{self, Language};
 use crate::api::http::parameters;
 use crate::api::http::query::Query;
-use crate::api::http::route::{Access, Call, Dialect, Route};
+use crate::api::http::route::{Access, BesideHeaders, Call, Dialect, Route};
 use crate::api::http::session_cookie;
 use crate::api::http::token_parameters::without_tokens;
 
@@ -203,10 +203,13 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
     if !route.access.is_checked_first() {
         return Ok(Admitted::default());
     }
-    let in_query = || dialect.takes_parameters.then(|| credentials::in_query(query)).flatten();
-    let in_cookie = || if dialect.takes_cookie { credentials::of_gis_manager(request) } else { Ok(None) };
+    let beside_headers = || match dialect.beside_headers {
+        BesideHeaders::Nothing => Ok(None),
+        BesideHeaders::Parameters => Ok(credentials::in_query(query)),
+        BesideHeaders::Cookie => credentials::of_gis_manager(request),
+    };
     let shown = match credentials::in_headers(request)? {
-        None => in_cookie()?.or_else(in_query),
+        None => beside_headers()?,
         shown => shown,
     };
     let Some(credential) = shown else {

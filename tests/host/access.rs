@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN_PASSWORD, Isolate, ORIGIN, Request, World, admin, basic, json_of};
+use crate::support::{ADMIN_PASSWORD, Isolate, ORIGIN, Request, World, admin, basic, cookie_of, json_of};
 
 struct SignedIn {
     token: String,
@@ -13,7 +13,7 @@ fn sign_in(isolate: &Isolate<'_>, username: &str, password: &str) -> SignedIn {
     let body = json!({ "username": username, "password": password }).to_string();
     let response = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
     assert_eq!(response.status, 200, "{}", response.body);
-    let cookie = response.header("set-cookie").and_then(|value| value.split(';').next()).expect("a cookie").to_owned();
+    let cookie = cookie_of(&response);
     SignedIn { token: response.body, cookie }
 }
 
@@ -307,7 +307,7 @@ fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https
 #[test]
 fn whoever_names_an_app_takes_no_other_credential() {
     let world = World::new();
-    let isolate = world.isolate();
+    let isolate = world.isolate_with(&[("LOGIN_URL", Some("password"))]);
     isolate.register(&json!({ "initroles": ["Administrator"] }));
     isolate.register(&json!({ "name": "CRM", "token_name": "crm", "secret": "other" }));
     let key = isolate.administer("POST", "/v1/keys", &json!({ "name": "asker", "may": ["decisions"] }));
@@ -319,7 +319,7 @@ fn whoever_names_an_app_takes_no_other_credential() {
         ("authorization", format!("Bearer {}", opaque.token)),
         ("authorization", format!("Bearer {key}")),
         ("x-auth-token", opaque.token.clone()),
-        ("cookie", opaque.cookie),
+        ("cookie", isolate.session_of_admin()),
     ];
     let status = |path: &str, (name, value): (&str, &str)| isolate.send(&Request::new("GET", path).header(name, value));
     for path in ["/v1/verify?", "/v1/check?service=1&permission=VIEW&user=1&", "/v1/forward-auth?"] {

@@ -1,9 +1,8 @@
 //! Sessions of the gateway: how they begin, what they open, and what ends them. In a browser they are `tests/all`'s.
 
-use postern::api::http::message::Response;
 use serde_json::json;
 
-use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin};
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, cookie_of};
 
 fn gateway<'a>(world: &'a World, more: &[(&str, &str)]) -> Isolate<'a> {
     let mut variables = vec![("ORIGIN_URL", Some("http://origin.test")), ("ORIGIN_PUBLIC", Some("/static"))];
@@ -17,17 +16,11 @@ fn navigation(url: &str) -> Request {
     Request::new("GET", url).header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
 }
 
-/// A cookie with its name.
-fn cookie(response: &Response) -> String {
-    let set = response.header("set-cookie").expect("a cookie");
-    set.split(';').next().expect("a value").to_owned()
-}
-
 /// The session of alice, who has opened a page by a token in its URL.
 fn begin(isolate: &Isolate<'_>, token: &str) -> String {
     let response = isolate.send(&navigation(&format!("/page?token={token}")));
     assert_eq!(response.status, 303, "{}", response.body);
-    cookie(&response)
+    cookie_of(&response)
 }
 
 fn status(isolate: &Isolate<'_>, path: &str, cookie: &str) -> u16 {
@@ -49,7 +42,7 @@ fn a_page_that_is_opened_by_a_token_begins_a_session_and_loses_the_token() {
     assert!(set.starts_with("postern=v1.") && set.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"), "{set}");
     assert!(!set.contains(&token) && !response.body.contains(&token), "{set}");
     for path in ["/reports", "/style.css", "/v1/verify", "/v1/check?service=1&permission=VIEW", "/v1/forward-auth"] {
-        assert!(matches!(status(&isolate, path, &cookie(&response)), PASSED | 200), "{path}");
+        assert!(matches!(status(&isolate, path, &cookie_of(&response)), PASSED | 200), "{path}");
     }
 }
 
@@ -61,7 +54,7 @@ fn over_https_no_other_host_can_set_the_cookie_and_frames_of_others_get_one_of_t
         let response = isolate.send(&navigation(&format!("/?token={}", isolate.token("alice"))).over_https());
         let set = response.header("set-cookie").expect("a cookie");
         assert!(set.starts_with("__Host-postern=") && set.ends_with(end), "{set}");
-        let (_, value) = cookie(&response).split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).expect("a value");
+        let (_, value) = cookie_of(&response).split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).expect("a value");
         let status_by =
             |name: &str| isolate.send(&Request::new("GET", "/x").over_https().header("cookie", &format!("{name}={value}"))).status;
         assert_eq!((status_by("__Host-postern"), status_by("postern")), (PASSED, 401));
@@ -102,8 +95,7 @@ fn only_a_navigation_begins_one() {
 fn a_session_opens_the_gateway_and_questions_and_no_management() {
     let world = World::new();
     let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
-    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
-    let by_password = cookie(&isolate.send(&Request::new("POST", "/v1/sign-in").body(&body)));
+    let by_password = isolate.session_of_admin();
     isolate.register(&json!({ "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"] }));
     for session in [by_password, begin(&isolate, &isolate.token("alice"))] {
         for path in ["/x", "/v1/verify", "/v1/forward-auth", "/v1/forward-auth/signed-in"] {
@@ -142,8 +134,7 @@ fn signing_out_ends_a_copied_cookie_and_the_token() {
     let world = World::new();
     let isolate = gateway(&world, &[("LOGIN_URL", "password"), ("LOGOUT_URL", "https://portal.example.com/bye")]);
     let token = isolate.token("alice");
-    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
-    let by_password = cookie(&isolate.send(&Request::new("POST", "/v1/sign-in").body(&body)));
+    let by_password = isolate.session_of_admin();
     for session in [begin(&isolate, &token), by_password] {
         let cross_site = Request::new("GET", "/v1/sign-out").header("cookie", &session).header("sec-fetch-site", "cross-site");
         assert_eq!(isolate.send(&cross_site).status, 403);
@@ -248,13 +239,13 @@ fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     assert!(wrong.status == 401 && wrong.header("set-cookie").is_none() && wrong.body.contains("role=\"alert\""), "{}", wrong.body);
     let right = isolate.send(&form(ADMIN_PASSWORD, "%2Freports%3Fq%3D1"));
     assert_eq!((right.status, right.header("location")), (303, Some("/reports?q=1")));
-    assert_eq!(status(&isolate, "/x", &cookie(&right)), PASSED);
+    assert_eq!(status(&isolate, "/x", &cookie_of(&right)), PASSED);
     assert_eq!(isolate.send(&form(ADMIN_PASSWORD, "%2F%2Fevil.example")).header("location"), Some("/"));
     let elsewhere = form(ADMIN_PASSWORD, "/").header("sec-fetch-site", "cross-site");
     assert_eq!(isolate.send(&elsewhere).status, 403, "nobody signs a browser in as somebody else");
     let changed = json!({ "password": "another horse", "currentPassword": ADMIN_PASSWORD });
     let change = Request::new("PUT", "/v1/users/1/password").authorization(&admin()).body(&changed.to_string());
     assert_eq!(isolate.send(&change).status, 204);
-    assert_eq!(status(&isolate, "/x", &cookie(&right)), 401, "a new password ends it");
+    assert_eq!(status(&isolate, "/x", &cookie_of(&right)), 401, "a new password ends it");
     assert_eq!(world.isolate().send(&navigation("/v1/sign-in")).status, 404, "without LOGIN_URL there is no such page");
 }

@@ -4,7 +4,7 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::actions::housekeeping;
 use postern::api::http::message::Inbound as _;
-use postern::api::http::route::Access;
+use postern::api::http::route::{Access, BesideHeaders};
 use postern::domain::feed::Place;
 use postern::domain::secret::HashedToken;
 use postern::domain::time::Millis;
@@ -45,7 +45,7 @@ fn ways_to_show(token: &str) -> Vec<Request> {
             };
             ways.push(get(&path).authorization(&bearer));
             ways.push(get(&path).authorization(&bearer.replace("Bearer", "bearer ")));
-            if dialect.takes_parameters {
+            if dialect.beside_headers == BesideHeaders::Parameters {
                 ways.push(get(&format!("{path}?token={token}")));
             }
             if path.starts_with("/v1/forward-auth") {

@@ -145,14 +145,12 @@ fn a_verdict_says_what_it_depends_on() {
 #[test]
 fn a_verdict_that_depends_on_more_than_it_can_say_is_not_kept() {
     let world = World::new();
-    let isolate = keeping(&world, &[]);
-    let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
-    let response = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
-    let cookie = response.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie");
+    let isolate = keeping(&world, &[("LOGIN_URL", "password")]);
+    let cookie = isolate.session_of_admin();
     for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"] {
         let told = |method: &str| {
             let request = Request::new("GET", path).header("x-forwarded-uri", "/x").header("x-forwarded-method", method);
-            isolate.send(&request.header("cookie", cookie))
+            isolate.send(&request.header("cookie", &cookie))
         };
         assert_eq!((told("GET").status, age(&told("GET"))), (200, Some(600)), "{path}");
         assert_eq!((told("POST").status, age(&told("POST"))), (200, None), "{path}");

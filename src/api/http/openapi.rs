@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde_json::{Map, Value, json};
 
 use crate::api::http::message::MAX_BODY_BYTES;
-use crate::api::http::route::{ANY_METHOD, Access, Dialect, Group, Route};
+use crate::api::http::route::{ANY_METHOD, Access, BesideHeaders, Dialect, Group, Route};
 use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema, schema_of, value};
 use crate::api::http::shape::{Body, Content, Field, Operation, Shape};
 use crate::domain::identity::machine_key::May;
@@ -162,9 +162,9 @@ fn security(dialect: &Dialect, access: Access) -> Value {
     }
     let mut schemes = vec!["basic", "bearer", "authToken"];
     let is_about_one = matches!(access, Access::Shown | Access::ShownOrSent);
-    schemes.extend(dialect.takes_cookie.then_some("cookie"));
+    schemes.extend((dialect.beside_headers == BesideHeaders::Cookie).then_some("cookie"));
     schemes.extend(is_about_one.then_some("session"));
-    schemes.extend((dialect.takes_parameters || is_about_one).then_some("parameter"));
+    schemes.extend((dialect.beside_headers == BesideHeaders::Parameters || is_about_one).then_some("parameter"));
     let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
     if access == Access::Application {
         schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));

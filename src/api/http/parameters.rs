@@ -4,7 +4,7 @@ use crate::actions::token_names::may_carry_token;
 use crate::api::http::credentials;
 use crate::api::http::message::Inbound;
 use crate::api::http::query::Query;
-use crate::api::http::route::{Access, Dialect, Route};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Route};
 use crate::api::http::undeclared::{MAX_TOLD, Undeclared, is_declared};
 use crate::context::Cx;
 use crate::domain::tokens::jwt::UnverifiedToken;
@@ -15,7 +15,7 @@ const TOKEN: &str = "token";
 
 /// The parameters that the route does not declare, and that carry no token.
 pub async fn undeclared(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Vec<Undeclared>> {
-    let takes_tokens = dialect.takes_parameters || matches!(route.access, Access::Shown | Access::ShownOrSent);
+    let takes_tokens = dialect.beside_headers == BesideHeaders::Parameters || matches!(route.access, Access::Shown | Access::ShownOrSent);
     let mut found = Vec::new();
     for (name, value) in query.pairs().iter().filter(|(name, _)| !is_declared(route.query, name)) {
         if takes_tokens && may_be_token(cx, request, name, value).await? {

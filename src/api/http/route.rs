@@ -42,10 +42,8 @@ pub struct Dialect {
     /// Whether nothing below its prefixes is ever the origin's. Of another dialect only the routes are
     /// Postern's, so that the rest of the documented system may be behind the gateway.
     pub keeps_prefixes: bool,
-    /// Whether a token may come in a URL parameter.
-    pub takes_parameters: bool,
-    /// Whether the GIS manager's cookie counts.
-    pub takes_cookie: bool,
+    /// Where a token may come from beside the headers.
+    pub beside_headers: BesideHeaders,
     /// Whether a member or a parameter that a route does not declare is refused. Else it is ignored,
     /// since clients of documented dialects send more than the documents say; and the answer warns
     /// of it where its envelope has a place.
@@ -60,6 +58,17 @@ pub struct Dialect {
     pub failure_shape: &'static Shape,
     /// Their content type.
     pub failure_type: &'static str,
+}
+
+/// Where a dialect takes tokens beside the headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BesideHeaders {
+    /// Nowhere.
+    Nothing,
+    /// In a URL parameter of a token app.
+    Parameters,
+    /// In the GIS manager's cookie.
+    Cookie,
 }
 
 /// Routes about one noun.

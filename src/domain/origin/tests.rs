@@ -31,7 +31,7 @@ fn origin() -> Origin {
 enum Needed {
     Nothing,
     Permissions(Vec<(i64, Permission)>),
-    Methods(Vec<&'static str>),
+    Methods(Vec<String>),
 }
 
 fn needed(matched: &Matched<'_>) -> Needed {
@@ -67,7 +67,7 @@ fn the_longest_prefix_decides() {
 
 #[test]
 fn a_method_that_no_rule_of_the_path_names_is_refused() {
-    assert_eq!(demand("DELETE", "/reports/1"), Needed::Methods(vec!["GET", "HEAD", "POST", "PUT"]));
+    assert_eq!(demand("DELETE", "/reports/1"), Needed::Methods(["GET", "HEAD", "POST", "PUT"].map(str::to_owned).to_vec()));
 }
 
 #[test]

@@ -216,6 +216,13 @@ impl Isolate<'_> {
         assert_eq!(response.status, 200, "{}", response.body);
     }
 
+    /// The cookie of a session that the first administrator begins by their password. `LOGIN_URL` must
+    /// be `password`.
+    pub fn session_of_admin(&self) -> String {
+        let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+        cookie_of(&self.send(&Request::new("POST", "/v1/sign-in").body(&body)))
+    }
+
     /// Verifies a token as Bearer: the status, and the user name or the reason.
     pub fn verify(&self, token: &str) -> (u16, String) {
         let response = self.get("/v1/verify", &format!("Bearer {token}"));
@@ -242,6 +249,12 @@ pub fn admin() -> String {
 
 pub fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", Base64::encode_string(format!("{username}:{password}").as_bytes()))
+}
+
+/// The cookie that an answer sets, with its name.
+pub fn cookie_of(response: &Response) -> String {
+    let set = response.header("set-cookie").expect("a cookie");
+    set.split(';').next().expect("a value").to_owned()
 }
 
 pub fn json_of(response: &Response) -> Value {

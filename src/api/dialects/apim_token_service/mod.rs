@@ -7,7 +7,7 @@ mod wire;
 
 use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Dialect, Group, Route, handler};
+use crate::api::http::route::{BesideHeaders, Dialect, Group, Route, handler};
 use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Rule};
@@ -18,8 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Access tokens of applications, as the IoT portal issues them",
     prefixes: &["/apim-token-service"],
     keeps_prefixes: false,
-    takes_parameters: false,
-    takes_cookie: false,
+    beside_headers: BesideHeaders::Nothing,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

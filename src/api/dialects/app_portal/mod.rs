@@ -7,7 +7,7 @@ mod wire;
 
 use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Route, handler};
 use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::{Error, Refusal, Rule};
@@ -18,8 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "What applications are authorized to, as the IoT portal sets it",
     prefixes: &["/app-portal-service"],
     keeps_prefixes: false,
-    takes_parameters: false,
-    takes_cookie: false,
+    beside_headers: BesideHeaders::Nothing,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

@@ -7,7 +7,7 @@ mod wire;
 
 use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Route, handler};
 use crate::api::http::shape::{Answer, Kind, required};
 use crate::domain::time::Millis;
 use crate::error::Error;
@@ -18,8 +18,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Token apps of the BI suite",
     prefixes: &["/plugin/datafor-modeler/api"],
     keeps_prefixes: false,
-    takes_parameters: true,
-    takes_cookie: false,
+    beside_headers: BesideHeaders::Parameters,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

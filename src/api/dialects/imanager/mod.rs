@@ -5,7 +5,7 @@ mod wire;
 
 use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, required};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error};
@@ -16,8 +16,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Opaque tokens, as the GIS manager issues them",
     prefixes: &["/imanager"],
     keeps_prefixes: false,
-    takes_parameters: false,
-    takes_cookie: true,
+    beside_headers: BesideHeaders::Cookie,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[FORMAT], routes: ROUTES }],
     failure,

@@ -8,7 +8,7 @@ mod wire;
 
 use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Group, Route, handler};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Route, handler};
 use crate::api::http::shape::Answer;
 use crate::domain::time::Millis;
 use crate::error::Error;
@@ -19,8 +19,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Orders of GIS servers, as the GIS manager takes them",
     prefixes: &["/imanager/cloud/web/nodes", "/imanager/icloud/web/nodes"],
     keeps_prefixes: false,
-    takes_parameters: false,
-    takes_cookie: true,
+    beside_headers: BesideHeaders::Cookie,
     refuses_undeclared: false,
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,

@@ -9,7 +9,7 @@ mod wire;
 use crate::api::http::declare::Declared;
 use crate::api::http::members;
 use crate::api::http::message::{self, Response};
-use crate::api::http::route::{Access, Dialect, Group, Keys, Route, handler};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
@@ -21,8 +21,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Who may do what with a service, as the API testing platform asks",
     prefixes: &["/api/v1/services"],
     keeps_prefixes: false,
-    takes_parameters: false,
-    takes_cookie: false,
+    beside_headers: BesideHeaders::Nothing,
     refuses_undeclared: false,
     groups: &[&Group { parameters: PARAMETERS, routes: ROUTES }],
     failure,

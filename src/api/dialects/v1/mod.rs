@@ -30,7 +30,7 @@ mod users;
 mod verification;
 
 use crate::api::http::declare::Declared;
-use crate::api::http::route::Dialect;
+use crate::api::http::route::{BesideHeaders, Dialect};
 
 /// The page where people sign in to the gateway.
 pub const SIGN_IN: &str = "/v1/sign-in";
@@ -42,8 +42,7 @@ pub const DIALECT: Dialect = Dialect {
     // SCIM and AuthZEN are not served yet. Their prefixes are kept, so that no application gets there first.
     prefixes: &["/v1", "/health", "/.well-known/jwks.json", "/scim/v2", "/access/v1"],
     keeps_prefixes: true,
-    takes_parameters: false,
-    takes_cookie: false,
+    beside_headers: BesideHeaders::Nothing,
     refuses_undeclared: true,
     groups: &[
         &verification::GROUP,

@@ -2,8 +2,8 @@
 
 use crate::actions::explain::About;
 use crate::actions::explain_rules::{self, Check, Tested, Verdict};
-use crate::api::gateway;
 use crate::api::http::declare::{Declared, Request, answer, request};
+use crate::api::http::matched_rules::match_rules;
 use crate::api::http::members::PERMISSION;
 use crate::api::http::message::{MAX_URL_BYTES, Response};
 use crate::api::http::route::{Access, Call, Group, Route, handler};
@@ -184,7 +184,7 @@ async fn outcome(cx: &Cx, call: &Call<'_>, method: &str, url: &str, about: Optio
         Ok(true) => return Ok(Tested::refused("url", "the path is one of Postern's own, or some server may read it as one")),
         Err(error) => return refused(error),
     }
-    match gateway::match_rules(&cx.config.rules, method, authority, path, query) {
+    match match_rules(&cx.config.rules, method, authority, path, query) {
         Ok(matched) => explain_rules::test(cx, &matched, about).await,
         Err(error) => refused(error),
     }
