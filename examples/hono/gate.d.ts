@@ -213,6 +213,7 @@ export interface Problem {
     | "not_administrator"
     | "key_refused"
     | "would_outlive"
+    | "rule"
     | "too_many_failures"
     | "new_address"
     | "address_failures"

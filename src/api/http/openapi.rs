@@ -198,7 +198,12 @@ fn responses(dialect: &Dialect, route: &Route) -> Value {
     let mut responses = Map::new();
     responses.insert(status.to_string(), success);
     for status in refusals(route).filter(|refusal| *refusal != status) {
-        responses.insert(status.to_string(), reference(failure_name(dialect, status)));
+        let refused = if route.pages.contains(&status) {
+            with_page(failure(dialect, &sentence(status), &an_error(status)))
+        } else {
+            reference(failure_name(dialect, status))
+        };
+        responses.insert(status.to_string(), refused);
     }
     responses.insert("default".to_owned(), reference(failure_name(dialect, "Default")));
     Value::Object(responses)
@@ -264,6 +269,12 @@ fn failure(dialect: &Dialect, description: &str, error: &Error) -> Value {
     let example = value(&(dialect.failure)(error, EXAMPLE_TIME).body);
     let content = json!({ "schema": reference(dialect.failure_shape), "example": example });
     json!({ "description": description, "content": { (dialect.failure_type): content } })
+}
+
+/// A failure that is a page where people see it.
+fn with_page(mut failure: Value) -> Value {
+    failure["content"]["text/html"] = json!({ "schema": { "type": "string" }, "example": "<!doctype html>…" });
+    failure
 }
 
 fn content(shape: &Shape) -> Value {

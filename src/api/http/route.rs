@@ -117,6 +117,8 @@ pub struct Route {
     pub answer: Answer,
     /// The statuses of refusals that do not follow from what it takes and who may call it.
     pub refusals: &'static [u16],
+    /// The statuses of refusals that it may also tell people, by a page.
+    pub pages: &'static [u16],
     /// What answers it.
     pub handler: Handler,
 }
@@ -359,6 +361,7 @@ impl Route {
             body: None,
             answer: Answer::empty(204),
             refusals: &[],
+            pages: &[],
             handler,
         }
     }
@@ -381,6 +384,13 @@ impl Route {
     #[must_use]
     pub const fn refuses(mut self, statuses: &'static [u16]) -> Self {
         self.refusals = statuses;
+        self
+    }
+
+    /// The statuses of refusals that it may also tell people, by a page.
+    #[must_use]
+    pub const fn refuses_by_page(mut self, statuses: &'static [u16]) -> Self {
+        self.pages = statuses;
         self
     }
 

@@ -37,6 +37,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Takes the form of that page: sets the gateway's session and goes to `return_to`")
             .body(&Account::SHAPE)
             .refuses(&[401, 403, 404, 429])
+            .refuses_by_page(&[401, 403, 429])
             .answers(Answer::empty(303)),
         Route::get("sign_out_browser", &["/v1/sign-out"], handler!(sign_out))
             .summary("Ends the gateway's session, and goes to LOGOUT_URL or shows a page")
