@@ -43,17 +43,27 @@ const HOP_BY_HOP: [&str; 12] = [
 /// Headers by which a client could tell an origin of another address, another path or another caller.
 const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url"];
 
+/// The application behind the gateway that a request is for; `None` where there is none.
+pub fn origin<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
+    cx.config.origins.of(authority(request), request.path()).map_err(|why| Error::invalid("url", why))
+}
+
+/// The host and the port of a request.
+fn authority(request: &dyn Inbound) -> &str {
+    request.origin().split_once("://").map_or("", |(_, authority)| authority)
+}
+
 /// Who sends a request on to the origin, and by what; `None` where nobody is asked.
 pub type Proven = Option<(UserCaller, Credential)>;
 
 /// Verifies a request to the origin, as far as its path demands it.
-pub async fn judge(cx: &Cx, origin: &Origin, request: &dyn Inbound) -> Result<Proven> {
+pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
     let method = request.method();
     if !method::passes(method) {
         return Err(Error::MethodNotAllowed { allow: method::KNOWN.map(str::to_owned).to_vec() });
     }
     dialects::refuse_other_spelling(&cx.config, request.path())?;
-    let matched = demand(origin, request)?;
+    let matched = demand(cx, request)?;
     if matched.demand == Demand::Nothing {
         rules::report_public(cx, &matched, &told(request));
         return Ok(None);
@@ -81,8 +91,8 @@ pub fn begin_session(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, creden
 }
 
 /// The same for a request of a dialect's own route, whose caller is known already.
-pub async fn judge_known<'c>(cx: &Cx, origin: &Origin, request: &dyn Inbound, caller: &'c Caller) -> Result<&'c UserCaller> {
-    may_pass(cx, caller, request, &demand(origin, request)?).await
+pub async fn judge_known<'c>(cx: &Cx, request: &dyn Inbound, caller: &'c Caller) -> Result<&'c UserCaller> {
+    may_pass(cx, caller, request, &demand(cx, request)?).await
 }
 
 /// The user who calls, if they have what is demanded.
@@ -130,8 +140,7 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     if method_override::is_in_query(request.query()) {
         return Err(Error::invalid("url", "must not have the parameter _method in a preflight"));
     }
-    let authority = request.origin().split_once("://").map_or("", |(_, authority)| authority);
-    match match_rules(origin, &asked.method, authority, request.path(), request.query())?.demand {
+    match match_rules(&cx.config.rules, &asked.method, authority(request), request.path(), request.query())?.demand {
         Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
         Demand::Rules(rules) => {
             // What is denied to everybody is denied to whoever asks about it.
@@ -147,9 +156,8 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     Ok(Forward { has_body: false, ..forward })
 }
 
-fn demand<'o>(origin: &'o Origin, request: &dyn Inbound) -> Result<Matched<'o>> {
-    let authority = request.origin().split_once("://").map_or("", |(_, authority)| authority);
-    match_rules(origin, request.method(), authority, request.path(), request.query())
+fn demand<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Matched<'c>> {
+    match_rules(&cx.config.rules, request.method(), authority(request), request.path(), request.query())
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
@@ -157,7 +165,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
     let credential = proven.map(|(_, credential)| credential);
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
-    let mut headers = passed_headers(cx, origin, request, credential);
+    let mut headers = passed_headers(cx, request, credential);
     if let Some(address) = cx.peer_address() {
         let for_list = [request.header("x-forwarded-for"), Some(address)];
         headers.push(("x-forwarded-for".to_owned(), for_list.into_iter().flatten().collect::<Vec<_>>().join(", ")));
@@ -178,14 +186,14 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
         url: format!("{}{path}{question_mark}{query}", origin.url),
         headers,
         has_body: true,
-        timeout_s: origin.timeout_s,
+        timeout_s: cx.config.origins.timeout_s(origin),
         is_for_everybody: proven.is_none(),
         authority: proven.map(|(caller, _)| Authority::of(caller, cx.now, cx.config.clock_leeway_s)),
         answer_headers: Vec::new(),
     })
 }
 
-fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: Option<&Credential>) -> Vec<(String, String)> {
+fn passed_headers(cx: &Cx, request: &dyn Inbound, credential: Option<&Credential>) -> Vec<(String, String)> {
     let connection = request.header("connection").unwrap_or_default().to_ascii_lowercase();
     let of_this_hop: Vec<_> = connection.split(',').map(str::trim).collect();
     let stays = |name: &str| {
@@ -198,7 +206,7 @@ fn passed_headers(cx: &Cx, origin: &Origin, request: &dyn Inbound, credential: O
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
             || cx.config.browsers.token_headers.iter().any(|header| method_override::plain_name(header) == plain)
-            || (origin.looks_at_methods() && method_override::is_header(name))
+            || (cx.config.rules.looks_at_methods() && method_override::is_header(name))
             || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_) | Credential::Key { .. }))
                 && plain == "authorization"))
     };

@@ -88,8 +88,8 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     let Found { route, parameters } = dialects::find_in(dialect, request.method(), request.path())?;
     let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
-    if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route), &caller, &credential) {
-        let user = gateway::judge_known(cx, origin, request, caller).await?;
+    if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route, request)?, &caller, &credential) {
+        let user = gateway::judge_known(cx, request, caller).await?;
         return gateway::pass(cx, origin, request, Some((user, credential))).await.map(Handled::Passed);
     }
     let ignored = RefCell::default();
@@ -117,13 +117,13 @@ async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Resul
 
 /// What no dialect owns: the origin's, where there is one.
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
-    match &cx.config.origin {
+    match gateway::origin(cx, request)? {
         Some(origin) => {
             // Where Postern answers preflights, it answers all of them that it allows.
             if let Some(asked) = cx.config.cors_origins.is_empty().then(|| Preflight::of(request)).flatten() {
                 return gateway::pass_preflight(cx, origin, request, &asked).map(Handled::Passed);
             }
-            let proven = gateway::judge(cx, origin, request).await?;
+            let proven = gateway::judge(cx, request).await?;
             if let Some((caller, credential)) = &proven
                 && let Some(begun) = gateway::begin_session(cx, request, caller, credential)?
             {
@@ -132,14 +132,16 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
             let proven = proven.as_ref().map(|(caller, credential)| (caller, credential));
             gateway::pass(cx, origin, request, proven).await.map(Handled::Passed)
         }
-        None if request.path() == "/" => Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE))),
+        None if request.path() == "/" && cx.config.origins.is_empty() => {
+            Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE)))
+        }
         None => Err(Error::not_found("path", request.path())),
     }
 }
 
 /// The origin, where it answers a dialect's route.
-fn origin_of<'c>(cx: &'c Cx, route: &Route) -> Option<&'c Origin> {
-    cx.config.origin.as_ref().filter(|origin| route.may_be_of_origin && origin.takes_nodes)
+fn origin_of<'c>(cx: &'c Cx, route: &Route, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
+    if route.may_be_of_origin && cx.config.origins.takes_nodes { gateway::origin(cx, request) } else { Ok(None) }
 }
 
 /// Whether the gateway keeps a path from the origin, which may read it as one of ours.
@@ -169,14 +171,18 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
 /// The caller of a request that goes on to the origin, judged as [`answer`] judges it.
 async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>> {
     let Some(dialect) = dialects::answering(&cx.config, request.path()) else {
-        let Some(origin) = &cx.config.origin else { return Ok(None) };
-        return Ok(gateway::judge(cx, origin, request).await?.map(|(caller, _)| caller));
+        if gateway::origin(cx, request)?.is_none() {
+            return Ok(None);
+        }
+        return Ok(gateway::judge(cx, request).await?.map(|(caller, _)| caller));
     };
     let Found { route, .. } = dialects::find_in(dialect, request.method(), request.path())?;
-    let Some(origin) = origin_of(cx, route) else { return Ok(None) };
+    if origin_of(cx, route, request)?.is_none() {
+        return Ok(None);
+    }
     let admitted = admit(cx, dialect, route, request, &Query::parse(request.query())?).await?;
     let Some(caller) = &admitted.caller else { return Ok(None) };
-    gateway::judge_known(cx, origin, request, caller).await.cloned().map(Some)
+    gateway::judge_known(cx, request, caller).await.cloned().map(Some)
 }
 
 /// With a bookmark that Postern has given, D1's primary is read, which has at least what the bookmark
@@ -250,7 +256,7 @@ fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
 
 /// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
 fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response> {
-    if cx.config.origin.is_none() || !navigation::is_one(request) {
+    if cx.config.origins.is_empty() || !navigation::is_one(request) {
         return None;
     }
     match (error, &cx.config.browsers.login) {
@@ -370,7 +376,8 @@ fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     let asked = Preflight::of(request)?;
     match dialects::answering(&cx.config, request.path()) {
         Some(dialect) => drop(dialects::find_in(dialect, &asked.method, request.path()).ok()?),
-        None => drop(cx.config.origin.as_ref()?),
+        None if cx.config.origins.is_empty() => return None,
+        None => {}
     }
     Some(asked.allowed())
 }

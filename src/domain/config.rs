@@ -11,7 +11,7 @@ use crate::domain::config::variables::{Bindings, ValueKind, Variable};
 use crate::domain::identity::user::Username;
 use crate::domain::master_key::{MasterKey, MasterKeys};
 use crate::domain::network::{Cidr, TrustedProxies};
-use crate::domain::origin::{self, Origin, Prefix};
+use crate::domain::origin::{self, Origins, Prefix, Rules};
 use crate::domain::secret::Secret;
 
 /// What `wrangler.toml` and the secrets say.
@@ -46,11 +46,10 @@ pub struct Config {
     pub audit_retention_days: i64,
     /// `LOGIN_URL` and its like: how people come in with a browser.
     pub browsers: Browsers,
-    /// `ORIGIN_URL` and its like: what is behind the gateway; `None` where there is no gateway.
-    pub origin: Option<Origin>,
-    /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, for proxies that ask by them. They need no gateway: `url` is
-    /// empty where there is none.
-    pub rules: Origin,
+    /// `ORIGIN_URL` and `ORIGINS`: what is behind the gateway. Without any there is no gateway.
+    pub origins: Origins,
+    /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, which proxies ask for also where there is no gateway.
+    pub rules: Rules,
     /// Whether some rule looks at what a token says.
     pub rules_look_at_tokens: bool,
     /// `ORIGIN_ASSERTION_KEY` and `ORIGIN_ASSERTION_KEY_PREVIOUS`; `None` where the origin is told
@@ -89,7 +88,8 @@ impl Config {
         let verdict_max_age_s = reader.read("VERDICT_MAX_AGE_S", ValueKind::integer);
         let audit_retention_days = reader.read("AUDIT_RETENTION_DAYS", ValueKind::integer);
         let browsers = reader.browsers();
-        let (origin, rules) = reader.origin();
+        let origins = reader.origins();
+        let rules = reader.rules();
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
         let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
         match (current, username, password) {
@@ -108,7 +108,7 @@ impl Config {
                 verdict_max_age_s,
                 audit_retention_days,
                 browsers,
-                origin,
+                origins,
                 rules_look_at_tokens: rules.looks_at_tokens(),
                 rules,
                 assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
@@ -153,15 +153,20 @@ impl Reader<'_> {
         }
     }
 
-    /// The origin, and its rules alone. Everything is checked also where there is no origin.
-    fn origin(&mut self) -> (Option<Origin>, Origin) {
+    fn origins(&mut self) -> Origins {
+        let url = self.read("ORIGIN_URL", |kind, value| kind.text(value, origin::read_url));
+        let list = self.read("ORIGINS", |kind, value| kind.json(value, origin::read_origins));
         let timeout_s = self.read("ORIGIN_TIMEOUT_S", ValueKind::integer);
         let takes_nodes = self.read("ORIGIN_NODES", ValueKind::boolean);
-        let url = self.read("ORIGIN_URL", |kind, value| kind.text(value, origin::read_url));
-        let public = self.read("ORIGIN_PUBLIC", |kind, value| kind.list(value, Prefix::parse));
-        let rules = self.read("ORIGIN_RULES", |kind, value| kind.json(value, origin::read_rules));
-        let rules = Origin { url: url.clone().unwrap_or_default(), timeout_s, takes_nodes, public, rules };
-        (url.map(|_| rules.clone()), rules)
+        Origins::new(list, url, timeout_s, takes_nodes)
+    }
+
+    /// Rules are checked also where there is no gateway.
+    fn rules(&mut self) -> Rules {
+        Rules {
+            public: self.read("ORIGIN_PUBLIC", |kind, value| kind.list(value, Prefix::parse)),
+            rules: self.read("ORIGIN_RULES", |kind, value| kind.json(value, origin::read_rules)),
+        }
     }
 }
 
@@ -217,6 +222,6 @@ mod tests {
         let config = read(&[("MASTER_KEY", &"ab".repeat(32)), ("ADMIN_PASSWORD", "x")]).unwrap();
         assert_eq!((config.token_ttl_s, config.clock_leeway_s, config.stale_if_error_s), (43_200, 60, 900));
         assert_eq!(config.first_administrator.username.as_str(), "admin");
-        assert_eq!(config.origin, None);
+        assert!(config.origins.is_empty());
     }
 }

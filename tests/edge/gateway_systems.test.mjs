@@ -48,6 +48,25 @@ test("the paths of a dialect that is not served are the origin's", async (test) 
   assert.equal(expectStatus(await postern.send({ path: "/api/v1/services/5/auth/status", headers: admin }), 200).json.code, "S");
 });
 
+test("each application of ORIGINS gets the requests of its host and its path", async (test) => {
+  const [rest, maps, portal] = [await startOrigin(test), await startOrigin(test), await startOrigin(test)];
+  const ORIGINS = [{ path: "/maps", url: `${maps.url}/base`, timeoutS: 5 }, { host: "portal.example.com", url: portal.url }];
+  const postern = await inFrontOf(test, rest, { ORIGINS });
+  const { credential } = await signIn(postern);
+  for (const [path, host, origin, arrived] of [
+    ["/maps/1?a=b", undefined, maps, "/base/maps/1?a=b"],
+    ["/mapsx", undefined, rest, "/mapsx"],
+    ["/maps/1", "portal.example.com", portal, "/maps/1"],
+  ]) {
+    const headers = { ...credential, ...(host && { host }) };
+    assert.equal(expectStatus(await postern.send({ path, headers }), 200, path).json.url, arrived);
+    const [{ headers: told }] = origin.requests.splice(0);
+    assert.equal(told["x-auth-user"], "admin");
+  }
+  assert.match(expectStatus(await postern.send({ path: "/maps%2f1", headers: credential }), 400).json.detail, /more than one application/);
+  assert.deepEqual([rest, maps, portal].map(({ requests }) => requests.length), [0, 0, 0]);
+});
+
 /** The first line of the answer to a request that is written as it is. */
 function firstLine(postern, text) {
   const { hostname, port } = new URL(postern.url);

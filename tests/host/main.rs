@@ -36,6 +36,7 @@ mod methods_and_preflights;
 mod misses;
 mod operation;
 mod oracle;
+mod origins;
 mod path_spellings;
 mod providers;
 mod public_keys;

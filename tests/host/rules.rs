@@ -383,7 +383,7 @@ fn the_tester_tells_why_and_writes_nothing() {
     let before = state();
     let ask = |question: &Value| json_of(&isolate.administer("POST", "/v1/rules/test", question));
     let told = ask(&json!({ "method": "GET", "url": "/a/x", "username": "alice" }));
-    let expected = json!({ "verdict": "refused", "rule": 1, "checks": [
+    let expected = json!({ "verdict": "refused", "origin": "http://origin.test", "rule": 1, "checks": [
         { "check": "user", "held": true, "detail": "user 2 (\"alice\", SYS_Reader) is enabled" },
         { "check": "groups", "held": false, "detail": "rule 1 wants one of the groups [5]; it does not hold" },
         { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; it does not hold" },

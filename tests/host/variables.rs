@@ -155,12 +155,12 @@ fn a_value_that_is_no_text_is_what_it_says() {
     let lists = ["CORS_ORIGINS", "ORIGIN_PUBLIC"].map(|name| {
         let items = if name == "CORS_ORIGINS" { ["https://a.example", "https://b.example"] } else { ["/a", "/b"] };
         let [list, text] = [json!(items), json!(items.join(", "))].map(|value| read(name, value));
-        assert_eq!((&list.cors_origins, &list.origin), (&text.cors_origins, &text.origin), "{name}");
+        assert_eq!((&list.cors_origins, &list.rules), (&text.cors_origins, &text.rules), "{name}");
         list
     });
     assert_eq!(lists[0].cors_origins, ["https://a.example", "https://b.example"]);
     let rules = json!([{ "path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW" }]);
-    let [list, text, none] = [rules.clone(), json!(rules.to_string()), json!([])].map(|value| read("ORIGIN_RULES", value).origin);
+    let [list, text, none] = [rules.clone(), json!(rules.to_string()), json!([])].map(|value| read("ORIGIN_RULES", value).rules);
     assert_eq!(list, text);
     assert_ne!(list, none, "the rule is there");
 }

@@ -40,7 +40,7 @@ pub fn owner(path: &str) -> Option<&'static Dialect> {
 pub fn answering(config: &Config, path: &str) -> Option<&'static Dialect> {
     let dialect = owner_among(path, |dialect| is_served(config, dialect))?;
     let is_own = || ROUTER.at(path).is_ok_and(|matched| matched.value.dialect == dialect.name);
-    (dialect.keeps_prefixes || config.origin.is_none() || is_own()).then_some(dialect)
+    (dialect.keeps_prefixes || config.origins.is_empty() || is_own()).then_some(dialect)
 }
 
 /// Refuses a path that an origin may read as one that Postern answers: as a route of a documented

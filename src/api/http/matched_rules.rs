@@ -1,16 +1,16 @@
 //! Which rules of the gateway are about a request.
 
 use crate::api::http::method_override;
-use crate::domain::origin::{self, Matched, Origin};
+use crate::domain::origin::{self, Matched, Rules};
 use crate::error::{Error, Result};
 
 /// The rules about a request. Refuses what they could not judge.
-pub fn match_rules<'o>(origin: &'o Origin, method: &str, authority: &str, path: &str, query: &str) -> Result<Matched<'o>> {
+pub fn match_rules<'r>(rules: &'r Rules, method: &str, authority: &str, path: &str, query: &str) -> Result<Matched<'r>> {
     // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
     // it would ask for something else, so it is refused.
-    if origin.looks_at_methods() && method_override::is_in_query(query) {
+    if rules.looks_at_methods() && method_override::is_in_query(query) {
         return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
     }
-    let host = if origin.looks_at_hosts() { origin::host_of(authority) } else { String::new() };
-    origin.demand(method, &host, path).map_err(|why| Error::invalid("url", why))
+    let host = if rules.looks_at_hosts() { origin::host_of(authority) } else { String::new() };
+    rules.demand(method, &host, path).map_err(|why| Error::invalid("url", why))
 }

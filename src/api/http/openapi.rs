@@ -49,9 +49,13 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
         for (group, route) in dialect.operations().filter(|(_, route)| route.is_documented) {
             collect_of(dialect, route, &mut schemas);
             for status in refusals(route) {
-                responses.entry(failure_name(dialect, status)).or_insert_with(|| failure(dialect, &sentence(status), &an_error(status)));
+                responses
+                    .entry(failure_name(dialect, status))
+                    .or_insert_with(|| failure(dialect, &sentence(status), &an_error(status), None));
             }
-            responses.entry(failure_name(dialect, "Default")).or_insert_with(|| failure(dialect, "Any other failure", &an_error(500)));
+            responses
+                .entry(failure_name(dialect, "Default"))
+                .or_insert_with(|| failure(dialect, "Any other failure", &an_error(500), None));
             for (index, path) in route.paths.iter().enumerate() {
                 // The document has no word for every method.
                 let method = if route.method == ANY_METHOD { "get".to_owned() } else { route.method.to_lowercase() };
@@ -199,7 +203,7 @@ fn responses(dialect: &Dialect, route: &Route) -> Value {
     responses.insert(status.to_string(), success);
     for status in refusals(route).filter(|refusal| *refusal != status) {
         let refused = if route.pages.contains(&status) {
-            with_page(failure(dialect, &sentence(status), &an_error(status)))
+            failure(dialect, &sentence(status), &an_error(status), Some(PAGE))
         } else {
             reference(failure_name(dialect, status))
         };
@@ -265,16 +269,16 @@ fn an_error(status: u16) -> Error {
 /// When the examples of failures happened.
 const EXAMPLE_TIME: Millis = Millis(1_737_599_864_898);
 
-fn failure(dialect: &Dialect, description: &str, error: &Error) -> Value {
+/// What people see of a failure, where they see a page.
+const PAGE: (&str, &str) = ("text/html", "<!doctype html>…");
+
+fn failure(dialect: &Dialect, description: &str, error: &Error, page: Option<(&str, &str)>) -> Value {
     let example = value(&(dialect.failure)(error, EXAMPLE_TIME).body);
     let content = json!({ "schema": reference(dialect.failure_shape), "example": example });
-    json!({ "description": description, "content": { (dialect.failure_type): content } })
-}
-
-/// A failure that is a page where people see it.
-fn with_page(mut failure: Value) -> Value {
-    failure["content"]["text/html"] = json!({ "schema": { "type": "string" }, "example": "<!doctype html>…" });
-    failure
+    let page = page.map(|(media_type, example)| (media_type, json!({ "schema": { "type": "string" }, "example": example })));
+    let contents: Map<_, _> =
+        [(dialect.failure_type, content)].into_iter().chain(page).map(|(name, content)| (name.to_owned(), content)).collect();
+    json!({ "description": description, "content": contents })
 }
 
 fn content(shape: &Shape) -> Value {

@@ -140,6 +140,12 @@ pub const VARIABLES: &[Variable] = &[
     row("ORIGIN_URL", Url,
         "The application behind the gateway, like `https://app.internal.example.com`; with a path, \
          every path goes below it. Without it there is no gateway, and unknown paths are 404."),
+    row("ORIGINS", Json,
+        "Several applications behind the gateway, like `[{ host = \"maps.example.com\", url = \
+         \"https://maps.internal.example.com\" }, { path = \"/reports\", url = \"http://10.0.0.5:8080\", \
+         timeoutS = 300 }]`. Each takes the requests of its `host` and below its `path`, or all; the \
+         path is passed on whole. Those with a host are tried first, then the longest path, and \
+         `ORIGIN_URL` takes the rest. `timeoutS` stands for `ORIGIN_TIMEOUT_S`."),
     row("ORIGIN_PUBLIC", List,
         "The beginnings of paths that pass through the gateway without a token, like `/static`."),
     row("ORIGIN_RULES", Json,

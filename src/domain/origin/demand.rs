@@ -3,7 +3,7 @@
 use crate::domain::method;
 use crate::domain::origin::prefix::{Prefix, readings};
 use crate::domain::origin::rule::Rule;
-use crate::domain::origin::table::Origin;
+use crate::domain::origin::table::Rules;
 use crate::domain::path_readings;
 
 /// What a request needs.
@@ -48,7 +48,7 @@ struct OfReading<'r> {
     reports: Vec<&'r Rule>,
 }
 
-impl Origin {
+impl Rules {
     /// What a request with this method to this path (as it was sent, without its query) of this host
     /// (as `host_of` writes it) needs; the error is the phrase that follows "url".
     pub fn demand(&self, method: &str, host: &str, path: &str) -> Result<Matched<'_>, String> {

@@ -1,5 +1,5 @@
-//! The origin behind the gateway: where it is, what passes without a token, and what its rules want
-//! of a caller.
+//! What is behind the gateway: which applications there are, what passes without a token, and what
+//! the rules want of a caller.
 //!
 //! A path is compared with a prefix in every reading that an origin may have of it
 //! (`path_readings`). What frees (`ORIGIN_PUBLIC`, and rules with `public`) must begin each of them.
@@ -13,6 +13,8 @@
 mod decide;
 mod demand;
 mod host;
+mod members;
+mod origins;
 mod parse;
 mod prefix;
 mod rule;
@@ -25,7 +27,8 @@ mod tests_of_members;
 pub use decide::{Answer, Facts, TokenSays, decide, holds, would_refuse};
 pub use demand::{Demand, Matched};
 pub use host::host_of;
+pub use origins::{Origin, Origins, read_origins, read_url};
 pub use parse::read_rules;
 pub use prefix::{Prefix, is_read_as, readings};
 pub use rule::{Need, Rule};
-pub use table::{Origin, read_url};
+pub use table::Rules;

@@ -1,9 +1,10 @@
 //! Reading `ORIGIN_RULES`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::domain::method;
 use crate::domain::origin::host;
+use crate::domain::origin::members::{Members, flag, refuse_unknown, text};
 use crate::domain::origin::prefix::Prefix;
 use crate::domain::origin::rule::{Need, Rule};
 use crate::domain::permissions::permission::Permission;
@@ -12,8 +13,6 @@ use crate::domain::permissions::permission::Permission;
 const OF_RULE: [&str; 6] = ["host", "path", "methods", "public", "deny", "report"];
 /// What a rule wants of a caller.
 const OF_NEEDS: [&str; 8] = ["service", "permission", "groups", "roles", "scopes", "apps", "audience", "any"];
-
-type Members = Map<String, Value>;
 
 /// What `methods` lists.
 const OF_METHODS: &str = "names of methods like GET or PROPFIND, but not CONNECT and TRACE, which never pass";
@@ -88,21 +87,6 @@ fn any(members: &Members) -> Result<Option<Need>, String> {
     };
     let lists = value.as_array().filter(|list| !list.is_empty()).ok_or_else(wrong)?;
     lists.iter().map(alternative).collect::<Result<_, _>>().map(|lists| Some(Need::Any(lists)))
-}
-
-fn refuse_unknown(members: &Members, known: &[&str]) -> Result<(), String> {
-    match members.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!("member {name:?} is unknown: there are {}", known.join(", "))),
-        None => Ok(()),
-    }
-}
-
-fn text<'m>(members: &'m Members, name: &str) -> Result<Option<&'m str>, String> {
-    members.get(name).map(|value| value.as_str().ok_or_else(|| format!("{name} is no text"))).transpose()
-}
-
-fn flag(members: &Members, name: &str) -> Result<bool, String> {
-    members.get(name).map_or(Ok(false), |value| value.as_bool().ok_or_else(|| format!("{name} is neither true nor false")))
 }
 
 /// A list that is not empty; left out, it is `None`.

@@ -3,7 +3,7 @@
 use crate::domain::path_readings;
 
 /// The beginning of a path, at the end of a segment: `/a` is one of `/a` and `/a/b`, not of `/ab`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Prefix(String);
 
 /// With these begins what some server cuts off at the end of a segment.

@@ -6,15 +6,9 @@ use super::*;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Denied, Error, Fault, Refusal};
 
-fn origin(rules: &str) -> Origin {
+fn table(rules: &str) -> Rules {
     let items: Vec<Value> = serde_json::from_str(rules).unwrap_or_else(|error| panic!("{rules}: {error}"));
-    Origin {
-        url: "https://app.example.com".to_owned(),
-        timeout_s: 60,
-        takes_nodes: false,
-        public: vec![Prefix::parse("/static").unwrap()],
-        rules: read_rules(&items).unwrap_or_else(|why| panic!("{rules}: {why}")),
-    }
+    Rules { public: vec![Prefix::parse("/static").unwrap()], rules: read_rules(&items).unwrap_or_else(|why| panic!("{rules}: {why}")) }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -60,10 +54,10 @@ fn with_facts<T>(who: &str, look: impl FnOnce(&Facts<'_>) -> T) -> T {
 /// What a request of somebody meets: `public`, `passes`, `405 GET …`, or the number of the rule that
 /// refuses and what decided; then the numbers of the rules that only report.
 fn verdict(rules: &str, request: &str, who: &str) -> String {
-    let origin = origin(rules);
+    let table = table(rules);
     let [method, url] = request.split(' ').collect::<Vec<_>>().try_into().expect(request);
     let (host, path) = url.find('/').map(|at| url.split_at(at)).expect(request);
-    let matched = origin.demand(method, &host_of(host), path).expect(request);
+    let matched = table.demand(method, &host_of(host), path).expect(request);
     with_facts(who, |facts| {
         let demanded = match &matched.demand {
             Demand::Nothing => "public".to_owned(),
@@ -257,9 +251,9 @@ fn a_rule_that_cannot_be_understood_is_refused() {
 #[test]
 fn what_was_not_looked_up_lets_nobody_pass() {
     let rules = r#"[{"path":"/a","groups":[5]},{"path":"/b","service":9,"permission":"VIEW"}]"#;
-    let origin = origin(rules);
+    let table = table(rules);
     for path in ["/a", "/b"] {
-        let matched = origin.demand("GET", "", path).unwrap();
+        let matched = table.demand("GET", "", path).unwrap();
         let Demand::Rules(rules) = &matched.demand else { panic!("{matched:?}") };
         let decided = with_facts("alice", |facts| decide(rules, &Facts { groups: None, ..facts.clone() }));
         assert!(matches!(decided, Err((_, Error::Internal(_)))), "{path}: {decided:?}");
@@ -268,8 +262,8 @@ fn what_was_not_looked_up_lets_nobody_pass() {
 
 #[test]
 fn two_requests_at_once_need_what_both_need() {
-    let origin = origin(r#"[{"path":"/a","groups":[5]},{"path":"/b","roles":["boss"]},{"path":"/c","methods":["GET"],"roles":["ops"]}]"#);
-    let of = |method: &str, path: &str| origin.demand(method, "", path).unwrap();
+    let table = table(r#"[{"path":"/a","groups":[5]},{"path":"/b","roles":["boss"]},{"path":"/c","methods":["GET"],"roles":["ops"]}]"#);
+    let of = |method: &str, path: &str| table.demand(method, "", path).unwrap();
     let numbers = |matched: Matched<'_>| match matched.demand {
         Demand::Rules(rules) => rules.iter().map(|rule| rule.number).collect::<Vec<_>>(),
         other => panic!("{other:?}"),

@@ -16,7 +16,8 @@ pub struct Request {
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
-    is_secure: bool,
+    /// `None`: the usual one of the tests.
+    origin: Option<String>,
 }
 
 impl Request {
@@ -26,14 +27,18 @@ impl Request {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
+    /// `url` is a path with a query, or a whole URL.
     pub fn new(method: &str, url: &str) -> Self {
+        let begin = url.find("://").filter(|_| !url.starts_with('/')).map_or(0, |at| at + 3);
+        let (origin, url) = url.split_at(begin + url[begin..].find('/').unwrap_or(0));
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), ..Self::default() }
+        let origin = Some(origin.to_owned()).filter(|origin| !origin.is_empty());
+        Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), origin, ..Self::default() }
     }
 
     /// As it arrives over https.
     pub fn over_https(mut self) -> Self {
-        self.is_secure = true;
+        self.origin = Some(SECURE_ORIGIN.to_owned());
         self
     }
 
@@ -58,7 +63,7 @@ impl Inbound for Request {
     }
 
     fn origin(&self) -> &str {
-        if self.is_secure { SECURE_ORIGIN } else { ORIGIN }
+        self.origin.as_deref().unwrap_or(ORIGIN)
     }
 
     fn path(&self) -> &str {

@@ -10,7 +10,7 @@ use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Kind};
 use crate::context::Cx;
 use crate::domain::method;
-use crate::domain::origin::{Need, Prefix, Rule};
+use crate::domain::origin::{Need, Origin, Origins, Prefix, Rule};
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Result};
 
@@ -18,8 +18,11 @@ pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
         Route::get("list_rules", &["/v1/rules"], handler!(list))
-            .summary("Shows the rules of the gateway, as they are understood")
-            .about("ORIGIN_RULES in their order, then ORIGIN_PUBLIC as rules without a number.")
+            .summary("Shows the rules of the gateway and the applications behind it, as they are understood")
+            .about(
+                "ORIGIN_RULES in their order, then ORIGIN_PUBLIC as rules without a number. ORIGINS and ORIGIN_URL in the \
+                 order in which they are tried.",
+            )
             .access(Access::Administrator)
             .answers(Answer::json(200, &Rules::SHAPE)),
         Route::of("POST", "test_rules", &["/v1/rules/test"], handler!(test))
@@ -48,9 +51,10 @@ request! {
 answer! {
     struct Outcome<'a> as "RulesOutcome" {
         "verdict" verdict: &'static str as VERDICT => "public: it passes, and nobody is asked; unknown: it is refused, because what a rule looks at cannot be known",
+        "origin" origin: Option<&'a str> => "the URL of the application that gets it, if it passes; null where there is none",
         "rule" rule: Option<usize> => "the rule that refuses it, or the first of those that let it pass; null where no rule decides",
         "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made: those of the credential, then those of the rules",
-    } example r#"{"verdict":"refused","rule":2,"checks":[{"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},{"check":"groups","held":false,"detail":"rule 2 wants one of the groups [5]; it does not hold"}]}"#
+    } example r#"{"verdict":"refused","origin":"https://app.internal.example.com","rule":2,"checks":[{"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},{"check":"groups","held":false,"detail":"rule 2 wants one of the groups [5]; it does not hold"}]}"#
 }
 
 answer! {
@@ -66,7 +70,17 @@ const VERDICT: Kind = Kind::OneOf(&Verdict::NAMES);
 answer! {
     struct Rules<'a> as "Rules" {
         "rules" rules: Vec<OneRule<'a>> => "all of them",
-    } example r#"{"rules":[{"number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,"deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,"roles":null,"scopes":null,"apps":null,"audience":null,"any":null}]}"#
+        "origins" origins: Vec<OneOrigin<'a>> => "the applications behind the gateway",
+    } example r#"{"origins":[{"host":null,"path":"/","url":"https://app.internal.example.com","timeoutS":60}],"rules":[{"number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,"deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,"roles":null,"scopes":null,"apps":null,"audience":null,"any":null}]}"#
+}
+
+answer! {
+    struct OneOrigin<'a> as "Origin" {
+        "host" host: Option<&'a str> => "the only host; null: all",
+        "path" path: &'a str => "what the paths begin with",
+        "url" url: &'a str => "where it is",
+        "timeoutS" timeout_s: i64 => "for how many seconds it may show no sign of life",
+    }
 }
 
 answer! {
@@ -150,10 +164,17 @@ impl<'a> OneRule<'a> {
     }
 }
 
+impl<'a> OneOrigin<'a> {
+    fn of(origin: &'a Origin, all: &Origins) -> Self {
+        Self { host: origin.host.as_deref(), path: origin.prefix.as_str(), url: &origin.url, timeout_s: all.timeout_s(origin) }
+    }
+}
+
 async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
-    let origin = &cx.config.rules;
-    let rules = origin.rules.iter().map(OneRule::of).chain(origin.public.iter().map(OneRule::of_public)).collect();
-    Ok(Response::json(200, &Rules { rules }))
+    let (table, origins) = (&cx.config.rules, &cx.config.origins);
+    let rules = table.rules.iter().map(OneRule::of).chain(table.public.iter().map(OneRule::of_public)).collect();
+    let origins = origins.list().iter().map(|origin| OneOrigin::of(origin, origins)).collect();
+    Ok(Response::json(200, &Rules { rules, origins }))
 }
 
 async fn test(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -164,29 +185,35 @@ async fn test(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         (None, Some(username)) => Some(About::Username(username)),
         (None, None) => None,
     };
-    let tested = outcome(cx, call, &method, &url, about).await?;
+    let (origin, tested) = outcome(cx, call, &method, &url, about).await?;
     let checks = tested.checks.iter().map(|Check { name, held, detail }| OneCheck { check: name, held: *held, detail }).collect();
-    Ok(Response::json(200, &Outcome { verdict: tested.verdict.name(), rule: tested.rule, checks }))
+    Ok(Response::json(200, &Outcome { verdict: tested.verdict.name(), origin, rule: tested.rule, checks }))
 }
 
-/// Goes the way of a request through the gateway.
-async fn outcome(cx: &Cx, call: &Call<'_>, method: &str, url: &str, about: Option<About>) -> Result<Tested> {
+/// Goes the way of a request through the gateway. Answers to which application, and what it meets.
+async fn outcome<'c>(cx: &'c Cx, call: &Call<'_>, method: &str, url: &str, about: Option<About>) -> Result<(Option<&'c str>, Tested)> {
     let (authority, path, query) = parts(url, call.request.origin())?;
-    if !method::passes(method) {
-        return Ok(Tested::refused("method", "the gateway passes names of methods in capitals, but not CONNECT and TRACE"));
-    }
-    let refused = |error: Error| match error {
-        Error::Invalid { field, why, .. } => Ok(Tested::refused("url", format!("{field} {why}"))),
+    let refused = |check, detail: &str| Ok((None, Tested::refused(check, detail)));
+    let refused_url = |error: Error| match error {
+        Error::Invalid { field, why, .. } => refused("url", &format!("{field} {why}")),
         other => Err(other),
     };
+    if !method::passes(method) {
+        return refused("method", "the gateway passes names of methods in capitals, but not CONNECT and TRACE");
+    }
     match (call.is_own_path)(&cx.config, path) {
         Ok(false) => {}
-        Ok(true) => return Ok(Tested::refused("url", "the path is one of Postern's own, or some server may read it as one")),
-        Err(error) => return refused(error),
+        Ok(true) => return refused("url", "the path is one of Postern's own, or some server may read it as one"),
+        Err(error) => return refused_url(error),
     }
+    let origin = match cx.config.origins.of(authority, path) {
+        Ok(None) if !cx.config.origins.is_empty() => return refused("origin", "no application of ORIGINS takes this host and path"),
+        Ok(origin) => origin.map(|origin| origin.url.as_str()),
+        Err(why) => return refused("url", &format!("url {why}")),
+    };
     match match_rules(&cx.config.rules, method, authority, path, query) {
-        Ok(matched) => explain_rules::test(cx, &matched, about).await,
-        Err(error) => refused(error),
+        Ok(matched) => Ok((origin, explain_rules::test(cx, &matched, about).await?)),
+        Err(error) => refused_url(error),
     }
 }
 
