@@ -47,6 +47,9 @@ async function startOrigin() {
   });
   const handleProtocols = (offered) => [...offered].at(-1);
   const accepting = new WebSocketServer({ server, handleProtocols, maxPayload: 64 << 20 });
+  accepting.on("headers", (headers, { url }) => {
+    if (url.endsWith("/cookies")) headers.push("Set-Cookie: postern=of-the-origin; Path=/", "Set-Cookie: app=1; Path=/");
+  });
   accepting.on("connection", (socket, { url, headers }) => {
     const seen = { url, headers, socket, closed: new Promise((done) => socket.on("close", (code, reason) => done([code, String(reason)]))) };
     sockets.push(seen);
@@ -71,8 +74,9 @@ async function startOrigin() {
 }
 
 /** A WebSocket through an isolate: `{ socket, closed, arrived }`, where `closed` promises `[code, reason, when]`. */
-async function openSocket(isolate, path, { headers, protocols = [], ...options } = {}) {
+async function openSocket(isolate, path, { headers, protocols = [], onUpgrade = () => {}, ...options } = {}) {
   const socket = new WebSocket(isolate.url.replace("http", "ws") + path.slice(1), protocols, { headers, maxPayload: 64 << 20, ...options });
+  onUpgrade(socket);
   cleaning.push(() => socket.terminate());
   const messages = [];
   const waiting = [];
@@ -270,6 +274,16 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
       await pause(1_000);
       assert.ok(plain.text.length > before, "it still flows");
     });
+  });
+
+  test("a WebSocket of the origin sets cookies, but none of Postern's name", async () => {
+    for (const [path, headers] of [["/ws/public/cookies", {}], ["/ws/cookies", bearer("alice")]]) {
+      let set;
+      const onUpgrade = (socket) => socket.on("upgrade", (response) => (set = response.headers["set-cookie"]));
+      const opened = await openSocket(postern, path, { headers, onUpgrade });
+      opened.socket.send("hello");
+      assert.deepEqual([await opened.arrived(1), set], [["hello"], ["app=1; Path=/"]], path);
+    }
   });
 
   describe("between the two sides of a WebSocket", { concurrency: true }, () => {

@@ -21,7 +21,7 @@ use crate::api::http::message::Forward;
 use crate::api::http::session_cookie;
 use crate::domain::path_readings;
 use crate::edge::ports::timer::Yield;
-use crate::edge::runtime::streams::Event;
+use crate::edge::runtime::streams::{self, Event};
 use crate::error::{Error, Fault, Result};
 use crate::ports::Tasks;
 
@@ -67,15 +67,22 @@ pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &
     }
 }
 
+/// The answer that changes the protocol. Its connection is watched, where somebody was asked who they are.
+fn upgraded(origin: Response, forward: &Forward, event: &Event<'_>) -> std::result::Result<Response, JsValue> {
+    let headers = Headers::new_with_headers(&origin.headers())?;
+    let is_changed = keep_our_cookies(&origin.headers(), &headers)?;
+    match &forward.authority {
+        Some(authority) => event.relay(&origin, &headers, authority),
+        None if is_changed => streams::with_headers(&origin, &headers),
+        None => Ok(origin),
+    }
+}
+
 /// The answer as the client gets it. What stays open is watched, where somebody was asked who they are.
-/// Else an answer that changes the protocol goes back as it is, with its connection.
 fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Response> {
     let status = origin.status();
     if status == 101 {
-        return match &forward.authority {
-            Some(authority) => event.relay(&origin, authority).map_err(|error| fault(&error)),
-            None => Ok(origin),
-        };
+        return upgraded(origin, forward, event).map_err(|error| fault(&error));
     }
     let headers = Headers::new_with_headers(&origin.headers()).map_err(|error| fault(&error))?;
     for name in origin.headers().keys().into_iter().flatten().filter_map(|name| name.as_string()) {
@@ -108,15 +115,17 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
     Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(|error| fault(&error))
 }
 
-/// Takes away cookies of the origin that have a name of Postern's own. Each stays apart, since a cookie may have a comma.
-fn keep_our_cookies(of_origin: &Headers, headers: &Headers) -> std::result::Result<(), JsValue> {
+/// Takes away cookies of the origin that have a name of Postern's own, and tells whether there were some. Each cookie
+/// stays apart, since it may have a comma.
+fn keep_our_cookies(of_origin: &Headers, headers: &Headers) -> std::result::Result<bool, JsValue> {
     let set: Vec<_> = set_cookies(of_origin).iter().filter_map(|cookie| cookie.as_string()).collect();
     let is_ours = |cookie: &String| session_cookie::is_ours(cookie.split('=').next().unwrap_or_default().trim());
     if !set.iter().any(is_ours) {
-        return Ok(());
+        return Ok(false);
     }
     headers.delete("set-cookie")?;
-    set.iter().filter(|cookie| !is_ours(cookie)).try_for_each(|cookie| headers.append("set-cookie", cookie))
+    set.iter().filter(|cookie| !is_ours(cookie)).try_for_each(|cookie| headers.append("set-cookie", cookie))?;
+    Ok(true)
 }
 
 fn is_event_stream(headers: &Headers) -> bool {

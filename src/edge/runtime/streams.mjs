@@ -78,10 +78,11 @@ function closeLike(socket, { code, reason }) {
 }
 
 /**
- * Relays between the client and the WebSocket of the origin's answer, in both directions. A side that
+ * Relays between the client and the WebSocket of the origin's answer, in both directions, and answers
+ * the client with the headers. A side that
  * is closed stays open for the other's messages until it closes too, as between the two themselves.
  */
-export function relay(answer, watch) {
+export function relay(answer, headers, watch) {
   const origin = answer.webSocket;
   const [client, here] = Object.values(new WebSocketPair());
   const closed = new Set();
@@ -123,10 +124,18 @@ export function relay(answer, watch) {
   };
   join(here, origin, CLIENT_GONE);
   join(origin, here, ORIGIN_GONE);
-  const headers = new Headers(answer.headers);
-  // Each of the two connections has its own.
+  return switched(headers, client);
+}
+
+/** The answer that changes the protocol, with other headers and the same connection. */
+export function withHeaders(answer, headers) {
+  return switched(headers, answer.webSocket);
+}
+
+function switched(headers, webSocket) {
+  // The connections to the client and to the origin have their own.
   for (const name of ["sec-websocket-accept", "sec-websocket-extensions"]) headers.delete(name);
-  return new Response(null, { status: 101, headers, webSocket: client });
+  return new Response(null, { status: 101, headers, webSocket });
 }
 
 /** A body that flows as it comes, without JavaScript, until it is over; then it ends like a whole one. */

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use worker::js_sys::{Array, Function};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
-use worker::web_sys::{ReadableStream, Request, Response};
+use worker::web_sys::{Headers, ReadableStream, Request, Response};
 use worker::{Env, worker_sys};
 
 use crate::api::http::message::Authority;
@@ -21,7 +21,10 @@ extern "C" {
 
     fn watch(ask: &Function, values: &Array, ends_at: f64, every_ms: f64, patience_ms: f64) -> Watch;
     #[wasm_bindgen(catch)]
-    fn relay(answer: &Response, watch: &Watch) -> Result<Response, JsValue>;
+    fn relay(answer: &Response, headers: &Headers, watch: &Watch) -> Result<Response, JsValue>;
+    /// The answer that changes the protocol, with these headers.
+    #[wasm_bindgen(catch, js_name = withHeaders)]
+    pub(in crate::edge) fn with_headers(answer: &Response, headers: &Headers) -> Result<Response, JsValue>;
     #[wasm_bindgen(catch)]
     fn pump(body: &ReadableStream, watch: &Watch) -> Result<ReadableStream, JsValue>;
 }
@@ -42,8 +45,8 @@ pub(in crate::edge) struct Event<'a> {
 
 impl Event<'_> {
     /// The answer to a client whose WebSocket is relayed to the origin's until its authority ends.
-    pub(in crate::edge) fn relay(&self, answer: &Response, authority: &Authority) -> Result<Response, JsValue> {
-        relay(answer, &self.watch(authority)?)
+    pub(in crate::edge) fn relay(&self, answer: &Response, headers: &Headers, authority: &Authority) -> Result<Response, JsValue> {
+        relay(answer, headers, &self.watch(authority)?)
     }
 
     /// A body that ends when its authority does.
