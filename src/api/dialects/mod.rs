@@ -64,8 +64,8 @@ fn is_served(config: &Config, dialect: &Dialect) -> bool {
 fn owner_among(path: &str, is_served: impl Fn(&Dialect) -> bool) -> Option<&'static Dialect> {
     let owns = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let longest = |dialect: &Dialect| dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len()).max();
-    let served = DIALECTS.iter().copied().filter(|dialect| is_served(dialect));
-    served.filter(|dialect| longest(dialect).is_some()).max_by_key(|dialect| longest(dialect))
+    let owners = DIALECTS.iter().filter_map(|dialect| Some((longest(dialect)?, *dialect)));
+    owners.filter(|(_, dialect)| is_served(dialect)).max_by_key(|(length, _)| *length).map(|(_, dialect)| dialect)
 }
 
 /// What follows the path of a route that takes the URL of somebody else's client.
