@@ -41,6 +41,32 @@ async function meet(subject, tokens, path = "/v1/verify") {
 
 const of = (rows, label) => rows.find((row) => row.label === label).micros;
 
+/** The session that begins when a page is opened by the token. */
+async function sessionOf(one, token) {
+  const headers = { "x-forwarded-uri": `/page?token=${token}`, "sec-fetch-mode": "navigate" };
+  const [set] = expectStatus(await one.send({ path: "/v1/forward-auth", headers }), 200).headers["set-cookie"];
+  return set.split(";")[0];
+}
+
+/** One process: another one has another master key, and does not open the session. */
+export async function session() {
+  const own = await postern();
+  await registerApp(own, { secret: SECRET });
+  const token = hs256("user-1");
+  const cookie = await sessionOf(own, token);
+  const asking = (label, headers) => ({ subject: own, label, requests: requests([{ path: "/v1/verify", headers }]) });
+  return {
+    end: stopAll([own]),
+    cases: [
+      {
+        name: "A session of the gateway",
+        about: "The cookie is the token, sealed: each request opens it with AES-GCM, and verifies what is inside.",
+        subjects: [asking("the token, as a header", bearer(token)), asking("its session, as a cookie", { cookie })],
+      },
+    ],
+  };
+}
+
 export async function hs256Verification() {
   const prepare = async (one) => {
     await registerApp(one, { secret: SECRET });
