@@ -242,6 +242,15 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
     passed(&isolate, &from_elsewhere("GET"));
     let own = Request::new("POST", "/x").header("cookie", &format!("postern={session}")).header("origin", "http://postern.test");
     passed(&isolate, &own);
+    let hidden = |site: &str| {
+        let request = Request::new("POST", "/x").header("cookie", &format!("postern={session}")).header("origin", "null");
+        if site.is_empty() { request } else { request.header("sec-fetch-site", site) }
+    };
+    passed(&isolate, &hidden("same-origin"));
+    for site in ["", "none", "same-site", "cross-site"] {
+        refused(&isolate, &hidden(site), 403);
+    }
+    refused(&isolate, &from_elsewhere("POST").header("sec-fetch-site", "same-origin"), 403);
 }
 
 const RULES: &str = r#"[

@@ -230,6 +230,7 @@ fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     assert_eq!((sent.status, sent.header("location")), (302, Some("/v1/sign-in?return_to=%2Freports%3Fq%3D1")));
     let page = isolate.send(&navigation("/v1/sign-in?return_to=%2Freports%3Fq%3D1"));
     assert!(page.status == 200 && page.body.contains("name=\"return_to\" value=\"/reports?q=1\""), "{}", page.body);
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"), "else the form's origin would be null");
     let form = |password: &str, to: &str| {
         let body = format!("username=admin&password={}&return_to={to}", password.replace(' ', "+"));
         let request = Request::new("POST", "/v1/sign-in").header("content-type", "application/x-www-form-urlencoded");

@@ -100,9 +100,13 @@ pub fn refuse_cross_origin(cx: &Cx, request: &dyn Inbound) -> Result<()> {
 /// The same, where the page should be of the origin `own` or of `PUBLIC_ORIGIN`; `None` where nobody has said which.
 pub fn refuse_other_origin_than(cx: &Cx, request: &dyn Inbound, own: Option<&str>) -> Result<()> {
     let public = cx.config.browsers.public_origin.as_deref();
-    let is_other = |origin: String| own.is_some_and(|own| origin != own) && public != Some(origin.as_str());
+    let site = request.header("sec-fetch-site");
+    // A page with `Referrer-Policy: no-referrer` does not tell its origin. Only the browser's own word that
+    // it is the same then counts; it says `cross-site` of a sandbox, whose origin is `null`, too.
+    let is_hidden = |origin: &str| origin == "null" && site.as_deref() == Some("same-origin");
+    let is_other = |origin: String| own.is_some_and(|own| origin != own) && public != Some(origin.as_str()) && !is_hidden(&origin);
     let is_other_origin = request.header("origin").is_some_and(is_other);
-    let is_other_site = request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    let is_other_site = site.as_deref().is_some_and(|site| site != "same-origin" && site != "none");
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
 }
 

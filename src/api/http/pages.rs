@@ -130,7 +130,8 @@ pub fn sign_in(language: Language, username: &str, return_to: &str, problem: Opt
         escaped(return_to),
         escaped(username),
     );
-    page(problem.map_or(200, status), language, language.choose("Sign in", "登录"), &body)
+    // Under `no-referrer` the browser would not tell the form's origin, which is compared.
+    page(problem.map_or(200, status), language, language.choose("Sign in", "登录"), &body).with("referrer-policy", "same-origin")
 }
 
 fn sign_in_problem(language: Language, error: &Error) -> &'static str {
