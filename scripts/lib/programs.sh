@@ -20,6 +20,27 @@ install_from_npm() {
   cp tests/all/package-lock.json "$folder/node_modules/.postern-lock.json"
 }
 
+# Chromium needs some hundred libraries, so that unpacking its package would not do.
+find_browser() {
+  if has chromium; then return; fi
+  if has apt-get && may_be_root; then
+    say 'installing chromium (apt-get)'
+    quietly "$programs/apt.log" install_from_debian chromium
+  fi
+  if ! has chromium; then
+    echo 'chromium is missing (Debian: apt-get install chromium)'
+    return 1
+  fi
+}
+
+# The machine's lists of packages may be missing, or older than what the server has.
+# install_from_debian PACKAGE
+install_from_debian() {
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1")
+  as_root "${install[@]}" && return
+  as_root apt-get update && as_root "${install[@]}"
+}
+
 # Is there a Python that is new enough and makes virtual environments?
 has_python() {
   python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
@@ -29,8 +50,7 @@ find_python() {
   if has_python; then return; fi
   if has apt-get && may_be_root; then
     say 'installing python3-venv (apt-get)'
-    quietly "$programs/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y --no-install-recommends python3-venv
+    quietly "$programs/apt.log" install_from_debian python3-venv
   fi
   if ! has_python; then
     echo 'Python 3.10 or newer with venv is missing (Debian: apt-get install python3-venv)'
