@@ -119,6 +119,11 @@ fn whatever_ends_the_token_ends_its_session() {
     assert_eq!(status(&isolate, "/x", &session), 403);
     isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": true }));
     assert_eq!(status(&isolate, "/x", &session), PASSED);
+    assert_eq!(isolate.administer("PUT", "/v1/users/2/password", &json!({ "password": "another horse" })).status, 204);
+    assert_eq!(status(&isolate, "/x", &session), 401, "a copied cookie ends with the old password");
+    assert_eq!(isolate.verify(&token).0, 200, "the token does not");
+    let session = begin(&isolate, &token);
+    assert_eq!(status(&isolate, "/x", &session), PASSED);
     isolate.register(&json!({ "secret": "another" }));
     assert_eq!(status(&isolate, "/x", &session), 401, "the key is no longer the app's");
     isolate.register(&json!({ "enable": "0" }));

@@ -46,7 +46,7 @@ pub fn begin(cx: &Cx, caller: &UserCaller, credential: &Credential, is_secure: b
     let (Credential::Parameters(parameters), Proof::Jwt { app, expires_at_s, .. }) = (credential, &caller.proof) else { return Ok(None) };
     let is_one = |name: &str| cx.memory.is_token_name(name).unwrap_or(true);
     let Some((_, token)) = parameters.iter().find(|(name, _)| is_one(name)) else { return Ok(None) };
-    let cookie = gateway_sessions::of_token(cx, app, token)?;
+    let cookie = gateway_sessions::of_token(cx, app, &caller.user, token)?;
     // Within the leeway a token still counts, and its session ends with it.
     let max_age_s = (expires_at_s - cx.now.seconds()).max(1);
     Ok(cookie.map(|cookie| set(cx, &cookie, max_age_s, is_secure)))
