@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nowInSeconds, registerApp, sign } from "./support/client.mjs";
-import { startPostern } from "./support/workerd.mjs";
+import { expectStatus, nowInSeconds, registerApp, sessionOf, sign, signInBrowser } from "./support/client.mjs";
+import { deployment, startPostern } from "./support/workerd.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 
@@ -20,5 +20,21 @@ test("a warm verification and a warm check read the request, the clock and two h
     assert.equal((await postern.send({ path, headers })).status, 200);
     const { json } = await postern.send({ path: "/testing" });
     assert.deepEqual(named(json), { method: 1, url: 1, now: 1, header: 2, respond: 1 }, path);
+  }
+});
+
+test("a warm verification of a session reads two headers more", async (t) => {
+  const postern = await startPostern(t, { entry: "crossings", bindings: deployment({ LOGIN_URL: "password" }) });
+  await registerApp(postern, { secret: SECRET });
+  const token = sign(SECRET, { loginname: "alice", exp: nowInSeconds() + 600 });
+  const page = { "x-forwarded-uri": `/page?token=${token}`, "sec-fetch-mode": "navigate" };
+  const byToken = sessionOf(expectStatus(await postern.send({ path: "/v1/forward-auth", headers: page }), 200));
+  for (const cookie of [byToken, await signInBrowser(postern)]) {
+    const ask = () => postern.send({ path: "/v1/verify", headers: { cookie } });
+    for (let warm = 0; warm < 3; warm += 1) expectStatus(await ask(), 200);
+    await postern.send({ path: "/testing" });
+    expectStatus(await ask(), 200);
+    const { json } = await postern.send({ path: "/testing" });
+    assert.deepEqual(named(json), { method: 1, url: 1, now: 1, header: 4, respond: 1 });
   }
 });
