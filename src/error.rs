@@ -297,6 +297,8 @@ pub enum Refusal {
     KeyIsNoUser,
     /// The key was made by a key, and may make none itself.
     KeyOfKey,
+    /// A cookie asks about its own user only, since a browser sends it for every script of the page.
+    CookieAsksAboutOthers,
     /// What would be made would outlive the credential that makes it.
     WouldOutlive,
     /// A rule of the gateway lets the caller not pass.
@@ -421,7 +423,7 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all of them.
-    pub const REASONS: [&'static str; 12] = [
+    pub const REASONS: [&'static str; 13] = [
         "user_refused",
         "user_disabled",
         "user_deleted",
@@ -432,6 +434,7 @@ impl Refusal {
         "cross_origin",
         "not_administrator",
         "key_refused",
+        "cookie_refused",
         "would_outlive",
         "rule",
     ];
@@ -450,6 +453,7 @@ impl Refusal {
             Self::CrossOrigin => "cross_origin",
             Self::NotAdministrator | Self::NotCreator | Self::NotYourself => "not_administrator",
             Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
+            Self::CookieAsksAboutOthers => "cookie_refused",
             Self::WouldOutlive => "would_outlive",
             Self::ByRule { .. } => "rule",
         }
@@ -472,6 +476,7 @@ impl fmt::Display for Refusal {
             Self::KeyMayNot { needs: None } => "no key may do this, only a user",
             Self::KeyIsNoUser => "only a user may do this, and a key is none",
             Self::KeyOfKey => "a key that was made by a key makes no keys",
+            Self::CookieAsksAboutOthers => "with a cookie users ask about themselves only: show a token or a password",
             Self::WouldOutlive => "this would outlive the credential: send the password, or ask an administrator",
             Self::InsufficientScope { scopes } => return write!(f, "the token lacks scopes: {scopes} are needed"),
             Self::CreatorGrant => "the grant of a service's creator cannot be changed",

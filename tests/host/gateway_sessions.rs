@@ -97,9 +97,14 @@ fn a_session_opens_the_gateway_and_questions_and_no_management() {
     let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
     let by_password = isolate.session_of_admin();
     isolate.register(&json!({ "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"] }));
-    for session in [by_password, begin(&isolate, &isolate.token("alice"))] {
+    let sessions = [(by_password, ["user=1", "username=admin"]), (begin(&isolate, &isolate.token("alice")), ["user=2", "username=alice"])];
+    for (session, itself) in sessions {
         for path in ["/x", "/v1/verify", "/v1/forward-auth", "/v1/forward-auth/signed-in"] {
             assert!(matches!(status(&isolate, path, &session), PASSED | 200), "{path}");
+        }
+        for who in ["user=1", "username=admin", "user=2", "username=alice", "user=9", "username=nobody"] {
+            let answered = status(&isolate, &format!("/v1/check?service=1&permission=VIEW&{who}"), &session);
+            assert_eq!(answered, if itself.contains(&who) { 200 } else { 403 }, "{who}");
         }
         for (_, route) in crate::routes::routes().filter(|(_, route)| route.access.is_checked_first()) {
             let request = Request::new(route.method, &crate::routes::filled(route.paths[0])).header("cookie", &session).body("{}");

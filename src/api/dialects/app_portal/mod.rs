@@ -75,6 +75,7 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::KeyMayNot { .. }
         | Refusal::KeyIsNoUser
         | Refusal::KeyOfKey
+        | Refusal::CookieAsksAboutOthers
         | Refusal::WouldOutlive
         | Refusal::ByRule { .. }
         | Refusal::CrossOrigin => refusal.to_string(),

@@ -152,6 +152,7 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::KeyMayNot { .. }
         | Refusal::KeyIsNoUser
         | Refusal::KeyOfKey
+        | Refusal::CookieAsksAboutOthers
         | Refusal::WouldOutlive
         | Refusal::ByRule { .. }
         | Refusal::CrossOrigin => ("E1", refusal.to_string(), "forbidden"),

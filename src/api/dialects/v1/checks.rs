@@ -1,5 +1,7 @@
 //! Permission checks: one, together with the verification of who asks, or many.
 
+use std::rc::Rc;
+
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::actions::user_names::Named;
@@ -11,9 +13,9 @@ use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
-use crate::domain::identity::user::Username;
+use crate::domain::identity::user::{User, Username};
 use crate::domain::permissions::permission::Permission;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 
 /// How many questions one request may ask.
 const MAX_QUESTIONS: usize = 100;
@@ -37,8 +39,8 @@ pub(super) const GROUP: Group = Group { parameters: &[], routes: &[CHECK, CHECK_
 pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(check))
     .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
     .about(
-        "To ask about somebody else takes the permission GRANT on the service, or an administrator. They are named by \
-         `user` or by `username`; a user name that nobody has is a 404.",
+        "To ask about somebody else takes the permission GRANT on the service, or an administrator, and no cookie. They \
+         are named by `user` or by `username`; a user name that nobody has is a 404.",
     )
     .access(Access::Shown)
     .keys(Keys::With(May::Decisions))
@@ -97,10 +99,22 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let Asked { service_id, permission, user_id } = asked;
     let user = named(user_id, call.query.one("username")?.map(str::to_owned))?;
     let shown = call.shown(cx)?;
-    let (caller, _) = call.identify_first(cx, &shown, hints(call, Some(asked))?).await?;
+    let (caller, credential) = call.identify_first(cx, &shown, hints(call, Some(asked))?).await?;
+    if credential.is_cookie() && user.as_ref().is_some_and(|user| !is_own(&caller, user)) {
+        return Err(Refusal::CookieAsksAboutOthers.into());
+    }
     let user = subject(&caller, user, "user")?;
     let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await?;
     Ok(verdict::kept(cx, call.request, Some(&caller), verdict::CREDENTIALS, response))
+}
+
+/// Whether a question names the user who asks.
+fn is_own(caller: &Caller, named: &Named) -> bool {
+    let is = |user: &Rc<User>| match named {
+        Named::Id(id) => user.id.0 == *id,
+        Named::Username(name) => user.username.as_str() == name,
+    };
+    caller.limited_by().is_some_and(is)
 }
 
 /// The answer to a question of a caller whom the route lets in.
