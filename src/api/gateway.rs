@@ -184,6 +184,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
     let path = path_readings::as_sent(request.path()).map_err(|why| Error::invalid("url", why))?;
     Ok(Forward {
         url: format!("{}{path}{question_mark}{query}", origin.url),
+        origin: origin.url.clone(),
         headers,
         has_body: true,
         timeout_s: cx.config.origins.timeout_s(origin),

@@ -160,6 +160,22 @@ test("method, body, status and headers pass as they are; redirects are not follo
   expectStatus(await postern.send({ path: "/health" }), 200);
 });
 
+test("an origin's own URLs are told as clients know them", async (test) => {
+  const origin = await startOrigin(test, ({ headers: { host } }, response) => {
+    const url = `http://${host}/base/login?x=1`;
+    response.writeHead(302, { location: url, "content-location": url, "set-cookie": ["a=1; Path=/base", "b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT"] }).end();
+  });
+  const postern = await inFrontOf(test, `${origin.url}/base`, { ORIGIN_PUBLIC: "/static" });
+  for (const request of [{ path: "/x", headers: bearer() }, { path: "/static/x" }]) {
+    const { headers } = expectStatus(await postern.send(request), 302);
+    assert.deepEqual([headers.location, headers["content-location"]], ["/login?x=1", "/login?x=1"]);
+    assert.deepEqual(headers["set-cookie"], ["a=1; Path=/", "b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT"]);
+  }
+  const whole = await inFrontOf(test, origin);
+  const { headers } = await whole.send({ path: "/x", headers: bearer() });
+  assert.deepEqual([headers.location, headers["set-cookie"][0]], ["/base/login?x=1", "a=1; Path=/base"]);
+});
+
 test("a path arrives as it was decided about, and what only public paths may say to caches", async (test) => {
   const origin = await startOrigin(test, (request, response) => {
     const all = { "cache-control": "public, s-maxage=9, max-age=5", "surrogate-control": "max-age=9", "cloudflare-cdn-cache-control": "max-age=9" };

@@ -37,6 +37,7 @@ mod misses;
 mod operation;
 mod oracle;
 mod origins;
+mod origin_urls;
 mod path_spellings;
 mod providers;
 mod public_keys;

@@ -49,6 +49,8 @@ pub enum Handled {
 pub struct Forward {
     /// Where to.
     pub url: String,
+    /// `ORIGIN_URL`, below which `url` is.
+    pub origin: String,
     /// All headers; but for `Host`, which follows from the URL.
     pub headers: Vec<(String, String)>,
     /// Whether the client's body goes with it.

@@ -16,6 +16,7 @@ pub mod misplaced;
 pub mod navigation;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
+pub mod origin_urls;
 pub mod pages;
 pub mod parameters;
 pub mod patterns;

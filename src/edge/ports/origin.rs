@@ -18,6 +18,7 @@ use worker::{Delay, js_sys};
 use crate::api::gateway::is_hop_by_hop;
 use crate::api::http::caching;
 use crate::api::http::message::Forward;
+use crate::api::http::origin_urls;
 use crate::api::http::session_cookie;
 use crate::domain::path_readings;
 use crate::edge::ports::timer::Yield;
@@ -70,7 +71,7 @@ pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &
 /// The answer that changes the protocol. Its connection is watched, where somebody was asked who they are.
 fn upgraded(origin: Response, forward: &Forward, event: &Event<'_>) -> std::result::Result<Response, JsValue> {
     let headers = Headers::new_with_headers(&origin.headers())?;
-    let is_changed = keep_our_cookies(&origin.headers(), &headers)?;
+    let is_changed = put_cookies(&origin.headers(), &headers, &forward.origin)?;
     match &forward.authority {
         Some(authority) => event.relay(&origin, &headers, authority),
         None if is_changed => streams::with_headers(&origin, &headers),
@@ -94,7 +95,13 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
         let said = headers.get("cache-control").map_err(|error| fault(&error))?.unwrap_or_default();
         headers.set("cache-control", &caching::private(&said)).map_err(|error| fault(&error))?;
     }
-    keep_our_cookies(&origin.headers(), &headers).map_err(|error| fault(&error))?;
+    for name in ["location", "content-location"] {
+        let said = headers.get(name).map_err(|error| fault(&error))?;
+        if let Some(public) = said.and_then(|said| origin_urls::public_location(&said, &forward.origin)) {
+            headers.set(name, &public).map_err(|error| fault(&error))?;
+        }
+    }
+    put_cookies(&origin.headers(), &headers, &forward.origin).map_err(|error| fault(&error))?;
     for (name, value) in &forward.answer_headers {
         let put = if matches!(*name, "vary" | "set-cookie") { headers.append(name, value) } else { headers.set(name, value) };
         put.map_err(|error| fault(&error))?;
@@ -115,16 +122,18 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
     Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(|error| fault(&error))
 }
 
-/// Takes away cookies of the origin that have a name of Postern's own, and tells whether there were some. Each cookie
-/// stays apart, since it may have a comma.
-fn keep_our_cookies(of_origin: &Headers, headers: &Headers) -> std::result::Result<bool, JsValue> {
+/// Takes away cookies of the origin that have a name of Postern's own, and tells paths as clients know
+/// them. Answers whether that changed any. Each cookie stays apart, since one may have a comma.
+fn put_cookies(of_origin: &Headers, headers: &Headers, origin_url: &str) -> std::result::Result<bool, JsValue> {
     let set: Vec<_> = set_cookies(of_origin).iter().filter_map(|cookie| cookie.as_string()).collect();
-    let is_ours = |cookie: &String| session_cookie::is_ours(cookie.split('=').next().unwrap_or_default().trim());
-    if !set.iter().any(is_ours) {
+    let is_ours = |cookie: &str| session_cookie::is_ours(cookie.split('=').next().unwrap_or_default().trim());
+    let public = |cookie: &String| origin_urls::public_cookie(cookie, origin_url).unwrap_or_else(|| cookie.clone());
+    let put: Vec<_> = set.iter().filter(|cookie| !is_ours(cookie)).map(public).collect();
+    if put == set {
         return Ok(false);
     }
     headers.delete("set-cookie")?;
-    set.iter().filter(|cookie| !is_ours(cookie)).try_for_each(|cookie| headers.append("set-cookie", cookie))?;
+    put.iter().try_for_each(|cookie| headers.append("set-cookie", cookie))?;
     Ok(true)
 }
 
