@@ -74,29 +74,37 @@ function tomcatApplication(folder) {
     return `<servlet><servlet-name>${name}</servlet-name><jsp-file>/WEB-INF/${name}.jsp</jsp-file></servlet>
 <servlet-mapping><servlet-name>${name}</servlet-name><url-pattern>${pattern}</url-pattern></servlet-mapping>`;
   });
+  writeFileSync(join(application, "web.xml"), `<web-app ${NAMESPACE}>${pages.join("\n")}</web-app>`);
+}
+
+export const NAMESPACE = `xmlns="https://jakarta.ee/xml/ns/jakartaee" version="6.0"`;
+
+/** Starts Tomcat in a folder; `configure` answers the text of its server.xml for a port. */
+export function startTomcat(folder, configure) {
+  const home = join(unpacked("tomcat"), "usr/share/tomcat10");
   // Tomcat itself knows how JSPs are compiled only from this file, which Debian has in another package.
-  const jsp = `<servlet><servlet-name>jsp</servlet-name><servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class></servlet>`;
-  const namespace = `xmlns="https://jakarta.ee/xml/ns/jakartaee" version="6.0"`;
-  mkdirSync(join(folder, "conf"));
-  writeFileSync(join(folder, "conf/web.xml"), `<web-app ${namespace}>${jsp}</web-app>`);
-  writeFileSync(join(application, "web.xml"), `<web-app ${namespace}>${pages.join("\n")}</web-app>`);
+  const jsp = `<servlet><servlet-name>jsp</servlet-name><servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class></servlet>
+<servlet-mapping><servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>`;
+  mkdirSync(join(folder, "conf"), { recursive: true });
+  writeFileSync(join(folder, "conf/web.xml"), `<web-app ${NAMESPACE}>${jsp}</web-app>`);
+  return startProgram(program("java"), (port) => {
+    writeFileSync(join(folder, "conf/server.xml"), configure(port));
+    const libraries = ["bootstrap", "tomcat-juli"].map((name) => join(home, "bin", `${name}.jar`)).join(":");
+    const properties = [`-Dcatalina.home=${home}`, `-Dcatalina.base=${folder}`, `-Djava.io.tmpdir=${folder}`];
+    return { args: ["-cp", libraries, ...properties, "org.apache.catalina.startup.Bootstrap", "start"] };
+  });
 }
 
 async function tomcat(folder) {
-  const home = join(unpacked("tomcat"), "usr/share/tomcat10");
   tomcatApplication(folder);
   const lenient = await freePort();
-  const server = await startProgram(program("java"), (port) => {
+  const server = await startTomcat(folder, (port) => {
     const connector = (number, more) => `<Connector address="127.0.0.1" port="${number}" protocol="HTTP/1.1" ${more}/>`;
-    const text = `<Server port="-1"><Service name="Catalina">
+    return `<Server port="-1"><Service name="Catalina">
 ${connector(lenient, 'encodedSolidusHandling="decode" encodedReverseSolidusHandling="decode" allowBackslash="true"')}
 ${connector(port, "")}
 <Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps" autoDeploy="false"/></Engine>
 </Service></Server>`;
-    writeFileSync(join(folder, "conf/server.xml"), text);
-    const libraries = ["bootstrap", "tomcat-juli"].map((name) => join(home, "bin", `${name}.jar`)).join(":");
-    const properties = [`-Dcatalina.home=${home}`, `-Dcatalina.base=${folder}`, `-Djava.io.tmpdir=${folder}`];
-    return { args: ["-cp", libraries, ...properties, "org.apache.catalina.startup.Bootstrap", "start"] };
   });
   return { stop: server.stop, urls: { Tomcat: server.url, "Tomcat with encoded slashes": `http://127.0.0.1:${lenient}` } };
 }
