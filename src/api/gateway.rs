@@ -69,7 +69,10 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
         return Ok(None);
     }
     let query = Query::of_others(request.query());
-    let shown = credentials::shown(cx, request, session_cookie::origin(cx, request), credentials::in_query(&tokens_in(&query)))?;
+    let mut shown = credentials::shown(cx, request, session_cookie::origin(cx, request), credentials::in_query(&tokens_in(&query)))?;
+    if dialects::is_of_cookie(&cx.config, request.path()) {
+        shown.extend(credentials::of_gis_manager(request)?);
+    }
     // A WebSocket is opened by a GET, and may then do anything.
     let only_reads = matches!(method, "GET" | "HEAD" | "OPTIONS") && !is_upgrade(request);
     let (caller, credential) = authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;

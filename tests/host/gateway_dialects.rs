@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::path_spellings::{Numbers, SLASHES, letter};
 use crate::routes::filled;
-use crate::support::{Isolate, Request, World, admin, json_of};
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, cookie_of, json_of};
 
 const PASSED: u16 = 299;
 /// How many spellings of each path of each route are tried.
@@ -179,4 +179,37 @@ fn the_paths_of_a_dialect_that_is_not_served_are_the_origins_or_nobodys() {
     let world = World::new();
     let problem = json_of(&world.isolate_with(&[("DIALECTS", Some("imanger"))]).send(&Request::new("GET", "/health")));
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("DIALECTS must be")), "{problem}");
+}
+
+#[test]
+fn clients_of_the_gis_manager_reach_its_other_paths_by_its_cookie() {
+    let world = World::new();
+    let signs_in = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
+    signs_in.register(&json!({}));
+    let account = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+    let gis = cookie_of(&signs_in.send(&Request::new("POST", "/imanager/security/tokens.json").body(&account)));
+    let ask = |isolate: &Isolate<'_>, path: &str, cookie: &str, more: &[(&str, &str)]| {
+        let request = Request::new("POST", path).header("cookie", cookie);
+        let answered = isolate.send(&more.iter().fold(request, |request, (name, value)| request.header(name, value))).status;
+        let forward = world.passed.borrow_mut().pop();
+        let told =
+            |name: &str| forward.as_ref().and_then(|forward| forward.headers.iter().find(|(key, _)| key == name)).map(|(_, v)| v.clone());
+        (answered, told("x-auth-user").unwrap_or_default(), told("cookie"))
+    };
+    let expected = || (PASSED, "admin".to_owned(), Some("theme=dark".to_owned()));
+    for path in ["/imanager/web/api/service.json", "/imanager", "/imanager/icloud/web/nodes/started.json"] {
+        assert_eq!(ask(&signs_in, path, &format!("theme=dark; {gis}"), &[]), expected(), "{path}");
+        assert_eq!(ask(&signs_in, path, &gis, &[("origin", "https://evil.example")]).0, 403, "{path}");
+    }
+    let bearer = format!("Bearer {}", signs_in.token("alice"));
+    assert_eq!(ask(&signs_in, "/imanager/x", &gis, &[("authorization", &bearer)]).1, "alice", "headers come first");
+    assert_eq!(ask(&signs_in, "/imanager/x", &gis, &[("authorization", "Bearer wrong")]).0, 401);
+    assert_eq!(ask(&signs_in, "/imanager/x", &format!("postern=v1.0.AA; {gis}"), &[]).1, "admin", "an old session is none");
+    assert_eq!(ask(&signs_in, "/imanager/x", &format!("{gis}; {gis}"), &[]).0, 400);
+    assert_eq!(ask(&signs_in, "/imanager/x", &format!("JSESSIONID={}.postern", "A".repeat(32)), &[]).0, 401);
+    for elsewhere in ["/x", "/IMANAGER/x", "/imanagers/x", "/plugin/datafor-modeler/api/model/list", "/api/v1/services/5"] {
+        assert_eq!(ask(&signs_in, elsewhere, &gis, &[]).0, 401, "{elsewhere}");
+    }
+    let without = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test")), ("DIALECTS", Some("services"))]);
+    assert_eq!(ask(&without, "/imanager/x", &gis, &[]).0, 401, "where the GIS manager is not served, nobody signs in to it");
 }

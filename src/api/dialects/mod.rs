@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::api::http::query;
-use crate::api::http::route::{ANY_METHOD, BEFORE_CLIENT_URL, Dialect, Route};
+use crate::api::http::route::{ANY_METHOD, BEFORE_CLIENT_URL, BesideHeaders, Dialect, Route};
 use crate::domain::config::Config;
 use crate::domain::{origin, own_paths};
 use crate::error::{Error, Result};
@@ -41,6 +41,14 @@ pub fn answering(config: &Config, path: &str) -> Option<&'static Dialect> {
     let dialect = owner_among(path, |dialect| is_served(config, dialect))?;
     let is_own = || ROUTER.at(path).is_ok_and(|matched| matched.value.dialect == dialect.name);
     (dialect.keeps_prefixes || config.origins.is_empty() || is_own()).then_some(dialect)
+}
+
+/// Whether a path is below the prefix of a system whose clients sign in by a cookie of its own. They send
+/// it to the system's other paths, too, which are the origin's.
+#[must_use]
+pub fn is_of_cookie(config: &Config, path: &str) -> bool {
+    let dialect = owner_among(path, |dialect| is_served(config, dialect));
+    dialect.is_some_and(|dialect| dialect.beside_headers == BesideHeaders::Cookie)
 }
 
 /// Refuses a path that an origin may read as one that Postern answers: as a route of a documented
