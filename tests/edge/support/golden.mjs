@@ -103,12 +103,12 @@ const momentOf = (text) => (/^[+-]/.test(text) ? String(Date.now() + Number(text
 /** What an application proves with its secret, or signs with it. */
 const digest = (...parts) => createHash("sha256").update(parts.join("")).digest("hex");
 
-function proof({ appKey, secret = "", timestamp = "+0", as = "number" }) {
+export function proof({ appKey, secret = "", timestamp = "+0", as = "number" }) {
   const at = momentOf(timestamp);
   return { appKey, encryption: digest(appKey, at, secret), timestamp: as === "string" ? at : Number(at) };
 }
 
-function callHeaders({ token, secret = "", timestamp = "+0", query, body }, path, sent = "") {
+export function callHeaders({ token, secret = "", timestamp = "+0", query, body }, path, sent = "") {
   const at = momentOf(timestamp);
   const pairs = [...new URLSearchParams(query ?? path.split("?")[1] ?? "")].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   const signature = digest(token, ...pairs.flat(), body ?? sent, at, secret);
