@@ -87,8 +87,7 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
 /// place, and neither the address bar nor the history has the token. `None` where the request is no such one.
 pub fn begin_session(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &Credential) -> Result<Option<Response>> {
     let is_secure = session_cookie::is_secure(session_cookie::origin(cx, request));
-    let begun = if navigation::is_one(request) { session_cookie::begin(cx, caller, credential, is_secure)? } else { None };
-    let Some((name, value)) = begun else { return Ok(None) };
+    let Some((name, value)) = session_cookie::begin(cx, request, caller, credential, is_secure)? else { return Ok(None) };
     let location = navigation::location(request.path(), &without_tokens(cx, request.query(), Some(credential)));
     Ok(Some(Response::empty(303).with("location", location).with(name, value)))
 }

@@ -256,16 +256,16 @@ fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
 
 /// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
 fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response> {
-    if cx.config.origins.is_empty() || !navigation::is_one(request) {
+    if cx.config.origins.is_empty() || !navigation::is_answered_by_a_page(request) {
         return None;
     }
     match (error, &cx.config.browsers.login) {
-        (Error::Unauthenticated(_), Some(login)) => {
+        (Error::Unauthenticated(_), Some(login)) if navigation::is_one(request) => {
             let page = if let Login::At(url) = login { url } else { v1::SIGN_IN };
             let return_to = navigation::location(request.path(), &without_tokens(cx, request.query(), None));
             Some(Response::empty(302).with("location", navigation::with_return_to(page, &return_to)))
         }
-        _ => Some(pages::of_failure(Language::of(request), error, &cx.request_id)),
+        _ => Some(pages::of_failure(Language::of(request), error, &cx.request_id, cx.config.browsers.in_frames)),
     }
 }
 

@@ -92,6 +92,54 @@ fn only_a_navigation_begins_one() {
 }
 
 #[test]
+fn where_the_browser_would_not_keep_the_cookie_the_page_stays_as_it_was() {
+    let world = World::new();
+    let status = |samesite: &str, site: &str, dest: &str, is_secure: bool| {
+        let isolate = gateway(&world, &[("SESSION_SAMESITE", samesite)]);
+        let request = Request::new("GET", &format!("/page?token={}", isolate.token("alice"))).header("sec-fetch-mode", "navigate");
+        let request = request.header("sec-fetch-site", site).header("sec-fetch-dest", dest);
+        isolate.send(&if is_secure { request.over_https() } else { request }).status
+    };
+    for dest in ["iframe", "frame", "embed", "object"] {
+        assert_eq!(status("lax", "cross-site", dest, true), PASSED, "{dest}");
+        assert_eq!(status("none", "cross-site", dest, true), 303, "{dest}");
+        assert_eq!(status("none", "cross-site", dest, false), PASSED, "{dest}: no https");
+        assert_eq!((status("lax", "same-site", dest, true), status("lax", "same-origin", dest, true)), (303, 303), "{dest}");
+    }
+    assert_eq!(status("lax", "cross-site", "document", true), 303);
+}
+
+#[test]
+fn whoever_sends_a_form_too_late_is_told_so_on_a_page() {
+    let world = World::new();
+    for login in [&[][..], &[("LOGIN_URL", "https://portal.example.com/login")][..]] {
+        let isolate = gateway(&world, login);
+        let send = |mode: &str| isolate.send(&Request::new("POST", "/form").header("sec-fetch-mode", mode).body("a=b"));
+        let page = send("navigate");
+        assert_eq!((page.status, page.header("content-type")), (401, Some("text/html;charset=utf-8")), "{}", page.body);
+        assert!(page.body.contains("This page needs a sign-in"), "{}", page.body);
+        assert_eq!(send("cors").header("content-type"), Some("application/problem+json"), "a script gets the JSON");
+    }
+}
+
+#[test]
+fn other_sites_show_in_frames_what_happened_and_no_form() {
+    let world = World::new();
+    for (samesite, is_framed) in [("lax", false), ("none", true)] {
+        let isolate = gateway(&world, &[("SESSION_SAMESITE", samesite), ("LOGIN_URL", "password")]);
+        let refuses = |request: &Request| {
+            let response = isolate.send(request);
+            let policy = response.header("content-security-policy").expect("a policy").to_owned();
+            assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+            policy.contains("frame-ancestors 'none'")
+        };
+        let too_late = Request::new("POST", "/x").header("sec-fetch-mode", "navigate");
+        assert_eq!(refuses(&too_late), !is_framed, "{samesite}");
+        assert!(refuses(&navigation("/v1/sign-in")) && refuses(&navigation("/v1/sign-out")));
+    }
+}
+
+#[test]
 fn a_session_opens_the_gateway_and_questions_and_no_management() {
     let world = World::new();
     let isolate = gateway(&world, &[("LOGIN_URL", "password")]);

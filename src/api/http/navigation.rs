@@ -6,19 +6,30 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::api::http::message::Inbound;
 use crate::domain::browsers;
 
-/// Whether the request is one. Browsers say so by `Sec-Fetch-Mode`; those that do not are known by the
-/// two types of pages that they accept. Clients in Java accept `text/html` alone.
+/// Whether the request is one that can be made again elsewhere.
 #[must_use]
 pub fn is_one(request: &dyn Inbound) -> bool {
-    if !matches!(request.method(), "GET" | "HEAD") {
-        return false;
-    }
+    matches!(request.method(), "GET" | "HEAD") && is_answered_by_a_page(request)
+}
+
+/// Whether a person sees the answer, also to a form that they sent. Browsers say so by `Sec-Fetch-Mode`;
+/// those that do not are known by the two types of pages that they accept. Clients in Java accept
+/// `text/html` alone.
+#[must_use]
+pub fn is_answered_by_a_page(request: &dyn Inbound) -> bool {
     if let Some(mode) = request.header("sec-fetch-mode") {
         return mode == "navigate";
     }
     let says_more = ["sec-fetch-site", "sec-fetch-dest"].into_iter().any(|name| request.header(name).is_some());
     let accepted = request.header("accept").unwrap_or_default();
     !says_more && accepted.contains("text/html") && accepted.contains("application/xhtml+xml")
+}
+
+/// Whether a page of another site shows the answer within it, where browsers keep no `SameSite=Lax` cookie.
+#[must_use]
+pub fn is_in_foreign_frame(request: &dyn Inbound) -> bool {
+    let is = |name: &'static str, values: &[&str]| request.header(name).is_some_and(|value| values.contains(&value.as_str()));
+    is("sec-fetch-site", &["cross-site"]) && is("sec-fetch-dest", &["iframe", "frame", "embed", "object", "fencedframe"])
 }
 
 /// A path and a query as `Location` has them. A path that begins with two slashes would name a host, so that a dot comes between.

@@ -21,7 +21,7 @@ small{color:#a9b3c0}input{color:inherit;background:#15191f}p[role=alert]{color:#
 /// What a page may load: its own style, by its digest. The form goes to Postern only.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = Base64::encode_string(&sha256(STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+    format!("default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'")
 });
 
 /// A language of the pages.
@@ -58,14 +58,16 @@ impl Language {
     }
 }
 
-/// A page that says why a request went no further.
+/// A page that says why a request went no further. Other sites may show it in a frame where they show the
+/// application in one: it has nothing that somebody could be led to click.
 #[must_use]
-pub fn of_failure(language: Language, error: &Error, request_id: &str) -> Response {
+pub fn of_failure(language: Language, error: &Error, request_id: &str, in_frames: bool) -> Response {
     let (title, todo) = words(language, error);
     let reason = error.reason().map(|reason| format!(" · {}", escaped(reason))).unwrap_or_default();
     let number = language.choose("Request", "请求编号");
     let body = format!("<p>{}</p><p><small>{number} {}{reason}</small></p>", escaped(&todo), escaped(request_id));
-    page(status(error), language, title, &body)
+    let html = html(language, title, &body);
+    if in_frames { page(status(error), html, POLICY.clone()) } else { unframed(status(error), html) }
 }
 
 /// What happened, and what to do.
@@ -131,7 +133,7 @@ pub fn sign_in(language: Language, username: &str, return_to: &str, problem: Opt
         escaped(username),
     );
     // Under `no-referrer` the browser would not tell the form's origin, which is compared.
-    page(problem.map_or(200, status), language, language.choose("Sign in", "登录"), &body).with("referrer-policy", "same-origin")
+    unframed(problem.map_or(200, status), html(language, language.choose("Sign in", "登录"), &body)).with("referrer-policy", "same-origin")
 }
 
 fn sign_in_problem(language: Language, error: &Error) -> &'static str {
@@ -149,16 +151,24 @@ fn sign_in_problem(language: Language, error: &Error) -> &'static str {
 #[must_use]
 pub fn signed_out(language: Language) -> Response {
     let todo = language.choose("You can close this window.", "您可以关闭此窗口。");
-    page(200, language, language.choose("You are signed out", "您已退出登录"), &format!("<p>{todo}</p>"))
+    unframed(200, html(language, language.choose("You are signed out", "您已退出登录"), &format!("<p>{todo}</p>")))
 }
 
-fn page(status: u16, language: Language, title: &str, body: &str) -> Response {
-    let html = format!(
+fn html(language: Language, title: &str, body: &str) -> String {
+    format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>",
         language.code(),
-    );
-    Response::text(status, "text/html;charset=utf-8", html).with("content-security-policy", POLICY.as_str())
+    )
+}
+
+/// A page that no other may show in a frame.
+fn unframed(status: u16, html: String) -> Response {
+    page(status, html, format!("{}; frame-ancestors 'none'", *POLICY))
+}
+
+fn page(status: u16, html: String, policy: String) -> Response {
+    Response::text(status, "text/html;charset=utf-8", html).with("content-security-policy", policy)
 }
 
 fn escaped(text: &str) -> String {
@@ -180,9 +190,9 @@ mod tests {
     #[test]
     fn pages_are_in_both_languages_and_say_no_more_than_the_reason() {
         let error = Error::from(Refusal::UserDisabled);
-        let english = of_failure(Language::English, &error, "id-1");
+        let english = of_failure(Language::English, &error, "id-1", false);
         assert_eq!(english.status, 403);
         assert!(english.body.contains("You may not open this page") && english.body.contains("id-1"), "{}", english.body);
-        assert!(of_failure(Language::Chinese, &error, "id-1").body.contains("您无权打开此页面"));
+        assert!(of_failure(Language::Chinese, &error, "id-1", false).body.contains("您无权打开此页面"));
     }
 }

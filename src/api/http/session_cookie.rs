@@ -4,6 +4,7 @@ use crate::actions::caller::{Credential, Proof, UserCaller};
 use crate::actions::gateway_sessions;
 use crate::api::http::cookies;
 use crate::api::http::message::{Header, Inbound};
+use crate::api::http::navigation;
 use crate::context::Cx;
 use crate::domain::secret::PlainToken;
 use crate::error::{Error, Result};
@@ -41,8 +42,13 @@ pub fn read(header: &str, is_secure: bool) -> Result<Option<PlainToken>> {
     }
 }
 
-/// The header that begins a session with the token of a URL; `None` where something else was shown, or no cookie is as long.
-pub fn begin(cx: &Cx, caller: &UserCaller, credential: &Credential, is_secure: bool) -> Result<Option<Header>> {
+/// The header that begins a session with the token of a URL. `None` where the request opens no page, where
+/// something else was shown, where no cookie is as long, and where the browser would not keep it.
+pub fn begin(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &Credential, is_secure: bool) -> Result<Option<Header>> {
+    let is_kept = is_for_frames(cx, is_secure) || !navigation::is_in_foreign_frame(request);
+    if !is_kept || !navigation::is_one(request) {
+        return Ok(None);
+    }
     let (Credential::Parameters(parameters), Proof::Jwt { app, expires_at_s, .. }) = (credential, &caller.proof) else { return Ok(None) };
     let is_one = |name: &str| cx.memory.is_token_name(name).unwrap_or(true);
     let Some((_, token)) = parameters.iter().find(|(name, _)| is_one(name)) else { return Ok(None) };
@@ -55,10 +61,14 @@ pub fn begin(cx: &Cx, caller: &UserCaller, credential: &Credential, is_secure: b
 /// The header that lets a browser keep a session for so many seconds.
 #[must_use]
 pub fn set(cx: &Cx, value: &str, max_age_s: i64, is_secure: bool) -> Header {
-    let in_frames = cx.config.browsers.in_frames && is_secure;
     let (name, secure) = if is_secure { (SECURE, "; Secure") } else { (PLAIN, "") };
-    let same_site = if in_frames { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
+    let same_site = if is_for_frames(cx, is_secure) { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
     ("set-cookie", format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}{same_site}").into())
+}
+
+/// Whether the cookie also counts in frames of other sites, which takes https.
+fn is_for_frames(cx: &Cx, is_secure: bool) -> bool {
+    cx.config.browsers.in_frames && is_secure
 }
 
 /// The header that takes a session back.

@@ -208,7 +208,7 @@ fn told(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: &Caller, creden
     let user = caller.user()?;
     let reads = forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"));
     let is_secure = session_cookie::is_secure(forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request)));
-    let begun = if reads && navigation::is_one(call.request) { session_cookie::begin(cx, user, credential, is_secure)? } else { None };
+    let begun = if reads { session_cookie::begin(cx, call.request, user, credential, is_secure)? } else { None };
     let headers = identity::headers(user).into_iter().map(|(name, value)| (name, value.into()));
     let with_all = |response: Response, headers: &mut dyn Iterator<Item = Header>| {
         headers.fold(response, |response, (name, value)| response.with(name, value))
