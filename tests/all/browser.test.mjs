@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import https from "node:https";
 import { after, before, test } from "node:test";
-import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn } from "../edge/support/client.mjs";
+import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../edge/support/client.mjs";
 import { startOrigin } from "../edge/support/origin.mjs";
 import { ADMIN_PASSWORD, deployment, startIsolates, startPostern, stateFolder } from "../edge/support/workerd.mjs";
 import { expectWhole, startApplication } from "./support/application.mjs";
@@ -122,6 +122,28 @@ test("an application in a frame of another site is whole, where SESSION_SAMESITE
   assert.equal((await alone.goto(`${at}/page`)).status(), 401);
 });
 
+test("a frame of another site says what happened when its session has ended", async (test) => {
+  const { postern, at, certificate } = await overHttps(test, { SESSION_SAMESITE: "none" });
+  const tab = await openTab(test, browser, { ignoreHTTPSErrors: true });
+  const jwt = token();
+  await tab.goto(await startFraming(test, certificate, `${at}/page?token=${jwt}`));
+  const frame = tab.frame("framed");
+  await expectWhole(frame, "/page", "alice");
+  expectStatus(await postern.send({ method: "POST", path: "/v1/revocations", json: { token: jwt } }), 204);
+  await frame.click("button");
+  await frame.waitForSelector("h1:text('Your sign-in has ended')");
+});
+
+test("without SESSION_SAMESITE a frame of another site shows its page by the token", async (test) => {
+  const { origin, at, certificate } = await overHttps(test);
+  const tab = await openTab(test, browser, { ignoreHTTPSErrors: true });
+  await tab.goto(await startFraming(test, certificate, `${at}/page?token=${token()}`));
+  await tab.frame("framed").waitForSelector("h1:text('/page of alice')");
+  await tab.waitForLoadState("load");
+  assert.deepEqual(await tab.context().cookies(at), []);
+  assert.deepEqual(origin.requests.map(({ url }) => url), ["/page"], "what belongs to it has no credential");
+});
+
 test("signing out ends the session, also for a copied cookie and for the token in the link", async (test) => {
   const origin = await startApplication(test);
   const postern = await inFrontOf(test, origin);
@@ -162,38 +184,44 @@ test("a user who is disabled elsewhere is out within 10 seconds", async (test) =
   assert.equal(await tab.textContent("h1"), "You may not open this page");
 });
 
-const WORDS = {
-  "en-US": { title: "Sign in", name: "User name", password: "Password", button: "Sign in", wrong: "The user name or the password is wrong." },
-  "zh-CN": { title: "登录", name: "用户名", password: "密码", button: "登录", wrong: "用户名或密码错误。" },
-};
+/** In English with scripts, in Chinese without them and at a host to which browsers send no Sec-Fetch-Site. */
+const SIGN_INS = [
+  {
+    context: { locale: "en-US" },
+    host: "localhost",
+    words: { title: "Sign in", name: "User name", password: "Password", button: "Sign in", wrong: "The user name or the password is wrong." },
+  },
+  {
+    context: { locale: "zh-CN", javaScriptEnabled: false },
+    host: "intranet.test",
+    words: { title: "登录", name: "用户名", password: "密码", button: "登录", wrong: "用户名或密码错误。" },
+  },
+];
 
-for (const [locale, words] of Object.entries(WORDS)) {
-  for (const [host, javaScriptEnabled] of [["localhost", true], ["intranet.test", false]]) {
-    const how = `${locale}, ${host}, ${javaScriptEnabled ? "with" : "without"} scripts`;
-    test(`somebody signs in at Postern's page and is where they wanted to go (${how})`, async (test) => {
-      const origin = await startApplication(test);
-      const postern = await inFrontOf(test, origin, { LOGIN_URL: "password" });
-      const tab = await openTab(test, browser, { locale, javaScriptEnabled });
-      await tab.goto(`${postern.at(host)}/reports?q=1&x=%26`);
-      assert.equal(new URL(tab.url()).pathname, "/v1/sign-in");
-      assert.equal(await tab.getAttribute("html", "lang"), locale.slice(0, 2));
-      assert.equal(await tab.title(), words.title);
-      const [name, password] = [words.name, words.password].map((label) => tab.getByLabel(label, { exact: true }));
-      const signInWith = async (text) => {
-        await password.fill(text);
-        await tab.getByRole("button", { name: words.button }).click();
-      };
-      await name.fill("admin");
-      await signInWith("wrong");
-      assert.equal(await tab.getByRole("alert").textContent(), words.wrong);
-      assert.deepEqual([await name.inputValue(), await password.inputValue()], ["admin", ""], "the name is kept");
-      await signInWith(ADMIN_PASSWORD);
-      await tab.waitForURL(`${postern.at(host)}/reports?q=1&x=%26`);
-      assert.equal(await tab.textContent("h1"), "/reports of admin");
-      if (javaScriptEnabled) await expectWhole(tab, "/reports", "admin");
-      assert.ok(!JSON.stringify(origin.requests).includes(ADMIN_PASSWORD));
-    });
-  }
+for (const { context, host, words } of SIGN_INS) {
+  test(`somebody signs in at Postern's page and is where they wanted to go (${context.locale}, ${host})`, async (test) => {
+    const origin = await startApplication(test);
+    const postern = await inFrontOf(test, origin, { LOGIN_URL: "password" });
+    const tab = await openTab(test, browser, context);
+    await tab.goto(`${postern.at(host)}/reports?q=1&x=%26`);
+    assert.equal(new URL(tab.url()).pathname, "/v1/sign-in");
+    assert.equal(await tab.getAttribute("html", "lang"), context.locale.slice(0, 2));
+    assert.equal(await tab.title(), words.title);
+    const [name, password] = [words.name, words.password].map((label) => tab.getByLabel(label, { exact: true }));
+    const signInWith = async (text) => {
+      await password.fill(text);
+      await tab.getByRole("button", { name: words.button }).click();
+    };
+    await name.fill("admin");
+    await signInWith("wrong");
+    assert.equal(await tab.getByRole("alert").textContent(), words.wrong);
+    assert.deepEqual([await name.inputValue(), await password.inputValue()], ["admin", ""], "the name is kept");
+    await signInWith(ADMIN_PASSWORD);
+    await tab.waitForURL(`${postern.at(host)}/reports?q=1&x=%26`);
+    assert.equal(await tab.textContent("h1"), "/reports of admin");
+    if (context.javaScriptEnabled !== false) await expectWhole(tab, "/reports", "admin");
+    assert.ok(!JSON.stringify(origin.requests).includes(ADMIN_PASSWORD));
+  });
 }
 
 test("an application that tells nobody where its pages are takes its own forms and calls", async (test) => {
