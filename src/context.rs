@@ -49,8 +49,9 @@ pub struct Cx {
     pub is_recheck: bool,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
-    /// The browser showed a session of the gateway that is over, and is told to forget it.
-    pub session_is_over: Cell<bool>,
+    /// The name of the cookie in which the browser showed a session of the gateway that is over. The
+    /// answer tells the browser to forget it.
+    pub ended_session: Cell<Option<&'static str>>,
 }
 
 impl Cx {

@@ -35,7 +35,7 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
             sessions::find(cx, token.hashed(), hints).await?
         }
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
-        Credential::Session(cookie) => gateway_sessions::find(cx, cookie, hints).await?,
+        Credential::Session { value, .. } => gateway_sessions::find(cx, value, hints).await?,
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
     enabled(caller).map(Caller::User)
@@ -55,8 +55,8 @@ pub async fn authenticate_first<'s>(cx: &Cx, shown: &'s [Credential], hints: Hin
         match authenticate(cx, credential, hints).await {
             Ok(caller) => return Ok((caller, credential)),
             Err(Error::Unauthenticated(why)) if counts_as_absent(credential, &why) => {
-                if matches!(credential, Credential::Session(_)) {
-                    cx.session_is_over.set(true);
+                if let Credential::Session { name, .. } = credential {
+                    cx.ended_session.set(Some(name));
                 }
                 if !matches!(why, Denied::Missing) {
                     absent = why;
@@ -71,7 +71,7 @@ pub async fn authenticate_first<'s>(cx: &Cx, shown: &'s [Credential], hints: Hin
 fn counts_as_absent(credential: &Credential, why: &Denied) -> bool {
     match credential {
         Credential::Parameters(_) => matches!(why, Denied::Missing | Denied::WrongParameter),
-        Credential::Session(_) => matches!(why, Denied::Expired),
+        Credential::Session { .. } => matches!(why, Denied::Expired),
         _ => false,
     }
 }

@@ -33,7 +33,12 @@ pub enum Credential {
     /// The cookie of the GIS manager.
     Cookie(PlainToken),
     /// The cookie of a session of the gateway.
-    Session(PlainToken),
+    Session {
+        /// As sent.
+        value: PlainToken,
+        /// The cookie's name, which says whether the browser is at https.
+        name: &'static str,
+    },
     /// A token in a header or a cookie that a variable names.
     Placed {
         /// As sent.
@@ -56,7 +61,7 @@ impl Credential {
     /// Whether a browser sends it by itself, also for a page of another origin.
     #[must_use]
     pub fn is_cookie(&self) -> bool {
-        matches!(self, Self::Cookie(_) | Self::Session(_) | Self::Placed { is_cookie: true, .. })
+        matches!(self, Self::Cookie(_) | Self::Session { .. } | Self::Placed { is_cookie: true, .. })
     }
 
     /// The credential that a token is where Postern's keys are taken too.

@@ -54,7 +54,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors::headers(cx, request));
-            forward.answer_headers.extend(taken_back(cx, request));
+            forward.answer_headers.extend(taken_back(cx));
             Handled::Passed(forward)
         }
         Err(error) => Handled::Answered(fail(cx, dialect, request, &error)),
@@ -249,9 +249,8 @@ fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
 }
 
 /// The header that takes a session back that is over.
-fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
-    let is_secure = || session_cookie::is_secure(session_cookie::origin(cx, request));
-    cx.session_is_over.get().then(|| session_cookie::take_back(cx, is_secure()))
+fn taken_back(cx: &Cx) -> Option<Header> {
+    cx.ended_session.get().map(|name| session_cookie::take_back(cx, name == session_cookie::SECURE))
 }
 
 /// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
@@ -334,7 +333,7 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     let is_secure = request.origin().starts_with("https:");
     let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
-    if let Some((name, value)) = taken_back(cx, request).filter(|(name, _)| response.header(name).is_none()) {
+    if let Some((name, value)) = taken_back(cx).filter(|(name, _)| response.header(name).is_none()) {
         response = response.with(name, value);
     }
     if let Some(bookmark) = cx.sql.bookmark() {

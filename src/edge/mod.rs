@@ -176,7 +176,7 @@ fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String
         request_id,
         is_recheck: false,
         must_read: Cell::new(false),
-        session_is_over: Cell::new(false),
+        ended_session: Cell::new(None),
     })
 }
 

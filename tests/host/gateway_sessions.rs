@@ -229,6 +229,24 @@ fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
 }
 
 #[test]
+fn a_proxy_takes_an_old_session_back_under_the_name_that_its_client_has() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    for (scheme, cookie) in [("https", "__Host-postern"), ("http", "postern")] {
+        let old = format!("{cookie}=v1.00000000.AAAA");
+        let asked = Request::new("GET", "/v1/forward-auth/signed-in").header("cookie", &old);
+        let asked = asked.header("x-forwarded-proto", scheme).header("x-forwarded-host", "app.example.com");
+        for asked in [asked.clone(), asked.over_https()] {
+            let response = isolate.send(&asked);
+            assert_eq!(response.status, 401);
+            let set = response.header("set-cookie").expect("the cookie is taken back");
+            assert!(set.starts_with(&format!("{cookie}=; ")) && set.contains("Max-Age=0"), "{set}");
+            assert_eq!(set.contains("; Secure"), scheme == "https", "{set}");
+        }
+    }
+}
+
+#[test]
 fn the_order_of_credentials_is_kept() {
     let world = World::new();
     let isolate = gateway(&world, &[("TOKEN_HEADERS", "Cf-Access-Jwt-Assertion"), ("TOKEN_COOKIES", "CF_Authorization")]);

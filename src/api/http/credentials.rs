@@ -66,7 +66,9 @@ pub fn shown(cx: &Cx, request: &dyn Inbound, origin: &str, parameters: Option<Cr
         return Ok(vec![credential]);
     }
     let header = request.header("cookie").unwrap_or_default();
-    let session = session_cookie::read(&header, session_cookie::is_secure(origin))?.map(Credential::Session);
+    let is_secure = session_cookie::is_secure(origin);
+    let session = session_cookie::read(&header, is_secure)?;
+    let session = session.map(|value| Credential::Session { value, name: session_cookie::name(is_secure) });
     let of_name = |name: &String| cookies::pairs(&header).find(|(of, _)| of == name).map(|(_, value)| value);
     let placed = token_cookies.iter().find_map(of_name).map(single);
     let placed = placed.transpose()?.map(|token| Credential::Placed { token, is_cookie: true });

@@ -32,9 +32,15 @@ pub fn origin<'a>(cx: &'a Cx, request: &'a dyn Inbound) -> &'a str {
     cx.config.browsers.public_origin.as_deref().unwrap_or_else(|| request.origin())
 }
 
+/// The name of the cookie in a browser that reaches Postern over https, or that does not.
+#[must_use]
+pub fn name(is_secure: bool) -> &'static str {
+    if is_secure { SECURE } else { PLAIN }
+}
+
 /// The session that a cookie header has; an error where it has two.
 pub fn read(header: &str, is_secure: bool) -> Result<Option<PlainToken>> {
-    let name = if is_secure { SECURE } else { PLAIN };
+    let name = name(is_secure);
     let mut values = cookies::pairs(header).filter(|(of, _)| *of == name).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => Err(Error::doubled_credential(name)),
@@ -61,7 +67,7 @@ pub fn begin(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &C
 /// The header that lets a browser keep a session for so many seconds.
 #[must_use]
 pub fn set(cx: &Cx, value: &str, max_age_s: i64, is_secure: bool) -> Header {
-    let (name, secure) = if is_secure { (SECURE, "; Secure") } else { (PLAIN, "") };
+    let (name, secure) = (name(is_secure), if is_secure { "; Secure" } else { "" });
     let same_site = if is_for_frames(cx, is_secure) { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
     ("set-cookie", format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}{same_site}").into())
 }

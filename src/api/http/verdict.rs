@@ -26,7 +26,7 @@ pub fn kept(cx: &Cx, request: &dyn Inbound, caller: Option<&Caller>, vary: &'sta
     let ends_at = caller.and_then(|caller| caller.ends_at(cx.now, cx.config.clock_leeway_s));
     let age_s = ends_at.map_or(max_age_s, |end| max_age_s.min(end.0.saturating_sub(cx.now.0) / 1000));
     // What sets or takes back a cookie is for one client and one request.
-    let has_cookie = response.header("set-cookie").is_some() || cx.session_is_over.get();
+    let has_cookie = response.header("set-cookie").is_some() || cx.ended_session.get().is_some();
     if age_s <= 0 || has_cookie {
         return response;
     }

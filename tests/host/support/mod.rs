@@ -137,7 +137,7 @@ impl Isolate<'_> {
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             is_recheck: false,
             must_read: Cell::new(false),
-            session_is_over: Cell::new(false),
+            ended_session: Cell::new(None),
         }
     }
 
