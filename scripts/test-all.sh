@@ -27,7 +27,7 @@ all_tests() {
 
 scripts/build.sh
 load_env
-step 'nginx and caddy' find_proxies
+step 'nginx, caddy and haproxy' find_proxies
 step 'httpd and Tomcat' find_servers
 step 'a browser' find_browser
 step 'programs from npm' install_from_npm

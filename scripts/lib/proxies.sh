@@ -1,4 +1,4 @@
-# For test-all.sh: sourced, never run. Finds nginx and caddy, with which the tests run the examples, or fetches Debian's packages of them.
+# For test-all.sh: sourced, never run. Finds nginx, caddy and haproxy, with which the tests run the examples, or fetches Debian's packages of them.
 #
 # Of a package only the program is taken, into the cache. Installed, it would be started, now and at each start of the machine,
 # and would want root. tests/all/support/proxies.mjs looks in the same places.
@@ -62,6 +62,7 @@ find_proxy() {
 }
 
 # find_tree NAME PACKAGE…: unpacks whole packages into a folder of the cache, where they are not yet.
+# With libraries=missing, the libraries that they depend on and this system lacks come with them.
 find_tree() {
   local name=$1
   shift
@@ -77,6 +78,14 @@ find_tree() {
   fi
 }
 
+# missing_libraries FILE: those on which the package in the file depends.
+missing_libraries() {
+  dpkg-deb --field "$1" Depends | tr ',' '\n' | sed -E 's/^ *([^ :|(]+).*/\1/' | grep '^lib' |
+    while read -r package; do
+      dpkg-query --show "$package" >/dev/null 2>&1 || echo "$package"
+    done
+}
+
 # take_tree PACKAGE…, for find_tree, whose `name` it reads
 take_tree() {
   local scratch status=0 package
@@ -84,14 +93,24 @@ take_tree() {
   scratch=$(mktemp -d "$proxies/scratch.XXXXXX")
   (
     cd "$scratch" || exit
-    for package in "$@"; do
+    while [ $# -gt 0 ]; do
+      package=$1
+      shift
       # shellcheck disable=SC2015 # whatever fails, nothing is taken
       download "$package" && dpkg-deb --extract "$package"_*.deb unpacked || exit
+      # shellcheck disable=SC2046 # names of packages hold no space
+      if [ "${libraries:-}" = missing ]; then set -- "$@" $(missing_libraries "$package"_*.deb); fi
     done
     mv unpacked "$proxies/$name"
   ) || status=$?
   rm -r "$scratch"
   return $status
+}
+
+# The machine's own, or one that runs from where it is unpacked, with its libraries.
+find_haproxy() {
+  if proxy_program haproxy >/dev/null; then return; fi
+  libraries=missing find_tree haproxy haproxy
 }
 
 # httpd and Tomcat, which read paths in their own ways. They run from where they are unpacked.
@@ -110,5 +129,5 @@ find_proxies() {
     echo 'openssl is missing (Debian: apt-get install openssl)'
     return 1
   fi
-  find_proxy nginx -v nginx nginx-core && find_proxy caddy version caddy
+  find_proxy nginx -v nginx nginx-core && find_proxy caddy version caddy && find_haproxy
 }

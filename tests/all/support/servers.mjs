@@ -3,7 +3,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, program, startProgram, unpacked } from "./proxies.mjs";
+import { freePort, program, startProgram, unpacked } from "./processes.mjs";
 
 export const FORBIDDEN = "the forbidden place";
 export const OUTSIDE = "outside of the base";

@@ -1,19 +1,21 @@
 // Requests exactly as written. `fetch` would forbid some headers, join doubled ones and add its own.
 
 import http from "node:http";
+import https from "node:https";
 
 /** Only so that a Worker that hangs fails its test; nothing is asserted about times. */
 const PATIENCE_MS = 60_000;
 
 // A connection for each request: one that workerd closes while idle would fail the request that takes it up again.
-const agent = new http.Agent({ keepAlive: false });
+const agents = { "http:": new http.Agent({ keepAlive: false }), "https:": new https.Agent({ keepAlive: false, maxCachedSessions: 0 }) };
 
 /**
  * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL and answers `{ status, headers, text, json }`.
  * A header's value may be a list, which is sent as that many headers. `chunked` sends the body without its length.
+ * `tls` is what Node wants to know of an https server: `{ ca, servername }`.
  */
-export function send(base, { method = "GET", path, headers = {}, body, json, form, chunked = false }) {
-  const { hostname, port, host } = new URL(base);
+export function send(base, { method = "GET", path, headers = {}, body, json, form, chunked = false }, tls = {}) {
+  const { hostname, port, host, protocol } = new URL(base);
   const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
   const declare = (name, value) => {
     if (!lines.some(([key]) => key.toLowerCase() === name)) lines.push([name, value]);
@@ -34,7 +36,8 @@ export function send(base, { method = "GET", path, headers = {}, body, json, for
     declare("content-length", "0");
   }
   return new Promise((done, failed) => {
-    const request = http.request({ hostname, port, agent, method, path, headers: lines.flat().map(String) }, (answer) => {
+    const options = { ...tls, hostname, port, agent: agents[protocol], method, path, headers: lines.flat().map(String) };
+    const request = (protocol === "https:" ? https : http).request(options, (answer) => {
       const chunks = [];
       answer.on("data", (chunk) => chunks.push(chunk));
       answer.on("error", failed);

@@ -1,0 +1,140 @@
+// A Postern, an application and a proxy between them, for the tests of each proxy.
+
+import { after, before, beforeEach, describe } from "node:test";
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser, verifyBearer } from "../../edge/support/client.mjs";
+import { deployment, startWorkerd } from "../../edge/support/workerd.mjs";
+import { makeCertificate, startApp, startFront } from "../support/neighbours.mjs";
+import { NAMES, startProxy } from "../support/proxies.mjs";
+import { FACTS } from "./facts.mjs";
+
+/** The service of the examples, on which carol has VIEW. */
+export const SERVICE = 1;
+
+export const IDENTITY = [
+  ...["X-Auth-User", "X-Auth-User-Id", "X-Auth-Name", "X-Auth-Email"],
+  ...["X-Auth-Roles", "X-Auth-App", "X-Auth-Roles-Truncated"],
+];
+
+export const claims = (username, more) => ({ loginname: username, exp: nowInSeconds() + 600, ...more });
+const token = (username, more) => sign("abcd", claims(username, more));
+export const alice = () => token("alice", { name: "Alice Ünal", email: "alice@example.com" });
+/** Of bob and carol Postern knows neither a name nor an address. */
+export const bob = () => token("bob");
+export const carol = () => token("carol");
+export const forged = () => sign("wrong", claims("alice"));
+export const bearer = (value) => ({ authorization: `Bearer ${value}` });
+
+/** What a browser says that goes to a page. */
+export const PAGE = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+
+export const ALICE = {
+  ...{ "X-Auth-User": "alice", "X-Auth-Name": "Alice %C3%9Cnal", "X-Auth-Email": "alice@example.com" },
+  ...{ "X-Auth-Roles": "SYS_Reader", "X-Auth-App": "ERP" },
+};
+export const BOB = { "X-Auth-User": "bob", "X-Auth-Roles": "SYS_Reader", "X-Auth-App": "ERP" };
+export const CAROL = { ...BOB, "X-Auth-User": "carol" };
+export const ADMIN = { "X-Auth-User": "admin", "X-Auth-Roles": "Administrator" };
+
+/** What the application is told, or might take for it: names and values of all headers that read like Postern's. */
+export function identity({ lines }) {
+  const plain = (name) => name.toLowerCase().replaceAll(/[^a-z\d]/g, "-");
+  const told = lines.filter(([name]) => plain(name).startsWith("x-auth"));
+  const canonical = (name) => IDENTITY.find((one) => one.toLowerCase() === name.toLowerCase()) ?? name;
+  const members = told.map(([name, value]) => [canonical(name), value]);
+  assert.equal(new Set(members.map(([name]) => name)).size, members.length, `a header came twice: ${told.join("; ")}`);
+  // An empty header says nothing. Whether it arrives depends on the proxy.
+  return Object.fromEntries(members.filter(([, value]) => value !== ""));
+}
+
+/** Other names that some application takes for this one, since it reads all that is no letter or digit as `_`. */
+export function aliases(name) {
+  const [first, ...rest] = name.split("-");
+  const both = (names, part) => names.flatMap((begun) => [`${begun}-${part}`, `${begun}_${part}`]);
+  const mixed = rest.reduce(both, [first]).slice(1);
+  return [...mixed, ...Array.from("!#$%&'*+.^`|~", (character) => name.replaceAll("-", character))];
+}
+
+/** Runs `tests`, which are told all that stands there, behind each proxy. */
+export function behindEach(tests, names = NAMES) {
+  for (const name of names) {
+    describe(`behind ${name}`, () => {
+      const given = new Given(name);
+      before(() => given.start());
+      after(() => given.stop());
+      beforeEach(() => given.forget());
+      tests(given, FACTS[name]);
+    });
+  }
+}
+
+class Given {
+  constructor(name) {
+    this.name = name;
+    this.folder = mkdtempSync(join(tmpdir(), "postern-proxy-"));
+    this.number = 0;
+  }
+
+  async start() {
+    const bindings = deployment({ LOGIN_URL: "password" });
+    this.workerd = await startWorkerd({ isolates: [{ bindings }] });
+    [this.postern] = this.workerd.isolates;
+    const { postern } = this;
+    await registerApp(postern);
+    const [, value] = (await signInBrowser(postern)).split("=");
+    this.session = { ...(await signIn(postern)), cookie: `__Host-postern=${value}` };
+    const idOf = async (who) => String(expectStatus(await verifyBearer(postern, who), 200).json.user.id);
+    const { token: admins } = this.session;
+    this.ids = { alice: await idOf(alice()), bob: await idOf(bob()), carol: await idOf(carol()), admin: await idOf(admins) };
+    const json = { authObjectType: "USER", authObjectId: Number(this.ids.carol), permissions: ["VIEW"] };
+    const path = `/api/v1/services/${SERVICE}/auth`;
+    expectStatus(await postern.send({ method: "POST", path, headers: admin, json }), 200);
+    this.certificate = makeCertificate(this.folder, "postern");
+    this.app = await startApp();
+    this.front = await startFront(postern, this.certificate);
+    this.proxy = await this.another();
+  }
+
+  async stop() {
+    await this.proxy?.stop();
+    await Promise.all([this.app?.stop(), this.front?.stop(), this.workerd?.stop()]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  forget() {
+    this.app.received.length = 0;
+    this.front.received.length = 0;
+  }
+
+  /** Another proxy like this one; `front` and `trusted` may be others. */
+  another({ front = this.front, trusted = this.certificate } = {}) {
+    const folder = join(this.folder, `proxy-${(this.number += 1)}`);
+    mkdirSync(folder);
+    const addresses = { app: this.app.address, postern: front.address };
+    return startProxy(this.name, { ...addresses, folder, trusted, certificate: this.certificate });
+  }
+
+  /** What the application gets of a request that must get there. */
+  async arriving(request) {
+    this.app.received.length = 0;
+    expectStatus(await this.proxy.send(request), 200, `${request.path}:`);
+    assert.equal(this.app.received.length, 1, "the application is asked once");
+    return this.app.received[0];
+  }
+
+  async expectIdentity(request, expected) {
+    const told = identity(await this.arriving(request));
+    assert.deepEqual(told, { ...expected, "X-Auth-User-Id": this.ids[expected["X-Auth-User"]] });
+  }
+
+  /** The answer to a request that must not reach the application. */
+  async refused(request, status, through = this.proxy) {
+    this.app.received.length = 0;
+    const answer = expectStatus(await through.send(request), status, `${request.path}:`);
+    assert.deepEqual(this.app.received, [], "the application is not asked");
+    return answer;
+  }
+}

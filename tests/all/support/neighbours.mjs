@@ -1,0 +1,114 @@
+// What stands beside a proxy: the application, and Postern's TLS.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import { join } from "node:path";
+import { WebSocketServer } from "ws";
+import { program } from "./processes.mjs";
+
+/** The name that the examples know Postern by. */
+export const POSTERN_HOST = "postern.example.workers.dev";
+
+/** The name that the examples know the application by, as browsers have it in their address bar. */
+export const APP_HOST = "app.example.com";
+
+/**
+ * A fresh self-signed certificate: `{ key, certificate, both }` are files. By default it is for the
+ * names of the examples and for 127.0.0.1.
+ */
+export function makeCertificate(folder, name, names = [POSTERN_HOST, APP_HOST]) {
+  const [key, certificate, both] = ["key", "crt", "pem"].map((kind) => join(folder, `${name}.${kind}`));
+  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const subject = ["-days", "2", "-subj", `/CN=${name}`];
+  const address = names.includes(POSTERN_HOST) ? ["IP:127.0.0.1"] : [];
+  const alternatives = [...names.map((one) => `DNS:${one}`), ...address].join(",");
+  const more = [...subject, "-addext", `subjectAltName=${alternatives}`];
+  const files = ["-keyout", key, "-out", certificate];
+  execFileSync(program("openssl"), ["req", ...kind, ...more, ...files], { stdio: "pipe" });
+  writeFileSync(both, [certificate, key].map((file) => readFileSync(file, "utf8")).join(""));
+  return { key, certificate, both };
+}
+
+const bodyOf = async (message) => Buffer.concat(await message.toArray());
+
+function recordOf({ method, url, headers, rawHeaders }, body) {
+  const count = rawHeaders.length / 2;
+  const lines = Array.from({ length: count }, (_, at) => rawHeaders.slice(2 * at, 2 * at + 2));
+  return { method, url, headers, lines, body };
+}
+
+/** Makes a server listen, and answers `{ address, stop }`. */
+async function listening(server) {
+  const sockets = new Set();
+  const name = server instanceof https.Server ? "secureConnection" : "connection";
+  server.on(name, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).once("close", () => sockets.delete(socket));
+  });
+  await new Promise((done, failed) => server.once("error", failed).listen(0, "127.0.0.1", done));
+  const stop = () =>
+    new Promise((done) => {
+      server.close(() => done());
+      sockets.forEach((socket) => socket.destroy());
+    });
+  return { address: `127.0.0.1:${server.address().port}`, stop };
+}
+
+/**
+ * An application: answers 200 to everything, and sends back what comes through a WebSocket. `received`
+ * is what has come.
+ */
+export async function startApp() {
+  const received = [];
+  const server = http.createServer(async (request, response) => {
+    received.push(recordOf(request, await bodyOf(request)));
+    response.setHeader("content-type", "text/plain");
+    response.end("from the app");
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on("connection", (socket, request) => {
+    received.push(recordOf(request));
+    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  return { received, ...(await listening(server)) };
+}
+
+/** Raw headers without `connection`, which is about the connection to workerd only. */
+function endToEnd(raw) {
+  const pairs = raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1]]] : []));
+  return pairs.filter(([name]) => name.toLowerCase() !== "connection").flat();
+}
+
+/**
+ * Postern's TLS: passes all on to workerd. `received` is what the proxy has asked, `serverNames` the names under which it came. Where
+ * `canned` is set, that is the answer instead: `{ status, headers }`.
+ */
+export async function startFront(postern, { key, certificate }) {
+  const front = { received: [], serverNames: [], connections: 0, canned: undefined };
+  const files = { key: readFileSync(key), cert: readFileSync(certificate) };
+  const server = https.createServer(files, async (request, response) => {
+    const body = await bodyOf(request);
+    front.received.push(recordOf(request, body));
+    if (front.canned) {
+      response.writeHead(front.canned.status, front.canned.headers).end();
+      return;
+    }
+    const { hostname, port } = new URL(postern.url);
+    const { method, url, rawHeaders } = request;
+    const passed = { hostname, port, agent: false, method, path: url, headers: rawHeaders };
+    const onward = http.request(passed, (answer) => {
+      response.writeHead(answer.statusCode, endToEnd(answer.rawHeaders));
+      answer.pipe(response);
+    });
+    onward.on("error", () => response.destroy());
+    onward.end(body);
+  });
+  server.on("secureConnection", (socket) => {
+    front.connections += 1;
+    // A session that is taken up again says no name.
+    if (!socket.isSessionReused()) front.serverNames.push(socket.servername);
+  });
+  return Object.assign(front, await listening(server));
+}
