@@ -31,16 +31,35 @@ const MOST = {
   url: (sent, without) => without,
   /** The status of a request for a path, and what arrives of the path. */
   path: (path) => [200, path],
+  /** The answer to a client without a credential that names forwarded URLs as hop by hop. */
+  nominated: 401,
   /** Whether the application gets Postern's cookie. */
   keepsCookie: false,
 };
+
+/** A URL without double slashes and dots in its path, whose escapes are read by `decoded`. */
+function cleaned(url, decoded = (escape) => escape) {
+  const [path, ...query] = url.split("?");
+  const plain = path.replaceAll(/%[\da-f]{2}/gi, decoded).replaceAll(/\/+/g, "/");
+  return [new URL(`http://app${plain}`).pathname, ...query].join("?");
+}
+
+/** An escape, or the character where nobody needs one for it. */
+function needed(escape) {
+  const character = String.fromCharCode(parseInt(escape.slice(1), 16));
+  return /[\w.~-]/.test(character) ? character : escape;
+}
+
+const ofEnvoy = (url) => cleaned(url, needed);
+const ofTraefik = (url) => cleaned(url, (escape) => needed(escape.toUpperCase()));
+const hasEscapedSlash = (path) => /%2f/i.test(path);
 
 const CADDY = {
   ...MOST,
   // forward_auth passes on all headers of the client.
   passesAll: true,
   // What takes the token out also writes the path anew, without double slashes and dots.
-  url: (sent, without) => without.replace("//", "/"),
+  url: (sent, without) => cleaned(without),
 };
 
 export const FACTS = {
@@ -54,4 +73,35 @@ export const FACTS = {
   },
   caddy: CADDY,
   "the system's caddy": CADDY,
+  traefik: {
+    ...MOST,
+    failed: 500,
+    // It is given an address in place of the name, and there is nothing by which to say the name.
+    host: (address) => address,
+    serverName: false,
+    addedHeaders: ["accept-encoding", ...MOST.addedHeaders, "user-agent", "x-forwarded-for"].sort(),
+    // Its routers would not see a slash behind the escape, so it takes none. No middleware changes a
+    // query or single cookies.
+    url: (sent) => ofTraefik(sent),
+    keepsCookie: true,
+    path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofTraefik(path)]),
+  },
+  envoy: {
+    ...MOST,
+    // ext_authz appends the client's URL to the path that it asks at, and asks by the client's method.
+    appendsUrl: true,
+    askedMethod: (method) => method,
+    asked: (question, path) => `/v1/forward-auth/${question}/redirect/-${path}`,
+    addedHeaders: [
+      ...["content-length", "host", "x-envoy-expected-rq-timeout-ms", "x-envoy-internal"],
+      ...["x-forwarded-host", "x-forwarded-proto"],
+    ],
+    failed: 503,
+    other: (status) => (status >= 500 ? 503 : status),
+    takes: [],
+    url: (sent, without) => ofEnvoy(without),
+    // It asks about, and passes on, the path as its routes read it, and takes no escaped slash.
+    path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofEnvoy(path)]),
+    nominated: 400,
+  },
 };

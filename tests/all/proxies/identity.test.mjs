@@ -4,6 +4,7 @@ import { it } from "node:test";
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { admin, expectStatus, nowInSeconds, registerApp, sessionOf, sign } from "../../edge/support/client.mjs";
+import { OF_APP } from "../support/neighbours.mjs";
 import { ADMIN, ALICE, BOB, IDENTITY, PAGE, alice, aliases, bearer, behindEach, bob, claims, forged, identity } from "./setup.mjs";
 
 behindEach((given, facts) => {
@@ -44,7 +45,7 @@ behindEach((given, facts) => {
     if (facts.page === 303) {
       assert.deepEqual([opened.headers.location, given.app.received], ["/page?a=b", []]);
     }
-    const [set] = opened.headers["set-cookie"];
+    const set = opened.headers["set-cookie"].find((one) => one !== OF_APP);
     assert.match(set, /^__Host-postern=v1\.[^;]+; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Lax$/);
     const cookie = sessionOf(opened);
     const picture = { path: "/picture.png", headers: { cookie: `a=b; ${cookie}` } };
@@ -58,25 +59,35 @@ behindEach((given, facts) => {
     await given.refused(picture, 401);
   });
 
-  it("a session that is over is taken back, also where another credential lets the request through", async () => {
-    const { cookie } = given.session;
+  it("a session that is over is taken back, also where another credential lets the request through", async (test) => {
     const over = { cookie: `__Host-postern=v1.${"A".repeat(40)}` };
-    const taken = /^__Host-postern=; Path=\/; Max-Age=0; /;
     const refused = await given.refused({ path: "/", headers: over }, 401);
-    assert.match(refused.headers["set-cookie"]?.[0] ?? "", taken);
-    assert.equal((await given.proxy.send({ path: "/", headers: { cookie } })).headers["set-cookie"], undefined);
+    const [taken] = refused.headers["set-cookie"] ?? [];
+    assert.match(taken ?? "", /^__Host-postern=; Path=\/; Max-Age=0; /);
+
+    test.after(() => (given.front.canned = undefined));
+    given.front.canned = { status: 200, headers: { "set-cookie": taken } };
+    const passed = await given.proxy.send({ path: "/" });
+    assert.deepEqual(passed.headers["set-cookie"], [OF_APP, taken]);
+    given.front.canned = undefined;
+    const { cookie } = given.session;
+    const good = await given.proxy.send({ path: "/", headers: { cookie } });
+    assert.deepEqual(good.headers["set-cookie"], [OF_APP]);
   });
 
   it("what a client says about itself never arrives, also where Postern says nothing", async () => {
     const { token, cookie } = given.session;
     const said = IDENTITY.flatMap((header) => [header, header.toLowerCase(), header.toUpperCase(), ...aliases(header)]);
-    const spoofed = Object.fromEntries(said.map((header) => [header, ["root", "Administrator"]]));
-    await given.expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(alice()) } }, ALICE);
-    await given.expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(bob()) } }, BOB);
-    await given.expectIdentity({ path: `/?token=${bob()}`, headers: spoofed }, BOB);
-    await given.expectIdentity({ path: "/", headers: { ...spoofed, "x-auth-token": token } }, ADMIN);
-    await given.expectIdentity({ path: "/", headers: { ...spoofed, cookie } }, ADMIN);
-    await given.expectIdentity({ path: "/reports/", headers: { ...spoofed, ...bearer(token) } }, ADMIN);
+    // Envoy takes 100 headers in one request.
+    while (said.length > 0) {
+      const spoofed = Object.fromEntries(said.splice(0, 40).map((header) => [header, ["root", "Administrator"]]));
+      await given.expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(alice()) } }, ALICE);
+      await given.expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(bob()) } }, BOB);
+      await given.expectIdentity({ path: `/?token=${bob()}`, headers: spoofed }, BOB);
+      await given.expectIdentity({ path: "/", headers: { ...spoofed, "x-auth-token": token } }, ADMIN);
+      await given.expectIdentity({ path: "/", headers: { ...spoofed, cookie } }, ADMIN);
+      await given.expectIdentity({ path: "/reports/", headers: { ...spoofed, ...bearer(token) } }, ADMIN);
+    }
   });
 
   it("a user without roles has none, whatever the client says", async () => {

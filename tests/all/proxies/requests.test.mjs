@@ -45,8 +45,9 @@ behindEach((given, facts) => {
       assert.equal((await given.arriving({ path: sent })).url, facts.url(sent, without));
     }
     for (const path of ["/a//b/?a=%20&b", "/a%2Fb?c", "/%C3%9C/%e4?d=//e/../f", "/a;b=c/d+e"]) {
+      given.forget();
       const answer = await given.proxy.send({ path, headers: bearer(alice()) });
-      const arrived = given.app.received.pop()?.url;
+      const arrived = given.app.received[0]?.url;
       assert.deepEqual([path, answer.status, arrived], [path, ...facts.path(path)]);
     }
   });
@@ -81,7 +82,7 @@ behindEach((given, facts) => {
       const headers = Object.fromEntries(names.map((header) => [header, own]));
       await given.refused({ path: "/", headers }, 401);
       await given.refused({ path: `/?token=${forged()}`, headers }, 401);
-      await given.refused({ path: "/", headers: { ...headers, connection: names.join(", ") } }, 401);
+      await given.refused({ path: "/", headers: { ...headers, connection: names.join(", ") } }, facts.nominated);
       await given.expectIdentity({ path: `/?token=${bob()}`, headers }, BOB);
     }
   });

@@ -59,7 +59,7 @@ export function aliases(name) {
 }
 
 /** Runs `tests`, which are told all that stands there, behind each proxy. */
-export function behindEach(tests, names = NAMES) {
+export function behindEach(tests, names = (process.env.ONLY?.split(",") ?? NAMES)) {
   for (const name of names) {
     describe(`behind ${name}`, () => {
       const given = new Given(name);

