@@ -33,6 +33,8 @@ const MOST = {
   path: (path) => [200, path],
   /** The answer to a client without a credential that names forwarded URLs as hop by hop. */
   nominated: 401,
+  /** Whether the application gets a claim of the client, as the gateway passes claims on. */
+  keepsClaims: false,
   /** Whether the application gets Postern's cookie. */
   keepsCookie: false,
 };
@@ -68,6 +70,8 @@ export const FACTS = {
     // auth_request knows 2xx, 401 and 403, and makes a 500 of everything else. So nginx asks for no redirects.
     asked: (question) => `/v1/forward-auth/${question}`,
     page: 200,
+    // It removes the headers that are named to it, and no others that begin like them.
+    keepsClaims: true,
     failed: 500,
     other: (status) => ([401, 403].includes(status) ? status : 500),
   },
@@ -85,6 +89,12 @@ export const FACTS = {
     url: (sent) => ofTraefik(sent),
     keepsCookie: true,
     path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofTraefik(path)]),
+  },
+  haproxy: {
+    ...MOST,
+    addedHeaders: ["host", "user-agent", ...MOST.addedHeaders.slice(1)],
+    failed: 503,
+    takes: [],
   },
   envoy: {
     ...MOST,

@@ -58,9 +58,12 @@ export function aliases(name) {
   return [...mixed, ...Array.from("!#$%&'*+.^`|~", (character) => name.replaceAll("-", character))];
 }
 
+/** PROXY=envoy runs the tests of that one only. */
+const isWanted = (name) => !process.env.PROXY || process.env.PROXY.split(",").includes(name);
+
 /** Runs `tests`, which are told all that stands there, behind each proxy. */
-export function behindEach(tests, names = (process.env.ONLY?.split(",") ?? NAMES)) {
-  for (const name of names) {
+export function behindEach(tests, names = NAMES) {
+  for (const name of names.filter(isWanted)) {
     describe(`behind ${name}`, () => {
       const given = new Given(name);
       before(() => given.start());
@@ -109,12 +112,12 @@ class Given {
     this.front.received.length = 0;
   }
 
-  /** Another proxy like this one; `front` and `trusted` may be others. */
-  another({ front = this.front, trusted = this.certificate } = {}) {
+  /** Another proxy like this one; `front` and `trusted` may be others, and `replaced` a part of its script. */
+  another({ front = this.front, trusted = this.certificate, replaced } = {}) {
     const folder = join(this.folder, `proxy-${(this.number += 1)}`);
     mkdirSync(folder);
     const addresses = { app: this.app.address, postern: front.address };
-    return startProxy(this.name, { ...addresses, folder, trusted, certificate: this.certificate });
+    return startProxy(this.name, { ...addresses, folder, trusted, certificate: this.certificate, replaced });
   }
 
   /** What the application gets of a request that must get there. */

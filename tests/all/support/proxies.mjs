@@ -10,7 +10,7 @@ import WebSocket from "ws";
 import { send } from "../../edge/support/http.mjs";
 import { top } from "../../edge/support/workerd.mjs";
 import { APP_HOST, POSTERN_HOST } from "./neighbours.mjs";
-import { program, startProgram } from "./processes.mjs";
+import { program, startProgram, unpacked } from "./processes.mjs";
 import { fromPypi } from "./programs.mjs";
 
 const READY_MS = 20_000;
@@ -98,6 +98,34 @@ function traefik({ folder, port, app, postern, trusted, certificate }) {
   return { args: [`--configFile=${files.static}`], ends: "SIGKILL" };
 }
 
+function haproxy({ folder, port, app, postern, trusted, certificate, replaced }) {
+  const [file, script, socket] = ["haproxy.cfg", "haproxy.lua", "socket"].map((name) => join(folder, name));
+  const configuration = filled(example("haproxy.cfg"), {
+    "bind :443": `bind 127.0.0.1:${port}`,
+    "/etc/ssl/app.example.com/all.pem": certificate.both,
+    "/etc/haproxy/haproxy.lua": script,
+    "app.internal.example.com:8080": app,
+    [`server postern ${POSTERN_HOST}:443`]: `server postern ${postern}`,
+    "/etc/ssl/certs/ca-certificates.crt": trusted.certificate,
+    "abns@postern": `unix@${socket}`,
+  });
+  writeFileSync(file, configuration);
+  const values = { "abns@postern": `unix@${socket}`, ...replaced };
+  writeFileSync(script, filled(example("haproxy.lua"), values));
+  // Its libraries are of the same system, but not installed.
+  const env = { LD_LIBRARY_PATH: join(unpackedHaproxy() ?? "/usr", "usr/lib/x86_64-linux-gnu") };
+  return { args: ["-db", "-f", file], env };
+}
+
+/** Where scripts/lib/proxies.sh has unpacked it, if the machine has none. */
+function unpackedHaproxy() {
+  try {
+    return unpacked("haproxy");
+  } catch {
+    return undefined;
+  }
+}
+
 /** The program of each, and what configures it: writes its files into `folder`, and answers its arguments. */
 const PROXIES = {
   nginx: [() => program("nginx"), nginx],
@@ -105,6 +133,7 @@ const PROXIES = {
   // On Debian 12 it is 2.6.2, the oldest for which the example is made.
   envoy: [() => fromPypi("envoy"), envoy],
   traefik: [() => fromPypi("traefik"), traefik],
+  haproxy: [() => (unpackedHaproxy() ? join(unpackedHaproxy(), "usr/sbin/haproxy") : program("haproxy")), haproxy],
   "the system's caddy": [() => program("caddy"), caddy],
 };
 
