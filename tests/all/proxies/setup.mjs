@@ -62,10 +62,10 @@ export function aliases(name) {
 const isWanted = (name) => !process.env.PROXY || process.env.PROXY.split(",").includes(name);
 
 /** Runs `tests`, which are told all that stands there, behind each proxy. */
-export function behindEach(tests, names = NAMES) {
+export function behindEach(tests, names = NAMES, options = {}) {
   for (const name of names.filter(isWanted)) {
     describe(`behind ${name}`, () => {
-      const given = new Given(name);
+      const given = new Given(name, options);
       before(() => given.start());
       after(() => given.stop());
       beforeEach(() => given.forget());
@@ -75,14 +75,15 @@ export function behindEach(tests, names = NAMES) {
 }
 
 class Given {
-  constructor(name) {
-    this.name = name;
+  /** `variables` are Postern's, and `replaced` is a part of the example. */
+  constructor(name, { variables, replaced }) {
+    Object.assign(this, { name, variables, replaced });
     this.folder = mkdtempSync(join(tmpdir(), "postern-proxy-"));
     this.number = 0;
   }
 
   async start() {
-    const bindings = deployment({ LOGIN_URL: "password" });
+    const bindings = deployment({ LOGIN_URL: "password", ...this.variables });
     this.workerd = await startWorkerd({ isolates: [{ bindings }] });
     [this.postern] = this.workerd.isolates;
     const { postern } = this;
@@ -112,8 +113,8 @@ class Given {
     this.front.received.length = 0;
   }
 
-  /** Another proxy like this one; `front` and `trusted` may be others, and `replaced` a part of its script. */
-  another({ front = this.front, trusted = this.certificate, replaced } = {}) {
+  /** Another proxy like this one; `front` and `trusted` may be others, and `replaced` a part of the example. */
+  another({ front = this.front, trusted = this.certificate, replaced = this.replaced } = {}) {
     const folder = join(this.folder, `proxy-${(this.number += 1)}`);
     mkdirSync(folder);
     const addresses = { app: this.app.address, postern: front.address };

@@ -60,7 +60,7 @@ async function listening(server) {
 export const OF_APP = "of-app=1; Path=/";
 
 /**
- * An application: answers 200 to everything, and sends back what comes through a WebSocket. `received`
+ * An application: answers 200, which caches might keep, to everything, and sends back what comes through a WebSocket. `received`
  * is what has come.
  */
 export async function startApp() {
@@ -68,7 +68,8 @@ export async function startApp() {
   const server = http.createServer(async (request, response) => {
     received.push(recordOf(request, await bodyOf(request)));
     response.setHeader("content-type", "text/plain").setHeader("set-cookie", OF_APP);
-    response.end("from the app");
+    response.setHeader("cache-control", "public, max-age=600");
+    response.end(`from the app for ${request.headers["x-auth-user"]}`);
   });
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket, request) => {

@@ -27,7 +27,7 @@ function filled(text, values) {
 
 const TEMPORARY = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
 
-function nginx({ folder, port, app, postern, trusted, certificate }) {
+function nginx({ folder, port, app, postern, trusted, certificate, replaced }) {
   const site = filled(example("nginx.conf"), {
     [`server ${POSTERN_HOST}:443;`]: `server ${postern};`,
     "server app.internal.example.com:8080;": `server ${app};`,
@@ -35,6 +35,8 @@ function nginx({ folder, port, app, postern, trusted, certificate }) {
     "/etc/ssl/app.example.com/fullchain.pem": certificate.certificate,
     "/etc/ssl/app.example.com/privkey.pem": certificate.key,
     "/etc/ssl/certs/ca-certificates.crt": trusted.certificate,
+    "/dev/shm/postern-verdicts": `${folder}/verdicts`,
+    ...replaced,
   });
   const scratch = TEMPORARY.map((kind) => `${kind}_temp_path ${folder}/${kind};`);
   const around = `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr;
@@ -147,25 +149,35 @@ export const NAMES = Object.keys(PROXIES);
  */
 export async function startProxy(name, options) {
   const [path, configure] = PROXIES[name];
-  const { port, stop } = await startProgram(path(), (free) => configure({ port: free, ...options }));
-  const url = `https://127.0.0.1:${port}`;
+  const running = await startProgram(path(), (free) => configure({ port: free, ...options }));
   const tls = { ca: readFileSync(options.certificate.certificate), servername: APP_HOST };
   const withHost = (headers) => ({ host: APP_HOST, ...headers });
+  const url = `https://127.0.0.1:${running.port}`;
+  const sockets = [];
   const sends = ({ headers, ...request }) => send(url, { ...request, headers: withHost(headers) }, tls);
-  await ready(sends);
-  return {
-    url,
-    stop,
-    send: sends,
-    connect: (path, headers) => opened(new WebSocket(`wss://127.0.0.1:${port}${path}`, { headers: withHost(headers), ...tls })),
+  const connect = (path, headers) => {
+    const socket = new WebSocket(`wss://127.0.0.1:${running.port}${path}`, { headers: withHost(headers), ...tls });
+    sockets.push(socket);
+    return opened(socket);
   };
+  const stop = () => {
+    sockets.forEach((socket) => socket.terminate());
+    return running.stop();
+  };
+  try {
+    await ready(sends);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, stop, send: sends, connect };
 }
 
 /** Waits until a proxy that listens has read its whole configuration: Traefik has no route before. */
 async function ready(sends) {
   for (const until = Date.now() + READY_MS; ; await sleep(20)) {
     const answer = await sends({ path: "/" }).catch((error) => ({ status: String(error) }));
-    if (answer.status >= 400 && answer.status !== 404) return;
+    if (answer.status >= 200 && answer.status !== 404) return;
     assert.ok(Date.now() < until, `the proxy answers ${answer.status}`);
   }
 }
