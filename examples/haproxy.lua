@@ -15,6 +15,14 @@ local HOP_BY_HOP = {
   ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true,
 }
 
+-- By these somebody can act as the user, or an application may take another path, or another caller,
+-- than Postern was asked about.
+local REMOVED = {
+  ["authorization"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-rewrite-url"] = true,
+  ["x-forwarded-uri"] = true, ["x-forwarded-method"] = true,
+  ["x-original-url"] = true, ["x-original-uri"] = true, ["x-original-method"] = true,
+}
+
 -- A path as most servers read it: decoded, without double slashes and dots.
 core.register_converters("plain_path", function(path)
   local parts = {}
@@ -74,11 +82,11 @@ local function without(list, separator, names)
 end
 
 -- Takes from the request what the client says of itself, in every spelling that an application may take
--- for one of Postern's headers, and everything by which somebody can act as the user.
+-- for one of Postern's headers, and the credentials.
 local function clean(txn, headers)
   for name in pairs(headers) do
     local plain = name:gsub("[^%w]", "-")
-    if plain == "authorization" or plain:find("^x%-auth%-") then txn.http:req_del_header(name) end
+    if REMOVED[plain] or plain:find("^x%-auth%-") then txn.http:req_del_header(name) end
   end
   -- A neighbour drops what `Connection` names, which must not be Postern's word.
   txn.http:req_del_header("connection")

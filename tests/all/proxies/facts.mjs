@@ -17,6 +17,8 @@ const MOST = {
   /** What Postern is called in `Host`, and in TLS. */
   host: () => POSTERN_HOST,
   serverName: POSTERN_HOST,
+  /** Whether the example speaks HTTP/2 to browsers. */
+  http2: true,
   /** How many connections to Postern five requests in a row need at most. */
   connections: 1,
   /** The status of the answer to a page that is opened by a token in its URL. */
@@ -70,6 +72,8 @@ export const FACTS = {
     // auth_request knows 2xx, 401 and 403, and makes a 500 of everything else. So nginx asks for no redirects.
     asked: (question) => `/v1/forward-auth/${question}`,
     page: 200,
+    // It does where its configuration says so.
+    http2: false,
     // It removes the headers that are named to it, and no others that begin like them.
     keepsClaims: true,
     failed: 500,

@@ -4,7 +4,7 @@ import { it } from "node:test";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { APP_HOST } from "../support/neighbours.mjs";
-import { ADMIN, ALICE, BOB, CAROL, SERVICE, alice, aliases, bearer, behindEach, bob, carol, forged } from "./setup.mjs";
+import { ADMIN, ALICE, BOB, CAROL, SERVICE, alice, aliases, bearer, behindEach, bob, carol, forged, identity } from "./setup.mjs";
 
 const BODY_BYTES = 8_000_000;
 
@@ -85,6 +85,27 @@ behindEach((given, facts) => {
       await given.refused({ path: "/", headers: { ...headers, connection: names.join(", ") } }, facts.nominated);
       await given.expectIdentity({ path: `/?token=${bob()}`, headers }, BOB);
     }
+  });
+
+  it("a client cannot tell the application another path, method or address than Postern was asked about", async () => {
+    const names = [
+      ...["Forwarded", "X-Real-IP", "X-Rewrite-URL", "X-Original-URL", "X-Original-URI", "X-Original-Method"],
+      ...["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Proto"],
+    ];
+    const said = Object.fromEntries(names.map((name) => [name, "made-up"]));
+    for (const more of [{}, { connection: names.slice(0, 5).join(", ") }]) {
+      const { lines } = await given.arriving({ path: "/", headers: { ...said, ...more, ...bearer(alice()) } });
+      assert.deepEqual(lines.filter(([, value]) => value.includes("made-up")), []);
+    }
+  });
+
+  const ifHttp2 = facts.http2 ? it : () => {};
+  ifHttp2("cookies of a browser that speaks HTTP/2 arrive in one header", async () => {
+    const { cookie } = given.session;
+    const status = await given.proxy.sendByHttp2({ ":path": "/", cookie: ["a=b", cookie, "c=d"] });
+    const [received] = given.app.received;
+    assert.deepEqual([status, identity(received)["X-Auth-User"]], [200, "admin"]);
+    assert.equal(received.headers.cookie, facts.keepsCookie ? `a=b; ${cookie}; c=d` : "a=b; c=d");
   });
 
   it("a location that asks for a permission is open to who has it, in whatever way its path is written", async () => {

@@ -3,7 +3,9 @@
 // Of a configuration only addresses and files are replaced, and what a server of its own needs is put around it.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import http2 from "node:http2";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
@@ -144,8 +146,8 @@ export const NAMES = Object.keys(PROXIES);
 
 /**
  * Starts a proxy with its example. `app` and `postern` are `host:port`, `trusted` is the certificate that Postern's has to be,
- * `certificate` the proxy's own. Answers `{ url, stop, send, connect }`, where `send` and `connect` come from a client that knows
- * the proxy by the name of the application.
+ * `certificate` the proxy's own. Answers `{ url, stop, send, sendByHttp2, connect }`, whose client knows the proxy
+ * by the name of the application.
  */
 export async function startProxy(name, options) {
   const [path, configure] = PROXIES[name];
@@ -160,6 +162,7 @@ export async function startProxy(name, options) {
     sockets.push(socket);
     return opened(socket);
   };
+  const sendByHttp2 = (headers) => statusByHttp2(http2.connect(url, tls), { ":authority": APP_HOST, ...headers });
   const stop = () => {
     sockets.forEach((socket) => socket.terminate());
     return running.stop();
@@ -170,7 +173,7 @@ export async function startProxy(name, options) {
     await stop();
     throw error;
   }
-  return { url, stop, send: sends, connect };
+  return { url, stop, send: sends, sendByHttp2, connect };
 }
 
 /** Waits until a proxy that listens has read its whole configuration: Traefik has no route before. */
@@ -179,6 +182,16 @@ async function ready(sends) {
     const answer = await sends({ path: "/" }).catch((error) => ({ status: String(error) }));
     if (answer.status >= 200 && answer.status !== 404) return;
     assert.ok(Date.now() < until, `the proxy answers ${answer.status}`);
+  }
+}
+
+async function statusByHttp2(session, headers) {
+  try {
+    const failed = new Promise((_, fails) => session.once("error", fails));
+    const [answer] = await Promise.race([once(session.request(headers), "response"), failed]);
+    return answer[":status"];
+  } finally {
+    session.destroy();
   }
 }
 
