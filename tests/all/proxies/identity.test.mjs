@@ -37,28 +37,6 @@ behindEach((given, facts) => {
     await given.refused({ method: "OPTIONS", path: "/" }, 401);
   });
 
-  it("a page that is opened by a token in its URL has its pictures, until somebody signs out", async () => {
-    // Signing out revokes the token, so it is nobody else's.
-    const token = sign("abcd", claims("grace"));
-    const opened = await given.proxy.send({ path: `/page?a=b&token=${token}`, headers: PAGE });
-    expectStatus(opened, facts.page);
-    if (facts.page === 303) {
-      assert.deepEqual([opened.headers.location, given.app.received], ["/page?a=b", []]);
-    }
-    const set = opened.headers["set-cookie"].find((one) => one !== OF_APP);
-    assert.match(set, /^__Host-postern=v1\.[^;]+; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Lax$/);
-    const cookie = sessionOf(opened);
-    const picture = { path: "/picture.png", headers: { cookie: `a=b; ${cookie}` } };
-    assert.equal(identity(await given.arriving(picture))["X-Auth-User"], "grace");
-    assert.equal(given.app.received[0].headers.cookie, facts.keepsCookie ? `a=b; ${cookie}` : "a=b");
-    await given.refused({ path: "/reports/", headers: { cookie } }, 403);
-    const forwarded = { "x-forwarded-proto": "https", "x-forwarded-host": "app.example.com" };
-    // Postern itself is reached over plain http here, where the cookie has another name.
-    const headers = { cookie: cookie.replace("__Host-", ""), ...forwarded };
-    expectStatus(await given.postern.send({ path: "/v1/sign-out", headers }), 200);
-    await given.refused(picture, 401);
-  });
-
   it("a session that is over is taken back, also where another credential lets the request through", async (test) => {
     const over = { cookie: `__Host-postern=v1.${"A".repeat(40)}` };
     const refused = await given.refused({ path: "/", headers: over }, 401);

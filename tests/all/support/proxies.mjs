@@ -55,7 +55,7 @@ ${site}}
 function caddy({ folder, port, app, postern, trusted, certificate }) {
   const tls = `tls_trusted_ca_certs ${trusted.certificate}\ntls_server_name ${POSTERN_HOST}`;
   const site = filled(example("Caddyfile"), {
-    [`forward_auth https://${POSTERN_HOST} {`]: `forward_auth https://${postern} {\ntransport http {\n${tls}\n}`,
+    [`https://${POSTERN_HOST} {`]: `https://${postern} {\ntransport http {\n${tls}\n}`,
     "app.internal.example.com:8080": app,
     "app.example.com {": `https://${APP_HOST}:${port} {\ntls ${certificate.certificate} ${certificate.key}`,
   });
@@ -90,7 +90,13 @@ function traefik({ folder, port, app, postern, trusted, certificate }) {
     "/etc/traefik/traefik-dynamic.yml": files.dynamic,
   });
   const question = new RegExp(`( +)address: https://${POSTERN_HOST}(/.*)\n`, "g");
-  const site = filled(example("traefik-dynamic.yml"), { "app.internal.example.com:8080": app });
+  const transport = { rootCAs: [trusted.certificate], serverName: POSTERN_HOST };
+  const site = filled(example("traefik-dynamic.yml"), {
+    "app.internal.example.com:8080": app,
+    "passHostHeader: false": "serversTransport: tested",
+    [`- url: https://${POSTERN_HOST}`]: `- url: https://${postern}`,
+    "http:\n": `http:\n  serversTransports: ${JSON.stringify({ tested: transport })}\n`,
+  });
   const asking = site.replaceAll(question, (_, indent, path) =>
     `${indent}address: https://${postern}${path}\n${indent}tls: { ca: ${trusted.certificate} }\n`);
   assert.notEqual(asking, site, "the example asks Postern");
