@@ -52,6 +52,7 @@ local function ask(txn, path, headers)
     ["x-forwarded-method"] = { txn.sf:method() },
     ["x-forwarded-host"] = { headers["host"] and headers["host"][0] or "" },
     ["x-forwarded-proto"] = { "https" },
+    ["x-forwarded-for"] = { txn.sf:src() },
   }
   for _, name in ipairs(ASKED) do
     if headers[name] then told[name] = values(headers, name) end

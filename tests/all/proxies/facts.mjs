@@ -11,7 +11,10 @@ const MOST = {
   /** The method by which Postern is asked about a client's method. */
   askedMethod: () => "GET",
   /** What the proxy itself tells Postern, beside the headers of its client. */
-  addedHeaders: ["host", "x-forwarded-host", "x-forwarded-method", "x-forwarded-proto", "x-forwarded-uri"],
+  addedHeaders: [
+    ...["host", "x-forwarded-for", "x-forwarded-host"],
+    ...["x-forwarded-method", "x-forwarded-proto", "x-forwarded-uri"],
+  ],
   /** Whether Postern gets the client's other headers, too. */
   passesAll: false,
   /** What Postern is called in `Host`, and in TLS. */
@@ -87,7 +90,7 @@ export const FACTS = {
     // It is given an address in place of the name, and there is nothing by which to say the name.
     host: (address) => address,
     serverName: false,
-    addedHeaders: ["accept-encoding", ...MOST.addedHeaders, "user-agent", "x-forwarded-for"].sort(),
+    addedHeaders: ["accept-encoding", ...MOST.addedHeaders, "user-agent"].sort(),
     // Its routers would not see a slash behind the escape, so it takes none. No middleware changes a
     // query or single cookies.
     url: (sent) => ofTraefik(sent),
@@ -96,7 +99,7 @@ export const FACTS = {
   },
   haproxy: {
     ...MOST,
-    addedHeaders: ["host", "user-agent", ...MOST.addedHeaders.slice(1)],
+    addedHeaders: [...MOST.addedHeaders, "user-agent"].sort(),
     failed: 503,
     takes: [],
   },
@@ -108,7 +111,7 @@ export const FACTS = {
     asked: (question, path) => `/v1/forward-auth/${question}/redirect/-${path}`,
     addedHeaders: [
       ...["content-length", "host", "x-envoy-expected-rq-timeout-ms", "x-envoy-internal"],
-      ...["x-forwarded-host", "x-forwarded-proto"],
+      ...["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"],
     ],
     failed: 503,
     other: (status) => (status >= 500 ? 503 : status),

@@ -4,7 +4,7 @@ import { it } from "node:test";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { APP_HOST } from "../support/neighbours.mjs";
-import { ADMIN, ALICE, BOB, CAROL, SERVICE, alice, aliases, bearer, behindEach, bob, carol, forged, identity } from "./setup.mjs";
+import { ADMIN, ALICE, BOB, CAROL, CLAIMED, SERVICE, alice, aliases, bearer, behindEach, bob, carol, expectOwnAddress, forged, identity } from "./setup.mjs";
 
 const BODY_BYTES = 8_000_000;
 
@@ -187,8 +187,10 @@ behindEach((given, facts) => {
     const credentials = { ...bearer(alice()), "x-auth-token": "a", cookie: "b=c" };
     const looked = { origin: "https://evil.example", "sec-fetch-site": "none", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty", accept: "*/*" };
     const others = { "cf-connecting-ip": "192.0.2.1", "x-other": "d", "x-http-method-override": "GET", "access-control-request-method": "GET" };
-    await given.arriving({ path: "/", headers: { ...credentials, ...looked, ...others } });
+    const own = { "x-forwarded-for": CLAIMED };
+    await given.arriving({ path: "/", headers: { ...credentials, ...looked, ...others, ...own } });
     const [{ headers }] = given.front.received;
+    expectOwnAddress(headers);
     for (const [name, value] of Object.entries({ ...credentials, ...looked })) assert.equal(headers[name], value);
     if (facts.passesAll) return;
     for (const name of Object.keys(others)) assert.equal(headers[name], undefined, name);

@@ -6,7 +6,7 @@ import { expectStatus, sessionOf, sign } from "../../edge/support/client.mjs";
 import { ADMIN_PASSWORD } from "../../edge/support/workerd.mjs";
 import { APP_HOST, OF_APP } from "../support/neighbours.mjs";
 import { NAMES } from "../support/proxies.mjs";
-import { PAGE, behindEach, claims, identity } from "./setup.mjs";
+import { CLAIMED, PAGE, behindEach, claims, expectOwnAddress, identity } from "./setup.mjs";
 
 const origin = `https://${APP_HOST}`;
 
@@ -37,8 +37,12 @@ behindEach((given, facts) => {
   it("somebody signs in at Postern's own page, and out, and no page of another origin does it for them", async () => {
     await given.refused({ path: "/v1/sign-in", headers: PAGE }, 200);
     const form = { username: "admin", password: ADMIN_PASSWORD, return_to: "/page" };
-    const posted = (from) => ({ method: "POST", path: "/v1/sign-in", headers: { origin: from }, form });
+    const headers = { "x-forwarded-for": CLAIMED };
+    const posted = (from) => ({ method: "POST", path: "/v1/sign-in", headers: { ...headers, origin: from }, form });
     await given.refused(posted("https://evil.example"), 403);
+    const [asked] = given.front.received.slice(-1);
+    expectOwnAddress(asked.headers);
+    assert.equal(asked.headers.host, facts.host(given.front.address));
     const signedIn = await given.refused(posted(origin), 303);
     assert.equal(signedIn.headers.location, "/page");
     const cookie = sessionOf(signedIn);

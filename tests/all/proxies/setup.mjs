@@ -3,6 +3,7 @@
 import { after, before, beforeEach, describe } from "node:test";
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser, verifyBearer } from "../../edge/support/client.mjs";
@@ -60,6 +61,18 @@ export function aliases(name) {
 
 /** PROXY=envoy runs the tests of that one only. */
 const isWanted = (name) => !process.env.PROXY || process.env.PROXY.split(",").includes(name);
+
+/** The address that a client says is its own. */
+export const CLAIMED = "198.51.100.7";
+
+/**
+ * Asserts that Postern is told the address from which the proxy was reached. Of a list, the last one
+ * counts. Envoy tells an address of its machine for 127.0.0.1.
+ */
+export function expectOwnAddress(headers) {
+  const last = headers["x-forwarded-for"].split(",").at(-1).trim();
+  assert.ok(isIP(last) && last !== CLAIMED, headers["x-forwarded-for"]);
+}
 
 /** Runs `tests`, which are told all that stands there, behind each proxy. */
 export function behindEach(tests, names = NAMES, options = {}) {

@@ -93,7 +93,7 @@ function traefik({ folder, port, app, postern, trusted, certificate }) {
   const transport = { rootCAs: [trusted.certificate], serverName: POSTERN_HOST };
   const site = filled(example("traefik-dynamic.yml"), {
     "app.internal.example.com:8080": app,
-    "passHostHeader: false": "serversTransport: tested",
+    "passHostHeader: false": "passHostHeader: false\n        serversTransport: tested",
     [`- url: https://${POSTERN_HOST}`]: `- url: https://${postern}`,
     "http:\n": `http:\n  serversTransports: ${JSON.stringify({ tested: transport })}\n`,
   });
