@@ -72,7 +72,8 @@ const CADDY = {
 export const FACTS = {
   nginx: {
     ...MOST,
-    // auth_request knows 2xx, 401 and 403, and makes a 500 of everything else. So nginx asks for no redirects.
+    // auth_request knows 2xx, 401 and 403, and makes a 500 of everything else. So nginx asks for no
+    // redirects.
     asked: (question) => `/v1/forward-auth/${question}`,
     page: 200,
     // It does where its configuration says so.
@@ -91,8 +92,8 @@ export const FACTS = {
     host: (address) => address,
     serverName: false,
     addedHeaders: ["accept-encoding", ...MOST.addedHeaders, "user-agent"].sort(),
-    // Its routers would not see a slash behind the escape, so it takes none. No middleware changes a
-    // query or single cookies.
+    // Its routers would not see a slash behind the escape, so it takes none. No middleware changes
+    // a query or single cookies.
     url: (sent) => ofTraefik(sent),
     keepsCookie: true,
     path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofTraefik(path)]),
@@ -105,7 +106,8 @@ export const FACTS = {
   },
   envoy: {
     ...MOST,
-    // ext_authz appends the client's URL to the path that it asks at, and asks by the client's method.
+    // ext_authz appends the client's URL to the path that it asks at, and asks by the client's
+    // method.
     appendsUrl: true,
     askedMethod: (method) => method,
     asked: (question, path) => `/v1/forward-auth/${question}/redirect/-${path}`,

@@ -50,21 +50,34 @@ behindEach((given, facts) => {
   });
 });
 
-behindEach((given) => {
-  it("where the script fails, nobody gets through", async (test) => {
-    const broken = await given.another({ replaced: { "local answer = ask(": "error('broken') ask(" } });
-    test.after(() => broken.stop());
-    for (const path of ["/", "/reports/"]) {
-      await given.refused({ path, headers: bearer(carol()) }, 503, broken);
-    }
-  });
-}, ["haproxy"]);
+behindEach(
+  (given) => {
+    it("where the script fails, nobody gets through", async (test) => {
+      const broken = await given.another({
+        replaced: { "local answer = ask(": "error('broken') ask(" },
+      });
+      test.after(() => broken.stop());
+      for (const path of ["/", "/reports/"]) {
+        await given.refused({ path, headers: bearer(carol()) }, 503, broken);
+      }
+    });
+  },
+  ["haproxy"],
+);
 
-behindEach((given) => {
-  it("the way to Postern is not open to clients", async () => {
-    for (const path of ["/_postern/signed-in", "/_postern/may-view-1", "/_postern/", "/_postern/other"]) {
-      await given.refused({ path, headers: bearer(alice()) }, 404);
-    }
-    assert.deepEqual(given.front.received, []);
-  });
-}, ["nginx"]);
+behindEach(
+  (given) => {
+    it("the way to Postern is not open to clients", async () => {
+      for (const path of [
+        "/_postern/signed-in",
+        "/_postern/may-view-1",
+        "/_postern/",
+        "/_postern/other",
+      ]) {
+        await given.refused({ path, headers: bearer(alice()) }, 404);
+      }
+      assert.deepEqual(given.front.received, []);
+    });
+  },
+  ["nginx"],
+);

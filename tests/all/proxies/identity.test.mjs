@@ -3,9 +3,30 @@
 import { it } from "node:test";
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { admin, expectStatus, nowInSeconds, registerApp, sessionOf, sign } from "../../edge/support/client.mjs";
+import {
+  admin,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sessionOf,
+  sign,
+} from "../../edge/support/client.mjs";
 import { OF_APP } from "../support/neighbours.mjs";
-import { ADMIN, ALICE, BOB, IDENTITY, PAGE, alice, aliases, bearer, behindEach, bob, claims, forged, identity } from "./setup.mjs";
+import {
+  ADMIN,
+  ALICE,
+  BOB,
+  IDENTITY,
+  PAGE,
+  alice,
+  aliases,
+  bearer,
+  behindEach,
+  bob,
+  claims,
+  forged,
+  identity,
+} from "./setup.mjs";
 
 behindEach((given, facts) => {
   it("a token app's token gets through, as a Bearer and in the URL, and the application is told whose it is", async () => {
@@ -30,8 +51,14 @@ behindEach((given, facts) => {
 
     await given.refused({ path: "/", headers: bearer(forged()) }, 401);
     await given.refused({ path: `/?token=${forged()}` }, 401);
-    await given.refused({ path: "/", headers: { "x-auth-token": "a205f1f3-c535-4507-87b8-e17db82efc61" } }, 401);
-    await given.refused({ path: "/", headers: { cookie: `__Host-postern=${"0".repeat(32)}` } }, 401);
+    await given.refused(
+      { path: "/", headers: { "x-auth-token": "a205f1f3-c535-4507-87b8-e17db82efc61" } },
+      401,
+    );
+    await given.refused(
+      { path: "/", headers: { cookie: `__Host-postern=${"0".repeat(32)}` } },
+      401,
+    );
     await given.refused({ path: `/?token=${alice()}`, headers: bearer(forged()) }, 401);
     await given.refused({ method: "POST", path: "/", body: `token=${alice()}` }, 401);
     await given.refused({ method: "OPTIONS", path: "/" }, 401);
@@ -55,30 +82,53 @@ behindEach((given, facts) => {
 
   it("what a client says about itself never arrives, also where Postern says nothing", async () => {
     const { token, cookie } = given.session;
-    const said = IDENTITY.flatMap((header) => [header, header.toLowerCase(), header.toUpperCase(), ...aliases(header)]);
+    const said = IDENTITY.flatMap((header) => [
+      header,
+      header.toLowerCase(),
+      header.toUpperCase(),
+      ...aliases(header),
+    ]);
     // Envoy takes 100 headers in one request.
     while (said.length > 0) {
-      const spoofed = Object.fromEntries(said.splice(0, 40).map((header) => [header, ["root", "Administrator"]]));
+      const spoofed = Object.fromEntries(
+        said.splice(0, 40).map((header) => [header, ["root", "Administrator"]]),
+      );
       await given.expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(alice()) } }, ALICE);
       await given.expectIdentity({ path: "/", headers: { ...spoofed, ...bearer(bob()) } }, BOB);
       await given.expectIdentity({ path: `/?token=${bob()}`, headers: spoofed }, BOB);
-      await given.expectIdentity({ path: "/", headers: { ...spoofed, "x-auth-token": token } }, ADMIN);
+      await given.expectIdentity(
+        { path: "/", headers: { ...spoofed, "x-auth-token": token } },
+        ADMIN,
+      );
       await given.expectIdentity({ path: "/", headers: { ...spoofed, cookie } }, ADMIN);
-      await given.expectIdentity({ path: "/reports/", headers: { ...spoofed, ...bearer(token) } }, ADMIN);
+      await given.expectIdentity(
+        { path: "/reports/", headers: { ...spoofed, ...bearer(token) } },
+        ADMIN,
+      );
     }
   });
 
   it("a claim that a client made up arrives where no proxy knows its name, and nowhere else", async () => {
     const names = ["X-Auth-Claim-Tenant", ...aliases("X-Auth-Claim-Tenant")];
     const headers = Object.fromEntries(names.map((header) => [header, "root"]));
-    const told = identity(await given.arriving({ path: "/", headers: { ...headers, ...bearer(bob()) } }));
+    const told = identity(
+      await given.arriving({ path: "/", headers: { ...headers, ...bearer(bob()) } }),
+    );
     const kept = facts.keepsClaims ? { "X-Auth-Claim-Tenant": "root" } : {};
     assert.deepEqual(told, { ...BOB, "X-Auth-User-Id": given.ids.bob, ...kept });
   });
 
   it("a user without roles has none, whatever the client says", async () => {
-    const bare = await registerApp(given.postern, { name: "BARE", token_name: "bare", secret: "efgh", initroles: [] });
-    const headers = { ...bearer(sign(bare.secret, claims("dave"))), "X-Auth-Roles": "Administrator" };
+    const bare = await registerApp(given.postern, {
+      name: "BARE",
+      token_name: "bare",
+      secret: "efgh",
+      initroles: [],
+    });
+    const headers = {
+      ...bearer(sign(bare.secret, claims("dave"))),
+      "X-Auth-Roles": "Administrator",
+    };
     const told = identity(await given.arriving({ path: "/", headers }));
     assert.equal(told["X-Auth-User"], "dave");
     assert.equal(told["X-Auth-Roles"] ?? "", "");
@@ -87,12 +137,28 @@ behindEach((given, facts) => {
   it("roles reach the application up to 4 KiB, and are left out beyond that", async () => {
     const numbers = (count) => Array.from({ length: count }, (_, number) => `${number}`);
     const roles = (count) => numbers(count).map((number) => number.padStart(100, "r"));
-    const role_map = Object.fromEntries(numbers(200).map((number) => [number, number.padStart(100, "r")]));
+    const role_map = Object.fromEntries(
+      numbers(200).map((number) => [number, number.padStart(100, "r")]),
+    );
     const fieldmap = { username: "loginname", name: "name", email: "email", roles: "roles" };
-    const app = { name: "ROLES", token_name: "roles", secret: "roles-secret", initroles: [], fieldmap, role_map };
+    const app = {
+      name: "ROLES",
+      token_name: "roles",
+      secret: "roles-secret",
+      initroles: [],
+      fieldmap,
+      role_map,
+    };
     await registerApp(given.postern, app);
-    for (const [username, count] of [["erin", 40], ["frank", 200]]) {
-      const token = sign(app.secret, { ...claims(username), iat: nowInSeconds(), roles: numbers(count) });
+    for (const [username, count] of [
+      ["erin", 40],
+      ["frank", 200],
+    ]) {
+      const token = sign(app.secret, {
+        ...claims(username),
+        iat: nowInSeconds(),
+        roles: numbers(count),
+      });
       const told = identity(await given.arriving({ path: "/", headers: bearer(token) }));
       assert.equal(told["X-Auth-User"], username);
       const expected = count === 40 ? [roles(count).join(","), undefined] : [undefined, "1"];
@@ -116,7 +182,10 @@ behindEach((given, facts) => {
     }
     assert.equal((await given.proxy.connect("/reports/echo", bearer(alice()))).status, 403);
     assert.deepEqual(given.app.received, []);
-    const { socket, status } = await given.proxy.connect("/echo", { ...bearer(alice()), "x-auth-user": "root" });
+    const { socket, status } = await given.proxy.connect("/echo", {
+      ...bearer(alice()),
+      "x-auth-user": "root",
+    });
     assert.equal(status, 101);
     socket.send("hello");
     const [data] = await once(socket, "message");

@@ -4,7 +4,23 @@ import { it } from "node:test";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { APP_HOST } from "../support/neighbours.mjs";
-import { ADMIN, ALICE, BOB, CAROL, CLAIMED, SERVICE, alice, aliases, bearer, behindEach, bob, carol, expectOwnAddress, forged, identity } from "./setup.mjs";
+import {
+  ADMIN,
+  ALICE,
+  BOB,
+  CAROL,
+  CLAIMED,
+  SERVICE,
+  alice,
+  aliases,
+  bearer,
+  behindEach,
+  bob,
+  carol,
+  expectOwnAddress,
+  forged,
+  identity,
+} from "./setup.mjs";
 
 const BODY_BYTES = 8_000_000;
 
@@ -67,10 +83,17 @@ behindEach((given, facts) => {
     const { cookie } = given.session;
     const from = (origin, method) => ({ method, path: "/", headers: { cookie, origin } });
     await given.refused(from("https://evil.example", "POST"), 403);
-    await given.refused({ method: "DELETE", path: "/", headers: { cookie, "sec-fetch-site": "cross-site" } }, 403);
+    await given.refused(
+      { method: "DELETE", path: "/", headers: { cookie, "sec-fetch-site": "cross-site" } },
+      403,
+    );
     await given.expectIdentity(from("https://evil.example", "GET"), ADMIN);
     await given.expectIdentity(from(`https://${APP_HOST}`, "POST"), ADMIN);
-    const lies = { "x-forwarded-method": "GET", "x-forwarded-host": "evil.example", "x-original-method": "GET" };
+    const lies = {
+      "x-forwarded-method": "GET",
+      "x-forwarded-host": "evil.example",
+      "x-original-method": "GET",
+    };
     const lying = from("https://evil.example", "POST");
     await given.refused({ ...lying, headers: { ...lying.headers, ...lies } }, 403);
   });
@@ -78,24 +101,44 @@ behindEach((given, facts) => {
   it("a client's own forwarded URL does not help it, and does not make it somebody else", async () => {
     const headerNames = ["X-Forwarded-Uri", "x-original-uri", "X-Original-URL", "X-Rewrite-URL"];
     const names = [...headerNames, ...aliases("X-Forwarded-Uri"), ...aliases("X-Original-URI")];
-    for (const own of [`/?token=${alice()}`, [`/?token=${alice()}`, "/"], ["/", `/?token=${alice()}`]]) {
+    for (const own of [
+      `/?token=${alice()}`,
+      [`/?token=${alice()}`, "/"],
+      ["/", `/?token=${alice()}`],
+    ]) {
       const headers = Object.fromEntries(names.map((header) => [header, own]));
       await given.refused({ path: "/", headers }, 401);
       await given.refused({ path: `/?token=${forged()}`, headers }, 401);
-      await given.refused({ path: "/", headers: { ...headers, connection: names.join(", ") } }, facts.nominated);
+      await given.refused(
+        { path: "/", headers: { ...headers, connection: names.join(", ") } },
+        facts.nominated,
+      );
       await given.expectIdentity({ path: `/?token=${bob()}`, headers }, BOB);
     }
   });
 
   it("a client cannot tell the application another path, method or address than Postern was asked about", async () => {
     const names = [
-      ...["Forwarded", "X-Real-IP", "X-Rewrite-URL", "X-Original-URL", "X-Original-URI", "X-Original-Method"],
+      ...[
+        "Forwarded",
+        "X-Real-IP",
+        "X-Rewrite-URL",
+        "X-Original-URL",
+        "X-Original-URI",
+        "X-Original-Method",
+      ],
       ...["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Proto"],
     ];
     const said = Object.fromEntries(names.map((name) => [name, "made-up"]));
     for (const more of [{}, { connection: names.slice(0, 5).join(", ") }]) {
-      const { lines } = await given.arriving({ path: "/", headers: { ...said, ...more, ...bearer(alice()) } });
-      assert.deepEqual(lines.filter(([, value]) => value.includes("made-up")), []);
+      const { lines } = await given.arriving({
+        path: "/",
+        headers: { ...said, ...more, ...bearer(alice()) },
+      });
+      assert.deepEqual(
+        lines.filter(([, value]) => value.includes("made-up")),
+        [],
+      );
     }
   });
 
@@ -109,8 +152,22 @@ behindEach((given, facts) => {
   });
 
   it("a location that asks for a permission is open to who has it, in whatever way its path is written", async () => {
-    const paths = ["/reports/", "/reports/2026?a=b", "//reports/2026", "/%72eports/2026", "/a/../reports/2026", "/./reports/2026"];
-    for (const path of [...paths, "/reports//2026", "/a/%2e%2e/reports/2026", "/reports/./x", "/reports%2F2026", "/%2Freports/"]) {
+    const paths = [
+      "/reports/",
+      "/reports/2026?a=b",
+      "//reports/2026",
+      "/%72eports/2026",
+      "/a/../reports/2026",
+      "/./reports/2026",
+    ];
+    for (const path of [
+      ...paths,
+      "/reports//2026",
+      "/a/%2e%2e/reports/2026",
+      "/reports/./x",
+      "/reports%2F2026",
+      "/%2Freports/",
+    ]) {
       const [status, arrived] = facts.path(path);
       if (status !== 200) {
         await given.refused({ path, headers: bearer(carol()) }, status);
@@ -136,13 +193,25 @@ behindEach((given, facts) => {
       const body = randomBytes(BODY_BYTES);
       const headers = { "content-type": "application/octet-stream", ...bearer(alice()) };
       for (const method of ["POST", "PUT", "DELETE"]) {
-        const received = await given.arriving({ method, path: "/upload?a=b", headers, body, chunked });
+        const received = await given.arriving({
+          method,
+          path: "/upload?a=b",
+          headers,
+          body,
+          chunked,
+        });
         assert.equal(received.method, method);
         assert.equal(received.url, "/upload?a=b");
         assert.equal(received.headers["content-type"], "application/octet-stream");
-        assert.ok(received.body.equals(body), `${received.body.length} of ${body.length} bytes arrived`);
+        assert.ok(
+          received.body.equals(body),
+          `${received.body.length} of ${body.length} bytes arrived`,
+        );
       }
-      assert.deepEqual(given.front.received.map(({ method }) => method), ["POST", "PUT", "DELETE"].map(facts.askedMethod));
+      assert.deepEqual(
+        given.front.received.map(({ method }) => method),
+        ["POST", "PUT", "DELETE"].map(facts.askedMethod),
+      );
       for (const asked of given.front.received) {
         assert.equal(asked.body.length, 0);
         assert.equal(asked.headers["content-length"] ?? "0", "0");
@@ -154,17 +223,31 @@ behindEach((given, facts) => {
   it("any method is asked about, and arrives as it is", async () => {
     for (const method of ["HEAD", "PATCH", "PROPFIND", "REPORT", "OPTIONS"]) {
       await given.refused({ method, path: "/dav" }, 401);
-      const { method: arrived } = await given.arriving({ method, path: "/dav", headers: bearer(alice()) });
+      const { method: arrived } = await given.arriving({
+        method,
+        path: "/dav",
+        headers: bearer(alice()),
+      });
       assert.equal(arrived, method);
     }
   });
 
   it("a preflight is refused like any request without a credential", async () => {
-    const asks = { "access-control-request-method": "POST", "access-control-request-headers": "authorization" };
+    const asks = {
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization",
+    };
     const headers = { origin: "https://other.example", ...asks };
     await given.refused({ method: "OPTIONS", path: "/", headers }, 401);
-    await given.refused({ method: "OPTIONS", path: "/reports/", headers: { ...headers, ...bearer(alice()) } }, 403);
-    const arrived = await given.arriving({ method: "OPTIONS", path: "/", headers: { ...headers, ...bearer(alice()) } });
+    await given.refused(
+      { method: "OPTIONS", path: "/reports/", headers: { ...headers, ...bearer(alice()) } },
+      403,
+    );
+    const arrived = await given.arriving({
+      method: "OPTIONS",
+      path: "/",
+      headers: { ...headers, ...bearer(alice()) },
+    });
     assert.equal(arrived.headers["access-control-request-method"], "POST");
   });
 
@@ -174,7 +257,9 @@ behindEach((given, facts) => {
     for (let again = 0; again < 5; again += 1) await given.arriving({ path });
     assert.equal(given.front.received.length, 5);
     for (const { url, headers, lines } of given.front.received) {
-      const told = lines.filter(([header]) => header.toLowerCase() === "x-forwarded-uri").map(([, value]) => value);
+      const told = lines
+        .filter(([header]) => header.toLowerCase() === "x-forwarded-uri")
+        .map(([, value]) => value);
       if (facts.appendsUrl) assert.deepEqual([url, told], [facts.asked("signed-in", path), []]);
       else assert.deepEqual([url.split("?")[0], told], [facts.asked("signed-in", path), [path]]);
       assert.equal(headers.host, facts.host(given.front.address));
@@ -185,15 +270,32 @@ behindEach((given, facts) => {
 
   it("Postern gets the credentials, and what else it looks at, and nothing else that a client sends", async () => {
     const credentials = { ...bearer(alice()), "x-auth-token": "a", cookie: "b=c" };
-    const looked = { origin: "https://evil.example", "sec-fetch-site": "none", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty", accept: "*/*" };
-    const others = { "cf-connecting-ip": "192.0.2.1", "x-other": "d", "x-http-method-override": "GET", "access-control-request-method": "GET" };
+    const looked = {
+      origin: "https://evil.example",
+      "sec-fetch-site": "none",
+      "sec-fetch-mode": "cors",
+      "sec-fetch-dest": "empty",
+      accept: "*/*",
+    };
+    const others = {
+      "cf-connecting-ip": "192.0.2.1",
+      "x-other": "d",
+      "x-http-method-override": "GET",
+      "access-control-request-method": "GET",
+    };
     const own = { "x-forwarded-for": CLAIMED };
     await given.arriving({ path: "/", headers: { ...credentials, ...looked, ...others, ...own } });
     const [{ headers }] = given.front.received;
     expectOwnAddress(headers);
-    for (const [name, value] of Object.entries({ ...credentials, ...looked })) assert.equal(headers[name], value);
+    for (const [name, value] of Object.entries({ ...credentials, ...looked }))
+      assert.equal(headers[name], value);
     if (facts.passesAll) return;
     for (const name of Object.keys(others)) assert.equal(headers[name], undefined, name);
-    assert.deepEqual(Object.keys(headers).filter((name) => !(name in { ...credentials, ...looked })).sort(), facts.addedHeaders);
+    assert.deepEqual(
+      Object.keys(headers)
+        .filter((name) => !(name in { ...credentials, ...looked }))
+        .sort(),
+      facts.addedHeaders,
+    );
   });
 });

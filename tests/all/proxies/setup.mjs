@@ -6,7 +6,16 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { admin, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser, verifyBearer } from "../../edge/support/client.mjs";
+import {
+  admin,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+  signInBrowser,
+  verifyBearer,
+} from "../../edge/support/client.mjs";
 import { deployment, startWorkerd } from "../../edge/support/workerd.mjs";
 import { makeCertificate, startApp, startFront } from "../support/neighbours.mjs";
 import { NAMES, startProxy } from "../support/proxies.mjs";
@@ -20,7 +29,11 @@ export const IDENTITY = [
   ...["X-Auth-Roles", "X-Auth-App", "X-Auth-Roles-Truncated"],
 ];
 
-export const claims = (username, more) => ({ loginname: username, exp: nowInSeconds() + 600, ...more });
+export const claims = (username, more) => ({
+  loginname: username,
+  exp: nowInSeconds() + 600,
+  ...more,
+});
 const token = (username, more) => sign("abcd", claims(username, more));
 export const alice = () => token("alice", { name: "Alice Ünal", email: "alice@example.com" });
 /** Of bob and carol Postern knows neither a name nor an address. */
@@ -33,25 +46,40 @@ export const bearer = (value) => ({ authorization: `Bearer ${value}` });
 export const PAGE = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
 
 export const ALICE = {
-  ...{ "X-Auth-User": "alice", "X-Auth-Name": "Alice %C3%9Cnal", "X-Auth-Email": "alice@example.com" },
+  ...{
+    "X-Auth-User": "alice",
+    "X-Auth-Name": "Alice %C3%9Cnal",
+    "X-Auth-Email": "alice@example.com",
+  },
   ...{ "X-Auth-Roles": "SYS_Reader", "X-Auth-App": "ERP" },
 };
 export const BOB = { "X-Auth-User": "bob", "X-Auth-Roles": "SYS_Reader", "X-Auth-App": "ERP" };
 export const CAROL = { ...BOB, "X-Auth-User": "carol" };
 export const ADMIN = { "X-Auth-User": "admin", "X-Auth-Roles": "Administrator" };
 
-/** What the application is told, or might take for it: names and values of all headers that read like Postern's. */
+/**
+ * What the application is told, or might take for it: names and values of all headers that read
+ * like Postern's.
+ */
 export function identity({ lines }) {
   const plain = (name) => name.toLowerCase().replaceAll(/[^a-z\d]/g, "-");
   const told = lines.filter(([name]) => plain(name).startsWith("x-auth"));
-  const canonical = (name) => IDENTITY.find((one) => one.toLowerCase() === name.toLowerCase()) ?? name;
+  const canonical = (name) =>
+    IDENTITY.find((one) => one.toLowerCase() === name.toLowerCase()) ?? name;
   const members = told.map(([name, value]) => [canonical(name), value]);
-  assert.equal(new Set(members.map(([name]) => name)).size, members.length, `a header came twice: ${told.join("; ")}`);
+  assert.equal(
+    new Set(members.map(([name]) => name)).size,
+    members.length,
+    `a header came twice: ${told.join("; ")}`,
+  );
   // An empty header says nothing. Whether it arrives depends on the proxy.
   return Object.fromEntries(members.filter(([, value]) => value !== ""));
 }
 
-/** Other names that some application takes for this one, since it reads all that is no letter or digit as `_`. */
+/**
+ * Other names that some application takes for this one, since it reads all that is no letter or
+ * digit as `_`.
+ */
 export function aliases(name) {
   const [first, ...rest] = name.split("-");
   const both = (names, part) => names.flatMap((begun) => [`${begun}-${part}`, `${begun}_${part}`]);
@@ -66,8 +94,8 @@ const isWanted = (name) => !process.env.PROXY || process.env.PROXY.split(",").in
 export const CLAIMED = "198.51.100.7";
 
 /**
- * Asserts that Postern is told the address from which the proxy was reached. Of a list, the last one
- * counts. Envoy tells an address of its machine for 127.0.0.1.
+ * Asserts that Postern is told the address from which the proxy was reached. Of a list, the last
+ * one counts. Envoy tells an address of its machine for 127.0.0.1.
  */
 export function expectOwnAddress(headers) {
   const last = headers["x-forwarded-for"].split(",").at(-1).trim();
@@ -103,10 +131,20 @@ class Given {
     await registerApp(postern);
     const [, value] = (await signInBrowser(postern)).split("=");
     this.session = { ...(await signIn(postern)), cookie: `__Host-postern=${value}` };
-    const idOf = async (who) => String(expectStatus(await verifyBearer(postern, who), 200).json.user.id);
+    const idOf = async (who) =>
+      String(expectStatus(await verifyBearer(postern, who), 200).json.user.id);
     const { token: admins } = this.session;
-    this.ids = { alice: await idOf(alice()), bob: await idOf(bob()), carol: await idOf(carol()), admin: await idOf(admins) };
-    const json = { authObjectType: "USER", authObjectId: Number(this.ids.carol), permissions: ["VIEW"] };
+    this.ids = {
+      alice: await idOf(alice()),
+      bob: await idOf(bob()),
+      carol: await idOf(carol()),
+      admin: await idOf(admins),
+    };
+    const json = {
+      authObjectType: "USER",
+      authObjectId: Number(this.ids.carol),
+      permissions: ["VIEW"],
+    };
     const path = `/api/v1/services/${SERVICE}/auth`;
     expectStatus(await postern.send({ method: "POST", path, headers: admin, json }), 200);
     this.certificate = makeCertificate(this.folder, "postern");
@@ -126,12 +164,21 @@ class Given {
     this.front.received.length = 0;
   }
 
-  /** Another proxy like this one; `front` and `trusted` may be others, and `replaced` a part of the example. */
+  /**
+   * Another proxy like this one; `front` and `trusted` may be others, and `replaced` a part of the
+   * example.
+   */
   another({ front = this.front, trusted = this.certificate, replaced = this.replaced } = {}) {
     const folder = join(this.folder, `proxy-${(this.number += 1)}`);
     mkdirSync(folder);
     const addresses = { app: this.app.address, postern: front.address };
-    return startProxy(this.name, { ...addresses, folder, trusted, certificate: this.certificate, replaced });
+    return startProxy(this.name, {
+      ...addresses,
+      folder,
+      trusted,
+      certificate: this.certificate,
+      replaced,
+    });
   }
 
   /** What the application gets of a request that must get there. */

@@ -19,7 +19,9 @@ export const APP_HOST = "app.example.com";
  * names of the examples and for 127.0.0.1.
  */
 export function makeCertificate(folder, name, names = [POSTERN_HOST, APP_HOST]) {
-  const [key, certificate, both] = ["key", "crt", "pem"].map((kind) => join(folder, `${name}.${kind}`));
+  const [key, certificate, both] = ["key", "crt", "pem"].map((kind) =>
+    join(folder, `${name}.${kind}`),
+  );
   const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const subject = ["-days", "2", "-subj", `/CN=${name}`];
   const address = names.includes(POSTERN_HOST) ? ["IP:127.0.0.1"] : [];
@@ -60,8 +62,8 @@ async function listening(server) {
 export const OF_APP = "of-app=1; Path=/";
 
 /**
- * An application: answers 200, which caches might keep, to everything, and sends back what comes through a WebSocket. `received`
- * is what has come.
+ * An application: answers 200, which caches might keep, to everything, and sends back what comes
+ * through a WebSocket. `received` is what has come.
  */
 export async function startApp() {
   const received = [];
@@ -86,8 +88,9 @@ function endToEnd(raw) {
 }
 
 /**
- * Postern's TLS: passes all on to workerd. `received` is what the proxy has asked, `serverNames` the names under which it came. Where
- * `canned` is set, that is the answer instead: `{ status, headers }`.
+ * Postern's TLS: passes all on to workerd. `received` is what the proxy has asked, `serverNames`
+ * the names under which it came. Where `canned` is set, that is the answer instead: `{ status,
+ * headers }`.
  */
 export async function startFront(postern, { key, certificate }) {
   const front = { received: [], serverNames: [], connections: 0, canned: undefined };

