@@ -69,7 +69,7 @@ local function refuse(txn, answer)
       for _, value in pairs(all) do reply:add_header(name, value) end
     end
   end
-  if txn.sf:method() ~= "HEAD" then reply:set_body(answer.body or "") end
+  reply:set_body(answer.body or "")
   txn:done(reply)
 end
 
@@ -91,7 +91,12 @@ local function clean(txn, headers)
   end
   -- A neighbour drops what `Connection` names, which must not be Postern's word.
   txn.http:req_del_header("connection")
-  if headers["upgrade"] then txn.http:req_set_header("connection", "upgrade") end
+  -- WebSockets, and no other protocol: by h2c a client could send requests past the questions.
+  txn.http:req_del_header("upgrade")
+  if table.concat(values(headers, "upgrade"), ","):lower() == "websocket" then
+    txn.http:req_set_header("connection", "upgrade")
+    txn.http:req_set_header("upgrade", "websocket")
+  end
 
   txn.http:req_del_header("cookie")
   local cookies = table.concat(values(headers, "cookie"), "; ")

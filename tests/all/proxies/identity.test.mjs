@@ -72,8 +72,10 @@ behindEach((given, facts) => {
 
     test.after(() => (given.front.canned = undefined));
     given.front.canned = { status: 200, headers: { "set-cookie": taken } };
-    const passed = await given.proxy.send({ path: "/" });
-    assert.deepEqual(passed.headers["set-cookie"].sort(), [taken, OF_APP]);
+    for (const path of ["/", "/reports/"]) {
+      const passed = await given.proxy.send({ path });
+      assert.deepEqual(passed.headers["set-cookie"].sort(), [taken, OF_APP], path);
+    }
     given.front.canned = undefined;
     const { cookie } = given.session;
     const good = await given.proxy.send({ path: "/", headers: { cookie } });

@@ -24,6 +24,9 @@ import {
 
 const BODY_BYTES = 8_000_000;
 
+/** Whether this is all that an Upgrade header may say. */
+const isWebSocket = (upgrade) => upgrade === undefined || upgrade === "websocket";
+
 behindEach((given, facts) => {
   it("the credentials in headers stay with Postern, and other cookies arrive", async () => {
     const { token, cookie } = given.session;
@@ -139,6 +142,19 @@ behindEach((given, facts) => {
         lines.filter(([, value]) => value.includes("made-up")),
         [],
       );
+    }
+  });
+
+  it("no client speaks another protocol to the application behind the proxy's back", async () => {
+    const settings = { "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" };
+    for (const upgrade of ["h2c", "H2C", "websocket, h2c", ["websocket", "h2c"], "other/1"]) {
+      const connection = "Upgrade, HTTP2-Settings";
+      const headers = { connection, upgrade, ...settings, ...bearer(alice()) };
+      given.forget();
+      const refused = (error) => ({ status: String(error) });
+      const { status } = await given.proxy.send({ path: "/", headers }).catch(refused);
+      const arrived = given.app.received.map(({ headers }) => headers.upgrade);
+      assert.ok(arrived.every(isWebSocket), `${upgrade}: ${status} ${arrived}`);
     }
   });
 

@@ -63,7 +63,7 @@ export const OF_APP = "of-app=1; Path=/";
 
 /**
  * An application: answers 200, which caches might keep, to everything, and sends back what comes
- * through a WebSocket. `received` is what has come.
+ * through a WebSocket. It speaks any other protocol, too. `received` is what has come.
  */
 export async function startApp() {
   const received = [];
@@ -73,10 +73,16 @@ export async function startApp() {
     response.setHeader("cache-control", "public, max-age=600");
     response.end(`from the app for ${request.headers["x-auth-user"]}`);
   });
-  const sockets = new WebSocketServer({ server });
-  sockets.on("connection", (socket, request) => {
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on("upgrade", (request, socket, head) => {
     received.push(recordOf(request));
-    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+    if (request.headers.upgrade !== "websocket") {
+      socket.end(`HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n`);
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      opened.on("message", (data, isBinary) => opened.send(data, { binary: isBinary }));
+    });
   });
   return { received, ...(await listening(server)) };
 }

@@ -47,6 +47,11 @@ export function send(base, { method = "GET", path, headers = {}, body, json, for
       });
     });
     request.setTimeout(PATIENCE_MS, () => request.destroy(new Error(`no answer to ${method} ${path.slice(0, 100)} within ${PATIENCE_MS} ms`)));
+    // Else it would wait for an answer after a 101.
+    request.on("upgrade", ({ statusCode, headers }, socket) => {
+      socket.destroy();
+      done({ status: statusCode, headers });
+    });
     request.on("error", failed);
     request.end(content);
   });
