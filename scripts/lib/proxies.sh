@@ -1,4 +1,5 @@
-# For test-all.sh: sourced, never run. Finds nginx, caddy and haproxy, with which the tests run the examples, or fetches Debian's packages of them.
+# For test-all.sh: sourced, never run. Finds nginx, caddy and haproxy, with which the tests run the
+# examples, or fetches Debian's packages of them. Envoy, Traefik and a newer Caddy come from PyPI.
 #
 # Of a package only the program is taken, into the cache. Installed, it would be started, now and at each start of the machine,
 # and would want root. tests/all/support/proxies.mjs looks in the same places.

@@ -44,6 +44,9 @@ behindEach((given, facts) => {
       [`${cookie}; a=b`, "a=b"],
       [`a=b; ${cookie}`, "a=b"],
       [`a=b; ${cookie}; postern=c`, "a=b"],
+      [`postern=c; ${cookie}; a=b`, "a=b"],
+      [`${cookie}; postern=c;a=b`, "a=b"],
+      [`postern=c; a=b; ${cookie}`, "a=b"],
     ]) {
       const received = await given.arriving({ path: "/", headers: { cookie: sent } });
       assert.equal(received.headers.cookie || undefined, facts.keepsCookie ? sent : arrived, sent);
