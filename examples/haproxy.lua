@@ -8,17 +8,18 @@ local TOKEN = "token"  -- the token_name of your token app
 -- What Postern looks at. It gets no other header of the client.
 local ASKED = {
   "authorization", "x-auth-token", "cookie", "accept",
-  "origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest",
+  "origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "sec-websocket-key",
 }
 
 local HOP_BY_HOP = {
   ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true,
 }
 
--- By these somebody can act as the user, or an application may take another path, or another caller,
--- than Postern was asked about.
+-- By these somebody can act as the user, or an application may take another path, method or caller than
+-- Postern was asked about.
 local REMOVED = {
   ["authorization"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-rewrite-url"] = true,
+  ["x-http-method-override"] = true, ["x-method-override"] = true, ["x-http-method"] = true,
   ["x-forwarded-uri"] = true, ["x-forwarded-method"] = true,
   ["x-original-url"] = true, ["x-original-uri"] = true, ["x-original-method"] = true,
 }

@@ -134,6 +134,7 @@ behindEach((given, facts) => {
         "X-Original-Method",
       ],
       ...["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Proto"],
+      ...["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"],
     ];
     const said = Object.fromEntries(names.map((name) => [name, "made-up"]));
     for (const more of [{}, { connection: names.slice(0, 5).join(", ") }]) {
@@ -294,6 +295,7 @@ behindEach((given, facts) => {
       "sec-fetch-site": "none",
       "sec-fetch-mode": "cors",
       "sec-fetch-dest": "empty",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
       accept: "*/*",
     };
     const others = {
