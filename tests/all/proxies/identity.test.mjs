@@ -120,6 +120,18 @@ behindEach((given, facts) => {
     assert.deepEqual(told, { ...BOB, "X-Auth-User-Id": given.ids.bob, ...kept });
   });
 
+  it("no proxy reads placeholders of its own in what a client says, or Postern", async () => {
+    const name = "{env.HOME} ${HOME} $host %[env(HOME)] %REQ(:path)% {http.request.host}";
+    const own = "{env.HOME}$host%25{http.request.host}";
+    const token = sign("abcd", claims("ivan", { name }));
+    const path = `/page?a=${own}&token=${token}&b=${own}`;
+    const received = await given.arriving({ path, headers: { cookie: `a=${own}` } });
+    assert.equal(identity(received)["X-Auth-Name"], name.replaceAll("%", "%25"));
+    assert.equal(received.url, facts.url(path, `/page?a=${own}&b=${own}`));
+    assert.equal(received.headers.cookie, `a=${own}`);
+    await given.refused({ path: `/page?a=${own}&token={env.HOME}` }, 401);
+  });
+
   it("a user without roles has none, whatever the client says", async () => {
     const bare = await registerApp(given.postern, {
       name: "BARE",
