@@ -11,7 +11,7 @@ import {
   sessionOf,
   sign,
 } from "../../edge/support/client.mjs";
-import { OF_APP } from "../support/neighbours.mjs";
+import { APP_HOST, OF_APP } from "../support/neighbours.mjs";
 import {
   ADMIN,
   ALICE,
@@ -188,6 +188,16 @@ behindEach((given, facts) => {
       const passed = given.app.received[0].headers.connection ?? "";
       assert.doesNotMatch(passed, /auth/i, "whoever stands behind would drop it");
     }
+  });
+
+  it("a page of another origin opens no WebSocket with somebody's cookie", async () => {
+    const { cookie } = given.session;
+    const from = (origin) => given.proxy.connect("/echo", { cookie, origin });
+    assert.equal((await from("https://evil.example")).status, 403);
+    assert.deepEqual(given.app.received, []);
+    const { socket, status } = await from(`https://${APP_HOST}`);
+    assert.equal(status, 101);
+    socket.terminate();
   });
 
   it("a WebSocket is opened for whoever may, and for nobody else", async () => {
