@@ -367,7 +367,7 @@ test("a page that is opened by a token in its URL has its style sheet, and the o
 });
 
 test("an origin sets cookies of its own, and none of Postern's", async (test) => {
-  const set = ["JSESSIONID=1.node; Path=/", "postern=x", "a=1; Expires=Thu, 01 Jan 2099 00:00:00 GMT", "__Host-postern=y; Secure; Path=/"];
+  const set = ["JSESSIONID=1.node; Path=/", "postern=x", "a=1; Expires=Thu, 01 Jan 2099 00:00:00 GMT", "__Host-postern=y; Secure; Path=/", "=postern=z"];
   const server = http.createServer((_, response) => response.writeHead(200, { "set-cookie": set }).end("{}"));
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   test.after(() => server.close());

@@ -99,14 +99,15 @@ fn each_kind_of_credential_is_taken_off_and_nothing_else() {
     }
     let forward = passed(&isolate, &Request::new("GET", "/static/x").header("cookie", &format!("postern={session}")));
     assert_eq!(value(&forward, "cookie"), None, "nor on a path that is public");
-    for (sent, arrives) in [
-        (format!("a=1,2; b=3, postern={session}"), Some("a=1,2; b=3")),
-        (format!("postern={session},a=1"), Some("a=1")),
-        (format!("a=1;postern={session};"), Some("a=1")),
-    ] {
+    for (sent, arrives) in [(format!("postern={session},a=1"), Some("a=1")), (format!("a=1;postern={session};"), Some("a=1"))] {
         let forward = passed(&isolate, &Request::new("GET", "/x").header("cookie", &sent));
         assert_eq!((value(&forward, "cookie"), value(&forward, "x-auth-user")), (arrives, Some("alice")), "{sent}");
     }
+    // Behind a comma it is no credential, and yet it does not go on: some servers take it for one.
+    let sent = format!("a=1,2; b=3, postern={session}");
+    assert_eq!(isolate.send(&Request::new("GET", "/x").header("cookie", &sent)).status, 401);
+    let forward = passed(&isolate, &Request::new("GET", "/x").header("cookie", &sent).authorization(&admin()));
+    assert_eq!(value(&forward, "cookie"), Some("a=1,2; b=3"));
 }
 
 #[test]

@@ -326,3 +326,33 @@ fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     assert_eq!(status(&isolate, "/x", &cookie_of(&right)), 401, "a new password ends it");
     assert_eq!(world.isolate().send(&navigation("/v1/sign-in")).status, 404, "without LOGIN_URL there is no such page");
 }
+
+/// A page of `other.example.com` may set cookies for `app.example.com`, by `Domain=example.com`, but
+/// none whose name begins with `__Host-`.
+#[test]
+fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("TOKEN_COOKIES", "CF_Authorization, Second")]);
+    let (alice, mallory) = (isolate.token("alice"), isolate.token("mallory"));
+    let session = |token: &str| cookie_of(&isolate.send(&navigation(&format!("/?token={token}")).over_https()));
+    let (own, strange) = (session(&alice), session(&mallory));
+    let get = |cookies: &str| isolate.send(&Request::new("GET", "/x").over_https().header("cookie", cookies));
+    for cookies in [format!("a=b,{strange}"), format!("a=b, {strange}"), format!("a=b,CF_Authorization={mallory}")] {
+        assert_eq!(get(&cookies).status, 401, "{cookies}");
+        let forward_auth = Request::new("GET", "/v1/forward-auth").over_https().header("cookie", &cookies);
+        assert_eq!(isolate.send(&forward_auth).status, 401, "{cookies}");
+        assert_eq!(get(&format!("{cookies}; {own}")).status, PASSED, "{cookies}");
+        let forward = world.passed.borrow_mut().pop().expect("it went on");
+        assert!(forward.headers.contains(&("x-auth-user".to_owned(), "alice".to_owned())), "{cookies}");
+        assert!(forward.headers.contains(&("cookie".to_owned(), "a=b".to_owned())), "{cookies}");
+    }
+    for doubled in [
+        format!("{own}; {strange}"),
+        format!("{own}, {strange}"),
+        format!("CF_Authorization={alice}; CF_Authorization={mallory}"),
+        format!("CF_Authorization={alice}, CF_Authorization={mallory}"),
+    ] {
+        assert_eq!(get(&doubled).status, 400, "{doubled}");
+    }
+    assert_eq!(get(&format!("CF_Authorization={alice}; Second={mallory}")).status, PASSED, "two names have their order");
+}

@@ -33,7 +33,7 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
 /// name is the application's, and so is any value of another form.
 pub fn of_gis_manager(request: &dyn Inbound) -> Result<Option<Credential>> {
     let header = request.header("cookie").unwrap_or_default();
-    let mut ours = cookies::pairs(&header).filter(|(name, value)| is_of_gis_manager(name, value)).map(|(_, value)| value);
+    let mut ours = cookies::values(&header, COOKIE).filter(|value| is_of_gis_manager(COOKIE, value));
     match (ours.next(), ours.next()) {
         (Some(_), Some(_)) => Err(Error::doubled_credential(COOKIE)),
         (value, _) => Ok(value.map(|value| Credential::Cookie(PlainToken::new(value)))),
@@ -69,10 +69,16 @@ pub fn shown(cx: &Cx, request: &dyn Inbound, origin: &str, parameters: Option<Cr
     let is_secure = session_cookie::is_secure(origin);
     let session = session_cookie::read(&header, is_secure)?;
     let session = session.map(|value| Credential::Session { value, name: session_cookie::name(is_secure) });
-    let of_name = |name: &String| cookies::pairs(&header).find(|(of, _)| of == name).map(|(_, value)| value);
-    let placed = token_cookies.iter().find_map(of_name).map(single);
-    let placed = placed.transpose()?.map(|token| Credential::Placed { token, is_cookie: true });
+    let placed = token_cookies.iter().find_map(|name| placed_in(&header, name)).transpose()?;
+    let placed = placed.map(|token| Credential::Placed { token, is_cookie: true });
     Ok([parameters, session, placed].into_iter().flatten().collect())
+}
+
+/// The token in a cookie. Of two, one may be set by a page of another host of the same site.
+fn placed_in(header: &str, name: &str) -> Option<Result<PlainToken>> {
+    let mut values = cookies::values(header, name);
+    let first = values.next()?;
+    Some(if values.next().is_some() { Err(Error::doubled_credential(name)) } else { single(first) })
 }
 
 /// Some proxies send the header of a token as they would send `Authorization`.

@@ -41,7 +41,7 @@ pub fn name(is_secure: bool) -> &'static str {
 /// The session that a cookie header has; an error where it has two.
 pub fn read(header: &str, is_secure: bool) -> Result<Option<PlainToken>> {
     let name = name(is_secure);
-    let mut values = cookies::pairs(header).filter(|(of, _)| *of == name).map(|(_, value)| value);
+    let mut values = cookies::values(header, name);
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => Err(Error::doubled_credential(name)),
         (value, _) => Ok(value.map(PlainToken::new)),

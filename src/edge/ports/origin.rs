@@ -17,6 +17,7 @@ use worker::{Delay, js_sys};
 
 use crate::api::gateway::is_hop_by_hop;
 use crate::api::http::caching;
+use crate::api::http::cookies;
 use crate::api::http::message::Forward;
 use crate::api::http::origin_urls;
 use crate::api::http::session_cookie;
@@ -126,7 +127,7 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
 /// them. Answers whether that changed any. Each cookie stays apart, since one may have a comma.
 fn put_cookies(of_origin: &Headers, headers: &Headers, origin_url: &str) -> std::result::Result<bool, JsValue> {
     let set: Vec<_> = set_cookies(of_origin).iter().filter_map(|cookie| cookie.as_string()).collect();
-    let is_ours = |cookie: &str| session_cookie::is_ours(cookie.split('=').next().unwrap_or_default().trim());
+    let is_ours = |cookie: &str| cookies::sets(cookie, session_cookie::is_ours);
     let public = |cookie: &String| origin_urls::public_cookie(cookie, origin_url).unwrap_or_else(|| cookie.clone());
     let put: Vec<_> = set.iter().filter(|cookie| !is_ours(cookie)).map(public).collect();
     if put == set {
