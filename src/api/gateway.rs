@@ -136,7 +136,9 @@ const OF_PREFLIGHTS: [&str; 12] = [
 
 /// A preflight, as the origin gets it. Browsers send none of them with a credential, so it passes
 /// without one, also where rules demand somebody; but only if they let the method pass that it asks
-/// for. It carries no body and no header by which it could be anything else than a question.
+/// for. It carries no body and no header by which it could be anything else than a question. Some
+/// applications run a page whatever the method, so its answer comes back without a body, and only
+/// with what a browser reads (`cors::is_of_answer`): else anybody could read any page by OPTIONS.
 pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &Preflight) -> Result<Forward> {
     dialects::refuse_other_spelling(&cx.config, request.path())?;
     if method_override::is_in_query(request.query()) {
@@ -155,7 +157,7 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     let mut forward = forward(cx, origin, request, None)?;
     let is_of_postern = |name: &str| name.starts_with("x-forwarded-") || name == "x-request-id";
     forward.headers.retain(|(name, _)| is_of_postern(name) || OF_PREFLIGHTS.contains(&name.as_str()));
-    Ok(Forward { has_body: false, ..forward })
+    Ok(Forward { has_body: false, is_preflight: true, ..forward })
 }
 
 fn demand<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Matched<'c>> {
@@ -189,6 +191,7 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
         origin: origin.url.clone(),
         headers,
         has_body: true,
+        is_preflight: false,
         timeout_s: cx.config.origins.timeout_s(origin),
         is_for_everybody: proven.is_none(),
         authority: proven.map(|(caller, _)| Authority::of(caller, cx.now, cx.config.clock_leeway_s)),

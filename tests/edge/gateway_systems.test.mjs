@@ -114,14 +114,14 @@ test("a preflight goes to the origin as a question, without a credential and wit
   const answer = { "access-control-allow-origin": "https://app.example.com", "access-control-allow-methods": "PUT" };
   const origin = await startOrigin(test, (request, response) => {
     let body = "";
-    request.on("data", (chunk) => (body += chunk)).on("end", () => response.writeHead(204, { ...answer, "x-body": body.length }).end());
+    request.on("data", (chunk) => (body += chunk)).on("end", () => response.writeHead(204, { ...answer, "access-control-max-age": body.length }).end());
   });
   const rules = [{ path: "/closed", service: 7, permission: "VIEW" }, { path: "/dav", methods: ["GET"], service: 7, permission: "VIEW" }];
   const postern = await inFrontOf(test, origin, { ORIGIN_RULES: rules });
   const sly = { ...admin, cookie: "session=1", "x-auth-user": "root", "x-http-method-override": "PUT", "x-custom": "1" };
   for (const chunked of [false, true]) {
     const { headers } = expectStatus(await postern.send({ ...preflight("/closed/a?x=1", sly), body: "a body", chunked }), 204);
-    assert.deepEqual([headers["access-control-allow-methods"], headers["x-body"], headers.vary], ["PUT", "0", undefined]);
+    assert.deepEqual([headers["access-control-allow-methods"], headers["access-control-max-age"], headers.vary], ["PUT", "0", undefined]);
     const { url, headers: seen } = origin.requests.at(-1);
     assert.equal(url, "/closed/a?x=1");
     assert.equal(seen["access-control-request-headers"], "x-requested-with, depth");
@@ -132,6 +132,19 @@ test("a preflight goes to the origin as a question, without a credential and wit
   expectStatus(await postern.send(preflight("/dav/a")), 405);
   expectStatus(await postern.send({ ...preflight("/closed/a"), method: "POST" }), 401);
   assert.equal(origin.requests.length, before);
+});
+
+test("an application that runs a page whatever the method tells nobody the page by a preflight", async (test) => {
+  const page = { "content-type": "text/html", "set-cookie": "a=b", etag: '"1"', location: "/secret", "cache-control": "public" };
+  const cors = { "access-control-allow-origin": "*", vary: "origin", allow: "GET" };
+  const origin = await startOrigin(test, (_, response) => response.writeHead(200, { ...page, ...cors }).end("the whole page"));
+  const postern = await inFrontOf(test, origin);
+  for (const method of ["OPTIONS", "GET"]) expectStatus(await postern.send({ method, path: "/report.php" }), 401);
+  const { text, headers } = expectStatus(await postern.send(preflight("/report.php")), 200);
+  assert.equal(text, "");
+  for (const name of Object.keys(page)) assert.equal(headers[name], undefined, name);
+  for (const [name, value] of Object.entries(cors)) assert.equal(headers[name], value, name);
+  assert.equal((await postern.send({ path: "/report.php", headers: admin })).text, "the whole page");
 });
 
 test("where origins are listed, Postern answers preflights, and every answer varies by the page's origin", async (test) => {

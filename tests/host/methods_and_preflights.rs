@@ -41,7 +41,7 @@ fn every_method_passes_but_connect_and_trace() {
     let isolate = gateway(&world, &[]);
     for name in method::KNOWN.into_iter().chain(["MKCALENDAR", "BREW"]) {
         let forward = passed(&isolate, &Request::new(name, "/x").authorization(&admin()));
-        assert!(forward.has_body, "{name}");
+        assert!(forward.has_body && !forward.is_preflight, "{name}");
         assert_eq!(isolate.send(&Request::new(name, "/x")).status, 401, "{name} without a credential");
     }
     for name in ["CONNECT", "TRACE", "trace", "get", "G(T"] {
@@ -93,6 +93,7 @@ fn a_preflight_reaches_the_origin_as_a_question_and_as_nothing_else() {
     let forward = passed(&isolate, &request);
     assert_eq!(forward.url, "http://origin.test/closed/a?x=1");
     assert!(!forward.has_body && forward.authority.is_none());
+    assert!(forward.is_preflight, "nobody reads a page by the answer");
     let expected = [
         "access-control-request-headers",
         "access-control-request-method",

@@ -40,6 +40,13 @@ impl Preflight {
     }
 }
 
+/// Whether the answer to a preflight keeps a header, in lower case, of those that the origin sets. A
+/// browser reads nothing else of it.
+#[must_use]
+pub fn is_of_answer(name: &str) -> bool {
+    name.starts_with("access-control-") || matches!(name, "allow" | "vary")
+}
+
 /// The origin of the page that calls, where `CORS_ORIGINS` lists it.
 pub fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
     if cx.config.cors_origins.is_empty() {

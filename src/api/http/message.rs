@@ -57,6 +57,9 @@ pub struct Forward {
     pub has_body: bool,
     /// For how many seconds the origin may show no sign of life before it answers.
     pub timeout_s: i64,
+    /// Whether it is a preflight that nobody was asked about, so that its answer tells no more than a
+    /// browser reads of one.
+    pub is_preflight: bool,
     /// Whether the answer is the same for everybody, so that a cache may keep it for others.
     pub is_for_everybody: bool,
     /// By whom, and until when; `None` where nobody is asked who they are.

@@ -18,6 +18,7 @@ use worker::{Delay, js_sys};
 use crate::api::gateway::is_hop_by_hop;
 use crate::api::http::caching;
 use crate::api::http::cookies;
+use crate::api::http::cors;
 use crate::api::http::message::Forward;
 use crate::api::http::origin_urls;
 use crate::api::http::session_cookie;
@@ -88,7 +89,10 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
     }
     let headers = Headers::new_with_headers(&origin.headers()).map_err(|error| fault(&error))?;
     for name in origin.headers().keys().into_iter().flatten().filter_map(|name| name.as_string()) {
-        if is_hop_by_hop(&name) || (!forward.is_for_everybody && caching::is_for_shared_caches(&name)) {
+        let stays = !is_hop_by_hop(&name)
+            && (forward.is_for_everybody || !caching::is_for_shared_caches(&name))
+            && (!forward.is_preflight || cors::is_of_answer(&name));
+        if !stays {
             headers.delete(&name).map_err(|error| fault(&error))?;
         }
     }
@@ -111,7 +115,7 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
     init.set_status(status);
     init.set_status_text(&origin.status_text());
     init.set_headers(&headers);
-    let mut body = origin.body().filter(|_| !matches!(status, 204 | 205 | 304));
+    let mut body = origin.body().filter(|_| !forward.is_preflight && !matches!(status, 204 | 205 | 304));
     if let (Some(authority), Some(stream)) = (&forward.authority, &body)
         && is_event_stream(&headers)
     {
