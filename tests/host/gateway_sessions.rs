@@ -318,6 +318,7 @@ fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     assert_eq!((right.status, right.header("location")), (303, Some("/reports?q=1")));
     assert_eq!(status(&isolate, "/x", &cookie_of(&right)), PASSED);
     assert_eq!(isolate.send(&form(ADMIN_PASSWORD, "%2F%2Fevil.example")).header("location"), Some("/"));
+    assert_eq!(wrong.header("referrer-policy"), Some("same-origin"), "also when it is shown again");
     let elsewhere = form(ADMIN_PASSWORD, "/").header("sec-fetch-site", "cross-site");
     assert_eq!(isolate.send(&elsewhere).status, 403, "nobody signs a browser in as somebody else");
     let changed = json!({ "password": "another horse", "currentPassword": ADMIN_PASSWORD });
@@ -355,4 +356,34 @@ fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
         assert_eq!(get(&doubled).status, 400, "{doubled}");
     }
     assert_eq!(get(&format!("CF_Authorization={alice}; Second={mallory}")).status, PASSED, "two names have their order");
+}
+
+/// `Origin` and `Sec-Fetch-Site` as Chromium sends them with a form.
+#[test]
+fn a_page_that_tells_nobody_its_url_may_send_a_form_to_its_own_origin_only() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let session = begin(&isolate, &isolate.token("alice"));
+    let post = |headers: &[(&str, &str)]| {
+        let request = Request::new("POST", "/x").header("cookie", &session);
+        isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value))).status
+    };
+    let own = ("origin", "http://postern.test");
+    let null = ("origin", "null");
+    for site in ["same-origin", "none"] {
+        assert_eq!(post(&[own, ("sec-fetch-site", site)]), PASSED, "{site}");
+    }
+    assert_eq!(post(&[null, ("sec-fetch-site", "same-origin")]), PASSED);
+    for headers in [
+        vec![null],
+        vec![null, ("sec-fetch-site", "none")],
+        vec![null, ("sec-fetch-site", "same-site")],
+        vec![null, ("sec-fetch-site", "cross-site")],
+        vec![null, ("sec-fetch-site", "same-origin, cross-site")],
+        vec![own, ("sec-fetch-site", "same-site")],
+        vec![("origin", "http://evil.test"), ("sec-fetch-site", "same-origin")],
+        vec![("origin", "http://postern.test, null"), ("sec-fetch-site", "same-origin")],
+    ] {
+        assert_eq!(post(&headers), 403, "{headers:?}");
+    }
 }
