@@ -73,11 +73,10 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
     if dialects::is_of_cookie(&cx.config, request.path()) {
         shown.extend(credentials::of_gis_manager(request)?);
     }
-    // A WebSocket is opened by a GET, and may then do anything.
-    let only_reads = matches!(method, "GET" | "HEAD" | "OPTIONS") && !is_upgrade(request);
     let (caller, credential) = authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;
-    if credential.is_cookie() && !only_reads {
-        credentials::refuse_cross_origin(cx, request)?;
+    if credential.is_cookie() {
+        let refused = credentials::refuse_cross_origin(cx, request);
+        refused.or_else(|error| if credentials::may_change(request, method, request.query()) { Err(error) } else { Ok(()) })?;
     }
     let user = may_pass(cx, &caller, request, &matched).await?.clone();
     Ok(Some((user, credential.clone())))

@@ -387,3 +387,40 @@ fn a_page_that_tells_nobody_its_url_may_send_a_form_to_its_own_origin_only() {
         assert_eq!(post(&headers), 403, "{headers:?}");
     }
 }
+
+/// A page of `other.example.com` sends the session of `app.example.com` along, `SameSite` or not.
+#[test]
+fn a_page_of_another_origin_reads_by_a_session_and_does_nothing_else() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let session = begin(&isolate, &isolate.token("alice"));
+    let elsewhere = [("origin", "http://other.test"), ("sec-fetch-site", "same-site")];
+    let more = [
+        ("/x", None, true),
+        ("/x?method=DELETE", Some(("accept", "*/*")), true),
+        ("/x", Some(("upgrade", "websocket")), false),
+        ("/x", Some(("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")), false),
+        ("/x", Some(("sec-websocket-version", "13")), false),
+        ("/x?a=b&_method=DELETE", None, false),
+        ("/x?%5fmethod=DELETE", None, false),
+        ("/x", Some(("x-http-method-override", "DELETE")), false),
+        ("/x", Some(("x_method_override", "DELETE")), false),
+    ];
+    for (url, header, only_reads) in more {
+        let with = |request: Request, headers: &[(&str, &str)]| {
+            let headers = headers.iter().copied().chain(header).chain([("cookie", session.as_str())]);
+            isolate.send(&headers.fold(request, |request, (name, value)| request.header(name, value))).status
+        };
+        let asked = |path: &str| {
+            let request = Request::new("GET", path).header("x-forwarded-method", "GET").header("x-forwarded-uri", url);
+            request.header("x-forwarded-proto", "http").header("x-forwarded-host", "postern.test")
+        };
+        let own = [("origin", "http://postern.test"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(with(Request::new("GET", url), &own), PASSED, "{url} {header:?}");
+        assert_eq!(with(Request::new("GET", url), &elsewhere), if only_reads { PASSED } else { 403 }, "{url} {header:?}");
+        for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/rules"] {
+            assert_eq!(with(asked(path), &own), 200, "{path} {url} {header:?}");
+            assert_eq!(with(asked(path), &elsewhere), if only_reads { 200 } else { 403 }, "{path} {url} {header:?}");
+        }
+    }
+}

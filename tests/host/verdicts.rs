@@ -175,3 +175,33 @@ fn an_answer_that_sets_a_cookie_is_not_kept() {
     assert_eq!(kept(Response::empty(200).with("set-cookie", "a=b")).header("cache-control"), None);
     assert_eq!(kept(Response::empty(204)).header("cache-control"), None);
 }
+
+#[test]
+fn no_verdict_is_kept_that_could_serve_another_host_or_another_page() {
+    let world = World::new();
+    let rules = r#"[{"host":"closed.test","path":"/","roles":["nobody"]}]"#;
+    let isolate = keeping(&world, &[("ORIGIN_RULES", rules)]);
+    let alice = token(&isolate, 3600);
+    let bearer = ("authorization", alice.as_str());
+    let rules = |host: &str| ask(&isolate, "GET", "/v1/forward-auth/rules", &[bearer, ("x-forwarded-host", host)]);
+    let open = rules("open.test");
+    assert_eq!((open.status, age(&open)), (200, None), "the same URL is refused at another host");
+    assert_eq!(rules("closed.test").status, 403);
+
+    let isolate = keeping(&world, &[("ORIGIN_URL", "http://origin.test")]);
+    let opened = isolate.token("alice");
+    let opened = isolate.send(&Request::new("GET", &format!("/?token={opened}")).header("sec-fetch-mode", "navigate"));
+    let session = crate::support::cookie_of(&opened);
+    let cookie = ("cookie", session.as_str());
+    for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/rules"] {
+        let kept = |headers: &[(&str, &str)]| {
+            let response = ask(&isolate, "GET", path, headers);
+            assert_eq!(response.status, 200, "{path} {headers:?}: {}", response.body);
+            age(&response).is_some()
+        };
+        assert!(kept(&[cookie]) && kept(&[cookie, ("sec-fetch-site", "same-origin")]), "{path}");
+        assert!(!kept(&[cookie, ("sec-fetch-site", "same-site")]), "{path}: for a socket that the page opens next");
+        assert!(!kept(&[cookie, ("sec-websocket-key", "x")]), "{path}");
+        assert!(kept(&[bearer, ("sec-fetch-site", "same-site")]), "{path}: no browser sends it by itself");
+    }
+}

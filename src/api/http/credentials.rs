@@ -6,6 +6,7 @@ use crate::actions::access_tokens::SignedCall;
 use crate::actions::caller::Credential;
 use crate::api::http::cookies;
 use crate::api::http::message::Inbound;
+use crate::api::http::method_override;
 use crate::api::http::query::{self, Query};
 use crate::api::http::session_cookie;
 use crate::context::Cx;
@@ -116,6 +117,15 @@ pub fn refuse_other_origin_than(cx: &Cx, request: &dyn Inbound, own: Option<&str
     let is_other_origin = request.header("origin").is_some_and(is_other);
     let is_other_site = site.as_deref().is_some_and(|site| site != "same-origin" && site != "none");
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
+}
+
+/// Whether a request may do more than read: by its method, by another one that it tells the origin, or
+/// as a WebSocket, which is opened by a GET and may then do anything. Proxies take `Upgrade` off when
+/// they ask, and leave what browsers send beside it.
+pub fn may_change(request: &dyn Inbound, method: &str, query: &str) -> bool {
+    let opens_socket = || ["upgrade", "sec-websocket-key", "sec-websocket-version"].into_iter().any(|name| request.header(name).is_some());
+    let overrides = || method_override::is_in_query(query) || request.headers().iter().any(|(name, _)| method_override::is_header(name));
+    !matches!(method, "GET" | "HEAD" | "OPTIONS") || opens_socket() || overrides()
 }
 
 /// Refuses what a page of another site asks for; a page of another host of the same site may.

@@ -3,6 +3,7 @@
 //! Some proxies pass on what a client says under these names. So where several headers of a kind are
 //! there, whoever decides by them must take all of them into account.
 
+use crate::api::http::credentials;
 use crate::api::http::message::Inbound;
 use crate::api::http::method_override;
 use crate::api::http::query::Query;
@@ -97,6 +98,14 @@ impl Forwarded {
     pub fn overrides_method_in_url(&self) -> bool {
         let mut queries = self.urls.iter().filter_map(|url| url.split_once('?'));
         queries.any(|(_, query)| method_override::is_in_query(query))
+    }
+
+    /// Whether the client's request may do more than read, by any method and any URL that is named.
+    #[must_use]
+    pub fn may_change(&self, request: &dyn Inbound) -> bool {
+        let methods = || self.methods.iter().map(String::as_str).chain(["GET"]);
+        let queries = || self.urls.iter().filter_map(|url| url.split_once('?')).map(|(_, query)| query).chain([""]);
+        methods().any(|method| queries().any(|query| credentials::may_change(request, method, query)))
     }
 
     /// The origin at which the client reached the proxy.

@@ -132,9 +132,11 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(kept_by_rules(cx, call, &forwarded, Some(&caller), told))
 }
 
-/// Where rules look at methods, a client can name another one in more headers than `Vary` can list.
+/// `Vary` has no room for what rules look at besides: the host, or the headers by which a client can
+/// name another method.
 fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
-    if cx.config.rules.looks_at_methods() { response } else { kept(cx, call, forwarded, caller, response) }
+    let rules = &cx.config.rules;
+    if rules.looks_at_methods() || rules.looks_at_hosts() { response } else { kept(cx, call, forwarded, caller, response) }
 }
 
 /// What the rules demand of every URL, every method and every host that are named, since some of them
@@ -181,8 +183,9 @@ async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query
     let origin = forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request));
     let shown = credentials::shown(cx, call.request, origin, credentials::in_query(query))?;
     let (caller, credential) = call.identify_first(cx, &shown, hints).await?;
-    if credential.is_cookie() && forwarded.methods().iter().any(|method| changes(method)) {
-        credentials::refuse_other_origin_than(cx, call.request, forwarded.origin())?;
+    if credential.is_cookie() {
+        let refused = credentials::refuse_other_origin_than(cx, call.request, forwarded.origin());
+        refused.or_else(|error| if forwarded.may_change(call.request) { Err(error) } else { Ok(()) })?;
     }
     Ok((caller, credential.clone()))
 }
@@ -237,14 +240,19 @@ fn identified(
 }
 
 /// Lets a proxy keep a verdict. Whether a cookie may change something also depends on the page that
-/// asks, so such a verdict is not kept.
+/// asks, so such a verdict is not kept; and neither is one that a page of another origin has brought
+/// about, since the proxy could answer the same page with it when that opens a WebSocket.
 fn kept(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
-    if forwarded.methods().iter().any(|method| changes(method)) && call.request.header("cookie").is_some() {
+    if cx.config.verdict_max_age_s == 0 {
+        return response;
+    }
+    let has_cookie = call.request.header("cookie").is_some();
+    let is_for_all_pages = || {
+        let is_own_page = credentials::refuse_other_origin_than(cx, call.request, forwarded.origin()).is_ok();
+        is_own_page && !forwarded.may_change(call.request)
+    };
+    if has_cookie && !is_for_all_pages() {
         return response;
     }
     verdict::kept(cx, call.request, caller, verdict::FORWARDED, response)
-}
-
-fn changes(method: &str) -> bool {
-    !matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
