@@ -12,7 +12,7 @@ pub fn host_of(authority: &str) -> String {
         Some((address, _)) => format!("{address}]"),
         None => authority.split(':').next().unwrap_or_default().to_owned(),
     };
-    host.strip_suffix('.').unwrap_or(&host).to_ascii_lowercase()
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// Checks the `host` of a rule; the error is the phrase that follows the member's name.
@@ -30,4 +30,17 @@ pub fn parse(text: &str) -> Result<String, String> {
         ));
     }
     Ok(host_of(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_one_spelling() {
+        for authority in ["a.test", "A.Test", "a.test.", "a.test..", "a.test:8443", "a.test.:80", "x@a.test", " a.test "] {
+            assert_eq!(host_of(authority), "a.test", "{authority:?}");
+        }
+        assert_eq!((host_of("[::1]:80").as_str(), host_of("")), ("[::1]", String::new()));
+    }
 }
