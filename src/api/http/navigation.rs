@@ -33,8 +33,12 @@ pub fn is_in_foreign_frame(request: &dyn Inbound) -> bool {
 }
 
 /// A path and a query as `Location` has them. A path that begins with two slashes would name a host, so that a dot comes between.
+/// Browsers leave out tabs and line ends, and nothing else than a path begins with a slash: what is not plain goes to `/`.
 #[must_use]
 pub fn location(path: &str, query: &str) -> String {
+    if !path.starts_with('/') || !path.bytes().chain(query.bytes()).all(|byte| byte.is_ascii_graphic()) {
+        return "/".to_owned();
+    }
     let begin = if path.starts_with("//") || path.starts_with("/\\") { "/." } else { "" };
     let question_mark = if query.is_empty() { "" } else { "?" };
     format!("{begin}{path}{question_mark}{query}")
@@ -58,6 +62,12 @@ mod tests {
         assert_eq!(location("/a", "b=c"), "/a?b=c");
         assert_eq!(location("//evil.example/x", ""), "/.//evil.example/x");
         assert_eq!(location("/\\evil.example", ""), "/./\\evil.example");
+        for other in
+            ["", "evil.example", "/\t/evil.example", "\t//evil.example", "/\n/evil.example", "/ /evil.example", "/ä", "https:/evil"]
+        {
+            assert_eq!(location(other, "b=c"), "/", "{other:?}");
+        }
+        assert_eq!(location("/a", "b=\t"), "/");
         assert_eq!(with_return_to("https://p.example/l", "//evil.example"), "https://p.example/l?return_to=%2F");
         assert_eq!(with_return_to("/v1/sign-in?x=1", "/a?b=c"), "/v1/sign-in?x=1&return_to=%2Fa%3Fb%3Dc");
     }
