@@ -424,3 +424,24 @@ fn a_page_of_another_origin_reads_by_a_session_and_does_nothing_else() {
         }
     }
 }
+
+#[test]
+fn with_more_apps_than_memory_holds_a_session_still_begins_with_the_token() {
+    let world = World::new();
+    gateway(&world, &[]);
+    world.database.execute(
+        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm,
+           enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at)
+         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1001)
+         SELECT 'A' || n, 't' || n, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm,
+           enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at
+         FROM token_apps, numbers WHERE name = 'ERP'",
+    );
+    let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
+    let url = format!("/x?state=1&token={}", isolate.token("alice"));
+    let asked = navigation("/v1/forward-auth?redirect=1").header("x-forwarded-uri", &url).header("x-forwarded-method", "GET");
+    let response = isolate.send(&asked);
+    assert_eq!(isolate.memory.is_token_name("token"), None, "else this tests nothing");
+    assert_eq!((response.status, response.header("location")), (303, Some("/x?state=1")));
+    assert_eq!(status(&isolate, "/x", &cookie_of(&response)), PASSED);
+}

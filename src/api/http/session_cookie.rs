@@ -7,6 +7,7 @@ use crate::api::http::message::{Header, Inbound};
 use crate::api::http::navigation;
 use crate::context::Cx;
 use crate::domain::secret::PlainToken;
+use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Error, Result};
 
 /// Its name over https. No other host can set a cookie of such a name, and none without `Secure`.
@@ -57,7 +58,9 @@ pub fn begin(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &C
     }
     let (Credential::Parameters(parameters), Proof::Jwt { app, expires_at_s, .. }) = (credential, &caller.proof) else { return Ok(None) };
     let is_one = |name: &str| cx.memory.is_token_name(name).unwrap_or(true);
-    let Some((_, token)) = parameters.iter().find(|(name, _)| is_one(name)) else { return Ok(None) };
+    // Where memory does not know all names, no other parameter has the form of a token: it would have been refused.
+    let is_token = |token: &PlainToken| UnverifiedToken::parse(token.expose()).is_ok();
+    let Some((_, token)) = parameters.iter().find(|(name, token)| is_one(name) && is_token(token)) else { return Ok(None) };
     let cookie = gateway_sessions::of_token(cx, app, &caller.user, token)?;
     // Within the leeway a token still counts, and its session ends with it.
     let max_age_s = (expires_at_s - cx.now.seconds()).max(1);
