@@ -20,7 +20,7 @@ const MAX_COOKIE_BYTES: usize = 3_900;
 
 /// What the cookie of a session stands for that began with a token.
 struct Sealed {
-    app: String,
+    app: AppName,
     /// When the password of its user had been set. Times of one user are compared, and no clock is asked.
     password_set_at: Millis,
     token: PlainToken,
@@ -38,17 +38,17 @@ pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<User
     let Some(Sealed { app, password_set_at, token }) = sealed(cx, cookie)? else {
         return sessions::find(cx, cookie.hashed_as_session(), hints).await;
     };
-    if hints.app.is_some_and(|named| named != app) {
+    if hints.app.is_some_and(|named| named != app.as_str()) {
         return Err(Denied::NoApp.into());
     }
-    let caller = verify_token::verify(cx, &token, None, Hints { app: Some(&app), ..hints }).await?;
+    let caller = verify_token::verify(cx, &token, None, Hints { app: Some(app.as_str()), ..hints }).await?;
     if password_set_at < caller.user.password_set_at { Err(Denied::Revoked.into()) } else { Ok(caller) }
 }
 
 /// Ends a session, and with it the token that it began with. One that is over is left as it is.
 pub async fn end(cx: &Cx, cookie: &PlainToken) -> Result<()> {
     let ended = match sealed(cx, cookie) {
-        Ok(Some(Sealed { app, token, .. })) => revocations::revoke_token(cx, None, &token, Some(&app)).await,
+        Ok(Some(Sealed { app, token, .. })) => end_sealed(cx, &app, &token).await,
         Ok(None) => sessions::revoke_shown(cx, None, cookie.hashed_as_session()).await,
         Err(error) => Err(error),
     };
@@ -58,7 +58,17 @@ pub async fn end(cx: &Cx, cookie: &PlainToken) -> Result<()> {
     }
 }
 
-/// `None` for the cookie of a row, which has no dots.
+/// Revokes the token also where its app does not take it now, since the app may be enabled again.
+async fn end_sealed(cx: &Cx, app: &AppName, token: &PlainToken) -> Result<()> {
+    match revocations::revoke_token(cx, None, token, Some(app.as_str())).await {
+        Err(Error::Unauthenticated(why)) if !matches!(why, Denied::Expired | Denied::Revoked) => {
+            revocations::revoke_accepted_before(cx, app, token).await
+        }
+        ended => ended,
+    }
+}
+
+/// The session of a token; `None` for the cookie of a row, which has no dots.
 fn sealed(cx: &Cx, cookie: &PlainToken) -> Result<Option<Sealed>> {
     if !cookie.expose().contains('.') {
         return Ok(None);
@@ -71,5 +81,5 @@ fn sealed(cx: &Cx, cookie: &PlainToken) -> Result<Option<Sealed>> {
 fn read(text: &str) -> Option<Sealed> {
     let (app, rest) = text.split_once('\n')?;
     let (password_set_at, token) = rest.split_once('\n')?;
-    Some(Sealed { app: app.to_owned(), password_set_at: Millis(password_set_at.parse().ok()?), token: PlainToken::new(token) })
+    Some(Sealed { app: AppName::parse(app).ok()?, password_set_at: Millis(password_set_at.parse().ok()?), token: PlainToken::new(token) })
 }

@@ -49,6 +49,14 @@ async fn revoke_accepted(cx: &Cx, by: Actor, Accepted { app, claims, username, l
     write(cx, by, &Revocation { key: claims.revocation_key(), until }, &listed).await
 }
 
+/// Revokes a token that the app has accepted before, whether it does so now or not.
+pub async fn revoke_accepted_before(cx: &Cx, app: &AppName, token: &PlainToken) -> Result<()> {
+    let unverified = cx.memory.signed_tokens.read(token.expose())?;
+    let (key, _) = unverified.revocation_keys(app);
+    let listed = Listed { app: app.as_str().to_owned(), username: None, jti: None };
+    write(cx, Actor::bracketed("holder of the token"), &Revocation { key, until: revocation::latest_end(cx.now) }, &listed).await
+}
+
 /// Revokes all tokens of an app that have a `jti`, of which none need be at hand. `until` is when
 /// they are over; without it, the revocation is kept as long as a token of any app can last.
 pub async fn revoke_jti(cx: &Cx, by: &Caller, app: &AppName, jti: String, until: Option<Millis>) -> Result<()> {

@@ -445,3 +445,34 @@ fn with_more_apps_than_memory_holds_a_session_still_begins_with_the_token() {
     assert_eq!((response.status, response.header("location")), (303, Some("/x?state=1")));
     assert_eq!(status(&isolate, "/x", &cookie_of(&response)), PASSED);
 }
+
+#[test]
+fn a_new_password_ends_the_sessions_that_tokens_have_begun() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let token = isolate.token("alice");
+    let session = begin(&isolate, &token);
+    world.pass(1);
+    assert_eq!(status(&isolate, "/x", &session), PASSED);
+    let password = json!({ "password": "another horse" });
+    assert_eq!(isolate.administer("PUT", "/v1/users/2/password", &password).status, 204);
+    for path in ["/x", "/v1/verify", "/v1/forward-auth"] {
+        assert_eq!(status(&isolate, path, &session), 401, "{path}");
+    }
+    assert_eq!(isolate.verify(&token), (200, "alice".to_owned()), "the token is its app's to end");
+    world.pass(1);
+    assert_eq!(status(&isolate, "/x", &begin(&isolate, &token)), PASSED, "and begins another one");
+}
+
+#[test]
+fn signing_out_ends_a_session_whose_app_is_disabled_for_good() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let token = isolate.token("alice");
+    let session = begin(&isolate, &token);
+    isolate.register(&json!({ "enable": "0" }));
+    assert_eq!(isolate.send(&Request::new("GET", "/v1/sign-out").header("cookie", &session)).status, 200);
+    isolate.register(&json!({}));
+    assert_eq!(status(&isolate, "/x", &session), 401);
+    assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()));
+}
