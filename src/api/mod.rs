@@ -54,7 +54,9 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors::headers(cx, request));
-            forward.answer_headers.extend(taken_back(cx));
+            if let Some(taken_back) = taken_back(cx) {
+                forward.answer_headers.extend([taken_back, ("cache-control", "no-store".into())]);
+            }
             Handled::Passed(forward)
         }
         Err(error) => Handled::Answered(fail(cx, dialect, request, &error)),

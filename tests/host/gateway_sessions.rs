@@ -224,6 +224,7 @@ fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
         assert_eq!(isolate.send(&beside).status, PASSED, "{old}");
         let forward = world.passed.borrow_mut().pop().expect("it went on");
         assert!(forward.answer_headers.iter().any(|(name, value)| *name == "set-cookie" && value.contains("Max-Age=0")), "{old}");
+        assert!(forward.answer_headers.contains(&("cache-control", "no-store".into())), "{old}");
         assert!(!forward.headers.iter().any(|(name, _)| name == "cookie"), "{old}");
     }
 }
