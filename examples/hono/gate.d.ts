@@ -212,6 +212,7 @@ export interface Problem {
     | "cross_origin"
     | "not_administrator"
     | "key_refused"
+    | "cookie_refused"
     | "would_outlive"
     | "rule"
     | "too_many_failures"
