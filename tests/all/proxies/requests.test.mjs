@@ -134,6 +134,7 @@ behindEach((given, facts) => {
         "X-Original-Method",
       ],
       ...["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Proto"],
+      "X-Forwarded-For",
       ...["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"],
     ];
     const said = Object.fromEntries(names.map((name) => [name, "made-up"]));
