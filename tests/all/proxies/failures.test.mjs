@@ -50,19 +50,32 @@ behindEach((given, facts) => {
   });
 });
 
+/** What makes the script of an example fail. */
+const BROKEN = {
+  haproxy: { "local answer = ask(": "error('broken') ask(" },
+  envoy: { "local headers, theirs =": "error('broken') local headers, theirs =" },
+};
+
+behindEach((given) => {
+  it("where the script fails, nobody gets through", async (test) => {
+    const broken = await given.another({ replaced: BROKEN[given.name] });
+    test.after(() => broken.stop());
+    for (const path of ["/", "/reports/"]) {
+      await given.refused({ path, headers: bearer(carol()) }, 503, broken);
+    }
+  });
+}, Object.keys(BROKEN));
+
 behindEach(
   (given) => {
-    it("where the script fails, nobody gets through", async (test) => {
-      const broken = await given.another({
-        replaced: { "local answer = ask(": "error('broken') ask(" },
-      });
-      test.after(() => broken.stop());
-      for (const path of ["/", "/reports/"]) {
-        await given.refused({ path, headers: bearer(carol()) }, 503, broken);
-      }
+    it("a route that asks nothing is closed", async (test) => {
+      const silent = await given.another({ replaced: { "config: {}": "disabled: true" } });
+      test.after(() => silent.stop());
+      await given.refused({ path: "/reports/", headers: bearer(carol()) }, 503, silent);
+      expectStatus(await silent.send({ path: "/", headers: bearer(carol()) }), 200);
     });
   },
-  ["haproxy"],
+  ["envoy"],
 );
 
 behindEach(

@@ -71,7 +71,7 @@ behindEach((given, facts) => {
     assert.match(taken ?? "", /^__Host-postern=; Path=\/; Max-Age=0; /);
 
     test.after(() => (given.front.canned = undefined));
-    given.front.canned = { status: 200, headers: { "set-cookie": taken } };
+    given.front.canned = { status: 200, headers: { "set-cookie": taken, "x-auth-user": "alice" } };
     for (const path of ["/", "/reports/"]) {
       const passed = await given.proxy.send({ path });
       assert.deepEqual(passed.headers["set-cookie"].sort(), [taken, OF_APP], path);
@@ -107,6 +107,16 @@ behindEach((given, facts) => {
         { path: "/reports/", headers: { ...spoofed, ...bearer(token) } },
         ADMIN,
       );
+    }
+  });
+
+  it("nobody is named where Postern lets everybody through, as rules may say", async (test) => {
+    test.after(() => (given.front.canned = undefined));
+    const nobody = Object.fromEntries(IDENTITY.map((header) => [header, ""]));
+    given.front.canned = { status: 200, headers: nobody };
+    const spoofed = Object.fromEntries(IDENTITY.map((header) => [header, "root"]));
+    for (const headers of [{}, spoofed]) {
+      assert.deepEqual(identity(await given.arriving({ path: "/", headers })), {});
     }
   });
 

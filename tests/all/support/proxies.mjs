@@ -72,7 +72,7 @@ function caddy({ folder, port, app, postern, trusted, certificate }) {
 
 const placed = (address) => address.replace(/^(.*):(\d+)$/, "address: $1, port_value: $2");
 
-function envoy({ folder, port, app, postern, trusted, certificate }) {
+function envoy({ folder, port, app, postern, trusted, certificate, replaced }) {
   const configuration = filled(example("envoy.yaml"), {
     "address: 0.0.0.0, port_value: 443": placed(`127.0.0.1:${port}`),
     "/etc/ssl/app.example.com/fullchain.pem": certificate.certificate,
@@ -80,6 +80,7 @@ function envoy({ folder, port, app, postern, trusted, certificate }) {
     "address: app.internal.example.com, port_value: 8080": placed(app),
     [`address: ${POSTERN_HOST}, port_value: 443`]: placed(postern),
     "/etc/ssl/certs/ca-certificates.crt": trusted.certificate,
+    ...replaced,
   });
   const file = join(folder, "envoy.yaml");
   writeFileSync(file, configuration);
