@@ -477,3 +477,53 @@ fn signing_out_ends_a_session_whose_app_is_disabled_for_good() {
     assert_eq!(status(&isolate, "/x", &session), 401);
     assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()));
 }
+
+#[test]
+fn a_session_begins_with_the_token_and_not_with_a_token_of_the_application() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let state = crate::support::forge(r#"{"alg":"HS256"}"#, r#"{"loginname":"mallory"}"#, b"of the application");
+    let token = isolate.token("alice");
+    let response = isolate.send(&navigation(&format!("/x?state={state}&token={token}")));
+    assert_eq!(response.header("location"), Some(format!("/x?state={state}").as_str()));
+    assert_eq!(status(&isolate, "/x", &cookie_of(&response)), PASSED);
+    let asked =
+        |query: &str| navigation("/v1/forward-auth").header("x-forwarded-uri", &format!("/x?{query}")).header("x-forwarded-method", "GET");
+    let response = isolate.send(&asked(&format!("state={state}&token={token}")));
+    assert_eq!(status(&isolate, "/x", &cookie_of(&response)), PASSED);
+}
+
+#[test]
+fn a_token_that_no_cookie_holds_opens_its_page_and_begins_nothing() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let begun = |note: usize| {
+        let claims = json!({ "loginname": "alice", "exp": world.now.get().seconds() + 600, "note": "x".repeat(note) });
+        let token = crate::support::forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"abcd");
+        let response = isolate.send(&navigation(&format!("/x?token={token}")));
+        let length = response.header("set-cookie").map(|set| set.split(';').next().unwrap_or_default().len());
+        assert_eq!(response.status, if length.is_some() { 303 } else { PASSED }, "{note}");
+        length
+    };
+    assert!(begun(1_500).is_some_and(|length| (2_500..4_000).contains(&length)));
+    assert_eq!(begun(3_000), None);
+}
+
+#[test]
+fn a_header_that_carries_a_token_never_reaches_the_origin_in_no_spelling() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("TOKEN_HEADERS", "Cf-Access-Jwt-Assertion")]);
+    let token = isolate.token("alice");
+    let bearer = format!("Bearer {token}");
+    let shown = [("cf-access-jwt-assertion", token.as_str())];
+    for (path, credential) in [("/x", shown), ("/x", [("authorization", bearer.as_str())]), ("/static/x", shown)] {
+        for name in ["cf_access_jwt_assertion", "cf.access.jwt-assertion", "cf-access-jwt_assertion"] {
+            let request = Request::new("GET", path).header(name, "forged").header("cf-access-jwt", "another");
+            let request = credential.iter().fold(request, |request, (name, value)| request.header(name, value));
+            assert_eq!(isolate.send(&request).status, PASSED, "{path} {name}");
+            let forward = world.passed.borrow_mut().pop().expect("it went on");
+            let names: Vec<_> = forward.headers.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("cf")).collect();
+            assert_eq!(names, ["cf-access-jwt"], "{path} {name}");
+        }
+    }
+}

@@ -132,6 +132,7 @@ fn only_a_real_preflight_passes_without_a_credential() {
     let response = isolate.send(&preflight("/dav/a", "LOCK"));
     assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, PUT, MKCOL, PROPFIND, REPORT")));
     assert_eq!(isolate.send(&preflight("/dav/a?_method=PUT", "PUT")).status, 400);
+    assert_eq!(gateway(&world, &[]).send(&preflight("/x?_method=PUT", "PUT")).status, 400, "also without rules");
     assert_eq!(isolate.send(&preflight("/a/..%2f..%2fb", "PUT")).status, 400);
     assert_eq!(isolate.send(&preflight("/imanager//security/tokens", "POST")).status, 404);
     assert_eq!(isolate.send(&preflight("/imanager/security/tokens", "POST")).status, 405, "a route of Postern's own");
@@ -181,4 +182,16 @@ fn every_answer_that_depends_on_the_pages_origin_says_so() {
     let response = without.send(&Request::new("GET", "/health").header("origin", "https://app.example.com"));
     assert_eq!(response.header("vary"), None);
     assert_eq!(json_of(&response)["status"], "ok", "{}", response.body);
+}
+
+#[test]
+fn a_preflight_for_what_is_denied_to_everybody_is_refused() {
+    let world = World::new();
+    let rules = r#"[{"path":"/gone","deny":true},{"path":"/some","deny":true,"roles":["guest"]},{"path":"/some","roles":["staff"]}]"#;
+    let isolate = gateway(&world, &[("ORIGIN_RULES", rules)]);
+    for path in ["/gone", "/gone/a", "/Gone", "/x/..%2fgone"] {
+        assert_eq!(isolate.send(&preflight(path, "PUT")).status, 403, "{path}");
+    }
+    assert!(world.passed.borrow().is_empty());
+    passed(&isolate, &preflight("/some/a", "PUT"));
 }
