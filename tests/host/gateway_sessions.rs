@@ -527,3 +527,26 @@ fn a_header_that_carries_a_token_never_reaches_the_origin_in_no_spelling() {
         }
     }
 }
+
+#[test]
+fn behind_a_proxy_only_a_navigation_that_reads_begins_a_session() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let url = format!("/x?token={}", isolate.token("alice"));
+    for path in ["/v1/forward-auth?redirect=1", "/v1/forward-auth/signed-in/redirect", "/v1/forward-auth/rules/redirect"] {
+        for (mode, method, status) in [
+            ("navigate", "GET", 303),
+            ("navigate", "HEAD", 303),
+            ("navigate", "POST", 200),
+            ("navigate", "PROPFIND", 200),
+            ("navigate", "GET, POST", 200),
+            ("cors", "GET", 200),
+            ("no-cors", "GET", 200),
+        ] {
+            let asked = Request::new("GET", path).header("x-forwarded-uri", &url).header("x-forwarded-method", method);
+            let response = isolate.send(&asked.header("sec-fetch-mode", mode));
+            let begun = response.header("set-cookie").is_some();
+            assert_eq!((response.status, begun), (status, status == 303), "{path} {mode} {method}: {}", response.body);
+        }
+    }
+}
