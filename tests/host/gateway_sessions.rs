@@ -555,3 +555,18 @@ fn behind_a_proxy_only_a_navigation_that_reads_begins_a_session() {
         assert_eq!((response.status, begun), (200, true), "{path}: nginx makes a 500 of a redirect");
     }
 }
+
+#[test]
+fn behind_a_proxy_that_changes_the_origin_browsers_are_at_the_public_one() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("PUBLIC_ORIGIN", "https://app.example.com")]);
+    let session = begin(&isolate, &isolate.token("alice"));
+    assert!(session.starts_with("__Host-postern="), "{session}");
+    let post = |origin: &str| isolate.send(&Request::new("POST", "/x").header("cookie", &session).header("origin", origin)).status;
+    assert_eq!(post("https://app.example.com"), PASSED);
+    for other in
+        ["http://app.example.com", "https://app.example.com.evil.test", "https://app.example.com:8443", "https://evil.test", "null"]
+    {
+        assert_eq!(post(other), 403, "{other}");
+    }
+}
