@@ -570,3 +570,16 @@ fn behind_a_proxy_that_changes_the_origin_browsers_are_at_the_public_one() {
         assert_eq!(post(other), 403, "{other}");
     }
 }
+
+#[test]
+fn a_session_that_was_revoked_is_refused_whatever_comes_after_it() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);
+    let token = isolate.token("alice");
+    let cookies = format!("{}; CF_Authorization={}", begin(&isolate, &token), isolate.token("bob"));
+    assert_eq!(status(&isolate, "/x", &cookies), PASSED);
+    assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
+    for path in ["/x", "/v1/verify", "/v1/forward-auth"] {
+        assert_eq!(status(&isolate, path, &cookies), 401, "{path}");
+    }
+}
