@@ -15,7 +15,6 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
-use crate::domain::browsers::Login;
 use crate::domain::config::Config;
 use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
@@ -24,6 +23,7 @@ use crate::error::{Denied, Error, Refusal, Result};
 use crate::api::dialects::{Found, v1};
 use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
+use crate::api::http::login;
 use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use crate::api::http::misplaced;
 use crate::api::http::navigation;
@@ -32,7 +32,6 @@ use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, BesideHeaders, Call, Dialect, Route};
 use crate::api::http::session_cookie;
-use crate::api::http::token_parameters::without_tokens;
 
 /// Where the list of endpoints for people is.
 const CONSOLE: &str = "/v1/";
@@ -260,14 +259,10 @@ fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response>
     if cx.config.origins.is_empty() || !navigation::is_answered_by_a_page(request) {
         return None;
     }
-    match (error, &cx.config.browsers.login) {
-        (Error::Unauthenticated(_), Some(login)) if navigation::is_one(request) => {
-            let page = if let Login::At(url) = login { url } else { v1::SIGN_IN };
-            let return_to = navigation::location(request.path(), &without_tokens(cx, request.query(), None));
-            Some(Response::empty(302).with("location", navigation::with_return_to(page, &return_to)))
-        }
-        _ => Some(pages::of_failure(Language::of(request), error, &cx.request_id, cx.config.browsers.in_frames)),
-    }
+    let may_sign_in = matches!(error, Error::Unauthenticated(_)) && navigation::is_one(request);
+    let to_login = may_sign_in.then(|| login::redirect(cx, request.path(), request.query())).flatten();
+    let page = || pages::of_failure(Language::of(request), error, &cx.request_id, cx.config.browsers.in_frames);
+    Some(to_login.unwrap_or_else(page))
 }
 
 /// A failure, in the words of the dialect, and noted where it is ours.

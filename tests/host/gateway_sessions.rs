@@ -300,6 +300,55 @@ fn people_are_sent_to_sign_in_or_told_what_to_do() {
 }
 
 #[test]
+fn behind_a_proxy_that_passes_redirects_on_people_are_sent_to_sign_in() {
+    let world = World::new();
+    for (login, page) in [("password", "/v1/sign-in"), ("https://portal.example.com/login?x=1", "https://portal.example.com/login?x=1")] {
+        let isolate = gateway(&world, &[("LOGIN_URL", login), ("ORIGIN_RULES", r#"[{"path":"/","groups":[5]}]"#)]);
+        let ask = |path: &str, uri: &str, method: &str| {
+            let told = navigation(path).header("x-forwarded-uri", uri).header("x-forwarded-method", method);
+            let response = isolate.send(&told);
+            (response.status, response.header("location").map(str::to_owned))
+        };
+        let joint = if page.contains('?') { '&' } else { '?' };
+        let there = |return_to: &str| (302, Some(format!("{page}{joint}return_to={return_to}")));
+        let forged = crate::support::forge(r#"{"alg":"HS256"}"#, r#"{"loginname":"alice","exp":99999999999}"#, b"wrong");
+        for path in ["/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"] {
+            let redirecting = format!("{path}/redirect");
+            assert_eq!(ask(&redirecting, "/reports?q=1", "GET"), there("%2Freports%3Fq%3D1"), "{path}");
+            assert_eq!(ask(&redirecting, &format!("/reports?token={forged}"), "GET"), there("%2Freports"), "{path}");
+            assert_eq!(ask(&redirecting, "//evil.example/x", "GET"), there("%2F%2E%2F%2Fevil%2Eexample%2Fx"), "{path}");
+            assert_eq!(ask(&redirecting, "/reports", "POST"), (401, None), "{path}");
+            assert_eq!(ask(path, "/reports", "GET"), (401, None), "{path}");
+            let script = Request::new("GET", &redirecting).header("x-forwarded-uri", "/reports").header("x-forwarded-method", "GET");
+            assert_eq!(isolate.send(&script.header("sec-fetch-mode", "cors")).status, 401, "{path}");
+        }
+        assert_eq!(ask("/v1/forward-auth?redirect=1", "/reports", "GET"), there("%2Freports"));
+    }
+}
+
+#[test]
+fn a_parameter_of_the_application_is_none_of_ours_behind_a_proxy_either() {
+    let world = World::new();
+    let isolate = gateway(&world, &[]);
+    let session = begin(&isolate, &isolate.token("alice"));
+    for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in"] {
+        let told = Request::new("GET", path).header("x-forwarded-uri", "/x?token=of-the-form").header("cookie", &session);
+        assert_eq!(isolate.send(&told).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn an_empty_header_of_a_token_is_no_way_to_another_credential() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("TOKEN_HEADERS", "X-Token")]);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    for value in ["", " ", "Bearer "] {
+        let request = Request::new("GET", "/x").header("x-token", value).authorization(&bearer);
+        assert_eq!(isolate.send(&request).status, 401, "{value:?}");
+    }
+}
+
+#[test]
 fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     let world = World::new();
     let isolate = gateway(&world, &[("LOGIN_URL", "password")]);

@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod declare;
 pub mod forwarded;
 pub mod identity;
+pub mod login;
 pub mod matched_rules;
 pub mod members;
 pub mod message;

@@ -230,6 +230,7 @@ mod tests {
     fn a_misspelled_name_is_told_with_the_one_that_was_meant() {
         for (name, meant) in [
             ("ORIGIN_PUBLIK", "ORIGIN_PUBLIC"),
+            ("ORIGIN", "ORIGINS"),
             ("ORIGIN_PUBILC", "ORIGIN_PUBLIC"),
             ("ORIGIN_RULE", "ORIGIN_RULES"),
             ("ORIGN_RULES", "ORIGIN_RULES"),
@@ -271,7 +272,6 @@ mod tests {
             "TOKEN",
             "TOKEN_X",
             "SECRET",
-            "ORIGIN",
             "URL",
             "DIRECT",
             "Ä",

@@ -7,13 +7,14 @@ use crate::actions::rules;
 use crate::api::http::credentials;
 use crate::api::http::forwarded::Forwarded;
 use crate::api::http::identity;
+use crate::api::http::login;
 use crate::api::http::message::{Header, Response};
 use crate::api::http::navigation;
 use crate::api::http::query::Query;
 use crate::api::http::route::{ANY_METHOD, Access, Call, Group, Handler, Route, handler};
 use crate::api::http::session_cookie;
 use crate::api::http::shape::{Answer, Field, Kind, optional, required};
-use crate::api::http::token_parameters::without_tokens;
+use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::origin::{Demand, Matched};
@@ -27,7 +28,11 @@ const QUERY: &[Field] = &[
     REDIRECT,
 ];
 
-const REDIRECT: Field = optional("redirect", Kind::Int64 { min: 0, max: 1 }, "1: the proxy passes redirects on to its client");
+const REDIRECT: Field = optional(
+    "redirect",
+    Kind::Int64 { min: 0, max: 1 },
+    "1: the proxy passes redirects on to its client: to the page without its token, and to LOGIN_URL",
+);
 
 /// What follows the path of a question whose proxy passes redirects on.
 const REDIRECTS: &str = "redirect";
@@ -88,20 +93,26 @@ const fn by_path(operation: &'static str, paths: &'static [&'static str], handle
 async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let asked = checks::asked(call)?;
     let forwarded = Forwarded::in_headers(call.request);
-    let query = forwarded.query();
-    let hints = checks::hints(call, asked)?;
-    let (caller, credential) = identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
-    if let Some(Asked { service_id, permission, .. }) = asked {
-        require(cx, &caller, service_id, permission).await?;
-    }
     let redirects = call.query.declared_integer(&REDIRECT)? == Some(1);
-    identified(cx, call, &forwarded, &caller, &credential, redirects)
+    let hints = checks::hints(call, asked)?;
+    let answer = async {
+        let query = forwarded.query().map(|query| tokens_in(&query));
+        let (caller, credential) = identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
+        if let Some(Asked { service_id, permission, .. }) = asked {
+            require(cx, &caller, service_id, permission).await?;
+        }
+        identified(cx, call, &forwarded, &caller, &credential, redirects)
+    };
+    or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
 async fn signed_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
-    let (caller, credential) = identify_by_url(cx, call, &forwarded, Hints::default()).await?;
-    identified(cx, call, &forwarded, &caller, &credential, redirects)
+    let answer = async {
+        let (caller, credential) = identify_by_url(cx, call, &forwarded, Hints::default()).await?;
+        identified(cx, call, &forwarded, &caller, &credential, redirects)
+    };
+    or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
 async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -110,9 +121,12 @@ async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let permission = Permission::parse(name).map_err(|why| Error::invalid(checks::PERMISSION.name, why))?;
     let (forwarded, redirects) = asked_by_path(call, 4);
     let hints = Hints { service_id: Some(service_id), ..Hints::default() };
-    let (caller, credential) = identify_by_url(cx, call, &forwarded, hints).await?;
-    require(cx, &caller, service_id, permission).await?;
-    identified(cx, call, &forwarded, &caller, &credential, redirects)
+    let answer = async {
+        let (caller, credential) = identify_by_url(cx, call, &forwarded, hints).await?;
+        require(cx, &caller, service_id, permission).await?;
+        identified(cx, call, &forwarded, &caller, &credential, redirects)
+    };
+    or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -125,11 +139,14 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         let response = headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value));
         return Ok(kept_by_rules(cx, call, &forwarded, None, response));
     }
-    let (caller, credential) = identify_by_url(cx, call, &forwarded, rules::hints(&matched)).await?;
-    let what = if matched.reports.is_empty() { String::new() } else { what() };
-    rules::require(cx, &caller, &matched, &what).await?;
-    let told = told(cx, call, &forwarded, &caller, &credential, redirects)?;
-    Ok(kept_by_rules(cx, call, &forwarded, Some(&caller), told))
+    let answer = async {
+        let (caller, credential) = identify_by_url(cx, call, &forwarded, rules::hints(&matched)).await?;
+        let what = if matched.reports.is_empty() { String::new() } else { what() };
+        rules::require(cx, &caller, &matched, &what).await?;
+        let told = told(cx, call, &forwarded, &caller, &credential, redirects)?;
+        Ok(kept_by_rules(cx, call, &forwarded, Some(&caller), told))
+    };
+    or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
 /// `Vary` has no room for what rules look at besides: the host, or the headers by which a client can
@@ -174,7 +191,7 @@ fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
 }
 
 async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, hints: Hints<'_>) -> Result<(Caller, Credential)> {
-    let query = forwarded.query().unwrap_or_default();
+    let query = tokens_in(&forwarded.query().unwrap_or_default());
     identify(cx, call, forwarded, &query, hints).await
 }
 
@@ -205,13 +222,29 @@ fn asked_by_path(call: &Call<'_>, segments: usize) -> (Forwarded, bool) {
     (Forwarded::behind_path(call.request, segments + usize::from(redirects)), redirects)
 }
 
+/// Where the proxy passes redirects on, whoever opens a page and is not signed in goes to `LOGIN_URL`.
+fn or_to_sign_in(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, redirects: bool, answer: Result<Response>) -> Result<Response> {
+    let opens_page = || redirects && reads(forwarded) && navigation::is_one(call.request);
+    match answer {
+        Err(error @ Error::Unauthenticated(_)) if opens_page() => {
+            let (path, query) = forwarded.path_and_query();
+            login::redirect(cx, path, query).ok_or(error)
+        }
+        answer => answer,
+    }
+}
+
+/// Whether all methods that are told only read.
+fn reads(forwarded: &Forwarded) -> bool {
+    forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"))
+}
+
 /// Who it is, in headers that a proxy passes on. A page that was opened with a token in its URL begins
 /// a session; where the proxy passes redirects on, its client goes to the URL without the token.
 fn told(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: &Caller, credential: &Credential, redirects: bool) -> Result<Response> {
     let user = caller.user()?;
-    let reads = forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"));
     let is_secure = session_cookie::is_secure(forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request)));
-    let begun = if reads { session_cookie::begin(cx, call.request, user, credential, is_secure)? } else { None };
+    let begun = if reads(forwarded) { session_cookie::begin(cx, call.request, user, credential, is_secure)? } else { None };
     let headers = identity::headers(user).into_iter().map(|(name, value)| (name, value.into()));
     let with_all = |response: Response, headers: &mut dyn Iterator<Item = Header>| {
         headers.fold(response, |response, (name, value)| response.with(name, value))

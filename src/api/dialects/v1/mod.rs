@@ -32,9 +32,6 @@ mod verification;
 use crate::api::http::declare::Declared;
 use crate::api::http::route::{BesideHeaders, Dialect};
 
-/// The page where people sign in to the gateway.
-pub const SIGN_IN: &str = "/v1/sign-in";
-
 /// The dialect.
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
