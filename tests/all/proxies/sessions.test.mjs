@@ -70,6 +70,16 @@ behindEach(
       await given.refused({ path: "/page", headers: { cookie } }, 401);
     });
 
+    it("somebody who is not signed in is sent to sign in, and would return to the page", async () => {
+      const page = { path: "/page?a=b", headers: PAGE };
+      if (facts.page === 303) {
+        const sent = await given.refused(page, 302);
+        assert.equal(sent.headers.location, "/v1/sign-in?return_to=%2Fpage%3Fa%3Db");
+      } else {
+        await given.refused(page, 401);
+      }
+    });
+
     it("nothing else of Postern is open at the application's name", async () => {
       for (const path of [
         "/v1/users",
