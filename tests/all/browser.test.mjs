@@ -9,7 +9,7 @@ import { startOrigin } from "../edge/support/origin.mjs";
 import { ADMIN_PASSWORD, deployment, startIsolates, startPostern, stateFolder } from "../edge/support/workerd.mjs";
 import { expectWhole, startApplication } from "./support/application.mjs";
 import { historyOf, openTab, startBrowser, urlsSeenBy } from "./support/browser.mjs";
-import { makeCertificate, startFront } from "./support/proxies.mjs";
+import { makeCertificate, startFront } from "./support/neighbours.mjs";
 
 /** What is promised is 10 s; the rest is for a machine that is busy. */
 const BOUND_MS = 15_000;

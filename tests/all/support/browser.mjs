@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { npmPackages } from "./programs.mjs";
-import { program } from "./proxies.mjs";
+import { program } from "./processes.mjs";
 
 /** Only so that what does not come fails its test. */
 const PATIENCE_MS = 15_000;

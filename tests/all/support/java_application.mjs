@@ -3,7 +3,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "./proxies.mjs";
+import { freePort } from "./processes.mjs";
 import { NAMESPACE, startTomcat } from "./servers.mjs";
 
 const head = `<%@ page contentType="text/html;charset=UTF-8" %><!doctype html><link rel="icon" href="data:,">`;
