@@ -177,6 +177,32 @@ fn an_answer_that_sets_a_cookie_is_not_kept() {
 }
 
 #[test]
+fn an_answer_that_takes_a_session_back_is_not_kept() {
+    let world = World::new();
+    let isolate = keeping(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);
+    let token = isolate.token("alice");
+    for (session, taken_back, kept) in [("", false, Some(600)), ("; postern=v1.0.AAAA", true, None)] {
+        let cookie = format!("CF_Authorization={token}{session}");
+        let response = ask(&isolate, "GET", "/v1/verify", &[("cookie", &cookie)]);
+        assert_eq!((response.status, response.header("set-cookie").is_some()), (200, taken_back), "{session}");
+        assert_eq!(age(&response), kept, "{session}");
+    }
+}
+
+/// `Vary` has no room for names that a deployment chooses.
+#[test]
+fn where_headers_are_named_that_carry_tokens_no_verdict_is_kept() {
+    let world = World::new();
+    let isolate = keeping(&world, &[("TOKEN_HEADERS", "X-Token")]);
+    let token = isolate.token("alice");
+    let bearer = format!("Bearer {token}");
+    for shown in [("authorization", bearer.as_str()), ("x-token", &token)] {
+        let response = ask(&isolate, "GET", "/v1/verify", &[shown]);
+        assert_eq!((response.status, age(&response)), (200, None), "{}", shown.0);
+    }
+}
+
+#[test]
 fn no_verdict_is_kept_that_could_serve_another_host_or_another_page() {
     let world = World::new();
     let rules = r#"[{"host":"closed.test","path":"/","roles":["nobody"]}]"#;
