@@ -276,6 +276,12 @@ fn the_order_of_credentials_is_kept() {
     assert_eq!(user(&kinds[2..], &own).0, "session", "parameters of the application are no credential");
     let alone = [("cookie", format!("CF_Authorization={}", token("cookie")))];
     assert_eq!(user(&alone, "").0, "cookie");
+    let forged = crate::support::forge(r#"{"alg":"HS256"}"#, r#"{"loginname":"url","exp":99999999999}"#, b"wrong");
+    for wrong in [("/x".to_owned(), Some(format!("Bearer {forged}"))), (format!("/x?token={forged}"), None)] {
+        let request = Request::new("GET", &wrong.0).header("cookie", &kinds[2].1);
+        let request = wrong.1.iter().fold(request, |request, bearer| request.authorization(bearer));
+        assert_eq!(isolate.send(&request).status, 401, "the first kind decides, also where it is wrong");
+    }
     let cross_site = Request::new("POST", "/x").header("cookie", &alone[0].1).header("origin", "https://evil.example");
     assert_eq!(isolate.send(&cross_site).status, 403);
 }
@@ -487,13 +493,19 @@ fn with_more_apps_than_memory_holds_a_session_still_begins_with_the_token() {
            enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at
          FROM token_apps, numbers WHERE name = 'ERP'",
     );
-    let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
-    let url = format!("/x?state=1&token={}", isolate.token("alice"));
-    let asked = navigation("/v1/forward-auth?redirect=1").header("x-forwarded-uri", &url).header("x-forwarded-method", "GET");
-    let response = isolate.send(&asked);
+    let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test")), ("LOGIN_URL", Some("password"))]);
+    let ask = |name: &str, token: &str| {
+        let url = format!("/x?state=1&{name}={token}");
+        isolate.send(&navigation("/v1/forward-auth?redirect=1").header("x-forwarded-uri", &url).header("x-forwarded-method", "GET"))
+    };
+    let response = ask("token", &isolate.token("alice"));
     assert_eq!(isolate.memory.is_token_name("token"), None, "else this tests nothing");
     assert_eq!((response.status, response.header("location")), (303, Some("/x?state=1")));
     assert_eq!(status(&isolate, "/x", &cookie_of(&response)), PASSED);
+    let forged = crate::support::forge(r#"{"alg":"HS256"}"#, r#"{"loginname":"alice","exp":99999999999}"#, b"wrong");
+    let response = ask("of_some_app", &forged);
+    let sent = (response.status, response.header("location"));
+    assert_eq!(sent, (302, Some("/v1/sign-in?return_to=%2Fx%3Fstate%3D1")), "a token goes to no page of sign-in");
 }
 
 #[test]
