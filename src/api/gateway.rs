@@ -75,6 +75,7 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
     }
     let (caller, credential) = authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;
     if credential.is_cookie() {
+        // Most requests are of the application's own pages, and the second question reads all headers.
         let refused = credentials::refuse_cross_origin(cx, request);
         refused.or_else(|error| if credentials::may_change(request, method, request.query()) { Err(error) } else { Ok(()) })?;
     }
