@@ -8,7 +8,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::api::http::message::{Inbound, Response, status};
 use crate::domain::secret::sha256;
-use crate::error::{Denied, Error};
+use crate::error::{Denied, Error, Refusal};
 
 const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:32rem;margin:12vh auto;padding:0 1.2rem;\
 color:#1d2733;background:#f6f7f9}main{background:#fff;border:1px solid #d9dee5;border-radius:.6rem;padding:1.4rem 1.8rem}\
@@ -85,6 +85,13 @@ fn words(language: Language, error: &Error) -> (&'static str, String) {
             language.choose(
                 "Open the page from the portal or the application that gave you its link. If you did so, ask its administrator, and name the request below.",
                 "请从提供链接的门户或应用打开此页面。如果仍有问题，请联系管理员，并提供下面的请求编号。",
+            ),
+        ),
+        Error::Forbidden(Refusal::CrossOrigin) => (
+            language.choose("This came from another site", "此请求来自其他网站"),
+            language.choose(
+                "A page of another site sent it. Open the page here, and send it again. If it was this page, the administrator sets PUBLIC_ORIGIN.",
+                "此请求由其他网站的页面发出。请在本站打开页面后重新提交。如果确实来自本页，请管理员设置 PUBLIC_ORIGIN。",
             ),
         ),
         Error::Forbidden(_) => (
@@ -178,7 +185,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Refusal;
 
     #[test]
     fn what_a_client_says_is_text_on_a_page() {
@@ -193,6 +199,8 @@ mod tests {
         let english = of_failure(Language::English, &error, "id-1", false);
         assert_eq!(english.status, 403);
         assert!(english.body.contains("You may not open this page") && english.body.contains("id-1"), "{}", english.body);
+        let foreign = of_failure(Language::English, &Error::from(Refusal::CrossOrigin), "id-1", false);
+        assert!(foreign.status == 403 && foreign.body.contains("Open the page here"), "{}", foreign.body);
         assert!(of_failure(Language::Chinese, &error, "id-1", false).body.contains("您无权打开此页面"));
     }
 }

@@ -159,9 +159,8 @@ fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option
 /// What the rules demand of every URL, every method and every host that are named, since some of them
 /// may be the client's own.
 fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
-    let missing = |what: &str| Error::invalid(what, "is missing: the proxy must tell it in a header, or the URL behind /-");
     if forwarded.methods().is_empty() {
-        return Err(missing("x-forwarded-method"));
+        return Err(Error::invalid("x-forwarded-method", "is missing: let the proxy tell it in this header"));
     }
     let looks_at_methods = cx.config.rules.looks_at_methods();
     if looks_at_methods && forwarded.overrides_method_in_url() {
@@ -187,7 +186,7 @@ fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
             });
         }
     }
-    demand.ok_or_else(|| missing("x-forwarded-uri"))
+    demand.ok_or_else(|| Error::invalid("x-forwarded-uri", "is missing: let the proxy tell it in this header, or behind /-"))
 }
 
 async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, hints: Hints<'_>) -> Result<(Caller, Credential)> {

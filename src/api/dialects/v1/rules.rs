@@ -29,8 +29,8 @@ pub(super) const GROUP: Group = Group {
             .summary("Tells what a request would meet by the rules of the gateway, and why")
             .about(
                 "It decides as the gateway does, for whoever shows `token`, for the user `username`, or, without both, for a \
-                 request without a credential. The query of `url` is not looked at for a token. It creates nobody, writes \
-                 nothing, and the token is neither logged nor audited.",
+                 request without a credential. A token in the query of `url` is not read: send it as `token`. Of a user by name \
+                 no scopes, apps and audience hold, since these are a token's. It creates nobody, writes nothing, and the token is neither logged nor audited.",
             )
             .access(Access::Administrator)
             .writes(false)
