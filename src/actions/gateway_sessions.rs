@@ -38,9 +38,7 @@ pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<User
     let Some(Sealed { app, password_set_at, token }) = sealed(cx, cookie)? else {
         return sessions::find(cx, cookie.hashed_as_session(), hints).await;
     };
-    if hints.app.is_some_and(|named| named != app.as_str()) {
-        return Err(Denied::NoApp.into());
-    }
+    // `authenticate` compares the app with one that the question names.
     let caller = verify_token::verify(cx, &token, None, Hints { app: Some(app.as_str()), ..hints }).await?;
     if password_set_at < caller.user.password_set_at { Err(Denied::Revoked.into()) } else { Ok(caller) }
 }

@@ -1,6 +1,8 @@
 //! What the variables say about people who come with a browser: where they sign in and out, and where
 //! their credential is.
 
+use crate::domain::method;
+
 /// The variables that are about browsers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Browsers {
@@ -47,9 +49,8 @@ pub fn page(text: &str) -> Result<String, String> {
 
 /// The name of a cookie (RFC 6265, 4.1.1); the error is the phrase that follows the variable's name.
 pub fn cookie_name(text: &str) -> Result<String, String> {
-    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_of_token) {
-        return Err("must list names of cookies: letters, digits and hyphens, 64 at most".to_owned());
+    if text.len() > 64 || !method::is_token(text) {
+        return Err("must list names of cookies, of 64 characters at most, without spaces, semicolons and commas".to_owned());
     }
     Ok(text.to_owned())
 }

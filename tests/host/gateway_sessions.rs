@@ -207,6 +207,20 @@ fn signing_out_ends_a_copied_cookie_and_the_token() {
 }
 
 #[test]
+fn signing_out_ends_whatever_session_is_shown() {
+    let world = World::new();
+    let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
+    let (one, two) = (begin(&isolate, &isolate.token("alice")), isolate.session_of_admin());
+    let of_https = one.replace("postern=", "__Host-postern=");
+    let out = isolate.send(&Request::new("GET", "/v1/sign-out").header("cookie", &format!("{of_https}; {two}; {two}")));
+    assert_eq!(out.status, 200, "{}", out.body);
+    assert!(out.header("set-cookie").is_some_and(|set| set.starts_with("__Host-postern=; ") && set.contains("Max-Age=0")));
+    for session in [one, two] {
+        assert_eq!(status(&isolate, "/x", &session), 401);
+    }
+}
+
+#[test]
 fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
     let world = World::new();
     let isolate = gateway(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);

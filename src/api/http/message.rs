@@ -49,7 +49,7 @@ pub enum Handled {
 pub struct Forward {
     /// Where to.
     pub url: String,
-    /// `ORIGIN_URL`, below which `url` is.
+    /// The application's URL as `ORIGIN_URL` or `ORIGINS` has it, below which `url` is.
     pub origin: String,
     /// All headers; but for `Host`, which follows from the URL.
     pub headers: Vec<(String, String)>,

@@ -1,5 +1,5 @@
-//! What an origin says of its own URLs, told as clients know them: it answers behind `ORIGIN_URL`,
-//! which clients cannot reach, and below whose path clients do not know to be.
+//! What an application says of its own URLs, told as clients know them. It is at a URL that clients
+//! cannot reach, and clients do not know that URL's path.
 
 use crate::api::http::navigation;
 

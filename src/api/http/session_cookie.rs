@@ -49,6 +49,11 @@ pub fn read(header: &str, is_secure: bool) -> Result<Option<PlainToken>> {
     }
 }
 
+/// All sessions that a cookie header has, under both names, up to four.
+pub fn all(header: &str) -> impl Iterator<Item = PlainToken> {
+    cookies::values(header, SECURE).chain(cookies::values(header, PLAIN)).take(4).map(PlainToken::new)
+}
+
 /// The header that begins a session with the token of a URL. `None` where the request opens no page, where
 /// something else was shown, where no cookie is as long, and where the browser would not keep it.
 pub fn begin(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &Credential, is_secure: bool) -> Result<Option<Header>> {

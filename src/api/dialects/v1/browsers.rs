@@ -84,11 +84,13 @@ async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn sign_out(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     credentials::refuse_cross_site(call.request)?;
-    let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request));
     let header = call.request.header("cookie").unwrap_or_default();
-    if let Some(cookie) = session_cookie::read(&header, is_secure)? {
+    // Where a proxy does not tell its client's scheme, the cookie has the other name; and of two, nobody
+    // knows which one the browser would show next. Whatever is shown ends.
+    for cookie in session_cookie::all(&header) {
         gateway_sessions::end(cx, &cookie).await?;
     }
+    let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request)) || header.contains(session_cookie::SECURE);
     let response = match &cx.config.browsers.logout_url {
         Some(url) => Response::empty(303).with("location", url.clone()),
         None => pages::signed_out(Language::of(call.request)),
