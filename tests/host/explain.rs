@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, World, basic, forge, json_of};
+use crate::support::{Isolate, Request, World, basic, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -16,12 +16,7 @@ fn app(isolate: &Isolate<'_>, name: &str, change: &Value) {
 }
 
 fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
-    let now = isolate.world.now.get().seconds();
-    let mut all = json!({ "sub": "alice", "iat": now, "exp": now + 600 });
-    for (name, value) in claims.as_object().expect("an object") {
-        all[name] = value.clone();
-    }
-    forge(r#"{"alg":"HS256","typ":"JWT"}"#, &all.to_string(), SECRET.as_bytes())
+    isolate.signed(SECRET, claims)
 }
 
 fn explain(isolate: &Isolate<'_>, question: &Value) -> Value {

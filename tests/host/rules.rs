@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::path_spellings::Numbers;
-use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, forge, json_of};
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, json_of};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// The status of a host test for what went on.
@@ -28,12 +28,7 @@ fn set_up(isolate: &Isolate<'_>) {
 }
 
 fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
-    let now = isolate.world.now.get().seconds();
-    let mut all = json!({ "sub": "alice", "iat": now, "exp": now + 600 });
-    for (name, value) in claims.as_object().expect("an object") {
-        all[name] = value.clone();
-    }
-    forge(r#"{"alg":"HS256","typ":"JWT"}"#, &all.to_string(), SECRET.as_bytes())
+    isolate.signed(SECRET, claims)
 }
 
 fn get(isolate: &Isolate<'_>, path: &str, claims: &Value) -> (u16, String) {
