@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::domain::browsers::SessionCookie;
 use crate::domain::config::Config;
 use crate::domain::network::{PEER, network_of};
 use crate::domain::time::Millis;
@@ -49,9 +50,9 @@ pub struct Cx {
     pub is_recheck: bool,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
-    /// The name of the cookie in which the browser showed a session of the gateway that is over. The
-    /// answer tells the browser to forget it.
-    pub ended_session: Cell<Option<&'static str>>,
+    /// The cookie in which the browser showed a session of the gateway that is over. The answer tells
+    /// the browser to forget it.
+    pub ended_session: Cell<Option<SessionCookie>>,
 }
 
 impl Cx {

@@ -288,6 +288,8 @@ pub enum Refusal {
     },
     /// A cookie was sent by a page of another origin.
     CrossOrigin,
+    /// `CORS_ORIGINS` does not list the origin of the page.
+    OriginNotListed,
     /// The key may not do this.
     KeyMayNot {
         /// What it needs; `None` where no key may.
@@ -450,7 +452,7 @@ impl Refusal {
             Self::IdConflict => "id_conflict",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => "no_permission",
-            Self::CrossOrigin => "cross_origin",
+            Self::CrossOrigin | Self::OriginNotListed => "cross_origin",
             Self::NotAdministrator | Self::NotCreator | Self::NotYourself => "not_administrator",
             Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
             Self::CookieAsksAboutOthers => "cookie_refused",
@@ -489,7 +491,10 @@ impl fmt::Display for Refusal {
             Self::UnknownUser => "the user is unknown and the token app creates none",
             Self::UserRefused => "the token app may not speak for this user, or create one of this name",
             Self::IdConflict => "the token gives its user another id",
-            Self::CrossOrigin => "a page of another origin may not use the cookie",
+            Self::CrossOrigin => {
+                "a page of another origin may not use the cookie. If the page is the application's own, set PUBLIC_ORIGIN to its origin"
+            }
+            Self::OriginNotListed => "CORS_ORIGINS does not list the origin of the page that calls",
         })
     }
 }

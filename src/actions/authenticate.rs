@@ -5,6 +5,7 @@
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::{gateway_sessions, machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
+use crate::domain::browsers::SessionCookie;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 
@@ -35,6 +36,7 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
             sessions::find(cx, token.hashed(), hints).await?
         }
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
+        Credential::Session { cookie: SessionCookie::SecureTwice, .. } => return Err(Denied::Expired.into()),
         Credential::Session { value, .. } => gateway_sessions::find(cx, value, hints).await?,
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
@@ -55,8 +57,8 @@ pub async fn authenticate_first<'s>(cx: &Cx, shown: &'s [Credential], hints: Hin
         match authenticate(cx, credential, hints).await {
             Ok(caller) => return Ok((caller, credential)),
             Err(Error::Unauthenticated(why)) if counts_as_absent(credential, &why) => {
-                if let Credential::Session { name, .. } = credential {
-                    cx.ended_session.set(Some(name));
+                if let Credential::Session { cookie, .. } = credential {
+                    cx.ended_session.set(Some(*cookie));
                 }
                 if !matches!(why, Denied::Missing) {
                     absent = why;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::domain::audit::{Actor, Deed};
+use crate::domain::browsers::SessionCookie;
 use crate::domain::identity::machine_key::{self, MachineKey, May};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId};
@@ -36,8 +37,8 @@ pub enum Credential {
     Session {
         /// As sent.
         value: PlainToken,
-        /// The cookie's name, which says whether the browser is at https.
-        name: &'static str,
+        /// The cookie that it is in.
+        cookie: SessionCookie,
     },
     /// A token in a header or a cookie that a variable names.
     Placed {

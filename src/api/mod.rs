@@ -70,8 +70,12 @@ pub fn origin_failed(cx: &Cx, request: &dyn Inbound, error: &Error) -> Response 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
 #[must_use]
 pub fn refuse(request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
-    let dialect = dialects::owner(request.path()).unwrap_or(&v1::DIALECT);
-    finish(request, request_id, None, failure(dialect, &Error::Misconfigured(problems), now))
+    let error = Error::Misconfigured(problems);
+    let response = match dialects::owner(request.path()) {
+        None if navigation::is_answered_by_a_page(request) => pages::of_failure(Language::of(request), &error, request_id, None, false),
+        dialect => failure(dialect.unwrap_or(&v1::DIALECT), &error, now),
+    };
+    finish(request, request_id, None, response)
 }
 
 /// Answers a request that cannot even be read.
@@ -84,6 +88,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     if request.path().len() + request.query().len() > MAX_URL_BYTES {
         return Err(Error::TooLarge { what: "url", limit_bytes: MAX_URL_BYTES });
     }
+    cors::refuse_unlisted(cx, request)?;
     read_bookmark(cx, request);
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = dialects::find_in(dialect, request.method(), request.path())?;
@@ -251,7 +256,7 @@ fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
 
 /// The header that takes a session back that is over.
 fn taken_back(cx: &Cx) -> Option<Header> {
-    cx.ended_session.get().map(|name| session_cookie::take_back(cx, name == session_cookie::SECURE))
+    cx.ended_session.get().map(|cookie| session_cookie::take_back(cx, cookie))
 }
 
 /// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
@@ -261,7 +266,8 @@ fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response>
     }
     let may_sign_in = matches!(error, Error::Unauthenticated(_)) && navigation::is_one(request);
     let to_login = may_sign_in.then(|| login::redirect(cx, request.path(), request.query())).flatten();
-    let page = || pages::of_failure(Language::of(request), error, &cx.request_id, cx.config.browsers.in_frames);
+    let sign_in = matches!(error, Error::Unauthenticated(_)).then(|| login::page_for(cx, request.path(), request.query())).flatten();
+    let page = || pages::of_failure(Language::of(request), error, &cx.request_id, sign_in.as_deref(), cx.config.browsers.in_frames);
     Some(to_login.unwrap_or_else(page))
 }
 

@@ -20,6 +20,18 @@ pub struct Browsers {
     pub token_cookies: Vec<String>,
 }
 
+/// In which cookie a browser shows a session of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionCookie {
+    /// The one over plain http.
+    Plain,
+    /// The one over https.
+    Secure,
+    /// Two of that name over https. No other host can set one, so the browser kept one of them when
+    /// `SESSION_SAMESITE` was something else: one is partitioned, and one is not.
+    SecureTwice,
+}
+
 /// Where somebody signs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {

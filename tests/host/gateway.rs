@@ -381,7 +381,7 @@ fn a_page_of_a_listed_origin_may_call_the_origin_through_the_gateway() {
     let preflight = |origin: &str| from("OPTIONS", origin).header("access-control-request-method", "PUT");
     let response = isolate.send(&preflight("https://app.example.com"));
     assert_eq!((response.status, response.header("access-control-allow-methods")), (204, Some("PUT")));
-    refused(&isolate, &preflight("https://evil.example"), 401);
+    refused(&isolate, &preflight("https://evil.example"), 403);
     let forward = passed(&isolate, &from("PUT", "https://app.example.com").authorization(&admin()));
     assert!(forward.answer_headers.contains(&("access-control-allow-origin", "https://app.example.com".into())));
     let forward = passed(&isolate, &from("PUT", "https://evil.example").authorization(&admin()));

@@ -417,12 +417,12 @@ fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
         assert!(forward.headers.contains(&("x-auth-user".to_owned(), "alice".to_owned())), "{cookies}");
         assert!(forward.headers.contains(&("cookie".to_owned(), "a=b".to_owned())), "{cookies}");
     }
-    for doubled in [
-        format!("{own}; {strange}"),
-        format!("{own}, {strange}"),
-        format!("CF_Authorization={alice}; CF_Authorization={mallory}"),
-        format!("CF_Authorization={alice}, CF_Authorization={mallory}"),
-    ] {
+    for doubled in [format!("{own}; {strange}"), format!("{own}, {strange}")] {
+        assert_eq!(get(&doubled).status, 401, "of two sessions none counts: {doubled}");
+    }
+    for doubled in
+        [format!("CF_Authorization={alice}; CF_Authorization={mallory}"), format!("CF_Authorization={alice}, CF_Authorization={mallory}")]
+    {
         assert_eq!(get(&doubled).status, 400, "{doubled}");
     }
     assert_eq!(get(&format!("CF_Authorization={alice}; Second={mallory}")).status, PASSED, "two names have their order");
@@ -656,5 +656,51 @@ fn a_session_that_was_revoked_is_refused_whatever_comes_after_it() {
     assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
     for path in ["/x", "/v1/verify", "/v1/forward-auth"] {
         assert_eq!(status(&isolate, path, &cookies), 401, "{path}");
+    }
+}
+
+#[test]
+fn of_two_sessions_over_https_the_one_goes_that_the_variable_sets_no_more() {
+    let world = World::new();
+    for (samesite, end) in [("lax", "; SameSite=None; Partitioned"), ("none", "; SameSite=Lax")] {
+        let isolate = gateway(&world, &[("SESSION_SAMESITE", samesite)]);
+        let begun = isolate.send(&navigation(&format!("/?token={}", isolate.token("alice"))).over_https());
+        let session = cookie_of(&begun);
+        let get = |cookies: &str| isolate.send(&navigation("/x").over_https().header("cookie", cookies));
+        let both = get(&format!("{session}; __Host-postern=v1.old"));
+        assert_eq!(both.status, 401, "{}", both.body);
+        let taken_back = both.header("set-cookie").expect("one of the two is taken back");
+        assert!(taken_back.starts_with("__Host-postern=; Path=/; Max-Age=0; ") && taken_back.ends_with(end), "{taken_back}");
+        assert_eq!(get(&session).status, PASSED);
+    }
+}
+
+#[test]
+fn pages_that_end_or_refuse_link_to_where_one_signs_in() {
+    let world = World::new();
+    for (login, link) in
+        [("password", "/v1/sign-in"), ("https://portal.example.com/login?a=\"b&c", "https://portal.example.com/login?a=&quot;b&amp;c")]
+    {
+        let isolate = gateway(&world, &[("LOGIN_URL", login)]);
+        let out = isolate.send(&navigation("/v1/sign-out")).body;
+        assert!(out.contains(&format!("<a href=\"{link}\">")), "{out}");
+        let form = isolate.send(&Request::new("POST", "/orders?page=2").header("sec-fetch-mode", "navigate"));
+        let joint = if link.contains('?') { "&amp;" } else { "?" };
+        assert_eq!(form.status, 401);
+        assert!(form.body.contains(&format!("<a href=\"{link}{joint}return_to=%2Forders%3Fpage%3D2\">")), "{}", form.body);
+    }
+    let isolate = gateway(&world, &[]);
+    assert!(!isolate.send(&navigation("/x")).body.contains("<a "), "there is no page to sign in at");
+}
+
+#[test]
+fn whoever_opens_a_postern_that_is_not_set_up_reads_what_is_left_to_do() {
+    let world = World::new();
+    let isolate = world.isolate_with(&[("LOGIN_URL", Some("/login")), ("ORIGIN_URL", Some("http://origin.test"))]);
+    let page = isolate.send(&navigation("/"));
+    assert_eq!((page.status, page.header("content-type")), (503, Some("text/html;charset=utf-8")));
+    assert!(page.body.contains("Postern is not set up") && page.body.contains("LOGIN_URL"), "{}", page.body);
+    for api in [navigation("/v1/verify"), Request::new("GET", "/")] {
+        assert_eq!(isolate.send(&api).header("content-type"), Some("application/problem+json"));
     }
 }

@@ -155,7 +155,9 @@ fn where_origins_are_listed_postern_answers_what_was_asked() {
     }
     assert_eq!(isolate.send(&preflight("/x", "PUT")).header("access-control-allow-headers"), None, "none was asked for");
     let other = Request::new("OPTIONS", "/x").header("origin", "https://evil.example").header("access-control-request-method", "PUT");
-    assert_eq!(isolate.send(&other).status, 401, "the list is Postern's to keep");
+    let refused = isolate.send(&other);
+    assert_eq!((refused.status, refused.header("x-postern-reason")), (403, Some("cross_origin")), "the list is Postern's to keep");
+    assert!(refused.body.contains("CORS_ORIGINS"), "{}", refused.body);
     for headers in ["a b", "a\u{e4}", "a, (b)", &"x".repeat(2049)] {
         let response = isolate.send(&preflight("/x", "PUT").header("access-control-request-headers", headers));
         assert_eq!((response.status, response.header("access-control-allow-headers")), (401, None), "{headers}");

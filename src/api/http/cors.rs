@@ -4,6 +4,7 @@
 use crate::api::http::message::{Header, Inbound, Response};
 use crate::context::Cx;
 use crate::domain::method;
+use crate::error::{Refusal, Result};
 
 /// The longest list of headers that is echoed, in bytes.
 const MAX_HEADERS_BYTES: usize = 2048;
@@ -53,6 +54,13 @@ pub fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
         return None;
     }
     request.header("origin").filter(|origin| cx.config.cors_origins.contains(origin))
+}
+
+/// Refuses the preflight of a page whose origin `CORS_ORIGINS` does not list, where it lists some. Without
+/// this its author would read that a credential is missing, which no preflight has.
+pub fn refuse_unlisted(cx: &Cx, request: &dyn Inbound) -> Result<()> {
+    let is_refused = !cx.config.cors_origins.is_empty() && Preflight::of(request).is_some() && allowed_origin(cx, request).is_none();
+    if is_refused { Err(Refusal::OriginNotListed.into()) } else { Ok(()) }
 }
 
 /// What lets a page of a listed origin read the answer. Where origins are listed every answer depends

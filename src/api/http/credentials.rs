@@ -69,7 +69,6 @@ pub fn shown(cx: &Cx, request: &dyn Inbound, origin: &str, parameters: Option<Cr
     let header = request.header("cookie").unwrap_or_default();
     let is_secure = session_cookie::is_secure(origin);
     let session = session_cookie::read(&header, is_secure)?;
-    let session = session.map(|value| Credential::Session { value, name: session_cookie::name(is_secure) });
     let placed = token_cookies.iter().find_map(|name| placed_in(&header, name)).transpose()?;
     let placed = placed.map(|token| Credential::Placed { token, is_cookie: true });
     Ok([parameters, session, placed].into_iter().flatten().collect())

@@ -14,9 +14,9 @@ const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:32rem;
 color:#1d2733;background:#f6f7f9}main{background:#fff;border:1px solid #d9dee5;border-radius:.6rem;padding:1.4rem 1.8rem}\
 h1{font-size:1.35rem}label{display:block;margin:.9rem 0 .2rem}input{font:inherit;width:100%;box-sizing:border-box;\
 padding:.5rem;border:1px solid #8794a5;border-radius:.3rem}button{font:inherit;margin:1.2rem 0 .4rem;padding:.5rem 1.4rem;\
-color:#fff;background:#1c5fb0;border:0;border-radius:.3rem}small{color:#55606e}p[role=alert]{color:#a3211b}\
+color:#fff;background:#1c5fb0;border:0;border-radius:.3rem}small{color:#55606e}p[role=alert]{color:#a3211b}a{color:#1c5fb0}\
 @media(prefers-color-scheme:dark){body{color:#e4e8ee;background:#15191f}main{background:#1f252d;border-color:#39424e}\
-small{color:#a9b3c0}input{color:inherit;background:#15191f}p[role=alert]{color:#ff9d96}}";
+small{color:#a9b3c0}input{color:inherit;background:#15191f}p[role=alert]{color:#ff9d96}a{color:#8ab8f2}}";
 
 /// What a page may load: its own style, by its digest. The form goes to Postern only.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -58,16 +58,22 @@ impl Language {
     }
 }
 
-/// A page that says why a request went no further. Other sites may show it in a frame where they show the
-/// application in one: it has nothing that somebody could be led to click.
+/// A page that says why a request went no further, with a link to where one signs in. Other sites may show
+/// it in a frame where they show the application in one: to follow the link changes nothing.
 #[must_use]
-pub fn of_failure(language: Language, error: &Error, request_id: &str, in_frames: bool) -> Response {
+pub fn of_failure(language: Language, error: &Error, request_id: &str, sign_in: Option<&str>, in_frames: bool) -> Response {
     let (title, todo) = words(language, error);
     let reason = error.reason().map(|reason| format!(" · {}", escaped(reason))).unwrap_or_default();
     let number = language.choose("Request", "请求编号");
-    let body = format!("<p>{}</p><p><small>{number} {}{reason}</small></p>", escaped(&todo), escaped(request_id));
+    let link = link_to_sign_in(language, sign_in);
+    let body = format!("<p>{}</p>{link}<p><small>{number} {}{reason}</small></p>", escaped(&todo), escaped(request_id));
     let html = html(language, title, &body);
     if in_frames { page(status(error), html, POLICY.clone()) } else { unframed(status(error), html) }
+}
+
+fn link_to_sign_in(language: Language, page: Option<&str>) -> String {
+    let link = |page| format!("<p><a href=\"{}\">{}</a></p>", escaped(page), language.choose("Sign in", "登录"));
+    page.map(link).unwrap_or_default()
 }
 
 /// What happened, and what to do.
@@ -105,7 +111,12 @@ fn words(language: Language, error: &Error) -> (&'static str, String) {
             language.choose("The application does not answer", "应用没有响应"),
             language.choose("Try again in a minute.", "请稍后重试。"),
         ),
-        Error::Unavailable(_) | Error::Misconfigured(_) | Error::Internal(_) => (
+        // Whoever has just deployed opens the address with a browser, and reads here what is left to do.
+        Error::Misconfigured(problems) => {
+            let begin = language.choose("Its administrator mends this first: ", "请管理员先解决：");
+            return (language.choose("Postern is not set up", "Postern 尚未配置完成"), format!("{begin}{}", problems.join("; ")));
+        }
+        Error::Unavailable(_) | Error::Internal(_) => (
             language.choose("Your sign-in cannot be checked now", "暂时无法验证您的登录"),
             language.choose("Try again in a minute. If it stays so, name the request below to the administrator.", "请稍后重试。如果问题仍然存在，请向管理员提供下面的请求编号。"),
         ),
@@ -154,11 +165,12 @@ fn sign_in_problem(language: Language, error: &Error) -> &'static str {
     }
 }
 
-/// The page that says that the session has ended.
+/// The page that says that the session has ended, with a link to where one signs in again.
 #[must_use]
-pub fn signed_out(language: Language) -> Response {
+pub fn signed_out(language: Language, sign_in: Option<&str>) -> Response {
     let todo = language.choose("You can close this window.", "您可以关闭此窗口。");
-    unframed(200, html(language, language.choose("You are signed out", "您已退出登录"), &format!("<p>{todo}</p>")))
+    let body = format!("<p>{todo}</p>{}", link_to_sign_in(language, sign_in));
+    unframed(200, html(language, language.choose("You are signed out", "您已退出登录"), &body))
 }
 
 fn html(language: Language, title: &str, body: &str) -> String {
@@ -196,11 +208,11 @@ mod tests {
     #[test]
     fn pages_are_in_both_languages_and_say_no_more_than_the_reason() {
         let error = Error::from(Refusal::UserDisabled);
-        let english = of_failure(Language::English, &error, "id-1", false);
+        let english = of_failure(Language::English, &error, "id-1", None, false);
         assert_eq!(english.status, 403);
         assert!(english.body.contains("You may not open this page") && english.body.contains("id-1"), "{}", english.body);
-        let foreign = of_failure(Language::English, &Error::from(Refusal::CrossOrigin), "id-1", false);
+        let foreign = of_failure(Language::English, &Error::from(Refusal::CrossOrigin), "id-1", None, false);
         assert!(foreign.status == 403 && foreign.body.contains("Open the page here"), "{}", foreign.body);
-        assert!(of_failure(Language::Chinese, &error, "id-1", false).body.contains("您无权打开此页面"));
+        assert!(of_failure(Language::Chinese, &error, "id-1", None, false).body.contains("您无权打开此页面"));
     }
 }

@@ -6,6 +6,7 @@ use crate::api::http::cookies;
 use crate::api::http::message::{Header, Inbound};
 use crate::api::http::navigation;
 use crate::context::Cx;
+use crate::domain::browsers::SessionCookie;
 use crate::domain::secret::PlainToken;
 use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::error::{Error, Result};
@@ -39,14 +40,17 @@ pub fn name(is_secure: bool) -> &'static str {
     if is_secure { SECURE } else { PLAIN }
 }
 
-/// The session that a cookie header has; an error where it has two.
-pub fn read(header: &str, is_secure: bool) -> Result<Option<PlainToken>> {
-    let name = name(is_secure);
-    let mut values = cookies::values(header, name);
-    match (values.next(), values.next()) {
-        (Some(_), Some(_)) => Err(Error::doubled_credential(name)),
-        (value, _) => Ok(value.map(PlainToken::new)),
-    }
+/// The session that a cookie header has. Over plain http, two are an error: another page may have set one.
+pub fn read(header: &str, is_secure: bool) -> Result<Option<Credential>> {
+    let mut values = cookies::values(header, name(is_secure));
+    let Some(value) = values.next().map(PlainToken::new) else { return Ok(None) };
+    let cookie = match (is_secure, values.next().is_some()) {
+        (true, false) => SessionCookie::Secure,
+        (true, true) => SessionCookie::SecureTwice,
+        (false, false) => SessionCookie::Plain,
+        (false, true) => return Err(Error::doubled_credential(PLAIN)),
+    };
+    Ok(Some(Credential::Session { value, cookie }))
 }
 
 /// All sessions that a cookie header has, under both names, up to four.
@@ -75,8 +79,12 @@ pub fn begin(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &C
 /// The header that lets a browser keep a session for so many seconds.
 #[must_use]
 pub fn set(cx: &Cx, value: &str, max_age_s: i64, is_secure: bool) -> Header {
+    header(value, max_age_s, is_secure, is_for_frames(cx, is_secure))
+}
+
+fn header(value: &str, max_age_s: i64, is_secure: bool, in_frames: bool) -> Header {
     let (name, secure) = (name(is_secure), if is_secure { "; Secure" } else { "" });
-    let same_site = if is_for_frames(cx, is_secure) { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
+    let same_site = if in_frames { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
     ("set-cookie", format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}{same_site}").into())
 }
 
@@ -85,8 +93,12 @@ fn is_for_frames(cx: &Cx, is_secure: bool) -> bool {
     cx.config.browsers.in_frames && is_secure
 }
 
-/// The header that takes a session back.
+/// The header that takes a session back. Of two, the one goes that `SESSION_SAMESITE` sets no more.
 #[must_use]
-pub fn take_back(cx: &Cx, is_secure: bool) -> Header {
-    set(cx, "", 0, is_secure)
+pub fn take_back(cx: &Cx, cookie: SessionCookie) -> Header {
+    match cookie {
+        SessionCookie::Plain => set(cx, "", 0, false),
+        SessionCookie::Secure => set(cx, "", 0, true),
+        SessionCookie::SecureTwice => header("", 0, true, !is_for_frames(cx, true)),
+    }
 }

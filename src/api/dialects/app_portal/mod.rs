@@ -78,6 +78,7 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::CookieAsksAboutOthers
         | Refusal::WouldOutlive
         | Refusal::ByRule { .. }
-        | Refusal::CrossOrigin => refusal.to_string(),
+        | Refusal::CrossOrigin
+        | Refusal::OriginNotListed => refusal.to_string(),
     }
 }

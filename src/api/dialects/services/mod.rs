@@ -155,6 +155,7 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::CookieAsksAboutOthers
         | Refusal::WouldOutlive
         | Refusal::ByRule { .. }
-        | Refusal::CrossOrigin => ("E1", refusal.to_string(), "forbidden"),
+        | Refusal::CrossOrigin
+        | Refusal::OriginNotListed => ("E1", refusal.to_string(), "forbidden"),
     }
 }

@@ -3,13 +3,14 @@
 use crate::actions::{gateway_sessions, sign_in};
 use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Given, Request, request};
+use crate::api::http::login;
 use crate::api::http::message::Response;
 use crate::api::http::pages::{self, Language};
 use crate::api::http::route::{Call, Group, Route, handler};
 use crate::api::http::session_cookie;
 use crate::api::http::shape::{Answer, Field, Kind, optional};
 use crate::context::Cx;
-use crate::domain::browsers::{Login, return_to};
+use crate::domain::browsers::{Login, SessionCookie, return_to};
 use crate::domain::secret::Secret;
 use crate::error::{Error, Result};
 
@@ -93,8 +94,9 @@ async fn sign_out(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request)) || header.contains(session_cookie::SECURE);
     let response = match &cx.config.browsers.logout_url {
         Some(url) => Response::empty(303).with("location", url.clone()),
-        None => pages::signed_out(Language::of(call.request)),
+        None => pages::signed_out(Language::of(call.request), login::page(cx)),
     };
-    let (name, value) = session_cookie::take_back(cx, is_secure);
+    let cookie = if is_secure { SessionCookie::Secure } else { SessionCookie::Plain };
+    let (name, value) = session_cookie::take_back(cx, cookie);
     Ok(response.with(name, value))
 }
