@@ -53,6 +53,8 @@ pub struct Cx {
     /// The cookie in which the browser showed a session of the gateway that is over. The answer tells
     /// the browser to forget it.
     pub ended_session: Cell<Option<SessionCookie>>,
+    /// How old the copies are that the answer relies on, because D1 did not answer in time.
+    pub stale_by: Cell<Option<Millis>>,
 }
 
 impl Cx {

@@ -3,8 +3,9 @@
 //! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the host tests run, against the real migrations.
 
 use std::borrow::Cow;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 
 use serde_json::{Map, Value};
 
@@ -71,6 +72,16 @@ pub trait Timer {
 
     /// Ends after so long.
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()>;
+}
+
+/// What a future ends with; `None` where it takes longer than the limit. It goes on when it is polled again.
+pub async fn within<T>(timer: &dyn Timer, limit: Millis, mut future: impl Future<Output = T> + Unpin) -> Option<T> {
+    let mut limit = timer.sleep(limit);
+    poll_fn(|context| match Pin::new(&mut future).poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => limit.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// What an issuer answered.

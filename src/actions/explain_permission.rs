@@ -104,7 +104,7 @@ pub async fn explain(
         standings::select(&Subject::Id(member.user_id), service_id),
         services::count_apis_off(service_id),
     ];
-    let results: Vec<Rows> = cx.sql.batch(batch).await?;
+    let results: Vec<Rows> = sql::query_all(cx, batch).await?;
     let reached = sql::rows(&results, 0)?.iter().map(reaches::reached).collect::<Result<Vec<_>>>()?;
     let reach = Reach::new(&reached);
     let grants = sql::rows(&results, 1)?.iter().map(|row| reaching(cx, row, &reach, permission)).collect::<Result<Vec<_>>>()?;

@@ -30,6 +30,10 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
         return health;
     }
     let asked = ask_d1(cx).await;
+    if matches!(asked, Err(Error::Unavailable(_))) {
+        // What follows then relies on copies at once.
+        cx.memory.note_failure(cx.timer.now());
+    }
     let renewed = snapshot::renewed_at(cx).await;
     let known = Known::current(cx, Vec::new, None).await;
     let is_unmigrated =
@@ -57,7 +61,7 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
 /// Whether the schema is this Worker's, and what is not under the current master key.
 async fn ask_d1(cx: &Cx) -> Result<(bool, SealedCounts)> {
     let batch = vec![feed::select_head(), store::health::select_newest(), SealedColumn::select_counts(cx)];
-    let results = cx.sql.batch(batch).await.map_err(Error::from)?;
+    let results = sql::query_within(cx, sql::PATIENCE, batch).await?;
     let is_newest = store::health::is_newest(sql::rows(&results, 1)?);
     Ok((is_newest, SealedColumn::counts(sql::rows(&results, 2)?)?))
 }

@@ -56,7 +56,7 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
     // Cut to what a user name may have, whatever was sent.
     let claimed = Actor::claimed(username).name;
     let failures = || sign_ins::select_failures(&claimed, &network, cx.now);
-    let results = cx.sql.batch(vec![failures(), users::select_for_sign_in(username)]).await.map_err(Error::from)?;
+    let results = sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)]).await?;
     sign_ins::failures(sql::rows(&results, 0)?)?.check(cx.now)?;
     let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());

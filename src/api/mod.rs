@@ -39,6 +39,9 @@ const CONSOLE: &str = "/v1/";
 /// The header that names what a read must at least have seen, and what a write wrote.
 const BOOKMARK: &str = "x-postern-bookmark";
 
+/// The header of an answer that relies on copies, because D1 did not answer in time.
+const STALE: &str = "x-postern-stale";
+
 /// The header that says in one word why somebody was refused, whatever the words of the dialect.
 const REASON: &str = "x-postern-reason";
 
@@ -53,6 +56,7 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors::headers(cx, request));
+            forward.answer_headers.extend(stale(cx));
             if let Some(taken_back) = taken_back(cx) {
                 forward.answer_headers.extend([taken_back, ("cache-control", "no-store".into())]);
             }
@@ -254,6 +258,11 @@ fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
     }
 }
 
+/// The header that says how many seconds old the copies are that the answer relies on.
+fn stale(cx: &Cx) -> Option<Header> {
+    cx.stale_by.get().map(|age| (STALE, Millis::seconds(age).to_string().into()))
+}
+
 /// The header that takes a session back that is over.
 fn taken_back(cx: &Cx) -> Option<Header> {
     cx.ended_session.get().map(|cookie| session_cookie::take_back(cx, cookie))
@@ -337,6 +346,9 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
     if let Some((name, value)) = taken_back(cx).filter(|(name, _)| response.header(name).is_none()) {
+        response = response.with(name, value);
+    }
+    if let Some((name, value)) = stale(cx).filter(|_| response.status < 500) {
         response = response.with(name, value);
     }
     if let Some(bookmark) = cx.sql.bookmark() {

@@ -13,6 +13,7 @@ use crate::domain::master_key::{MasterKey, MasterKeys};
 use crate::domain::network::{Cidr, TrustedProxies};
 use crate::domain::origin::{self, Origins, Prefix, Rules};
 use crate::domain::secret::Secret;
+use crate::domain::staleness::Staleness;
 
 /// What `wrangler.toml` and the secrets say.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub token_ttl_s: i64,
     /// `CLOCK_LEEWAY_S`: how far the clocks of issuers may differ.
     pub clock_leeway_s: i64,
+    /// `STALENESS_S`: how old what an isolate remembers may be.
+    pub staleness: Staleness,
     /// `STALE_IF_ERROR_S`: how old a copy may be while D1 does not answer.
     pub stale_if_error_s: i64,
     /// `MASK_SECRETS`: whether lists hide the secrets of token apps.
@@ -77,7 +80,9 @@ impl Config {
         let password = reader.read("ADMIN_PASSWORD", |kind, value| kind.text(value, |text| Ok(Secret::new(text))));
         let token_ttl_s = reader.read("TOKEN_TTL_S", ValueKind::integer);
         let clock_leeway_s = reader.read("CLOCK_LEEWAY_S", ValueKind::integer);
+        let staleness_s = reader.read("STALENESS_S", ValueKind::integer);
         let stale_if_error_s = reader.read("STALE_IF_ERROR_S", ValueKind::integer);
+        reader.compare_staleness(staleness_s, stale_if_error_s);
         let mask_secrets = reader.read("MASK_SECRETS", ValueKind::boolean);
         let min_secret_bytes = reader.read("MIN_SECRET_BYTES", ValueKind::integer);
         let strict_directory = reader.read("DIRECTORY", ValueKind::word) == "strict";
@@ -98,6 +103,7 @@ impl Config {
                 first_administrator: FirstAdministrator { username, password },
                 token_ttl_s,
                 clock_leeway_s,
+                staleness: Staleness::of_seconds(staleness_s),
                 stale_if_error_s,
                 mask_secrets,
                 min_secret_bytes: usize::try_from(min_secret_bytes).unwrap_or(usize::MAX),
@@ -140,6 +146,13 @@ impl Reader<'_> {
             self.problems.push(problem);
             T::default()
         })
+    }
+
+    /// The default counts beside any `STALE_IF_ERROR_S`, since there were deployments before `STALENESS_S`.
+    fn compare_staleness(&mut self, staleness_s: i64, stale_if_error_s: i64) {
+        if self.bindings.contains_key("STALENESS_S") && stale_if_error_s > 0 && staleness_s > stale_if_error_s {
+            self.problems.push(format!("STALENESS_S must be at most STALE_IF_ERROR_S, which is {stale_if_error_s}"));
+        }
     }
 
     fn browsers(&mut self) -> Browsers {

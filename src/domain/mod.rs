@@ -19,6 +19,7 @@ pub mod path_readings;
 pub mod permissions;
 pub mod secret;
 pub mod spelling;
+pub mod staleness;
 pub mod text;
 pub mod time;
 pub mod tokens;

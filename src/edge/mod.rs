@@ -177,6 +177,7 @@ fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String
         is_recheck: false,
         must_read: Cell::new(false),
         ended_session: Cell::new(None),
+        stale_by: Cell::new(None),
     })
 }
 

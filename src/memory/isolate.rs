@@ -1,8 +1,8 @@
 //! What an isolate remembers of the database, and for how long it may rely on it.
 //!
-//! The staleness that users can rely on: the change feed was read up to 5 s ago, memory is used as it is; up to 10 s, it is used while
-//! the feed is read behind the answer; longer ago, the feed is read first. So a change is in force everywhere within 10 s. While D1
-//! does not answer, memory and the snapshot serve until they are `STALE_IF_ERROR_S` old.
+//! The staleness that users can rely on is `STALENESS_S`: the change feed was read no longer ago than half of it, memory is used as it
+//! is; up to the whole, it is used while the feed is read behind the answer; longer ago, the feed is read first. So a change is in force
+//! everywhere within that time. While D1 does not answer in time, memory and the snapshot serve until they are `STALE_IF_ERROR_S` old.
 //!
 //! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
 
@@ -21,6 +21,7 @@ use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
+use crate::domain::staleness::Staleness;
 use crate::domain::time::{Day, Millis};
 use crate::domain::tokens::revocation::{Revocation, RevocationKey, RevocationKind};
 use crate::domain::tokens::signed_tokens::SignedTokens;
@@ -34,27 +35,17 @@ use crate::memory::revocations::Revocations;
 use crate::memory::snapshot::Snapshot;
 use crate::memory::token_writes::TokenWrites;
 
-/// Up to this age of the last reading, memory is used as it is.
-pub const FRESH: Millis = Millis::from_seconds(5);
-/// Up to this age, memory is used while the feed is read behind the answer.
-pub const USABLE: Millis = Millis::from_seconds(10);
-/// How often the credential of what stays open is looked at again.
-pub const RECHECKED_EVERY: Millis = Millis(5_000);
-/// The oldest reading of the feed that a look at an open stream relies on.
-pub const RECHECKED_BY: Millis = Millis(2_500);
-/// How long such a look may take before its stream is closed.
-pub const RECHECK_PATIENCE: Millis = Millis(2_500);
-/// A change that comes right after a reading of the feed is seen by the next look, and what is open
-/// ends as early as requests do.
-const _: () = assert!(RECHECKED_BY.0 + RECHECKED_EVERY.0 + RECHECK_PATIENCE.0 <= USABLE.0);
+/// By how much the clock of a request may be behind that of another one that it meets.
+const OVERLAP: Millis = Millis::from_seconds(10);
 /// How long a password that was right is not checked again.
 pub const PASSWORD_REMEMBERED: Millis = Millis::from_seconds(60);
 /// How long D1 is left alone after it did not answer.
 const PAUSE_AFTER_FAILURE: Millis = Millis::from_seconds(2);
 /// How long a snapshot is used before KV is asked for a newer one.
 const SNAPSHOT_KEPT: Millis = Millis::from_seconds(10);
-/// How long a background reading may take before another one is started.
-const READING_GIVEN_UP: Millis = Millis::from_seconds(5);
+/// How long a reading goes on behind an answer for which it came too late. The platform ends such work
+/// 30 s after the answer.
+pub const STALL_GIVEN_UP: Millis = Millis::from_seconds(25);
 
 const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
 const CACHED_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
@@ -84,6 +75,7 @@ struct Remembered {
     place: Option<Place>,
     read_at: Option<Millis>,
     reading_since: Option<Millis>,
+    stalled_at: Option<Millis>,
     failed_at: Option<Millis>,
     apps: BTreeMap<AppName, Rc<TokenApp>>,
     has_all_apps: bool,
@@ -134,6 +126,7 @@ impl Remembered {
             place: None,
             read_at: None,
             reading_since: None,
+            stalled_at: None,
             failed_at: None,
             apps: BTreeMap::new(),
             has_all_apps: false,
@@ -242,10 +235,10 @@ fn forget_where<K: Clone + std::hash::Hash + Eq, V>(cache: &mut LruCache<K, V>, 
 impl Memory {
     /// How far memory may be relied on at `now`.
     #[must_use]
-    pub fn freshness(&self, now: Millis) -> Freshness {
+    pub fn freshness(&self, now: Millis, staleness: Staleness) -> Freshness {
         match self.age(now) {
-            Some(age) if age <= FRESH => Freshness::Fresh,
-            Some(age) if age <= USABLE => Freshness::Aging,
+            Some(age) if age <= staleness.fresh() => Freshness::Fresh,
+            Some(age) if age <= staleness.usable() => Freshness::Aging,
             _ => Freshness::Expired,
         }
     }
@@ -254,7 +247,7 @@ impl Memory {
     #[must_use]
     pub fn age(&self, now: Millis) -> Option<Millis> {
         let age = now - self.inside.borrow().read_at?;
-        (age.0 > -USABLE.0).then(|| age.max(Millis(0)))
+        (age.0 > -OVERLAP.0).then(|| age.max(Millis(0)))
     }
 
     /// The newest revision that memory has seen.
@@ -269,15 +262,14 @@ impl Memory {
         self.inside.borrow().place
     }
 
-    /// Whether a reading behind the answer should begin now; it is then taken as begun.
-    pub fn begin_background_reading(&self, now: Millis) -> bool {
-        self.begin_reading(now, READING_GIVEN_UP)
-    }
-
-    /// The same, where a reading is given up that was begun so long ago.
-    pub fn begin_reading(&self, now: Millis, given_up: Millis) -> bool {
+    /// Whether a reading of the feed should begin now; it is then taken as begun. One that was begun
+    /// longer ago than `lost_after` and has not stalled went with its request.
+    pub fn begin_reading(&self, now: Millis, lost_after: Millis) -> bool {
+        if self.is_stalled(now) {
+            return false;
+        }
         let mut memory = self.inside.borrow_mut();
-        let idle = memory.reading_since.is_none_or(|since| now - since > given_up);
+        let idle = memory.reading_since.is_none_or(|since| now - since > lost_after);
         if idle {
             memory.reading_since = Some(now);
         }
@@ -288,6 +280,7 @@ impl Memory {
     pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
+        memory.stalled_at = None;
         memory.failed_at = None;
         memory.snapshot = None;
         // Where the head fell behind what the reading itself began from, the database was set back, and memory with it.
@@ -347,17 +340,37 @@ impl Memory {
         memory.read_at = memory.read_at.max(Some(begun_at));
     }
 
-    /// Notes that D1 did not answer.
+    /// Notes that a reading ended and brought nothing.
+    pub fn end_reading(&self) {
+        self.inside.borrow_mut().reading_since = None;
+    }
+
+    /// Notes that D1 did not answer. `now` is when that was known, so that the pause begins then.
     pub fn note_failure(&self, now: Millis) {
         let mut memory = self.inside.borrow_mut();
         memory.failed_at = Some(now);
+        memory.stalled_at = None;
         memory.reading_since = None;
     }
 
-    /// Lets memory count as expired: a write whose answer was lost may have taken effect.
-    pub fn expire(&self, now: Millis) {
+    /// Notes that D1 did not answer in time, and that the reading goes on behind the answer.
+    pub fn note_stall(&self, now: Millis) {
         let mut memory = self.inside.borrow_mut();
-        memory.read_at = memory.read_at.map(|at| at.min(now - USABLE - Millis(1)));
+        memory.failed_at = Some(now);
+        memory.stalled_at = memory.stalled_at.or(Some(now));
+    }
+
+    /// Whether a reading goes on behind an answer for which it came too late. Until it ends, nobody
+    /// waits for another reading of the feed.
+    #[must_use]
+    pub fn is_stalled(&self, now: Millis) -> bool {
+        self.inside.borrow().stalled_at.is_some_and(|at| now - at < STALL_GIVEN_UP)
+    }
+
+    /// Lets memory count as expired: a write whose answer was lost may have taken effect.
+    pub fn expire(&self, now: Millis, staleness: Staleness) {
+        let mut memory = self.inside.borrow_mut();
+        memory.read_at = memory.read_at.map(|at| at.min(now - staleness.usable() - Millis(1)));
     }
 
     /// Whether D1 failed so recently that it is not asked again for what a copy can answer.

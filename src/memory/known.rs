@@ -18,15 +18,24 @@ use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp, TokenName};
 use crate::error::{Error, Fault, Result};
 use crate::memory::copy;
-use crate::memory::isolate::{Freshness, RECHECKED_BY};
-use crate::memory::reading::{self, Found, Wanted};
+use crate::memory::in_time;
+use crate::memory::isolate::Freshness;
+use crate::memory::reading::{Found, Wanted};
 use crate::memory::snapshot::Snapshot;
+use crate::ports::within;
+use crate::store::sql::PATIENCE;
 use crate::store::standings::Subject;
 
 /// How long a look at an open stream waits for the reading of another one before it reads itself.
 const SHARED_READING: Millis = Millis(1_000);
 /// How often it looks whether that reading has come.
 const SHARED_READING_POLLED: Millis = Millis(50);
+/// The first of these looks, for whoever waits in front of an answer.
+const SHORTEST_LOOK: Millis = Millis(5);
+/// How long KV is waited for where memory would serve without it.
+const COPY_AWAITED: Millis = Millis(100);
+/// The same where nothing else serves.
+const COPY_AWAITED_ALONE: Millis = Millis(1_000);
 
 /// What one request knows.
 pub struct Known<'c> {
@@ -55,9 +64,11 @@ impl<'c> Known<'c> {
         if cx.must_read.get() {
             return Self::read(cx, &wanted(), selection).await;
         }
-        match cx.memory.freshness(cx.now) {
+        match cx.memory.freshness(cx.now, cx.config.staleness) {
             Freshness::Fresh => {}
             Freshness::Aging => read_behind(cx),
+            Freshness::Expired if is_renewed_by_another(cx).await => {}
+            Freshness::Expired if cx.memory.is_stalled(cx.timer.now()) => return Self::of_copies(cx).await,
             Freshness::Expired => return Self::read(cx, &wanted(), selection).await,
         }
         Ok(Self { cx, found: None, copies: None })
@@ -68,17 +79,22 @@ impl<'c> Known<'c> {
         let found = |found| Self { cx, found: Some(Box::new(found)), copies: None };
         // A caller who names a bookmark asks for D1 itself.
         if cx.must_read.get() {
-            return reading::read(cx, wanted, selection).await.map(found);
+            return in_time::read(cx, wanted, selection).await.map(found);
         }
-        let failed = Error::Unavailable(Fault::new("D1 did not answer a moment ago"));
-        let result = if cx.memory.is_pausing(cx.now) { Err(failed) } else { reading::read(cx, wanted, selection).await };
-        match result {
-            Err(Error::Unavailable(fault)) => {
-                let copies = copies(cx).await.ok_or(Error::Unavailable(fault))?;
-                Ok(Self { cx, found: None, copies: Some(Box::new(copies)) })
-            }
+        if cx.memory.is_pausing(cx.timer.now()) {
+            return Self::of_copies(cx).await;
+        }
+        match in_time::read(cx, wanted, selection).await {
+            Err(Error::Unavailable(_)) => Self::of_copies(cx).await,
             other => other.map(found),
         }
+    }
+
+    /// What serves while D1 does not answer.
+    async fn of_copies(cx: &'c Cx) -> Result<Self> {
+        let failed = || Error::Unavailable(Fault::new("D1 does not answer, and no copy is young enough"));
+        let copies = copies(cx).await.ok_or_else(failed)?;
+        Ok(Self { cx, found: None, copies: Some(Box::new(copies)) })
     }
 
     /// Makes memory as young as open streams need it. Many are looked at together, so one of them
@@ -86,9 +102,10 @@ impl<'c> Known<'c> {
     /// another, so each has a timer of its own. While D1 does not answer, memory stays as it is,
     /// and serves as it does for requests.
     pub async fn refresh(cx: &'c Cx) -> Result<()> {
-        while cx.memory.age(cx.now).is_none_or(|age| age > RECHECKED_BY) {
+        let oldest = cx.config.staleness.of_rechecks();
+        while cx.memory.age(cx.now).is_none_or(|age| age > oldest) {
             let now = cx.timer.now();
-            if cx.memory.is_pausing(now) {
+            if cx.memory.is_pausing(now) || cx.memory.is_stalled(now) {
                 return Ok(());
             }
             if cx.memory.begin_reading(now, SHARED_READING) {
@@ -418,23 +435,46 @@ fn any(keys: &[RevocationKey], is_revoked: impl Fn(&RevocationKey) -> Option<boo
 
 /// Memory and the snapshot, while one of them is young enough.
 async fn copies(cx: &Cx) -> Option<Copies> {
-    let snapshot = copy::fetch(cx).await;
     let age = cx.memory.age(cx.now);
     let memory_is_young = age.is_some_and(|age| age <= Millis::from_seconds(cx.config.stale_if_error_s));
+    let patience = if memory_is_young { COPY_AWAITED } else { COPY_AWAITED_ALONE };
+    let snapshot = within(&*cx.timer, patience, Box::pin(copy::fetch(cx))).await.flatten();
     let newer = |snapshot: &Rc<Snapshot>| age.is_none_or(|age| snapshot.taken_at > cx.now - age);
     let snapshot_is_newer = snapshot.as_ref().is_some_and(newer);
     let serves = memory_is_young || snapshot.is_some();
+    let now = cx.timer.now();
+    let ages = [cx.memory.age(now).filter(|_| memory_is_young), snapshot.as_ref().map(|snapshot| now - snapshot.taken_at)];
+    cx.stale_by.set(ages.into_iter().flatten().min());
     serves.then_some(Copies { snapshot, memory_is_young, snapshot_is_newer })
 }
 
 /// Reads the feed behind the answer, unless another request does.
 fn read_behind(cx: &Cx) {
-    if cx.memory.begin_background_reading(cx.now) {
+    if cx.memory.begin_reading(cx.now, PATIENCE) {
         let behind = cx.clone();
         cx.tasks.spawn(Box::pin(async move {
             // A failure is noted in memory, which then ages on: the next request reads first.
-            let _ = reading::read(&behind, &[], None).await;
+            let _ = in_time::read(&behind, &[], None).await;
         }));
+    }
+}
+
+/// Waits until another request has read the feed, where one does. Of many requests that find memory
+/// expired at once, one asks D1. A cold isolate does not wait, since what it lacks is not the feed alone.
+async fn is_renewed_by_another(cx: &Cx) -> bool {
+    let mut pause = SHORTEST_LOOK;
+    let ends_at = cx.timer.now() + PATIENCE;
+    loop {
+        let now = cx.timer.now();
+        if cx.memory.freshness(cx.now, cx.config.staleness) != Freshness::Expired {
+            return true;
+        }
+        let is_read = cx.memory.place().is_some() && !cx.memory.is_pausing(now) && !cx.memory.is_stalled(now);
+        if !is_read || now >= ends_at || cx.memory.begin_reading(now, PATIENCE) {
+            return false;
+        }
+        cx.timer.sleep(pause).await;
+        pause = Millis(pause.0 * 2).min(SHARED_READING_POLLED);
     }
 }
 

@@ -1,12 +1,13 @@
 //! What one isolate remembers of the database, and how it is kept true.
 //!
-//! [`known`] has the doors that actions go through. [`isolate`] is the memory itself, which [`reading`] fills from D1 by the change feed
+//! [`known`] has the doors that actions go through. [`isolate`] is the memory itself, which [`reading`] fills from D1 ([`in_time`] bounds the wait) by the change feed
 //! ([`feed`]), and [`write`] after each change. [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
 
 pub mod assertions;
 pub mod copy;
 pub mod feed;
 pub mod health;
+pub mod in_time;
 pub mod isolate;
 pub mod key_sets;
 pub mod known;

@@ -249,7 +249,7 @@ impl Wanted {
 
 /// Reads D1 now.
 pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Found> {
-    if cx.memory.freshness(cx.now) == Freshness::Fresh
+    if cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Fresh
         && let Some(found) = run(cx, Plan::of_a_miss(cx, wanted, selection)).await?
     {
         return Ok(found);
@@ -264,7 +264,7 @@ async fn run(cx: &Cx, plan: Plan) -> Result<Option<Found>> {
         // It answers, and goes on saying so.
         Err(error @ SqlError::Unmigrated(_)) => Err(error.into()),
         Err(error) => {
-            cx.memory.note_failure(cx.now);
+            cx.memory.note_failure(cx.timer.now());
             let error = Error::from(error);
             // Where a copy serves, nobody else will say it.
             if let Error::Unavailable(fault) = &error {

@@ -95,8 +95,9 @@ impl Write {
             }
             Err(error @ SqlError::Unmigrated(_)) => return Err(error.into()),
             Err(error) => {
-                cx.memory.note_failure(cx.now);
-                cx.memory.expire(cx.now);
+                let now = cx.timer.now();
+                cx.memory.note_failure(now);
+                cx.memory.expire(now, cx.config.staleness);
                 return Err(error.into());
             }
         };

@@ -183,7 +183,7 @@ pub async fn find(cx: &Cx, access_key: &str) -> Result<Option<Application>> {
 /// One application, and the hash of the access token that the signature brought before: `None` where it was not used, empty for no token.
 pub async fn find_with_use(cx: &Cx, access_key: &str, used: &str) -> Result<(Option<Application>, Option<String>)> {
     let use_of = Statement::new("SELECT token_hash FROM used_signatures WHERE hash = ?1", [used.into()]);
-    let results = cx.sql.batch(vec![select(access_key), use_of]).await?;
+    let results = sql::query_all(cx, vec![select(access_key), use_of]).await?;
     let found = sql::rows(&results, 0)?.first().map(|row| application(cx, row)).transpose()?;
     let token_hash = |row: &Row| row.optional_text("token_hash").map(|hash| hash.unwrap_or_default().to_owned());
     Ok((found, sql::rows(&results, 1)?.first().map(token_hash).transpose()?))

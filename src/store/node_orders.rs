@@ -37,7 +37,7 @@ pub async fn list(cx: &Cx, offset: i64, limit: i64) -> Result<(Vec<NodeOrder>, i
          FROM node_orders ORDER BY node_orders.id DESC LIMIT ?1 OFFSET ?2",
         [Param::Number(limit), Param::Number(offset)],
     );
-    let results = cx.sql.batch(vec![count, page]).await?;
+    let results = sql::query_all(cx, vec![count, page]).await?;
     let total = sql::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("total"))?;
     Ok((sql::rows(&results, 1)?.iter().map(order).collect::<Result<_>>()?, total))
 }

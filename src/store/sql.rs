@@ -1,18 +1,33 @@
 //! Running statements that read, and what their rows hold.
 
 use crate::context::Cx;
-use crate::error::{Error, Result};
-use crate::ports::{Param, Row, Rows, Statement};
+use crate::domain::time::Millis;
+use crate::error::{Error, Fault, Result};
+use crate::ports::{Param, Row, Rows, Statement, within};
+
+/// How long a decision waits for D1: who calls, and what they may do. All tries share it.
+pub const PATIENCE: Millis = Millis(1_500);
+/// How long a list waits for D1.
+const PATIENCE_OF_LISTS: Millis = Millis(10_000);
 
 /// Runs one statement that only reads.
 pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
-    let mut results = cx.sql.batch(vec![statement]).await?;
+    let mut results = query_all(cx, vec![statement]).await?;
     Ok(results.pop().map(|result| result.rows).unwrap_or_default())
 }
 
 /// Runs statements that only read, which may be none: D1 refuses a batch without statements.
 pub async fn query_all(cx: &Cx, statements: Vec<Statement>) -> Result<Vec<Rows>> {
-    if statements.is_empty() { Ok(Vec::new()) } else { Ok(cx.sql.batch(statements).await?) }
+    query_within(cx, PATIENCE_OF_LISTS, statements).await
+}
+
+/// The same. The error is `Unavailable` where D1 takes longer than `limit`.
+pub async fn query_within(cx: &Cx, limit: Millis, statements: Vec<Statement>) -> Result<Vec<Rows>> {
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let late = || Error::Unavailable(Fault::new(format!("D1 did not answer in {} ms", limit.0)));
+    Ok(within(&*cx.timer, limit, cx.sql.batch(statements)).await.ok_or_else(late)??)
 }
 
 /// Writes what differs of a row that was read before: each column with its value then and its value to be. The other columns stay as they are now, since

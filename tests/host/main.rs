@@ -52,6 +52,7 @@ mod sign_in;
 mod signed_tokens;
 mod sources;
 mod staleness;
+mod stalls;
 mod streams;
 mod support;
 mod token_apps;

@@ -3,10 +3,10 @@
 
 use postern::api::http::message::Authority;
 use postern::domain::secret::Secret;
+use postern::domain::staleness::RECHECKED_BY;
 use postern::domain::time::Millis;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::jwt;
-use postern::memory::isolate::RECHECKED_BY;
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of};
@@ -247,7 +247,7 @@ fn a_reading_that_is_lost_holds_the_others_up_for_a_second() {
     let isolate = with_app(&world);
     let stream = open_by(&isolate, &bearer(&isolate, "alice"));
     world.pass(3);
-    assert!(isolate.memory.begin_background_reading(world.now.get()), "whose request is gone then");
+    assert!(isolate.memory.begin_reading(world.now.get(), Millis(0)), "whose request is gone then");
     let before = world.now.get();
     assert!(stays(&isolate, &stream));
     let waited = world.now.get() - before;

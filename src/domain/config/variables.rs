@@ -87,6 +87,10 @@ pub const VARIABLES: &[Variable] = &[
     row("CLOCK_LEEWAY_S", Integer { default: 60, min: 0, max: MAX_LEEWAY_S },
         "How many seconds the clocks of issuers may differ, when `exp`, `nbf` and `iat` of a JWT \
          are checked."),
+    row("STALENESS_S", Integer { default: 10, min: 2, max: 300 },
+        "How many seconds after a change made elsewhere an answer may still rely on what was before: \
+         a revocation, a disabled user or app, a grant. With more, seldom visited places answer faster, \
+         and D1 is asked less often. At most `STALE_IF_ERROR_S`, where that is not 0."),
     row("STALE_IF_ERROR_S", Integer { default: 900, min: 0, max: 86_400 },
         "How many seconds old the copy in KV may be for verification to go on while D1 does not \
          answer. 0 switches that off."),

@@ -8,7 +8,7 @@ use worker::web_sys::{Headers, ReadableStream, Request, Response};
 use worker::{Env, worker_sys};
 
 use crate::api::http::message::Authority;
-use crate::memory::isolate::{RECHECK_PATIENCE, RECHECKED_EVERY};
+use crate::domain::staleness::{RECHECK_PATIENCE, RECHECKED_EVERY};
 
 thread_local! {
     static ASK: OnceCell<Function> = const { OnceCell::new() };

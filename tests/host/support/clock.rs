@@ -66,9 +66,10 @@ impl Timer for Clock {
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()> {
         let number = self.next.replace(self.next.get() + 1);
         let wakes_at = self.get() + time;
+        self.sleepers.borrow_mut().push((number, wakes_at));
+        let sleeper = Sleeper { clock: self, number };
         Box::pin(async move {
-            self.sleepers.borrow_mut().push((number, wakes_at));
-            let _sleeper = Sleeper { clock: self, number };
+            let _sleeper = sleeper;
             let mut polls = 0;
             poll_fn(|_| {
                 if self.get() >= wakes_at {

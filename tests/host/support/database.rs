@@ -6,11 +6,14 @@ use std::future::Future;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use postern::domain::time::Millis;
 use postern::error::Fault;
-use postern::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement};
+use postern::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement, Timer};
 use rusqlite::StatementStatus;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use serde_json::{Value, json};
+
+use super::clock::Clock;
 
 /// SQLite with the migrations, which binds and answers as D1 does: numbers as doubles, int64 as text.
 pub struct Database {
@@ -21,6 +24,8 @@ pub struct Database {
     pub steps: Cell<i64>,
     /// Whether it answers.
     pub answers: Cell<bool>,
+    /// How long a batch is on its way there, and how long its answer on its way back.
+    pub takes: Cell<[Millis; 2]>,
     /// Whether a batch that writes takes effect and its answer is lost.
     pub loses_answers: Cell<bool>,
     /// What somebody else does before a later batch: how many batches run until then, and the SQL text.
@@ -62,6 +67,7 @@ impl Database {
             batches: Cell::new(0),
             steps: Cell::new(0),
             answers: Cell::new(true),
+            takes: Cell::default(),
             loses_answers: Cell::new(false),
             overtaking: RefCell::default(),
         }
@@ -197,12 +203,13 @@ impl rusqlite::ToSql for Bound {
 
 pub struct Session {
     database: Rc<Database>,
+    clock: Rc<Clock>,
     has_written: Cell<bool>,
 }
 
 impl Session {
-    pub fn new(database: &Rc<Database>) -> Self {
-        Self { database: Rc::clone(database), has_written: Cell::new(false) }
+    pub fn new(database: &Rc<Database>, clock: &Rc<Clock>) -> Self {
+        Self { database: Rc::clone(database), clock: Rc::clone(clock), has_written: Cell::new(false) }
     }
 }
 
@@ -212,6 +219,10 @@ impl Sql for Session {
             self.database.batches.set(self.database.batches.get() + 1);
             // Let others run first, as they do while D1 is on its way.
             Yield(false).await;
+            let [there, back] = self.database.takes.get();
+            if there > Millis(0) {
+                self.clock.sleep(there).await;
+            }
             let lost = || SqlError::Unavailable(Fault::new("D1 does not answer"));
             if !self.database.answers.get() {
                 return Err(lost());
@@ -220,6 +231,9 @@ impl Sql for Session {
             let results = self.database.run(&statements)?;
             // Others run before the answer arrives, too.
             Yield(false).await;
+            if back > Millis(0) {
+                self.clock.sleep(back).await;
+            }
             if !statements.iter().all(Statement::only_reads) {
                 self.has_written.set(true);
                 if self.database.loses_answers.get() {

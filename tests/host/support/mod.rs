@@ -121,7 +121,7 @@ impl Isolate<'_> {
     pub fn cx(&self) -> Cx {
         let world = self.world;
         Cx {
-            sql: Rc::new(Session::new(&world.database)),
+            sql: Rc::new(Session::new(&world.database, &world.now)),
             kv: world.kv.clone(),
             signatures: world.signatures.clone(),
             issuers: world.issuers.clone(),
@@ -138,6 +138,7 @@ impl Isolate<'_> {
             is_recheck: false,
             must_read: Cell::new(false),
             ended_session: Cell::new(None),
+            stale_by: Cell::new(None),
         }
     }
 
