@@ -9,7 +9,7 @@ use crate::domain::network::{PEER, network_of};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::isolate::Memory;
-use crate::ports::{Entropy, Issuers, Kv, Limiter, Log, Signatures, Sql, Tasks, Timer};
+use crate::ports::{Entropy, Issuers, Kv, Limiter, Log, Shared, Signatures, Sql, Tasks, Timer};
 
 /// Reads a header of a request by its name.
 pub type HeaderReader = Rc<dyn Fn(&str) -> Option<String>>;
@@ -21,6 +21,8 @@ pub struct Cx {
     pub sql: Rc<dyn Sql>,
     /// The copy for bad days.
     pub kv: Rc<dyn Kv>,
+    /// What the isolates of this data centre share.
+    pub shared: Rc<dyn Shared>,
     /// Signatures by public keys.
     pub signatures: Rc<dyn Signatures>,
     /// The issuers that publish their keys.

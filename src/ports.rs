@@ -3,10 +3,10 @@
 //! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the host tests run, against the real migrations.
 
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
-use std::task::Poll;
 
+use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
 use crate::domain::assertion::PrivateKey;
@@ -36,6 +36,16 @@ pub trait Kv {
 
     /// Writes a value that vanishes after `lifetime_s` seconds (60 at least).
     fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+}
+
+/// What the isolates of one data centre share: texts by name. It may lose an entry, keep an old one, or do
+/// nothing at all, and others may write to it, so nobody relies on an entry that is not sealed.
+pub trait Shared {
+    /// The text of a name; `None` where there is none, and where the platform fails.
+    fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Option<String>>;
+
+    /// Keeps a text for so many seconds, where the platform does.
+    fn put<'a>(&'a self, name: &'a str, text: String, lifetime_s: i64) -> LocalFuture<'a, ()>;
 }
 
 /// Signatures with key pairs: verification by public keys, and signing of Postern's own assertions.
@@ -75,13 +85,11 @@ pub trait Timer {
 }
 
 /// What a future ends with; `None` where it takes longer than the limit. It goes on when it is polled again.
-pub async fn within<T>(timer: &dyn Timer, limit: Millis, mut future: impl Future<Output = T> + Unpin) -> Option<T> {
-    let mut limit = timer.sleep(limit);
-    poll_fn(|context| match Pin::new(&mut future).poll(context) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => limit.as_mut().poll(context).map(|()| None),
-    })
-    .await
+pub async fn within<T>(timer: &dyn Timer, limit: Millis, future: impl Future<Output = T> + Unpin) -> Option<T> {
+    match select(future, timer.sleep(limit)).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
 }
 
 /// What an issuer answered.

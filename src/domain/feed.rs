@@ -11,6 +11,16 @@ pub struct Change {
     pub key: String,
     /// Ascending.
     pub revision: i64,
+    /// When it was made.
+    pub at: Millis,
+}
+
+impl Change {
+    /// Where it is in the feed.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place { revision: self.revision, at: self.at }
+    }
 }
 
 /// How far somebody has read the feed. Revisions are given anew where the database was set back, so the

@@ -22,6 +22,9 @@ const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
 const OF_EXPORTS: &[u8] = b"postern/export/v1";
 /// The same for the key that seals sessions of the gateway.
 const OF_SESSIONS: &[u8] = b"postern/session/v1";
+/// The same for the key that seals what the isolates of a data centre share, and for the one that names it.
+const OF_SHARED: &[u8] = b"postern/shared/v1";
+const OF_SHARED_NAMES: &[u8] = b"postern/shared-names/v1";
 /// The same for the key that makes ids of secrets.
 const OF_SECRET_IDS: &[u8] = b"postern/secret-id/v1";
 /// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
@@ -39,6 +42,8 @@ pub struct MasterKey {
     id: String,
     cipher: Aes256Gcm,
     of_sessions: Aes256Gcm,
+    of_shared: Aes256Gcm,
+    of_shared_names: Secret,
     of_bookmarks: Secret,
     of_exports: Secret,
     of_secret_ids: Secret,
@@ -56,6 +61,8 @@ impl MasterKey {
             id,
             cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())),
             of_sessions: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SESSIONS).expose())),
+            of_shared: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SHARED).expose())),
+            of_shared_names: derived(OF_SHARED_NAMES),
             of_bookmarks: derived(OF_BOOKMARKS),
             of_exports: derived(OF_EXPORTS),
             of_secret_ids: derived(OF_SECRET_IDS),
@@ -112,6 +119,23 @@ impl MasterKeys {
     #[must_use]
     pub fn open_session(&self, sealed: &str) -> Option<Secret> {
         self.open_with(|key| &key.of_sessions, sealed, SESSION)
+    }
+
+    /// The name under which the isolates of a data centre share something. Nobody else can tell what it is.
+    #[must_use]
+    pub fn name_of_shared(&self, what: &str) -> String {
+        hex(&hmac_sha256(self.current.of_shared_names.expose(), what.as_bytes()))
+    }
+
+    /// Seals what they share under that name; `nonce` must be random.
+    pub fn seal_shared(&self, text: &[u8], name: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+        seal_with(&self.current.of_shared, &self.current.id, text, name, nonce)
+    }
+
+    /// Opens what [`seal_shared`](Self::seal_shared) made under that name.
+    #[must_use]
+    pub fn open_shared(&self, sealed: &str, name: &str) -> Option<Secret> {
+        self.open_with(|key| &key.of_shared, sealed, name)
     }
 
     /// Seals a value for an export: always to the same text, so that two exports of one state are the same. The nonce
@@ -207,6 +231,17 @@ mod tests {
         assert_eq!(keys(1, None).open(&sealed, SESSION), None, "its key is another one");
         let secret = keys(1, None).seal(b"abcd", SESSION, [9; 12]).unwrap();
         assert_eq!(keys(1, None).open_session(&secret), None);
+    }
+
+    #[test]
+    fn what_is_shared_opens_under_its_name_only_and_names_tell_nothing() {
+        let keys = keys(1, None);
+        let (window, other) = (keys.name_of_shared("window"), keys.name_of_shared("user/alice"));
+        let sealed = keys.seal_shared(b"abcd", &window, [9; 12]).unwrap();
+        assert_eq!(keys.open_shared(&sealed, &window), Some(Secret::new("abcd")));
+        assert_eq!(keys.open_shared(&sealed, &other), None);
+        assert_eq!((keys.open(&sealed, &window), keys.open_session(&sealed)), (None, None), "its key is another one");
+        assert_ne!(window, MasterKeys::new(MasterKey::parse(&hex(&[2; 32])).unwrap(), None).name_of_shared("window"));
     }
 
     #[test]

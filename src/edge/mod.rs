@@ -22,7 +22,7 @@ use crate::domain::time::Millis;
 use crate::error::Fault;
 use crate::memory::isolate::Memory;
 use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks, Timer};
-use ports::{d1, issuers, kv, limiter, origin, timer, webcrypto};
+use ports::{d1, issuers, kv, limiter, origin, shared, timer, webcrypto};
 use runtime::answers::outbound;
 use runtime::log::ConsoleLog;
 use runtime::request::WorkerRequest;
@@ -162,6 +162,7 @@ fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String
     ISOLATE.with(|isolate| Cx {
         sql: Rc::new(d1::D1::new(Rc::clone(&env))),
         kv: Rc::new(kv::WorkersKv::new(Rc::clone(&env))),
+        shared: Rc::new(shared::DataCentre),
         limiter: Rc::new(limiter::RateLimit::new(env)),
         signatures: Rc::clone(&isolate.signatures),
         issuers: Rc::clone(&isolate.issuers),

@@ -7,9 +7,9 @@ use crate::context::Cx;
 use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::Selection;
 use crate::error::{Error, Fault, Result};
-use crate::memory::copy;
 use crate::memory::isolate::STALL_GIVEN_UP;
 use crate::memory::reading::{self, Found, Wanted};
+use crate::memory::{copy, shared};
 use crate::ports::{LocalFuture, within};
 use crate::store::sql::PATIENCE;
 
@@ -31,12 +31,19 @@ pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selectio
             Ok(_) => cx.must_read.set(false),
             Err(_) => cx.memory.end_reading(),
         }
-        return found;
+        return found.map(|found| published(cx, found));
     }
     cx.memory.note_stall(cx.timer.now());
     cx.log.line(&format!("D1 did not answer in {} ms", PATIENCE.0));
     go_on_behind(cx, reading);
     Err(Error::Unavailable(Fault::new("D1 did not answer in time")))
+}
+
+fn published(cx: &Cx, mut found: Found) -> Found {
+    if let Some(news) = found.news.take() {
+        shared::publish(cx, news);
+    }
+    found
 }
 
 /// Memory keeps what KV answers for a moment.
@@ -48,8 +55,9 @@ fn fetch_copy_beside(cx: &Cx) {
 fn go_on_behind(cx: &Cx, mut reading: LocalFuture<'static, Result<Found>>) {
     let behind = cx.clone();
     cx.tasks.spawn(Box::pin(async move {
-        if within(&*behind.timer, STALL_GIVEN_UP, &mut reading).await.is_none() {
-            behind.memory.note_failure(behind.timer.now());
+        match within(&*behind.timer, STALL_GIVEN_UP, &mut reading).await {
+            Some(found) => drop(found.map(|found| published(&behind, found))),
+            None => behind.memory.note_failure(behind.timer.now()),
         }
     }));
 }

@@ -31,10 +31,14 @@ use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
 use crate::memory::machine_keys::RememberedKeys;
+use crate::memory::recent::Recent;
 use crate::memory::revocations::Revocations;
+use crate::memory::sharing::Sharing;
 use crate::memory::snapshot::Snapshot;
 use crate::memory::token_writes::TokenWrites;
 
+/// How far the clocks of a data centre may differ. What seems to be from the future by no more is of now.
+pub const CLOCKS_DIFFER: Millis = Millis::from_seconds(2);
 /// By how much the clock of a request may be behind that of another one that it meets.
 const OVERLAP: Millis = Millis::from_seconds(10);
 /// How long a password that was right is not checked again.
@@ -68,15 +72,19 @@ pub struct Memory {
     pub health: LastHealth,
     /// How often tokens changed their users.
     pub token_writes: TokenWrites,
+    /// How what the data centre shares has done.
+    pub sharing: Sharing,
     hashes: Cell<u64>,
 }
 
 struct Remembered {
     place: Option<Place>,
+    recent: Recent,
     read_at: Option<Millis>,
     reading_since: Option<Millis>,
     stalled_at: Option<Millis>,
     failed_at: Option<Millis>,
+    expired_at: Option<Millis>,
     apps: BTreeMap<AppName, Rc<TokenApp>>,
     has_all_apps: bool,
     revocations: Revocations,
@@ -115,6 +123,7 @@ impl Default for Memory {
             assertions: Assertions::default(),
             health: LastHealth::default(),
             token_writes: TokenWrites::default(),
+            sharing: Sharing::default(),
             hashes: Cell::new(0),
         }
     }
@@ -124,10 +133,12 @@ impl Remembered {
     fn empty() -> Self {
         Self {
             place: None,
+            recent: Recent::default(),
             read_at: None,
             reading_since: None,
             stalled_at: None,
             failed_at: None,
+            expired_at: None,
             apps: BTreeMap::new(),
             has_all_apps: false,
             revocations: Revocations::none_known(),
@@ -144,6 +155,77 @@ impl Remembered {
             applications: LruCache::new(CACHED_APPLICATIONS),
             access_tokens: LruCache::new(CACHED_APPLICATIONS),
             snapshot: None,
+        }
+    }
+
+    /// What a reading drops, and then what it brings.
+    fn take_in(&mut self, reading: &Reading, begun_at: Millis) {
+        // Where the head fell behind what the reading itself began from, the database was set back, and memory with it.
+        let known = self.place.map(|place| place.revision);
+        let overtaken = known.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
+        if overtaken {
+            return;
+        }
+        let has_gap = reading.has_gap();
+        if has_gap {
+            *self = Remembered { read_at: self.read_at, expired_at: self.expired_at, ..Remembered::empty() };
+            self.has_all_apps = reading.apps.len() <= MAX_APPS;
+            self.revocations = Revocations::new(reading.revocations.as_deref());
+        }
+        self.forget_users_of_gone_apps(reading);
+        for change in &reading.changes {
+            self.forget(change, begun_at);
+        }
+        self.forget_standings(&reading.changes);
+        if self.has_all_apps {
+            self.apps.extend(reading.apps.iter().map(|app| (app.name.clone(), Rc::clone(app))));
+            if self.apps.len() > MAX_APPS {
+                self.has_all_apps = false;
+                self.apps.clear();
+            }
+        }
+        self.remember(reading);
+        let head = Place { revision: reading.head, at: reading.head_at };
+        if has_gap {
+            self.recent = Recent::from(head);
+        } else {
+            self.recent.go_on(&reading.changes, head);
+        }
+        self.place = Some(head);
+        self.read_at = self.read_at.max(Some(begun_at));
+    }
+
+    /// What was asked for by name.
+    fn remember(&mut self, reading: &Reading) {
+        if let Some((selection, apps)) = &reading.selected {
+            self.selections.put(selection.clone(), apps.clone());
+        }
+        for (key, is_revoked) in &reading.revoked {
+            self.revocations.note(*key, *is_revoked);
+        }
+        for user in &reading.users {
+            self.remember_user(user);
+        }
+        if let Some((hash, session)) = &reading.session {
+            self.sessions.put(*hash, Rc::clone(session));
+        }
+        for (hash, read) in &reading.keys {
+            self.keys.take_in(*hash, read.as_ref());
+        }
+        for (pair, standing) in &reading.standings {
+            self.standings.put(*pair, standing.clone());
+        }
+        for (id, groups) in &reading.groups {
+            self.groups.put(*id, Rc::clone(groups));
+        }
+        for (of, permissions) in &reading.of_groups {
+            self.of_groups.put(*of, permissions.clone());
+        }
+        for (access_key, application) in &reading.applications {
+            if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
+                self.access_tokens.put(token.hash, access_key.clone());
+            }
+            self.applications.put(access_key.clone(), application.clone());
         }
     }
 
@@ -214,7 +296,8 @@ impl Remembered {
         let Ok(id) = key.parse().map(UserId) else { return };
         self.users.pop(&id);
         self.groups.pop(&id);
-        self.changed_users.put(id, revision);
+        let known = self.changed_users.peek(&id).copied().unwrap_or(i64::MIN);
+        self.changed_users.put(id, revision.max(known));
         forget_where(&mut self.sessions, |_, session| session.user_id == id);
         forget_where(&mut self.passwords, |_, (user_id, _)| *user_id == id);
     }
@@ -276,68 +359,61 @@ impl Memory {
         idle
     }
 
-    /// Takes a reading in that was begun at `begun_at`. What it drops, it drops exactly; an older reading than memory changes nothing.
+    /// Takes a reading of D1 in that was begun at `begun_at`. What it drops, it drops exactly; an older reading than memory changes nothing.
     pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
         memory.stalled_at = None;
         memory.failed_at = None;
+        memory.expired_at = None;
         memory.snapshot = None;
-        // Where the head fell behind what the reading itself began from, the database was set back, and memory with it.
-        let known = memory.place.map(|place| place.revision);
-        let overtaken = known.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
-        if overtaken {
-            return;
+        memory.take_in(reading, begun_at);
+    }
+
+    /// Takes a reading in that another isolate has made. `recent` is what that one knows of the feed.
+    pub fn take_in_shared(&self, reading: &Reading, asked_at: Millis, recent: Recent) {
+        let memory = &mut *self.inside.borrow_mut();
+        memory.reading_since = None;
+        memory.take_in(reading, asked_at);
+        let begins_at = |recent: &Recent| recent.ends().map(|(floor, _)| floor.revision);
+        let ends_here = recent.ends().is_some_and(|(_, head)| memory.place == Some(head));
+        if ends_here && begins_at(&recent) < begins_at(&memory.recent) {
+            memory.recent = recent;
         }
-        if reading.has_gap() {
-            *memory = Remembered { read_at: memory.read_at, ..Remembered::empty() };
-            memory.has_all_apps = reading.apps.len() <= MAX_APPS;
-            memory.revocations = Revocations::new(reading.revocations.as_deref());
+    }
+
+    /// Takes in what was read at an earlier place, and forgets of it what has changed since. Answers
+    /// whether it could: not where memory has not seen that place, or where so much changed since that
+    /// nothing can be told of what was read there.
+    pub fn take_in_earlier(&self, reading: &Reading, place: Place, now: Millis) -> bool {
+        let memory = &mut *self.inside.borrow_mut();
+        let Some(since) = memory.recent.since(place) else { return false };
+        if since.iter().any(|change| matches!(change.kind, ChangeKind::TokenApp | ChangeKind::Directory)) {
+            return false;
         }
-        memory.forget_users_of_gone_apps(reading);
-        for change in &reading.changes {
-            memory.forget(change, begun_at);
+        let since: Vec<Change> = since.into_iter().cloned().collect();
+        memory.remember(reading);
+        for change in &since {
+            memory.forget(change, now);
         }
-        memory.forget_standings(&reading.changes);
-        if memory.has_all_apps {
-            memory.apps.extend(reading.apps.iter().map(|app| (app.name.clone(), Rc::clone(app))));
-            if memory.apps.len() > MAX_APPS {
-                memory.has_all_apps = false;
-                memory.apps.clear();
-            }
-        }
-        if let Some((selection, apps)) = &reading.selected {
-            memory.selections.put(selection.clone(), apps.clone());
-        }
-        for (key, is_revoked) in &reading.revoked {
-            memory.revocations.note(*key, *is_revoked);
-        }
-        for user in &reading.users {
-            memory.remember_user(user);
-        }
-        if let Some((hash, session)) = &reading.session {
-            memory.sessions.put(*hash, Rc::clone(session));
-        }
-        for (hash, read) in &reading.keys {
-            memory.keys.take_in(*hash, read.as_ref());
-        }
-        for (pair, standing) in &reading.standings {
-            memory.standings.put(*pair, standing.clone());
-        }
-        for (id, groups) in &reading.groups {
-            memory.groups.put(*id, Rc::clone(groups));
-        }
-        for (of, permissions) in &reading.of_groups {
-            memory.of_groups.put(*of, permissions.clone());
-        }
-        for (access_key, application) in &reading.applications {
-            if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
-                memory.access_tokens.put(token.hash, access_key.clone());
-            }
-            memory.applications.put(access_key.clone(), application.clone());
-        }
-        memory.place = Some(Place { revision: reading.head, at: reading.head_at });
-        memory.read_at = memory.read_at.max(Some(begun_at));
+        memory.forget_standings(&since);
+        true
+    }
+
+    /// Whether a reading that another isolate asked for at that time, by its clock, is newer than
+    /// memory, and not from before a write of this isolate whose answer was lost.
+    #[must_use]
+    pub fn may_learn_from(&self, asked_at: Millis) -> bool {
+        let memory = self.inside.borrow();
+        memory.read_at.is_none_or(|at| at < asked_at) && memory.expired_at.is_none_or(|at| at + CLOCKS_DIFFER < asked_at)
+    }
+
+    /// What memory knows of the feed, for another isolate, and when it was asked for.
+    #[must_use]
+    pub fn shared_window(&self) -> Option<(Millis, Place, Place, Vec<Change>)> {
+        let memory = self.inside.borrow();
+        let (floor, head) = memory.recent.ends()?;
+        Some((memory.read_at?, floor, head, memory.recent.changes().cloned().collect()))
     }
 
     /// Notes that a reading ended and brought nothing.
@@ -371,6 +447,7 @@ impl Memory {
     pub fn expire(&self, now: Millis, staleness: Staleness) {
         let mut memory = self.inside.borrow_mut();
         memory.read_at = memory.read_at.map(|at| at.min(now - staleness.usable() - Millis(1)));
+        memory.expired_at = Some(now);
     }
 
     /// Whether D1 failed so recently that it is not asked again for what a copy can answer.

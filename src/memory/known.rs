@@ -21,6 +21,7 @@ use crate::memory::copy;
 use crate::memory::in_time;
 use crate::memory::isolate::Freshness;
 use crate::memory::reading::{Found, Wanted};
+use crate::memory::shared::{self, Brought};
 use crate::memory::snapshot::Snapshot;
 use crate::ports::within;
 use crate::store::sql::PATIENCE;
@@ -67,11 +68,36 @@ impl<'c> Known<'c> {
         match cx.memory.freshness(cx.now, cx.config.staleness) {
             Freshness::Fresh => {}
             Freshness::Aging => read_behind(cx),
-            Freshness::Expired if is_renewed_by_another(cx).await => {}
-            Freshness::Expired if cx.memory.is_stalled(cx.timer.now()) => return Self::of_copies(cx).await,
-            Freshness::Expired => return Self::read(cx, &wanted(), selection).await,
+            Freshness::Expired => return Self::renewed(cx, &wanted(), selection).await,
         }
-        Ok(Self { cx, found: None, copies: None })
+        Ok(Self::of_memory(cx))
+    }
+
+    fn of_memory(cx: &'c Cx) -> Self {
+        Self { cx, found: None, copies: None }
+    }
+
+    /// Makes memory young enough: by what the data centre shares, by another request that reads the
+    /// feed already, or by a reading of D1.
+    async fn renewed(cx: &'c Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Self> {
+        let was_cold = cx.memory.place().is_none();
+        match shared::renew(cx, wanted, selection).await {
+            Brought::Feed if was_cold => return Self::read(cx, wanted, selection).await,
+            Brought::Feed | Brought::Wanted => {
+                if cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Aging {
+                    read_behind(cx);
+                }
+                return Ok(Self::of_memory(cx));
+            }
+            Brought::Nothing => {}
+        }
+        if is_renewed_by_another(cx).await {
+            return Ok(Self::of_memory(cx));
+        }
+        if cx.memory.is_stalled(cx.timer.now()) {
+            return Self::of_copies(cx).await;
+        }
+        Self::read(cx, wanted, selection).await
     }
 
     /// Reads D1 now, whatever memory says; falls back on copies that are young enough.
@@ -120,8 +146,14 @@ impl<'c> Known<'c> {
     async fn door<T>(&mut self, what: &str, wanted: impl FnOnce() -> Vec<Wanted>, look: impl Fn(&Self) -> Option<T>) -> Result<Option<T>> {
         let mut found = look(self);
         if found.is_none() && self.copies.is_none() {
-            *self = Self::read(self.cx, &wanted(), None).await?;
-            found = look(self);
+            let wanted = wanted();
+            if self.found.is_none() && shared::bring(self.cx, &wanted).await {
+                found = look(self);
+            }
+            if found.is_none() {
+                *self = Self::read(self.cx, &wanted, None).await?;
+                found = look(self);
+            }
         }
         if found.is_none() && self.copies.is_some() {
             return Err(unavailable(what));
@@ -454,9 +486,17 @@ fn read_behind(cx: &Cx) {
         let behind = cx.clone();
         cx.tasks.spawn(Box::pin(async move {
             // A failure is noted in memory, which then ages on: the next request reads first.
-            let _ = in_time::read(&behind, &[], None).await;
+            if !is_fresh_by_sharing(&behind).await {
+                let _ = in_time::read(&behind, &[], None).await;
+            }
         }));
     }
+}
+
+/// Whether what the data centre shares makes memory so young that D1 need not be asked.
+async fn is_fresh_by_sharing(cx: &Cx) -> bool {
+    shared::renew(cx, &[], None).await;
+    cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Fresh
 }
 
 /// Waits until another request has read the feed, where one does. Of many requests that find memory

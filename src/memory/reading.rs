@@ -67,6 +67,18 @@ pub struct Found {
     pub(super) groups: Vec<(UserId, Rc<[i64]>)>,
     pub(super) of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     pub(super) applications: Vec<(AccessKey, Option<Rc<Application>>)>,
+    pub(super) news: Option<News>,
+}
+
+/// The rows of a reading that other isolates may need, as of their place in the feed.
+#[derive(Debug)]
+pub struct News {
+    /// The place.
+    pub place: Place,
+    /// The apps and the revocations, where all of them were read.
+    pub trust: Option<Vec<Rows>>,
+    /// What was wanted, and the rows of each.
+    pub asked: Option<(Vec<Wanted>, Vec<Rows>)>,
 }
 
 /// The statements that bring memory up to date, and what is wanted besides.
@@ -109,8 +121,8 @@ impl Plan {
     }
 
     /// Takes the answers into memory; `None` where apps changed that were not read.
-    pub fn take_in(self, cx: &Cx, results: &[Rows]) -> Result<Option<Found>> {
-        let mut results = Results { results, next: 0 };
+    pub fn take_in(self, cx: &Cx, rows: Vec<Rows>) -> Result<Option<Found>> {
+        let mut results = Results { results: &rows, next: 0 };
         let mut reading = read_feed(self.since, &mut results)?;
         let lacks_apps = || reading.has_gap() || reading.changes.iter().any(|change| change.kind == ChangeKind::TokenApp);
         if !self.with_apps && lacks_apps() {
@@ -120,14 +132,15 @@ impl Plan {
             reading.apps = results.apps(cx)?;
             reading.revocations = revocations::all(results.rows()?)?;
         }
-        if let Some(selection) = self.selection {
-            reading.selected = Some((selection, results.apps(cx)?));
+        if let Some(selection) = &self.selection {
+            reading.selected = Some((selection.clone(), results.apps(cx)?));
         }
         for wanted in &self.wanted {
             wanted.read(cx, &mut results, &mut reading)?;
         }
         cx.memory.take_in(&reading, cx.now);
         cx.must_read.set(false);
+        let news = cx.memory.sharing.is_worth_asking(cx.now).then(|| self.news(rows, &reading));
         Ok(Some(Found {
             users: reading.users,
             session: reading.session.map(|(_, session)| session),
@@ -138,8 +151,32 @@ impl Plan {
             groups: reading.groups,
             of_groups: reading.of_groups,
             applications: reading.applications,
+            news,
         }))
     }
+
+    fn news(self, mut rows: Vec<Rows>, reading: &Reading) -> News {
+        let place = Place { revision: reading.head, at: reading.head_at };
+        let asked = rows.split_off(rows.len().saturating_sub(self.wanted.len()));
+        let is_all = self.with_apps && reading.has_gap() && reading.apps.len() <= MAX_APPS && rows.len() >= 3;
+        let trust = is_all.then(|| rows.drain(1..3).collect());
+        let is_shared = !asked.is_empty() && self.wanted.iter().zip(&asked).all(|(wanted, rows)| wanted.is_shared(rows));
+        News { place, trust, asked: is_shared.then_some((self.wanted, asked)) }
+    }
+}
+
+/// Reads the apps and the revocations that another isolate has read.
+pub(super) fn read_trust(cx: &Cx, results: &[Rows], reading: &mut Reading) -> Result<()> {
+    let mut results = Results { results, next: 0 };
+    reading.apps = results.apps(cx)?;
+    reading.revocations = revocations::all(results.rows()?)?;
+    Ok(())
+}
+
+/// Reads what another isolate wanted.
+pub(super) fn read_wanted(cx: &Cx, wanted: &[Wanted], results: &[Rows], reading: &mut Reading) -> Result<()> {
+    let mut results = Results { results, next: 0 };
+    wanted.iter().try_for_each(|wanted| wanted.read(cx, &mut results, reading))
 }
 
 /// The results of a batch, taken in the order of its statements.
@@ -167,7 +204,8 @@ fn read_feed(since: Option<Place>, results: &mut Results<'_>) -> Result<Reading>
         reading.is_other = row.flag("is_other")?;
         reading.oldest = row.number("oldest")?;
         if let Some(kind) = row.optional_text("kind")?.and_then(ChangeKind::from_name) {
-            reading.changes.push(Change { kind, key: row.text("key")?.to_owned(), revision: row.number("revision")? });
+            let at = Millis(row.number("changed_at")?);
+            reading.changes.push(Change { kind, key: row.text("key")?.to_owned(), revision: row.number("revision")?, at });
         }
     }
     Ok(reading)
@@ -179,7 +217,18 @@ pub(super) fn one_more_than(limit: usize) -> i64 {
 }
 
 impl Wanted {
-    fn statement(&self) -> Statement {
+    /// Whether the isolates of a data centre may share it. A change that it depends on names it in the feed.
+    pub(super) fn may_be_shared(&self) -> bool {
+        matches!(self, Self::Users(_) | Self::Session(_) | Self::Key(_) | Self::Standing { .. } | Self::Groups(_))
+    }
+
+    /// Whether they share these rows. Nobody shares that there is no such user, session or key: there may
+    /// be one a moment later, and no change would name it. A standing of nobody is not remembered.
+    fn is_shared(&self, rows: &Rows) -> bool {
+        self.may_be_shared() && (!rows.rows.is_empty() || matches!(self, Self::Standing { .. } | Self::Groups(_)))
+    }
+
+    pub(super) fn statement(&self) -> Statement {
         match self {
             Self::Users(names) => users::select_named(names),
             Self::Session(hash) => sessions::select_with_user(hash),
@@ -260,7 +309,7 @@ pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selectio
 
 async fn run(cx: &Cx, plan: Plan) -> Result<Option<Found>> {
     match cx.sql.batch(plan.statements()).await {
-        Ok(results) => plan.take_in(cx, &results),
+        Ok(results) => plan.take_in(cx, results),
         // It answers, and goes on saying so.
         Err(error @ SqlError::Unmigrated(_)) => Err(error.into()),
         Err(error) => {

@@ -84,7 +84,7 @@ impl Write {
         let plan = Plan::new(cx, &[], None);
         let written = statements.len();
         statements.extend(plan.statements());
-        let results = match cx.sql.batch(statements).await {
+        let mut results = match cx.sql.batch(statements).await {
             Ok(results) => results,
             Err(SqlError::Refused(text)) => {
                 return Err(match Constraint::of(&text) {
@@ -101,7 +101,7 @@ impl Write {
                 return Err(error.into());
             }
         };
-        plan.take_in(cx, results.get(written..).unwrap_or_default())?;
+        plan.take_in(cx, results.split_off(written.min(results.len())))?;
         self.answering.map_or(Ok(Vec::new()), |index| sql::rows(&results, index).map(<[Row]>::to_vec))
     }
 }

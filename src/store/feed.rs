@@ -23,17 +23,17 @@ pub(super) fn of_gap(since: Option<Place>, max_changes: i64) -> Vec<Param> {
 }
 
 /// Where the feed begins and ends, and what changed after a place in it, at most `limit` entries: rows of `head`, `head_at`, `oldest`,
-/// `is_other`, `kind`, `key` and `revision`. Where nothing changed there is one row, whose last three columns are NULL. `is_other` says that the
+/// `is_other`, `kind`, `key`, `revision` and `changed_at`. Where nothing changed there is one row, whose last four columns are NULL. `is_other` says that the
 /// entry at the place is not the one that was read. `None` as the place asks for no changes.
 #[must_use]
 pub fn select_since(since: Option<Place>, limit: i64) -> Statement {
     Statement::new(
         // One look at each end: both in one SELECT would read all that lies between.
-        "SELECT head, head_at, oldest, is_other, kind, key, changes.revision
+        "SELECT head, head_at, oldest, is_other, kind, key, changes.revision, changes.at AS changed_at
          FROM (SELECT revision AS head, at AS head_at, (SELECT MIN(revision) FROM changes) AS oldest,
              EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3) AS is_other
            FROM changes ORDER BY revision DESC LIMIT 1)
-         LEFT JOIN (SELECT kind, key, revision FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2) AS changes",
+         LEFT JOIN (SELECT kind, key, revision, at FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2) AS changes",
         of_gap(since, limit),
     )
 }

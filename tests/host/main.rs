@@ -48,6 +48,7 @@ mod revoked_everywhere;
 mod routes;
 mod rules;
 mod shared_secrets;
+mod sharing;
 mod sign_in;
 mod signed_tokens;
 mod sources;

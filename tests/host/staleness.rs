@@ -390,7 +390,7 @@ fn a_reading_that_was_overtaken_changes_nothing() {
         created_at: START,
         modified_at: START,
     });
-    let change = |revision| Change { kind: ChangeKind::TokenApp, key: "ERP".to_owned(), revision };
+    let change = |revision| Change { kind: ChangeKind::TokenApp, key: "ERP".to_owned(), revision, at: START };
     let trust = Memory::default();
     trust.take_in(&Reading { head: 3, oldest: 1, apps: vec![Rc::clone(&app)], ..Reading::default() }, START);
     assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(1));

@@ -5,5 +5,6 @@ pub(super) mod issuers;
 pub(super) mod kv;
 pub(super) mod limiter;
 pub(super) mod origin;
+pub(super) mod shared;
 pub(super) mod timer;
 pub(super) mod webcrypto;

@@ -52,3 +52,24 @@ export function verify(subtle, how, key, signature, message, ticket, done) {
   };
   subtle.verify(how, key, signature, message).then(say, (error) => say(String(error?.message ?? error)));
 }
+
+// The key of an entry must be a URL. Nobody fetches it: it is one of a name that is not given out.
+const urlOf = (name) => `https://shared.postern.invalid/${name}`;
+
+/** What the isolates of this data centre share under a name; undefined where it is not there, and where the platform has no such cache. */
+export async function sharedText(name) {
+  try {
+    return await (await caches.default.match(urlOf(name)))?.text();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Shares a text for so many seconds. */
+export async function share(name, text, seconds) {
+  try {
+    await caches.default.put(urlOf(name), new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }));
+  } catch {
+    // What is not shared is read from D1.
+  }
+}

@@ -3,6 +3,7 @@
 mod clock;
 mod database;
 mod request;
+mod shared;
 pub mod signatures;
 
 use std::cell::{Cell, RefCell};
@@ -36,6 +37,7 @@ pub use request::Request;
 use clock::Clock;
 pub use database::Database;
 use database::Session;
+use shared::DataCentre;
 use signatures::Native;
 
 pub const ADMIN_PASSWORD: &str = "correct horse admin";
@@ -47,6 +49,7 @@ pub const START: Millis = Millis(1_800_000_000_000);
 pub struct World {
     pub database: Rc<Database>,
     pub kv: Rc<MapKv>,
+    pub shared: Rc<DataCentre>,
     pub limiter: Rc<Counting>,
     pub log: Rc<Lines>,
     pub signatures: Rc<Native>,
@@ -75,6 +78,7 @@ impl World {
         Self {
             database: Rc::new(database),
             kv: Rc::default(),
+            shared: Rc::new(DataCentre::new(&clock)),
             limiter: Rc::default(),
             log: Rc::default(),
             signatures: Rc::default(),
@@ -123,6 +127,7 @@ impl Isolate<'_> {
         Cx {
             sql: Rc::new(Session::new(&world.database, &world.now)),
             kv: world.kv.clone(),
+            shared: world.shared.clone(),
             signatures: world.signatures.clone(),
             issuers: world.issuers.clone(),
             timer: world.now.clone(),

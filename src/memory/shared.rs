@@ -1,0 +1,235 @@
+//! What the isolates of a data centre share, so that one of them reads D1 and the others need not.
+//!
+//! There are three kinds of entries. The *window* is what an isolate knows of the change feed and when it asked D1 for that; the
+//! *trust* is all enabled apps and revocations; and there is what requests have *asked for*: users, sessions, standings. The last two
+//! name their place in the feed, and count while the window shows that nothing has changed since which they
+//! rely on.
+//!
+//! The platform's cache may lose entries, keep old ones, and do nothing at all. Entries are sealed under a key of their own, and under
+//! their name, so that whoever writes to the cache can do no more than bring an old entry back; and an old one
+//! says how old it is. Age counts from before D1 was asked.
+
+use futures_util::future::join3;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::context::Cx;
+use crate::domain::feed::{Change, ChangeKind, Place};
+use crate::domain::time::Millis;
+use crate::domain::tokens::token_app::Selection;
+use crate::error::{Error, Result};
+use crate::memory::feed::Reading;
+use crate::memory::isolate::{CLOCKS_DIFFER, Freshness};
+use crate::memory::reading::{self, News, Wanted};
+use crate::memory::recent::Recent;
+use crate::ports::{Rows, within};
+
+/// How long an answer waits for what is shared.
+const PATIENCE: Millis = Millis(100);
+/// How long the entries live that name their place in the feed, in seconds.
+const LIFETIME_S: i64 = 1_800;
+/// Longer ones are not shared: they would cost more than they spare.
+const MAX_ENTRY_BYTES: usize = 512 * 1024;
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brought {
+    /// Memory is as it was.
+    Nothing,
+    /// The feed, and where memory was cold the apps.
+    Feed,
+    /// What was wanted, too.
+    Wanted,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Window {
+    asked_at: Millis,
+    floor: (i64, Millis),
+    head: (i64, Millis),
+    changes: Vec<(String, String, i64, Millis)>,
+}
+
+/// The rows as D1 answered them.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    place: (i64, Millis),
+    results: Vec<Vec<Map<String, Value>>>,
+}
+
+/// What an entry is of.
+enum What<'w> {
+    Window,
+    Trust,
+    Asked(&'w [Wanted]),
+}
+
+/// Brings memory up to date from what is shared, where it is expired; where it is cold, with what is wanted.
+pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Brought {
+    if !cx.memory.sharing.is_worth_asking(cx.now) {
+        return Brought::Nothing;
+    }
+    let is_cold = cx.memory.place().is_none();
+    let trust = async { if is_cold { get::<Entry>(cx, &What::Trust).await } else { None } };
+    let asked = async { if is_cold { get_asked(cx, wanted).await } else { None } };
+    let got = within(&*cx.timer, PATIENCE, Box::pin(join3(get::<Window>(cx, &What::Window), trust, asked))).await;
+    let Some((window, trust, asked)) = got else { return Brought::Nothing };
+    let Some(window) = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER) else {
+        cx.memory.sharing.missed(cx.now, cx.config.staleness.usable());
+        return Brought::Nothing;
+    };
+    cx.memory.sharing.found(window.asked_at, window.head.0);
+    if !take_window(cx, &window, trust.as_ref()) || cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Expired {
+        return Brought::Nothing;
+    }
+    // Of apps that memory does not keep, only D1 knows the selection.
+    let knows_apps = selection.is_none_or(|selection| cx.memory.candidates(selection).is_some());
+    let has_wanted = knows_apps && asked.is_some_and(|asked| take_asked(cx, wanted, &asked));
+    if has_wanted { Brought::Wanted } else { Brought::Feed }
+}
+
+/// Brings what is wanted, where memory relies on the feed and lacks it. Answers whether it did.
+pub async fn bring(cx: &Cx, wanted: &[Wanted]) -> bool {
+    if !cx.memory.sharing.is_worth_asking(cx.now) {
+        return false;
+    }
+    let asked = within(&*cx.timer, PATIENCE, Box::pin(get_asked(cx, wanted))).await.flatten();
+    asked.is_some_and(|asked| take_asked(cx, wanted, &asked))
+}
+
+async fn get_asked(cx: &Cx, wanted: &[Wanted]) -> Option<Entry> {
+    if wanted.is_empty() || !wanted.iter().all(Wanted::may_be_shared) {
+        return None;
+    }
+    get(cx, &What::Asked(wanted)).await
+}
+
+/// Takes a window in that is newer than memory, and goes on from where memory is.
+fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
+    let Some(recent) = window.recent() else { return false };
+    let asked_at = window.asked_at.min(cx.now);
+    let Some((_, head)) = recent.ends() else { return false };
+    let here = cx.memory.place();
+    let place = match (here, trust) {
+        (Some(place), _) => place,
+        (None, Some(trust)) => trust.place(),
+        (None, None) => return false,
+    };
+    if !cx.memory.may_learn_from(window.asked_at) {
+        return false;
+    }
+    // What an isolate with a later place knows is not forgotten again.
+    let Some(changes) = recent.since(place).filter(|_| place.revision <= head.revision) else { return false };
+    if changes.iter().any(|change| change.kind == ChangeKind::TokenApp) {
+        return false;
+    }
+    let changes: Vec<Change> = changes.into_iter().cloned().collect();
+    let since = here.map(|place| place.revision);
+    let oldest = since.unwrap_or(head.revision);
+    let mut reading = Reading { head: head.revision, head_at: head.at, oldest, since, changes, ..Reading::default() };
+    if here.is_some() && reading.has_gap() {
+        return false;
+    }
+    if here.is_none() {
+        let Some(Ok(())) = trust.map(|trust| reading::read_trust(cx, &trust.rows(), &mut reading)) else { return false };
+    }
+    cx.memory.take_in_shared(&reading, asked_at, recent);
+    true
+}
+
+fn take_asked(cx: &Cx, wanted: &[Wanted], entry: &Entry) -> bool {
+    let mut reading = Reading::default();
+    let is_read = reading::read_wanted(cx, wanted, &entry.rows(), &mut reading).is_ok();
+    is_read && cx.memory.take_in_earlier(&reading, entry.place(), cx.now)
+}
+
+/// Shares behind the answer what was just read, and was taken into memory.
+pub fn publish(cx: &Cx, news: News) {
+    let behind = cx.clone();
+    cx.tasks.spawn(Box::pin(async move {
+        // Nobody misses what is not shared.
+        let _ = put_all(&behind, news).await;
+    }));
+}
+
+async fn put_all(cx: &Cx, news: News) -> Result<()> {
+    let place = news.place;
+    if let Some(results) = news.trust {
+        put(cx, &What::Trust, &Entry::new(place, results), LIFETIME_S).await?;
+    }
+    if let Some((wanted, results)) = news.asked {
+        put(cx, &What::Asked(&wanted), &Entry::new(place, results), LIFETIME_S).await?;
+    }
+    let usable = cx.config.staleness.usable();
+    let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
+    if cx.memory.sharing.begin_writing(asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
+        let changes = changes.into_iter().map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at)).collect();
+        let window = Window { asked_at, floor: (floor.revision, floor.at), head: (head.revision, head.at), changes };
+        put(cx, &What::Window, &window, usable.seconds()).await?;
+    }
+    Ok(())
+}
+
+async fn get<T: for<'de> Deserialize<'de>>(cx: &Cx, what: &What<'_>) -> Option<T> {
+    let name = name(cx, what);
+    let sealed = cx.shared.get(&name).await?;
+    let text = cx.config.master_keys.open_shared(&sealed, &name)?;
+    serde_json::from_slice(text.expose()).ok()
+}
+
+async fn put<T: Serialize>(cx: &Cx, what: &What<'_>, entry: &T, lifetime_s: i64) -> Result<()> {
+    let Ok(text) = serde_json::to_vec(entry) else { return Ok(()) };
+    if text.len() > MAX_ENTRY_BYTES {
+        return Ok(());
+    }
+    let name = name(cx, what);
+    let sealed = cx.config.master_keys.seal_shared(&text, &name, cx.random()?).map_err(Error::Internal)?;
+    cx.shared.put(&name, sealed, lifetime_s).await;
+    Ok(())
+}
+
+/// An entry's name tells nobody what it is of. Another release, which may write other entries, has other names; and so has
+/// another deployment with the same master key, which people reach at another host.
+fn name(cx: &Cx, what: &What<'_>) -> String {
+    let host = (cx.request_header)("host").unwrap_or_default();
+    let what = match what {
+        What::Window => "window".to_owned(),
+        What::Trust => "trust".to_owned(),
+        What::Asked(wanted) => format!("{:?}", wanted.iter().map(Wanted::statement).collect::<Vec<_>>()),
+    };
+    cx.config.master_keys.name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")))
+}
+
+impl Window {
+    /// `None` where it is not whole: each change follows the one before, between floor and head.
+    fn recent(&self) -> Option<Recent> {
+        let place = |(revision, at): (i64, Millis)| Place { revision, at };
+        let (floor, head) = (place(self.floor), place(self.head));
+        let mut recent = Recent::from(floor);
+        let read = |(kind, key, revision, at): &(String, String, i64, Millis)| {
+            Some(Change { kind: ChangeKind::from_name(kind)?, key: key.clone(), revision: *revision, at: *at })
+        };
+        let changes = self.changes.iter().map(read).collect::<Option<Vec<_>>>()?;
+        let revisions = || changes.iter().map(|change| change.revision).chain([head.revision.saturating_add(1)]);
+        let ascends = revisions().zip(revisions().skip(1)).all(|(one, next)| one < next);
+        let begins = changes.first().is_none_or(|first| first.revision > floor.revision) && floor.revision <= head.revision;
+        recent.go_on(&changes, head);
+        (ascends && begins).then_some(recent)
+    }
+}
+
+impl Entry {
+    fn new(place: Place, results: Vec<Rows>) -> Self {
+        let maps = |rows: Rows| rows.rows.into_iter().map(|row| row.0).collect();
+        Self { place: (place.revision, place.at), results: results.into_iter().map(maps).collect() }
+    }
+
+    fn place(&self) -> Place {
+        Place { revision: self.place.0, at: self.place.1 }
+    }
+
+    fn rows(&self) -> Vec<Rows> {
+        let rows = |maps: &Vec<Map<String, Value>>| Rows { rows: maps.iter().cloned().map(crate::ports::Row).collect() };
+        self.results.iter().map(rows).collect()
+    }
+}

@@ -1,0 +1,501 @@
+//! What the isolates of a data centre share: what it spares, and that it makes nothing older than it may be.
+
+use postern::domain::time::Millis;
+use serde_json::{Value, json};
+
+use crate::support::{Isolate, Request, World, json_of};
+
+/// A world whose data centre has a cache, and the isolate that registered an app there.
+fn shared(world: &World) -> Isolate<'_> {
+    world.shared.works.set(true);
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    isolate
+}
+
+/// How often D1 was asked, and how often the cache was.
+fn cost(world: &World, deed: impl FnOnce()) -> (u32, u32) {
+    let before = (world.database.batches.get(), world.shared.gets.get());
+    deed();
+    (world.database.batches.get() - before.0, world.shared.gets.get() - before.1)
+}
+
+fn id_of(isolate: &Isolate<'_>, username: &str) -> i64 {
+    let response = isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
+    json_of(&response)["items"][0]["id"].as_i64().expect("an id")
+}
+
+fn set_user(isolate: &Isolate<'_>, id: i64, enabled: bool) {
+    assert_eq!(isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "enabled": enabled })).status, 200);
+}
+
+/// Lets an isolate that is the first one here read, and share what it has read.
+fn seen_here(world: &World, token: &str) {
+    // Whoever is new is created first.
+    world.isolate().verify(token);
+    world.run_tasks();
+    world.shared.entries.borrow_mut().clear();
+    assert_eq!(world.isolate().verify(token).0, 200);
+    world.run_tasks();
+}
+
+#[test]
+fn a_cold_isolate_answers_those_whom_the_data_centre_has_seen_without_d1() {
+    let world = World::new();
+    let writer = shared(&world);
+    let (alice, bob) = (writer.token("alice"), writer.token("bob"));
+    for token in [&alice, &bob] {
+        writer.verify(token);
+    }
+    world.run_tasks();
+    world.shared.entries.borrow_mut().clear();
+    let alone = world.isolate();
+    assert_eq!(cost(&world, || assert_eq!(alone.verify(&alice).0, 200)).0, 1, "nobody has read here before");
+    world.run_tasks();
+
+    let second = world.isolate();
+    assert_eq!(cost(&world, || assert_eq!(second.verify(&alice).0, 200)), (0, 3), "the window, the trust, and alice");
+    assert_eq!(cost(&world, || assert_eq!(second.verify(&alice).0, 200)), (0, 0), "warm");
+    assert_eq!(cost(&world, || assert_eq!(second.verify(&bob).0, 200)), (1, 1), "bob was not seen here");
+    let third = world.isolate();
+    assert_eq!(cost(&world, || assert_eq!(third.verify(&bob).0, 200)).0, 1, "what bob's first isolate read is shared behind its answer");
+    world.run_tasks();
+    let fourth = world.isolate();
+    assert_eq!(cost(&world, || assert_eq!(fourth.verify(&bob).0, 200)), (0, 3));
+    world.run_tasks();
+}
+
+#[test]
+fn sessions_keys_and_permissions_are_shared_too() {
+    let world = World::new();
+    let writer = shared(&world);
+    let alice = writer.token("alice");
+    writer.verify(&alice);
+    let id = id_of(&writer, "alice");
+    let grant = json!({ "username": "alice", "permissions": ["VIEW"] });
+    assert_eq!(writer.administer("POST", "/v1/services/7/grants", &grant).status, 201);
+    let opaque = writer.send(
+        &Request::new("POST", "/imanager/cloud/security/tokens.json")
+            .body(&json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string()),
+    );
+    let key = writer.administer("POST", "/v1/keys", &json!({ "name": "k", "may": ["decisions"] }));
+    let key = json_of(&key)["key"].as_str().expect("a key").to_owned();
+    world.run_tasks();
+    world.shared.entries.borrow_mut().clear();
+    let asked = [
+        ("/v1/check?service=7&permission=VIEW".to_owned(), alice),
+        ("/v1/verify".to_owned(), opaque.body),
+        (format!("/v1/check?service=7&permission=VIEW&user={id}"), key),
+    ];
+    for (path, credential) in &asked {
+        let ask = |isolate: &Isolate<'_>| isolate.get(path, &format!("Bearer {credential}")).status;
+        // The first of them also notes down that the key was used today.
+        for _ in 0..2 {
+            world.shared.entries.borrow_mut().clear();
+            assert_eq!(ask(&world.isolate()), 200, "{path}");
+            world.run_tasks();
+        }
+        let second = world.isolate();
+        assert_eq!(cost(&world, || assert_eq!(ask(&second), 200)).0, 0, "{path}");
+        world.run_tasks();
+    }
+}
+
+#[test]
+fn an_aging_isolate_learns_from_the_window_and_d1_is_asked_once_for_all() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    writer.verify(&token);
+    let isolates: Vec<_> = (0..10).map(|_| world.isolate()).collect();
+    for isolate in &isolates {
+        isolate.verify(&token);
+        world.run_tasks();
+    }
+    for _ in 0..5 {
+        world.pass(6);
+        let read = cost(&world, || {
+            for isolate in &isolates {
+                assert_eq!(isolate.verify(&token).0, 200);
+                world.run_tasks();
+            }
+        });
+        assert_eq!(read.0, 1, "one reads D1 behind its answer, nine the window");
+    }
+    world.pass(30);
+    let read = cost(&world, || {
+        for isolate in &isolates {
+            assert_eq!(isolate.verify(&token).0, 200);
+            world.run_tasks();
+        }
+    });
+    assert_eq!(read.0, 1, "the same where all of them had expired");
+}
+
+#[test]
+fn what_ends_a_credential_reaches_everybody_by_the_window() {
+    let world = World::new();
+    let writer = shared(&world);
+    let (alice, bob, carol) = (writer.token("alice"), writer.token("bob"), writer.token("carol"));
+    let (one, two) = (world.isolate(), world.isolate());
+    for token in [&alice, &bob, &carol] {
+        for isolate in [&writer, &one, &two] {
+            assert_eq!(isolate.verify(token).0, 200);
+            world.run_tasks();
+        }
+    }
+    set_user(&writer, id_of(&writer, "alice"), false);
+    assert_eq!(writer.administer("POST", "/v1/revocations", &json!({ "token": bob })).status, 204);
+    world.pass(11);
+    assert_eq!(one.verify(&carol).0, 200);
+    world.run_tasks();
+    let statuses = |isolate: &Isolate<'_>| [&alice, &bob, &carol].map(|token| isolate.verify(token).0);
+    let read = cost(&world, || assert_eq!(statuses(&two), [403, 401, 200])).0;
+    assert_eq!(read, 1, "only alice, whom memory has forgotten, is read");
+    world.run_tasks();
+    let cold = world.isolate();
+    assert_eq!(statuses(&cold), [403, 401, 200], "the entries of alice and of the trust were written before");
+    writer.register(&json!({ "enable": "0" }));
+    world.pass(11);
+    assert_eq!((one.verify(&carol).0, two.verify(&carol).0, world.isolate().verify(&carol).0), (401, 401, 401));
+}
+
+/// Whatever is done to the entries, a cold isolate and an old one answer as if there were none.
+#[test]
+fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    seen_here(&world, &token);
+    let good = world.shared.entries.borrow().clone();
+    assert_eq!(good.len(), 3);
+    let with_text = |change: &dyn Fn(&str, &str) -> String| {
+        good.iter().map(|(name, (text, until))| (name.clone(), (change(name, text), *until))).collect()
+    };
+    let names: Vec<_> = good.keys().cloned().collect();
+    let next = |name: &str| names[(names.iter().position(|of| of == name).expect("a name") + 1) % names.len()].clone();
+    let other_world = World::new();
+    let other = {
+        other_world.shared.works.set(true);
+        let variables = [("MASTER_KEY", Some("eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg="))];
+        let isolate = other_world.isolate_with(&variables);
+        isolate.register(&json!({}));
+        let cold = other_world.isolate_with(&variables);
+        cold.verify(&token);
+        other_world.run_tasks();
+        let entries = other_world.shared.entries.borrow();
+        entries.values().map(|(text, _)| text.clone()).collect::<Vec<_>>()
+    };
+    let spoilt: [(&str, std::collections::BTreeMap<String, (String, Millis)>); 6] = [
+        ("cut", with_text(&|_, text| text[..text.len() - 1].to_owned())),
+        ("changed", with_text(&|_, text| format!("{}A", &text[..text.len() - 1]).replace("AA", "AB"))),
+        ("exchanged", with_text(&|name, _| good[&next(name)].0.clone())),
+        ("of another key", with_text(&|name, _| other[names.iter().position(|of| of == name).expect("a name")].clone())),
+        ("no entry at all", with_text(&|_, _| "{}".to_owned())),
+        ("empty", with_text(&|_, _| String::new())),
+    ];
+    for (how, entries) in spoilt {
+        *world.shared.entries.borrow_mut() = entries;
+        let cold = world.isolate();
+        assert_eq!(cost(&world, || assert_eq!(cold.verify(&token).0, 200)).0, 1, "{how}");
+        *world.tasks.0.borrow_mut() = Vec::new();
+    }
+    let now = world.now.get();
+    for (behind_s, reads) in [(0, 0), (2, 0), (3, 1), (60, 1)] {
+        *world.shared.entries.borrow_mut() = good.clone();
+        world.now.set(now - Millis::from_seconds(behind_s));
+        let cold = world.isolate();
+        assert_eq!(cost(&world, || assert_eq!(cold.verify(&token).0, 200)).0, reads, "{behind_s} s from the future");
+        *world.tasks.0.borrow_mut() = Vec::new();
+    }
+}
+
+#[test]
+fn another_host_and_another_deployment_share_nothing() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    seen_here(&world, &token);
+    let ask = |host: &str| Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("host", host);
+    let cold = world.isolate();
+    assert_eq!(cost(&world, || assert_eq!(cold.send(&ask("staging.example")).status, 200)).0, 1);
+}
+
+/// As D1's Time Travel does it: what was written since has the revisions that entries name already.
+#[test]
+fn entries_from_before_a_database_was_set_back_count_for_nothing() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("mallory");
+    writer.verify(&token);
+    let id = id_of(&writer, "mallory");
+    set_user(&writer, id, false);
+    let head = world.database.number("SELECT MAX(revision) FROM changes");
+    set_user(&writer, id, true);
+    seen_here(&world, &token);
+    world.database.execute(&format!(
+        "UPDATE users SET enabled = 0 WHERE id = {id}; DELETE FROM changes WHERE revision > {head};
+         UPDATE sqlite_sequence SET seq = {head} WHERE name = 'changes'"
+    ));
+    world.pass(11);
+    for number in 0..3 {
+        let other = world.isolate();
+        assert_eq!(other.administer("POST", "/v1/users", &json!({ "username": format!("new{number}") })).status, 201);
+        world.run_tasks();
+        assert_eq!(world.isolate().verify(&token).0, 403, "after {number} writes");
+        world.run_tasks();
+    }
+}
+
+#[test]
+fn after_a_write_of_unknown_outcome_no_older_window_is_believed() {
+    let world = World::new();
+    let isolate = shared(&world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    world.pass(1);
+    seen_here(&world, &token);
+    world.database.loses_answers.set(true);
+    let lost = isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    assert_eq!(lost.status, 503);
+    world.database.loses_answers.set(false);
+    world.pass(3);
+    assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
+}
+
+#[test]
+fn a_slow_cache_is_not_waited_for_and_one_that_keeps_nothing_is_left_alone() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    seen_here(&world, &token);
+    world.shared.takes.set(Millis(5_000));
+    let cold = world.isolate();
+    let began = world.now.get();
+    assert_eq!(cold.verify(&token).0, 200);
+    assert!(world.now.get() - began <= Millis(100), "{:?}", world.now.get() - began);
+    world.shared.takes.set(Millis(0));
+    world.shared.works.set(false);
+    for _ in 0..10 {
+        world.pass(6);
+        cold.verify(&token);
+        world.run_tasks();
+    }
+    world.pass(6);
+    assert_eq!(cost(&world, || drop((cold.verify(&token), world.run_tasks()))), (1, 0), "D1 alone");
+    world.shared.works.set(true);
+    world.pass(301);
+    cold.verify(&token);
+    world.run_tasks();
+    seen_here(&world, &token);
+}
+
+/// A generator of numbers that needs no more than to be the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// Whether alice is enabled, and since when.
+struct Truth(Vec<(Millis, bool)>);
+
+impl Truth {
+    /// Whether she was in that state at some time from `from` on.
+    fn was(&self, enabled: bool, from: Millis) -> bool {
+        let until = |index: usize| self.0.get(index + 1).map_or(Millis(i64::MAX), |(at, _)| *at);
+        self.0.iter().enumerate().any(|(index, (_, state))| *state == enabled && until(index) >= from)
+    }
+}
+
+/// The isolate in which an administrator disables alice and enables her again.
+struct Writer<'w> {
+    isolate: Isolate<'w>,
+    authorization: String,
+    id: i64,
+}
+
+impl<'w> Writer<'w> {
+    fn new(world: &'w World) -> Self {
+        world.shared.works.set(true);
+        // As long as all the histories take.
+        let isolate = world.isolate_with(&[("TOKEN_TTL_S", Some("31536000"))]);
+        isolate.register(&json!({ "expire": 86_400 }));
+        let account = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD });
+        let path = "/imanager/cloud/security/tokens.json";
+        let authorization = format!("Bearer {}", isolate.send(&Request::new("POST", path).body(&account.to_string())).body);
+        isolate.verify(&isolate.token("alice"));
+        let id = id_of(&isolate, "alice");
+        Self { isolate, authorization, id }
+    }
+}
+
+struct History<'w> {
+    writer: &'w Writer<'w>,
+    isolates: Vec<Isolate<'w>>,
+    truth: Truth,
+    token: String,
+    staleness_s: i64,
+    answers: [u32; 3],
+}
+
+impl<'w> History<'w> {
+    fn new(writer: &'w Writer<'w>, staleness: &str) -> Self {
+        let world = writer.isolate.world;
+        let mut history = Self {
+            writer,
+            isolates: (0..3).map(|_| world.isolate_with(&[("STALENESS_S", Some(staleness))])).collect(),
+            truth: Truth(vec![(Millis(0), true)]),
+            token: writer.isolate.signed("abcd", &json!({ "loginname": "alice", "exp": world.now.get().seconds() + 86_000 })),
+            staleness_s: staleness.parse().expect("seconds"),
+            answers: [0; 3],
+        };
+        history.write(true);
+        history
+    }
+
+    fn world(&self) -> &'w World {
+        self.writer.isolate.world
+    }
+
+    /// An administrator writes while D1 answers, and long enough after it did not.
+    fn write(&mut self, enabled: bool) {
+        let Writer { isolate, authorization, id } = self.writer;
+        self.world().database.takes.set([Millis(0); 2]);
+        self.world().pass(3);
+        let body = json!({ "enabled": enabled }).to_string();
+        let request = Request::new("PATCH", &format!("/v1/users/{id}")).authorization(authorization).body(&body);
+        if isolate.send(&request).status == 503 {
+            // Its own reading of the feed is still stalled.
+            self.world().pass(26);
+            assert_eq!(isolate.send(&request).status, 200);
+        }
+        self.truth.0.push((self.world().now.get(), enabled));
+    }
+
+    /// Alice shows her token to an isolate. The answer must have been right within the bound, or as
+    /// long ago as it says.
+    fn verify(&mut self, isolate: usize, story: &dyn Fn() -> String) {
+        let asked_at = self.world().now.get();
+        let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {}", self.token));
+        let response = self.isolates[isolate].send(&request);
+        let stale_s = response.header("x-postern-stale").map(|text| text.parse::<i64>().expect("seconds") + 1);
+        let bound = Millis::from_seconds(stale_s.unwrap_or(self.staleness_s + 2));
+        let enabled = match response.status {
+            200 => true,
+            403 => false,
+            503 => {
+                self.answers[2] += 1;
+                return;
+            }
+            other => panic!("{other}: {}", story()),
+        };
+        self.answers[usize::from(enabled)] += 1;
+        let from = asked_at - bound;
+        assert!(self.truth.was(enabled, from), "alice was answered as enabled={enabled} at {asked_at:?}: {:?}\n{}", self.truth.0, story());
+    }
+}
+
+/// Two isolates and what they share, by a set clock: every order of these deeds.
+#[test]
+fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound() {
+    let world = World::new();
+    let writer = Writer::new(&world);
+    const DEEDS: [&str; 5] = ["write", "here", "there", "6 s", "behind"];
+    let mut told = [0; 3];
+    for number in 0..5_u32.pow(5) {
+        let deeds: Vec<usize> = (0..5).map(|digit| (number / 5_u32.pow(digit)) as usize % 5).collect();
+        let is_of_interest = [1, 2, 4].iter().all(|deed| deeds.contains(deed));
+        if !is_of_interest || deeds.windows(2).any(|pair| pair[0] == pair[1] && pair[0] != 3) {
+            continue;
+        }
+        world.shared.entries.borrow_mut().clear();
+        let mut history = History::new(&writer, "10");
+        for isolate in 0..2 {
+            history.verify(isolate, &|| "at first".to_owned());
+            world.run_tasks();
+        }
+        history.write(false);
+        let mut enabled = false;
+        for deed in &deeds {
+            let story = || deeds.iter().map(|deed| DEEDS[*deed]).collect::<Vec<_>>().join(", ");
+            match deed {
+                0 => {
+                    enabled = !enabled;
+                    history.write(enabled);
+                }
+                1 => history.verify(0, &story),
+                2 => history.verify(1, &story),
+                3 => world.pass(6),
+                _ => world.run_tasks(),
+            }
+        }
+        world.run_tasks();
+        told = [0, 1, 2].map(|of| told[of] + history.answers[of]);
+    }
+    assert!(told[0] > 20 && told[1] > 1_000 && told[2] == 0, "both kinds of answers: {told:?}");
+}
+
+/// D1 stalls, fails and lags, the cache loses entries and brings old ones back, isolates come and go.
+#[test]
+fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
+    let histories = std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
+    let world = World::new();
+    let writer = Writer::new(&world);
+    let mut told = [0; 3];
+    for seed in 0..histories {
+        let mut numbers = Numbers(seed);
+        let staleness = ["2", "10", "60"][numbers.below(3) as usize];
+        world.database.takes.set([Millis(0); 2]);
+        world.database.answers.set(true);
+        world.shared.entries.borrow_mut().clear();
+        let mut history = History::new(&writer, staleness);
+        let mut past: Vec<std::collections::BTreeMap<String, (String, Millis)>> = Vec::new();
+        let mut story = vec![format!("seed {seed}, STALENESS_S {staleness}")];
+        for _ in 0..25 {
+            let deed = numbers.below(20);
+            story.push(format!("{deed} at {:?}", world.now.get()));
+            let told = story.clone();
+            match deed {
+                0..=7 => history.verify(numbers.below(3) as usize, &|| told.join("\n")),
+                8 | 9 => {
+                    world.database.answers.set(true);
+                    history.write(numbers.below(2) == 0);
+                }
+                10 => world.pass(i64::try_from(numbers.below(8)).expect("seconds")),
+                11 => world.pass(i64::try_from(numbers.below(80)).expect("seconds")),
+                12 | 13 => world.run_tasks(),
+                14 => {
+                    let takes = [0, 100, 1_400, 1_600, 10_000, 60_000].map(Millis);
+                    world.database.takes.set([takes[numbers.below(6) as usize], takes[numbers.below(6) as usize]]);
+                }
+                15 => world.database.answers.set(numbers.below(2) == 0),
+                16 => history.isolates[numbers.below(3) as usize] = world.isolate_with(&[("STALENESS_S", Some(staleness))]),
+                17 => past.push(world.shared.entries.borrow().clone()),
+                18 => {
+                    // An old entry comes back, and lives as long as whoever brought it back likes.
+                    if let Some(old) = past.get(numbers.below(past.len().max(1) as u64) as usize) {
+                        let forever = |(text, _): &(String, Millis)| (text.clone(), Millis(i64::MAX));
+                        let old = old.iter().filter(|_| numbers.below(2) == 0).map(|(name, entry)| (name.clone(), forever(entry)));
+                        world.shared.entries.borrow_mut().extend(old.collect::<Vec<_>>());
+                    }
+                }
+                _ => world.shared.entries.borrow_mut().retain(|_, _| numbers.below(2) == 0),
+            }
+        }
+        world.database.takes.set([Millis(0); 2]);
+        world.database.answers.set(true);
+        world.run_tasks();
+        world.pass(3);
+        for isolate in 0..3 {
+            world.pass(history.staleness_s + 1);
+            let told = story.clone();
+            history.verify(isolate, &|| told.join("\n"));
+        }
+        told = [0, 1, 2].map(|of| told[of] + history.answers[of]);
+    }
+    assert!(told.iter().all(|count| *count > 50), "all kinds of answers: {told:?}");
+}
