@@ -104,11 +104,42 @@ fn a_tenant_is_listed_and_is_the_one_in_the_issuer() {
             (json!({ "iss": "https://login.example/t1/v2.0", "tid": "t1" }), 200, ""),
             (json!({ "iss": "https://login.example/t1/v2.0", "tid": "t2" }), 401, "issuer_mismatch"),
             (json!({ "iss": "https://login.example/t3/v2.0", "tid": "t3" }), 401, "issuer_mismatch"),
+            (json!({ "iss": "https://login.example/T1/v2.0", "tid": "T1" }), 401, "issuer_mismatch"),
             (json!({ "iss": "https://login.example/t1/v2.0" }), 401, "issuer_mismatch"),
             (json!({ "iss": "https://login.example/t1/v2.0", "tid": ["t1"] }), 401, "claim_type"),
             (json!({ "iss": "https://login.example/{tenantid}/v2.0", "tid": "{tenantid}" }), 401, "issuer_mismatch"),
         ],
     );
+}
+
+/// An app that a call or a `kid` names is found whatever the issuer of the token, which is compared
+/// after the signature.
+#[test]
+fn an_app_that_is_named_takes_no_token_of_another_issuer() {
+    let plain = json!({ "issuer": "https://idp.example/" });
+    let of_tenants = json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] });
+    for (members, claims, status, reason) in [
+        (&plain, json!({ "iss": "https://idp.example/" }), 200, ""),
+        (&plain, json!({ "iss": "https://IDP.example/" }), 401, "issuer_mismatch"),
+        (&plain, json!({ "iss": "https://idp.example/x" }), 401, "issuer_mismatch"),
+        (&plain, json!({ "iss": "" }), 401, "issuer_mismatch"),
+        (&plain, json!({ "iss": ["https://idp.example/"] }), 401, "claim_type"),
+        (&plain, json!({ "iss": null }), 401, "claim_type"),
+        (&plain, json!({}), 401, "claim_missing"),
+        (&of_tenants, json!({ "iss": "https://login.example/t1/v2.0", "tid": "t1" }), 200, ""),
+        (&of_tenants, json!({ "iss": "https://login.example/t2/v2.0", "tid": "t2" }), 401, "issuer_mismatch"),
+        (&of_tenants, json!({ "tid": "t1" }), 401, "claim_missing"),
+    ] {
+        with_app(members, |isolate| {
+            let by_call = isolate.get("/v1/verify?app=App", &format!("Bearer {}", token(isolate, &claims)));
+            let header = json!({ "alg": "HS256", "typ": "JWT", "kid": "App" });
+            let by_kid = isolate.get("/v1/verify", &format!("Bearer {}", token_of_type(isolate, &header, &claims)));
+            for response in [by_call, by_kid] {
+                let told = response.header("x-postern-reason").unwrap_or_default();
+                assert_eq!((response.status, told), (status, reason), "{members} {claims}");
+            }
+        });
+    }
 }
 
 #[test]
@@ -166,6 +197,22 @@ fn only_types_that_are_credentials_are_taken() {
 }
 
 #[test]
+fn an_app_for_access_tokens_alone_needs_each_of_their_claims() {
+    for kind in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
+        with_app(&json!({ "types": [kind], "claims": { "username": "login" } }), |isolate| {
+            let all = json!({ "login": "alice", "iss": "i", "aud": "a", "client_id": "c", "jti": "1" });
+            let of = |claims: &Value| verify(isolate, &token_of_type(isolate, &json!({ "alg": "HS256", "typ": "at+jwt" }), claims));
+            assert_eq!(of(&all).0, 200, "{kind}");
+            for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+                let mut claims = all.clone();
+                claims[name] = json!("absent");
+                assert_eq!(of(&claims), (401, "claim_missing".to_owned()), "{kind} {name}");
+            }
+        });
+    }
+}
+
+#[test]
 fn the_authorized_party_is_the_first_that_is_told() {
     cases(
         &json!({ "authorizedParties": ["web"] }),
@@ -180,6 +227,13 @@ fn the_authorized_party_is_the_first_that_is_told() {
             (json!({}), 401, "claim_missing"),
         ],
     );
+    with_app(&json!({ "authorizedParties": ["web", "mobile"] }), |isolate| {
+        for (party, status) in [("web", 200), ("mobile", 200), ("desktop", 401)] {
+            assert_eq!(verify(isolate, &token(isolate, &json!({ "azp": party }))).0, status, "{party}");
+        }
+        let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, &json!({}))));
+        assert!(response.body.contains("the claim azp is missing"), "{}", response.body);
+    });
 }
 
 #[test]
@@ -193,10 +247,16 @@ fn scopes_are_all_needed() {
             (json!({ "scope": "b", "scp": ["a:read"] }), 200, ""),
             (json!({ "scope": "a:read" }), 403, "insufficient_scope"),
             (json!({ "scope": "a:reader b" }), 403, "insufficient_scope"),
+            (json!({ "scope": "A:READ B" }), 403, "insufficient_scope"),
+            (json!({ "scope": "a:read\tb" }), 200, ""),
+            (json!({ "scope": "a:read\u{a0}b" }), 403, "insufficient_scope"),
             (json!({ "scope": 7 }), 401, "claim_type"),
+            (json!({ "scope": "a:read b", "scp": 7 }), 401, "claim_type"),
+            (json!({ "scope": 7, "scp": "a:read b" }), 401, "claim_type"),
             (json!({}), 403, "insufficient_scope"),
         ],
     );
+    cases(&json!({}), &[(json!({ "scope": 7, "scp": [7] }), 200, "")]);
     with_app(&json!({ "requiredScopes": ["a", "b"] }), |isolate| {
         let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, &json!({}))));
         assert_eq!(response.header("www-authenticate"), Some("Bearer error=\"insufficient_scope\", scope=\"a b\""));
