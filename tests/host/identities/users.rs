@@ -78,6 +78,20 @@ fn a_claim_gives_a_type_only_by_a_map() {
         change(isolate, "App", &json!({ "roleMap": { "bosses": "Administrator" }, "speaksFor": "everybody" }));
         let claims = json!({ "sub": "carol", "realm_access": { "roles": ["bosses"] } });
         assert_eq!(verified(isolate, &token(isolate, &claims))["user"]["type"], "Administrator");
+        // Of several types the highest counts, wherever it stands.
+        for (name, roles) in [("dave", ["bi-authors", "bosses"]), ("erin", ["bosses", "bi-authors"])] {
+            let claims = json!({ "sub": name, "realm_access": { "roles": roles } });
+            assert_eq!(verified(isolate, &token(isolate, &claims))["user"]["type"], "Administrator", "{roles:?}");
+        }
+    });
+}
+
+#[test]
+fn a_value_of_a_claim_is_a_role_where_its_name_may_be_one() {
+    with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
+        let longest = "r".repeat(128);
+        let claims = json!({ "roles": [longest, "r".repeat(129), "", " sales", "sa\u{7}les", "sales"] });
+        assert_eq!(verified(isolate, &token(isolate, &claims))["user"]["roles"], json!([longest, "sales"]));
     });
 }
 
@@ -114,8 +128,30 @@ fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
             assert_eq!(user(&json!({ "sub": "admin", "roles": [] }))["type"], "Administrator");
             assert_eq!(user(&json!({ "roles": ["authors"] }))["type"], "SYS_Creator");
             assert_eq!(user(&json!({ "roles": [] }))["type"], "SYS_Reader", "it goes with the role");
+            // The last administrator stays one in any case, so that this takes a second one.
+            let body = json!({ "username": "bob", "type": "Administrator" });
+            assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
+            assert_eq!(user(&json!({ "sub": "bob", "roles": [] }))["type"], "Administrator");
+            change(isolate, "App", &json!({ "roleMap": { "authors": null, "bosses": "Administrator" } }));
+            assert_eq!(user(&json!({ "sub": "bob", "roles": ["bosses"] }))["type"], "Administrator");
+            assert_eq!(user(&json!({ "sub": "bob", "roles": [] }))["type"], "SYS_Reader", "the map has it");
         },
     );
+}
+
+/// The token that creates a user is the first that they follow.
+#[test]
+fn a_token_from_before_the_one_that_created_its_user_changes_nothing() {
+    with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
+        let user = |name: &str, seconds: i64| {
+            let claims = json!({ "name": name, "email": name, "roles": [name], "iat": now_s(isolate) + seconds });
+            let user = verified(isolate, &token(isolate, &claims))["user"].clone();
+            ["name", "email"].map(|member| user[member].clone()).into_iter().chain([user["roles"][0].clone()]).collect::<Vec<_>>()
+        };
+        assert_eq!(user("new", 0), ["new"; 3]);
+        assert_eq!(user("old", -60), ["new"; 3]);
+        assert_eq!(user("other", 0), ["other"; 3], "of two tokens of one second either may be the newer");
+    });
 }
 
 #[test]
@@ -222,6 +258,20 @@ fn chosen_claims_are_passed_on() {
         assert_eq!(body["claims"], json!({ "tenant": "blue", "/nested/list": [1, "ä"] }));
         let twice = isolate.administer("PATCH", "/v1/token-apps/App", &json!({ "passClaims": ["a-b", "/a/b"] }));
         assert_eq!((twice.status, &json_of(&twice)["field"]), (400, &json!("passClaims")));
+    });
+}
+
+#[test]
+fn groups_in_another_order_or_twice_are_the_same_groups() {
+    let map = json!({ "ops": 4, "admins": 4, "dev": 5 });
+    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": map, "groupsMode": "sync" });
+    with_app(&members, |isolate| {
+        for groups in [json!(["ops", "dev"]), json!(["dev", "ops"]), json!(["dev", "admins", "ops", "dev"])] {
+            verified(isolate, &token(isolate, &json!({ "groups": groups })));
+        }
+        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM memberships"), 2);
+        let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.sync_groups'";
+        assert_eq!(isolate.world.database.number(events), 1, "what is so already is not written");
     });
 }
 
