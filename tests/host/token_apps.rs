@@ -93,6 +93,27 @@ fn chosen_claims_go_to_the_origin_under_names_that_no_client_can_send() {
     assert_eq!(claims, expected);
 }
 
+/// The name of a header has ASCII letters, digits and `-` only here, and its case does not count.
+#[test]
+fn the_header_of_a_claim_is_its_name_without_what_no_header_has() {
+    for (claim, header) in [
+        ("Tenant_ID2", "x-auth-claim-tenant-id2"),
+        ("https://claims.example/plan", "x-auth-claim-https---claims-example-plan"),
+        ("größe", "x-auth-claim-gr--e"),
+        ("//plan/", "x-auth-claim-plan-"),
+    ] {
+        let world = World::new();
+        let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
+        create(&isolate, &json!({ "passClaims": [claim] }));
+        let bearer = format!("Bearer {}", token(&isolate, &json!({ claim: "blue" })));
+        assert_eq!(isolate.send(&Request::new("GET", "/page").authorization(&bearer)).status, 299);
+        let forward = world.passed.borrow_mut().pop().expect("it went on");
+        let told: Vec<_> = forward.headers.iter().filter(|(name, _)| name.starts_with("x-auth-claim-")).collect();
+        assert_eq!(told.len(), 1, "{claim}");
+        assert_eq!((told[0].0.as_ref(), told[0].1.as_str()), (header, "blue"));
+    }
+}
+
 #[test]
 fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
     let world = World::new();
