@@ -70,12 +70,6 @@ macro_rules! words {
             /// The words of all of them.
             pub const WORDS: &[&str] = &[$($word),*];
 
-            /// The word.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
             /// By its word.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
