@@ -17,9 +17,12 @@ const spellings = readFileSync(file, "utf8")
   .split("\n")
   .filter((_, at) => at % 10 === 0);
 
-/** A path as a server reads it that decodes it once, and knows neither `;` nor `\`. */
-function plainPath(url) {
-  const [path] = url.split(/[?#]/);
+/**
+ * A path as a server reads it that decodes it once, and knows neither `;` nor `\`. It ends before
+ * the first of `ends`.
+ */
+function plainPath(url, ends) {
+  const [path] = url.split(ends);
   const character = (_, digits) => String.fromCharCode(parseInt(digits, 16));
   const decoded = path.replaceAll(/%([\da-f]{2})/gi, character);
   const parts = [];
@@ -30,9 +33,36 @@ function plainPath(url) {
   return `/${parts.join("/")}`;
 }
 
-const isOfReports = (url) => /^\/reports(\/|$)/.test(plainPath(url));
+/** Some servers end a path at a `#`, and to some it is a character like others. */
+const isOfReports = (url) =>
+  [/[?#]/, "?"].some((ends) => /^\/reports(\/|$)/.test(plainPath(url, ends)));
 
-behindEach((given) => {
+/** What is none of /reports, unless it is changed after Postern was asked. */
+const OTHERS = [
+  "/reptoken=xorts/2026?token=x",
+  "/reptoken=x&orts/2026?token=x&a=b",
+  "/rep&token=xorts/2026?a=b&token=x",
+  "/reptoken=a//borts/2026?token=a//b",
+  "/reptoken=a/../borts/2026?token=a/../b",
+  "/rep%74oken=xorts/2026?token=x",
+  "/a/.token=x./../../reports/2026?token=x",
+  "/reptoken=%78orts/2026?token=%78",
+  "/x#/../reports/2026",
+];
+
+behindEach((given, facts) => {
+  it("no path becomes one of /reports after Postern was asked about it", async () => {
+    for (const path of OTHERS) {
+      given.forget();
+      const { status } = await given.proxy.send({ path, headers: bearer(alice()) });
+      const arrived = given.app.received.map(({ url }) => url);
+      assert.deepEqual(arrived.filter(isOfReports), [], `${path}: ${status}`);
+    }
+    const [path, without] = ["/a?token=x&b=token=x", "/a?b=token=x"];
+    const clear = await given.arriving({ path, headers: bearer(alice()) });
+    assert.equal(clear.url, facts.url(path, without));
+  });
+
   it("no spelling of /reports passes without the permission for it", async () => {
     const statuses = new Map();
     const left = spellings.values();
