@@ -179,6 +179,12 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
         assert_eq!(status(path, "POST", &[]), (200, false), "{path}: no browser");
         assert_eq!(status(path, "GET", &[("origin", "https://evil.example")]), (200, false), "{path}: it only reads");
     }
+    for hosts in [", app.example.com", "app.example.com, app.example.com"] {
+        let headers =
+            [("x-forwarded-host", hosts), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/x"), ("x-forwarded-method", "POST")];
+        let page = [("cookie", cookie.as_str()), ("origin", "https://app.example.com")];
+        assert_eq!(send(&isolate, "GET", "/v1/forward-auth", &[&headers[..], &page].concat()).status, 200, "{hosts}");
+    }
     let plain = format!("postern={value}");
     let other = [("cookie", plain.as_str()), ("origin", "https://app.example.com")];
     assert_eq!(send(&isolate, "GET", "/v1/forward-auth", &other).status, 200, "no method and no origin is told");

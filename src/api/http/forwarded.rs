@@ -133,7 +133,7 @@ fn overrides(request: &dyn Inbound) -> Vec<String> {
 }
 
 fn origin(request: &dyn Inbound) -> Option<String> {
-    let first = |value: String| value.split(',').next().map(|text| text.trim().to_ascii_lowercase());
+    let first = |value: String| value.split(',').map(str::trim).find(|text| !text.is_empty()).map(str::to_ascii_lowercase);
     let host = request.header("x-forwarded-host").and_then(first)?;
     let scheme = request.header("x-forwarded-proto").and_then(first)?;
     Some(format!("{scheme}://{host}"))

@@ -150,9 +150,27 @@ behindEach((given, facts) => {
     }
   });
 
+  it("Postern is told every host under which the application may take a request", async () => {
+    for (const [path, host] of [
+      [`https://${APP_HOST}/`, "other.example"],
+      [`https://${APP_HOST}/`, APP_HOST],
+      ["/", APP_HOST],
+    ]) {
+      given.forget();
+      await given.proxy.send({ path, headers: { host, ...bearer(alice()) } });
+      for (const { headers } of given.app.received) {
+        const told = given.front.received.flatMap(({ headers }) =>
+          headers["x-forwarded-host"].split(", "),
+        );
+        assert.ok(told.includes(headers.host), `${told}, not ${headers.host}`);
+        assert.ok(told.includes(headers["x-forwarded-host"]), `${told}`);
+      }
+    }
+  });
+
   it("no client speaks another protocol to the application behind the proxy's back", async () => {
     const settings = { "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" };
-    for (const upgrade of ["h2c", "H2C", "websocket, h2c", ["websocket", "h2c"], "other/1"]) {
+    for (const upgrade of ["h2c", "H2C", "websocket, h2c", ["websocket", "h2c"], ["h2c", "websocket"], "other/1"]) {
       const connection = "Upgrade, HTTP2-Settings";
       const headers = { connection, upgrade, ...settings, ...bearer(alice()) };
       given.forget();
