@@ -111,6 +111,29 @@ fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures
 }
 
 #[test]
+fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
+    let world = World::new();
+    let rules = r#"[{"path": "/ops", "roles": ["SYS_Reader"]}, {"path": "/ops", "methods": ["DELETE"], "roles": ["ops"]}]"#;
+    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(rules)), ("ORIGIN_PUBLIC", Some("/static"))]);
+    isolate.register(&json!({}));
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let status = |method: &str, more: &[(&str, &str)]| {
+        let headers = [&[("x-forwarded-uri", "/ops"), ("x-forwarded-method", method), ("authorization", bearer.as_str())], more].concat();
+        send(&isolate, "GET", "/v1/forward-auth/rules", &headers).status
+    };
+    assert_eq!((status("GET", &[]), status("DELETE", &[])), (200, 403));
+    // Applications that make capitals of a method would do what the second rule is about.
+    for method in ["delete", "Delete", "get", "TRACE", "CONNECT", "", "GET,", "D\u{c9}L", "GET DELETE"] {
+        assert_eq!(status(method, &[]), 405, "{method:?}");
+        assert_eq!(status("GET", &[("x-original-method", method)]), 405, "{method:?}");
+    }
+    assert_eq!(status("POST", &[("x-http-method-override", "delete")]), 403);
+    assert_eq!(status("POST", &[("x-http-method-override", "delete me")]), 405);
+    let public = [("x-forwarded-uri", "/static/x"), ("x-forwarded-method", "trace")];
+    assert_eq!(send(&isolate, "GET", "/v1/forward-auth/rules", &public).status, 405);
+}
+
+#[test]
 fn the_rules_decide_by_every_method_and_url_that_are_named() {
     let world = World::new();
     let isolate = postern(&world);

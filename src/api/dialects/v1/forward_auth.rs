@@ -17,6 +17,7 @@ use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::api::http::token_parameters::{tokens_in, without_tokens};
 use crate::api::http::verdict;
 use crate::context::Cx;
+use crate::domain::method;
 use crate::domain::origin::{Demand, Matched};
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Refusal, Result};
@@ -169,6 +170,10 @@ fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
     // The proxy passes these headers on, so the origin may do what any of them says.
     let overrides = forwarded.overrides().iter().filter(|_| looks_at_methods);
     let methods: Vec<_> = forwarded.methods().iter().chain(overrides).collect();
+    // Applications may make capitals of a method, as `fetch` does, and rules name it in capitals.
+    if !methods.iter().all(|name| method::passes(name)) {
+        return Err(Error::MethodNotAllowed { allow: method::KNOWN.map(str::to_owned).to_vec() });
+    }
     let hosts = if cx.config.rules.looks_at_hosts() { forwarded.hosts() } else { vec![String::new()] };
     if hosts.is_empty() {
         return Err(Error::invalid("x-forwarded-host", "is missing: the proxy must tell it, since rules look at hosts"));
