@@ -389,7 +389,12 @@ fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     cors::allowed_origin(cx, request)?;
     let asked = Preflight::of(request)?;
     match dialects::answering(&cx.config, request.path()) {
-        Some(dialect) => drop(dialects::find_in(dialect, &asked.method, request.path()).ok()?),
+        Some(dialect) => {
+            let found = dialects::find_in(dialect, &asked.method, request.path()).ok()?;
+            if found.route.is_about_client {
+                return None;
+            }
+        }
         None if cx.config.origins.is_empty() => return None,
         None => {}
     }

@@ -134,6 +134,19 @@ fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
 }
 
 #[test]
+fn no_preflight_is_a_yes_to_a_proxy() {
+    let world = World::new();
+    let isolate = world.isolate_with(&[("CORS_ORIGINS", Some("https://app.example.com"))]);
+    for form in FORMS.into_iter().chain(["/v1/forward-auth", "/v1/forward-auth/signed-in/-/x", "/v1/forward-auth/rules/redirect/-"]) {
+        for method in ["GET", "POST", "DELETE"] {
+            let headers = [("origin", "https://app.example.com"), ("access-control-request-method", method)];
+            let response = send(&isolate, "OPTIONS", form, &headers);
+            assert!(response.status >= 400, "{form} {method}: {}", response.status);
+        }
+    }
+}
+
+#[test]
 fn the_rules_decide_by_every_method_and_url_that_are_named() {
     let world = World::new();
     let isolate = postern(&world);

@@ -160,7 +160,7 @@ fn every_route_of_v1_refuses_a_body_that_is_no_json_or_that_is_needed_and_not_th
     with_isolate(|world, isolate| {
         let plain = |request: Request| request.header("content-type", "text/plain");
         for (route, path) in strict_routes().filter(|(route, _)| !matches!(route.body, Some(Body::Texts(_)))) {
-            if route.method == "GET" || route.passes_body_over {
+            if route.method == "GET" || route.is_about_client {
                 continue;
             }
             for text in ["please disable", "null", "[]", "[{\"enabled\":false}]", "{\"enabled\":false", "\"\"", "{} {}"] {
@@ -181,7 +181,7 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
     with_isolate(|world, isolate| {
         let mut checked = 0;
         for (route, path) in strict_routes().filter(|(route, _)| route.body.is_none()) {
-            if route.method == "GET" || route.passes_body_over {
+            if route.method == "GET" || route.is_about_client {
                 continue;
             }
             let required = route.query.iter().find(|field| field.required);
@@ -204,7 +204,7 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
 /// A body that passes over a route is somebody else's, so that it must neither be read nor refused.
 #[test]
 fn only_what_answers_proxies_passes_bodies_and_queries_over() {
-    for (route, path) in strict_routes().filter(|(route, _)| route.passes_body_over || route.takes_client_url) {
+    for (route, path) in strict_routes().filter(|(route, _)| route.is_about_client || route.takes_client_url) {
         assert!(path.starts_with("/v1/forward-auth") && route.body.is_none() && !route.writes, "{path}");
     }
 }

@@ -105,8 +105,9 @@ pub struct Route {
     /// Whether `/-` and the URL of somebody else's client may follow its paths. Its own query is
     /// then never read, since it may be the client's.
     pub takes_client_url: bool,
-    /// Whether a body may be there that is somebody else's client's. It is not read.
-    pub passes_body_over: bool,
+    /// Whether a proxy asks it about a request of its client. A body may be the client's and is not
+    /// read, and a preflight may be the client's and is not answered as one: that would be a yes.
+    pub is_about_client: bool,
     /// Whether the `OpenAPI` document has it.
     pub is_documented: bool,
     /// Its query parameters.
@@ -309,7 +310,7 @@ impl Call<'_> {
     /// Refuses a body that says something, where the route takes none. GET and HEAD have none.
     pub async fn refuse_body(&self) -> Result<()> {
         let may_have_one = !matches!(self.request.method(), "GET" | "HEAD");
-        if !may_have_one || self.route.body.is_some() || self.route.passes_body_over {
+        if !may_have_one || self.route.body.is_some() || self.route.is_about_client {
             return Ok(());
         }
         let body = self.body().await?;
@@ -355,7 +356,7 @@ impl Route {
             writes: !matches!(method.as_bytes(), b"GET"),
             may_be_of_origin: false,
             takes_client_url: false,
-            passes_body_over: false,
+            is_about_client: false,
             is_documented: true,
             query: &[],
             body: None,
@@ -456,13 +457,13 @@ impl Route {
     #[must_use]
     pub const fn takes_client_url(mut self) -> Self {
         self.takes_client_url = true;
-        self.passes_body_over()
+        self.is_about_client()
     }
 
     /// Lets a body be there that is somebody else's client's.
     #[must_use]
-    pub const fn passes_body_over(mut self) -> Self {
-        self.passes_body_over = true;
+    pub const fn is_about_client(mut self) -> Self {
+        self.is_about_client = true;
         self
     }
 

@@ -55,6 +55,7 @@ pub(super) const GROUP: Group = Group {
             .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
             .about(ABOUT)
             .access(Access::Shown)
+            .is_about_client()
             .query(QUERY)
             .refuses(&[404])
             .answers(Answer::empty(200)),
@@ -63,7 +64,7 @@ pub(super) const GROUP: Group = Group {
             .about(ABOUT)
             .access(Access::Shown)
             .writes(false)
-            .passes_body_over()
+            .is_about_client()
             .query(QUERY)
             .refuses(&[404])
             .answers(Answer::empty(200)),
