@@ -20,6 +20,7 @@ local HOP_BY_HOP = {
 local REMOVED = {
   ["authorization"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-rewrite-url"] = true,
   ["x-http-method-override"] = true, ["x-method-override"] = true, ["x-http-method"] = true,
+  ["script-name"] = true, ["x-script-name"] = true, ["x-forwarded-prefix"] = true, ["destination"] = true,
   ["x-forwarded-uri"] = true, ["x-forwarded-method"] = true,
   ["x-original-url"] = true, ["x-original-uri"] = true, ["x-original-method"] = true,
 }

@@ -40,8 +40,31 @@ const HOP_BY_HOP: [&str; 12] = [
     "content-length",
 ];
 
-/// Headers by which a client could tell an origin of another address, another path or another caller.
-const NEVER_PASSED: [&str; 5] = ["forwarded", "x-real-ip", "x-original-url", "x-original-uri", "x-rewrite-url"];
+/// Headers by which a client could tell an origin of another address, another path, another host or
+/// another caller.
+const NEVER_PASSED: [&str; 19] = [
+    "forwarded",
+    "x-real-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "client-ip",
+    "x-cluster-client-ip",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-envoy-original-path",
+    "x-host",
+    "x-http-host-override",
+    // gunicorn takes this beginning off the path, where whoever is on its own machine says so.
+    "script-name",
+    "path-info",
+    "x-script-name",
+    // By these Rack names a file as a path of a server in front of it.
+    "x-sendfile-type",
+    "x-accel-mapping",
+    "x-accel-redirect",
+];
 
 /// The application behind the gateway that a request is for; `None` where there is none.
 pub fn origin<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Option<&'c Origin>> {

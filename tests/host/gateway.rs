@@ -177,8 +177,23 @@ fn what_a_client_says_about_itself_never_arrives() {
         "x-real-ip",
         "forwarded",
         "x-original-url",
+        "x-original-uri",
+        "x-original-host",
         "x-rewrite-url",
         "x-request-id",
+        "script_name",
+        "script-name",
+        "path_info",
+        "x-script-name",
+        "x-envoy-original-path",
+        "x-host",
+        "x-http-host-override",
+        "x-sendfile-type",
+        "x-accel-mapping",
+        "true-client-ip",
+        "x-client-ip",
+        "client_ip",
+        "x-cluster-client-ip",
     ];
     for path in ["/x", "/static/x"] {
         let request = lies.iter().fold(Request::new("GET", path).authorization(&admin()), |request, name| request.header(name, "a lie"));

@@ -136,6 +136,8 @@ behindEach((given, facts) => {
       ...["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Proto"],
       "X-Forwarded-For",
       ...["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"],
+      ...["SCRIPT_NAME", "X-Script-Name", "X-Forwarded-Prefix", "Destination"],
+      ...["X_HTTP_Method_Override", "X_HTTP_Method", "X_Forwarded_Uri", "X_Original_URL"],
     ];
     const said = Object.fromEntries(names.map((name) => [name, "made-up"]));
     for (const more of [{}, { connection: names.slice(0, 5).join(", ") }]) {
