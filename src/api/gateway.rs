@@ -10,8 +10,9 @@ use crate::actions::rules;
 use crate::api::dialects;
 use crate::api::http::cors::Preflight;
 use crate::api::http::credentials;
+use crate::api::http::destination;
 use crate::api::http::identity;
-use crate::api::http::matched_rules::match_rules;
+use crate::api::http::matched_rules::{match_rules, match_rules_as_written};
 use crate::api::http::message::{Authority, Forward, Inbound, Response};
 use crate::api::http::method_override;
 use crate::api::http::navigation;
@@ -183,8 +184,21 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     Ok(Forward { has_body: false, is_preflight: true, ..forward })
 }
 
+/// Whether a method copies nothing anywhere. Most requests have one of these.
+fn is_of_reading(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
+}
+
+/// What the rules demand of a request, and of the place where it copies or moves something to.
 fn demand<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Matched<'c>> {
-    match_rules(&cx.config.rules, request.method(), authority(request), request.path(), request.query())
+    let (rules, method, authority) = (&cx.config.rules, request.method(), authority(request));
+    let matched = match_rules(rules, method, authority, request.path(), request.query())?;
+    if is_of_reading(method) || (rules.rules.is_empty() && rules.public.is_empty()) {
+        return Ok(matched);
+    }
+    destination::paths(request)?
+        .iter()
+        .try_fold(matched, |matched, path| Ok(matched.and(match_rules_as_written(rules, method, authority, path, destination::HEADER)?)))
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
@@ -234,6 +248,7 @@ fn passed_headers(cx: &Cx, request: &dyn Inbound, credential: Option<&Credential
             || identity::PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
+            || (is_of_reading(request.method()) && name == destination::HEADER)
             || cx.config.browsers.token_headers.iter().any(|header| method_override::plain_name(header) == plain)
             || (cx.config.rules.looks_at_methods() && method_override::is_header(name))
             || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_) | Credential::Key { .. }))

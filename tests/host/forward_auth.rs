@@ -134,6 +134,18 @@ fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
 }
 
 #[test]
+fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let bearer = format!("Bearer {}", isolate.token("bob"));
+    let status = |destination: &str| {
+        let headers = [("x-forwarded-uri", "/a"), ("x-forwarded-method", "POST"), ("authorization", bearer.as_str())];
+        send(&isolate, "GET", "/v1/forward-auth/rules", &[&headers[..], &[("destination", destination)]].concat()).status
+    };
+    assert_eq!((status("https://app.test/b"), status("https://app.test/x//../reports/b"), status("reports")), (200, 403, 400));
+}
+
+#[test]
 fn no_preflight_is_a_yes_to_a_proxy() {
     let world = World::new();
     let isolate = world.isolate_with(&[("CORS_ORIGINS", Some("https://app.example.com"))]);

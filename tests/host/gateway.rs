@@ -269,6 +269,44 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
     refused(&isolate, &from_elsewhere("POST").header("sec-fetch-site", "same-origin"), 403);
 }
 
+#[test]
+fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
+    let world = World::new();
+    let rules = r#"[{"path": "/dav/own", "roles": ["SYS_Reader"]}, {"path": "/dav/all", "roles": ["ops"]}]"#;
+    let isolate = gateway(&world, &[("ORIGIN_RULES", rules)]);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let to = |destination: &str| {
+        let request = Request::new("MOVE", "/dav/own/a").authorization(&bearer).header("destination", destination);
+        isolate.send(&request).status
+    };
+    for own in ["http://postern.test/dav/own/b", "/dav/own/b", "https://other.test/dav/own/b?x=/dav/all"] {
+        assert_eq!(to(own), PASSED, "{own}");
+    }
+    for others in [
+        "http://postern.test/dav/all/b",
+        "/dav/all/b",
+        " /dav/all/b ",
+        "/dav/own/../all/b",
+        "/dav/own//../../all/b",
+        "/dav/own/..%2f..%2fdav/all/b",
+        "http://postern.test/dav/%61ll/b",
+        "http://postern.test/DAV/all/b#x",
+        "/dav/own/b, /dav/all/b",
+    ] {
+        assert_eq!(to(others), 403, "{others}");
+    }
+    for unclear in ["", "dav/all/b", "http:/dav/all/b", "\\dav\\all\\b", "/dav/../../dav/all/b"] {
+        assert_eq!(to(unclear), 400, "{unclear:?}");
+    }
+    let read = Request::new("GET", "/dav/own/a").authorization(&bearer).header("destination", "/dav/all/b");
+    assert_eq!(value(&passed(&isolate, &read.header("x-http-method-override", "MOVE")), "destination"), None, "GET names none");
+    world.passed.borrow_mut().clear();
+    let from_public = |destination: &str| Request::new("COPY", "/static/a").header("destination", destination);
+    passed(&isolate, &from_public("/static/b"));
+    refused(&isolate, &from_public("/dav/own/b"), 401);
+    refused(&isolate, &from_public("/dav/own/b").authorization(&basic("admin", "wrong")), 401);
+}
+
 const RULES: &str = r#"[
     {"path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW"},
     {"path": "/reports", "methods": ["POST"], "service": 7, "permission": "MODIFY"},

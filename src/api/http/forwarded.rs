@@ -65,12 +65,7 @@ impl Forwarded {
 
     /// The paths of all URLs that are named. One that is no path of a URL is left as it is.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.urls.iter().map(|url| {
-            // What is behind a # stays: some servers take it for a part of the path.
-            let url = url.split('?').next().unwrap_or_default();
-            let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
-            rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
-        })
+        self.urls.iter().map(|url| path_of(url))
     }
 
     /// All hosts that are named, as rules compare them: in `X-Forwarded-Host` and in whole URLs.
@@ -113,6 +108,15 @@ impl Forwarded {
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
+}
+
+/// The path of a URL, or of what begins with a path. Anything else is left as it is.
+#[must_use]
+pub fn path_of(url: &str) -> &str {
+    // What is behind a # stays: some servers take it for a part of the path.
+    let url = url.split('?').next().unwrap_or_default();
+    let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
 }
 
 fn methods(request: &dyn Inbound) -> Vec<String> {

@@ -11,6 +11,20 @@ pub fn match_rules<'r>(rules: &'r Rules, method: &str, authority: &str, path: &s
     if rules.looks_at_methods() && method_override::is_in_query(query) {
         return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
     }
-    let host = if rules.looks_at_hosts() { origin::host_of(authority) } else { String::new() };
-    rules.demand(method, &host, path).map_err(|why| Error::invalid("url", why))
+    rules.demand(method, &host(rules, authority), path).map_err(|why| Error::invalid("url", why))
+}
+
+/// The rules about a further path of a request, `of_header`, which goes on as the client wrote it.
+pub fn match_rules_as_written<'r>(
+    rules: &'r Rules,
+    method: &str,
+    authority: &str,
+    path: &str,
+    of_header: &'static str,
+) -> Result<Matched<'r>> {
+    rules.demand_as_written(method, &host(rules, authority), path).map_err(|why| Error::invalid(of_header, why))
+}
+
+fn host(rules: &Rules, authority: &str) -> String {
+    if rules.looks_at_hosts() { origin::host_of(authority) } else { String::new() }
 }

@@ -6,6 +6,7 @@ pub mod cookies;
 pub mod cors;
 pub mod credentials;
 pub mod declare;
+pub mod destination;
 pub mod forwarded;
 pub mod identity;
 pub mod login;

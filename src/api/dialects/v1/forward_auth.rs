@@ -5,10 +5,11 @@ use crate::actions::caller::{Caller, Credential, Hints};
 use crate::actions::permissions::{self, Question};
 use crate::actions::rules;
 use crate::api::http::credentials;
+use crate::api::http::destination;
 use crate::api::http::forwarded::Forwarded;
 use crate::api::http::identity;
 use crate::api::http::login;
-use crate::api::http::message::{Header, Response};
+use crate::api::http::message::{Header, Inbound, Response};
 use crate::api::http::navigation;
 use crate::api::http::query::Query;
 use crate::api::http::route::{ANY_METHOD, Access, Call, Group, Handler, Route, handler};
@@ -133,7 +134,7 @@ async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
-    let matched = demand(cx, &forwarded)?;
+    let matched = demand(cx, call.request, &forwarded)?;
     let what = || format!("{} {}", forwarded.methods().join(","), forwarded.paths().collect::<Vec<_>>().join(","));
     if matched.demand == Demand::Nothing {
         rules::report_public(cx, &matched, &what());
@@ -159,8 +160,8 @@ fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option
 }
 
 /// What the rules demand of every URL, every method and every host that are named, since some of them
-/// may be the client's own.
-fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
+/// may be the client's own, and of the place where something is copied or moved to.
+fn demand<'c>(cx: &'c Cx, request: &dyn Inbound, forwarded: &Forwarded) -> Result<Matched<'c>> {
     if forwarded.methods().is_empty() {
         return Err(Error::invalid("x-forwarded-method", "is missing: let the proxy tell it in this header"));
     }
@@ -180,7 +181,8 @@ fn demand<'c>(cx: &'c Cx, forwarded: &Forwarded) -> Result<Matched<'c>> {
         return Err(Error::invalid("x-forwarded-host", "is missing: the proxy must tell it, since rules look at hosts"));
     }
     let mut demand: Option<Matched<'_>> = None;
-    for path in forwarded.paths() {
+    let others = destination::paths(request)?;
+    for path in forwarded.paths().chain(others.iter().map(String::as_str)) {
         if !path.starts_with('/') {
             return Err(Error::invalid("x-forwarded-uri", "must be a URL or its path"));
         }
