@@ -134,6 +134,28 @@ fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
 }
 
 #[test]
+fn a_query_with_a_comma_and_a_space_hides_no_method() {
+    let world = World::new();
+    let isolate = postern(&world);
+    let bearer = format!("Bearer {}", isolate.token("alice"));
+    let status = |url: &str| {
+        let headers = [("x-forwarded-uri", url), ("x-forwarded-method", "GET"), ("authorization", bearer.as_str())];
+        send(&isolate, "GET", "/v1/forward-auth/rules", &headers).status
+    };
+    assert_eq!((status("/reports?a=b,c"), status("/reports?a=, /reports")), (200, 200));
+    for url in ["/reports?a=, /reports&_method=DELETE", "/reports?, /x, /y&a;%5Fmethod=1", "/reports?_method=x, /reports"] {
+        assert_eq!(status(url), 400, "{url}");
+    }
+    let value = cookie(&isolate);
+    let cookie = format!("postern={value}");
+    let from_elsewhere = |url: &str| {
+        let headers = [("x-forwarded-uri", url), ("cookie", cookie.as_str()), ("sec-fetch-site", "cross-site")];
+        send(&isolate, "GET", "/v1/forward-auth/signed-in", &headers).status
+    };
+    assert_eq!((from_elsewhere("/x?a=, /y"), from_elsewhere("/x?a=, /y&_method=DELETE")), (200, 403));
+}
+
+#[test]
 fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
     let world = World::new();
     let isolate = postern(&world);

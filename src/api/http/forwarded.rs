@@ -13,6 +13,8 @@ use crate::domain::origin::host_of;
 /// The request of somebody else's client.
 pub struct Forwarded {
     urls: Vec<String>,
+    /// The queries of all URLs, and what may be one.
+    queries: Vec<String>,
     methods: Vec<String>,
     overrides: Vec<String>,
     hosts: Vec<String>,
@@ -26,8 +28,11 @@ impl Forwarded {
         let urls = ["x-forwarded-uri", "x-original-uri", "x-original-url"].map(|name| request.header(name));
         // A header that was sent twice arrives joined by a comma and a space, which no URL has.
         let each = |value: String| value.split(", ").map(str::to_owned).collect::<Vec<_>>();
-        let urls = urls.into_iter().flatten().flat_map(each).collect();
-        Self { urls, methods: methods(request), overrides: overrides(request), hosts: hosts(request), origin: origin(request) }
+        // But one client may send a query that has them, and then it is one URL.
+        let whole: Vec<_> = urls.iter().flatten().filter_map(|value| query_in(value)).map(str::to_owned).collect();
+        let urls: Vec<_> = urls.into_iter().flatten().flat_map(each).collect();
+        let queries = urls.iter().filter_map(|url| query_in(url)).map(str::to_owned).chain(whole).collect();
+        Self { urls, queries, methods: methods(request), overrides: overrides(request), hosts: hosts(request), origin: origin(request) }
     }
 
     /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind it,
@@ -46,20 +51,20 @@ impl Forwarded {
         if methods.is_empty() || request.method() != "GET" {
             methods.push(request.method().to_owned());
         }
-        Self { urls: vec![url], methods, ..in_headers }
+        Self { urls: vec![url], queries: vec![request.query().to_owned()], methods, ..in_headers }
     }
 
     /// The query of the first URL that the proxy names; `None` where it names none.
     #[must_use]
     pub fn query(&self) -> Option<Query> {
         let url = self.urls.first()?;
-        Some(Query::of_others(url.split_once('?').map_or("", |(_, query)| query)))
+        Some(Query::of_others(query_in(url).unwrap_or_default()))
     }
 
     /// The path and the query of the first URL that the proxy names, as they are there.
     #[must_use]
     pub fn path_and_query(&self) -> (&str, &str) {
-        let query = self.urls.first().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
+        let query = self.urls.first().and_then(|url| query_in(url)).unwrap_or_default();
         (self.paths().next().unwrap_or("/"), query.split('#').next().unwrap_or_default())
     }
 
@@ -91,15 +96,14 @@ impl Forwarded {
     /// Whether a URL that is named tells the origin another method.
     #[must_use]
     pub fn overrides_method_in_url(&self) -> bool {
-        let mut queries = self.urls.iter().filter_map(|url| url.split_once('?'));
-        queries.any(|(_, query)| method_override::is_in_query(query))
+        self.queries.iter().any(|query| method_override::is_in_query(query))
     }
 
     /// Whether the client's request may do more than read, by any method and any URL that is named.
     #[must_use]
     pub fn may_change(&self, request: &dyn Inbound) -> bool {
         let methods = || self.methods.iter().map(String::as_str).chain(["GET"]);
-        let queries = || self.urls.iter().filter_map(|url| url.split_once('?')).map(|(_, query)| query).chain([""]);
+        let queries = || self.queries.iter().map(String::as_str).chain([""]);
         methods().any(|method| queries().any(|query| credentials::may_change(request, method, query)))
     }
 
@@ -108,6 +112,11 @@ impl Forwarded {
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
+}
+
+/// What follows the question mark of a URL; `None` where there is none.
+fn query_in(url: &str) -> Option<&str> {
+    url.split_once('?').map(|(_, query)| query)
 }
 
 /// The path of a URL, or of what begins with a path. Anything else is left as it is.
