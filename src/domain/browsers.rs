@@ -2,6 +2,7 @@
 //! their credential is.
 
 use crate::domain::method;
+use crate::domain::path_readings::as_sent;
 
 /// The variables that are about browsers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,10 +69,12 @@ pub fn cookie_name(text: &str) -> Result<String, String> {
 }
 
 /// Where on this host a browser returns to: a path and its query. Anything that a browser may read as
-/// another host is the beginning of this one.
+/// another host is the beginning of this one, also what becomes such a thing when a portal resolves the
+/// dots in it: the portal adds a token, and sends the browser there.
 #[must_use]
 pub fn return_to(text: &str) -> &str {
-    let is_path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let is_path = text.starts_with('/') && as_sent(path).is_ok_and(|resolved| !resolved.starts_with("//"));
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_path && is_plain && text.len() <= MAX_RETURN_TO { text } else { "/" }
 }
@@ -89,6 +92,9 @@ mod tests {
             assert_eq!(return_to(path), path);
         }
         let long = format!("/{}", "x".repeat(MAX_RETURN_TO));
+        for resolved in ["/.//evil.example", "/a/..//evil.example?x", "/%2e//evil.example", "/a/%2E%2e//evil.example", "/../a"] {
+            assert_eq!(return_to(resolved), "/", "{resolved}");
+        }
         for other in
             ["", "a", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "/\tx", "/a b", "/a\\b", "/ä", &long]
         {

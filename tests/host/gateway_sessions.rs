@@ -307,7 +307,7 @@ fn people_are_sent_to_sign_in_or_told_what_to_do() {
     let location = |url: &str| isolate.send(&navigation(url)).header("location").map(str::to_owned);
     let to = |path: &str| Some(format!("https://portal.example.com/login?return_to={path}"));
     assert_eq!(location("/reports?q=1"), to("%2Freports%3Fq%3D1"));
-    assert_eq!(location("//evil.example/x"), to("%2F%2E%2F%2Fevil%2Eexample%2Fx"));
+    assert_eq!(location("//evil.example/x"), to("%2F"));
     let expired = isolate.token("alice");
     world.pass(700);
     assert_eq!(location(&format!("/r?token={expired}&q=1")), to("%2Fr%3Fq%3D1"), "without the token");
@@ -336,7 +336,7 @@ fn behind_a_proxy_that_passes_redirects_on_people_are_sent_to_sign_in() {
             let redirecting = format!("{path}/redirect");
             assert_eq!(ask(&redirecting, "/reports?q=1", "GET"), there("%2Freports%3Fq%3D1"), "{path}");
             assert_eq!(ask(&redirecting, &format!("/reports?token={forged}"), "GET"), there("%2Freports"), "{path}");
-            assert_eq!(ask(&redirecting, "//evil.example/x", "GET"), there("%2F%2E%2F%2Fevil%2Eexample%2Fx"), "{path}");
+            assert_eq!(ask(&redirecting, "//evil.example/x", "GET"), there("%2F"), "{path}");
             assert_eq!(ask(&redirecting, "/reports", "POST"), (401, None), "{path}");
             assert_eq!(ask(path, "/reports", "GET"), (401, None), "{path}");
             let script = Request::new("GET", &redirecting).header("x-forwarded-uri", "/reports").header("x-forwarded-method", "GET");
