@@ -152,6 +152,16 @@ behindEach((given, facts) => {
     }
   });
 
+  it("nothing arrives under another host than the application's", async () => {
+    const { status } = await given.proxy.send({ path: "/", headers: bearer(alice()) });
+    assert.equal(status, 200);
+    for (const host of ["other.example", "app.example.com.other.example", "127.0.0.1", "x"]) {
+      given.forget();
+      await given.proxy.send({ path: "/", headers: { host, ...bearer(alice()) } });
+      assert.deepEqual(given.app.received, [], host);
+    }
+  });
+
   it("Postern is told every host under which the application may take a request", async () => {
     for (const [path, host] of [
       [`https://${APP_HOST}/`, "other.example"],
