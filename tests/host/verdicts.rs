@@ -136,9 +136,16 @@ fn a_verdict_says_what_it_depends_on() {
         assert_eq!(vary, format!("{told},origin"), "{path}");
         assert!(vary.len() <= 128, "nginx keeps nothing whose Vary is longer");
     }
-    let public = isolate
-        .send(&Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-uri", "/static/x").header("x-forwarded-method", "POST"));
-    assert_eq!((public.status, age(&public)), (200, Some(600)));
+    let public = |method: &str| {
+        let request = Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-uri", "/static/x");
+        let response = isolate.send(&request.header("x-forwarded-method", method));
+        (response.status, age(&response))
+    };
+    assert_eq!(public("GET"), (200, Some(600)));
+    // The next one may have a `Destination`, by which the rules of a second path hold.
+    for method in ["POST", "MOVE"] {
+        assert_eq!(public(method), (200, None), "{method}");
+    }
 }
 
 /// `Vary` cannot list them: the page that asks, and every spelling of a header that names a method.

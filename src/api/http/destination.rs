@@ -1,4 +1,4 @@
-//! Where a client wants something copied or moved to: the second path of a request, which WebDAV has in
+//! Where a client wants something copied or moved to: the second path of a request, which `WebDAV` has in
 //! a header (RFC 4918, 10.3).
 
 use crate::api::http::forwarded::path_of;

@@ -152,11 +152,15 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
-/// `Vary` has no room for what rules look at besides: the host, or the headers by which a client can
-/// name another method.
+/// `Vary` has no room for what rules look at besides: the host, the headers by which a client can name
+/// another method, or the one that names a second path, which only what reads does not have.
 fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
     let rules = &cx.config.rules;
-    if rules.looks_at_methods() || rules.looks_at_hosts() { response } else { kept(cx, call, forwarded, caller, response) }
+    if rules.looks_at_methods() || rules.looks_at_hosts() || !reads(forwarded) {
+        response
+    } else {
+        kept(cx, call, forwarded, caller, response)
+    }
 }
 
 /// What the rules demand of every URL, every method and every host that are named, since some of them
