@@ -156,7 +156,7 @@ test("where origins are listed, Postern answers preflights, and every answer var
     assert.equal(headers["access-control-allow-headers"], "x-requested-with, depth");
     assert.deepEqual([headers["access-control-allow-origin"], headers.vary], ["https://app.example.com", "origin"]);
   }
-  expectStatus(await postern.send(preflight("/x", { origin: "https://evil.example" })), 401);
+  expectStatus(await postern.send(preflight("/x", { origin: "https://evil.example" })), 403);
   assert.equal(origin.requests.length, 0);
   assert.equal((await postern.send({ path: "/x" })).headers.vary, "origin");
   assert.equal((await postern.send({ path: "/x", headers: admin })).headers.vary, "accept, origin");
