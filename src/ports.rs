@@ -38,7 +38,7 @@ pub trait Kv {
     fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, std::result::Result<(), Fault>>;
 }
 
-/// What the isolates of one data centre share: texts by name. It may lose an entry, keep an old one, or do
+/// What the isolates of one data centre share: texts by name, which is a URL of the Worker's own host without its scheme. It may lose an entry, keep an old one, or do
 /// nothing at all, and others may write to it, so nobody relies on an entry that is not sealed.
 pub trait Shared {
     /// The text of a name; `None` where there is none, and where the platform fails.

@@ -75,7 +75,8 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
     let got = within(&*cx.timer, PATIENCE, Box::pin(join3(get::<Window>(cx, &What::Window), trust, asked))).await;
     let Some((window, trust, asked)) = got else { return Brought::Nothing };
     let Some(window) = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER) else {
-        cx.memory.sharing.missed(cx.now, cx.config.staleness.usable());
+        let name = name(cx, &What::Window).unwrap_or_default();
+        cx.memory.sharing.missed(&name, cx.now, cx.config.staleness.usable());
         return Brought::Nothing;
     };
     cx.memory.sharing.found(window.asked_at, window.head.0);
@@ -162,7 +163,8 @@ async fn put_all(cx: &Cx, news: News) -> Result<()> {
     }
     let usable = cx.config.staleness.usable();
     let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
-    if cx.memory.sharing.begin_writing(asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
+    let Some(name) = name(cx, &What::Window) else { return Ok(()) };
+    if cx.memory.sharing.begin_writing(name, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
         let changes = changes.into_iter().map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at)).collect();
         let window = Window { asked_at, floor: (floor.revision, floor.at), head: (head.revision, head.at), changes };
         put(cx, &What::Window, &window, usable.seconds()).await?;
@@ -171,7 +173,7 @@ async fn put_all(cx: &Cx, news: News) -> Result<()> {
 }
 
 async fn get<T: for<'de> Deserialize<'de>>(cx: &Cx, what: &What<'_>) -> Option<T> {
-    let name = name(cx, what);
+    let name = name(cx, what)?;
     let sealed = cx.shared.get(&name).await?;
     let text = cx.config.master_keys.open_shared(&sealed, &name)?;
     serde_json::from_slice(text.expose()).ok()
@@ -182,22 +184,25 @@ async fn put<T: Serialize>(cx: &Cx, what: &What<'_>, entry: &T, lifetime_s: i64)
     if text.len() > MAX_ENTRY_BYTES {
         return Ok(());
     }
-    let name = name(cx, what);
+    let Some(name) = name(cx, what) else { return Ok(()) };
     let sealed = cx.config.master_keys.seal_shared(&text, &name, cx.random()?).map_err(Error::Internal)?;
     cx.shared.put(&name, sealed, lifetime_s).await;
     Ok(())
 }
 
-/// An entry's name tells nobody what it is of. Another release, which may write other entries, has other names; and so has
-/// another deployment with the same master key, which people reach at another host.
-fn name(cx: &Cx, what: &What<'_>) -> String {
-    let host = (cx.request_header)("host").unwrap_or_default();
+/// An entry's name: a URL of the request's own host, as the platform asks for, without its scheme. It tells nobody what the entry
+/// is of. Another release, which may write other entries, has other names; and so has another deployment
+/// with the same master key, which people reach at another host. `None` for an event that no request brought.
+fn name(cx: &Cx, what: &What<'_>) -> Option<String> {
+    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    let host = (cx.request_header)("host").filter(|host| !host.is_empty() && host.bytes().all(is_of_hosts))?;
     let what = match what {
         What::Window => "window".to_owned(),
         What::Trust => "trust".to_owned(),
         What::Asked(wanted) => format!("{:?}", wanted.iter().map(Wanted::statement).collect::<Vec<_>>()),
     };
-    cx.config.master_keys.name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")))
+    let name = cx.config.master_keys.name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")));
+    Some(format!("{host}/v1/shared/{name}"))
 }
 
 impl Window {

@@ -1,6 +1,6 @@
 //! How what the isolates of a data centre share has done, as one of them has seen it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::domain::time::Millis;
 
@@ -13,8 +13,8 @@ const GIVEN_UP_FOR: Millis = Millis::from_seconds(300);
 /// The memory of one isolate.
 #[derive(Debug, Default)]
 pub struct Sharing {
-    /// When this isolate last wrote the window.
-    written_at: Cell<Option<Millis>>,
+    /// The window that this isolate wrote last, by its name, which is another at each host, and when.
+    written: RefCell<Option<(String, Millis)>>,
     /// When that was asked for which is newest there, and its head.
     newest: Cell<Option<(Millis, i64)>>,
     lost: Cell<u32>,
@@ -49,8 +49,8 @@ impl Sharing {
     }
 
     /// None was there, although this isolate has written one that had not expired.
-    pub fn missed(&self, now: Millis, lifetime: Millis) {
-        let is_lost = self.written_at.take().is_some_and(|at| now - at < lifetime);
+    pub fn missed(&self, name: &str, now: Millis, lifetime: Millis) {
+        let is_lost = self.written.borrow_mut().take_if(|(written, _)| written == name).is_some_and(|(_, at)| now - at < lifetime);
         if is_lost && self.lost.replace(self.lost.get().saturating_add(1)) + 1 >= LOST_BEFORE_GIVEN_UP {
             self.lost.set(0);
             self.works.set(false);
@@ -59,11 +59,11 @@ impl Sharing {
     }
 
     /// Whether a window of that head that was asked for at that time is news; it is then taken as written.
-    pub fn begin_writing(&self, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
+    pub fn begin_writing(&self, name: String, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
         let is_news = self.newest.get().is_none_or(|(newest, known)| asked_at - newest >= interval || (head > known && asked_at >= newest));
         if is_news {
             self.newest.set(Some((asked_at, head)));
-            self.written_at.set(Some(now));
+            *self.written.borrow_mut() = Some((name, now));
         }
         is_news
     }

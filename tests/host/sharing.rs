@@ -442,7 +442,7 @@ fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound
 /// D1 stalls, fails and lags, the cache loses entries and brings old ones back, isolates come and go.
 #[test]
 fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
-    let histories = std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
+    let histories = std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let world = World::new();
     let writer = Writer::new(&world);
     let mut told = [0; 3];

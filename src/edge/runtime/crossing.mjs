@@ -53,8 +53,8 @@ export function verify(subtle, how, key, signature, message, ticket, done) {
   subtle.verify(how, key, signature, message).then(say, (error) => say(String(error?.message ?? error)));
 }
 
-// The key of an entry must be a URL. Nobody fetches it: it is one of a name that is not given out.
-const urlOf = (name) => `https://shared.postern.invalid/${name}`;
+// The key of an entry must be a URL of the Worker's own host: with another one the platform would look that host up.
+const urlOf = (name) => `https://${name}`;
 
 /** What the isolates of this data centre share under a name; undefined where it is not there, and where the platform has no such cache. */
 export async function sharedText(name) {

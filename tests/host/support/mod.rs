@@ -138,7 +138,7 @@ impl Isolate<'_> {
             config: self.config.clone().expect("the variables are right"),
             now: world.now.get(),
             limiter: world.limiter.clone(),
-            request_header: Rc::new(|name| (name == PEER).then(|| "203.0.113.9".to_owned())),
+            request_header: Rc::new(of_every_request),
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             is_recheck: false,
             must_read: Cell::new(false),
@@ -150,7 +150,7 @@ impl Isolate<'_> {
     /// The context of a request, which says by headers where it comes from.
     fn cx_of(&self, request: &Request) -> Cx {
         let request = request.clone();
-        let header = move |name: &str| request.values(name).or_else(|| (name == PEER).then(|| "203.0.113.9".to_owned()));
+        let header = move |name: &str| request.values(name).or_else(|| of_every_request(name));
         Cx { request_header: Rc::new(header), ..self.cx() }
     }
 
@@ -257,6 +257,12 @@ impl Isolate<'_> {
     pub fn token(&self, username: &str) -> String {
         jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &self.claims(username)).expect("a shared secret")
     }
+}
+
+/// The headers that the platform puts on every request.
+fn of_every_request(name: &str) -> Option<String> {
+    let value = [(PEER, "203.0.113.9"), ("host", "postern.test")].into_iter().find(|(of, _)| *of == name)?.1;
+    Some(value.to_owned())
 }
 
 pub fn admin() -> String {
