@@ -311,6 +311,31 @@ fn one_that_is_noted_again_takes_its_place_once() {
     assert_eq!((signer(&tokens, &small), signer(&tokens, &large)), (Some(KEY), Some(KEY)));
 }
 
+/// Orders in which the same tokens may come again and again: always the same, the reverse each second time, and
+/// mixed anew each time.
+#[test]
+fn in_whatever_order_as_many_tokens_come_all_are_remembered_from_their_third_time_on() {
+    let texts: Vec<_> = (0..KEPT_TOKENS).map(|number| numbered(number, 0)).collect();
+    for order in 0..3_usize {
+        let tokens = SignedTokens::default();
+        let mut numbers: Vec<_> = (0..KEPT_TOKENS).collect();
+        for round in 0..4_usize {
+            let missed = numbers.iter().filter(|number| signer(&tokens, &texts[**number]).is_none()).count();
+            for number in &numbers {
+                if signer(&tokens, &texts[*number]).is_none() {
+                    note(&tokens, &texts[*number], KEY);
+                }
+            }
+            assert_eq!(missed, if round < 2 { KEPT_TOKENS } else { 0 }, "round {round} of order {order}");
+            match order {
+                0 => {}
+                1 => numbers.reverse(),
+                _ => numbers.sort_by_key(|number| number.wrapping_mul(2_654_435_761 + 2 * round) % 10_007),
+            }
+        }
+    }
+}
+
 #[test]
 fn tokens_that_come_once_push_no_other_out() {
     let tokens = SignedTokens::default();

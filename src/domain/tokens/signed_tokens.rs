@@ -7,6 +7,7 @@
 //! remembered. A text is kept from the second time on: many tokens are seen once.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
@@ -23,16 +24,21 @@ pub const KEPT_TOKENS: usize = 10_000;
 /// How many bytes of memory they may take in all: as many tokens with a dozen short claims need fewer.
 pub const KEPT_BYTES: usize = 16 << 20;
 
-/// How many tokens that were seen once are told apart; a newer one takes the place of an older.
-const SEEN_BITS: u32 = 14;
-
 /// The end of a token, which is the end of its signature: where to look, and no proof of anything.
 type Mark = [u8; 12];
 
 /// The memory of one isolate: what a token says and which key signed it, by its mark; and the marks of tokens that were seen.
 pub struct SignedTokens {
     kept: RefCell<Kept>,
-    seen: RefCell<Vec<Mark>>,
+    seen: RefCell<Seen>,
+}
+
+/// The marks of tokens that were seen once: of the last [`KEPT_TOKENS`] at least, and of twice as many at most. So
+/// whatever the order in which as many tokens come, each of them is known when it comes again.
+#[derive(Default)]
+struct Seen {
+    newer: HashSet<Mark>,
+    older: HashSet<Mark>,
 }
 
 struct Kept {
@@ -72,18 +78,23 @@ impl SignedTokens {
     pub fn note(&self, claims: &VerifiedClaims<'_>, key: KeyId) {
         let token = claims.token();
         let Some(mark) = token.text().as_bytes().last_chunk() else { return };
-        if self.sees_again(*mark) {
+        if self.seen.borrow_mut().sees_again(*mark) {
             let signed = SignedToken { text: PlainToken::new(token.text()), parts: Rc::clone(token.parts()), key };
             self.kept.borrow_mut().keep(*mark, signed);
         }
     }
+}
 
-    fn sees_again(&self, mark: Mark) -> bool {
-        let mut seen = self.seen.borrow_mut();
-        // Made when there is something to put in: not every isolate sees tokens.
-        seen.resize(1 << SEEN_BITS, Mark::default());
-        let Some(place) = seen.get_mut(place(mark)) else { return false };
-        std::mem::replace(place, mark) == mark
+impl Seen {
+    fn sees_again(&mut self, mark: Mark) -> bool {
+        if self.newer.contains(&mark) || self.older.contains(&mark) {
+            return true;
+        }
+        if self.newer.len() >= KEPT_TOKENS {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(mark);
+        false
     }
 }
 
@@ -105,14 +116,8 @@ impl SignedToken {
     }
 }
 
-/// By FNV-1a: a character of a token alone has no more than six bits.
 /// Whether the texts are the same, in a time that does not tell where they differ.
 fn is_same(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).fold(0, |found, (a, b)| found | (a ^ b));
     one.len() == other.len() && differences == 0
-}
-
-fn place(mark: Mark) -> usize {
-    let hash = mark.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    usize::try_from(hash >> (u32::BITS - SEEN_BITS)).unwrap_or_default()
 }
