@@ -145,12 +145,12 @@ impl<'c> Known<'c> {
     /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the log: whatever D1 would have known.
     async fn door<T>(&mut self, what: &str, wanted: impl FnOnce() -> Vec<Wanted>, look: impl Fn(&Self) -> Option<T>) -> Result<Option<T>> {
         let mut found = look(self);
-        if found.is_none() && self.copies.is_none() {
+        if found.is_none() {
             let wanted = wanted();
             if self.found.is_none() && shared::bring(self.cx, &wanted).await {
                 found = look(self);
             }
-            if found.is_none() {
+            if found.is_none() && self.copies.is_none() {
                 *self = Self::read(self.cx, &wanted, None).await?;
                 found = look(self);
             }

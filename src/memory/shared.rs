@@ -76,17 +76,21 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
     let Some((window, trust, asked)) = got else { return Brought::Nothing };
     let Some(window) = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER) else {
         let name = name(cx, &What::Window).unwrap_or_default();
-        cx.memory.sharing.missed(&name, cx.now, cx.config.staleness.usable());
+        cx.memory.sharing.missed(&name, cx.now, window_lifetime(cx));
         return Brought::Nothing;
     };
     cx.memory.sharing.found(window.asked_at, window.head.0);
-    if !take_window(cx, &window, trust.as_ref()) || cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Expired {
+    if !take_window(cx, &window, trust.as_ref()) {
+        return Brought::Nothing;
+    }
+    let has_wanted = asked.is_some_and(|asked| take_asked(cx, wanted, &asked));
+    // What is older serves while D1 does not answer.
+    if cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Expired {
         return Brought::Nothing;
     }
     // Of apps that memory does not keep, only D1 knows the selection.
     let knows_apps = selection.is_none_or(|selection| cx.memory.candidates(selection).is_some());
-    let has_wanted = knows_apps && asked.is_some_and(|asked| take_asked(cx, wanted, &asked));
-    if has_wanted { Brought::Wanted } else { Brought::Feed }
+    if has_wanted && knows_apps { Brought::Wanted } else { Brought::Feed }
 }
 
 /// Brings what is wanted, where memory relies on the feed and lacks it. Answers whether it did.
@@ -161,15 +165,19 @@ async fn put_all(cx: &Cx, news: News) -> Result<()> {
     if let Some((wanted, results)) = news.asked {
         put(cx, &What::Asked(&wanted), &Entry::new(place, results), LIFETIME_S).await?;
     }
-    let usable = cx.config.staleness.usable();
     let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
     let Some(name) = name(cx, &What::Window) else { return Ok(()) };
     if cx.memory.sharing.begin_writing(name, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
         let changes = changes.into_iter().map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at)).collect();
         let window = Window { asked_at, floor: (floor.revision, floor.at), head: (head.revision, head.at), changes };
-        put(cx, &What::Window, &window, usable.seconds()).await?;
+        put(cx, &What::Window, &window, window_lifetime(cx).seconds()).await?;
     }
     Ok(())
+}
+
+/// As long as a window may serve: while D1 does not answer, that is longer than its changes are news.
+fn window_lifetime(cx: &Cx) -> Millis {
+    Millis::from_seconds(cx.config.stale_if_error_s).max(cx.config.staleness.usable())
 }
 
 async fn get<T: for<'de> Deserialize<'de>>(cx: &Cx, what: &What<'_>) -> Option<T> {

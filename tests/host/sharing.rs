@@ -160,6 +160,32 @@ fn what_ends_a_credential_reaches_everybody_by_the_window() {
     assert_eq!((one.verify(&carol).0, two.verify(&carol).0, world.isolate().verify(&carol).0), (401, 401, 401));
 }
 
+#[test]
+fn while_d1_stalls_a_cold_isolate_knows_what_its_data_centre_had_read() {
+    let world = World::new();
+    let writer = shared(&world);
+    let (alice, bob) = (writer.token("alice"), writer.token("bob"));
+    for token in [&alice, &bob] {
+        writer.verify(token);
+        seen_here(&world, token);
+    }
+    assert_eq!(world.isolate().verify(&alice).0, 200);
+    world.run_tasks();
+    assert_eq!(writer.administer("POST", "/v1/revocations", &json!({ "token": bob })).status, 204);
+    world.pass(11);
+    assert_eq!(world.isolate().verify(&bob).0, 401, "somebody here has read of it");
+    world.run_tasks();
+    world.pass(60);
+    world.database.takes.set([Millis(10_000), Millis(0)]);
+    let cold = world.isolate();
+    for (token, status) in [(&alice, 200), (&bob, 401)] {
+        let answer = cold.send(&Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")));
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.header("x-postern-stale").is_some_and(|age| age.parse::<i64>().expect("seconds") >= 60));
+    }
+    assert_eq!(cold.verify(&writer.token("carol")).0, 503, "who is new");
+}
+
 /// Whatever is done to the entries, a cold isolate and an old one answer as if there were none.
 #[test]
 fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing() {
