@@ -3,10 +3,13 @@
 //! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the host tests run, against the real migrations.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use futures_util::future::{Either, select};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::{Map, Value};
 
 use crate::domain::assertion::PrivateKey;
@@ -161,7 +164,25 @@ pub struct Rows {
 
 /// One row, by column name.
 #[derive(Debug, Clone)]
-pub struct Row(pub Map<String, Value>);
+pub struct Row {
+    /// The same for all rows of a statement.
+    columns: Rc<[String]>,
+    /// In the columns' order.
+    values: Vec<Datum>,
+}
+
+/// A value as the database answers it: a third of the size of any JSON value, and there are thousands of them in a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Datum {
+    /// NULL.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// Any other number; also a whole one where D1, or an older snapshot, told it as a double.
+    Real(f64),
+    /// Text.
+    Text(String),
+}
 
 /// Why a batch failed.
 #[derive(Debug, Clone)]
@@ -229,7 +250,98 @@ impl<T: Into<Param>> From<Option<T>> for Param {
     }
 }
 
+impl Rows {
+    /// Rows, each with its values in the order of the columns.
+    #[must_use]
+    pub fn of(columns: Vec<String>, rows: Vec<Vec<Datum>>) -> Self {
+        let columns = Rc::<[String]>::from(columns);
+        Self { rows: rows.into_iter().map(|values| Row { columns: Rc::clone(&columns), values }).collect() }
+    }
+}
+
+impl Datum {
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Null),
+            Value::Number(number) => number.as_i64().map(Self::Integer).or_else(|| number.as_f64().map(Self::Real)),
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(number) => (*number).into(),
+            Self::Real(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Datum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(DatumVisitor)
+    }
+}
+
+struct DatumVisitor;
+
+impl Visitor<'_> for DatumVisitor {
+    type Value = Datum;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, a number or a text")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Datum, E> {
+        Ok(Datum::Null)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<Datum, E> {
+        Ok(Datum::Integer(number))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no column holds such a number")]
+    fn visit_u64<E>(self, number: u64) -> std::result::Result<Datum, E> {
+        Ok(i64::try_from(number).map_or(Datum::Real(number as f64), Datum::Integer))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> std::result::Result<Datum, E> {
+        Ok(Datum::Real(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Datum, E> {
+        Ok(Datum::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> std::result::Result<Datum, E> {
+        Ok(Datum::Text(text))
+    }
+}
+
+impl From<Map<String, Value>> for Row {
+    fn from(map: Map<String, Value>) -> Self {
+        let known = map.into_iter().filter_map(|(name, value)| Some((name, Datum::of(value)?)));
+        let (columns, values): (Vec<_>, _) = known.unzip();
+        Self { columns: columns.into(), values }
+    }
+}
+
 impl Row {
+    /// The value of a column; `None` where there is no such column.
+    #[must_use]
+    pub fn value(&self, column: &str) -> Option<&Datum> {
+        let index = self.columns.iter().position(|name| name == column)?;
+        self.values.get(index)
+    }
+
+    /// The values by the names of their columns, as a snapshot keeps them.
+    #[must_use]
+    pub fn to_map(&self) -> Map<String, Value> {
+        self.columns.iter().cloned().zip(self.values.iter().map(Datum::to_json)).collect()
+    }
+
     /// A text column that is never NULL.
     pub fn text(&self, column: &str) -> Result<&str> {
         self.optional_text(column)?.ok_or_else(|| wrong(column))
@@ -237,33 +349,36 @@ impl Row {
 
     /// A text column.
     pub fn optional_text(&self, column: &str) -> Result<Option<&str>> {
-        match self.0.get(column) {
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(Value::Null) => Ok(None),
+        match self.value(column) {
+            Some(Datum::Text(text)) => Ok(Some(text)),
+            Some(Datum::Null) => Ok(None),
             _ => Err(wrong(column)),
         }
     }
 
     /// A text column that a migration added: snapshots of older releases lack it, as if it were NULL.
     pub fn added_text(&self, column: &str) -> Result<Option<&str>> {
-        if self.0.contains_key(column) { self.optional_text(column) } else { Ok(None) }
+        if self.value(column).is_some() { self.optional_text(column) } else { Ok(None) }
     }
 
     /// A number within ±2^53: milliseconds, counts, flags.
     pub fn number(&self, column: &str) -> Result<i64> {
-        let value = self.0.get(column).ok_or_else(|| wrong(column))?;
-        #[expect(clippy::cast_possible_truncation, reason = "D1 answers whole numbers as doubles, exact within 2^53")]
-        value.as_i64().or_else(|| value.as_f64().map(|number| number as i64)).ok_or_else(|| wrong(column))
+        match self.value(column) {
+            Some(Datum::Integer(number)) => Ok(*number),
+            #[expect(clippy::cast_possible_truncation, reason = "D1 answers whole numbers as doubles, exact within 2^53")]
+            Some(Datum::Real(number)) => Ok(*number as i64),
+            _ => Err(wrong(column)),
+        }
     }
 
     /// A number in a column that a migration added: copies of older releases lack it, as if it were 0.
     pub fn added_number(&self, column: &str) -> Result<i64> {
-        if self.0.contains_key(column) { self.number(column) } else { Ok(0) }
+        if self.value(column).is_some() { self.number(column) } else { Ok(0) }
     }
 
     /// A number that may be NULL.
     pub fn optional_number(&self, column: &str) -> Result<Option<i64>> {
-        if self.0.get(column).is_some_and(Value::is_null) { Ok(None) } else { self.number(column).map(Some) }
+        if self.value(column) == Some(&Datum::Null) { Ok(None) } else { self.number(column).map(Some) }
     }
 
     /// A 0/1 column.
@@ -271,9 +386,12 @@ impl Row {
         Ok(self.number(column)? != 0)
     }
 
-    /// An int64, which was selected as `CAST(… AS TEXT)`.
+    /// An int64, which was selected as `CAST(… AS TEXT)`; among packed rows, which no double has held, it may be a number.
     pub fn int64(&self, column: &str) -> Result<i64> {
-        self.text(column)?.parse().map_err(|_| wrong(column))
+        match self.value(column) {
+            Some(Datum::Integer(number)) => Ok(*number),
+            _ => self.text(column)?.parse().map_err(|_| wrong(column)),
+        }
     }
 }
 
@@ -289,5 +407,46 @@ impl From<SqlError> for Error {
             SqlError::Unmigrated(_) => Self::Misconfigured(vec![UNMIGRATED.to_owned()]),
             SqlError::Failed(fault) => Self::Internal(fault),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(value: &Value) -> Row {
+        Row::from(value.as_object().cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn the_rows_of_a_snapshot_read_alike_whether_its_numbers_are_written_as_doubles_or_not() {
+        for number in ["1700000000000", "1700000000000.0", "1.7e12"] {
+            let row = row(&serde_json::from_str(&format!(r#"{{"at":{number},"name":"a","none":null}}"#)).expect("JSON"));
+            let again = Row::from(row.to_map());
+            for row in [row, again] {
+                assert_eq!(row.number("at").ok(), Some(1_700_000_000_000));
+                assert_eq!(row.text("name").ok(), Some("a"));
+                assert_eq!(row.optional_text("none").ok(), Some(None));
+                assert_eq!(row.added_number("later").ok(), Some(0));
+            }
+        }
+    }
+
+    #[test]
+    fn an_int64_is_read_from_digits_and_never_from_a_double() {
+        for exact in [json!({ "id": i64::MAX.to_string() }), json!({ "id": i64::MAX })] {
+            assert_eq!(row(&exact).int64("id").ok(), Some(i64::MAX));
+        }
+        assert!(row(&json!({ "id": 9_007_199_254_740_993.0 })).int64("id").is_err());
+    }
+
+    #[test]
+    fn what_no_column_holds_is_an_error_and_no_value() {
+        for value in [json!(true), json!([1]), json!({}), json!(null)] {
+            assert!(row(&json!({ "name": value })).text("name").is_err());
+        }
+        assert!(serde_json::from_str::<Datum>("[1]").is_err());
     }
 }

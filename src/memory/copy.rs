@@ -54,7 +54,7 @@ async fn take(cx: &Cx) -> Result<Record> {
     let revocations = revocations::select_all_at_gap(None, MAX_CHANGES, one_more_than(KEPT_ALL), cx.now);
     let batch = vec![feed::select_head(), token_apps::select_enabled(), users::select_changed_last(MAX_USERS), revocations];
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
-    let maps = |index| Ok::<_, Error>(sql::rows(&results, index)?.iter().map(|row| row.0.clone()).collect());
+    let maps = |index| Ok::<_, Error>(sql::rows(&results, index)?.iter().map(Row::to_map).collect());
     let revision = sql::rows(&results, 0)?.first().map_or(Ok(0), |row| row.number("head"))?;
     Ok(Record { revision, taken_at: cx.now, apps: maps(1)?, users: maps(2)?, revocations: maps(3)? })
 }
@@ -65,9 +65,9 @@ fn logged(cx: &Cx, fetched: std::result::Result<Option<Record>, Fault>) -> Optio
 }
 
 fn read(cx: &Cx, record: Record) -> Result<Snapshot> {
-    let apps = record.apps.into_iter().map(|row| token_apps::app(cx, &Row(row)).map(Rc::new)).collect::<Result<_>>()?;
-    let users = record.users.into_iter().map(|row| users::user(&Row(row)).map(Rc::new)).collect::<Result<_>>()?;
-    let revocations: Vec<_> = record.revocations.into_iter().map(Row).collect();
+    let apps = record.apps.into_iter().map(|row| token_apps::app(cx, &Row::from(row)).map(Rc::new)).collect::<Result<_>>()?;
+    let users = record.users.into_iter().map(|row| users::user(&Row::from(row)).map(Rc::new)).collect::<Result<_>>()?;
+    let revocations: Vec<_> = record.revocations.into_iter().map(Row::from).collect();
     let revocations = Revocations::new(revocations::all(&revocations)?.as_deref());
     Ok(Snapshot::new(record.taken_at, record.revision, apps, users, revocations))
 }

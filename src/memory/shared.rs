@@ -22,7 +22,7 @@ use crate::memory::feed::Reading;
 use crate::memory::isolate::{CLOCKS_DIFFER, Freshness};
 use crate::memory::reading::{self, News, Wanted};
 use crate::memory::recent::Recent;
-use crate::ports::{Rows, within};
+use crate::ports::{Row, Rows, within};
 
 /// How long an answer waits for what is shared.
 const PATIENCE: Millis = Millis(100);
@@ -160,10 +160,10 @@ pub fn publish(cx: &Cx, news: News) {
 async fn put_all(cx: &Cx, news: News) -> Result<()> {
     let place = news.place;
     if let Some(results) = news.trust {
-        put(cx, &What::Trust, &Entry::new(place, results), LIFETIME_S).await?;
+        put(cx, &What::Trust, &Entry::new(place, &results), LIFETIME_S).await?;
     }
     if let Some((wanted, results)) = news.asked {
-        put(cx, &What::Asked(&wanted), &Entry::new(place, results), LIFETIME_S).await?;
+        put(cx, &What::Asked(&wanted), &Entry::new(place, &results), LIFETIME_S).await?;
     }
     let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
     let Some(name) = name(cx, &What::Window) else { return Ok(()) };
@@ -232,9 +232,9 @@ impl Window {
 }
 
 impl Entry {
-    fn new(place: Place, results: Vec<Rows>) -> Self {
-        let maps = |rows: Rows| rows.rows.into_iter().map(|row| row.0).collect();
-        Self { place: (place.revision, place.at), results: results.into_iter().map(maps).collect() }
+    fn new(place: Place, results: &[Rows]) -> Self {
+        let maps = |rows: &Rows| rows.rows.iter().map(Row::to_map).collect();
+        Self { place: (place.revision, place.at), results: results.iter().map(maps).collect() }
     }
 
     fn place(&self) -> Place {
@@ -242,7 +242,7 @@ impl Entry {
     }
 
     fn rows(&self) -> Vec<Rows> {
-        let rows = |maps: &Vec<Map<String, Value>>| Rows { rows: maps.iter().cloned().map(crate::ports::Row).collect() };
+        let rows = |maps: &Vec<Map<String, Value>>| Rows { rows: maps.iter().cloned().map(Row::from).collect() };
         self.results.iter().map(rows).collect()
     }
 }

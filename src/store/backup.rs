@@ -14,7 +14,7 @@ use crate::domain::identity::user::UserId;
 use crate::domain::permissions::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::ports::{Param, Row, Statement};
+use crate::ports::{Datum, Param, Row, Statement};
 use crate::store::ids::IdKind;
 use crate::store::{new_users, sql};
 
@@ -573,7 +573,7 @@ fn record(kind: &'static Kind, row: &Row) -> Result<Record> {
 
 fn read(field: &Field, row: &Row) -> Result<Value> {
     let column = field.column;
-    if row.0.get(column).is_none_or(Value::is_null) {
+    if matches!(row.value(column), None | Some(Datum::Null)) {
         return Ok(Value::Null);
     }
     let unreadable = |error: &dyn std::fmt::Display| Error::internal(format!("a stored {column} is unreadable: {error}"));

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expectStatus, nowInSeconds, registerApp, sessionOf, sign, signInBrowser } from "./support/client.mjs";
-import { deployment, startPostern } from "./support/workerd.mjs";
+import { admin, expectStatus, nowInSeconds, registerApp, sessionOf, sign, signInBrowser } from "./support/client.mjs";
+import { deployment, startIsolates, startPostern } from "./support/workerd.mjs";
 
 const SECRET = "a shared secret of thirty-two b!";
 
@@ -37,4 +37,23 @@ test("a warm verification of a session reads two headers more", async (t) => {
     const { json } = await postern.send({ path: "/testing" });
     assert.deepEqual(named(json), { method: 1, url: 1, now: 1, header: 4, respond: 1 });
   }
+});
+
+/** What a request crosses for, in an isolate that has answered others. */
+async function crossingsOf(isolate, request) {
+  await isolate.send({ path: "/testing" });
+  const answer = expectStatus(await isolate.send(request), 200);
+  return { answer, crossings: named((await isolate.send({ path: "/testing" })).json) };
+}
+
+test("a cold check hands D1 its statements by one crossing, and takes all rows by none", async (t) => {
+  const [writer, cold] = await startIsolates(t, 2, { entry: "crossings" });
+  await registerApp(writer, { secret: SECRET });
+  const bearer = (loginname) => ({ authorization: `Bearer ${sign(SECRET, { loginname, exp: nowInSeconds() + 600 })}` });
+  for (const name of ["alice", "bob", "carol"]) expectStatus(await writer.send({ path: "/v1/verify", headers: bearer(name) }), 200);
+  const check = (name) => ({ path: "/v1/check?service=1&permission=VIEW", headers: bearer(name) });
+  for (const name of ["alice", "bob"]) expectStatus(await cold.send(check(name)), 200);
+  const { crossings } = await crossingsOf(cold, check("carol"));
+  const asked = { session: 1, batch: 1, promised: 1, promise: 1, resolve: 1 };
+  assert.deepEqual(crossings, { method: 1, url: 1, now: 1, header: 2, respond: 1, ...asked });
 });

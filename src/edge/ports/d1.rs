@@ -5,12 +5,14 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
-use worker::wasm_bindgen::JsValue;
-use worker::{D1DatabaseSession, D1PreparedStatement, D1Result, Env, Error};
+use serde::{Deserialize, Serialize, Serializer};
+use worker::Env;
+use worker::js_sys;
+use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 
+use crate::edge::runtime::tickets::{self, Tickets};
 use crate::error::Fault;
-use crate::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement};
+use crate::ports::{Datum, LocalFuture, Param, Rows, Sql, SqlError, Statement};
 
 /// The name of the binding.
 pub(in crate::edge) const BINDING: &str = "DB";
@@ -18,10 +20,33 @@ pub(in crate::edge) const BINDING: &str = "DB";
 /// How often a batch that only reads is tried.
 const ATTEMPTS: u32 = 3;
 
+#[wasm_bindgen(module = "/src/edge/runtime/database.mjs")]
+extern "C" {
+    /// A session of D1.
+    type Session;
+
+    #[wasm_bindgen(catch)]
+    fn session(env: &Env, binding: &str) -> Result<Session, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn batch(session: &Session, statements: &str, ticket: u32, done: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getBookmark)]
+    fn bookmark(this: &Session) -> Result<Option<String>, JsValue>;
+}
+
+thread_local! {
+    /// The batches that are under way: what D1 answered, or what it said of the failure.
+    static BATCHES: Tickets<Result<String, String>> =
+        Tickets::new(Closure::<dyn Fn(u32, bool, String)>::new(is_done).into_js_value());
+}
+
+fn is_done(ticket: u32, failed: bool, text: String) {
+    tickets::tell(&BATCHES, ticket, if failed { Err(text) } else { Ok(text) });
+}
+
 /// Looked up in the environment when it is first asked: most requests never ask.
 pub(in crate::edge) struct D1 {
     env: Rc<Env>,
-    session: OnceCell<D1DatabaseSession>,
+    session: OnceCell<Session>,
     has_written: Cell<bool>,
 }
 
@@ -30,20 +55,18 @@ impl D1 {
         Self { env, session: OnceCell::new(), has_written: Cell::new(false) }
     }
 
-    fn session(&self) -> Result<&D1DatabaseSession, SqlError> {
+    fn session(&self) -> Result<&Session, SqlError> {
         if let Some(session) = self.session.get() {
             return Ok(session);
         }
-        let database = self.env.d1(BINDING).map_err(|error| sort(&error))?;
-        let session = database.with_session(Some("first-primary")).map_err(|error| sort(&error))?;
+        let session = session(&self.env, BINDING).map_err(thrown)?;
         Ok(self.session.get_or_init(|| session))
     }
 
-    async fn run(&self, statements: &[Statement]) -> Result<Vec<Rows>, SqlError> {
+    async fn run(&self, statements: &str) -> Result<Vec<Rows>, SqlError> {
         let session = self.session()?;
-        let prepared = statements.iter().map(|statement| prepare(session, statement)).collect::<Result<_, _>>()?;
-        let results = session.batch(prepared).await.map_err(|error| sort(&error))?;
-        results.iter().map(rows).collect()
+        let asked = tickets::ask(&BATCHES, |ticket, done| batch(session, statements, ticket, done)).map_err(thrown)?;
+        rows(&asked.await.map_err(sort)?)
     }
 }
 
@@ -51,9 +74,10 @@ impl Sql for D1 {
     fn batch(&self, statements: Vec<Statement>) -> LocalFuture<'_, Result<Vec<Rows>, SqlError>> {
         Box::pin(async move {
             let only_reads = statements.iter().all(Statement::only_reads);
+            let text = text(&statements)?;
             let mut attempt = 1;
             loop {
-                match self.run(&statements).await {
+                match self.run(&text).await {
                     Err(SqlError::Unavailable(_)) if only_reads && attempt < ATTEMPTS => attempt += 1,
                     Ok(results) => {
                         self.has_written.set(self.has_written.get() || !only_reads);
@@ -67,40 +91,48 @@ impl Sql for D1 {
 
     fn bookmark(&self) -> Option<String> {
         let session = self.session.get().filter(|_| self.has_written.get())?;
-        session.get_bookmark().ok().flatten()
+        session.bookmark().ok().flatten()
     }
 }
 
-fn prepare(session: &D1DatabaseSession, statement: &Statement) -> Result<D1PreparedStatement, SqlError> {
-    let prepared = session.prepare(statement.sql.as_ref());
-    if statement.params.is_empty() {
-        return Ok(prepared);
-    }
-    let values: Vec<JsValue> = statement.params.iter().map(value).collect();
-    prepared.bind(&values).map_err(|error| sort(&error))
+/// The statements as the text that `database.mjs` takes.
+fn text(statements: &[Statement]) -> Result<String, SqlError> {
+    let statements: Vec<_> =
+        statements.iter().map(|Statement { sql, params }| (sql.as_ref(), params.iter().map(Bound).collect::<Vec<_>>())).collect();
+    serde_json::to_string(&statements).map_err(|error| SqlError::Failed(Fault::new(error.to_string())))
 }
 
-fn value(param: &Param) -> JsValue {
-    match param {
-        Param::Null => JsValue::NULL,
-        Param::Text(text) => JsValue::from_str(text),
-        Param::Int64(number) => JsValue::from_str(&number.to_string()),
-        #[expect(clippy::cast_precision_loss, reason = "numbers that are bound this way are within 2^53")]
-        Param::Number(number) => JsValue::from_f64(*number as f64),
+struct Bound<'a>(&'a Param);
+
+impl Serialize for Bound<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Param::Null => serializer.serialize_unit(),
+            Param::Text(text) => serializer.serialize_str(text),
+            Param::Int64(number) => serializer.collect_str(number),
+            Param::Number(number) => serializer.serialize_i64(*number),
+        }
     }
 }
 
-fn rows(result: &D1Result) -> Result<Rows, SqlError> {
-    let rows = result.results::<Map<String, Value>>().map_err(|error| sort(&error))?;
-    Ok(Rows { rows: rows.into_iter().map(Row).collect() })
+/// What one statement returned, as `database.mjs` tells it.
+#[derive(Deserialize)]
+struct Answered(Vec<String>, Vec<Vec<Datum>>);
+
+fn rows(text: &str) -> Result<Vec<Rows>, SqlError> {
+    let unreadable = |error: serde_json::Error| SqlError::Failed(Fault::new(format!("D1 answered what cannot be read: {error}")));
+    let results: Vec<Answered> = serde_json::from_str(text).map_err(unreadable)?;
+    Ok(results.into_iter().map(|Answered(columns, rows)| Rows::of(columns, rows)).collect())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn thrown(error: JsValue) -> SqlError {
+    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    sort(message.unwrap_or_else(|| format!("{error:?}")))
 }
 
 /// Sorts a failure by SQLite's text. What SQLite did not say is taken for D1 not answering.
-fn sort(error: &Error) -> SqlError {
-    let text = match error {
-        Error::D1(error) => error.cause(),
-        other => other.to_string(),
-    };
+fn sort(text: String) -> SqlError {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["SQLITE_CONSTRAINT", "constraint failed", "last administrator"]) {
         SqlError::Refused(text)

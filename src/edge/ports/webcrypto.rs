@@ -1,11 +1,8 @@
 //! WebCrypto, behind [`Signatures`]. Imported keys are kept, because importing one costs several verifications.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{self, Poll, Waker};
 
 use lru::LruCache;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto};
@@ -16,7 +13,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use crate::domain::assertion::PrivateKey;
 use crate::domain::tokens::algorithm::{Algorithm, Curve, Family, Hash};
 use crate::domain::tokens::public_key::{KeyId, PublicKey};
-use crate::edge::runtime::executor;
+use crate::edge::runtime::tickets::{self, Tickets};
 use crate::error::Fault;
 use crate::ports::{LocalFuture, Signatures};
 
@@ -48,7 +45,8 @@ impl Signatures for WebCrypto {
         Box::pin(async move {
             let kept = imported(algorithm, key).await?;
             let Imported { subtle, key, verifying } = &*kept;
-            Check::begin(|ticket, done| verify(subtle, verifying, key, signature, message, ticket, done))?.await
+            let begin = |ticket, done: &JsValue| verify(subtle, verifying, key, signature, message, ticket, done);
+            tickets::ask(&CHECKS, begin).map_err(fault)?.await
         })
     }
 
@@ -96,78 +94,15 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// A check that WebCrypto makes. One function is told of them all: `JsFuture` would make two for each, and have them collected.
-struct Check {
-    ticket: u32,
-}
-
-/// What is known of a check, and who waits for it.
-type Progress = (Option<Result<bool, Fault>>, Option<Waker>);
-
-/// The checks that are under way in this isolate.
-struct Checks {
-    next_ticket: Cell<u32>,
-    progress: RefCell<BTreeMap<u32, Progress>>,
-    /// What WebCrypto tells of each.
-    done: JsValue,
-}
-
 thread_local! {
-    static CHECKS: Checks = Checks {
-        next_ticket: Cell::new(0),
-        progress: RefCell::default(),
-        done: Closure::<dyn Fn(u32, JsValue)>::new(is_done).into_js_value(),
-    };
+    /// The checks of signatures that are under way.
+    static CHECKS: Tickets<Result<bool, Fault>> = Tickets::new(Closure::<dyn Fn(u32, JsValue)>::new(is_done).into_js_value());
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what JavaScript calls takes values")]
 fn is_done(ticket: u32, answer: JsValue) {
     let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
-    let waker = CHECKS.with(|checks| {
-        let mut progress = checks.progress.borrow_mut();
-        let (outcome, waker) = progress.get_mut(&ticket)?;
-        *outcome = Some(said);
-        waker.take()
-    });
-    if let Some(waker) = waker {
-        executor::happened(|| waker.wake());
-    }
-}
-
-impl Check {
-    fn begin(verify: impl FnOnce(u32, &JsValue) -> Result<(), JsValue>) -> Result<Self, Fault> {
-        CHECKS.with(|checks| {
-            let ticket = checks.next_ticket.replace(checks.next_ticket.get().wrapping_add(1));
-            checks.progress.borrow_mut().insert(ticket, (None, None));
-            let check = Self { ticket };
-            verify(ticket, &checks.done).map_err(fault)?;
-            Ok(check)
-        })
-    }
-}
-
-impl Future for Check {
-    type Output = Result<bool, Fault>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        CHECKS.with(|checks| {
-            let mut progress = checks.progress.borrow_mut();
-            let Some((outcome, waker)) = progress.get_mut(&self.ticket) else {
-                return Poll::Ready(Err(Fault::new("a check of a signature was asked for twice")));
-            };
-            if let Some(outcome) = outcome.take() {
-                return Poll::Ready(outcome);
-            }
-            *waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-    }
-}
-
-impl Drop for Check {
-    fn drop(&mut self) {
-        CHECKS.with(|checks| checks.progress.borrow_mut().remove(&self.ticket));
-    }
+    tickets::tell(&CHECKS, ticket, said);
 }
 
 async fn imported(algorithm: Algorithm, key: &PublicKey) -> Result<Rc<Imported>, Fault> {

@@ -8,10 +8,9 @@ use std::task::{Context, Poll};
 
 use postern::domain::time::Millis;
 use postern::error::Fault;
-use postern::ports::{LocalFuture, Param, Row, Rows, Sql, SqlError, Statement, Timer};
+use postern::ports::{Datum, LocalFuture, Param, Rows, Sql, SqlError, Statement, Timer};
 use rusqlite::StatementStatus;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
-use serde_json::{Value, json};
 
 use super::clock::Clock;
 
@@ -162,21 +161,21 @@ fn run(connection: &rusqlite::Connection, statement: &Statement, steps: &Cell<i6
     let mut found = prepared.query(rusqlite::params_from_iter(values)).map_err(sort)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(sort)? {
-        let value = |index| row.get_ref(index).map_or(Value::Null, answer);
-        rows.push(Row(names.iter().enumerate().map(|(index, name)| (name.clone(), value(index))).collect()));
+        let value = |index| row.get_ref(index).map_or(Datum::Null, answer);
+        rows.push((0..names.len()).map(value).collect());
     }
     drop(found);
     steps.set(steps.get() + i64::from(prepared.reset_status(StatementStatus::VmStep)));
-    Ok(Rows { rows })
+    Ok(Rows::of(names, rows))
 }
 
-fn answer(value: ValueRef<'_>) -> Value {
+fn answer(value: ValueRef<'_>) -> Datum {
     match value {
-        ValueRef::Null => Value::Null,
+        ValueRef::Null => Datum::Null,
         // As a double: an int64 that was not cast to text is rounded here as it is in D1.
-        ValueRef::Integer(number) => json!(number as f64),
-        ValueRef::Real(number) => json!(number),
-        ValueRef::Text(text) | ValueRef::Blob(text) => json!(String::from_utf8_lossy(text)),
+        ValueRef::Integer(number) => Datum::Real(number as f64),
+        ValueRef::Real(number) => Datum::Real(number),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Datum::Text(String::from_utf8_lossy(text).into_owned()),
     }
 }
 
