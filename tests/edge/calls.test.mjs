@@ -96,3 +96,13 @@ test("a refused token costs no round trip when warm, whoever it claims to be", a
   }
   assert.deepEqual(await callsSince(isolate), { d1: 0, kv: 0 });
 });
+
+test("a reading is tried three times where D1 fails at once, and once where it fails after a second", async (test) => {
+  const isolates = await startIsolates(test, 2, { entry: "observed" });
+  for (const [index, [d1, tries]] of [["down", 3], ["late", 1]].entries()) {
+    const isolate = isolates[index];
+    expectStatus(await isolate.send({ method: "POST", path: "/testing", json: { d1 } }), 204);
+    expectStatus(await verifyBearer(isolate, token()), 503);
+    assert.equal((await callsSince(isolate)).d1, tries, d1);
+  }
+});

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize, Serializer};
 use worker::Env;
-use worker::js_sys;
+use worker::js_sys::{self, Date};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use crate::edge::runtime::tickets::{self, Tickets};
@@ -19,6 +19,8 @@ pub(in crate::edge) const BINDING: &str = "DB";
 
 /// How often a batch that only reads is tried.
 const ATTEMPTS: u32 = 3;
+/// For how long after the first attempt began another one may begin. D1 that fails after seconds would let a request wait for as many more.
+const RETRIES_MS: f64 = 1000.0;
 
 #[wasm_bindgen(module = "/src/edge/runtime/database.mjs")]
 extern "C" {
@@ -75,10 +77,12 @@ impl Sql for D1 {
         Box::pin(async move {
             let only_reads = statements.iter().all(Statement::only_reads);
             let text = text(&statements)?;
+            let began_at = if only_reads { Date::now() } else { 0.0 };
             let mut attempt = 1;
             loop {
+                let may_retry = || only_reads && attempt < ATTEMPTS && Date::now() - began_at < RETRIES_MS;
                 match self.run(&text).await {
-                    Err(SqlError::Unavailable(_)) if only_reads && attempt < ATTEMPTS => attempt += 1,
+                    Err(SqlError::Unavailable(_)) if may_retry() => attempt += 1,
                     Ok(results) => {
                         self.has_written.set(self.has_written.get() || !only_reads);
                         return Ok(results);

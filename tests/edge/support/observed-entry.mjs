@@ -1,7 +1,9 @@
 // The Worker behind an entry that only tests know: it counts the calls to D1 and KV, and makes them fail when told to.
 //
 // GET /testing answers `{"d1":…,"kv":…}`, the calls since it was last asked, and POST /testing takes
-// `{"d1":"down","kv":"down"}`, "silent" for one that never answers, or a number of milliseconds for one that answers that late; neither is seen by the Worker itself, and neither touches D1 or KV.
+// `{"d1":"down","kv":"down"}`, "late" for one that fails after 1.1 s, "silent" for one that never answers, or a
+// number of milliseconds for one that answers that late; neither is seen by the Worker itself, and
+// neither touches D1 or KV.
 
 import postern from "../../../src/edge/entry.mjs";
 
@@ -52,6 +54,7 @@ function watched(binding, kind, counted) {
         }
         calls[kind] += 1;
         if (states[kind] === "down") return Promise.reject(FAILURES[kind]());
+        if (states[kind] === "late") return scheduler.wait(1100).then(() => Promise.reject(FAILURES[kind]()));
         if (states[kind] === "silent") return new Promise(() => {});
         if (Number.isInteger(states[kind])) return new Promise((done) => setTimeout(done, states[kind])).then(() => member.apply(target, args));
         return member.apply(target, args);
