@@ -19,6 +19,16 @@ const COLUMNS: &str =
     "CAST(g.id AS TEXT) AS id, CAST(g.service_id AS TEXT) AS service_id, g.object_type, CAST(g.object_id AS TEXT) AS object_id,
     g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
 
+/// The same for rows that come as one text.
+const PACKED_COLUMNS: &str =
+    "g.id, g.service_id, g.object_type, g.object_id, g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
+/// The names of the columns, and of the object's name behind them.
+const NAMES: [&str; 10] =
+    ["id", "service_id", "object_type", "object_id", "permissions", "creator", "created_at", "starts_at", "expires_at", "object_name"];
+/// So many grants with their objects' names are shorter than a text in D1 may be, 2 MB: a name has 256 characters, of 4 bytes each, and the rest
+/// of a grant less than 200.
+const PACKED_WITH_NAMES: i64 = 1500;
+
 /// The name of whom a grant is given to.
 const OBJECT_NAME: &str = "CASE g.object_type WHEN 'USER' THEN (SELECT COALESCE(u.name, u.username) FROM users u WHERE u.id = g.object_id)
     ELSE (SELECT d.name FROM units d WHERE d.object_type = g.object_type AND d.id = g.object_id) END";
@@ -95,14 +105,14 @@ pub type Named = (Grant, Option<String>);
 pub async fn list_of_service(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
     let sql = format!(
         "WITH types (name) AS (VALUES ('USER'), ('DEPT'), ('GROUP'))
-         SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM types t
+         SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM types t
            CROSS JOIN grants g ON g.id IN (
              SELECT x.id FROM grants x INDEXED BY grants_in_order
              WHERE x.service_id = CAST(?1 AS INTEGER) AND x.object_type = t.name AND x.id > CAST(?2 AS INTEGER) ORDER BY x.id LIMIT ?3)
          ORDER BY g.id LIMIT ?3"
     );
     let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(named).collect()
+    sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
 }
 
 /// The grants that reach a user, by ascending id. Of each object that they are given to, no more are read than are wanted.
@@ -110,7 +120,7 @@ pub async fn list_of_user(cx: &Cx, member: &Member<'_>, after_id: Option<i64>, l
     let sql = format!(
         "WITH RECURSIVE {REACHED},
            objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached)
-         SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM objects o
+         SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM objects o
            CROSS JOIN grants g ON g.id IN (
              SELECT x.id FROM grants x INDEXED BY grants_of_object
              WHERE x.object_type = o.object_type AND x.object_id = o.id AND x.id > CAST(?3 AS INTEGER) ORDER BY x.id LIMIT ?4)
@@ -118,7 +128,7 @@ pub async fn list_of_user(cx: &Cx, member: &Member<'_>, after_id: Option<i64>, l
     );
     let mut params = member.params();
     params.extend([Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)]);
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(named).collect()
+    sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
 }
 
 /// The grants on a service that reach a user, whether they count now or not.
@@ -140,7 +150,13 @@ pub fn select_reaching(member: &Member<'_>, service_id: i64) -> Statement {
 
 /// A page of a list, and how many there are on all pages.
 pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
-    let total = sql::query(cx, count(query)).await?.first().map_or(Ok(0), |row| row.number("total"))?;
+    let total = |rows: &[Row]| rows.first().map_or(Ok(0), |row| row.number("total"));
+    if query.offset == 0 && query.conditions.is_empty() {
+        // Without filters, a limit beyond the total reads nothing more.
+        let results = sql::query_all(cx, vec![count(query), page(query, query.descending, 0, query.limit)]).await?;
+        return Ok(GrantPage { total: total(sql::rows(&results, 0)?)?, grants: read_page(query, query.limit, sql::rows(&results, 1)?)? });
+    }
+    let total = total(&sql::query(cx, count(query)).await?)?;
     let limit = query.limit.min(total.saturating_sub(query.offset));
     if limit <= 0 {
         return Ok(GrantPage { total, grants: Vec::new() });
@@ -149,7 +165,7 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     let is_beyond_middle = query.offset > total / 2;
     let offset = if is_beyond_middle { total - query.offset - limit } else { query.offset };
     let rows = sql::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
-    let mut grants = rows.iter().map(named).collect::<Result<Vec<_>>>()?;
+    let mut grants = read_page(query, limit, &rows)?;
     if is_beyond_middle {
         grants.reverse();
     }
@@ -166,6 +182,15 @@ fn count(query: &GrantQuery) -> Statement {
     Statement::new(format!("SELECT COUNT(*) AS total FROM grants g WHERE {conditions}"), params)
 }
 
+/// Whether the rows of a page come as one text.
+fn is_packed(query: &GrantQuery, limit: i64) -> bool {
+    !query.with_names || limit <= PACKED_WITH_NAMES
+}
+
+fn read_page(query: &GrantQuery, limit: i64, rows: &[Row]) -> Result<Vec<Named>> {
+    if is_packed(query, limit) { sql::unpacked(&NAMES, rows)?.iter().map(named).collect() } else { rows.iter().map(named).collect() }
+}
+
 fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statement {
     let (conditions, mut params) = conditions(query);
     let name = if query.with_names { OBJECT_NAME } else { "NULL" };
@@ -179,13 +204,16 @@ fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statem
             format!("g.service_id {direction}, g.object_type {direction}, g.created_at {direction}, g.id {direction}")
         }
     };
+    let is_packed = is_packed(query, limit);
+    let columns = if is_packed { PACKED_COLUMNS } else { COLUMNS };
     params.extend([Param::Number(limit), Param::Number(offset)]);
     let (limit, offset) = (params.len() - 1, params.len());
     let sql = format!(
-        "SELECT {COLUMNS}, {name} AS object_name FROM grants g {} WHERE {conditions} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}",
+        "SELECT {columns}, {name} AS object_name FROM grants g {} WHERE {conditions} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}",
         access(query)
     );
-    Statement::new(sql, params)
+    let statement = Statement::new(sql, params);
+    if is_packed { sql::packed(&NAMES, statement) } else { statement }
 }
 
 /// How a page is reached where SQLite would choose badly, since it knows nothing of the values.

@@ -16,6 +16,26 @@ pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
     Ok(results.pop().map(|result| result.rows).unwrap_or_default())
 }
 
+/// Lets the rows of a statement come as one text, which costs the Worker and D1 a fraction of what as many rows cost. `columns` are those of the
+/// statement. It orders and limits its rows, which together have to be shorter than a text in D1 may be, 2 MB. An int64 is not cast to text in
+/// it, since it comes as digits.
+pub(crate) fn packed(columns: &[&'static str], statement: Statement) -> Statement {
+    let Statement { sql, params } = statement;
+    Statement::new(format!("SELECT json_group_array(json_array({})) AS packed FROM ({sql})", columns.join(", ")), params)
+}
+
+/// The rows that came as one text.
+pub(crate) fn unpacked(columns: &[&'static str], rows: &[Row]) -> Result<Vec<Row>> {
+    let text = rows.first().map_or(Ok("[]"), |row| row.text("packed"))?;
+    let rows = serde_json::from_str(text).map_err(|error| Error::internal(format!("the database answered unreadable rows: {error}")))?;
+    Ok(Rows::of(columns.iter().map(ToString::to_string).collect(), rows).rows)
+}
+
+/// Runs one statement that only reads, and whose rows come as one text.
+pub(crate) async fn query_packed(cx: &Cx, columns: &[&'static str], statement: Statement) -> Result<Vec<Row>> {
+    unpacked(columns, &query(cx, packed(columns, statement)).await?)
+}
+
 /// Runs statements that only read, which may be none: D1 refuses a batch without statements.
 pub async fn query_all(cx: &Cx, statements: Vec<Statement>) -> Result<Vec<Rows>> {
     query_within(cx, PATIENCE_OF_LISTS, statements).await

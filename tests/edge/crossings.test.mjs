@@ -57,3 +57,34 @@ test("a cold check hands D1 its statements by one crossing, and takes all rows b
   const asked = { session: 1, batch: 1, promised: 1, promise: 1, resolve: 1 };
   assert.deepEqual(crossings, { method: 1, url: 1, now: 2, header: 2, respond: 1, ...asked });
 });
+
+test("a long page of grants crosses as often as a short one, and holds every int64 as it is", async (t) => {
+  const postern = await startPostern(t, { entry: "crossings" });
+  const ids = ["9007199254740993", "9223372036854775807", "-9223372036854775808"];
+  const post = (path, body) => postern.send({ method: "POST", path, headers: { ...admin, "content-type": "application/json" }, body });
+  for (const id of ids) expectStatus(await post("/api/v1/services/9007199254740993/auth", `{"authObjectType":"USER","authObjectId":${id},"permissions":["VIEW"]}`), 200);
+  for (let id = 1; id <= 40; id += 1) expectStatus(await post("/api/v1/services/7/auth", `{"authObjectType":"USER","authObjectId":${id},"permissions":["VIEW"]}`), 200);
+  const list = (service) => crossingsOf(postern, { path: `/api/v1/services/auth?serviceId=${service}&authObjectType=USER&pageSize=2000`, headers: admin });
+  await list(7);
+  const [short, long] = [await list("9007199254740993"), await list(7)];
+  for (const id of ids) assert.match(short.answer.text, new RegExp(`"authObjectId":${id},"permissions":\\["VIEW"\\],"serviceId":9007199254740993,`));
+  assert.equal(long.answer.json.data.list.length, 40);
+  assert.deepEqual(long.crossings, short.crossings);
+  assert.equal(long.crossings.batch, 1);
+});
+
+test("a page of grants with names is the same, whether it comes as one text or is too long for that", async (t) => {
+  const postern = await startPostern(t);
+  const names = ['Alice "A" \\\\ Doe', "日本語 🙂", "Zoë"];
+  for (const [index, name] of names.entries()) {
+    expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: admin, json: { username: `user-${index}`, name } }), 201);
+    expectStatus(await postern.send({ method: "POST", path: "/v1/services/7/grants", headers: admin, json: { username: `user-${index}`, permissions: ["TEST"] } }), 201);
+  }
+  const list = async (size) => {
+    const path = `/api/v1/services/auth?serviceId=7&authObjectType=USER&infoScope=DETAIL&pageSize=${size}`;
+    return expectStatus(await postern.send({ path, headers: admin }), 200).json.data;
+  };
+  const [packed, plain] = [await list(1500), await list(2000)];
+  assert.deepEqual(packed.list.map(({ name }) => name).sort(), [...names].sort());
+  assert.deepEqual(packed, plain);
+});

@@ -1,7 +1,6 @@
 //! What the JSON of the services dialect looks like. Source: the published page on service authorization.
 
 use time::OffsetDateTime;
-use time::macros::format_description;
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Sometimes, answer, request};
@@ -143,11 +142,22 @@ pub(super) fn failure(status: u16, code: &str, message: &str, key: &str, now: Mi
     Response::json(status, &Failure { code, message, data: (), datetime, ext })
 }
 
-/// `yyyy-MM-dd HH:mm:ss`, UTC.
+/// `yyyy-MM-dd HH:mm:ss`, UTC; empty beyond the year 9999. Written digit by digit: a page has thousands of them.
 pub(super) fn datetime(time: Millis) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    let known = OffsetDateTime::from_unix_timestamp(time.seconds()).ok();
-    known.and_then(|time| time.format(format).ok()).unwrap_or_default()
+    let Ok(time) = OffsetDateTime::from_unix_timestamp(time.seconds()) else { return String::new() };
+    let mut text = String::with_capacity(19);
+    two_digits(&mut text, time.year().unsigned_abs() / 100);
+    two_digits(&mut text, time.year().unsigned_abs() % 100);
+    let rest = [('-', u8::from(time.month())), ('-', time.day()), (' ', time.hour()), (':', time.minute()), (':', time.second())];
+    for (before, number) in rest {
+        text.push(before);
+        two_digits(&mut text, number.into());
+    }
+    text
+}
+
+fn two_digits(text: &mut String, number: u32) {
+    text.extend([number / 10 % 10, number % 10].into_iter().filter_map(|digit| char::from_digit(digit, 10)));
 }
 
 /// The code and message of a permission that a caller lacks: listing has its own.
@@ -184,5 +194,23 @@ impl Page {
             created_at: datetime(grant.created_at),
         };
         Self { total: page.total, list: page.grants.iter().map(grant).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_to_the_second_up_to_the_year_9999() {
+        for (millis, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (1_737_599_864_898, "2025-01-23 02:37:44"),
+            (951_782_399_000, "2000-02-28 23:59:59"),
+            (253_402_300_799_999, "9999-12-31 23:59:59"),
+            (253_402_300_800_000, ""),
+        ] {
+            assert_eq!(datetime(Millis(millis)), text);
+        }
     }
 }
