@@ -186,6 +186,112 @@ fn while_d1_stalls_a_cold_isolate_knows_what_its_data_centre_had_read() {
     assert_eq!(cold.verify(&writer.token("carol")).0, 503, "who is new");
 }
 
+#[test]
+fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    writer.verify(&token);
+    let administer = |method: &str, path: &str, body: &Value| {
+        let answer = writer.administer(method, path, body);
+        assert!(answer.status < 300, "{method} {path}: {}", answer.body);
+    };
+    for department in [1, 2] {
+        administer("POST", "/v1/departments", &json!({ "id": department, "name": format!("d{department}") }));
+    }
+    administer("PUT", "/v1/departments/2/members?username=alice", &Value::Null);
+    let of_department = json!({ "authObjectType": "DEPT", "authObjectId": 1, "permissions": ["VIEW"] });
+    let check = |isolate: &Isolate<'_>, service: i64| {
+        let answer = isolate.get(&format!("/v1/check?service={service}&permission=VIEW"), &format!("Bearer {token}"));
+        json_of(&answer)["allowed"].as_bool().expect("an answer")
+    };
+    let ways: [(i64, (&str, &str, Value), (&str, &str, Value)); 4] = [
+        (
+            7,
+            ("POST", "/v1/services/7/grants", json!({ "username": "alice", "permissions": ["VIEW"] })),
+            ("DELETE", "/v1/services/7/grants?username=alice", Value::Null),
+        ),
+        (8, ("PATCH", "/v1/departments/2", json!({ "parentId": 1 })), ("PATCH", "/v1/departments/2", json!({ "parentId": null }))),
+        (8, ("PATCH", "/v1/departments/2", json!({ "parentId": 1 })), ("DELETE", "/v1/departments/2/members?username=alice", Value::Null)),
+        (
+            9,
+            ("POST", "/v1/services/9/grants", json!({ "username": "alice", "permissions": ["VIEW"] })),
+            ("PATCH", "/v1/services/9", json!({ "name": "closed" })),
+        ),
+    ];
+    administer("POST", "/v1/services/8/grants", &of_department);
+    administer("POST", "/v1/services", &json!({ "id": 9, "name": "open" }));
+    let bob = writer.token("bob");
+    writer.verify(&bob);
+    for (service, give, take) in &ways {
+        administer(give.0, give.1, &give.2);
+        world.pass(11);
+        world.run_tasks();
+        world.shared.entries.borrow_mut().clear();
+        assert!(check(&world.isolate(), *service), "{give:?}");
+        world.run_tasks();
+        administer(take.0, take.1, &take.2);
+        world.pass(11);
+        // Somebody here reads the feed, and shares it.
+        assert_eq!(world.isolate().verify(&bob).0, 200);
+        world.run_tasks();
+        let cold = world.isolate();
+        assert_eq!(check(&cold, *service), *service == 9, "{take:?}");
+        assert_eq!(check(&world.isolate_with(&[("STALENESS_S", Some("2"))]), *service), *service == 9, "{take:?}");
+    }
+}
+
+/// A reading that another one has overtaken in its isolate is of an earlier place than memory is.
+#[test]
+fn what_a_slow_reading_brings_is_shared_as_of_its_own_place() {
+    let world = World::new();
+    let writer = shared(&world);
+    let (alice, bob) = (writer.token("alice"), writer.token("bob"));
+    for token in [&alice, &bob] {
+        writer.verify(token);
+    }
+    world.run_tasks();
+    world.shared.entries.borrow_mut().clear();
+    let isolate = world.isolate();
+    assert_eq!(isolate.verify(&bob).0, 200);
+    world.database.takes.set([Millis(0), Millis(900)]);
+    let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {alice}"));
+    let mut slow = Box::pin(isolate.answer(&request));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..4 {
+        assert!(std::future::Future::poll(slow.as_mut(), &mut context).is_pending());
+    }
+    world.database.takes.set([Millis(0); 2]);
+    set_user(&writer, id_of(&writer, "alice"), false);
+    assert_eq!(isolate.verify(&writer.token("carol")).0, 200, "which reads the feed");
+    assert_eq!(crate::support::block_on(slow).status, 200, "as it was when the question was asked");
+    world.run_tasks();
+    assert_eq!(world.isolate().verify(&alice).0, 403);
+}
+
+/// Entries of a kind that this release does not know count as read, and nothing is forgotten for them.
+#[test]
+fn a_window_that_spans_more_changes_than_it_knows_is_not_taken() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    writer.verify(&token);
+    let (old, reader) = (world.isolate(), world.isolate());
+    assert_eq!((old.verify(&token).0, reader.verify(&token).0), (200, 200));
+    for _ in 0..3 {
+        let now = world.now.get().0;
+        world.database.execute(&format!(
+            "INSERT INTO changes (kind, key, at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+             SELECT 'of a later release', i, {now} FROM n"
+        ));
+        world.pass(3);
+        assert_eq!(reader.verify(&writer.token(&format!("new at {now}"))).0, 200);
+        world.run_tasks();
+    }
+    world.pass(8);
+    assert_eq!((old.verify(&token).0, reader.verify(&token).0), (200, 200));
+}
+
 /// Whatever is done to the entries, a cold isolate and an old one answer as if there were none.
 #[test]
 fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing() {
@@ -287,6 +393,28 @@ fn after_a_write_of_unknown_outcome_no_older_window_is_believed() {
     world.database.loses_answers.set(false);
     world.pass(3);
     assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
+}
+
+/// By the clock of another machine, a reading of before the write may seem to be a second younger than it.
+#[test]
+fn after_such_a_write_a_window_is_believed_only_when_clocks_leave_no_doubt() {
+    let world = World::new();
+    let isolate = shared(&world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    let other = world.isolate();
+    other.verify(&token);
+    for (passes, reads) in [(2, 1), (3, 0)] {
+        world.pass(6);
+        world.run_tasks();
+        world.database.loses_answers.set(true);
+        assert_eq!(isolate.administer("POST", "/v1/groups", &json!({ "name": format!("{passes}") })).status, 503);
+        world.database.loses_answers.set(false);
+        world.pass(passes);
+        other.verify(&token);
+        world.run_tasks();
+        assert_eq!(cost(&world, || assert_eq!(isolate.verify(&token).0, 200)).0, reads, "{passes} s after it");
+    }
 }
 
 #[test]

@@ -166,6 +166,39 @@ fn a_reading_that_never_ends_is_given_up_and_another_one_begins() {
 }
 
 #[test]
+fn a_reading_that_stalls_behind_an_answer_is_not_begun_again() {
+    let world = World::new();
+    let isolate = erp(&world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    world.pass(6);
+    stall(&world, 0, 60_000);
+    assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(0), 0), "the feed is read behind the answer");
+    assert_eq!(isolate.verify(&isolate.token("stranger")).0, 503);
+    world.pass(1);
+    assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(0), 0));
+    let waiting = world.tasks.0.borrow().len();
+    assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(0), 0));
+    assert_eq!(world.tasks.0.borrow().len(), waiting, "nothing more is begun");
+}
+
+#[test]
+fn of_a_cold_isolate_nobody_waits_for_the_reading_of_another() {
+    let world = World::new();
+    let writer = erp(&world);
+    let tokens = ["alice", "bob", "carol"].map(|name| verification(&writer.token(name)));
+    for token in &tokens {
+        writer.send(token);
+    }
+    stall(&world, 50, 50);
+    let cold = world.isolate();
+    let ask = || all_at_once(tokens.iter().map(|token| Box::pin(cold.answer(token)) as postern::ports::LocalFuture<'_, _>).collect());
+    let (answers, took, batches): (Vec<Response>, _, _) = timed(&world, ask);
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    assert_eq!((took, batches), (Millis(100), 3), "one round trip for each, side by side");
+}
+
+#[test]
 fn the_pause_after_a_failure_begins_when_d1_failed() {
     let world = World::new();
     let isolate = erp(&world);
