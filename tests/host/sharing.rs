@@ -266,7 +266,36 @@ fn what_a_slow_reading_brings_is_shared_as_of_its_own_place() {
     assert_eq!(isolate.verify(&writer.token("carol")).0, 200, "which reads the feed");
     assert_eq!(crate::support::block_on(slow).status, 200, "as it was when the question was asked");
     world.run_tasks();
-    assert_eq!(world.isolate().verify(&alice).0, 403);
+    // What a warm isolate lacks has the name under which the slow one has shared it.
+    let later = world.isolate();
+    assert_eq!(later.verify(&bob).0, 200);
+    assert_eq!(cost(&world, || assert_eq!(later.verify(&alice).0, 403)), (1, 1));
+}
+
+/// The users of an app that was deleted belong to none, and a new app of its name may not speak for them.
+#[test]
+fn a_user_of_a_deleted_app_is_not_read_from_what_was_shared_before() {
+    let world = World::new();
+    let writer = shared(&world);
+    writer.register(&json!({ "speaks_for": "own" }));
+    let (alice, bob) = (writer.token("alice"), writer.token("bob"));
+    let reader = world.isolate();
+    reader.verify(&bob);
+    seen_here(&world, &alice);
+    let delete = json!({ "name": "ERP" });
+    assert_eq!(writer.administer("POST", "/plugin/datafor-modeler/api/token/delete", &delete).status, 200);
+    world.pass(1);
+    writer.register(&json!({ "speaks_for": "own" }));
+    assert_eq!(writer.verify(&alice).0, 403);
+    world.pass(11);
+    let fresh = writer.token("carol");
+    assert_eq!(world.isolate().verify(&fresh).0, 200, "who shares the new app");
+    world.run_tasks();
+    world.pass(6);
+    assert_eq!(reader.verify(&fresh).0, 200, "who shares all that has changed since alice was read");
+    world.run_tasks();
+    let cold = world.isolate();
+    assert_eq!(cold.verify(&alice).0, 403);
 }
 
 /// Entries of a kind that this release does not know count as read, and nothing is forgotten for them.
