@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, json_of};
 
+/// The entries of a data centre's cache, and until when each is kept.
+type Entries = std::collections::BTreeMap<String, (String, Millis)>;
+
+/// What an administrator calls: method, path and body.
+type Call<'a> = (&'a str, &'a str, Value);
+
 /// A world whose data centre has a cache, and the isolate that registered an app there.
 fn shared(world: &World) -> Isolate<'_> {
     world.shared.works.set(true);
@@ -205,7 +211,7 @@ fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
         let answer = isolate.get(&format!("/v1/check?service={service}&permission=VIEW"), &format!("Bearer {token}"));
         json_of(&answer)["allowed"].as_bool().expect("an answer")
     };
-    let ways: [(i64, (&str, &str, Value), (&str, &str, Value)); 4] = [
+    let ways: [(i64, Call<'_>, Call<'_>); 4] = [
         (
             7,
             ("POST", "/v1/services/7/grants", json!({ "username": "alice", "permissions": ["VIEW"] })),
@@ -347,7 +353,7 @@ fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing()
         let entries = other_world.shared.entries.borrow();
         entries.values().map(|(text, _)| text.clone()).collect::<Vec<_>>()
     };
-    let spoilt: [(&str, std::collections::BTreeMap<String, (String, Millis)>); 6] = [
+    let spoilt: [(&str, Entries); 6] = [
         ("cut", with_text(&|_, text| text[..text.len() - 1].to_owned())),
         ("changed", with_text(&|_, text| format!("{}A", &text[..text.len() - 1]).replace("AA", "AB"))),
         ("exchanged", with_text(&|name, _| good[&next(name)].0.clone())),
@@ -477,9 +483,9 @@ fn a_slow_cache_is_not_waited_for_and_one_that_keeps_nothing_is_left_alone() {
 struct Numbers(u64);
 
 impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
+    fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
     }
 }
 
@@ -582,12 +588,13 @@ impl<'w> History<'w> {
     }
 }
 
+const DEEDS: [&str; 5] = ["write", "here", "there", "6 s", "behind"];
+
 /// Two isolates and what they share, by a set clock: every order of these deeds.
 #[test]
 fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound() {
     let world = World::new();
     let writer = Writer::new(&world);
-    const DEEDS: [&str; 5] = ["write", "here", "there", "6 s", "behind"];
     let mut told = [0; 3];
     for number in 0..5_u32.pow(5) {
         let deeds: Vec<usize> = (0..5).map(|digit| (number / 5_u32.pow(digit)) as usize % 5).collect();
@@ -631,19 +638,19 @@ fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
     let mut told = [0; 3];
     for seed in 0..histories {
         let mut numbers = Numbers(seed);
-        let staleness = ["2", "10", "60"][numbers.below(3) as usize];
+        let staleness = ["2", "10", "60"][numbers.below(3)];
         world.database.takes.set([Millis(0); 2]);
         world.database.answers.set(true);
         world.shared.entries.borrow_mut().clear();
         let mut history = History::new(&writer, staleness);
-        let mut past: Vec<std::collections::BTreeMap<String, (String, Millis)>> = Vec::new();
+        let mut past: Vec<Entries> = Vec::new();
         let mut story = vec![format!("seed {seed}, STALENESS_S {staleness}")];
         for _ in 0..25 {
             let deed = numbers.below(20);
             story.push(format!("{deed} at {:?}", world.now.get()));
             let told = story.clone();
             match deed {
-                0..=7 => history.verify(numbers.below(3) as usize, &|| told.join("\n")),
+                0..=7 => history.verify(numbers.below(3), &|| told.join("\n")),
                 8 | 9 => {
                     world.database.answers.set(true);
                     history.write(numbers.below(2) == 0);
@@ -653,14 +660,14 @@ fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
                 12 | 13 => world.run_tasks(),
                 14 => {
                     let takes = [0, 100, 1_400, 1_600, 10_000, 60_000].map(Millis);
-                    world.database.takes.set([takes[numbers.below(6) as usize], takes[numbers.below(6) as usize]]);
+                    world.database.takes.set([takes[numbers.below(6)], takes[numbers.below(6)]]);
                 }
                 15 => world.database.answers.set(numbers.below(2) == 0),
-                16 => history.isolates[numbers.below(3) as usize] = world.isolate_with(&[("STALENESS_S", Some(staleness))]),
+                16 => history.isolates[numbers.below(3)] = world.isolate_with(&[("STALENESS_S", Some(staleness))]),
                 17 => past.push(world.shared.entries.borrow().clone()),
                 18 => {
                     // An old entry comes back, and lives as long as whoever brought it back likes.
-                    if let Some(old) = past.get(numbers.below(past.len().max(1) as u64) as usize) {
+                    if let Some(old) = past.get(numbers.below(past.len().max(1))) {
                         let forever = |(text, _): &(String, Millis)| (text.clone(), Millis(i64::MAX));
                         let old = old.iter().filter(|_| numbers.below(2) == 0).map(|(name, entry)| (name.clone(), forever(entry)));
                         world.shared.entries.borrow_mut().extend(old.collect::<Vec<_>>());
