@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::memory::copy;
 pub use crate::memory::health::{Cause, Health};
 use crate::memory::known::Known;
+use crate::memory::sharing::Works;
 use crate::store::sealed::{SealedColumn, SealedCounts};
 use crate::store::{self, feed, snapshot, sql};
 
@@ -23,6 +24,22 @@ const ISSUER_UNREACHABLE: &str = "issuer_unreachable";
 const SCHEMA_OUTDATED: &str = "schema_outdated";
 const SECRET_MISSING: &str = "secret_missing";
 const SECRET_UNOPENED: &str = "secret_unopened";
+
+/// What is known of the cache of the data centre, by the words for it.
+pub const SHARED_CACHE: [&str; 3] = [WORKS, INERT, UNKNOWN];
+const WORKS: &str = "works";
+const INERT: &str = "inert";
+const UNKNOWN: &str = "unknown";
+
+/// What this isolate has seen of the cache of the data centre.
+#[must_use]
+pub fn shared_cache(cx: &Cx) -> &'static str {
+    match cx.memory.sharing.works() {
+        Works::Yes => WORKS,
+        Works::No => INERT,
+        Works::Unknown => UNKNOWN,
+    }
+}
 
 /// Asks D1 and KV for something small each, at most once in a few seconds.
 pub async fn health(cx: &Cx) -> Rc<Health> {

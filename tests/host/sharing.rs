@@ -689,3 +689,25 @@ fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
     }
     assert!(told.iter().all(|count| *count > 50), "all kinds of answers: {told:?}");
 }
+
+#[test]
+fn health_tells_the_bound_and_what_an_isolate_has_seen_of_the_cache() {
+    for (works, word) in [(true, "works"), (false, "inert")] {
+        let world = World::new();
+        world.shared.works.set(works);
+        let isolate = world.isolate_with(&[("STALENESS_S", Some("4"))]);
+        isolate.register(&json!({}));
+        let token = isolate.token("alice");
+        let told = || {
+            let health = json_of(&isolate.get("/health", ""));
+            (health["stalenessS"].clone(), health["sharedCache"].clone())
+        };
+        assert_eq!(told(), (json!(4), json!("unknown")));
+        for _ in 0..5 {
+            world.pass(3);
+            assert_eq!(isolate.verify(&token).0, 200);
+            world.run_tasks();
+        }
+        assert_eq!(told(), (json!(4), json!(word)));
+    }
+}

@@ -28,9 +28,11 @@ answer! {
         "version" version: &'static str => "the version of Postern",
         "d1" d1: &'static str as ANSWERS => "whether D1 answers",
         "kv" kv: &'static str as ANSWERS => "whether KV answers",
+        "stalenessS" staleness_s: i64 as Kind::Int64 { min: 2, max: 300 } => "STALENESS_S: within how many seconds a change is in force everywhere",
+        "sharedCache" shared_cache: &'static str as Kind::OneOf(&health::SHARED_CACHE) => "what the isolate that answers has seen of the cache that its data centre shares; inert: what was written there was not there, as on workers.dev, so each isolate reads D1 for itself; unknown: nothing has shown it yet",
         "causes" causes: Sometimes<Vec<Cause<'a>>> => "what else makes it degraded",
         "toReencrypt" to_reencrypt: Sometimes<i64> => "how many secrets are still under MASTER_KEY_PREVIOUS",
-    } example r#"{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok"}"#
+    } example r#"{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"}"#
 }
 
 answer! {
@@ -66,6 +68,8 @@ async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         version: env!("CARGO_PKG_VERSION"),
         d1: word(health.d1),
         kv: word(health.kv),
+        staleness_s: cx.config.staleness.usable().seconds(),
+        shared_cache: health::shared_cache(cx),
         causes: Sometimes(Some(causes).filter(|causes| !causes.is_empty())),
         to_reencrypt: Sometimes(Some(health.to_reencrypt).filter(|count| *count > 0)),
     };
