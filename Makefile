@@ -1,7 +1,7 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test test-all scale oracle bench backup restore build deploy clean
+.PHONY: help dev demo test test-all scale oracle bench backup restore build deploy smoke clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ build: ## Builds the Worker into build/
 
 deploy: ## Applies the migrations and deploys; DRY=1 only shows what would be uploaded
 	@scripts/deploy.sh
+
+smoke: ## Asks a deployment for what the README promises, and removes what it made for that; URL=http://localhost:8787 USERNAME=admin STALENESS_S=…, and PASSWORD in the environment as above
+	@node scripts/smoke.mjs
 
 clean: ## Removes what was built; local state, secrets and the cache of tools stay
 	rm -rf build .build target

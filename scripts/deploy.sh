@@ -40,3 +40,4 @@ if grep -q '00000000-0000-0000-0000-000000000000' wrangler.toml; then
 fi
 wrangler d1 migrations apply DB --remote </dev/null
 wrangler deploy </dev/null
+say 'deployed; see whether it keeps what the README promises: PASSWORD=… make smoke URL=https://…'

@@ -33,6 +33,26 @@ export class Passing extends Error {
 }
 
 /**
+ * The address `base` of the Postern at a URL, and the `secret` to show there: the password, or on this machine that of .dev.vars.
+ * A Failure where the password would travel in the clear, or where there is none.
+ */
+export function credentialFor(url, password) {
+  let base;
+  try {
+    base = new URL(url);
+  } catch {
+    throw new Failure(`URL is no address: ${url}`);
+  }
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(base.hostname);
+  if (base.username || base.password) throw new Failure("URL may hold no user name and password: arguments can be read by everyone on the machine");
+  if (!["https:", "http:"].includes(base.protocol)) throw new Failure(`URL must begin with https://, or with http:// on this machine: ${url}`);
+  if (base.protocol === "http:" && !isLocal) throw new Failure("URL must begin with https://, or the password would travel in the clear");
+  const secret = password || (isLocal && developmentPassword());
+  if (!secret) throw new Failure("set PASSWORD in the environment (not as an argument, which everyone on the machine can read)");
+  return { base: base.href.replace(/\/$/, ""), secret };
+}
+
+/**
  * Postern at a URL, as a user, or as a key for machines in place of the password. Without a password, that of a local development machine is
  * taken.
  */
@@ -44,19 +64,8 @@ export class Postern {
   #isKey;
 
   constructor({ url, username, password }) {
-    let base;
-    try {
-      base = new URL(url);
-    } catch {
-      throw new Failure(`URL is no address: ${url}`);
-    }
-    const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(base.hostname);
-    if (base.username || base.password) throw new Failure("URL may hold no user name and password: arguments can be read by everyone on the machine");
-    if (!["https:", "http:"].includes(base.protocol)) throw new Failure(`URL must begin with https://, or with http:// on this machine: ${url}`);
-    if (base.protocol === "http:" && !isLocal) throw new Failure("URL must begin with https://, or the password would travel in the clear");
-    const secret = password || (isLocal && developmentPassword());
-    if (!secret) throw new Failure("set PASSWORD in the environment (not as an argument, which everyone on the machine can read)");
-    this.#base = base.href.replace(/\/$/, "");
+    const { base, secret } = credentialFor(url, password);
+    this.#base = base;
     this.#username = username;
     this.#secret = secret;
     this.#isKey = secret.startsWith("pst_");

@@ -69,7 +69,8 @@ function variables() {
   return Object.fromEntries([...section.matchAll(/^([A-Z0-9_]+) = (.+)$/gm)].map(([, name, value]) => [name, JSON.parse(value)]));
 }
 
-const migrations = readdirSync(join(top, "migrations"))
+/** The migrations, in their order. */
+export const migrations = readdirSync(join(top, "migrations"))
   .filter((file) => file.endsWith(".sql"))
   .sort()
   .map((file) => readFileSync(join(top, "migrations", file), "utf8"));
@@ -92,6 +93,7 @@ export function stateFolder(test) {
  * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it. `entry` may also be
  * the modules of another Worker, as Miniflare takes them.
  * `services` are bindings to other isolates, by their numbers: `{ POSTERN: { isolate: 0, entrypoint: "Gate" } }`.
+ * `cache: false` is a data centre whose cache keeps nothing, as on workers.dev.
  * `outbound` answers what the Worker fetches, instead of the network, with `{ status, headers, body }`.
  *
  * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated, and a list of
@@ -100,13 +102,14 @@ export function stateFolder(test) {
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
-  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, services = {} }, index) => ({
+  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, cache = true, services = {} }, index) => ({
     ...directly,
     ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
     name: `isolate-${index}`,
     bindings,
     d1Databases: { DB: database },
     kvNamespaces: { KV: namespace },
+    cacheAPI: cache,
     serviceBindings: mapped(services, ({ isolate, entrypoint }) => ({ name: `isolate-${isolate}`, entrypoint })),
     ...(ratelimits && { ratelimits }),
     ...(outbound && { outboundService: answering(outbound) }),
