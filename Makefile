@@ -1,7 +1,7 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test test-all scale oracle bench backup restore build deploy smoke clean
+.PHONY: help dev demo test test-all scale oracle bench backup restore build deploy smoke clean model
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ oracle: ## Compares a million permission checks with the naive rules; CHECKS=100
 
 bench: ## Measures Postern beside what one would pick instead, and writes bench/RESULTS.md; ROUNDS=6 SECONDS=2 WARM=2 ONLY=hs256
 	@scripts/bench.sh
+
+model: ## Models what users wait for and what D1 is asked at 0.1 to 100,000 requests a second, and writes that into bench/RESULTS.md; SEED=1 ONLY=1000 STEPS=abcd
+	@scripts/model.sh
 
 # Some desktops set USERNAME to whoever is logged in there; a user of Postern is named on the command line.
 ifneq ($(origin USERNAME),command line)

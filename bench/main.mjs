@@ -112,5 +112,8 @@ if (only.length === 0) {
   const profile = join(top, ".build/bench/profile.md");
   const time = existsSync(profile) ? readFileSync(profile, "utf8") : "Not measured: it takes `perf`.\n";
   const sections = [`## What is aimed at\n\n${bounds}\n`, `## Where the time goes\n\n${time}`, `## Figures\n\n${parts.join("\n")}`];
-  writeFileSync(join(top, "bench/RESULTS.md"), `# Results\n\n${about}\n\n${machine()}\n\n${sections.join("\n")}`);
+  const results = join(top, "bench/RESULTS.md");
+  // The last section is that of `make model`.
+  const [, model] = readFileSync(results, "utf8").split(/^(?=## What users wait for where it runs$)/m);
+  writeFileSync(results, `# Results\n\n${about}\n\n${machine()}\n\n${sections.join("\n")}${model ? `\n${model}` : ""}`);
 }
