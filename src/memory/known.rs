@@ -22,6 +22,7 @@ use crate::memory::in_time;
 use crate::memory::isolate::Freshness;
 use crate::memory::reading::{Found, Wanted};
 use crate::memory::shared::{self, Brought};
+use crate::memory::sharing::Works;
 use crate::memory::snapshot::Snapshot;
 use crate::ports::within;
 use crate::store::sql::PATIENCE;
@@ -482,15 +483,34 @@ async fn copies(cx: &Cx) -> Option<Copies> {
 
 /// Reads the feed behind the answer, unless another request does.
 fn read_behind(cx: &Cx) {
-    if cx.memory.begin_reading(cx.now, PATIENCE) {
+    if cx.memory.begin_reading(cx.now, PATIENCE + turns(cx)) {
         let behind = cx.clone();
         cx.tasks.spawn(Box::pin(async move {
             // A failure is noted in memory, which then ages on: the next request reads first.
-            if !is_fresh_by_sharing(&behind).await {
+            if !is_fresh_by_sharing(&behind).await && !is_fresh_after_a_while(&behind).await {
                 let _ = in_time::read(&behind, &[], None).await;
             }
         }));
     }
+}
+
+/// The longest time within which the isolates of a data centre take turns.
+const LONGEST_TURNS: Millis = Millis::from_seconds(10);
+
+/// Within what time they take turns: they are done before memory expires.
+fn turns(cx: &Cx) -> Millis {
+    Millis(cx.config.staleness.fresh().0 / 2).min(LONGEST_TURNS)
+}
+
+/// The isolates of a data centre that have learned of the same reading age at the same moment. Each waits for a time of its
+/// own, so that one of them asks D1 and the others find what it has read.
+async fn is_fresh_after_a_while(cx: &Cx) -> bool {
+    if cx.memory.sharing.works() != Works::Yes {
+        return false;
+    }
+    let Ok([random]) = cx.random() else { return false };
+    cx.timer.sleep(Millis(i64::from(random) * turns(cx).0 / 256)).await;
+    is_fresh_by_sharing(cx).await
 }
 
 /// Whether what the data centre shares makes memory so young that D1 need not be asked.

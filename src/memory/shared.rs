@@ -27,7 +27,7 @@ use crate::ports::{Row, Rows, within};
 /// How long an answer waits for what is shared.
 const PATIENCE: Millis = Millis(100);
 /// How long the entries live that name their place in the feed, in seconds.
-const LIFETIME_S: i64 = 1_800;
+const LIFETIME_S: i64 = 86_400;
 /// Longer ones are not shared: they would cost more than they spare.
 const MAX_ENTRY_BYTES: usize = 512 * 1024;
 

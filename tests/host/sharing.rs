@@ -138,6 +138,30 @@ fn an_aging_isolate_learns_from_the_window_and_d1_is_asked_once_for_all() {
     assert_eq!(read.0, 1, "the same where all of them had expired");
 }
 
+/// All of them have learned of the same reading, and so memory is half as old as it may be in all of them at once.
+#[test]
+fn of_isolates_that_age_at_the_same_moment_few_ask_d1() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    seen_here(&world, &token);
+    let isolates: Vec<_> = (0..30).map(|_| world.isolate()).collect();
+    for isolate in &isolates {
+        isolate.verify(&token);
+        world.run_tasks();
+    }
+    world.database.takes.set([Millis(5), Millis(5)]);
+    world.pass(6);
+    let read = cost(&world, || {
+        for isolate in &isolates {
+            assert_eq!(isolate.verify(&token).0, 200);
+        }
+        let behind = std::mem::take(&mut *world.tasks.0.borrow_mut());
+        crate::support::all_at_once(behind);
+    });
+    assert!(read.0 <= 4, "{} of 30", read.0);
+}
+
 #[test]
 fn what_ends_a_credential_reaches_everybody_by_the_window() {
     let world = World::new();
@@ -440,7 +464,7 @@ fn after_such_a_write_a_window_is_believed_only_when_clocks_leave_no_doubt() {
     let other = world.isolate();
     other.verify(&token);
     for (passes, reads) in [(2, 1), (3, 0)] {
-        world.pass(6);
+        world.pass(11);
         world.run_tasks();
         world.database.loses_answers.set(true);
         assert_eq!(isolate.administer("POST", "/v1/groups", &json!({ "name": format!("{passes}") })).status, 503);
