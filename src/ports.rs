@@ -214,6 +214,15 @@ impl Statement {
         ["SELECT", "WITH"].iter().any(|word| self.sql.trim_start().starts_with(word))
     }
 
+    /// A short text that tells it from all others of this release: its values, and a digest of what is in
+    /// the program (FNV-1a).
+    #[must_use]
+    pub fn name(&self) -> String {
+        let fold = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let digest = self.sql.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
+        format!("{digest:016x} {:?}", self.params)
+    }
+
     /// A statement with its values.
     pub fn new(sql: impl Into<Cow<'static, str>>, params: impl Into<Vec<Param>>) -> Self {
         Self { sql: sql.into(), params: params.into() }

@@ -272,7 +272,11 @@ impl World {
             config: Rc::clone(config),
             now: self.clock.now(),
             limiter: self.rest.clone(),
-            request_header: Rc::new(|name| (name == PEER).then(|| "203.0.113.9".to_owned())),
+            request_header: Rc::new(|name| match name {
+                PEER => Some("203.0.113.9".to_owned()),
+                "host" => Some("postern.example".to_owned()),
+                _ => None,
+            }),
             request_id: String::new(),
             is_recheck: false,
             must_read: Cell::new(false),

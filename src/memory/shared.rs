@@ -69,14 +69,14 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
     if !cx.memory.sharing.is_worth_asking(cx.now) {
         return Brought::Nothing;
     }
+    let Some(host) = host(cx) else { return Brought::Nothing };
     let is_cold = cx.memory.place().is_none();
-    let trust = async { if is_cold { get::<Entry>(cx, &What::Trust).await } else { None } };
-    let asked = async { if is_cold { get_asked(cx, wanted).await } else { None } };
-    let got = within(&*cx.timer, PATIENCE, Box::pin(join3(get::<Window>(cx, &What::Window), trust, asked))).await;
+    let trust = async { if is_cold { get::<Entry>(cx, &host, &What::Trust).await } else { None } };
+    let asked = async { if is_cold { get_asked(cx, &host, wanted).await } else { None } };
+    let got = within(&*cx.timer, PATIENCE, Box::pin(join3(get::<Window>(cx, &host, &What::Window), trust, asked))).await;
     let Some((window, trust, asked)) = got else { return Brought::Nothing };
     let Some(window) = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER) else {
-        let name = name(cx, &What::Window).unwrap_or_default();
-        cx.memory.sharing.missed(&name, cx.now, window_lifetime(cx));
+        cx.memory.sharing.missed(&host, cx.now, window_lifetime(cx));
         return Brought::Nothing;
     };
     cx.memory.sharing.found(window.asked_at, window.head.0);
@@ -95,18 +95,20 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
 
 /// Brings what is wanted, where memory relies on the feed and lacks it. Answers whether it did.
 pub async fn bring(cx: &Cx, wanted: &[Wanted]) -> bool {
-    if !cx.memory.sharing.is_worth_asking(cx.now) {
+    if !are_shared(wanted) || !cx.memory.sharing.is_worth_asking(cx.now) {
         return false;
     }
-    let asked = within(&*cx.timer, PATIENCE, Box::pin(get_asked(cx, wanted))).await.flatten();
+    let Some(host) = host(cx) else { return false };
+    let asked = within(&*cx.timer, PATIENCE, Box::pin(get_asked(cx, &host, wanted))).await.flatten();
     asked.is_some_and(|asked| take_asked(cx, wanted, &asked))
 }
 
-async fn get_asked(cx: &Cx, wanted: &[Wanted]) -> Option<Entry> {
-    if wanted.is_empty() || !wanted.iter().all(Wanted::may_be_shared) {
-        return None;
-    }
-    get(cx, &What::Asked(wanted)).await
+fn are_shared(wanted: &[Wanted]) -> bool {
+    !wanted.is_empty() && wanted.iter().all(Wanted::may_be_shared)
+}
+
+async fn get_asked(cx: &Cx, host: &str, wanted: &[Wanted]) -> Option<Entry> {
+    if are_shared(wanted) { get(cx, host, &What::Asked(wanted)).await } else { None }
 }
 
 /// Takes a window in that is newer than memory, and goes on from where memory is.
@@ -158,19 +160,19 @@ pub fn publish(cx: &Cx, news: News) {
 }
 
 async fn put_all(cx: &Cx, news: News) -> Result<()> {
+    let Some(host) = host(cx) else { return Ok(()) };
     let place = news.place;
     if let Some(results) = news.trust {
-        put(cx, &What::Trust, &Entry::new(place, &results), LIFETIME_S).await?;
+        put(cx, &host, &What::Trust, &Entry::new(place, &results), LIFETIME_S).await?;
     }
     if let Some((wanted, results)) = news.asked {
-        put(cx, &What::Asked(&wanted), &Entry::new(place, &results), LIFETIME_S).await?;
+        put(cx, &host, &What::Asked(&wanted), &Entry::new(place, &results), LIFETIME_S).await?;
     }
     let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
-    let Some(name) = name(cx, &What::Window) else { return Ok(()) };
-    if cx.memory.sharing.begin_writing(name, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
+    if cx.memory.sharing.begin_writing(&host, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
         let changes = changes.into_iter().map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at)).collect();
         let window = Window { asked_at, floor: (floor.revision, floor.at), head: (head.revision, head.at), changes };
-        put(cx, &What::Window, &window, window_lifetime(cx).seconds()).await?;
+        put(cx, &host, &What::Window, &window, window_lifetime(cx).seconds()).await?;
     }
     Ok(())
 }
@@ -180,19 +182,19 @@ fn window_lifetime(cx: &Cx) -> Millis {
     Millis::from_seconds(cx.config.stale_if_error_s).max(cx.config.staleness.usable())
 }
 
-async fn get<T: for<'de> Deserialize<'de>>(cx: &Cx, what: &What<'_>) -> Option<T> {
-    let name = name(cx, what)?;
+async fn get<T: for<'de> Deserialize<'de>>(cx: &Cx, host: &str, what: &What<'_>) -> Option<T> {
+    let name = name(cx, host, what);
     let sealed = cx.shared.get(&name).await?;
     let text = cx.config.master_keys.open_shared(&sealed, &name)?;
     serde_json::from_slice(text.expose()).ok()
 }
 
-async fn put<T: Serialize>(cx: &Cx, what: &What<'_>, entry: &T, lifetime_s: i64) -> Result<()> {
+async fn put<T: Serialize>(cx: &Cx, host: &str, what: &What<'_>, entry: &T, lifetime_s: i64) -> Result<()> {
     let Ok(text) = serde_json::to_vec(entry) else { return Ok(()) };
     if text.len() > MAX_ENTRY_BYTES {
         return Ok(());
     }
-    let Some(name) = name(cx, what) else { return Ok(()) };
+    let name = name(cx, host, what);
     let sealed = cx.config.master_keys.seal_shared(&text, &name, cx.random()?).map_err(Error::Internal)?;
     cx.shared.put(&name, sealed, lifetime_s).await;
     Ok(())
@@ -200,17 +202,21 @@ async fn put<T: Serialize>(cx: &Cx, what: &What<'_>, entry: &T, lifetime_s: i64)
 
 /// An entry's name: a URL of the request's own host, as the platform asks for, without its scheme. It tells nobody what the entry
 /// is of. Another release, which may write other entries, has other names; and so has another deployment
-/// with the same master key, which people reach at another host. `None` for an event that no request brought.
-fn name(cx: &Cx, what: &What<'_>) -> Option<String> {
-    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    let host = (cx.request_header)("host").filter(|host| !host.is_empty() && host.bytes().all(is_of_hosts))?;
+/// with the same master key, which people reach at another host.
+fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
     let what = match what {
         What::Window => "window".to_owned(),
         What::Trust => "trust".to_owned(),
-        What::Asked(wanted) => format!("{:?}", wanted.iter().map(Wanted::statement).collect::<Vec<_>>()),
+        What::Asked(wanted) => wanted.iter().map(|wanted| wanted.statement().name()).collect::<Vec<_>>().join("\n"),
     };
     let name = cx.config.master_keys.name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")));
-    Some(format!("{host}/v1/shared/{name}"))
+    format!("{host}/v1/shared/{name}")
+}
+
+/// The host of the request; `None` for an event that no request brought.
+fn host(cx: &Cx) -> Option<String> {
+    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    (cx.request_header)("host").filter(|host| !host.is_empty() && host.bytes().all(is_of_hosts))
 }
 
 impl Window {

@@ -13,7 +13,7 @@ const GIVEN_UP_FOR: Millis = Millis::from_seconds(300);
 /// The memory of one isolate.
 #[derive(Debug, Default)]
 pub struct Sharing {
-    /// The window that this isolate wrote last, by its name, which is another at each host, and when.
+    /// At which host this isolate wrote a window last, and when: each host has its own.
     written: RefCell<Option<(String, Millis)>>,
     /// When that was asked for which is newest there, and its head.
     newest: Cell<Option<(Millis, i64)>>,
@@ -49,8 +49,8 @@ impl Sharing {
     }
 
     /// None was there, although this isolate has written one that had not expired.
-    pub fn missed(&self, name: &str, now: Millis, lifetime: Millis) {
-        let is_lost = self.written.borrow_mut().take_if(|(written, _)| written == name).is_some_and(|(_, at)| now - at < lifetime);
+    pub fn missed(&self, host: &str, now: Millis, lifetime: Millis) {
+        let is_lost = self.written.borrow_mut().take_if(|(written, _)| written == host).is_some_and(|(_, at)| now - at < lifetime);
         if is_lost && self.lost.replace(self.lost.get().saturating_add(1)) + 1 >= LOST_BEFORE_GIVEN_UP {
             self.lost.set(0);
             self.works.set(false);
@@ -59,11 +59,11 @@ impl Sharing {
     }
 
     /// Whether a window of that head that was asked for at that time is news; it is then taken as written.
-    pub fn begin_writing(&self, name: String, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
+    pub fn begin_writing(&self, host: &str, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
         let is_news = self.newest.get().is_none_or(|(newest, known)| asked_at - newest >= interval || (head > known && asked_at >= newest));
         if is_news {
             self.newest.set(Some((asked_at, head)));
-            *self.written.borrow_mut() = Some((name, now));
+            *self.written.borrow_mut() = Some((host.to_owned(), now));
         }
         is_news
     }
