@@ -433,7 +433,8 @@ impl Memory {
     pub fn note_stall(&self, now: Millis) {
         let mut memory = self.inside.borrow_mut();
         memory.failed_at = Some(now);
-        memory.stalled_at = memory.stalled_at.or(Some(now));
+        // One that is older went with its request.
+        memory.stalled_at = memory.stalled_at.filter(|at| now - *at < STALL_GIVEN_UP).or(Some(now));
     }
 
     /// Whether a reading goes on behind an answer for which it came too late. Until it ends, nobody

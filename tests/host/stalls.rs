@@ -261,3 +261,23 @@ fn a_staleness_above_the_limit_for_copies_is_a_slip() {
     assert_eq!((both("60", "60"), both("60", "0")), (None, None));
     assert_eq!(problem(&[("STALE_IF_ERROR_S", Some("5"))]), None, "as before there was STALENESS_S");
 }
+
+/// The platform ends work behind an answer after a while, and nothing notes that it did.
+#[test]
+fn after_a_reading_that_went_with_its_request_the_next_stall_is_noted_too() {
+    let world = World::new();
+    let isolate = erp(&world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    world.pass(11);
+    stall(&world, 600_000, 0);
+    isolate.verify(&token);
+    world.tasks.0.borrow_mut().clear();
+    world.pass(26);
+    isolate.verify(&token);
+    for _ in 0..5 {
+        world.pass(3);
+        let (answer, took, batches) = timed(&world, || isolate.send(&verification(&token)));
+        assert_eq!((answer.status, took, batches), (200, Millis(0), 0), "one reading goes on behind the first answer");
+    }
+}
