@@ -192,7 +192,10 @@ impl Remembered {
             self.recent.go_on(&reading.changes, head);
         }
         self.place = Some(head);
-        self.read_at = self.read_at.max(Some(begun_at));
+        // One that began before a write whose answer was lost may lack it.
+        if self.expired_at.is_none_or(|at| begun_at >= at) {
+            self.read_at = self.read_at.max(Some(begun_at));
+        }
     }
 
     /// What was asked for by name.
@@ -365,7 +368,7 @@ impl Memory {
         memory.reading_since = None;
         memory.stalled_at = None;
         memory.failed_at = None;
-        memory.expired_at = None;
+        memory.expired_at = memory.expired_at.filter(|at| begun_at < *at);
         memory.snapshot = None;
         memory.take_in(reading, begun_at);
     }

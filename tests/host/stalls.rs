@@ -281,3 +281,28 @@ fn after_a_reading_that_went_with_its_request_the_next_stall_is_noted_too() {
         assert_eq!((answer.status, took, batches), (200, Millis(0), 0), "one reading goes on behind the first answer");
     }
 }
+
+#[test]
+fn a_reading_that_began_before_a_write_of_unknown_outcome_is_not_believed() {
+    let world = World::new();
+    let isolate = erp(&world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    world.pass(6);
+    stall(&world, 0, 900);
+    assert_eq!(isolate.verify(&token).0, 200);
+    let mut behind = world.tasks.0.borrow_mut().pop().expect("a reading behind the answer");
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..6 {
+        assert!(behind.as_mut().poll(&mut context).is_pending(), "its answer is on its way");
+    }
+    stall(&world, 0, 0);
+    world.database.loses_answers.set(true);
+    world.now.set(world.now.get() + Millis(100));
+    let lost = isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    assert_eq!(lost.status, 503);
+    world.database.loses_answers.set(false);
+    block_on(behind);
+    world.pass(3);
+    assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
+}
