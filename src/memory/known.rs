@@ -477,7 +477,8 @@ async fn copies(cx: &Cx) -> Option<Copies> {
     let serves = memory_is_young || snapshot.is_some();
     let now = cx.timer.now();
     let ages = [cx.memory.age(now).filter(|_| memory_is_young), snapshot.as_ref().map(|snapshot| now - snapshot.taken_at)];
-    cx.stale_by.set(ages.into_iter().flatten().min());
+    // An answer may rely on either, as where a session is in memory and its user in the snapshot.
+    cx.stale_by.set(ages.into_iter().flatten().max());
     serves.then_some(Copies { snapshot, memory_is_young, snapshot_is_newer })
 }
 

@@ -306,3 +306,20 @@ fn a_reading_that_began_before_a_write_of_unknown_outcome_is_not_believed() {
     world.pass(3);
     assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
 }
+
+/// Memory knows the session, and the copy in KV, which is younger, does not.
+#[test]
+fn an_answer_that_relies_on_the_older_copy_says_how_old_that_one_is() {
+    let world = World::new();
+    let isolate = erp(&world);
+    let path = "/imanager/cloud/security/tokens.json";
+    let session = isolate.send(&Request::new("POST", path).body(&json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string()));
+    assert_eq!(isolate.send(&verification(&session.body)).status, 200);
+    world.pass(300);
+    block_on(postern::actions::housekeeping::run(&world.isolate().cx())).expect("the scheduled event");
+    world.pass(60);
+    stall(&world, 600_000, 0);
+    let answer = isolate.send(&verification(&session.body));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(stale_by(&answer) >= Some(360), "{:?}", stale_by(&answer));
+}
