@@ -9,8 +9,8 @@ export type Int64 = number | bigint | string;
 /** What Postern refuses. `headers` are those that the path of the same question sends with it. */
 export type Failure = { ok: false; headers: Record<string, string> } & Problem;
 
-/** An answer is what the path of the same question answers, and `ok` tells it from a failure. */
-export type Answer<T> = ({ ok: true } & T) | Failure;
+/** An answer is what the path of the same question answers, and `ok` tells it from a failure. It has `headers` where it relies on copies. */
+export type Answer<T> = ({ ok: true; headers?: Record<string, string> } & T) | Failure;
 
 /** The entrypoint that a Worker binds. A call throws only when Postern itself breaks. */
 export interface Gate {

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::memory::copy;
 pub use crate::memory::health::{Cause, Health};
 use crate::memory::known::Known;
+use crate::memory::shared;
 use crate::memory::sharing::Works;
 use crate::store::sealed::{SealedColumn, SealedCounts};
 use crate::store::{self, feed, snapshot, sql};
@@ -34,7 +35,7 @@ const UNKNOWN: &str = "unknown";
 /// What this isolate has seen of the cache of the data centre.
 #[must_use]
 pub fn shared_cache(cx: &Cx) -> &'static str {
-    match cx.memory.sharing.works() {
+    match shared::works(cx) {
         Works::Yes => WORKS,
         Works::No => INERT,
         Works::Unknown => UNKNOWN,

@@ -506,7 +506,7 @@ fn turns(cx: &Cx) -> Millis {
 /// The isolates of a data centre that have learned of the same reading age at the same moment. Each waits for a time of its
 /// own, so that one of them asks D1 and the others find what it has read.
 async fn is_fresh_after_a_while(cx: &Cx) -> bool {
-    if cx.memory.sharing.works() != Works::Yes {
+    if shared::works(cx) != Works::Yes {
         return false;
     }
     let Ok([random]) = cx.random() else { return false };

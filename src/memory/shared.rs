@@ -22,6 +22,7 @@ use crate::memory::feed::Reading;
 use crate::memory::isolate::{CLOCKS_DIFFER, Freshness};
 use crate::memory::reading::{self, News, Wanted};
 use crate::memory::recent::Recent;
+use crate::memory::sharing::Works;
 use crate::ports::{Row, Rows, within};
 
 /// How long an answer waits for what is shared.
@@ -30,6 +31,8 @@ const PATIENCE: Millis = Millis(100);
 const LIFETIME_S: i64 = 86_400;
 /// Longer ones are not shared: they would cost more than they spare.
 const MAX_ENTRY_BYTES: usize = 512 * 1024;
+/// The longest host, and a port.
+const MAX_HOST_BYTES: usize = 260;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +69,7 @@ enum What<'w> {
 
 /// Brings memory up to date from what is shared, where it is expired; where it is cold, with what is wanted.
 pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Brought {
-    if !cx.memory.sharing.is_worth_asking(cx.now) {
-        return Brought::Nothing;
-    }
-    let Some(host) = host(cx) else { return Brought::Nothing };
+    let Some(host) = host_worth_asking(cx) else { return Brought::Nothing };
     let is_cold = cx.memory.place().is_none();
     let trust = async { if is_cold { get::<Entry>(cx, &host, &What::Trust).await } else { None } };
     let asked = async { if is_cold { get_asked(cx, &host, wanted).await } else { None } };
@@ -79,7 +79,7 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
         cx.memory.sharing.missed(&host, cx.now, window_lifetime(cx));
         return Brought::Nothing;
     };
-    cx.memory.sharing.found(window.asked_at, window.head.0);
+    cx.memory.sharing.found(&host, window.asked_at, window.head.0);
     if !take_window(cx, &window, trust.as_ref()) {
         return Brought::Nothing;
     }
@@ -95,10 +95,10 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
 
 /// Brings what is wanted, where memory relies on the feed and lacks it. Answers whether it did.
 pub async fn bring(cx: &Cx, wanted: &[Wanted]) -> bool {
-    if !are_shared(wanted) || !cx.memory.sharing.is_worth_asking(cx.now) {
+    if !are_shared(wanted) {
         return false;
     }
-    let Some(host) = host(cx) else { return false };
+    let Some(host) = host_worth_asking(cx) else { return false };
     let asked = within(&*cx.timer, PATIENCE, Box::pin(get_asked(cx, &host, wanted))).await.flatten();
     asked.is_some_and(|asked| take_asked(cx, wanted, &asked))
 }
@@ -152,6 +152,9 @@ fn take_asked(cx: &Cx, wanted: &[Wanted], entry: &Entry) -> bool {
 
 /// Shares behind the answer what was just read, and was taken into memory.
 pub fn publish(cx: &Cx, news: News) {
+    if !is_worth_asking(cx) {
+        return;
+    }
     let behind = cx.clone();
     cx.tasks.spawn(Box::pin(async move {
         // Nobody misses what is not shared.
@@ -200,6 +203,26 @@ async fn put<T: Serialize>(cx: &Cx, host: &str, what: &What<'_>, entry: &T, life
     Ok(())
 }
 
+/// The host that the request names; `None` for an event that no request brought.
+fn host(cx: &Cx) -> Option<String> {
+    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    (cx.request_header)("host").filter(|host| (1..=MAX_HOST_BYTES).contains(&host.len()) && host.bytes().all(is_of_hosts))
+}
+
+fn host_worth_asking(cx: &Cx) -> Option<String> {
+    host(cx).filter(|host| cx.memory.sharing.is_worth_asking(host, cx.now))
+}
+
+/// Whether it is worth a look.
+fn is_worth_asking(cx: &Cx) -> bool {
+    host_worth_asking(cx).is_some()
+}
+
+/// What is known of how it does, at the request's host.
+pub fn works(cx: &Cx) -> Works {
+    host(cx).map_or(Works::Unknown, |host| cx.memory.sharing.works(&host))
+}
+
 /// An entry's name: a URL of the request's own host, as the platform asks for, without its scheme. It tells nobody what the entry
 /// is of. Another release, which may write other entries, has other names; and so has another deployment
 /// with the same master key, which people reach at another host.
@@ -211,12 +234,6 @@ fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
     };
     let name = cx.config.master_keys.name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")));
     format!("{host}/v1/shared/{name}")
-}
-
-/// The host of the request; `None` for an event that no request brought.
-fn host(cx: &Cx) -> Option<String> {
-    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    (cx.request_header)("host").filter(|host| !host.is_empty() && host.bytes().all(is_of_hosts))
 }
 
 impl Window {

@@ -1,6 +1,9 @@
 //! How what the isolates of a data centre share has done, as one of them has seen it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
 
 use crate::domain::time::Millis;
 
@@ -9,17 +12,28 @@ use crate::domain::time::Millis;
 const LOST_BEFORE_GIVEN_UP: u32 = 3;
 /// How long it is then left alone.
 const GIVEN_UP_FOR: Millis = Millis::from_seconds(300);
+/// Of how many hosts it is remembered. Behind a wildcard route, a request may name any.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
-/// The memory of one isolate.
-#[derive(Debug, Default)]
-pub struct Sharing {
-    /// At which host this isolate wrote a window last, and when: each host has its own.
-    written: RefCell<Option<(String, Millis)>>,
+/// The memory of one isolate, by host: entries are of one host each, and what the platform does for one
+/// of them it may not do for another.
+pub struct Sharing(RefCell<LruCache<String, AtHost>>);
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self(RefCell::new(LruCache::new(KEPT)))
+    }
+}
+
+#[derive(Default)]
+struct AtHost {
+    /// When this isolate wrote a window last.
+    written_at: Option<Millis>,
     /// When that was asked for which is newest there, and its head.
-    newest: Cell<Option<(Millis, i64)>>,
-    lost: Cell<u32>,
-    works: Cell<bool>,
-    given_up_at: Cell<Option<Millis>>,
+    newest: Option<(Millis, i64)>,
+    lost: u32,
+    works: bool,
+    given_up_at: Option<Millis>,
 }
 
 /// What is known of it.
@@ -34,47 +48,58 @@ pub enum Works {
 }
 
 impl Sharing {
+    fn at<T>(&self, host: &str, look: impl FnOnce(&mut AtHost) -> T) -> T {
+        let mut hosts = self.0.borrow_mut();
+        if let Some(at_host) = hosts.get_mut(host) {
+            return look(at_host);
+        }
+        look(hosts.get_or_insert_mut(host.to_owned(), AtHost::default))
+    }
+
     /// Whether it is worth a look.
     #[must_use]
-    pub fn is_worth_asking(&self, now: Millis) -> bool {
-        self.given_up_at.get().is_none_or(|at| now - at > GIVEN_UP_FOR || now < at)
+    pub fn is_worth_asking(&self, host: &str, now: Millis) -> bool {
+        self.at(host, |at_host| at_host.given_up_at.is_none_or(|at| now - at > GIVEN_UP_FOR || now < at))
     }
 
     /// A window of that head was there that was asked for at that time.
-    pub fn found(&self, asked_at: Millis, head: i64) {
-        self.works.set(true);
-        self.lost.set(0);
-        self.given_up_at.set(None);
-        self.newest.set(self.newest.get().max(Some((asked_at, head))));
+    pub fn found(&self, host: &str, asked_at: Millis, head: i64) {
+        self.at(host, |at_host| {
+            let newest = at_host.newest.max(Some((asked_at, head)));
+            *at_host = AtHost { newest, works: true, lost: 0, given_up_at: None, ..*at_host };
+        });
     }
 
     /// None was there, although this isolate has written one that had not expired.
     pub fn missed(&self, host: &str, now: Millis, lifetime: Millis) {
-        let is_lost = self.written.borrow_mut().take_if(|(written, _)| written == host).is_some_and(|(_, at)| now - at < lifetime);
-        if is_lost && self.lost.replace(self.lost.get().saturating_add(1)) + 1 >= LOST_BEFORE_GIVEN_UP {
-            self.lost.set(0);
-            self.works.set(false);
-            self.given_up_at.set(Some(now));
-        }
+        self.at(host, |at_host| {
+            let is_lost = at_host.written_at.take().is_some_and(|at| now - at < lifetime);
+            at_host.lost += u32::from(is_lost);
+            if at_host.lost >= LOST_BEFORE_GIVEN_UP {
+                *at_host = AtHost { lost: 0, works: false, given_up_at: Some(now), ..*at_host };
+            }
+        });
     }
 
     /// Whether a window of that head that was asked for at that time is news; it is then taken as written.
     pub fn begin_writing(&self, host: &str, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
-        let is_news = self.newest.get().is_none_or(|(newest, known)| asked_at - newest >= interval || (head > known && asked_at >= newest));
-        if is_news {
-            self.newest.set(Some((asked_at, head)));
-            *self.written.borrow_mut() = Some((host.to_owned(), now));
-        }
-        is_news
+        self.at(host, |at_host| {
+            let is_news = |(newest, known)| asked_at - newest >= interval || (head > known && asked_at >= newest);
+            let is_news = at_host.newest.is_none_or(is_news);
+            if is_news {
+                *at_host = AtHost { newest: Some((asked_at, head)), written_at: Some(now), ..*at_host };
+            }
+            is_news
+        })
     }
 
     /// What is known of it.
     #[must_use]
-    pub fn works(&self) -> Works {
-        match (self.works.get(), self.given_up_at.get()) {
+    pub fn works(&self, host: &str) -> Works {
+        self.at(host, |at_host| match (at_host.works, at_host.given_up_at) {
             (true, _) => Works::Yes,
             (false, Some(_)) => Works::No,
             (false, None) => Works::Unknown,
-        }
+        })
     }
 }

@@ -735,3 +735,52 @@ fn health_tells_the_bound_and_what_an_isolate_has_seen_of_the_cache() {
         assert_eq!(told(), (json!(4), json!(word)));
     }
 }
+
+/// The platform keeps nothing for `workers.dev`, where people may reach the same isolates, and a wildcard
+/// route lets them name any host.
+#[test]
+fn a_host_whose_entries_are_lost_does_not_end_sharing_at_another() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    seen_here(&world, &token);
+    let isolate = world.isolate();
+    let elsewhere = || {
+        let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("host", "x.workers.dev");
+        assert_eq!(isolate.send(&request).status, 200);
+        world.run_tasks();
+        world.shared.entries.borrow_mut().retain(|name, _| !name.starts_with("x.workers.dev"));
+    };
+    for _ in 0..8 {
+        world.pass(6);
+        elsewhere();
+    }
+    world.pass(11);
+    let other = world.isolate();
+    other.verify(&token);
+    world.run_tasks();
+    assert_eq!(cost(&world, || assert_eq!(isolate.verify(&token).0, 200)), (0, 1), "the window of the usual host");
+    world.run_tasks();
+}
+
+#[test]
+fn a_reading_for_one_host_does_not_keep_the_window_from_another() {
+    let world = World::new();
+    let writer = shared(&world);
+    let (token, bob) = (writer.token("alice"), writer.token("bob"));
+    writer.verify(&bob);
+    seen_here(&world, &token);
+    let (isolate, other) = (world.isolate(), world.isolate());
+    for isolate in [&isolate, &other] {
+        isolate.verify(&token);
+        world.run_tasks();
+    }
+    world.pass(11);
+    let made_up = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("host", "made-up.example");
+    assert_eq!(isolate.send(&made_up).status, 200);
+    world.run_tasks();
+    // Whoever was not seen here is read from D1, and the window of that reading is news at this host.
+    isolate.verify(&bob);
+    world.run_tasks();
+    assert_eq!(cost(&world, || assert_eq!(other.verify(&token).0, 200)).0, 0);
+}

@@ -323,3 +323,21 @@ fn an_answer_that_relies_on_the_older_copy_says_how_old_that_one_is() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(stale_by(&answer) >= Some(360), "{:?}", stale_by(&answer));
 }
+
+#[test]
+fn another_worker_is_told_how_old_an_answer_is_too() {
+    let world = World::new();
+    let isolate = erp(&world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    let ask = || {
+        let question = json!({ "token": token }).to_string();
+        let text = block_on(postern::api::gate::answer(&isolate.cx(), "verify", Some(&question)));
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")
+    };
+    assert_eq!((&ask()["ok"], &ask()["headers"]), (&json!(true), &json!(null)));
+    world.pass(60);
+    stall(&world, 600_000, 0);
+    let answer = ask();
+    assert_eq!((&answer["ok"], &answer["headers"]), (&json!(true), &json!({ STALE: "61" })));
+}
