@@ -487,8 +487,14 @@ fn read_behind(cx: &Cx) {
     if cx.memory.begin_reading(cx.now, PATIENCE + turns(cx)) {
         let behind = cx.clone();
         cx.tasks.spawn(Box::pin(async move {
+            if is_fresh_by_sharing(&behind).await {
+                return;
+            }
+            let waits_for_turn = wait_for_turn(&behind).await;
+            // What others have read meanwhile is of a later time than the request.
+            let behind = Cx { now: behind.timer.now(), ..behind };
             // A failure is noted in memory, which then ages on: the next request reads first.
-            if !is_fresh_by_sharing(&behind).await && !is_fresh_after_a_while(&behind).await {
+            if !waits_for_turn || !is_fresh_by_sharing(&behind).await {
                 let _ = in_time::read(&behind, &[], None).await;
             }
         }));
@@ -504,14 +510,14 @@ fn turns(cx: &Cx) -> Millis {
 }
 
 /// The isolates of a data centre that have learned of the same reading age at the same moment. Each waits for a time of its
-/// own, so that one of them asks D1 and the others find what it has read.
-async fn is_fresh_after_a_while(cx: &Cx) -> bool {
+/// own, so that one of them asks D1 and the others find what it has read. Answers whether this one has waited.
+async fn wait_for_turn(cx: &Cx) -> bool {
     if shared::works(cx) != Works::Yes {
         return false;
     }
     let Ok([random]) = cx.random() else { return false };
     cx.timer.sleep(Millis(i64::from(random) * turns(cx).0 / 256)).await;
-    is_fresh_by_sharing(cx).await
+    true
 }
 
 /// Whether what the data centre shares makes memory so young that D1 need not be asked.

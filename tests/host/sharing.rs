@@ -784,3 +784,34 @@ fn a_reading_for_one_host_does_not_keep_the_window_from_another() {
     world.run_tasks();
     assert_eq!(cost(&world, || assert_eq!(other.verify(&token).0, 200)).0, 0);
 }
+
+/// Turns last for 10 s here, and a request that waits for its turn has begun that much earlier.
+#[test]
+fn isolates_also_take_turns_where_turns_are_longer_than_clocks_differ() {
+    let world = World::new();
+    let writer = shared(&world);
+    let token = writer.token("alice");
+    let isolate = || world.isolate_with(&[("STALENESS_S", Some("60"))]);
+    isolate().verify(&token);
+    world.run_tasks();
+    let isolates: Vec<_> = (0..30).map(|_| isolate()).collect();
+    for isolate in &isolates {
+        isolate.verify(&token);
+        world.run_tasks();
+    }
+    world.pass(31);
+    let (early, late) = isolates.split_at(10);
+    for isolate in early {
+        assert_eq!(isolate.verify(&token).0, 200);
+    }
+    let waiting = std::mem::take(&mut *world.tasks.0.borrow_mut());
+    world.pass(5);
+    let read = cost(&world, || {
+        for isolate in late {
+            assert_eq!(isolate.verify(&token).0, 200);
+            world.run_tasks();
+        }
+        crate::support::all_at_once(waiting);
+    });
+    assert_eq!(read.0, 1, "of 30");
+}
