@@ -17,6 +17,8 @@ use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::reading::Wanted;
+use crate::memory::shared;
+use crate::memory::sharing::Works;
 use crate::memory::write::Write;
 use crate::store::ids::NewId;
 use crate::store::machine_keys::{self, NewKey, NewSecret};
@@ -81,21 +83,25 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
     if !ends_with.is_empty() && known.is_revoked(&ends_with).await? {
         return Err(Denied::Revoked.into());
     }
-    note_use(cx, hash);
+    note_use(cx, hash, wanted);
     Ok(KeyCaller { key, user })
 }
 
-/// Writes down behind the answer that a key was used today, unless that was done before.
-fn note_use(cx: &Cx, hash: HashedToken) {
+/// Writes down behind the answer that a key was used today, unless that was done before. `wanted` is what its request asked for, and is
+/// then shared anew: isolates that found it as it was would each write the same down.
+fn note_use(cx: &Cx, hash: HashedToken, wanted: impl FnOnce() -> Vec<Wanted>) {
     let today = Day::of(cx.now);
     if cx.memory.is_pausing(cx.now) || !cx.memory.begin_noting_key(&hash, today) {
         return;
     }
-    let behind = cx.clone();
+    let (behind, wanted) = (cx.clone(), wanted());
     cx.tasks.spawn(Box::pin(async move {
         if let Err(error) = behind.sql.batch(vec![machine_keys::note_use(&hash, today)]).await {
             behind.memory.fail_noting_key(&hash);
             behind.log.line(&format!("the use of a key was not noted: {:?}", Error::from(error)));
+        } else if shared::works(&behind) == Works::Yes {
+            // Where it fails, the next isolate shares it.
+            let _ = Known::read(&behind, &wanted, None).await;
         }
     }));
 }

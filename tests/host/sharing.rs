@@ -815,3 +815,26 @@ fn isolates_also_take_turns_where_turns_are_longer_than_clocks_differ() {
     });
     assert_eq!(read.0, 1, "of 30");
 }
+
+#[test]
+fn the_use_of_a_key_is_noted_once_a_day_however_many_isolates_find_it_shared() {
+    let world = World::new();
+    let writer = shared(&world);
+    let key = writer.administer("POST", "/v1/keys", &json!({ "name": "k", "may": ["decisions"] }));
+    let key = json_of(&key)["key"].as_str().expect("a key").to_owned();
+    let ask = |isolate: &Isolate<'_>| isolate.get("/v1/check?service=7&permission=VIEW&user=5", &format!("Bearer {key}")).status;
+    for day in 0..2 {
+        for number in 0..4 {
+            let isolate = world.isolate();
+            let read = cost(&world, || {
+                assert_eq!(ask(&isolate), 200);
+                world.run_tasks();
+            });
+            assert!(number < 2 || read.0 == 0, "day {day}, isolate {number}: {}", read.0);
+        }
+        // Another isolate keeps the window young, and entries are kept for a day.
+        world.pass(80_000);
+        writer.verify(&writer.token("alice"));
+        world.run_tasks();
+    }
+}
