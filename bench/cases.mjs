@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { join } from "node:path";
 import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/edge/support/client.mjs";
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
-import { sizes, userId, write } from "../tests/scale/directory.mjs";
+import { sizes, write } from "../tests/scale/directory.mjs";
 import { transfer } from "../tests/scale/support.mjs";
 import { median, requests, used } from "./load.mjs";
 import { echo, echoing } from "./streams.mjs";
@@ -283,12 +283,10 @@ export async function tokenApps() {
 
 /** How many users there are, whatever the number of grants. */
 const USERS = 100_000;
-const memberName = (index) => `member-${userId(index % USERS)}`;
+const memberName = (index) => `user${index % USERS}`;
 
-/** Users of the ids that grants name. They come by no import, so they are written past Postern. */
-const INSERT_USERS = `INSERT INTO users (id, username, type, roles, created_at, modified_at)
-  WITH RECURSIVE n (id) AS (SELECT ${userId(0)} UNION ALL SELECT id + 1 FROM n WHERE id < ${userId(USERS - 1)})
-  SELECT id, 'member-' || id, 'SYS_Reader', '["SYS_Reader"]', 0, 0 FROM n`;
+/** The file of the directory has some users that are disabled, whose checks would be other ones. */
+const ENABLE_USERS = "UPDATE users SET enabled = 1";
 
 /** A state with so many grants. */
 async function directory(grants) {
@@ -298,10 +296,10 @@ async function directory(grants) {
   const file = join(folder(), "grants.ndjson");
   await write(file, size);
   await registerApp(own, { secret: SECRET });
-  const { ended } = transfer("import", own.url.replace(/\/$/, ""), { FILE: file });
+  const { ended } = transfer("restore", own.url.replace(/\/$/, ""), { FILE: file });
   const { code, stderr } = await ended;
-  if (code !== 0) throw new Error(`the import failed: ${stderr}`);
-  await own.tool("migrate", [INSERT_USERS]);
+  if (code !== 0) throw new Error(`the restore failed: ${stderr}`);
+  await own.tool("migrate", [ENABLE_USERS]);
   await own.stop();
   return { state, bindings, size };
 }
