@@ -13,6 +13,7 @@ use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
+use crate::domain::staleness::RECHECK_PATIENCE;
 use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp, TokenName};
@@ -126,19 +127,29 @@ impl<'c> Known<'c> {
 
     /// Makes memory as young as open streams need it. Many are looked at together, so one of them
     /// reads the feed and the others wait for its reading: a request may not wait for a promise of
-    /// another, so each has a timer of its own. While D1 does not answer, memory stays as it is,
-    /// and serves as it does for requests.
+    /// another, so each has a timer of its own. While D1 fails, memory stays as it is, and serves as it
+    /// does for requests. What D1 does not confirm in time ends.
     pub async fn refresh(cx: &'c Cx) -> Result<()> {
         let oldest = cx.config.staleness.of_rechecks();
+        let ends_at = cx.timer.now() + RECHECK_PATIENCE;
         while cx.memory.age(cx.now).is_none_or(|age| age > oldest) {
             let now = cx.timer.now();
-            if cx.memory.is_pausing(now) || cx.memory.is_stalled(now) {
+            if now >= ends_at {
+                return Err(unavailable("whether a stream may stay open"));
+            }
+            // The reading that stalls may still come.
+            let is_stalled = cx.memory.is_stalled(now);
+            if !is_stalled && cx.memory.is_pausing(now) {
                 return Ok(());
             }
-            if cx.memory.begin_reading(now, SHARED_READING) {
-                return Self::read(cx, &[], None).await.map(drop);
+            if !is_stalled && cx.memory.begin_reading(now, SHARED_READING) {
+                Self::read(cx, &[], None).await?;
+                if !cx.memory.is_stalled(cx.timer.now()) {
+                    return Ok(());
+                }
+            } else {
+                cx.timer.sleep(SHARED_READING_POLLED).await;
             }
-            cx.timer.sleep(SHARED_READING_POLLED).await;
         }
         Ok(())
     }

@@ -241,6 +241,22 @@ fn while_d1_does_not_answer_a_stream_stays_as_long_as_its_requests_would_be_answ
     assert_eq!(isolate.send(&stream.request).status, 503);
 }
 
+/// Requests rely on copies then; what is open ends where D1 does not confirm it in time.
+#[test]
+fn what_d1_does_not_confirm_in_time_ends_and_what_comes_in_time_counts() {
+    for (back, stays_open) in [(60_000, false), (2_700, false), (2_300, true), (100, true)] {
+        let world = World::new();
+        let isolate = with_app(&world);
+        let stream = open_by(&isolate, &bearer(&isolate, "alice"));
+        world.pass(5);
+        world.database.takes.set([Millis(0), Millis(back)]);
+        let began = world.now.get();
+        assert_eq!(stays(&isolate, &stream), stays_open, "{back}");
+        assert!(world.now.get() - began <= Millis(2_600), "{back}");
+        assert_eq!(isolate.send(&stream.request).status, 299, "{back}");
+    }
+}
+
 #[test]
 fn a_reading_that_is_lost_holds_the_others_up_for_a_second() {
     let world = World::new();
