@@ -37,7 +37,7 @@ use crate::memory::sharing::Sharing;
 use crate::memory::snapshot::Snapshot;
 use crate::memory::token_writes::TokenWrites;
 
-/// How far the clocks of a data centre may differ. What seems to be from the future by no more is of now.
+/// How far the clocks of a data centre may differ. A time that is ahead by no more counts as now.
 pub const CLOCKS_DIFFER: Millis = Millis::from_seconds(2);
 /// By how much the clock of a request may be behind that of another one that it meets.
 const OVERLAP: Millis = Millis::from_seconds(10);
@@ -72,7 +72,7 @@ pub struct Memory {
     pub health: LastHealth,
     /// How often tokens changed their users.
     pub token_writes: TokenWrites,
-    /// How what the data centre shares has done.
+    /// Whether the cache of the data centre works.
     pub sharing: Sharing,
     hashes: Cell<u64>,
 }

@@ -1,13 +1,14 @@
 //! What the isolates of a data centre share, so that one of them reads D1 and the others need not.
 //!
-//! There are three kinds of entries. The *window* is what an isolate knows of the change feed and when it asked D1 for that; the
-//! *trust* is all enabled apps and revocations; and there is what requests have *asked for*: users, sessions, standings. The last two
-//! name their place in the feed, and count while the window shows that nothing has changed since which they
-//! rely on.
+//! There are three kinds of entries. The *window* is what an isolate knows of the change feed, and when
+//! it asked D1 for that. The *trust* is all enabled apps and all revocations. The third kind is what a
+//! request has *asked for*: users, sessions, keys and standings. Entries of the last two kinds name
+//! their place in the feed. They count while the window shows that nothing they rely on has changed
+//! since that place.
 //!
-//! The platform's cache may lose entries, keep old ones, and do nothing at all. Entries are sealed under a key of their own, and under
-//! their name, so that whoever writes to the cache can do no more than bring an old entry back; and an old one
-//! says how old it is. Age counts from before D1 was asked.
+//! The platform's cache may lose entries, keep old ones, or do nothing at all. An entry is sealed under
+//! its name with a key for this purpose only. So whoever writes to the cache can bring an old entry back
+//! and do nothing else, and an old entry says how old it is. Age counts from before D1 was asked.
 
 use futures_util::future::join3;
 use serde::{Deserialize, Serialize};
@@ -29,22 +30,23 @@ use crate::ports::{Row, Rows, within};
 const PATIENCE: Millis = Millis(100);
 /// How long the entries live that name their place in the feed, in seconds.
 const LIFETIME_S: i64 = 86_400;
-/// Longer ones are not shared: they would cost more than they spare.
+/// A longer entry is not shared: it would cost more than it spares.
 const MAX_ENTRY_BYTES: usize = 512 * 1024;
 /// The longest host, and a port.
 const MAX_HOST_BYTES: usize = 260;
 
-/// What came of it.
+/// What a look at the cache brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Brought {
-    /// Memory is as it was.
+    /// Nothing that is young enough.
     Nothing,
-    /// The feed, and where memory was cold the apps.
+    /// The feed, and the apps where memory was cold.
     Feed,
-    /// What was wanted, too.
+    /// The feed, and what was wanted.
     Wanted,
 }
 
+/// Places and changes as tuples: a window has up to 500, and names would double its length.
 #[derive(Serialize, Deserialize)]
 struct Window {
     asked_at: Millis,
@@ -67,7 +69,7 @@ enum What<'w> {
     Asked(&'w [Wanted]),
 }
 
-/// Brings memory up to date from what is shared, where it is expired; where it is cold, with what is wanted.
+/// Brings expired memory up to date from what is shared. Cold memory gets what is wanted, too.
 pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Brought {
     let Some(host) = host_worth_asking(cx) else { return Brought::Nothing };
     let is_cold = cx.memory.place().is_none();
@@ -84,7 +86,7 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
         return Brought::Nothing;
     }
     let has_wanted = asked.is_some_and(|asked| take_asked(cx, wanted, &asked));
-    // What is older serves while D1 does not answer.
+    // Memory keeps what is older than that for the time when D1 does not answer.
     if cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Expired {
         return Brought::Nothing;
     }
@@ -93,7 +95,7 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
     if has_wanted && knows_apps { Brought::Wanted } else { Brought::Feed }
 }
 
-/// Brings what is wanted, where memory relies on the feed and lacks it. Answers whether it did.
+/// Brings what is wanted into memory that knows the feed. Answers whether it was there.
 pub async fn bring(cx: &Cx, wanted: &[Wanted]) -> bool {
     if !are_shared(wanted) {
         return false;
@@ -111,7 +113,8 @@ async fn get_asked(cx: &Cx, host: &str, wanted: &[Wanted]) -> Option<Entry> {
     if are_shared(wanted) { get(cx, host, &What::Asked(wanted)).await } else { None }
 }
 
-/// Takes a window in that is newer than memory, and goes on from where memory is.
+/// Takes in a window that is newer than memory, from the place where memory is. Cold memory begins at the
+/// place of the trust.
 fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
     let Some(recent) = window.recent() else { return false };
     let asked_at = window.asked_at.min(cx.now);
@@ -125,7 +128,7 @@ fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
     if !cx.memory.may_learn_from(window.asked_at) {
         return false;
     }
-    // What an isolate with a later place knows is not forgotten again.
+    // An isolate that has read further than the window keeps what it knows.
     let Some(changes) = recent.since(place).filter(|_| place.revision <= head.revision) else { return false };
     if changes.iter().any(|change| change.kind == ChangeKind::TokenApp) {
         return false;
@@ -152,30 +155,27 @@ fn take_asked(cx: &Cx, wanted: &[Wanted], entry: &Entry) -> bool {
 
 /// Shares behind the answer what was just read, and was taken into memory.
 pub fn publish(cx: &Cx, news: News) {
-    if !is_worth_asking(cx) {
-        return;
-    }
+    let Some(host) = host_worth_asking(cx) else { return };
     let behind = cx.clone();
     cx.tasks.spawn(Box::pin(async move {
-        // Nobody misses what is not shared.
-        let _ = put_all(&behind, news).await;
+        // Whoever does not find it asks D1.
+        let _ = put_all(&behind, &host, news).await;
     }));
 }
 
-async fn put_all(cx: &Cx, news: News) -> Result<()> {
-    let Some(host) = host(cx) else { return Ok(()) };
+async fn put_all(cx: &Cx, host: &str, news: News) -> Result<()> {
     let place = news.place;
     if let Some(results) = news.trust {
-        put(cx, &host, &What::Trust, &Entry::new(place, &results), LIFETIME_S).await?;
+        put(cx, host, &What::Trust, &Entry::new(place, &results), LIFETIME_S).await?;
     }
     if let Some((wanted, results)) = news.asked {
-        put(cx, &host, &What::Asked(&wanted), &Entry::new(place, &results), LIFETIME_S).await?;
+        put(cx, host, &What::Asked(&wanted), &Entry::new(place, &results), LIFETIME_S).await?;
     }
     let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
-    if cx.memory.sharing.begin_writing(&host, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
+    if cx.memory.sharing.begin_writing(host, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
         let changes = changes.into_iter().map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at)).collect();
         let window = Window { asked_at, floor: (floor.revision, floor.at), head: (head.revision, head.at), changes };
-        put(cx, &host, &What::Window, &window, window_lifetime(cx).seconds()).await?;
+        put(cx, host, &What::Window, &window, window_lifetime(cx).seconds()).await?;
     }
     Ok(())
 }
@@ -213,19 +213,14 @@ fn host_worth_asking(cx: &Cx) -> Option<String> {
     host(cx).filter(|host| cx.memory.sharing.is_worth_asking(host, cx.now))
 }
 
-/// Whether it is worth a look.
-fn is_worth_asking(cx: &Cx) -> bool {
-    host_worth_asking(cx).is_some()
-}
-
-/// What is known of how it does, at the request's host.
+/// Whether the cache works at the request's host, as far as this isolate knows.
 pub fn works(cx: &Cx) -> Works {
     host(cx).map_or(Works::Unknown, |host| cx.memory.sharing.works(&host))
 }
 
-/// An entry's name: a URL of the request's own host, as the platform asks for, without its scheme. It tells nobody what the entry
-/// is of. Another release, which may write other entries, has other names; and so has another deployment
-/// with the same master key, which people reach at another host.
+/// An entry's name: a URL without its scheme, of the request's own host, as the platform asks for. It
+/// tells nobody what the entry is of. Another release, which may write other entries, uses other names. So
+/// does another deployment with the same master key, since people reach it at another host.
 fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
     let what = match what {
         What::Window => "window".to_owned(),
@@ -237,7 +232,7 @@ fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
 }
 
 impl Window {
-    /// `None` where it is not whole: each change follows the one before, between floor and head.
+    /// `None` where it is not whole: the changes must ascend, and lie between floor and head.
     fn recent(&self) -> Option<Recent> {
         let place = |(revision, at): (i64, Millis)| Place { revision, at };
         let (floor, head) = (place(self.floor), place(self.head));

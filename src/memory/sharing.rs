@@ -1,4 +1,4 @@
-//! How what the isolates of a data centre share has done, as one of them has seen it.
+//! Whether the cache of the data centre works, as one isolate has seen it.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -7,16 +7,16 @@ use lru::LruCache;
 
 use crate::domain::time::Millis;
 
-/// After so many entries that were written and are not there, nothing is shared here: the platform does
-/// nothing on `workers.dev`.
+/// After so many windows that were written and are not there, the cache is left alone: on `workers.dev` the
+/// platform keeps nothing.
 const LOST_BEFORE_GIVEN_UP: u32 = 3;
-/// How long it is then left alone.
+/// For how long it is left alone.
 const GIVEN_UP_FOR: Millis = Millis::from_seconds(300);
-/// Of how many hosts it is remembered. Behind a wildcard route, a request may name any.
+/// For how many hosts this is remembered. Behind a wildcard route, a request may name any host.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
-/// The memory of one isolate, by host: entries are of one host each, and what the platform does for one
-/// of them it may not do for another.
+/// The memory of one isolate, by host: each entry is of one host, and the cache may work for one host and
+/// not for another.
 pub struct Sharing(RefCell<LruCache<String, AtHost>>);
 
 impl Default for Sharing {
@@ -29,14 +29,14 @@ impl Default for Sharing {
 struct AtHost {
     /// When this isolate wrote a window last.
     written_at: Option<Millis>,
-    /// When that was asked for which is newest there, and its head.
+    /// When D1 was asked for the newest window that is there, and the head of that window.
     newest: Option<(Millis, i64)>,
     lost: u32,
     works: bool,
     given_up_at: Option<Millis>,
 }
 
-/// What is known of it.
+/// Whether the cache works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Works {
     /// An entry was found.
@@ -56,13 +56,13 @@ impl Sharing {
         look(hosts.get_or_insert_mut(host.to_owned(), AtHost::default))
     }
 
-    /// Whether it is worth a look.
+    /// Whether the cache is worth a look. It is not while it is left alone.
     #[must_use]
     pub fn is_worth_asking(&self, host: &str, now: Millis) -> bool {
         self.at(host, |at_host| at_host.given_up_at.is_none_or(|at| now - at > GIVEN_UP_FOR || now < at))
     }
 
-    /// A window of that head was there that was asked for at that time.
+    /// Notes a window that was there: its head, and when D1 was asked for it.
     pub fn found(&self, host: &str, asked_at: Millis, head: i64) {
         self.at(host, |at_host| {
             let newest = at_host.newest.max(Some((asked_at, head)));
@@ -70,7 +70,7 @@ impl Sharing {
         });
     }
 
-    /// None was there, although this isolate has written one that had not expired.
+    /// Notes that no window was there. It is lost where this isolate wrote one that had not expired.
     pub fn missed(&self, host: &str, now: Millis, lifetime: Millis) {
         self.at(host, |at_host| {
             let is_lost = at_host.written_at.take().is_some_and(|at| now - at < lifetime);
@@ -81,7 +81,7 @@ impl Sharing {
         });
     }
 
-    /// Whether a window of that head that was asked for at that time is news; it is then taken as written.
+    /// Whether a window of this isolate is news for the others. It then counts as written.
     pub fn begin_writing(&self, host: &str, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
         self.at(host, |at_host| {
             let is_news = |(newest, known)| asked_at - newest >= interval || (head > known && asked_at >= newest);
@@ -93,7 +93,7 @@ impl Sharing {
         })
     }
 
-    /// What is known of it.
+    /// Whether the cache works at a host.
     #[must_use]
     pub fn works(&self, host: &str) -> Works {
         self.at(host, |at_host| match (at_host.works, at_host.given_up_at) {
