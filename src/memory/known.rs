@@ -35,6 +35,8 @@ const SHARED_READING: Millis = Millis(1_000);
 const SHARED_READING_POLLED: Millis = Millis(50);
 /// The first of these looks, for whoever waits in front of an answer.
 const SHORTEST_LOOK: Millis = Millis(5);
+/// The longest time within which the isolates of a data centre take turns.
+const LONGEST_TURNS: Millis = Millis::from_seconds(10);
 /// How long KV is waited for where memory would serve without it.
 const COPY_AWAITED: Millis = Millis(100);
 /// The same where nothing else serves.
@@ -512,16 +514,16 @@ fn read_behind(cx: &Cx) {
     }
 }
 
-/// The longest time within which the isolates of a data centre take turns.
-const LONGEST_TURNS: Millis = Millis::from_seconds(10);
-
-/// Within what time they take turns: they are done before memory expires.
+/// Within what time they take turns. It ends before memory expires, since whoever then comes waits for
+/// the reading that is under way.
 fn turns(cx: &Cx) -> Millis {
-    Millis(cx.config.staleness.fresh().0 / 2).min(LONGEST_TURNS)
+    let staleness = cx.config.staleness;
+    let left = staleness.usable() - cx.memory.age(cx.now).unwrap_or(staleness.usable());
+    Millis(staleness.fresh().0 / 2).min(LONGEST_TURNS).min(left).max(Millis(0))
 }
 
-/// The isolates of a data centre that have learned of the same reading age at the same moment. Each waits for a time of its
-/// own, so that one of them asks D1 and the others find what it has read. Answers whether this one has waited.
+/// Isolates that have learned of the same reading age at the same moment. Each waits for a time of its
+/// own, so that one of them asks D1 and the others find what that one has read. Answers whether this one has waited.
 async fn wait_for_turn(cx: &Cx) -> bool {
     if shared::works(cx) != Works::Yes {
         return false;
@@ -537,8 +539,8 @@ async fn is_fresh_by_sharing(cx: &Cx) -> bool {
     cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Fresh
 }
 
-/// Waits until another request has read the feed, where one does. Of many requests that find memory
-/// expired at once, one asks D1. A cold isolate does not wait, since what it lacks is not the feed alone.
+/// Waits while another request of this isolate reads the feed. So of many requests that find memory
+/// expired at once, one asks D1. In a cold isolate nobody waits, since the feed is not all that it lacks.
 async fn is_renewed_by_another(cx: &Cx) -> bool {
     let mut pause = SHORTEST_LOOK;
     let ends_at = cx.timer.now() + PATIENCE;
