@@ -35,6 +35,15 @@ fn set_user(isolate: &Isolate<'_>, id: i64, enabled: bool) {
     assert_eq!(isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "enabled": enabled })).status, 200);
 }
 
+/// The tokens of users whom Postern knows from then on.
+fn known<const N: usize>(writer: &Isolate<'_>, names: [&str; N]) -> [String; N] {
+    names.map(|name| {
+        let token = writer.token(name);
+        assert_eq!(writer.verify(&token).0, 200);
+        token
+    })
+}
+
 /// Lets an isolate that is the first one here read, and share what it has read.
 fn seen_here(world: &World, token: &str) {
     // Whoever is new is created first.
@@ -49,10 +58,7 @@ fn seen_here(world: &World, token: &str) {
 fn a_cold_isolate_answers_those_whom_the_data_centre_has_seen_without_d1() {
     let world = World::new();
     let writer = shared(&world);
-    let (alice, bob) = (writer.token("alice"), writer.token("bob"));
-    for token in [&alice, &bob] {
-        writer.verify(token);
-    }
+    let [alice, bob] = known(&writer, ["alice", "bob"]);
     world.run_tasks();
     world.shared.entries.borrow_mut().clear();
     let alone = world.isolate();
@@ -300,10 +306,7 @@ fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
 fn what_a_slow_reading_brings_is_shared_as_of_its_own_place() {
     let world = World::new();
     let writer = shared(&world);
-    let (alice, bob) = (writer.token("alice"), writer.token("bob"));
-    for token in [&alice, &bob] {
-        writer.verify(token);
-    }
+    let [alice, bob] = known(&writer, ["alice", "bob"]);
     world.run_tasks();
     world.shared.entries.borrow_mut().clear();
     let isolate = world.isolate();

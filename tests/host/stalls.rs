@@ -16,6 +16,15 @@ fn erp(world: &World) -> Isolate<'_> {
     isolate
 }
 
+/// An isolate in which alice was verified so many seconds ago, and her token.
+fn alice_seconds_ago(world: &World, seconds: i64) -> (Isolate<'_>, String) {
+    let isolate = erp(world);
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    world.pass(seconds);
+    (isolate, token)
+}
+
 fn verification(token: &str) -> Request {
     Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}"))
 }
@@ -39,10 +48,7 @@ fn stale_by(response: &Response) -> Option<i64> {
 fn a_remembered_token_waits_once_and_then_not_at_all() {
     for (there, back) in [(10_000, 0), (0, 10_000), (60_000, 0), (0, 60_000)] {
         let world = World::new();
-        let isolate = erp(&world);
-        let token = isolate.token("alice");
-        isolate.verify(&token);
-        world.pass(11);
+        let (isolate, token) = alice_seconds_ago(&world, 11);
         stall(&world, there, back);
         let (answer, took, batches) = timed(&world, || isolate.send(&verification(&token)));
         assert_eq!((answer.status, stale_by(&answer), batches), (200, Some(12), 1), "{there} {back}: {}", answer.body);
@@ -151,10 +157,7 @@ fn what_was_read_before_the_stall_is_in_force_and_memory_is_right_after_it() {
 #[test]
 fn a_reading_that_never_ends_is_given_up_and_another_one_begins() {
     let world = World::new();
-    let isolate = erp(&world);
-    let token = isolate.token("alice");
-    isolate.verify(&token);
-    world.pass(11);
+    let (isolate, token) = alice_seconds_ago(&world, 11);
     stall(&world, 600_000, 0);
     isolate.verify(&token);
     world.pass(20);
@@ -168,10 +171,7 @@ fn a_reading_that_never_ends_is_given_up_and_another_one_begins() {
 #[test]
 fn a_reading_that_stalls_behind_an_answer_is_not_begun_again() {
     let world = World::new();
-    let isolate = erp(&world);
-    let token = isolate.token("alice");
-    isolate.verify(&token);
-    world.pass(6);
+    let (isolate, token) = alice_seconds_ago(&world, 6);
     stall(&world, 0, 60_000);
     assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(0), 0), "the feed is read behind the answer");
     assert_eq!(isolate.verify(&isolate.token("stranger")).0, 503);
@@ -201,10 +201,7 @@ fn of_a_cold_isolate_nobody_waits_for_the_reading_of_another() {
 #[test]
 fn the_pause_after_a_failure_begins_when_d1_failed() {
     let world = World::new();
-    let isolate = erp(&world);
-    let token = isolate.token("alice");
-    isolate.verify(&token);
-    world.pass(11);
+    let (isolate, token) = alice_seconds_ago(&world, 11);
     world.database.answers.set(false);
     stall(&world, 700, 0);
     assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(700), 1));
@@ -266,10 +263,7 @@ fn a_staleness_above_the_limit_for_copies_is_a_slip() {
 #[test]
 fn after_a_reading_that_went_with_its_request_the_next_stall_is_noted_too() {
     let world = World::new();
-    let isolate = erp(&world);
-    let token = isolate.token("alice");
-    isolate.verify(&token);
-    world.pass(11);
+    let (isolate, token) = alice_seconds_ago(&world, 11);
     stall(&world, 600_000, 0);
     isolate.verify(&token);
     world.tasks.0.borrow_mut().clear();
@@ -285,10 +279,7 @@ fn after_a_reading_that_went_with_its_request_the_next_stall_is_noted_too() {
 #[test]
 fn a_reading_that_began_before_a_write_of_unknown_outcome_is_not_believed() {
     let world = World::new();
-    let isolate = erp(&world);
-    let token = isolate.token("alice");
-    isolate.verify(&token);
-    world.pass(6);
+    let (isolate, token) = alice_seconds_ago(&world, 6);
     stall(&world, 0, 900);
     assert_eq!(isolate.verify(&token).0, 200);
     let mut behind = world.tasks.0.borrow_mut().pop().expect("a reading behind the answer");
