@@ -87,8 +87,9 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
     Ok(KeyCaller { key, user })
 }
 
-/// Writes down behind the answer that a key was used today, unless that was done before. `wanted` is what its request asked for, and is
-/// then shared anew: isolates that found it as it was would each write the same down.
+/// Writes down behind the answer that a key was used today, unless that was done before. Then it shares
+/// `wanted`, what the request asked for, once more: another isolate that found the old entry would
+/// write the same again.
 fn note_use(cx: &Cx, hash: HashedToken, wanted: impl FnOnce() -> Vec<Wanted>) {
     let today = Day::of(cx.now);
     if cx.memory.is_pausing(cx.now) || !cx.memory.begin_noting_key(&hash, today) {

@@ -1,7 +1,7 @@
-//! Reading D1 in front of an answer, which waits for so long and no longer.
+//! Reading D1 in front of an answer, within a limit of time.
 //!
-//! D1 now and then takes seconds. Then the answer relies on copies, and the reading goes on behind it, so that memory is right
-//! as soon as D1 answers.
+//! D1 now and then takes seconds. Then the answer relies on copies. The reading goes on behind the
+//! answer, so that memory is right as soon as D1 answers.
 
 use crate::context::Cx;
 use crate::domain::time::Millis;

@@ -1,8 +1,9 @@
 //! What an isolate remembers of the database, and for how long it may rely on it.
 //!
-//! The staleness that users can rely on is `STALENESS_S`: the change feed was read no longer ago than half of it, memory is used as it
-//! is; up to the whole, it is used while the feed is read behind the answer; longer ago, the feed is read first. So a change is in force
-//! everywhere within that time. While D1 does not answer in time, memory and the snapshot serve until they are `STALE_IF_ERROR_S` old.
+//! Users can rely on `STALENESS_S`: within that time a change is in force everywhere. Up to half of it after
+//! the change feed was read, memory is used as it is. From then on, the feed is read behind the
+//! answer. After the whole time, the feed is read first. While D1 does not answer in time, memory and
+//! the snapshot serve until they are `STALE_IF_ERROR_S` old.
 //!
 //! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
 
@@ -160,7 +161,8 @@ impl Remembered {
 
     /// What a reading drops, and then what it brings.
     fn take_in(&mut self, reading: &Reading, begun_at: Millis) {
-        // Where the head fell behind what the reading itself began from, the database was set back, and memory with it.
+        // A head below the place where the reading itself began tells that the database was set back.
+        // Memory follows it.
         let known = self.place.map(|place| place.revision);
         let overtaken = known.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
         if overtaken {
@@ -348,8 +350,8 @@ impl Memory {
         self.inside.borrow().place
     }
 
-    /// Whether a reading of the feed should begin now; it is then taken as begun. One that was begun
-    /// longer ago than `lost_after` and has not stalled went with its request.
+    /// Whether a reading of the feed should begin now. It then counts as begun. An earlier one that began
+    /// more than `lost_after` ago, and did not stall, has ended with its request.
     pub fn begin_reading(&self, now: Millis, lost_after: Millis) -> bool {
         if self.is_stalled(now) {
             return false;
@@ -362,7 +364,8 @@ impl Memory {
         idle
     }
 
-    /// Takes a reading of D1 in that was begun at `begun_at`. What it drops, it drops exactly; an older reading than memory changes nothing.
+    /// Takes in a reading of D1 that began at `begun_at`. It drops exactly what changed. A reading that is
+    /// older than memory changes nothing.
     pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
@@ -373,7 +376,7 @@ impl Memory {
         memory.take_in(reading, begun_at);
     }
 
-    /// Takes a reading in that another isolate has made. `recent` is what that one knows of the feed.
+    /// Takes in a reading that another isolate has made. `recent` is what that isolate knows of the feed.
     pub fn take_in_shared(&self, reading: &Reading, asked_at: Millis, recent: Recent) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
@@ -385,9 +388,9 @@ impl Memory {
         }
     }
 
-    /// Takes in what was read at an earlier place, and forgets of it what has changed since. Answers
-    /// whether it could: not where memory has not seen that place, or where so much changed since that
-    /// nothing can be told of what was read there.
+    /// Takes in what was read at an earlier place, and then forgets what has changed since. Answers `false`,
+    /// and takes in nothing, where memory does not know that place, or where an app or the directory
+    /// has changed since.
     pub fn take_in_earlier(&self, reading: &Reading, place: Place, now: Millis) -> bool {
         let memory = &mut *self.inside.borrow_mut();
         let Some(since) = memory.recent.since(place) else { return false };

@@ -27,12 +27,12 @@ impl Recent {
         self.floor.zip(self.head)
     }
 
-    /// All of it.
+    /// The changes, ascending.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter()
     }
 
-    /// Goes on to a new head. What is known already is skipped, since a reading may have begun earlier.
+    /// Goes on to a new head. It skips what it has already, since a reading may have begun earlier.
     pub fn go_on(&mut self, changes: &[Change], head: Place) {
         let known = self.head.map_or(i64::MIN, |head| head.revision);
         self.changes.extend(changes.iter().filter(|change| change.revision > known).cloned());
@@ -43,8 +43,8 @@ impl Recent {
         }
     }
 
-    /// What has changed since a place; `None` where that is not known. A place of another past, as of a
-    /// database that was set back since, is not known either: its entry has another time.
+    /// What has changed since a place; `None` where that is not known. After the database was set back,
+    /// the same revision is of another time, and so the old place is not known.
     #[must_use]
     pub fn since(&self, place: Place) -> Option<Vec<&Change>> {
         let is_known = self.floor == Some(place) || self.head == Some(place) || self.changes.iter().any(|change| change.place() == place);

@@ -19,7 +19,8 @@ pub(in crate::edge) const BINDING: &str = "DB";
 
 /// How often a batch that only reads is tried.
 const ATTEMPTS: u32 = 3;
-/// For how long after the first attempt began another one may begin. D1 that fails after seconds would let a request wait for as many more.
+/// How long after the first attempt began another one may begin. Where D1 takes seconds to fail, a second
+/// attempt would take as many again.
 const RETRIES_MS: f64 = 1000.0;
 
 #[wasm_bindgen(module = "/src/edge/runtime/database.mjs")]
