@@ -1,7 +1,11 @@
 //! What one isolate remembers of the database, and how it is kept true.
 //!
-//! [`known`] has the doors that actions go through. [`isolate`] is the memory itself, which [`reading`] fills from D1 ([`in_time`] bounds the wait) by the change feed
-//! ([`feed`]), and [`write`] after each change. [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
+//! * [`known`] has the doors that actions go through, and [`isolate`] is the memory itself.
+//! * [`reading`] fills it from D1 by the change feed ([`feed`]), within a limit of time ([`in_time`]).
+//!   [`write`](mod@write) does so after each change.
+//! * [`shared`] fills it from what other isolates of the data centre have read, by the changes that it has
+//!   seen of late ([`recent`]), where the cache works ([`sharing`]).
+//! * [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
 
 pub mod assertions;
 pub mod copy;
