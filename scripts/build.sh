@@ -17,7 +17,7 @@ case ${1:-} in
 esac
 stamp=.build/${1:-worker}.stamp
 made=.build/${1:-worker}.made
-sources=(src build-helper Cargo.toml Cargo.lock scripts/build.sh)
+sources=(src argon2id build-helper Cargo.toml Cargo.lock scripts/build.sh)
 
 up_to_date() {
   [ -f "$stamp" ] && [ -f "$out/index_bg.wasm" ] && [ -f "$env_file" ] &&

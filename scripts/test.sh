@@ -10,7 +10,7 @@
 
 # `edge` is compiled for wasm only. A machine whose Worker is built by another toolchain than the active one has no lints for it.
 lints() {
-  cargo clippy --all-targets --quiet -- -D warnings || return
+  cargo clippy --workspace --exclude build-helper --all-targets --quiet -- -D warnings || return
   cargo clippy --package build-helper --profile build-helper --quiet -- -D warnings || return
   if [ -n "$wasm_toolchain" ]; then
     echo 'src/edge is not linted: the active toolchain has no wasm32 target'
@@ -22,7 +22,7 @@ lints() {
 
 host_tests() {
   local log=.build/host-tests.log status=0
-  cargo test --no-fail-fast 2>&1 | tee "$log" || status=1
+  cargo test --workspace --exclude build-helper --no-fail-fast 2>&1 | tee "$log" || status=1
   # shellcheck disable=SC2046
   add_counts $(awk '/^test result:/ { passed += $4; failed += $6 } END { print passed + 0, failed + 0 }' "$log")
   if [ $passed = 0 ]; then

@@ -221,6 +221,8 @@ reasons! {
         AddressFailures = "address_failures", "too many failed sign-ins from this address";
         /// More from this address than the platform lets through, right or wrong.
         Rate = "rate_limit", "too many sign-ins from this address at once";
+        /// More passwords at once than an isolate hashes, whoever they are of.
+        Hashing = "too_many_at_once", "too many passwords are being checked at once";
     }
 }
 

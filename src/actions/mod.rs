@@ -15,6 +15,7 @@ pub mod find_signer;
 pub mod gateway_sessions;
 pub mod generate_token;
 pub mod grants;
+pub mod hashing;
 pub mod health;
 pub mod housekeeping;
 pub mod key_sets;

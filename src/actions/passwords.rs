@@ -5,9 +5,10 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Proof, UserCaller};
+use crate::actions::hashing;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
-use crate::domain::identity::password::{self, PasswordHash};
+use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::{Secret, sha256, sha256_of};
 use crate::error::{Denied, Error, Limit, Refusal, Result};
@@ -26,7 +27,11 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
         return Ok(UserCaller { user, proof: Proof::Password });
     }
     let revision = cx.memory.revision();
-    let user = if cx.is_recheck { check_again(cx, username, password, &digest).await } else { check_now(cx, username, password).await }?;
+    let user = if cx.is_recheck {
+        check_again(cx, username, password, &digest).await
+    } else {
+        check_unless(cx, username, password, Some(&digest)).await
+    }?;
     cx.memory.remember_password(digest, &user, revision, cx.now);
     Ok(UserCaller { user, proof: Proof::Password })
 }
@@ -36,19 +41,25 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
 /// their password. Of many streams that are looked at together, one computes the hash.
 async fn check_again(cx: &Cx, username: &str, password: &Secret, digest: &[u8; 32]) -> Result<Rc<User>> {
     let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
+    let turn = hashing::turn(cx).await?;
     if let Some(user) = cx.memory.remembered_password(digest, cx.now) {
         return Ok(user);
     }
     let found = rows.first().map(users::with_password).transpose()?;
     let (user, hash) = found.ok_or(Denied::WrongPassword)?;
-    cx.memory.count_hash();
-    if password::verify(hash.as_ref(), password) { Ok(Rc::new(user)) } else { Err(Denied::WrongPassword.into()) }
+    if turn.is_right(hash.as_ref(), password).await { Ok(Rc::new(user)) } else { Err(Denied::WrongPassword.into()) }
 }
 
-/// Checks a password against the database.
+/// Checks a password against the database, whatever is remembered.
+pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
+    check_unless(cx, username, password, None).await
+}
+
+/// Checks a password against the database, unless another request has checked the same one while this
+/// one waited for its turn: `digest` is what that is remembered by.
 ///
 /// The platform's limit is asked first, so that a flood from one address reads and computes nothing.
-pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
+async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option<&[u8; 32]>) -> Result<Rc<User>> {
     let network = cx.network();
     if !cx.limiter.admits(&network).await {
         return Err(Error::TooMany { limit: Limit::Rate, retry_after_s: RATE_PERIOD_S });
@@ -60,8 +71,12 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
     sign_ins::failures(sql::rows(&results, 0)?)?.check(cx.now)?;
     let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
-    cx.memory.count_hash();
-    let right = password::verify(hash, password);
+    let turn = hashing::turn(cx).await?;
+    if let Some(user) = digest.and_then(|digest| cx.memory.remembered_password(digest, cx.now)) {
+        return Ok(user);
+    }
+    let right = turn.is_right(hash, password).await;
+    drop(turn);
     let is_known = found.is_some();
     let user = match found {
         Some((user, _)) if right => Some(Rc::new(user)),
@@ -109,11 +124,10 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
         return create_first_administrator(cx, password).await;
     }
     // Another request may have created this one since the name was looked for.
-    cx.memory.count_hash();
     let rows = sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str())).await?;
-    let found = rows.first().map(users::with_password).transpose()?;
-    let is_right = |(_, hash): &(User, Option<PasswordHash>)| password::verify(hash.as_ref(), password);
-    Ok(found.filter(is_right).map(|(user, _)| Rc::new(user)))
+    let Some((user, hash)) = rows.first().map(users::with_password).transpose()? else { return Ok(None) };
+    let is_right = hashing::turn(cx).await?.is_right(hash.as_ref(), password).await;
+    Ok(is_right.then(|| Rc::new(user)))
 }
 
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
@@ -122,7 +136,7 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
         .and_then(|name| name.can_be_in_basic())
         .map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
     let profile = Profile::of_type(UserType::Administrator);
-    let hash = hash(cx, password)?;
+    let hash = hash(cx, password).await?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let new = NewUser { password: Some(&hash), ..NewUser::new(username, &profile) };
     let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
@@ -137,9 +151,8 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
 }
 
 /// Hashes a password under a fresh salt.
-pub fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
-    cx.memory.count_hash();
-    password::hash(password, cx.random()?).map_err(Error::Internal)
+pub async fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
+    hashing::turn(cx).await?.hash(password).await
 }
 
 /// What a right password is remembered by: both parts, each with its length, under a key that only this deployment has.

@@ -88,7 +88,7 @@ pub async fn register(
     let secret = if terms.policy.discover { Some(Secret::new("")) } else { secret };
     let sealed = secret.as_ref().map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, name.as_str(), secret.expose())).transpose()?;
     let hash = match &initial_password {
-        InitialPasswordChange::Becomes(password) => Some(passwords::hash(cx, password)?),
+        InitialPasswordChange::Becomes(password) => Some(passwords::hash(cx, password).await?),
         InitialPasswordChange::Stays | InitialPasswordChange::Goes => None,
     };
     let password = match (&initial_password, &hash) {

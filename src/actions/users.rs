@@ -23,7 +23,10 @@ pub async fn create(
     profile: &Profile,
     password: Option<&Secret>,
 ) -> Result<Shown> {
-    let hash = password.map(|password| passwords::hash(cx, password)).transpose()?;
+    let hash = match password {
+        Some(password) => Some(passwords::hash(cx, password).await?),
+        None => None,
+    };
     let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
     let new = NewUser { password: hash.as_ref(), id, may_follow_deleted: true, ..NewUser::new(username, profile) };
     let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
@@ -114,7 +117,7 @@ pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, curren
     }
     let text = new.expose_text().ok_or_else(|| Error::invalid("password", "must be UTF-8"))?;
     password::rule(text).map_err(|why| Error::invalid("password", why))?;
-    let hash = passwords::hash(cx, new)?;
+    let hash = passwords::hash(cx, new).await?;
     let kept = match by {
         Caller::User(UserCaller { proof: Proof::Session(session), .. }) if is_own => Some(session.id),
         _ => None,

@@ -29,6 +29,7 @@ use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
 use crate::memory::feed::{MAX_APPS, Reading};
+use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
 use crate::memory::machine_keys::RememberedKeys;
@@ -75,6 +76,8 @@ pub struct Memory {
     pub token_writes: TokenWrites,
     /// Whether the cache of the data centre works.
     pub sharing: Sharing,
+    /// Whose turn it is to hash a password.
+    pub hashing: Hashing,
     hashes: Cell<u64>,
 }
 
@@ -125,6 +128,7 @@ impl Default for Memory {
             health: LastHealth::default(),
             token_writes: TokenWrites::default(),
             sharing: Sharing::default(),
+            hashing: Hashing::default(),
             hashes: Cell::new(0),
         }
     }
@@ -618,12 +622,12 @@ impl Memory {
         }
     }
 
-    /// Counts a run of Argon2id, which costs some 50 ms and 19 MiB.
+    /// Counts a hash of a password, which costs some 50 ms and 19 MiB.
     pub fn count_hash(&self) {
         self.hashes.set(self.hashes.get().saturating_add(1));
     }
 
-    /// How often Argon2id was run.
+    /// How many passwords were hashed.
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.hashes.get()

@@ -5,11 +5,13 @@
 //!   [`write`](mod@write) does so after each change.
 //! * [`shared`] fills it from what other isolates of the data centre have read, by the changes that it has
 //!   seen of late ([`recent`]), where the cache works ([`sharing`]).
+//! * [`hashing`] has whose turn it is to hash a password.
 //! * [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
 
 pub mod assertions;
 pub mod copy;
 pub mod feed;
+pub mod hashing;
 pub mod health;
 pub mod in_time;
 pub mod isolate;

@@ -24,6 +24,7 @@ mod gateway_dialects;
 mod gateway_sessions;
 mod golden;
 mod grant_times;
+mod hashing;
 mod housekeeping;
 mod identities;
 mod identity_headers;

@@ -1,7 +1,7 @@
 //! Passwords: Argon2id, as PHC strings, so that the parameters can be raised without a migration.
 
-use argon2::password_hash::{PasswordHash as Phc, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2id::{Argon2id, Cost};
+use password_hash::{Output, PasswordHash as Phc, Salt, SaltString};
 
 use crate::domain::secret::Secret;
 use crate::error::Fault;
@@ -12,8 +12,8 @@ pub const MIN_CHARACTERS: usize = 8;
 pub const MAX_BYTES: usize = 1024;
 
 /// 19 MiB, two passes, one lane: OWASP's first choice.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
+const COST: Cost = Cost { memory_kib: 19 * 1024, passes: 2 };
+const TAG_BYTES: usize = 32;
 
 /// The hash of a password that nobody has, of the same cost: so that an unknown user takes the time of a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHkuLg$bm9ib2R5LW5vYm9keS1ub2JvZHktbm9ib2R5LW5vYm8";
@@ -42,26 +42,57 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// Hashes a password; costs tens of milliseconds on purpose.
-pub fn hash(password: &Secret, salt: [u8; 16]) -> Result<PasswordHash, Fault> {
-    let fault = |error: &dyn std::fmt::Display| Fault::new(format!("a password could not be hashed: {error}"));
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| fault(&error))?;
-    let salt = SaltString::encode_b64(&salt).map_err(|error| fault(&error))?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash = argon2.hash_password(password.expose(), &salt).map_err(|error| fault(&error))?;
-    Ok(PasswordHash(hash.to_string()))
+/// A password that is to be hashed under this salt: what [`stored`] then makes a stored hash of.
+#[must_use]
+pub fn begin(password: &Secret, salt: &[u8; 16]) -> Argon2id {
+    Argon2id::begin(COST, TAG_BYTES, password.expose(), salt)
 }
 
-/// Whether the password is the one that was hashed. `None` (no such user, or no password) costs as much, and is never right.
-#[must_use]
-pub fn verify(stored: Option<&PasswordHash>, password: &Secret) -> bool {
-    if password.len() > MAX_BYTES {
-        return false;
+/// The hash whose computation [`begin`] began under this salt.
+pub fn stored(salt: &[u8; 16], tag: &[u8]) -> Result<PasswordHash, Fault> {
+    let fault = |error: &dyn std::fmt::Display| Fault::new(format!("a password could not be hashed: {error}"));
+    let salt = SaltString::encode_b64(salt).map_err(|error| fault(&error))?;
+    let tag = Output::new(tag).map_err(|error| fault(&error))?;
+    let Cost { memory_kib, passes } = COST;
+    Ok(PasswordHash(format!("$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${tag}")))
+}
+
+/// A password that is compared with a stored hash.
+pub struct Comparison {
+    computed: Argon2id,
+    wanted: Output,
+    is_somebodys: bool,
+}
+
+impl Comparison {
+    /// Begins to compare. `None` is the hash of no such user, or of one without a password: it costs as
+    /// much, and no password is right. There is no comparison where the password is too long, or where
+    /// what is stored is not of the shape that [`stored`] makes: no password is right then either.
+    #[must_use]
+    pub fn begin(stored: Option<&PasswordHash>, password: &Secret) -> Option<Self> {
+        if password.len() > MAX_BYTES {
+            return None;
+        }
+        let phc = Phc::new(stored.map_or(NOBODY, PasswordHash::as_stored)).ok()?;
+        let is_ours = phc.algorithm.as_str() == "argon2id" && phc.version == Some(19) && phc.params.get_decimal("p") == Some(1);
+        let cost = Cost { memory_kib: phc.params.get_decimal("m")?, passes: phc.params.get_decimal("t")? };
+        let (salt, wanted) = (phc.salt.filter(|_| is_ours)?, phc.hash?);
+        let mut bytes = [0; Salt::MAX_LENGTH];
+        let salt = salt.decode_b64(&mut bytes).ok()?;
+        let computed = Argon2id::begin(cost, wanted.len(), password.expose(), salt);
+        Some(Self { computed, wanted, is_somebodys: stored.is_some() })
     }
-    let text = stored.map_or(NOBODY, PasswordHash::as_stored);
-    // A stored string that cannot be read verifies nothing.
-    let right = Phc::new(text).is_ok_and(|phc| Argon2::default().verify_password(password.expose(), &phc).is_ok());
-    right && stored.is_some()
+
+    /// What is to be computed.
+    pub const fn computed(&mut self) -> &mut Argon2id {
+        &mut self.computed
+    }
+
+    /// Whether the password with this tag is the one that was hashed, compared in constant time.
+    #[must_use]
+    pub fn is_right(&self, tag: &[u8]) -> bool {
+        Output::new(tag).is_ok_and(|tag| tag == self.wanted) && self.is_somebodys
+    }
 }
 
 /// The rule for a password that is to be set, as the phrase that follows the field's name.
@@ -84,20 +115,49 @@ pub fn length_rule(password: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    fn hash(password: &str) -> PasswordHash {
+        let salt = [7; 16];
+        stored(&salt, &begin(&Secret::new(password), &salt).go_on(usize::MAX).unwrap()).unwrap()
+    }
+
+    fn is_right(stored: Option<&PasswordHash>, password: &str) -> bool {
+        Comparison::begin(stored, &Secret::new(password)).is_some_and(|mut comparison| {
+            let tag = comparison.computed().go_on(usize::MAX).unwrap();
+            comparison.is_right(&tag)
+        })
+    }
+
     #[test]
     fn a_password_verifies_against_its_own_hash_only() {
-        let stored = hash(&Secret::new("correct horse"), [7; 16]).unwrap();
+        let stored = hash("correct horse");
         assert!(stored.as_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(verify(Some(&stored), &Secret::new("correct horse")));
-        assert!(!verify(Some(&stored), &Secret::new("correct horsf")));
-        assert!(!verify(Some(&PasswordHash::from_stored("$argon2id$broken")), &Secret::new("correct horse")));
+        assert!(is_right(Some(&stored), "correct horse"));
+        assert!(!is_right(Some(&stored), "correct horsf"));
+    }
+
+    #[test]
+    fn a_hash_of_another_shape_verifies_nothing() {
+        let stored = hash("correct horse").as_stored().to_owned();
+        for (from, to) in [("argon2id", "argon2i"), ("v=19", "v=16"), ("p=1", "p=2"), ("$m", "$x"), ("argon2id", "broken"), ("v=19$", "")] {
+            let other = PasswordHash::from_stored(&stored.replacen(from, to, 1));
+            assert_ne!(other.as_stored(), stored, "{from}");
+            assert!(Comparison::begin(Some(&other), &Secret::new("correct horse")).is_none(), "{}", other.as_stored());
+        }
     }
 
     #[test]
     fn nobody_has_a_readable_hash_of_the_same_cost() {
         let phc = Phc::new(NOBODY).unwrap();
         assert_eq!(phc.params.to_string(), "m=19456,t=2,p=1");
-        assert_eq!(phc.hash.unwrap().len(), 32);
-        assert!(!verify(None, &Secret::new("")));
+        assert_eq!(phc.hash.unwrap().len(), TAG_BYTES);
+        assert!(Comparison::begin(None, &Secret::new("")).is_some());
+        assert!(!is_right(None, ""));
+    }
+
+    #[test]
+    fn nobody_signs_in_where_there_is_no_hash_even_with_its_tag() {
+        let comparison = Comparison::begin(None, &Secret::new("x")).unwrap();
+        let wanted = comparison.wanted;
+        assert!(!comparison.is_right(wanted.as_bytes()));
     }
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 use postern::domain::time::Millis;
 use postern::ports::{LocalFuture, Timer};
 
-use super::Queue;
+use super::{Queue, yield_once};
 
 /// How often a sleeper is polled before time passes: whoever does not sleep gets on meanwhile.
 const PATIENCE: u32 = 6;
@@ -64,6 +64,10 @@ impl Timer for Clock {
     }
 
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()> {
+        if time == Millis(0) {
+            // As a timeout of no length does: the others come first, once.
+            return Box::pin(yield_once());
+        }
         let number = self.next.replace(self.next.get() + 1);
         let wakes_at = self.get() + time;
         self.sleepers.borrow_mut().push((number, wakes_at));

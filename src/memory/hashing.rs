@@ -1,0 +1,123 @@
+//! Whose turn it is to hash a password.
+//!
+//! One hash takes 19 MiB, and in parts as many turns of the event loop as it has parts. So an isolate
+//! computes one at a time, in the order in which they came.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use crate::domain::time::Millis;
+
+/// How many may wait for their turn, each for some 50 ms of everybody before.
+pub const WAITING: usize = 100;
+/// Whoever was not seen for so long is gone: the platform drops a request whose client has left.
+const SEEN_WITHIN: Millis = Millis::from_seconds(1);
+
+/// Those who want to hash, in their order. The first one's turn it is.
+#[derive(Default)]
+pub struct Hashing {
+    queue: RefCell<VecDeque<Place>>,
+    latest: Cell<u64>,
+}
+
+struct Place {
+    number: u64,
+    seen_at: Millis,
+}
+
+impl Hashing {
+    /// Takes a place at the end. Answers its number, or `None` where too many wait.
+    pub fn join(&self, now: Millis, may_exceed: bool) -> Option<u64> {
+        let mut queue = self.queue.borrow_mut();
+        queue.retain(|place| now - place.seen_at < SEEN_WITHIN);
+        if queue.len() > WAITING && !may_exceed {
+            return None;
+        }
+        let number = self.latest.get() + 1;
+        self.latest.set(number);
+        queue.push_back(Place { number, seen_at: now });
+        Some(number)
+    }
+
+    /// Tells that the holder of this place is still there, and answers how many are before them.
+    /// A holder who was away for so long that the place was given up is back at its end.
+    pub fn before(&self, number: u64, now: Millis) -> usize {
+        let mut queue = self.queue.borrow_mut();
+        match queue.iter_mut().find(|place| place.number == number) {
+            Some(place) => place.seen_at = now,
+            None => queue.push_back(Place { number, seen_at: now }),
+        }
+        queue.retain(|place| now - place.seen_at < SEEN_WITHIN);
+        queue.iter().take_while(|place| place.number != number).count()
+    }
+
+    /// Gives the place up.
+    pub fn leave(&self, number: u64) {
+        self.queue.borrow_mut().retain(|place| place.number != number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Hashing {
+        fn is_first(&self, number: u64, now: Millis) -> bool {
+            self.before(number, now) == 0
+        }
+    }
+
+    #[test]
+    fn one_hashes_at_a_time_in_the_order_in_which_they_came() {
+        let (hashing, now) = (Hashing::default(), Millis(0));
+        let places: Vec<_> = (0..3).map(|_| hashing.join(now, false).unwrap()).collect();
+        assert!(hashing.is_first(places[0], now));
+        assert!(!hashing.is_first(places[1], now) && !hashing.is_first(places[2], now));
+        hashing.leave(places[0]);
+        assert!(hashing.is_first(places[1], now) && !hashing.is_first(places[2], now));
+    }
+
+    #[test]
+    fn whoever_leaves_while_they_wait_is_passed_over() {
+        let (hashing, now) = (Hashing::default(), Millis(0));
+        let places: Vec<_> = (0..3).map(|_| hashing.join(now, false).unwrap()).collect();
+        hashing.leave(places[1]);
+        hashing.leave(places[0]);
+        assert!(hashing.is_first(places[2], now));
+    }
+
+    #[test]
+    fn as_many_wait_as_are_allowed_and_then_one_more_is_refused() {
+        let (hashing, now) = (Hashing::default(), Millis(0));
+        let places: Vec<_> = (0..=WAITING).map(|_| hashing.join(now, false).unwrap()).collect();
+        assert_eq!(hashing.join(now, false), None);
+        assert!(hashing.join(now, true).is_some(), "whoever may exceed");
+        hashing.leave(places[0]);
+        hashing.leave(places[1]);
+        assert!(hashing.join(now, false).is_some());
+    }
+
+    #[test]
+    fn a_place_whose_holder_is_not_seen_for_a_second_is_given_up() {
+        let hashing = Hashing::default();
+        let gone = hashing.join(Millis(0), false).unwrap();
+        let waits = hashing.join(Millis(0), false).unwrap();
+        for now in (0..1000).step_by(50) {
+            assert!(!hashing.is_first(waits, Millis(now)), "{now}");
+        }
+        assert!(hashing.is_first(waits, Millis(1000)));
+        assert!(!hashing.is_first(gone, Millis(1000)), "who comes back is at the end");
+        hashing.leave(waits);
+        assert!(hashing.is_first(gone, Millis(1001)));
+    }
+
+    #[test]
+    fn those_who_are_gone_do_not_count_as_waiting() {
+        let hashing = Hashing::default();
+        for _ in 0..=WAITING {
+            hashing.join(Millis(0), false).unwrap();
+        }
+        assert!(hashing.join(Millis(999), false).is_none());
+        assert!(hashing.join(Millis(1000), false).is_some());
+    }
+}

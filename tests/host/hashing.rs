@@ -1,0 +1,124 @@
+//! Passwords are hashed one at a time and in parts, so that nobody else waits for them.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use postern::api::http::message::Response;
+use postern::domain::time::Millis;
+use postern::memory::hashing::WAITING;
+use postern::ports::LocalFuture;
+use serde_json::json;
+
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, yield_once};
+
+fn sign_in_by(password: &str, address: &str) -> Request {
+    let body = json!({ "username": "admin", "password": password }).to_string();
+    Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", address).body(&body)
+}
+
+fn with_app(world: &World) -> Isolate<'_> {
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    isolate
+}
+
+#[test]
+fn others_are_answered_between_the_parts_of_a_hash() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    let token = format!("Bearer {}", isolate.token("alice"));
+    let verified = Cell::new(0);
+    let verify = async {
+        while verified.get() < 50 {
+            assert_eq!(isolate.answer(&Request::new("GET", "/v1/verify").authorization(&token)).await.status, 200);
+            verified.set(verified.get() + 1);
+            yield_once().await;
+        }
+        0
+    };
+    let sign_in = async {
+        let response = isolate.answer(&sign_in_by(ADMIN_PASSWORD, "192.0.2.1")).await;
+        assert_eq!(response.status, 200);
+        verified.get()
+    };
+    let futures: Vec<LocalFuture<'_, u32>> = vec![Box::pin(sign_in), Box::pin(verify)];
+    assert_eq!(all_at_once(futures)[0], 50);
+}
+
+#[test]
+fn of_many_sign_ins_at_once_as_many_wait_as_may_and_the_others_are_told_to_come_again() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    let requests: Vec<_> = (0..WAITING + 6).map(|number| sign_in_by(ADMIN_PASSWORD, &format!("192.0.2.{number}"))).collect();
+    let before = isolate.memory.hashes();
+    let answers: Vec<Response> = all_at_once(requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect());
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert_eq!((answers.iter().filter(|answer| answer.status == 200).count(), refused.len()), (WAITING + 1, 5));
+    for answer in refused {
+        assert_eq!((answer.header("x-postern-reason"), answer.header("retry-after")), (Some("too_many_at_once"), Some("2")));
+    }
+    assert_eq!(isolate.memory.hashes() - before, WAITING as u64 + 1, "who is refused costs no hash");
+    assert_eq!(isolate.send(&sign_in_by(ADMIN_PASSWORD, "192.0.2.1")).status, 200, "they may come again");
+}
+
+#[test]
+fn of_many_calls_with_one_password_one_is_hashed() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    world.pass(61);
+    isolate.send(&Request::new("GET", "/v1/verify").authorization(&admin()));
+    world.pass(61);
+    let before = isolate.memory.hashes();
+    let request = Request::new("GET", "/v1/verify").authorization(&admin());
+    let answers: Vec<Response> = all_at_once((0..50).map(|_| Box::pin(isolate.answer(&request)) as _).collect());
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(isolate.memory.hashes() - before, 1);
+}
+
+/// The platform drops a request whose client has left, or never goes on with it.
+#[test]
+fn a_hash_that_nobody_goes_on_with_holds_others_up_for_a_second_at_most() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    let request = sign_in_by(ADMIN_PASSWORD, "192.0.2.1");
+    let begun_and_left = || {
+        let before = isolate.memory.hashes();
+        let mut sign_in = Box::pin(isolate.answer(&request));
+        while isolate.memory.hashes() == before {
+            assert!(sign_in.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        sign_in
+    };
+    drop(begun_and_left());
+    let before = world.now.get();
+    assert_eq!(isolate.send(&request).status, 200);
+    assert_eq!(world.now.get() - before, Millis(0), "what is dropped gives its turn up at once");
+    std::mem::forget(begun_and_left());
+    assert_eq!(isolate.send(&request).status, 200);
+    let waited = world.now.get() - before;
+    assert!((Millis(1000)..Millis(1100)).contains(&waited), "{waited:?}");
+}
+
+#[test]
+fn a_password_that_is_set_waits_for_its_turn_as_well() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    isolate.administer("POST", "/v1/users", &json!({ "username": "carol" }));
+    let wrong = sign_in_by("wrong password", "192.0.2.1");
+    let mut sign_in = pin!(isolate.answer(&wrong));
+    let before = isolate.memory.hashes();
+    while isolate.memory.hashes() == before {
+        assert!(sign_in.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let new =
+        Request::new("POST", "/v1/users").authorization(&admin()).body(&json!({ "username": "dora", "password": "12345678" }).to_string());
+    let mut set = pin!(isolate.answer(&new));
+    for _ in 0..3 {
+        assert!(set.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    assert_eq!(isolate.memory.hashes() - before, 1);
+    let both: Vec<LocalFuture<'_, Response>> = vec![Box::pin(sign_in), Box::pin(set)];
+    let statuses: Vec<_> = all_at_once(both).iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [401, 201]);
+}
