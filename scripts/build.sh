@@ -36,9 +36,14 @@ compile_helper() {
 
 # cargo would take the probe's file for the Worker's if nothing but the features had changed, so the
 # file goes first.
+#
+# The wasm names the source files that can panic. Without this machine's folder in their names, the
+# same commit and compiler give the same bytes on every machine.
 compile_worker() {
+  local crates=${CARGO_HOME:-$HOME/.cargo}/registry/src
   rm -f "$1/deps/postern.wasm"
   under "$wasm_toolchain" cargo build --locked --lib --release --target $target \
+    --config "target.$target.rustflags=['--remap-path-prefix=$crates=/crates']" \
     ${features[@]+"${features[@]}"} </dev/null ||
     die 'the Worker could not be compiled'
 }
