@@ -1,7 +1,7 @@
 # Each target does all of its own set-up on a fresh clone, and nothing twice. What takes more than a line is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test test-all scale oracle bench backup restore build deploy smoke clean model
+.PHONY: help dev demo test test-all scale oracle bench backup restore build release publish deploy smoke clean model
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,13 @@ restore: ## Brings the records of a file in, going on where it was; the password
 build: ## Builds the Worker into build/
 	@scripts/build.sh
 
+release: ## Packs the built Worker into dist/, so that it runs and deploys without Rust
+	@scripts/build.sh
+	@POSTERN_BUILT=1 scripts/run.sh node scripts/release.mjs
+
+publish: release ## Publishes that as a release of the forge, by its program gh; TAG=v0.1.0 must be the version
+	@scripts/publish.sh
+
 deploy: ## Applies the migrations and deploys; DRY=1 only shows what would be uploaded
 	@scripts/deploy.sh
 
@@ -53,4 +60,4 @@ smoke: ## Asks a deployment for what the README promises, and removes what it ma
 	@node scripts/smoke.mjs
 
 clean: ## Removes what was built; local state, secrets and the cache of tools stay
-	rm -rf build .build target
+	rm -rf build .build dist target

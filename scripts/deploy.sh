@@ -28,6 +28,8 @@ check_size() {
 }
 
 check_size
+say 'plan: Workers Free has 10 ms of CPU time a request, which token apps, keys and issuers stay below;'
+say '  a sign-in with a password takes 25 to 40 ms, and needs Workers Paid (docs/deploy.md)'
 
 if [ "${DRY:-}" = 1 ]; then
   wrangler deploy --dry-run --outdir .build/upload </dev/null

@@ -24,15 +24,6 @@ check_machine() {
   [ "$node_major" -ge 20 ] || die "node is $(node --version); version 20 or newer is needed (https://nodejs.org)"
 }
 
-# wrangler would read either of them in place of wrangler.toml, and say nothing.
-check_configuration() {
-  local file
-  for file in wrangler.json wrangler.jsonc; do
-    [ ! -e $file ] || die "$file lies beside wrangler.toml, and wrangler would read only $file" \
-      'move what it configures into wrangler.toml, and remove it'
-  done
-}
-
 # A copy of the lock file inside node_modules says what was installed. It goes when node_modules goes.
 install_npm_packages() {
   local installed=node_modules/.postern-lock.json

@@ -76,6 +76,15 @@ bounded() {
   if has timeout; then timeout "$@"; else shift && "$@"; fi
 }
 
+# wrangler would read either of them in place of wrangler.toml, and say nothing.
+check_configuration() {
+  local file
+  for file in wrangler.json wrangler.jsonc; do
+    [ ! -e $file ] || die "$file lies beside wrangler.toml, and wrangler would read only $file" \
+      'move what it configures into wrangler.toml, and remove it'
+  done
+}
+
 # What `setup.sh` found out: wasm_toolchain, and a PATH on which `node` is new enough for wrangler.
 load_env() {
   [ -f "$env_file" ] || die 'nothing is set up yet' 'run: make build'

@@ -1,6 +1,6 @@
 // How `make smoke` looks at each promise.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { signHs256 } from "../jwt.mjs";
 import { NoAnswer, wordsOf } from "./asking.mjs";
 import { Ends, Unkept } from "./report.mjs";
@@ -444,7 +444,14 @@ export class Promises {
 }
 
 function besideCheckout(version) {
-  const cargoToml = readFileSync(new URL("../../../Cargo.toml", import.meta.url), "utf8");
-  const [, here] = /^version = "([^"]+)"$/m.exec(cargoToml) ?? [];
+  const here = ownVersion();
   return here === version ? "as in this checkout" : `and this checkout is ${here}`;
+}
+
+/** A release has it in VERSION, and no Cargo.toml. */
+function ownVersion() {
+  const file = (name) => new URL(`../../../${name}`, import.meta.url);
+  if (existsSync(file("VERSION"))) return readFileSync(file("VERSION"), "utf8").split(" ")[0];
+  const [, version] = /^version = "([^"]+)"$/m.exec(readFileSync(file("Cargo.toml"), "utf8")) ?? [];
+  return version;
 }
