@@ -19,7 +19,7 @@ test: ## Runs form, lints, host tests, build, dry run and tests on workerd, with
 test-all: ## Runs what is slow or needs other programs, and fetches those: proxies, generated clients, the last release
 	@scripts/test-all.sh
 
-scale: ## Brings in a million grants, and shows what each kind of query reads; GRANTS=1000000
+scale: ## Brings in a million grants, and shows what each kind of query reads, and what a record takes; GRANTS=1000000
 	@scripts/build.sh
 	@POSTERN_BUILT=1 scripts/run.sh node tests/scale/main.mjs
 

@@ -1,5 +1,7 @@
-// `make scale`: a large directory through the command line into a local D1, killed in the middle once, and then what each kind of query
-// reads. Prints its figures; the exit status says whether the counts are equal and no query read more than its kind allows.
+// `make scale`: a large directory through the command line into a local D1, killed in the middle
+// once, then what each kind of query reads, and what a record takes and an operation writes. Prints
+// its figures; the exit status says whether the counts are equal and no query read more than its kind
+// allows.
 //
 // GRANTS sets how many grants there are (1,000,000), over a tenth as many users and a hundredth as many services.
 
@@ -9,6 +11,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { applyMigrations, throwAwayFolder } from "../../scripts/lib/worker.mjs";
 import { duration, grouped } from "../../scripts/lib/progress.mjs";
+import { operations, sizesOf, table as costsTable } from "./costs.mjs";
 import { sizes, write } from "./directory.mjs";
 import { exceeded, issue, measure, table } from "./rows_read.mjs";
 import { startMeasured, tallyOf, transfer } from "./support.mjs";
@@ -123,6 +126,16 @@ try {
   console.log(table(measured));
   console.log(`\n  in ${asking}`);
   check("no query reads more than its kind allows", exceeded(measured).length === 0);
+  await worker.stop();
+
+  title("What a record takes, and what operations read and write");
+  const smallState = join(folder, "small");
+  await applyMigrations(smallState);
+  worker = await startMeasured(smallState);
+  const done = await operations(worker.url);
+  await worker.stop();
+  console.log(costsTable(done, sizesOf(smallState, throwAwayFolder())));
+  check("a warm verification and a warm check ask D1 nothing", done.every(({ kind, calls }) => !kind.endsWith("warm") || calls === 0));
 } catch (error) {
   failures += 1;
   console.error(`\n${error.stack}`);

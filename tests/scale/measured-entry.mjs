@@ -1,7 +1,8 @@
-// The Worker behind an entry that only tests know: it tells how many rows D1 read for it.
+// The Worker behind an entry that only tests know: it tells how many rows D1 read and wrote for it.
 //
-// GET /testing answers `{"calls":…,"rowsRead":…,"statements":[{"sql":…,"rowsRead":…}]}` since it was last asked: round trips to D1, and
-// the statements that were run in them.
+// GET /testing answers `{"calls":…,"rowsRead":…,"rowsWritten":…,"statements":[{"sql":…,"rowsRead":…,
+// "rowsWritten":…}]}` since it was last asked: round trips to D1, and the statements that were run
+// in them.
 
 import postern from "../../src/edge/entry.mjs";
 
@@ -15,14 +16,15 @@ let statements = [];
 export default {
   async fetch(request, env, ctx) {
     if (new URL(request.url).pathname !== "/testing") return postern.fetch(request, { ...env, DB: measured(env.DB) }, ctx);
-    const answer = { calls, rowsRead: statements.reduce((sum, one) => sum + one.rowsRead, 0), statements };
+    const sum = (member) => statements.reduce((all, one) => all + one[member], 0);
+    const answer = { calls, rowsRead: sum("rowsRead"), rowsWritten: sum("rowsWritten"), statements };
     calls = 0;
     statements = [];
     return Response.json(answer);
   },
 
   scheduled(event, env, ctx) {
-    return postern.scheduled(event, env, ctx);
+    return postern.scheduled(event, { ...env, DB: measured(env.DB) }, ctx);
   },
 };
 
@@ -40,7 +42,10 @@ function measured(binding, sql) {
         calls += 1;
         const answer = await member.apply(target, args);
         const asked = name === "batch" ? args[0].map((statement) => texts.get(statement)) : [sql];
-        [answer].flat().forEach(({ meta }, index) => statements.push({ sql: asked[index].replaceAll(/\s+/g, " "), rowsRead: meta.rows_read }));
+        [answer].flat().forEach(({ meta }, index) => {
+          const sql = asked[index].replaceAll(/\s+/g, " ");
+          statements.push({ sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written });
+        });
         return answer;
       };
     },
