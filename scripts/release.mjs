@@ -20,7 +20,15 @@ const git = (...args) => execFileSync("git", args, { cwd: top, encoding: "utf8" 
 /** What is packed as it is, but for the commands that it names. */
 const TRACKED = [
   ...[".npmrc", "CHANGELOG.md", "LICENSE", "README.md", "wrangler.toml"],
-  ...["bench/NOTES.md", "bench/RESULTS.md", "docs", "examples", "migrations", "public"],
+  ...[
+    "bench/NOTES.md",
+    "bench/RESULTS.md",
+    "bench/prices.mjs",
+    "docs",
+    "examples",
+    "migrations",
+    "public",
+  ],
   ...[
     "scripts/backup.mjs",
     "scripts/deploy.sh",

@@ -46,6 +46,7 @@ write_env() {
 }
 
 mkdir -p .build
+if [ "${WORKERS_CI:-}" = 1 ] && ! has cargo; then bring_rust; fi
 check_machine
 check_configuration
 start_beside install_npm_packages

@@ -127,6 +127,13 @@ debian_toolchain() {
 
 has_linked_toolchain() { has rustup && rustup toolchain list 2>/dev/null | grep -q "^$linked_toolchain\b"; }
 
+# Cloudflare's machine for builds (Workers Builds) has a C compiler, make and curl, and no Rust.
+bring_rust() {
+  say 'bringing Rust to this machine of Workers Builds (rustup)'
+  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+    sh -s -- -y --quiet --no-modify-path --profile minimal --target $target || die 'rustup could not be installed'
+}
+
 find_wasm_target() {
   mkdir -p "$cache"
   if unchanged; then return; fi
