@@ -3,17 +3,14 @@
 
 import { generateKeyPairSync, randomUUID, sign as signWith } from "node:crypto";
 import { promisify } from "node:util";
-import { join } from "node:path";
 import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/edge/support/client.mjs";
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
-import { sizes, write } from "../tests/scale/directory.mjs";
-import { transfer } from "../tests/scale/support.mjs";
+import { SECRET, USERS, directory, memberName } from "./grants.mjs";
 import { median, requests, used } from "./load.mjs";
 import { echo, echoing } from "./streams.mjs";
 import { bound, copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
 
-const SECRET = "a shared secret of thirty-two b!";
 /** So many more than Postern remembers that nothing is known any more of a token when it comes again. */
 const FORGOTTEN = 100_000;
 const NOT_REMEMBERED = "Each again only after more others than Postern remembers.";
@@ -279,29 +276,6 @@ export async function tokenApps() {
       },
     ],
   };
-}
-
-/** How many users there are, whatever the number of grants. */
-const USERS = 100_000;
-const memberName = (index) => `user${index % USERS}`;
-
-/** The file of the directory has some users that are disabled, whose checks would be other ones. */
-const ENABLE_USERS = "UPDATE users SET enabled = 1";
-
-/** A state with so many grants. */
-async function directory(grants) {
-  const size = sizes({ grants, users: USERS, services: 10_000 });
-  const [state, bindings] = [folder(), deployment()];
-  const own = await postern({ name: `Postern, ${grants.toLocaleString("en")} grants`, state, bindings });
-  const file = join(folder(), "grants.ndjson");
-  await write(file, size);
-  await registerApp(own, { secret: SECRET });
-  const { ended } = transfer("restore", own.url.replace(/\/$/, ""), { FILE: file });
-  const { code, stderr } = await ended;
-  if (code !== 0) throw new Error(`the restore failed: ${stderr}`);
-  await own.tool("migrate", [ENABLE_USERS]);
-  await own.stop();
-  return { state, bindings, size };
 }
 
 export async function permissionChecks() {
