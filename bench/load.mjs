@@ -1,7 +1,7 @@
 // Load by wrk, and the processor's time that a process used meanwhile, from the operating system.
 
 import { execFile, execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { top } from "../tests/edge/support/workerd.mjs";
@@ -16,6 +16,15 @@ export function used(pid) {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
+/** The same for the processes and all that they have started, as long as those run. */
+export function usedByAll(pids) {
+  const children = (pid) =>
+    readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
+    );
+  return pids.reduce((sum, pid) => sum + used(pid) + usedByAll(children(pid)), 0);
+}
+
 /** A file of requests for load.lua; each is `{ method, path, headers, body }`. */
 export function requests(list) {
   const file = join(folder(), "requests.tsv");
@@ -27,15 +36,16 @@ export function requests(list) {
 
 /**
  * One run: `{ requests, used, rate, p50, p99 }`, the requests, the processor's time for all of them in µs, requests a second, and latencies in µs.
- * Whatever was not answered with the status that is expected ends the benchmark.
+ * A subject may have several processes, its `pids`. Whatever was not answered with the status that is expected ends the benchmark.
  */
 export async function measure(subject, { file }, { seconds, connections, start = 0, refused = false }) {
-  const before = used(subject.pid);
+  const { pids = [subject.pid] } = subject;
+  const before = usedByAll(pids);
   // An answer may wait for seconds where one connection is always served after the others.
   const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "30s", "-s", join(top, "bench/load.lua"), subject.url, file, String(start)];
   const { stdout } = await run("wrk", args, { maxBuffer: 1 << 24 });
   const result = JSON.parse(stdout.trim().split("\n").at(-1));
-  const after = used(subject.pid);
+  const after = usedByAll(pids);
   const wrong = refused ? result.requests - result.refused : result.refused;
   if (wrong > 0 || result.broken > 0 || result.requests === 0) throw new Error(`${subject.name}: ${JSON.stringify(result)}`);
   return {

@@ -4,7 +4,7 @@
 // slow spells, and before each, a process has the same load for a while. The processor's time a request is the whole workerd process's, so that
 // its HTTP is in it for all alike. It is summed up over the rounds, since the runtime frees what requests have left behind in pauses of 100 ms
 // and more, which a median would drop or double; rates and latencies are medians of the rounds. What counts are the ratios within a case.
-// ONLY=words runs the cases whose names contain one.
+// ONLY=words runs the cases whose names contain one; of those, only sections of their own (ONLY=gates) go into RESULTS.md.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { createRequire } from "node:module";
 import { top } from "../tests/edge/support/workerd.mjs";
 import * as cases from "./cases.mjs";
+import { gates } from "./gates/main.mjs";
 import { measure, median } from "./load.mjs";
 import { figure, markdown } from "./table.mjs";
 import { end } from "./subjects.mjs";
@@ -85,16 +86,19 @@ function machine() {
 }
 
 const parts = [];
+/** Parts that are sections of their own, by their names. */
+const sections = new Map();
 const claims = [];
 try {
-  for (const prepare of Object.values(cases)) {
+  for (const prepare of Object.values({ ...cases, gates })) {
     if (only.length > 0 && !only.some((word) => prepare.name.includes(word))) continue;
     const prepared = await prepare();
     for (const one of prepared.cases) {
       const { rows, without } = one.table ? { rows: [], without: [] } : await run(one);
-      const text = `### ${one.name}\n\n${one.about ? `${one.about}\n\n` : ""}${one.table ? await one.table() : table(rows)}\n`;
-      console.log(`\n${text}`);
-      parts.push(text);
+      const text = `${one.about ? `${one.about}\n\n` : ""}${one.table ? await one.table() : (one.layout ?? table)(rows)}\n`;
+      console.log(`\n### ${one.name}\n\n${text}`);
+      if (one.section) sections.set(one.name, `${machine()}\n\n${text}`);
+      else parts.push(`### ${one.name}\n\n${text}`);
       const left = without.map((rows) => one.claims?.(rows));
       for (const [index, claim] of (one.claims?.(rows) ?? []).entries()) claims.push({ ...claim, error: spread(left.map((claims) => claims[index].value)) });
     }
@@ -108,12 +112,18 @@ const verdict = ({ what, value, error, bound }) => `| ${what} | ${value.toFixed(
 const bounds = `| what | measured | ± | at most | holds |\n| --- | --- | --- | --- | --- |\n${claims.map(verdict).join("\n")}`;
 console.log(`\n### What is aimed at\n\n${bounds}`);
 if (only.length === 0) {
-  const about = "Written by `make bench`: do not edit. The notes on these figures are in `NOTES.md`.";
   const profile = join(top, ".build/bench/profile.md");
   const time = existsSync(profile) ? readFileSync(profile, "utf8") : "Not measured: it takes `perf`.\n";
-  const sections = [`## What is aimed at\n\n${bounds}\n`, `## Where the time goes\n\n${time}`, `## Figures\n\n${parts.join("\n")}`];
+  sections.set("What is aimed at", `${bounds}\n`).set("Where the time goes", time).set("Figures", parts.join("\n"));
+}
+if (sections.size > 0) {
+  // What was not measured stays as it is; the last section is that of `make model`.
+  const names = ["What is aimed at", "Where the time goes", "Figures", "Beside other gates", "What users wait for where it runs"];
   const results = join(top, "bench/RESULTS.md");
-  // The last section is that of `make model`.
-  const [, model] = readFileSync(results, "utf8").split(/^(?=## What users wait for where it runs$)/m);
-  writeFileSync(results, `# Results\n\n${about}\n\n${machine()}\n\n${sections.join("\n")}${model ? `\n${model}` : ""}`);
+  const [before, ...kept] = readFileSync(results, "utf8").split(/^(?=## )/m);
+  const about = "Written by `make bench`: do not edit. The notes on these figures are in `NOTES.md`.";
+  const head = only.length === 0 ? `# Results\n\n${about}\n\n${machine()}` : before.trimEnd();
+  const section = (name) => (sections.has(name) ? `## ${name}\n\n${sections.get(name)}` : kept.find((one) => one.startsWith(`## ${name}\n`)));
+  const all = names.map(section).filter(Boolean).map((text) => text.trimEnd());
+  writeFileSync(results, `${[head, ...all].join("\n\n")}\n`);
 }

@@ -41,6 +41,19 @@ async function start(name, one, { state, migrate = true } = {}) {
 export const postern = (options = {}) =>
   start(options.name ?? "Postern", { bindings: options.bindings ?? deployment() }, { state: options.state, migrate: options.migrate ?? true });
 
+/** Postern on a state that is there, and `other`, an isolate beside it that shares the state. */
+export async function twins({ state, bindings }) {
+  const one = { database: "bench", namespace: "bench", bindings };
+  const workerd = await startWorkerd({ isolates: [one, one], folder: state, migrate: false });
+  running.add(workerd);
+  const stop = async () => {
+    running.delete(workerd);
+    await workerd.stop();
+  };
+  const [first, other] = workerd.isolates;
+  return { name: "Postern", pid: workerd.pid, ...first, other, stop };
+}
+
 /** A peer with keys for its algorithms. */
 export const peer = (name, file, keys = {}, options = {}) =>
   start(name, { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } }, { state: options.state, migrate: false });

@@ -5,6 +5,10 @@
 . "$(dirname "$0")/lib/common.sh"
 # shellcheck source=scripts/lib/wasm-target.sh
 . scripts/lib/wasm-target.sh
+# shellcheck source=scripts/lib/proxies.sh
+. scripts/lib/proxies.sh
+# shellcheck source=scripts/lib/programs.sh
+. scripts/lib/programs.sh
 
 [ -r /proc/self/stat ] || die 'the processor'\''s time of a process is read from /proc, which this system has not'
 if ! has wrk; then
@@ -27,6 +31,16 @@ for peer in bench/peers/*.mjs; do
   bench/node_modules/.bin/esbuild "$peer" --bundle --format=esm --external:cloudflare:workers --platform=browser --conditions=worker,browser --minify --log-level=warning \
     --outfile=".build/bench/$(basename "$peer")"
 done
+
+# Each of these may fail: the table then says what is not installed here.
+build_axum() { cargo build --release --locked --manifest-path bench/peers/axum/Cargo.toml --target-dir .build/axum; }
+if [[ -z ${ONLY:-} || $ONLY == *gate* ]]; then
+  libraries=missing find_tree gates nginx libnginx-mod-http-js haproxy apache2-bin libapache2-mod-auth-openidc || :
+  install_from_pypi || :
+  say 'compiling the peer in Rust'
+  quietly .build/axum.log build_axum || :
+fi
+
 rm -f .build/bench/profile.md
 if ! has perf; then
   say 'no perf here (Debian: apt-get install linux-perf): the results will not say where the time goes'

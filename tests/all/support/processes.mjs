@@ -40,7 +40,7 @@ export function program(name) {
         return false;
       }
     });
-  assert.ok(found, `${name} is not installed: make test-all fetches it`);
+  assert.ok(found, `${name} is not installed: make test-all and make bench fetch it`);
   return found;
 }
 
@@ -50,7 +50,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () =>
 
 /**
  * Starts a program that serves a port, with the `{ args, env, ends }` that `configure` answers for
- * it, where `ends` is the signal that stops it; answers `{ url, port, stop }`.
+ * it, where `ends` is the signal that stops it; answers `{ url, port, pid, stop }`.
  */
 export async function startProgram(path, configure) {
   for (let attempt = 1; ; attempt += 1) {
@@ -73,7 +73,7 @@ export async function startProgram(path, configure) {
       await ended;
       clearTimeout(patience);
     };
-    if (await answers(port, child)) return { url: `http://127.0.0.1:${port}`, port, stop };
+    if (await answers(port, child)) return { url: `http://127.0.0.1:${port}`, port, pid: child.pid, stop };
     await stop();
     // The port was free a moment ago; somebody else may have taken it since.
     if (attempt === ATTEMPTS || !/address already in use/i.test(output))
