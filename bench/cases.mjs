@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/edge/support/client.mjs";
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
 import { SECRET, USERS, directory, memberName } from "./grants.mjs";
-import { median, requests, used } from "./load.mjs";
+import { measure, median, requests, used } from "./load.mjs";
 import { echo, echoing } from "./streams.mjs";
 import { bound, copyOf, folder, peer, postern, several } from "./subjects.mjs";
 import { figure, markdown } from "./table.mjs";
@@ -364,4 +364,33 @@ export async function signIns() {
   const request = { method: "POST", path: "/imanager/cloud/security/tokens.json", headers: { "content-type": "application/json" }, body };
   expectStatus(await own.send({ ...request, body }), 200);
   return { end: stopAll([own]), cases: [{ name: "Sign-in (Argon2id, 19 MiB, two passes)", subjects: [{ subject: own, requests: requests([request]) }], connections: 2 }] };
+}
+
+/** What people wait for whose token is verified while others sign in on the same isolate. */
+export async function besideSignIns() {
+  const own = await postern();
+  await registerApp(own, { secret: SECRET });
+  const token = hs256("user-1");
+  await meet(own, [token]);
+  const verifying = requests([{ path: "/v1/verify", headers: bearer(token) }]);
+  const body = JSON.stringify({ username: "admin", password: ADMIN_PASSWORD });
+  // Each from an address of its own, since one address may not sign in that often.
+  const signIn = (index) => ({
+    method: "POST",
+    path: "/imanager/cloud/security/tokens.json",
+    headers: { "content-type": "application/json", "cf-connecting-ip": `10.1.${index >> 8}.${index & 255}` },
+    body,
+  });
+  const signingIn = requests(many(4096, signIn));
+  const table = async () => {
+    const lines = [];
+    for (const connections of [0, 2, 8]) {
+      const beside = connections > 0 ? measure(own, signingIn, { seconds: 5, connections }) : Promise.resolve({ rate: 0, p50: 0 });
+      const [signed, verified] = await Promise.all([beside, measure(own, verifying, { seconds: 4, connections: 4 })]);
+      lines.push([`${connections}`, figure(signed.rate), figure(signed.p50 / 1000), figure(verified.rate), figure(verified.p50 / 1000), figure(verified.p99 / 1000)]);
+    }
+    return markdown(["connections that sign in", "sign-ins/s", "p50 ms", "verifications/s", "p50 ms", "p99 ms"], lines);
+  };
+  const about = "Four connections verify one HS256 token, in one process with those that sign in.";
+  return { end: stopAll([own]), cases: [{ name: "Verification beside sign-ins", about, table }] };
 }

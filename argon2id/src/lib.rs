@@ -187,29 +187,39 @@ fn xor(block: &mut Block, other: &Block) {
     block.iter_mut().zip(other).for_each(|(word, other)| *word ^= other);
 }
 
-/// P (RFC 9106, 3.6).
+/// P (RFC 9106, 3.6). The words are variables, not places in an array, so that they stay in registers.
 #[inline]
-fn permute(v: &mut [u64; 16]) {
-    let columns = [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]];
-    let diagonals = [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]];
-    for places in columns.into_iter().chain(diagonals) {
-        mix(v, places);
-    }
+#[rustfmt::skip]
+fn permute(words: &mut [u64; 16]) {
+    let [mut a0, mut a1, mut a2, mut a3, mut b0, mut b1, mut b2, mut b3,
+         mut c0, mut c1, mut c2, mut c3, mut d0, mut d1, mut d2, mut d3] = *words;
+    (a0, b0, c0, d0) = mix(a0, b0, c0, d0);
+    (a1, b1, c1, d1) = mix(a1, b1, c1, d1);
+    (a2, b2, c2, d2) = mix(a2, b2, c2, d2);
+    (a3, b3, c3, d3) = mix(a3, b3, c3, d3);
+    (a0, b1, c2, d3) = mix(a0, b1, c2, d3);
+    (a1, b2, c3, d0) = mix(a1, b2, c3, d0);
+    (a2, b3, c0, d1) = mix(a2, b3, c0, d1);
+    (a3, b0, c1, d2) = mix(a3, b0, c1, d2);
+    *words = [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3];
 }
 
 /// GB (RFC 9106, 3.6).
 #[inline]
-fn mix(words: &mut [u64; 16], [a, b, c, d]: [usize; 4]) {
-    for (first, second) in [(32, 24), (16, 63)] {
-        words[a] = sum(words[a], words[b]);
-        words[d] = (words[d] ^ words[a]).rotate_right(first);
-        words[c] = sum(words[c], words[d]);
-        words[b] = (words[b] ^ words[c]).rotate_right(second);
-    }
+const fn mix(mut a: u64, mut b: u64, mut c: u64, mut d: u64) -> (u64, u64, u64, u64) {
+    a = sum(a, b);
+    d = (d ^ a).rotate_right(32);
+    c = sum(c, d);
+    b = (b ^ c).rotate_right(24);
+    a = sum(a, b);
+    d = (d ^ a).rotate_right(16);
+    c = sum(c, d);
+    b = (b ^ c).rotate_right(63);
+    (a, b, c, d)
 }
 
 #[inline]
-fn sum(x: u64, y: u64) -> u64 {
-    let low = u64::from(u32::MAX);
+const fn sum(x: u64, y: u64) -> u64 {
+    let low = u32::MAX as u64;
     x.wrapping_add(y).wrapping_add(((x & low) * (y & low)).wrapping_mul(2))
 }

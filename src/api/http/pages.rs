@@ -8,7 +8,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::api::http::message::{Inbound, Response, status};
 use crate::domain::secret::sha256;
-use crate::error::{Denied, Error, Refusal};
+use crate::error::{Denied, Error, Limit, Refusal};
 
 const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:32rem;margin:12vh auto;padding:0 1.2rem;\
 color:#1d2733;background:#f6f7f9}main{background:#fff;border:1px solid #d9dee5;border-radius:.6rem;padding:1.4rem 1.8rem}\
@@ -158,6 +158,9 @@ fn sign_in_problem(language: Language, error: &Error) -> &'static str {
     match error {
         Error::Unauthenticated(_) => language.choose("The user name or the password is wrong.", "用户名或密码错误。"),
         Error::Forbidden(_) => language.choose("This user may not sign in here.", "此用户不能在此登录。"),
+        Error::TooMany { limit: Limit::Hashing, .. } => {
+            language.choose("Too many people sign in just now. Try again in some seconds.", "当前登录人数过多，请几秒后重试。")
+        }
         Error::TooMany { .. } => {
             language.choose("There were too many attempts. Try again in some minutes.", "尝试次数过多，请几分钟后重试。")
         }
