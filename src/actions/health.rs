@@ -52,7 +52,7 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
         // What follows then relies on copies at once.
         cx.memory.note_failure(cx.timer.now());
     }
-    let renewed = snapshot::renewed_at(cx).await;
+    let renewed = snapshot::renewed(cx).await;
     let known = Known::current(cx, Vec::new, None).await;
     let is_unmigrated =
         [asked.as_ref().err(), known.as_ref().err()].into_iter().flatten().any(|error| matches!(error, Error::Misconfigured(_)));
@@ -61,7 +61,7 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
     let reachable = d1 || !matches!(known, Err(Error::Unavailable(_)));
     let verifies = reachable && !is_unmigrated && !none_opens(&apps);
     let (is_newest, sealed) = asked.unwrap_or((!is_unmigrated, SealedCounts::default()));
-    let is_stale = matches!(renewed, Ok(Some(at)) if cx.now - at > copy::RENEWED_WITHIN);
+    let is_stale = matches!(&renewed, Ok(Some(note)) if cx.now - note.at > copy::RENEWED_WITHIN);
     let causes = [
         of_apps(AUDIENCE_UNCHECKED, &apps, TokenApp::leaves_audience_unchecked),
         Cause { kind: COPY_NOT_RENEWED, count: i64::from(is_stale), names: Vec::new() },

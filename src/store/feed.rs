@@ -41,7 +41,7 @@ pub fn select_since(since: Option<Place>, limit: i64) -> Statement {
 /// The newest revision, as `head`.
 #[must_use]
 pub fn select_head() -> Statement {
-    Statement::new("SELECT MAX(revision) AS head FROM changes", [])
+    Statement::new("SELECT revision AS head, at AS head_at FROM changes ORDER BY revision DESC LIMIT 1", [])
 }
 
 /// A token app was written or deleted.

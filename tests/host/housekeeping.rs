@@ -1,9 +1,10 @@
 //! The scheduled event: pruning, rotating the master key, the snapshot.
 
 use postern::actions::housekeeping;
+use postern::ports::Statement;
 use serde_json::json;
 
-use crate::support::{ADMIN_PASSWORD, Request, World, block_on};
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, block_on};
 
 const OLD: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
 const NEW: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
@@ -62,23 +63,127 @@ fn a_secret_under_an_unknown_key_is_left_alone_and_logged() {
     assert!(world.log.0.borrow().iter().any(|line| line.contains("cannot be opened")));
 }
 
+const RECORD: &str = "trust/snapshot/v2";
+const NOTE: &str = "trust/renewed/v2";
+
+/// Runs the scheduled event, and answers how often it has asked D1, and whether it wrote the record.
+fn published(isolate: &Isolate<'_>) -> (u32, bool) {
+    let world = isolate.world;
+    let record = || world.kv.values.borrow().get(RECORD).cloned();
+    let (batches, before) = (world.database.batches.get(), record());
+    block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
+    (world.database.batches.get() - batches, record() != before)
+}
+
 #[test]
 fn the_snapshot_is_sealed_and_renewed_without_reading_what_did_not_change() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
-    block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
-    let first = world.kv.values.borrow().values().next().cloned().expect("a snapshot");
+    assert!(published(&isolate).1);
+    let (record, note) = (world.kv.values.borrow()[RECORD].clone(), world.kv.values.borrow()[NOTE].clone());
     // With their quotes, which sealed text cannot have: short names may be in it by chance.
-    assert!(!first.contains("\"ERP\"") && !first.contains("\"admin\""), "sealed");
-    let batches = || {
-        let before = world.database.batches.get();
-        block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
-        world.database.batches.get() - before
-    };
+    assert!(!record.contains("\"ERP\"") && !record.contains("\"admin\"") && !note.contains("revision"), "sealed");
     world.pass(300);
-    let unchanged = batches();
-    assert_ne!(world.kv.values.borrow().values().next(), Some(&first), "its time is new");
+    let (unchanged, is_written) = published(&isolate);
+    assert!(!is_written, "only the note is");
+    assert_ne!(world.kv.values.borrow()[NOTE], note, "its time is new");
     isolate.register(&json!({}));
-    assert_eq!(batches(), unchanged + 1, "read anew after a change");
+    let (batches, is_written) = published(&isolate);
+    assert!(is_written && batches == unchanged + 1, "read anew after a change");
+    world.pass(12 * 60 * 60 - 1);
+    assert!(!published(&isolate).1, "not yet");
+    world.pass(1);
+    assert!(published(&isolate).1, "before KV forgets it");
+}
+
+#[test]
+fn the_record_serves_for_as_long_as_its_note_says_that_it_holds() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    isolate.verify(&isolate.token("alice"));
+    published(&isolate);
+    let first_note = world.kv.values.borrow()[NOTE].clone();
+    for _ in 0..5 {
+        world.pass(300);
+        assert!(!published(&isolate).1);
+    }
+    world.database.answers.set(false);
+    let answers = || world.isolate().verify(&isolate.token("alice")).0;
+    world.pass(900);
+    assert_eq!(answers(), 200, "40 minutes after it was written");
+    world.pass(1);
+    assert_eq!(answers(), 503, "older than STALE_IF_ERROR_S");
+    world.pass(-901);
+    let last_note = world.kv.values.borrow_mut().insert(NOTE.to_owned(), first_note).expect("a note");
+    assert_eq!(answers(), 503, "an old note does not make it young");
+    world.kv.values.borrow_mut().insert(NOTE.to_owned(), format!("{last_note}x"));
+    assert_eq!(answers(), 503, "nor does one that is not ours");
+    world.kv.values.borrow_mut().remove(NOTE);
+    assert_eq!(answers(), 503, "and without one its own time counts");
+    world.kv.values.borrow_mut().insert(NOTE.to_owned(), last_note);
+    assert_eq!(answers(), 200);
+}
+
+/// KV may bring an old record back. A user is disabled meanwhile, and the note is about the record that says so.
+#[test]
+fn a_note_makes_no_other_record_young() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let token = isolate.token("alice");
+    isolate.verify(&token);
+    published(&isolate);
+    let old = world.kv.values.borrow()[RECORD].clone();
+    world.pass(1000);
+    let id = world.database.number("SELECT id FROM users WHERE username = 'alice'");
+    isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "enabled": false }));
+    assert!(published(&isolate).1);
+    world.database.answers.set(false);
+    assert_eq!(world.isolate().verify(&token).0, 401, "disabled");
+    world.kv.values.borrow_mut().insert(RECORD.to_owned(), old);
+    assert_eq!(world.isolate().verify(&token).0, 503, "the old record is older than STALE_IF_ERROR_S");
+}
+
+#[test]
+fn a_record_that_kv_lost_or_that_another_release_wrote_is_written_anew() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    published(&isolate);
+    let others = world.kv.values.borrow()[RECORD].clone();
+    world.kv.values.borrow_mut().remove(RECORD);
+    assert!(published(&isolate).1, "lost");
+    world.kv.values.borrow_mut().insert(RECORD.to_owned(), others);
+    assert!(published(&isolate).1, "another one");
+    assert!(!published(&isolate).1);
+}
+
+#[test]
+fn the_record_is_taken_anew_from_a_database_that_was_set_back() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    published(&isolate);
+    assert!(!published(&isolate).1);
+    let other = "UPDATE changes SET at = at + 1 WHERE revision = (SELECT MAX(revision) FROM changes)";
+    block_on(isolate.cx().sql.batch(vec![Statement::new(other, [])])).expect("another history");
+    assert!(published(&isolate).1);
+}
+
+#[test]
+fn the_record_is_taken_anew_while_a_master_key_is_replaced() {
+    let world = World::new();
+    world.isolate().register(&json!({}));
+    published(&world.isolate());
+    let between = world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
+    assert!(published(&between).1 && published(&between).1, "each time, since secrets are encrypted anew without a change of the feed");
+    let after = world.isolate_with(&[("MASTER_KEY", Some(NEW))]);
+    assert!(!published(&after).1);
+    let token = after.token("alice");
+    after.verify(&token);
+    published(&after);
+    world.database.answers.set(false);
+    assert_eq!(world.isolate_with(&[("MASTER_KEY", Some(NEW))]).verify(&token).0, 200, "under the new key alone");
 }
