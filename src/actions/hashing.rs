@@ -34,44 +34,50 @@ pub struct Turn<'a> {
 /// [`Limit::Hashing`] where too many wait. Whoever only proves anew what was open before is let wait
 /// anyhow, since refusing them would close it.
 pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
-    let hashing = &cx.memory.hashing;
-    let number =
-        hashing.join(cx.timer.now(), cx.is_recheck).ok_or(Error::TooMany { limit: Limit::Hashing, retry_after_s: RETRY_AFTER_S })?;
+    let joined = cx.memory.hashing.join(cx.timer.now(), cx.is_recheck);
+    let number = joined.ok_or(Error::TooMany { limit: Limit::Hashing, retry_after_s: RETRY_AFTER_S })?;
     let turn = Turn { cx, number };
-    loop {
-        match hashing.before(number, cx.timer.now()) {
-            0 => return Ok(turn),
-            // Whoever is far from it looks seldom, so that a hundred who wait cost little.
-            before => cx.timer.sleep(Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK)).await,
-        }
-    }
+    turn.wait().await;
+    Ok(turn)
 }
 
 impl Turn<'_> {
     /// Whether the password is the one that was hashed. `None` (no such user, or no password) costs as
     /// much, and is never right.
     pub async fn is_right(&self, stored: Option<&PasswordHash>, password: &Secret) -> bool {
-        let Some(mut comparison) = Comparison::begin(stored, password) else { return false };
-        let tag = self.compute(comparison.computed()).await;
-        comparison.is_right(&tag)
+        if password.len() > password::MAX_BYTES {
+            return false;
+        }
+        let Some(comparison) = Comparison::with(stored) else { return false };
+        comparison.is_right(&self.compute(|| comparison.begin(password)).await)
     }
 
     /// Hashes a password under a fresh salt.
     pub async fn hash(&self, password: &Secret) -> Result<PasswordHash> {
         let salt = self.cx.random()?;
-        let tag = self.compute(&mut password::begin(password, &salt)).await;
+        let tag = self.compute(|| password::begin(password, &salt)).await;
         password::stored(&salt, &tag).map_err(Error::Internal)
     }
 
-    async fn compute(&self, hash: &mut Argon2id) -> Vec<u8> {
+    async fn compute(&self, begin: impl Fn() -> Argon2id) -> Vec<u8> {
         self.cx.memory.count_hash();
         loop {
-            if let Some(tag) = hash.go_on(PART) {
+            if let Some(tag) = self.cx.memory.hashing.go_on(self.number, PART, &begin) {
                 return tag;
             }
             self.cx.timer.sleep(Millis(0)).await;
-            // Tells that this one is still there. It goes on even where the turn was given up meanwhile.
-            let _ = self.cx.memory.hashing.before(self.number, self.cx.timer.now());
+            // It takes no time, unless the turn was given up because this request was away for too long.
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&self) {
+        loop {
+            match self.cx.memory.hashing.before(self.number, self.cx.timer.now()) {
+                0 => return,
+                // Whoever is far from it looks seldom, so that a hundred who wait cost little.
+                before => self.cx.timer.sleep(Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK)).await,
+            }
         }
     }
 }

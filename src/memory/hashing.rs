@@ -1,10 +1,13 @@
 //! Whose turn it is to hash a password.
 //!
-//! One hash takes 19 MiB, and in parts as many turns of the event loop as it has parts. So an isolate
-//! computes one at a time, in the order in which they came.
+//! An isolate computes one hash at a time, in the order in which they came. The hash is kept here, and
+//! not by the request: the platform drops a request whose client has left, and what that request held is
+//! never freed. So at most one hash takes its 19 MiB, whoever leaves.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+
+use argon2id::Argon2id;
 
 use crate::domain::time::Millis;
 
@@ -18,6 +21,8 @@ const SEEN_WITHIN: Millis = Millis::from_seconds(1);
 pub struct Hashing {
     queue: RefCell<VecDeque<Place>>,
     latest: Cell<u64>,
+    /// What is being computed, and for whose place.
+    current: RefCell<Option<(u64, Argon2id)>>,
 }
 
 struct Place {
@@ -51,9 +56,25 @@ impl Hashing {
         queue.iter().take_while(|place| place.number != number).count()
     }
 
-    /// Gives the place up.
+    /// Computes so many blocks more of the hash of this place, which begins anew where another one was
+    /// begun since. Answers the tag once it is computed.
+    pub fn go_on(&self, number: u64, blocks: usize, begin: impl FnOnce() -> Argon2id) -> Option<Vec<u8>> {
+        let mut current = self.current.borrow_mut();
+        if current.as_ref().is_none_or(|(of, _)| *of != number) {
+            // The old one first, so that there are never two.
+            *current = None;
+            *current = Some((number, begin()));
+        }
+        current.as_mut().and_then(|(_, hash)| hash.go_on(blocks))
+    }
+
+    /// Gives the place up, and what was computed.
     pub fn leave(&self, number: u64) {
         self.queue.borrow_mut().retain(|place| place.number != number);
+        let mut current = self.current.borrow_mut();
+        if current.as_ref().is_some_and(|(of, _)| *of == number) {
+            *current = None;
+        }
     }
 }
 
@@ -119,5 +140,23 @@ mod tests {
         }
         assert!(hashing.join(Millis(999), false).is_none());
         assert!(hashing.join(Millis(1000), false).is_some());
+    }
+
+    #[test]
+    fn a_hash_that_another_one_has_replaced_begins_anew_and_is_right() {
+        let cost = argon2id::Cost { memory_kib: 64, passes: 2 };
+        let begin = |password: &'static [u8]| move || Argon2id::begin(cost, 32, password, b"somesalt");
+        let right = |password| begin(password)().go_on(usize::MAX).unwrap();
+        let hashing = Hashing::default();
+        let [one, other] = [(); 2].map(|()| hashing.join(Millis(0), false).unwrap());
+        assert_eq!(hashing.go_on(one, 100, begin(b"one")), None);
+        assert_eq!(hashing.go_on(other, 100, begin(b"other")), None);
+        assert_eq!(hashing.go_on(one, 100, begin(b"one")), None, "from the beginning");
+        assert_eq!(hashing.go_on(one, 100, begin(b"one")), Some(right(b"one")));
+        hashing.leave(one);
+        assert!(hashing.current.borrow().is_none());
+        assert_eq!(hashing.go_on(other, 200, begin(b"other")), Some(right(b"other")));
+        hashing.leave(one);
+        assert!(hashing.current.borrow().is_some(), "who has left takes nothing of others away");
     }
 }

@@ -57,35 +57,34 @@ pub fn stored(salt: &[u8; 16], tag: &[u8]) -> Result<PasswordHash, Fault> {
     Ok(PasswordHash(format!("$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${tag}")))
 }
 
-/// A password that is compared with a stored hash.
+/// What a password is compared with.
 pub struct Comparison {
-    computed: Argon2id,
+    cost: Cost,
+    salt: Vec<u8>,
     wanted: Output,
     is_somebodys: bool,
 }
 
 impl Comparison {
-    /// Begins to compare. `None` is the hash of no such user, or of one without a password: it costs as
-    /// much, and no password is right. There is no comparison where the password is too long, or where
-    /// what is stored is not of the shape that [`stored`] makes: no password is right then either.
+    /// Reads a stored hash. `None` is that of no such user, or of one without a password: it costs as
+    /// much, and no password is right. There is no comparison where what is stored is not of the shape
+    /// that [`stored`] makes, and no password is right then either.
     #[must_use]
-    pub fn begin(stored: Option<&PasswordHash>, password: &Secret) -> Option<Self> {
-        if password.len() > MAX_BYTES {
-            return None;
-        }
+    pub fn with(stored: Option<&PasswordHash>) -> Option<Self> {
         let phc = Phc::new(stored.map_or(NOBODY, PasswordHash::as_stored)).ok()?;
-        let is_ours = phc.algorithm.as_str() == "argon2id" && phc.version == Some(19) && phc.params.get_decimal("p") == Some(1);
-        let cost = Cost { memory_kib: phc.params.get_decimal("m")?, passes: phc.params.get_decimal("t")? };
+        let number = |name: &str| phc.params.get_decimal(name);
+        let is_ours = phc.algorithm.as_str() == "argon2id" && phc.version == Some(19) && number("p") == Some(1);
         let (salt, wanted) = (phc.salt.filter(|_| is_ours)?, phc.hash?);
         let mut bytes = [0; Salt::MAX_LENGTH];
-        let salt = salt.decode_b64(&mut bytes).ok()?;
-        let computed = Argon2id::begin(cost, wanted.len(), password.expose(), salt);
-        Some(Self { computed, wanted, is_somebodys: stored.is_some() })
+        let salt = salt.decode_b64(&mut bytes).ok()?.to_owned();
+        let cost = Cost { memory_kib: number("m")?, passes: number("t")? };
+        Some(Self { cost, salt, wanted, is_somebodys: stored.is_some() })
     }
 
-    /// What is to be computed.
-    pub const fn computed(&mut self) -> &mut Argon2id {
-        &mut self.computed
+    /// Begins to hash the password as the stored one was.
+    #[must_use]
+    pub fn begin(&self, password: &Secret) -> Argon2id {
+        Argon2id::begin(self.cost, self.wanted.len(), password.expose(), &self.salt)
     }
 
     /// Whether the password with this tag is the one that was hashed, compared in constant time.
@@ -121,10 +120,8 @@ mod tests {
     }
 
     fn is_right(stored: Option<&PasswordHash>, password: &str) -> bool {
-        Comparison::begin(stored, &Secret::new(password)).is_some_and(|mut comparison| {
-            let tag = comparison.computed().go_on(usize::MAX).unwrap();
-            comparison.is_right(&tag)
-        })
+        Comparison::with(stored)
+            .is_some_and(|comparison| comparison.is_right(&comparison.begin(&Secret::new(password)).go_on(usize::MAX).unwrap()))
     }
 
     #[test]
@@ -141,7 +138,7 @@ mod tests {
         for (from, to) in [("argon2id", "argon2i"), ("v=19", "v=16"), ("p=1", "p=2"), ("$m", "$x"), ("argon2id", "broken"), ("v=19$", "")] {
             let other = PasswordHash::from_stored(&stored.replacen(from, to, 1));
             assert_ne!(other.as_stored(), stored, "{from}");
-            assert!(Comparison::begin(Some(&other), &Secret::new("correct horse")).is_none(), "{}", other.as_stored());
+            assert!(Comparison::with(Some(&other)).is_none(), "{}", other.as_stored());
         }
     }
 
@@ -150,14 +147,12 @@ mod tests {
         let phc = Phc::new(NOBODY).unwrap();
         assert_eq!(phc.params.to_string(), "m=19456,t=2,p=1");
         assert_eq!(phc.hash.unwrap().len(), TAG_BYTES);
-        assert!(Comparison::begin(None, &Secret::new("")).is_some());
         assert!(!is_right(None, ""));
     }
 
     #[test]
     fn nobody_signs_in_where_there_is_no_hash_even_with_its_tag() {
-        let comparison = Comparison::begin(None, &Secret::new("x")).unwrap();
-        let wanted = comparison.wanted;
-        assert!(!comparison.is_right(wanted.as_bytes()));
+        let comparison = Comparison::with(None).unwrap();
+        assert!(!comparison.is_right(comparison.wanted.as_bytes()));
     }
 }
