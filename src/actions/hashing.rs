@@ -3,13 +3,20 @@
 //! A request takes a turn, and computes the hash in parts. Between two of them the event loop serves
 //! others, whose answers take microseconds. The alternatives were measured: bench/NOTES.md, "Hashing".
 
+use std::pin::pin;
+use std::rc::Rc;
+
 use argon2id::Argon2id;
 
 use crate::context::Cx;
 use crate::domain::identity::password::{self, Comparison, PasswordHash};
+use crate::domain::identity::user::User;
 use crate::domain::secret::Secret;
 use crate::domain::time::Millis;
 use crate::error::{Error, Limit, Result};
+use crate::memory::isolate::Freshness;
+use crate::ports::within;
+use crate::store::sql::PATIENCE;
 
 /// How many blocks a part has, of about a microsecond each.
 const PART: usize = 512;
@@ -17,6 +24,8 @@ const PART: usize = 512;
 const LOOK: Millis = Millis(5);
 /// Well below the time after which a place is given up.
 const LONGEST_LOOK: Millis = Millis(250);
+/// Nobody waits longer, however large `STALENESS_S` is.
+const LONGEST_WAIT: Millis = Millis::from_seconds(10);
 /// After how long it is worth trying again where too many wait.
 const RETRY_AFTER_S: i64 = 2;
 
@@ -27,18 +36,33 @@ pub struct Turn<'a> {
     number: u64,
 }
 
-/// Waits for the turn to hash.
+/// Waits for the turn to hash. What the request has read of D1 ages meanwhile, so that the wait ends
+/// before it is older than `STALENESS_S`.
 ///
 /// # Errors
 ///
-/// [`Limit::Hashing`] where too many wait. Whoever only proves anew what was open before is let wait
-/// anyhow, since refusing them would close it.
+/// [`Limit::Hashing`] where too many wait, or the wait is too long. Whoever only proves anew what was
+/// open before is let wait anyhow, since refusing them would close it.
 pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
-    let joined = cx.memory.hashing.join(cx.timer.now(), cx.is_recheck);
-    let number = joined.ok_or(Error::TooMany { limit: Limit::Hashing, retry_after_s: RETRY_AFTER_S })?;
+    let too_many = || Error::TooMany { limit: Limit::Hashing, retry_after_s: RETRY_AFTER_S };
+    let number = cx.memory.hashing.join(cx.timer.now(), cx.is_recheck).ok_or_else(too_many)?;
     let turn = Turn { cx, number };
-    turn.wait().await;
+    let longest = (cx.config.staleness.usable() - PATIENCE).min(LONGEST_WAIT);
+    if cx.is_recheck {
+        turn.wait().await;
+    } else {
+        within(&*cx.timer, longest, pin!(turn.wait())).await.ok_or_else(too_many)?;
+    }
     Ok(turn)
+}
+
+/// The user of a password that another request has found right while this one waited. What memory says
+/// counts only while memory is young enough, which it may have ceased to be.
+#[must_use]
+pub fn checked_meanwhile(cx: &Cx, digest: &[u8; 32]) -> Option<Rc<User>> {
+    let now = cx.timer.now();
+    let is_young = cx.memory.freshness(now, cx.config.staleness) != Freshness::Expired;
+    if is_young { cx.memory.remembered_password(digest, now) } else { None }
 }
 
 impl Turn<'_> {

@@ -42,7 +42,7 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
 async fn check_again(cx: &Cx, username: &str, password: &Secret, digest: &[u8; 32]) -> Result<Rc<User>> {
     let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
     let turn = hashing::turn(cx).await?;
-    if let Some(user) = cx.memory.remembered_password(digest, cx.now) {
+    if let Some(user) = hashing::checked_meanwhile(cx, digest) {
         return Ok(user);
     }
     let found = rows.first().map(users::with_password).transpose()?;
@@ -72,7 +72,7 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
     let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
     let turn = hashing::turn(cx).await?;
-    if let Some(user) = digest.and_then(|digest| cx.memory.remembered_password(digest, cx.now)) {
+    if let Some(user) = digest.and_then(|digest| hashing::checked_meanwhile(cx, digest)) {
         return Ok(user);
     }
     let right = turn.is_right(hash, password).await;

@@ -122,3 +122,29 @@ fn a_password_that_is_set_waits_for_its_turn_as_well() {
     let statuses: Vec<_> = all_at_once(both).iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [401, 201]);
 }
+
+/// What a request has read of D1 is not to be older than the bound when it is answered.
+#[test]
+fn whoever_would_wait_for_too_long_is_told_to_come_again() {
+    for (staleness_s, wanted) in [("2", 429), ("10", 200)] {
+        let world = World::new();
+        let isolate = world.isolate_with(&[("STALENESS_S", Some(staleness_s))]);
+        isolate.send(&sign_in_by(ADMIN_PASSWORD, "192.0.2.1"));
+        let cx = isolate.cx();
+        let place = cx.memory.hashing.join(cx.timer.now(), false).unwrap();
+        let busy = async {
+            for _ in 0..10 {
+                assert_eq!(cx.memory.hashing.before(place, cx.timer.now()), 0);
+                cx.timer.sleep(Millis(200)).await;
+            }
+            cx.memory.hashing.leave(place);
+            0
+        };
+        let before = world.now.get();
+        let request = sign_in_by(ADMIN_PASSWORD, "192.0.2.1");
+        let sign_in = async { isolate.answer(&request).await.status };
+        let answers = all_at_once::<u16>(vec![Box::pin(busy), Box::pin(sign_in)]);
+        assert_eq!(answers[1], wanted, "STALENESS_S={staleness_s}");
+        assert!(world.now.get() - before < Millis(2_100));
+    }
+}
