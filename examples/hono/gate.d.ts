@@ -218,7 +218,8 @@ export interface Problem {
     | "too_many_failures"
     | "new_address"
     | "address_failures"
-    | "rate_limit";
+    | "rate_limit"
+    | "too_many_at_once";
   /** 400: which parameter or member breaks the rule */
   field?: string;
   /** 400: the wrong lines of an import, 100 at most */

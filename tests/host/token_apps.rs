@@ -41,7 +41,7 @@ fn the_reasons_of_the_document_are_these() {
         assert_eq!(reason[index]["enum"], json!(words));
     }
     assert_eq!(reason.as_array().map(Vec::len), Some(3));
-    assert_eq!(reason[2]["enum"], json!(["too_many_failures", "new_address", "address_failures", "rate_limit"]));
+    assert_eq!(reason[2]["enum"], json!(["too_many_failures", "new_address", "address_failures", "rate_limit", "too_many_at_once"]));
     // Only a call that an application signed can meet the others.
     let others: Vec<_> = Denied::REASONS.into_iter().filter(|word| !of_401.split_whitespace().any(|known| known == *word)).collect();
     assert_eq!(others, ["unknown_application", "replayed", "stale_timestamp"]);
