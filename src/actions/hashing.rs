@@ -14,9 +14,8 @@ use crate::domain::identity::user::User;
 use crate::domain::secret::Secret;
 use crate::domain::time::Millis;
 use crate::error::{Error, Limit, Result};
-use crate::memory::isolate::Freshness;
+use crate::memory::isolate::{CLOCKS_DIFFER, Freshness};
 use crate::ports::within;
-use crate::store::sql::PATIENCE;
 
 /// How many blocks a part has, of about a microsecond each.
 const PART: usize = 512;
@@ -24,8 +23,8 @@ const PART: usize = 512;
 const LOOK: Millis = Millis(5);
 /// Well below the time after which a place is given up.
 const LONGEST_LOOK: Millis = Millis(250);
-/// Nobody waits longer, however large `STALENESS_S` is.
-const LONGEST_WAIT: Millis = Millis::from_seconds(10);
+/// Nobody waits longer. It is by how much the clocks of a data centre may differ, which the bound allows for.
+const LONGEST_WAIT: Millis = CLOCKS_DIFFER;
 /// After how long it is worth trying again where too many wait.
 const RETRY_AFTER_S: i64 = 2;
 
@@ -36,8 +35,8 @@ pub struct Turn<'a> {
     number: u64,
 }
 
-/// Waits for the turn to hash. What the request has read of D1 ages meanwhile, so that the wait ends
-/// before it is older than `STALENESS_S`.
+/// Waits for the turn to hash. What the request relies on ages meanwhile, so that the wait is short
+/// beside `STALENESS_S`.
 ///
 /// # Errors
 ///
@@ -47,7 +46,7 @@ pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
     let too_many = || Error::TooMany { limit: Limit::Hashing, retry_after_s: RETRY_AFTER_S };
     let number = cx.memory.hashing.join(cx.timer.now(), cx.is_recheck).ok_or_else(too_many)?;
     let turn = Turn { cx, number };
-    let longest = (cx.config.staleness.usable() - PATIENCE).min(LONGEST_WAIT);
+    let longest = Millis(cx.config.staleness.usable().0 / 4).min(LONGEST_WAIT);
     if cx.is_recheck {
         turn.wait().await;
     } else {
@@ -99,7 +98,7 @@ impl Turn<'_> {
         loop {
             match self.cx.memory.hashing.before(self.number, self.cx.timer.now()) {
                 0 => return,
-                // Whoever is far from it looks seldom, so that a hundred who wait cost little.
+                // Whoever is far from it looks seldom, so that fifty who wait cost little.
                 before => self.cx.timer.sleep(Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK)).await,
             }
         }

@@ -77,6 +77,10 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
     }
     let right = turn.is_right(hash, password).await;
     drop(turn);
+    // Counted once more, before anybody looks whether it was right: many guesses may have been begun at
+    // once, and beyond the limit the answer must not tell which of them was.
+    let failures = sign_ins::failures(&sql::query(cx, failures()).await?)?;
+    failures.check(cx.now)?;
     let is_known = found.is_some();
     let user = match found {
         Some((user, _)) if right => Some(Rc::new(user)),
@@ -84,9 +88,6 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
         _ => None,
     };
     let Some(user) = user else { return Err(refuse(cx, &claimed, &network, is_known).await?) };
-    // Counted once more: of many guesses that were begun at once, only those before the limit may be right.
-    let failures = sign_ins::failures(&sql::query(cx, failures()).await?)?;
-    failures.check(cx.now)?;
     if failures.is_to_be_noted(cx.now) {
         note_network(cx, &user, &network).await;
     }

@@ -12,7 +12,7 @@ use argon2id::Argon2id;
 use crate::domain::time::Millis;
 
 /// How many may wait for their turn, each for some 50 ms of everybody before.
-pub const WAITING: usize = 100;
+pub const WAITING: usize = 50;
 /// Whoever was not seen for so long is gone: the platform drops a request whose client has left.
 const SEEN_WITHIN: Millis = Millis::from_seconds(1);
 
@@ -65,7 +65,12 @@ impl Hashing {
             *current = None;
             *current = Some((number, begin()));
         }
-        current.as_mut().and_then(|(_, hash)| hash.go_on(blocks))
+        let tag = current.as_mut().and_then(|(_, hash)| hash.go_on(blocks));
+        if tag.is_some() {
+            // The next hash of the same place is another one.
+            *current = None;
+        }
+        tag
     }
 
     /// Gives the place up, and what was computed.
@@ -153,10 +158,11 @@ mod tests {
         assert_eq!(hashing.go_on(other, 100, begin(b"other")), None);
         assert_eq!(hashing.go_on(one, 100, begin(b"one")), None, "from the beginning");
         assert_eq!(hashing.go_on(one, 100, begin(b"one")), Some(right(b"one")));
+        assert_eq!(hashing.go_on(one, usize::MAX, begin(b"another")), Some(right(b"another")), "not the first one's tag");
         hashing.leave(one);
         assert!(hashing.current.borrow().is_none());
-        assert_eq!(hashing.go_on(other, 200, begin(b"other")), Some(right(b"other")));
+        assert_eq!(hashing.go_on(other, 100, begin(b"other")), None);
         hashing.leave(one);
-        assert!(hashing.current.borrow().is_some(), "who has left takes nothing of others away");
+        assert_eq!(hashing.go_on(other, 100, begin(b"other")), Some(right(b"other")), "who has left takes nothing of others away");
     }
 }
