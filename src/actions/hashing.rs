@@ -16,6 +16,7 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Limit, Result};
 use crate::memory::isolate::{CLOCKS_DIFFER, Freshness};
 use crate::ports::within;
+use crate::store::sql::PATIENCE;
 
 /// How many blocks a part has, of about a microsecond each.
 const PART: usize = 512;
@@ -23,8 +24,8 @@ const PART: usize = 512;
 const LOOK: Millis = Millis(5);
 /// Well below the time after which a place is given up.
 const LONGEST_LOOK: Millis = Millis(250);
-/// Nobody waits longer. It is by how much the clocks of a data centre may differ, which the bound allows for.
-const LONGEST_WAIT: Millis = CLOCKS_DIFFER;
+/// Nobody waits longer, however large `STALENESS_S` is.
+const LONGEST_WAIT: Millis = Millis::from_seconds(10);
 /// After how long it is worth trying again where too many wait.
 const RETRY_AFTER_S: i64 = 2;
 
@@ -35,22 +36,34 @@ pub struct Turn<'a> {
     number: u64,
 }
 
-/// Waits for the turn to hash. What the request relies on ages meanwhile, so that the wait is short
-/// beside `STALENESS_S`.
+/// Waits for the turn to hash. What the request has read of D1 ages meanwhile, so that the wait ends
+/// before it is older than `STALENESS_S`.
 ///
 /// # Errors
 ///
 /// [`Limit::Hashing`] where too many wait, or the wait is too long. Whoever only proves anew what was
 /// open before is let wait anyhow, since refusing them would close it.
 pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
+    turn_within(cx, cx.config.staleness.usable() - PATIENCE).await
+}
+
+/// The same for whoever was let in before, perhaps by what memory said: the wait comes on top of its age.
+///
+/// # Errors
+///
+/// As of [`turn`].
+pub async fn short_turn(cx: &Cx) -> Result<Turn<'_>> {
+    turn_within(cx, Millis(cx.config.staleness.usable().0 / 4).min(CLOCKS_DIFFER)).await
+}
+
+async fn turn_within(cx: &Cx, longest: Millis) -> Result<Turn<'_>> {
     let too_many = || Error::TooMany { limit: Limit::Hashing, retry_after_s: RETRY_AFTER_S };
     let number = cx.memory.hashing.join(cx.timer.now(), cx.is_recheck).ok_or_else(too_many)?;
     let turn = Turn { cx, number };
-    let longest = Millis(cx.config.staleness.usable().0 / 4).min(LONGEST_WAIT);
     if cx.is_recheck {
         turn.wait().await;
     } else {
-        within(&*cx.timer, longest, pin!(turn.wait())).await.ok_or_else(too_many)?;
+        within(&*cx.timer, longest.min(LONGEST_WAIT), pin!(turn.wait())).await.ok_or_else(too_many)?;
     }
     Ok(turn)
 }

@@ -137,7 +137,7 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
         .and_then(|name| name.can_be_in_basic())
         .map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
     let profile = Profile::of_type(UserType::Administrator);
-    let hash = hash(cx, password).await?;
+    let hash = hashing::turn(cx).await?.hash(password).await?;
     let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
     let new = NewUser { password: Some(&hash), ..NewUser::new(username, &profile) };
     let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
@@ -153,7 +153,7 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
 
 /// Hashes a password under a fresh salt.
 pub async fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
-    hashing::turn(cx).await?.hash(password).await
+    hashing::short_turn(cx).await?.hash(password).await
 }
 
 /// What a right password is remembered by: both parts, each with its length, under a key that only this deployment has.

@@ -160,7 +160,7 @@ async function creations(ask, size) {
 
 const filter = (key, op, value) => ({ "filters[0].key": key, "filters[0].op": op, "filters[0].value": value });
 
-/** Failures of the address, up to the hundred that count, and of the name, up to the ten that count together. */
+/** Failures of the address, up to the hundred that count, and of the name, up to the ten that count together: before the hash and after it. */
 async function signIns(ask) {
   const signIn = (kind, username, password, bound, status) => {
     const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
@@ -170,9 +170,9 @@ async function signIns(ask) {
   for (let number = 0; number < failures; number += 1) {
     // Every other name is a user's, who has no password.
     const username = number % 2 === 0 ? `user${number}` : `nobody ${number}`;
-    await signIn("a failed sign-in", username, "wrong", failures + 10 + BESIDES, 401);
+    await signIn("a failed sign-in", username, "wrong", 2 * failures + 10 + BESIDES, 401);
   }
-  for (let number = 0; number < 10; number += 1) await signIn("a failed sign-in of one name", "user1", "wrong", failures + 4 * 10 + BESIDES, 401);
+  for (let number = 0; number < 10; number += 1) await signIn("a failed sign-in of one name", "user1", "wrong", 2 * failures + 7 * 10 + BESIDES, 401);
   await signIn("a sign-in that is refused for its failures", "user1", "wrong", failures + 3 * 10 + BESIDES, 429);
   await signIn("a sign-in, warm", "admin", PASSWORD, 0, 200);
 }
