@@ -15,6 +15,8 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Refusal, Result};
 use crate::memory::reading::Wanted;
+use crate::memory::write::Write;
+use crate::store::machine_keys;
 use crate::store::standings::Subject;
 
 /// What a caller shows.
@@ -126,6 +128,14 @@ impl Caller {
             Self::User(caller) => Some(&caller.user),
             Self::Key(caller) => caller.user.as_ref(),
         }
+    }
+
+    /// A write that is refused where that user is not as they were when the caller was let in. It is for
+    /// what lasts, and for what has waited: an administrator may have disabled the user meanwhile, or
+    /// reset their password.
+    #[must_use]
+    pub fn unchanged(&self) -> Write {
+        self.limited_by().map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)))
     }
 
     /// The id of that user.

@@ -284,7 +284,7 @@ impl Limits {
 /// A write that is refused where who makes a key is not as the isolate knows them. What was ended or
 /// changed elsewhere counts here a little later, and a key that was made meanwhile would stay.
 fn by_an_unchanged_maker(cx: &Cx, by: &Caller, shown: Option<&PlainToken>) -> Result<Write> {
-    let write = by.limited_by().map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)));
+    let write = by.unchanged();
     Ok(match by {
         Caller::User(UserCaller { proof: Proof::Jwt { app, app_modified_at, .. }, .. }) => {
             let (token, jti) = revocation_keys(cx, shown, app)?;

@@ -109,7 +109,8 @@ pub async fn register(
         Kept::Policy => token_apps::refuse_changed_policy(name, before.map(|before| &before.terms.policy)),
         Kept::Everything => token_apps::refuse_changed(name, before.map(|before| before.modified_at)),
     };
-    Write::of(unchanged).and(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
+    let write = if hash.is_some() { by.unchanged() } else { Write::default() };
+    write.and(unchanged).and(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
     let app = find(cx, name.as_str()).await?;
     let mut warnings = warnings(&app);
     warnings.extend(told(&report, &keys));

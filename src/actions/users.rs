@@ -29,7 +29,8 @@ pub async fn create(
     };
     let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
     let new = NewUser { password: hash.as_ref(), id, may_follow_deleted: true, ..NewUser::new(username, profile) };
-    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let write = if hash.is_some() { by.unchanged() } else { Write::default() };
+    let write = write.and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
     let write = write.deed_of_new(deed, new.new_id());
     match (write.commit(cx).await, id) {
         (Ok(_), _) => {}
@@ -122,7 +123,9 @@ pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, curren
         Caller::User(UserCaller { proof: Proof::Session(session), .. }) if is_own => Some(session.id),
         _ => None,
     };
-    let write = Write::of(users::set_password(id, &hash, cx.now))
+    let write = by
+        .unchanged()
+        .and(users::set_password(id, &hash, cx.now))
         .and(sessions::delete_all(id, kept))
         .and(feed::user_changed(id, cx.now))
         .deed(by.deed("user.set_password", user.username.as_str()));

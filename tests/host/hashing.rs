@@ -10,7 +10,7 @@ use postern::memory::hashing::WAITING;
 use postern::ports::LocalFuture;
 use serde_json::json;
 
-use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, yield_once};
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of, yield_once};
 
 fn sign_in_by(password: &str, address: &str) -> Request {
     let body = json!({ "username": "admin", "password": password }).to_string();
@@ -164,4 +164,49 @@ fn beyond_the_limit_a_right_guess_is_answered_as_a_wrong_one() {
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert!(statuses[..10].iter().all(|status| *status == 401), "{statuses:?}");
     assert!(statuses[11..].iter().all(|status| *status == 429), "{statuses:?}");
+}
+
+/// Polls until the request hashes a password.
+fn until_it_hashes(isolate: &Isolate<'_>, future: &mut LocalFuture<'_, Response>, hashes: u64) {
+    let before = isolate.memory.hashes();
+    while isolate.memory.hashes() < before + hashes {
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+}
+
+/// Whoever has a stolen password must not keep it by a change that waits for its hash while an
+/// administrator resets it.
+#[test]
+fn a_reset_by_an_administrator_is_not_undone_by_a_change_that_waited_for_its_hash() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    let made = isolate.administer("POST", "/v1/users", &json!({ "username": "carol", "password": "a stolen one" }));
+    let path = format!("/v1/users/{}/password", json_of(&made)["id"]);
+    let body = json!({ "password": "the thief's own", "currentPassword": "a stolen one" }).to_string();
+    let change = Request::new("PUT", &path).authorization(&basic("carol", "a stolen one")).body(&body);
+    let mut changing: LocalFuture<'_, Response> = Box::pin(isolate.answer(&change));
+    until_it_hashes(&isolate, &mut changing, 3);
+    world.pass(1);
+    let elsewhere = world.isolate();
+    assert_eq!(elsewhere.administer("PUT", &path, &json!({ "password": "reset by the admin" })).status, 204);
+    assert_eq!(block_on(changing).status, 409);
+    for (password, status) in [("reset by the admin", 200), ("the thief's own", 401)] {
+        let verify = Request::new("GET", "/v1/verify").authorization(&basic("carol", password));
+        assert_eq!(world.isolate().send(&verify).status, status, "{password}");
+    }
+}
+
+#[test]
+fn an_administrator_who_is_disabled_while_a_hash_waits_creates_nobody() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    let made = isolate.administer("POST", "/v1/users", &json!({ "username": "eve", "password": "12345678", "type": "Administrator" }));
+    let new = json!({ "username": "mallory", "password": "87654321", "type": "Administrator" }).to_string();
+    let request = Request::new("POST", "/v1/users").authorization(&basic("eve", "12345678")).body(&new);
+    let mut creating: LocalFuture<'_, Response> = Box::pin(isolate.answer(&request));
+    until_it_hashes(&isolate, &mut creating, 2);
+    let path = format!("/v1/users/{}", json_of(&made)["id"]);
+    world.isolate().administer("PATCH", &path, &json!({ "enabled": false }));
+    assert_eq!(block_on(creating).status, 409);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'mallory'"), 0);
 }
