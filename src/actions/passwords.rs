@@ -79,7 +79,8 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
     drop(turn);
     // Counted once more, before anybody looks whether it was right: many guesses may have been begun at
     // once, and beyond the limit the answer must not tell which of them was.
-    let failures = sign_ins::failures(&sql::query(cx, failures()).await?)?;
+    let counted = sql::query_within(cx, sql::PATIENCE, vec![failures()]).await?;
+    let failures = sign_ins::failures(sql::rows(&counted, 0)?)?;
     failures.check(cx.now)?;
     let is_known = found.is_some();
     let user = match found {

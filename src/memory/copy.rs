@@ -16,7 +16,7 @@ use crate::memory::reading::one_more_than;
 use crate::memory::revocations::{KEPT_ALL, Revocations};
 use crate::memory::snapshot::Snapshot;
 use crate::ports::{Row, Rows};
-use crate::store::snapshot::{self, Record, Renewed};
+use crate::store::snapshot::{self, Record, Renewed, VERSION};
 use crate::store::{feed, revocations, sql, token_apps, users};
 
 /// The scheduled event renews the snapshot every five minutes; three in a row may fail.
@@ -49,10 +49,10 @@ pub async fn fetch(cx: &Cx) -> Option<Rc<Snapshot>> {
 /// record is neither opened nor written.
 pub async fn publish(cx: &Cx) -> Result<()> {
     let head = head(&sql::query(cx, feed::select_head()).await?)?;
-    // While a master key is replaced, the stored secrets change, and the feed does not tell.
+    // While a master key is replaced, the record is to be sealed under the new one.
     let is_rotating = cx.config.master_keys.previous_id().is_some();
-    let is_true_still =
-        |note: &Renewed| !is_rotating && (note.revision, note.revision_at) == head && cx.now - note.taken_at < WRITTEN_ANEW_AFTER;
+    let is_of_now = |note: &Renewed| note.version == VERSION && (note.revision, note.revision_at) == head;
+    let is_true_still = |note: &Renewed| !is_rotating && is_of_now(note) && cx.now - note.taken_at < WRITTEN_ANEW_AFTER;
     let note = logged(cx, snapshot::renewed(cx).await).filter(is_true_still);
     let mark = if note.is_some() { logged(cx, snapshot::mark_of_record(cx).await) } else { None };
     let renewed = if let Some(note) = note.filter(|note| mark.as_ref() == Some(&note.mark)) {
@@ -60,7 +60,8 @@ pub async fn publish(cx: &Cx) -> Result<()> {
     } else {
         let (record, revision_at) = take(cx).await?;
         let mark = snapshot::put(cx, &record).await?;
-        Renewed { at: record.taken_at, revision: record.revision, revision_at, taken_at: record.taken_at, mark }
+        let Record { revision, taken_at, .. } = record;
+        Renewed { at: taken_at, revision, revision_at, taken_at, mark, version: VERSION.to_owned() }
     };
     snapshot::put_renewed(cx, &renewed).await
 }

@@ -44,7 +44,12 @@ pub struct Renewed {
     pub taken_at: Millis,
     /// How the record begins, as it is sealed. Each sealing has a random nonce there.
     pub mark: String,
+    /// The version of Postern that took the record. Another one may want more of the rows than are in it.
+    pub version: String,
 }
+
+/// The version of this Postern.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How much of a sealed record is its mark: the version, the key's id, and the nonce.
 const MARK_CHARACTERS: usize = 64;
@@ -55,6 +60,11 @@ impl Renewed {
     pub fn taken_at(renewed: Option<&Self>, record: &Record) -> Millis {
         let is_about = |note: &&Self| note.revision == record.revision && note.taken_at == record.taken_at;
         renewed.filter(is_about).map_or(record.taken_at, |note| note.at.max(record.taken_at))
+    }
+
+    const fn of_long_ago() -> Self {
+        let [at, revision_at, taken_at] = [Millis(0); 3];
+        Self { at, revision: -1, revision_at, taken_at, mark: String::new(), version: String::new() }
     }
 }
 
@@ -96,12 +106,14 @@ pub async fn put(cx: &Cx, record: &Record) -> Result<String> {
     Ok(mark)
 }
 
-/// Reads the note; `None` where there is none, or none that a master key opens. It also tells whether
-/// KV answers, without the record's length.
+/// Reads the note; `None` where there is none. It also tells whether KV answers, without the record's
+/// length. A note that no master key opens is one of long ago, about no record: it is renewed, and
+/// `/health` tells that nobody has renewed it.
 pub async fn renewed(cx: &Cx) -> std::result::Result<Option<Renewed>, Fault> {
     let Some(sealed) = cx.kv.get(RENEWED_KEY).await? else { return Ok(None) };
     let text = cx.config.master_keys.open(&sealed, RENEWED_KEY);
-    Ok(text.and_then(|text| serde_json::from_slice(text.expose()).ok()))
+    let note = text.and_then(|text| serde_json::from_slice(text.expose()).ok());
+    Ok(Some(note.unwrap_or_else(Renewed::of_long_ago)))
 }
 
 /// Writes the note.

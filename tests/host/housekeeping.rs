@@ -187,3 +187,20 @@ fn the_record_is_taken_anew_while_a_master_key_is_replaced() {
     world.database.answers.set(false);
     assert_eq!(world.isolate_with(&[("MASTER_KEY", Some(NEW))]).verify(&token).0, 200, "under the new key alone");
 }
+
+#[test]
+fn the_record_of_another_version_is_taken_anew() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    published(&isolate);
+    let cx = isolate.cx();
+    let keys = &cx.config.master_keys;
+    let note = keys.open(&world.kv.values.borrow()[NOTE], NOTE).expect("ours");
+    let mut note: serde_json::Value = serde_json::from_slice(note.expose()).expect("JSON");
+    note["version"] = json!("0.0.9");
+    let sealed = keys.seal(note.to_string().as_bytes(), NOTE, [7; 12]).expect("sealed");
+    world.kv.values.borrow_mut().insert(NOTE.to_owned(), sealed);
+    assert!(published(&isolate).1);
+    assert!(!published(&isolate).1);
+}

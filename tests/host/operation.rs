@@ -113,6 +113,12 @@ fn a_copy_that_is_not_renewed_is_told() {
     assert_eq!(causes(&isolate, ""), (200, json!("degraded"), json!([{ "kind": "copy_not_renewed", "count": 1 }])));
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     assert_eq!(causes(&isolate, ""), (200, json!("ok"), Value::Null));
+    world.kv.values.borrow_mut().insert("trust/renewed/v2".to_owned(), "v1.another.AAAA".to_owned());
+    world.pass(5);
+    assert_eq!(causes(&isolate, "").1, json!("degraded"), "no key opens the note");
+    block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
+    world.pass(5);
+    assert_eq!(causes(&isolate, "").1, json!("ok"));
 }
 
 #[test]
