@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use argon2id::Argon2id;
+use futures_util::future::{Either, select};
 
 use crate::context::Cx;
 use crate::domain::identity::password::{self, Comparison, PasswordHash};
@@ -68,10 +69,40 @@ async fn turn_within(cx: &Cx, longest: Millis) -> Result<Turn<'_>> {
     Ok(turn)
 }
 
-/// The user of a password that another request has found right while this one waited. What memory says
-/// counts only while memory is young enough, which it may have ceased to be.
-#[must_use]
-pub fn checked_meanwhile(cx: &Cx, digest: &[u8; 32]) -> Option<Rc<User>> {
+/// How a wait for the turn ends.
+pub enum Waited<'a> {
+    /// It is the request's turn.
+    Turn(Turn<'a>),
+    /// Another request has found the same password right meanwhile: this is its user.
+    Checked(Rc<User>),
+}
+
+/// The same as [`turn`], unless another request checks the same password first: `digest` is what it is
+/// remembered by. So of many requests with one password, one computes the hash.
+///
+/// # Errors
+///
+/// As of [`turn`].
+pub async fn turn_unless_checked<'a>(cx: &'a Cx, digest: &[u8; 32]) -> Result<Waited<'a>> {
+    let checked = pin!(async {
+        loop {
+            if let Some(user) = checked_meanwhile(cx, digest) {
+                return user;
+            }
+            cx.timer.sleep(LONGEST_LOOK).await;
+        }
+    });
+    match select(checked, pin!(turn(cx))).await {
+        Either::Left((user, _)) => Ok(Waited::Checked(user)),
+        Either::Right((turn, _)) => {
+            let turn = turn?;
+            Ok(checked_meanwhile(cx, digest).map_or(Waited::Turn(turn), Waited::Checked))
+        }
+    }
+}
+
+/// What memory says counts only while memory is young enough, which it may have ceased to be.
+fn checked_meanwhile(cx: &Cx, digest: &[u8; 32]) -> Option<Rc<User>> {
     let now = cx.timer.now();
     let is_young = cx.memory.freshness(now, cx.config.staleness) != Freshness::Expired;
     if is_young { cx.memory.remembered_password(digest, now) } else { None }
@@ -111,7 +142,7 @@ impl Turn<'_> {
         loop {
             match self.cx.memory.hashing.before(self.number, self.cx.timer.now()) {
                 0 => return,
-                // Whoever is far from it looks seldom, so that fifty who wait cost little.
+                // Whoever is far from it looks seldom, so that hundreds who wait cost little.
                 before => self.cx.timer.sleep(Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK)).await,
             }
         }

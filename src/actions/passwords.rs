@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Proof, UserCaller};
-use crate::actions::hashing;
+use crate::actions::hashing::{self, Waited};
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::PasswordHash;
@@ -41,10 +41,10 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
 /// their password. Of many streams that are looked at together, one computes the hash.
 async fn check_again(cx: &Cx, username: &str, password: &Secret, digest: &[u8; 32]) -> Result<Rc<User>> {
     let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
-    let turn = hashing::turn(cx).await?;
-    if let Some(user) = hashing::checked_meanwhile(cx, digest) {
-        return Ok(user);
-    }
+    let turn = match hashing::turn_unless_checked(cx, digest).await? {
+        Waited::Turn(turn) => turn,
+        Waited::Checked(user) => return Ok(user),
+    };
     let found = rows.first().map(users::with_password).transpose()?;
     let (user, hash) = found.ok_or(Denied::WrongPassword)?;
     if turn.is_right(hash.as_ref(), password).await { Ok(Rc::new(user)) } else { Err(Denied::WrongPassword.into()) }
@@ -71,10 +71,13 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
     sign_ins::failures(sql::rows(&results, 0)?)?.check(cx.now)?;
     let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
-    let turn = hashing::turn(cx).await?;
-    if let Some(user) = digest.and_then(|digest| hashing::checked_meanwhile(cx, digest)) {
-        return Ok(user);
-    }
+    let turn = match digest {
+        Some(digest) => match hashing::turn_unless_checked(cx, digest).await? {
+            Waited::Turn(turn) => turn,
+            Waited::Checked(user) => return Ok(user),
+        },
+        None => hashing::turn(cx).await?,
+    };
     let right = turn.is_right(hash, password).await;
     drop(turn);
     // Counted once more, before anybody looks whether it was right: many guesses may have been begun at

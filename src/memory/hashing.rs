@@ -12,7 +12,7 @@ use argon2id::Argon2id;
 use crate::domain::time::Millis;
 
 /// How many may wait for their turn, each for some 50 ms of everybody before.
-pub const WAITING: usize = 50;
+pub const WAITING: usize = 200;
 /// Whoever was not seen for so long is gone: the platform drops a request whose client has left.
 const SEEN_WITHIN: Millis = Millis::from_seconds(1);
 
