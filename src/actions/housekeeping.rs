@@ -7,7 +7,7 @@ use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::time::Millis;
 use crate::error::Result;
-use crate::memory::copy;
+use crate::memory::publish;
 use crate::memory::write::Write;
 use crate::store::expired_grants::{self, Which};
 use crate::store::sealed::{SealedColumn, SealedCounts};
@@ -30,7 +30,7 @@ pub async fn run(cx: &Cx) -> Result<()> {
         prune(cx).await,
         remove_expired_grants(cx).await,
         reseal(cx).await,
-        copy::publish(cx).await,
+        publish::publish(cx).await,
     ];
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         cx.log.line(&format!("the scheduled event: {error:?}"));

@@ -321,7 +321,8 @@ pub async fn delete(cx: &Cx, by: &Caller, names: &[String]) -> Result<()> {
     for app in &apps {
         let name = app.name.as_str();
         let deed = by.deed("token_app.delete", name.to_owned()).before(app.for_audit());
-        write = write.and(token_apps::delete(name)).and(users::leave_token_app(name)).and(feed::token_app_changed(name, cx.now)).deed(deed);
+        let written = write.and(token_apps::delete(name)).and(users::leave_token_app(name));
+        write = written.and_all(feed::token_app_deleted(name, cx.now)).deed(deed);
     }
     if apps.is_empty() { Ok(()) } else { write.commit(cx).await.map(drop) }
 }

@@ -1,5 +1,7 @@
 //! The change feed: what isolates hear of the database.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::time::Millis;
 
 /// One entry of the change feed.
@@ -25,7 +27,7 @@ impl Change {
 
 /// How far somebody has read the feed. Revisions are given anew where the database was set back, so the
 /// time of the entry tells whether it is still the one that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The newest revision that was read.
     pub revision: i64,
@@ -38,6 +40,9 @@ pub struct Place {
 pub enum ChangeKind {
     /// A token app; the key is its name.
     TokenApp,
+    /// A token app was deleted, beside [`Self::TokenApp`]; the key is its name. Its users belong to none
+    /// now, also where there is another app of that name later.
+    DeletedTokenApp,
     /// A user; the key is their id. Their sessions are to be forgotten too.
     User,
     /// A session; the key is its id.
@@ -59,8 +64,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::TokenApp,
+        Self::DeletedTokenApp,
         Self::User,
         Self::Session,
         Self::Service,
@@ -77,6 +83,7 @@ impl ChangeKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::TokenApp => "token_app",
+            Self::DeletedTokenApp => "deleted_token_app",
             Self::User => "user",
             Self::Session => "session",
             Self::Service => "service",

@@ -248,8 +248,9 @@ impl Remembered {
             ChangeKind::User => self.forget_user(&change.key, change.revision),
             ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
-            // All of these at once: see `forget_standings`. Keys are looked at above.
-            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory | ChangeKind::Key => {}
+            // All of these at once: see `forget_standings` and `forget_users_of_gone_apps`. Keys are looked
+            // at above.
+            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory | ChangeKind::Key | ChangeKind::DeletedTokenApp => {}
             ChangeKind::Revocation => drop(Revocation::parse(&change.key).map(|revocation| self.revocations.add(&revocation, now))),
             // Whoever is in other groups now is to be compared with their token's again.
             ChangeKind::Membership => {

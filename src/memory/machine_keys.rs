@@ -90,7 +90,8 @@ impl RememberedKeys {
             | ChangeKind::Membership
             | ChangeKind::Application
             | ChangeKind::Directory
-            | ChangeKind::Revocation => {}
+            | ChangeKind::Revocation
+            | ChangeKind::DeletedTokenApp => {}
         }
     }
 

@@ -6,7 +6,7 @@
 //! * [`shared`] fills it from what other isolates of the data centre have read, by the changes that it has
 //!   seen of late ([`recent`]), where the cache works ([`sharing`]).
 //! * [`hashing`] has whose turn it is to hash a password.
-//! * [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer.
+//! * [`copy`] and [`snapshot`] are the copy in KV for when D1 does not answer, and [`mod@publish`] renews it.
 
 pub mod assertions;
 pub mod copy;
@@ -18,6 +18,7 @@ pub mod isolate;
 pub mod key_sets;
 pub mod known;
 pub mod machine_keys;
+pub mod publish;
 pub mod reading;
 pub mod recent;
 pub mod revocations;

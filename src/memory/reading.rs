@@ -18,7 +18,7 @@ use crate::memory::feed::{MAX_APPS, MAX_CHANGES, Reading};
 use crate::memory::isolate::Freshness;
 use crate::memory::machine_keys::ByItsSecret;
 use crate::memory::revocations::KEPT_ALL;
-use crate::ports::{Rows, SqlError, Statement};
+use crate::ports::{Row, Rows, SqlError, Statement};
 use crate::store::standings::{self, Subject};
 use crate::store::{applications, feed, machine_keys, revocations, sessions, sql, token_apps, users};
 
@@ -123,7 +123,7 @@ impl Plan {
     /// Takes the answers into memory; `None` where apps changed that were not read.
     pub fn take_in(self, cx: &Cx, rows: Vec<Rows>) -> Result<Option<Found>> {
         let mut results = Results { results: &rows, next: 0 };
-        let mut reading = read_feed(self.since, &mut results)?;
+        let mut reading = read_feed(self.since, results.rows()?)?;
         let lacks_apps = || reading.has_gap() || reading.changes.iter().any(|change| change.kind == ChangeKind::TokenApp);
         if !self.with_apps && lacks_apps() {
             return Ok(None);
@@ -186,7 +186,7 @@ struct Results<'r> {
 }
 
 impl<'r> Results<'r> {
-    fn rows(&mut self) -> Result<&'r [crate::ports::Row]> {
+    fn rows(&mut self) -> Result<&'r [Row]> {
         self.next += 1;
         sql::rows(self.results, self.next - 1)
     }
@@ -196,9 +196,10 @@ impl<'r> Results<'r> {
     }
 }
 
-fn read_feed(since: Option<Place>, results: &mut Results<'_>) -> Result<Reading> {
+/// Reads what [`feed::select_since`] answered.
+pub(super) fn read_feed(since: Option<Place>, rows: &[Row]) -> Result<Reading> {
     let mut reading = Reading { since: since.map(|place| place.revision), ..Reading::default() };
-    for row in results.rows()? {
+    for row in rows {
         reading.head = row.number("head")?;
         reading.head_at = Millis(row.number("head_at")?);
         reading.is_other = row.flag("is_other")?;

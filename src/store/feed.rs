@@ -44,10 +44,16 @@ pub fn select_head() -> Statement {
     Statement::new("SELECT revision AS head, at AS head_at FROM changes ORDER BY revision DESC LIMIT 1", [])
 }
 
-/// A token app was written or deleted.
+/// A token app was written.
 #[must_use]
 pub fn token_app_changed(name: &str, now: Millis) -> Statement {
     changed(ChangeKind::TokenApp, name.to_owned(), now)
+}
+
+/// A token app was deleted.
+#[must_use]
+pub fn token_app_deleted(name: &str, now: Millis) -> [Statement; 2] {
+    [token_app_changed(name, now), changed(ChangeKind::DeletedTokenApp, name.to_owned(), now)]
 }
 
 /// A user was changed or deleted.

@@ -15,16 +15,26 @@ use crate::store::{feed, sql};
 /// that memory has all of them.
 #[must_use]
 pub fn select_all_at_gap(since: Option<Place>, max_changes: i64, limit: i64, now: Millis) -> Statement {
-    // CROSS JOIN fixes the order: where there is no gap, no revocation is read.
-    let has_gap = feed::HAS_GAP;
+    select_all_where(&format!("?1 IS NULL OR ({})", feed::HAS_GAP), feed::of_gap(since, max_changes), limit, now)
+}
+
+/// The same, and none where the feed names no revocation after `since`.
+#[must_use]
+pub fn select_all_if_added(since: Place, max_changes: i64, limit: i64, now: Millis) -> Statement {
+    let was_added = "EXISTS (SELECT 1 FROM changes WHERE revision > ?1 AND kind = 'revocation')";
+    select_all_where(was_added, feed::of_gap(Some(since), max_changes), limit, now)
+}
+
+fn select_all_where(condition: &str, of_gap: Vec<Param>, limit: i64, now: Millis) -> Statement {
+    // CROSS JOIN fixes the order: where the condition does not hold, no revocation is read.
     Statement::new(
         format!(
             "SELECT COUNT(*) >= ?5 AS too_many, CASE WHEN COUNT(*) < ?5 THEN group_concat(entry, ' ') END AS entries FROM (
                SELECT kind || '/' || key || '/' || until AS entry
-               FROM (SELECT 1 WHERE ?1 IS NULL OR ({has_gap})) CROSS JOIN revocations
+               FROM (SELECT 1 WHERE {condition}) CROSS JOIN revocations
                WHERE until > ?4 LIMIT ?5)"
         ),
-        [feed::of_gap(since, max_changes), vec![now.into(), Param::Number(limit)]].concat(),
+        [of_gap, vec![now.into(), Param::Number(limit)]].concat(),
     )
 }
 

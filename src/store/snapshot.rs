@@ -1,47 +1,154 @@
-//! The record in KV that holds a copy of what verification relies on, and the note that says until when
-//! nothing changed. Both are sealed under `MASTER_KEY`.
+//! The copy in KV of what verification relies on: a record of all of it, what changed since, and a note
+//! that says until when nothing else did. Each is sealed under `MASTER_KEY`.
 
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::context::Cx;
+use crate::domain::feed::Place;
 use crate::domain::time::Millis;
 use crate::error::{Error, Fault, Result};
 
 const KEY: &str = "trust/snapshot/v2";
 /// Where releases that knew of no revocations wrote it.
 const KEY_BEFORE: &str = "trust/snapshot/v1";
+const CHANGES_KEY: &str = "trust/changes/v2";
 const RENEWED_KEY: &str = "trust/renewed/v2";
 const LIFETIME_S: u32 = 86_400;
 /// A month, so that it is missed also when the scheduled event has stopped for long.
 const RENEWED_LIFETIME_S: u32 = 30 * 86_400;
 
-/// The rows as D1 answered them, so that one reader serves both. The secrets in them are sealed a second time, as they are in D1.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// The newest revision that the record knows of.
+/// As of when a record or its changes were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The newest revision that it knows of.
     pub revision: i64,
-    /// When it was taken.
+    /// The moment before D1 was asked.
     pub taken_at: Millis,
-    /// The enabled token apps.
-    pub apps: Vec<Map<String, Value>>,
-    /// Users.
-    pub users: Vec<Map<String, Value>>,
-    /// The row with all revocations.
-    pub revocations: Vec<Map<String, Value>>,
 }
 
-/// What the scheduled event has found: since the record was taken, nothing changed until `at`.
+/// Rows as D1 answered them, so that one reader serves both. The secrets in them are sealed a second
+/// time, as they are in D1.
+pub type StoredRows = Vec<Map<String, Value>>;
+
+/// All that verification relies on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// When it was read.
+    #[serde(flatten)]
+    pub taken: Taken,
+    /// The enabled token apps.
+    pub apps: StoredRows,
+    /// Users.
+    pub users: StoredRows,
+    /// The row with all revocations.
+    pub revocations: StoredRows,
+}
+
+/// What changed since a record was taken.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Changes {
+    /// The record's.
+    pub of: Taken,
+    /// When they were read.
+    #[serde(flatten)]
+    pub taken: Taken,
+    /// Token apps, by name.
+    pub apps: Part,
+    /// Users, by id.
+    pub users: Part,
+    /// The row with all revocations, where one was added.
+    pub revocations: Option<StoredRows>,
+}
+
+/// What changed of one kind.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Part {
+    /// The keys by which the change feed names them.
+    pub keys: BTreeSet<String>,
+    /// What they are now. A key without a row is of what is gone, or of an app that is disabled.
+    pub rows: StoredRows,
+}
+
+impl Part {
+    /// The rows with these changes made; `column` holds the key.
+    fn made_in(self, rows: StoredRows, column: &str) -> StoredRows {
+        let stays = |row: &Map<String, Value>| !row.get(column).and_then(Value::as_str).is_some_and(|key| self.keys.contains(key));
+        let mut rows: StoredRows = rows.into_iter().filter(stays).collect();
+        rows.extend(self.rows);
+        rows
+    }
+
+    fn and(self, newer: Self, column: &str) -> Self {
+        let keys = self.keys.union(&newer.keys).cloned().collect();
+        Self { keys, rows: newer.made_in(self.rows, column) }
+    }
+}
+
+const APP_KEY: &str = "name";
+const USER_KEY: &str = "id";
+
+impl Record {
+    /// The record as of its changes; as it is where they are another record's.
+    #[must_use]
+    pub fn with(self, changes: Option<Changes>) -> Self {
+        let Some(changes) = changes.filter(|changes| changes.of == self.taken) else { return self };
+        Self {
+            taken: changes.taken,
+            apps: changes.apps.made_in(self.apps, APP_KEY),
+            users: changes.users.made_in(self.users, USER_KEY),
+            revocations: changes.revocations.unwrap_or(self.revocations),
+        }
+    }
+}
+
+impl Changes {
+    /// None yet.
+    #[must_use]
+    pub fn none(of: Taken) -> Self {
+        Self { of, taken: of, apps: Part::default(), users: Part::default(), revocations: None }
+    }
+
+    /// These, and later ones of the same record.
+    #[must_use]
+    pub fn and(self, newer: Self) -> Self {
+        Self {
+            of: self.of,
+            taken: newer.taken,
+            apps: self.apps.and(newer.apps, APP_KEY),
+            users: self.users.and(newer.users, USER_KEY),
+            revocations: newer.revocations.or(self.revocations),
+        }
+    }
+
+    /// How many apps and users changed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.apps.keys.len() + self.users.keys.len()
+    }
+
+    /// Whether the record holds as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 && self.revocations.is_none()
+    }
+}
+
+/// What the scheduled event has found: but for the changes, the record holds until `at`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewed {
     /// When the event looked.
     pub at: Millis,
-    /// The newest revision that it saw, which is the record's.
-    pub revision: i64,
-    /// The time of that revision's entry. It tells a database that was set back and written since.
-    pub revision_at: Millis,
-    /// When the record was taken.
-    pub taken_at: Millis,
+    /// How far it has read the change feed. The time there tells a database that was set back and
+    /// written since.
+    pub place: Place,
+    /// The record that it is about.
+    pub record: Taken,
+    /// The changes that it is about; `None` where there were none.
+    pub changes: Option<Taken>,
     /// How the record begins, as it is sealed. Each sealing has a random nonce there.
     pub mark: String,
     /// The version of Postern that took the record. Another one may want more of the rows than are in it.
@@ -55,16 +162,18 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const MARK_CHARACTERS: usize = 64;
 
 impl Renewed {
-    /// When the record was last known to be true: the note counts only for the record that it is about.
+    /// When what was copied was last known to be true: the note counts only for the record and the
+    /// changes that it is about, of which `taken` are the newer.
     #[must_use]
-    pub fn taken_at(renewed: Option<&Self>, record: &Record) -> Millis {
-        let is_about = |note: &&Self| note.revision == record.revision && note.taken_at == record.taken_at;
-        renewed.filter(is_about).map_or(record.taken_at, |note| note.at.max(record.taken_at))
+    pub fn holds_at(renewed: Option<&Self>, record: Taken, taken: Taken) -> Millis {
+        let is_about = |note: &&Self| note.record == record && note.changes.unwrap_or(note.record) == taken;
+        renewed.filter(is_about).map_or(taken.taken_at, |note| note.at.max(taken.taken_at))
     }
 
-    const fn of_long_ago() -> Self {
-        let [at, revision_at, taken_at] = [Millis(0); 3];
-        Self { at, revision: -1, revision_at, taken_at, mark: String::new(), version: String::new() }
+    fn of_long_ago() -> Self {
+        let record = Taken { revision: -1, taken_at: Millis(0) };
+        let place = Place { revision: -1, at: Millis(0) };
+        Self { at: Millis(0), place, record, changes: None, mark: String::new(), version: String::new() }
     }
 }
 
@@ -83,8 +192,21 @@ pub async fn get(cx: &Cx) -> std::result::Result<Option<Record>, Fault> {
 }
 
 fn read(cx: &Cx, sealed: &str) -> Option<Record> {
-    let text = cx.config.master_keys.open(sealed, KEY)?;
+    open(cx, sealed, KEY)
+}
+
+fn open<T: DeserializeOwned>(cx: &Cx, sealed: &str, key: &str) -> Option<T> {
+    let text = cx.config.master_keys.open(sealed, key)?;
     serde_json::from_slice(text.expose()).ok()
+}
+
+/// Writes it sealed, and answers how that begins.
+async fn put_sealed(cx: &Cx, key: &str, content: &impl Serialize, lifetime_s: u32) -> Result<String> {
+    let text = serde_json::to_vec(content).map_err(|error| Error::internal(error.to_string()))?;
+    let sealed = cx.config.master_keys.seal(&text, key, cx.random()?).map_err(Error::Internal)?;
+    let mark = mark(&sealed);
+    cx.kv.put(key, sealed, lifetime_s).await.map_err(Error::Internal)?;
+    Ok(mark)
 }
 
 fn mark(sealed: &str) -> String {
@@ -99,26 +221,28 @@ pub async fn mark_of_record(cx: &Cx) -> std::result::Result<Option<String>, Faul
 
 /// Writes the record, and answers its mark.
 pub async fn put(cx: &Cx, record: &Record) -> Result<String> {
-    let text = serde_json::to_vec(record).map_err(|error| Error::internal(error.to_string()))?;
-    let sealed = cx.config.master_keys.seal(&text, KEY, cx.random()?).map_err(Error::Internal)?;
-    let mark = mark(&sealed);
-    cx.kv.put(KEY, sealed, LIFETIME_S).await.map_err(Error::Internal)?;
-    Ok(mark)
+    put_sealed(cx, KEY, record, LIFETIME_S).await
+}
+
+/// Reads the changes; `None` where there are none, or none that a master key opens.
+pub async fn changes(cx: &Cx) -> std::result::Result<Option<Changes>, Fault> {
+    Ok(cx.kv.get(CHANGES_KEY).await?.and_then(|sealed| open(cx, &sealed, CHANGES_KEY)))
+}
+
+/// Writes the changes.
+pub async fn put_changes(cx: &Cx, changes: &Changes) -> Result<()> {
+    put_sealed(cx, CHANGES_KEY, changes, LIFETIME_S).await.map(drop)
 }
 
 /// Reads the note; `None` where there is none. It also tells whether KV answers, without the record's
 /// length. A note that no master key opens is one of long ago, about no record: it is renewed, and
 /// `/health` tells that nobody has renewed it.
 pub async fn renewed(cx: &Cx) -> std::result::Result<Option<Renewed>, Fault> {
-    let Some(sealed) = cx.kv.get(RENEWED_KEY).await? else { return Ok(None) };
-    let text = cx.config.master_keys.open(&sealed, RENEWED_KEY);
-    let note = text.and_then(|text| serde_json::from_slice(text.expose()).ok());
-    Ok(Some(note.unwrap_or_else(Renewed::of_long_ago)))
+    let note = |sealed: String| open(cx, &sealed, RENEWED_KEY).unwrap_or_else(Renewed::of_long_ago);
+    Ok(cx.kv.get(RENEWED_KEY).await?.map(note))
 }
 
 /// Writes the note.
 pub async fn put_renewed(cx: &Cx, renewed: &Renewed) -> Result<()> {
-    let text = serde_json::to_vec(renewed).map_err(|error| Error::internal(error.to_string()))?;
-    let sealed = cx.config.master_keys.seal(&text, RENEWED_KEY, cx.random()?).map_err(Error::Internal)?;
-    cx.kv.put(RENEWED_KEY, sealed, RENEWED_LIFETIME_S).await.map_err(Error::Internal)
+    put_sealed(cx, RENEWED_KEY, renewed, RENEWED_LIFETIME_S).await.map(drop)
 }

@@ -51,6 +51,19 @@ pub fn select_changed_last(limit: i64) -> Statement {
     Statement::new(format!("SELECT {COLUMNS} FROM users u ORDER BY u.modified_at DESC LIMIT ?1"), [Param::Number(limit)])
 }
 
+/// The users that the first `max_changes` changes after a revision name.
+#[must_use]
+pub fn select_changed_since(revision: i64, max_changes: i64) -> Statement {
+    Statement::new(
+        format!(
+            "SELECT {COLUMNS} FROM users u WHERE u.id IN (
+               SELECT CAST(key AS INTEGER) FROM (SELECT kind, key FROM changes WHERE revision > ?1 ORDER BY revision LIMIT ?2)
+               WHERE kind IN ('user', 'membership'))"
+        ),
+        [Param::Number(revision), Param::Number(max_changes)],
+    )
+}
+
 /// Lets name, email, type and roles follow a token, unless those of a token that was issued later did.
 /// What is as it was in `before` is not written: somebody else may have changed it since it was read.
 #[must_use]

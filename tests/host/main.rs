@@ -13,6 +13,7 @@ mod backup;
 mod binding;
 mod bounds;
 mod checks;
+mod copies;
 mod discovery;
 mod ed25519;
 mod errors;
