@@ -81,13 +81,18 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
     let right = turn.is_right(hash, password).await;
     drop(turn);
     // Counted once more, before anybody looks whether it was right: many guesses may have been begun at
-    // once, and beyond the limit the answer must not tell which of them was.
-    let counted = sql::query_within(cx, sql::PATIENCE, vec![failures()]).await?;
-    let failures = sign_ins::failures(sql::rows(&counted, 0)?)?;
+    // once, and beyond the limit the answer must not tell which of them was. And the user is read once
+    // more: the password that was checked may have been replaced while the request waited for its turn.
+    let again = sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)]).await?;
+    let failures = sign_ins::failures(sql::rows(&again, 0)?)?;
     failures.check(cx.now)?;
-    let is_known = found.is_some();
-    let user = match found {
-        Some((user, _)) if right => Some(Rc::new(user)),
+    let current = sql::rows(&again, 1)?.first().map(users::with_password).transpose()?;
+    let is_known = current.is_some();
+    let is_same = |user: &User, current_hash: Option<&PasswordHash>| {
+        found.as_ref().is_some_and(|(before, hash)| before.id == user.id && hash.as_ref() == current_hash)
+    };
+    let user = match current {
+        Some((user, hash)) if right && is_same(&user, hash.as_ref()) => Some(Rc::new(user)),
         None if is_first_administrator(cx, username, password) => first_administrator(cx, password).await?,
         _ => None,
     };
@@ -125,8 +130,10 @@ fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
 /// The first administrator, who is created only while there is no administrator at all. So whoever was
 /// deleted by another administrator does not come back by the secret of the deployment.
 async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
-    if !users::has_administrator(cx).await? {
-        return create_first_administrator(cx, password).await;
+    if !users::has_administrator(cx).await?
+        && let Some(created) = create_first_administrator(cx, password).await?
+    {
+        return Ok(Some(created));
     }
     // Another request may have created this one since the name was looked for.
     let rows = sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str())).await?;
@@ -135,6 +142,7 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
     Ok(is_right.then(|| Rc::new(user)))
 }
 
+/// `None` where there is, or was, a user of that name by now.
 async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     let username = &cx.config.first_administrator.username;
     Username::new_name(username.as_str())
@@ -147,12 +155,10 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
     let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
     let write = write.deed_of_new(deed, new.new_id());
     match write.commit(cx).await {
-        // Another request was first, with the same password.
-        Ok(_) | Err(Error::Conflict { .. }) => {}
-        Err(Error::Forbidden(Refusal::UserDeleted)) => return Ok(None),
-        Err(error) => return Err(error),
+        Ok(_) => Known::created(cx, username).await.map(Some),
+        Err(Error::Conflict { .. } | Error::Forbidden(Refusal::UserDeleted)) => Ok(None),
+        Err(error) => Err(error),
     }
-    Known::created(cx, username).await.map(Some)
 }
 
 /// Hashes a password under a fresh salt.

@@ -8,7 +8,7 @@ use postern::api::http::message::Response;
 use postern::domain::time::Millis;
 use postern::memory::hashing::WAITING;
 use postern::ports::LocalFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of, yield_once};
 
@@ -210,4 +210,24 @@ fn an_administrator_who_is_disabled_while_a_hash_waits_creates_nobody() {
     world.isolate().administer("PATCH", &path, &json!({ "enabled": false }));
     assert_eq!(block_on(creating).status, 409);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'mallory'"), 0);
+}
+
+/// A sign-in waits for its turn for seconds. What counts is the user as they are then.
+#[test]
+fn a_password_that_was_replaced_or_a_user_who_was_disabled_while_the_hash_waited_is_refused() {
+    for (method, path, change, wanted) in [
+        ("PUT", "/password", json!({ "password": "reset by the admin" }), 401),
+        ("PATCH", "", json!({ "enabled": false }), 403),
+        ("DELETE", "", Value::Null, 401),
+    ] {
+        let world = World::new();
+        let isolate = with_app(&world);
+        let made = isolate.administer("POST", "/v1/users", &json!({ "username": "carol", "password": "the old one" }));
+        let path = format!("/v1/users/{}{path}", json_of(&made)["id"]);
+        let request = Request::new("GET", "/v1/verify").authorization(&basic("carol", "the old one"));
+        let mut signing_in: LocalFuture<'_, Response> = Box::pin(isolate.answer(&request));
+        until_it_hashes(&isolate, &mut signing_in, 1);
+        assert!(world.isolate().administer(method, &path, &change).status < 300);
+        assert_eq!(block_on(signing_in).status, wanted, "{method}");
+    }
 }
