@@ -43,7 +43,7 @@ pub struct Turn<'a> {
 /// # Errors
 ///
 /// [`Limit::Hashing`] where too many wait, or the wait is too long. Whoever only proves anew what was
-/// open before is let wait anyhow, since refusing them would close it.
+/// open before goes first, and is refused by neither, since that would close it.
 pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
     turn_within(cx, cx.config.staleness.usable() - PATIENCE).await
 }

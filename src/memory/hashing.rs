@@ -1,6 +1,7 @@
 //! Whose turn it is to hash a password.
 //!
-//! An isolate computes one hash at a time, in the order in which they came. The hash is kept here, and
+//! An isolate computes one hash at a time, in the order in which they came; but whoever only proves anew
+//! what was open before goes first, since a long wait would close it. The hash is kept here, and
 //! not by the request: the platform drops a request whose client has left, and what that request held is
 //! never freed. So at most one hash takes its 19 MiB, whoever leaves.
 
@@ -27,20 +28,25 @@ pub struct Hashing {
 
 struct Place {
     number: u64,
+    goes_first: bool,
     seen_at: Millis,
 }
 
 impl Hashing {
-    /// Takes a place at the end. Answers its number, or `None` where too many wait.
-    pub fn join(&self, now: Millis, may_exceed: bool) -> Option<u64> {
+    /// Takes a place: at the end, or before all who wait and do not go first. Answers its number, or
+    /// `None` where too many wait, which refuses nobody who goes first.
+    pub fn join(&self, now: Millis, goes_first: bool) -> Option<u64> {
         let mut queue = self.queue.borrow_mut();
         queue.retain(|place| now - place.seen_at < SEEN_WITHIN);
-        if queue.len() > WAITING && !may_exceed {
+        if queue.len() > WAITING && !goes_first {
             return None;
         }
         let number = self.latest.get() + 1;
         self.latest.set(number);
-        queue.push_back(Place { number, seen_at: now });
+        // The first one's hash is being computed.
+        let before = queue.iter().skip(1).take_while(|place| place.goes_first).count() + 1;
+        let index = if goes_first { before.min(queue.len()) } else { queue.len() };
+        queue.insert(index, Place { number, goes_first, seen_at: now });
         Some(number)
     }
 
@@ -50,7 +56,7 @@ impl Hashing {
         let mut queue = self.queue.borrow_mut();
         match queue.iter_mut().find(|place| place.number == number) {
             Some(place) => place.seen_at = now,
-            None => queue.push_back(Place { number, seen_at: now }),
+            None => queue.push_back(Place { number, goes_first: false, seen_at: now }),
         }
         queue.retain(|place| now - place.seen_at < SEEN_WITHIN);
         queue.iter().take_while(|place| place.number != number).count()
@@ -101,6 +107,20 @@ mod tests {
         assert!(!hashing.is_first(places[1], now) && !hashing.is_first(places[2], now));
         hashing.leave(places[0]);
         assert!(hashing.is_first(places[1], now) && !hashing.is_first(places[2], now));
+    }
+
+    #[test]
+    fn whoever_goes_first_waits_for_the_one_who_hashes_and_for_those_who_go_first_too() {
+        let (hashing, now) = (Hashing::default(), Millis(0));
+        let sign_ins: Vec<_> = (0..3).map(|_| hashing.join(now, false).unwrap()).collect();
+        let first = [(); 2].map(|()| hashing.join(now, true).unwrap());
+        assert_eq!(first.map(|number| hashing.before(number, now)), [1, 2]);
+        assert_eq!(sign_ins.iter().map(|number| hashing.before(*number, now)).collect::<Vec<_>>(), [0, 3, 4]);
+        hashing.leave(sign_ins[0]);
+        assert!(hashing.is_first(first[0], now));
+        let alone = Hashing::default();
+        let one = alone.join(now, true).unwrap();
+        assert!(alone.is_first(one, now));
     }
 
     #[test]

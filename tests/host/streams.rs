@@ -293,3 +293,33 @@ fn a_password_is_checked_again_once_a_minute_for_all_and_counts_no_failure() {
     assert_eq!(world.database.changes(), before, "no failure is noted");
     open_by(&isolate, &basic("carol", "the second password"));
 }
+
+/// Many who sign in at once must not close what others have open.
+#[test]
+fn a_password_that_is_checked_again_waits_for_no_queue_of_sign_ins() {
+    let world = World::new();
+    let isolate = with_app(&world);
+    changed(&isolate, "POST", "/v1/users", &json!({ "username": "carol", "password": "the first password" }));
+    let stream = open_by(&isolate, &basic("carol", "the first password"));
+    world.pass(61);
+    let cx = isolate.cx();
+    let places: Vec<u64> = (0..100).map(|_| cx.memory.hashing.join(cx.timer.now(), false).expect("a place")).collect();
+    // Each takes 50 ms, and all who wait are still there.
+    let sign_ins = async {
+        for (done, place) in places.iter().enumerate() {
+            cx.timer.sleep(Millis(50)).await;
+            cx.memory.hashing.leave(*place);
+            for waiting in &places[done + 1..] {
+                cx.memory.hashing.before(*waiting, cx.timer.now());
+            }
+        }
+        world.now.get()
+    };
+    let look = async {
+        assert!(looked_at(&isolate, &stream).await);
+        world.now.get()
+    };
+    let began = world.now.get();
+    let ended: Vec<Millis> = all_at_once(vec![Box::pin(sign_ins) as _, Box::pin(look)]);
+    assert!(ended[0] - began >= Millis(5000) && ended[1] - began < Millis(500), "{ended:?}");
+}
