@@ -39,7 +39,7 @@ async function start(name, one, { state, migrate = true } = {}) {
 
 /** Postern on a state of its own, or on one that is there. */
 export const postern = (options = {}) =>
-  start(options.name ?? "Postern", { bindings: options.bindings ?? deployment() }, { state: options.state, migrate: options.migrate ?? true });
+  start(options.name ?? "Postern", { bindings: options.bindings ?? deployment(), cache: options.cache }, { state: options.state, migrate: options.migrate ?? true });
 
 /** Postern on a state that is there, and `other`, an isolate beside it that shares the state. */
 export async function twins({ state, bindings }) {

@@ -1,6 +1,7 @@
 //! D1, behind [`Sql`].
 //!
-//! Each request has one session, which begins at the primary, so that it sees every write before it. Its bookmark names what it wrote.
+//! The primary answers everything, so that each request sees every write before it. What a request
+//! writes goes through one session, whose bookmark names it.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -25,15 +26,17 @@ const RETRIES_MS: f64 = 1000.0;
 
 #[wasm_bindgen(module = "/src/edge/runtime/database.mjs")]
 extern "C" {
-    /// A session of D1.
-    type Session;
+    /// D1, or a session of it.
+    type Database;
 
     #[wasm_bindgen(catch)]
-    fn session(env: &Env, binding: &str) -> Result<Session, JsValue>;
+    fn database(env: &Env, binding: &str) -> Result<Database, JsValue>;
     #[wasm_bindgen(catch)]
-    fn batch(session: &Session, statements: &str, ticket: u32, done: &JsValue) -> Result<(), JsValue>;
+    fn session(env: &Env, binding: &str) -> Result<Database, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn batch(database: &Database, statements: &str, ticket: u32, done: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = getBookmark)]
-    fn bookmark(this: &Session) -> Result<Option<String>, JsValue>;
+    fn bookmark(this: &Database) -> Result<Option<String>, JsValue>;
 }
 
 thread_local! {
@@ -49,26 +52,29 @@ fn is_done(ticket: u32, failed: bool, text: String) {
 /// Looked up in the environment when it is first asked: most requests never ask.
 pub(in crate::edge) struct D1 {
     env: Rc<Env>,
-    session: OnceCell<Session>,
+    database: OnceCell<Database>,
+    session: OnceCell<Database>,
     has_written: Cell<bool>,
 }
 
 impl D1 {
     pub(in crate::edge) fn new(env: Rc<Env>) -> Self {
-        Self { env, session: OnceCell::new(), has_written: Cell::new(false) }
+        Self { env, database: OnceCell::new(), session: OnceCell::new(), has_written: Cell::new(false) }
     }
 
-    fn session(&self) -> Result<&Session, SqlError> {
-        if let Some(session) = self.session.get() {
-            return Ok(session);
+    fn database(&self, only_reads: bool) -> Result<&Database, SqlError> {
+        let cell = if only_reads { &self.database } else { &self.session };
+        if let Some(found) = cell.get() {
+            return Ok(found);
         }
-        let session = session(&self.env, BINDING).map_err(thrown)?;
-        Ok(self.session.get_or_init(|| session))
+        let found = if only_reads { database(&self.env, BINDING) } else { session(&self.env, BINDING) };
+        let found = found.map_err(thrown)?;
+        Ok(cell.get_or_init(|| found))
     }
 
-    async fn run(&self, statements: &str) -> Result<Vec<Rows>, SqlError> {
-        let session = self.session()?;
-        let asked = tickets::ask(&BATCHES, |ticket, done| batch(session, statements, ticket, done)).map_err(thrown)?;
+    async fn run(&self, statements: &str, only_reads: bool) -> Result<Vec<Rows>, SqlError> {
+        let database = self.database(only_reads)?;
+        let asked = tickets::ask(&BATCHES, |ticket, done| batch(database, statements, ticket, done)).map_err(thrown)?;
         rows(&asked.await.map_err(sort)?)
     }
 }
@@ -82,7 +88,7 @@ impl Sql for D1 {
             let mut attempt = 1;
             loop {
                 let may_retry = || only_reads && attempt < ATTEMPTS && Date::now() - began_at < RETRIES_MS;
-                match self.run(&text).await {
+                match self.run(&text, only_reads).await {
                     Err(SqlError::Unavailable(_)) if may_retry() => attempt += 1,
                     Ok(results) => {
                         self.has_written.set(self.has_written.get() || !only_reads);

@@ -1,15 +1,20 @@
 // A batch of D1 as one text each way: a crossing for each statement, value, row and member costs more than the statements do.
 
-/** A request's session. It begins at the primary, so that it sees every write before it. */
+/** The database itself. Without a session, its primary answers. */
+export function database(env, binding) {
+  return env[binding];
+}
+
+/** A session, whose bookmark names what it wrote. It begins at the primary. Telling bookmarks costs D1 time, so what only reads does without. */
 export function session(env, binding) {
   return env[binding].withSession("first-primary");
 }
 
 /**
- * Runs a batch. `statements` is the JSON text of `[sql, values]` for each. `done` is told the ticket, whether it failed, and a text: the JSON of
+ * Runs a batch on the database or a session. `statements` is the JSON text of `[sql, values]` for each. `done` is told the ticket, whether it failed, and a text: the JSON of
  * `[columns, rows]` for each statement, where a row has its values in the columns' order, or what D1 said.
  */
-export function batch(session, statements, ticket, done) {
+export function batch(database, statements, ticket, done) {
   const say = (failed, text) => {
     try {
       done(ticket, failed, text);
@@ -17,12 +22,12 @@ export function batch(session, statements, ticket, done) {
       reportError(error);
     }
   };
-  answer(session, JSON.parse(statements)).then((text) => say(false, text), (error) => say(true, words(error)));
+  answer(database, JSON.parse(statements)).then((text) => say(false, text), (error) => say(true, words(error)));
 }
 
-async function answer(session, statements) {
-  const prepared = statements.map(([sql, values]) => (values.length === 0 ? session.prepare(sql) : session.prepare(sql).bind(...values)));
-  const results = await session.batch(prepared);
+async function answer(database, statements) {
+  const prepared = statements.map(([sql, values]) => (values.length === 0 ? database.prepare(sql) : database.prepare(sql).bind(...values)));
+  const results = await database.batch(prepared);
   return JSON.stringify(results.map(({ results: rows }) => [Object.keys(rows[0] ?? {}), rows.map(Object.values)]));
 }
 
