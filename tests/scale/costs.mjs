@@ -112,8 +112,11 @@ export async function operations(url) {
   await ask("an imported user, of a hundred at once", "/v1/import", imported(user));
   await ask("an imported grant, of a hundred at once", "/v1/import", imported(given));
   await ask("a membership", `/v1/groups/1/members/${id}`, { method: "PUT" });
-  await ask("the scheduled event", "/__scheduled?cron=*/5+*+*+*+*");
-  await ask("the scheduled event, where nothing has changed", "/__scheduled?cron=*/5+*+*+*+*");
+  const event = "/__scheduled?cron=*/5+*+*+*+*";
+  await ask("the scheduled event, where all users are written", event);
+  await ask("the scheduled event, where nothing has changed", event);
+  await ask(undefined, `/v1/users/${id}`, { method: "PATCH", json: { enabled: false } });
+  await ask("the scheduled event, where one user has changed", event);
   return done;
 }
 
