@@ -158,7 +158,7 @@ async fn standing(cx: &Cx, caller: &Caller, pair: Pair) -> Result<Standing> {
 }
 
 /// How each of the pairs stands. The groups of the caller's token count for the caller.
-async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Standing>> {
+pub(super) async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Result<Vec<Standing>> {
     standings_with(cx, caller.own_id().map(|id| id.0), caller.groups(), pairs).await
 }
 

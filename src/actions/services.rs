@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::memory::write::Write;
 use crate::store::constraint::Constraint;
 use crate::store::ids::{IdKind, NewId};
-use crate::store::{feed, grants, services};
+use crate::store::{feed, grants, names, services};
 
 /// Creates a service, and gives everything on it to the user who does. Its id is chosen where it is `None`.
 pub async fn create(cx: &Cx, by: &Caller, id: Option<i64>, name: Option<&str>, auth_enabled: bool) -> Result<Service> {
@@ -54,7 +54,7 @@ pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&mut Serv
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let before = find(cx, id).await?;
     let deed = by.deed("service.delete", id.to_string()).before(before.for_audit());
-    let write = Write::of(services::delete(id)).and(services::delete_apis(id)).and(grants::delete_of_service(id));
+    let write = Write::of(names::note_loss(id, cx.now)).and(services::delete(id)).and(services::delete_apis(id)).and(grants::delete_of_service(id));
     write.and(feed::service_changed(id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }
 

@@ -20,7 +20,7 @@ use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Refusal, Result};
 
-use crate::api::dialects::{Found, v1};
+use crate::api::dialects::{Found, authzen, v1};
 use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
 use crate::api::http::login;
@@ -254,7 +254,8 @@ async fn admit_application(cx: &Cx, route: &Route, request: &dyn Inbound, query:
 
 fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
     if let Error::Internal(fault) | Error::Unavailable(fault) | Error::OriginFailed(fault) = error {
-        cx.log.line(&format!("{} {} {}: {}", cx.request_id, request.method(), request.path(), fault.for_log()));
+        let of_client = authzen::request_id(request).map(|id| format!(" ({id})")).unwrap_or_default();
+        cx.log.line(&format!("{}{of_client} {} {}: {}", cx.request_id, request.method(), request.path(), fault.for_log()));
     }
 }
 
@@ -311,6 +312,8 @@ fn with_headers_of(error: &Error, response: Response) -> Response {
         None => response,
     };
     match error {
+        // A dialect may have said it in its own words.
+        Error::Unauthenticated(_) if response.header("www-authenticate").is_some() => response,
         Error::Unauthenticated(Denied::Missing) => response.with("www-authenticate", "Bearer"),
         Error::Unauthenticated(_) => response.with("www-authenticate", "Bearer error=\"invalid_token\""),
         Error::Forbidden(Refusal::InsufficientScope { scopes }) => {
@@ -343,6 +346,8 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
         response.pages = None;
     }
     let is_secure = request.origin().starts_with("https:");
+    let echoed = authzen::request_id(request);
+    let request_id = echoed.as_deref().unwrap_or(request_id);
     let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
     if let Some((name, value)) = taken_back(cx).filter(|(name, _)| response.header(name).is_none()) {

@@ -59,6 +59,9 @@ pub enum ChangeKind {
     Key,
     /// Departments, groups, or so many grants that how anybody stands with any service may be another; the key says nothing.
     Directory,
+    /// A name of a resource, or the names of the actions of a type; the key is the type, and of a resource a slash
+    /// and its id behind it.
+    Name,
     /// A token was revoked; the key is the whole revocation, as `Revocation::text` writes it.
     Revocation,
 }
@@ -75,6 +78,7 @@ impl ChangeKind {
         Self::Application,
         Self::Key,
         Self::Directory,
+        Self::Name,
         Self::Revocation,
     ];
 
@@ -92,6 +96,7 @@ impl ChangeKind {
             Self::Application => "application",
             Self::Key => "key",
             Self::Directory => "directory",
+            Self::Name => "name",
             Self::Revocation => "revocation",
         }
     }

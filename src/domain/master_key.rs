@@ -27,6 +27,8 @@ const OF_SHARED: &[u8] = b"postern/shared/v1";
 const OF_SHARED_NAMES: &[u8] = b"postern/shared-names/v1";
 /// The same for the key that makes ids of secrets.
 const OF_SECRET_IDS: &[u8] = b"postern/secret-id/v1";
+/// The same for the key that marks the tokens of pages.
+const OF_PAGES: &[u8] = b"postern/page/v1";
 /// A longer text is none that was marked: D1's bookmarks have some 60 characters, and the mark 43.
 const MAX_BOOKMARK_BYTES: usize = 256;
 
@@ -46,6 +48,7 @@ pub struct MasterKey {
     of_shared_names: Secret,
     of_bookmarks: Secret,
     of_exports: Secret,
+    of_pages: Secret,
     of_secret_ids: Secret,
 }
 
@@ -65,8 +68,13 @@ impl MasterKey {
             of_shared_names: derived(OF_SHARED_NAMES),
             of_bookmarks: derived(OF_BOOKMARKS),
             of_exports: derived(OF_EXPORTS),
+            of_pages: derived(OF_PAGES),
             of_secret_ids: derived(OF_SECRET_IDS),
         })
+    }
+
+    fn mark_of_page(&self, text: &str) -> String {
+        Base64UrlUnpadded::encode_string(&hmac_sha256(self.of_pages.expose(), text.as_bytes()))
     }
 
     fn mark(&self, bookmark: &str) -> String {
@@ -193,6 +201,21 @@ impl MasterKeys {
         let (bookmark, mark) = marked.rsplit_once('.').filter(|_| marked.len() <= MAX_BOOKMARK_BYTES)?;
         let is_mark_of = |key: &MasterKey| bool::from(key.mark(bookmark).as_bytes().ct_eq(mark.as_bytes()));
         [Some(&self.current), self.previous.as_ref()].into_iter().flatten().any(is_mark_of).then_some(bookmark)
+    }
+}
+
+impl MasterKeys {
+    /// A mark by which the text of a page's token is known again.
+    #[must_use]
+    pub fn mark_of_page(&self, text: &str) -> String {
+        self.current.mark_of_page(text)
+    }
+
+    /// Whether [`mark_of_page`](Self::mark_of_page) made the mark for this text.
+    #[must_use]
+    pub fn is_mark_of_page(&self, text: &str, mark: &str) -> bool {
+        let is_mark_of = |key: &MasterKey| bool::from(key.mark_of_page(text).as_bytes().ct_eq(mark.as_bytes()));
+        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().any(is_mark_of)
     }
 }
 

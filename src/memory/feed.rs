@@ -6,6 +6,7 @@ use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::Change;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId};
+use crate::domain::permissions::names::{Actions, ResourceName, ResourceType};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
@@ -56,6 +57,10 @@ pub struct Reading {
     pub of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     /// Applications that were asked for, by access key; `None` for one that is not there.
     pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,
+    /// The services of names that were asked for; `None` for a name that is nobody's.
+    pub names: Vec<(ResourceName, Option<i64>)>,
+    /// The names of the actions of types that were asked for.
+    pub actions: Vec<(ResourceType, Actions)>,
 }
 
 impl Reading {

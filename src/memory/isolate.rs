@@ -19,6 +19,7 @@ use crate::domain::feed::{Change, ChangeKind, Place};
 use crate::domain::identity::machine_key::MachineKey;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::permissions::names::{Actions, ResourceName, ResourceType};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
@@ -33,6 +34,7 @@ use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;
 use crate::memory::key_sets::KeySets;
 use crate::memory::machine_keys::RememberedKeys;
+use crate::memory::names::RememberedNames;
 use crate::memory::recent::Recent;
 use crate::memory::revocations::Revocations;
 use crate::memory::sharing::Sharing;
@@ -104,6 +106,7 @@ struct Remembered {
     of_groups: LruCache<ServiceGroup, InTime<Permissions>>,
     applications: LruCache<AccessKey, Option<Rc<Application>>>,
     access_tokens: LruCache<HashedToken, AccessKey>,
+    names: RememberedNames,
     snapshot: Option<(Millis, Option<Rc<Snapshot>>)>,
 }
 
@@ -159,6 +162,7 @@ impl Remembered {
             of_groups: LruCache::new(CACHED_OF_GROUPS),
             applications: LruCache::new(CACHED_APPLICATIONS),
             access_tokens: LruCache::new(CACHED_APPLICATIONS),
+            names: RememberedNames::default(),
             snapshot: None,
         }
     }
@@ -236,10 +240,12 @@ impl Remembered {
             }
             self.applications.put(access_key.clone(), application.clone());
         }
+        self.names.take_in(&reading.names, &reading.actions);
     }
 
     fn forget(&mut self, change: &Change, now: Millis) {
         self.keys.forget(change);
+        self.names.forget(change);
         match change.kind {
             ChangeKind::TokenApp => {
                 self.apps.retain(|name, _| name.as_str() != change.key);
@@ -248,9 +254,14 @@ impl Remembered {
             ChangeKind::User => self.forget_user(&change.key, change.revision),
             ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
-            // All of these at once: see `forget_standings` and `forget_users_of_gone_apps`. Keys are looked
-            // at above.
-            ChangeKind::Service | ChangeKind::Grant | ChangeKind::Directory | ChangeKind::Key | ChangeKind::DeletedTokenApp => {}
+            // All of these at once: see `forget_standings` and `forget_users_of_gone_apps`. Keys and names
+            // are looked at above.
+            ChangeKind::Service
+            | ChangeKind::Grant
+            | ChangeKind::Directory
+            | ChangeKind::Key
+            | ChangeKind::Name
+            | ChangeKind::DeletedTokenApp => {}
             ChangeKind::Revocation => drop(Revocation::parse(&change.key).map(|revocation| self.revocations.add(&revocation, now))),
             // Whoever is in other groups now is to be compared with their token's again.
             ChangeKind::Membership => {
@@ -587,6 +598,19 @@ impl Memory {
         let application = memory.applications.get(access_key)?.clone()?;
         // The token may have been replaced since.
         application.token.as_ref().is_some_and(|current| current.hash == *token).then_some(application)
+    }
+
+    /// The service of a name: `Some(None)` where it is nobody's, `None` where memory does not know.
+    #[must_use]
+    #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
+    pub fn named_service(&self, name: &ResourceName) -> Option<Option<i64>> {
+        self.inside.borrow_mut().names.service(name)
+    }
+
+    /// The names of the actions of a type.
+    #[must_use]
+    pub fn actions(&self, of: &ResourceType) -> Option<Actions> {
+        self.inside.borrow_mut().names.actions(of)
     }
 
     /// What KV was last asked for and answered, where that was a moment ago.

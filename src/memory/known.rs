@@ -11,6 +11,7 @@ use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::identity::machine_key::MachineKey;
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::permissions::names::{Actions, ResourceName, ResourceType};
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
 use crate::domain::staleness::RECHECK_PATIENCE;
@@ -53,6 +54,51 @@ pub struct Known<'c> {
 
 /// A key, and the user for whom it speaks.
 pub type KeyAndUser = (Rc<MachineKey>, Option<Rc<User>>);
+
+/// Names that are asked about together, each once.
+#[derive(Debug, Default)]
+pub struct AskedNames {
+    /// Names of users.
+    pub users: Vec<Username>,
+    /// Ids of users.
+    pub user_ids: Vec<UserId>,
+    /// Access keys of applications.
+    pub applications: Vec<AccessKey>,
+    /// Names of resources.
+    pub resources: Vec<ResourceName>,
+    /// Types whose actions have names.
+    pub types: Vec<ResourceType>,
+}
+
+/// What they stand for.
+#[derive(Debug, Default)]
+pub struct KnownNames {
+    /// The users who are there.
+    pub users: Vec<Rc<User>>,
+    /// The applications; `None` where there is none.
+    pub applications: Vec<(AccessKey, Option<Rc<Application>>)>,
+    /// The services of the resources; `None` where there is none.
+    pub services: Vec<(ResourceName, Option<i64>)>,
+    /// The names of the actions.
+    pub actions: Vec<(ResourceType, Actions)>,
+}
+
+impl AskedNames {
+    fn is_empty(&self) -> bool {
+        let has_users = !self.users.is_empty() || !self.user_ids.is_empty();
+        !has_users && self.applications.is_empty() && self.resources.is_empty() && self.types.is_empty()
+    }
+
+    fn wanted(&self) -> Vec<Wanted> {
+        let users = || Wanted::Users(self.users.iter().map(|name| name.as_str().to_owned()).collect());
+        let users = (!self.users.is_empty()).then(users);
+        let user_ids = (!self.user_ids.is_empty()).then(|| Wanted::UserIds(self.user_ids.clone()));
+        let resources = (!self.resources.is_empty()).then(|| Wanted::Names(self.resources.clone()));
+        let types = (!self.types.is_empty()).then(|| Wanted::Actions(self.types.clone()));
+        let applications = self.applications.iter().map(|access_key| Wanted::Application(access_key.clone()));
+        [users, user_ids, resources, types].into_iter().flatten().chain(applications).collect()
+    }
+}
 
 /// What serves while D1 does not answer. At least one of them is younger than `STALE_IF_ERROR_S`.
 struct Copies {
@@ -293,6 +339,33 @@ impl<'c> Known<'c> {
         found.ok_or_else(|| unavailable("a group's grants"))
     }
 
+    /// What names stand for. Those that memory does not know are read together.
+    pub async fn names(cx: &'c Cx, asked: &AskedNames) -> Result<KnownNames> {
+        let mut known = Known::current(cx, || asked.wanted(), None).await?;
+        let mut found = KnownNames::default();
+        let missing = known.look_for_names(asked, &mut found);
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        if known.copies.is_none() {
+            known = Known::read(cx, &missing.wanted(), None).await?;
+        }
+        let missing = known.look_for_names(&missing, &mut found);
+        // A user name that D1 does not have is nobody's; of other names it says so itself.
+        if known.copies.is_some() && !missing.is_empty() { Err(unavailable("a name")) } else { Ok(found) }
+    }
+
+    /// Reads the groups of these users ahead, all of them together, so that [`Self::groups`] has them.
+    pub async fn groups_ahead(cx: &'c Cx, ids: &[UserId]) -> Result<()> {
+        let wanted = |ids: &mut dyn Iterator<Item = &UserId>| ids.map(|id| Wanted::Groups(Subject::Id(id.0))).collect::<Vec<_>>();
+        let known = Known::current(cx, || wanted(&mut ids.iter()), None).await?;
+        let missing = wanted(&mut ids.iter().filter(|id| known.look_for_groups(**id).is_none()));
+        if !missing.is_empty() && known.copies.is_none() {
+            Known::read(cx, &missing, None).await?;
+        }
+        Ok(())
+    }
+
     /// An application by access key.
     pub async fn application(cx: &Cx, access_key: &AccessKey) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::Application(access_key.clone())];
@@ -364,6 +437,54 @@ impl<'c> Known<'c> {
             None => self.read_of(|found| &found.users).iter().find(|user| user.username == *username).cloned().or_else(remembered),
             Some(copies) => copies.user(self.cx, remembered(), |snapshot| snapshot.user_id(username)),
         }
+    }
+
+    /// Adds what is known of these names, and answers those of which nothing is known.
+    fn look_for_names(&self, asked: &AskedNames, found: &mut KnownNames) -> AskedNames {
+        let mut missing = AskedNames::default();
+        for username in &asked.users {
+            match self.look_for_user_named(username) {
+                Some(user) => found.users.push(user),
+                None => missing.users.push(username.clone()),
+            }
+        }
+        for id in &asked.user_ids {
+            match self.look_for_user(*id) {
+                Some(user) => found.users.push(user),
+                None => missing.user_ids.push(*id),
+            }
+        }
+        for access_key in &asked.applications {
+            match self.look_for_application(access_key) {
+                Some(application) => found.applications.push((access_key.clone(), application)),
+                None => missing.applications.push(access_key.clone()),
+            }
+        }
+        for name in &asked.resources {
+            match self.look_for_service(name) {
+                Some(service_id) => found.services.push((name.clone(), service_id)),
+                None => missing.resources.push(name.clone()),
+            }
+        }
+        for of in &asked.types {
+            match self.look_for_actions(of) {
+                Some(actions) => found.actions.push((of.clone(), actions)),
+                None => missing.types.push(of.clone()),
+            }
+        }
+        missing
+    }
+
+    /// `Some(None)`: nothing has that name.
+    #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
+    fn look_for_service(&self, name: &ResourceName) -> Option<Option<i64>> {
+        let read = || self.read_of(|found| &found.names).iter().find(|(of, _)| of == name).map(|(_, service_id)| *service_id);
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.named_service(name))).flatten()
+    }
+
+    fn look_for_actions(&self, of: &ResourceType) -> Option<Actions> {
+        let read = || self.read_of(|found| &found.actions).iter().find(|(own, _)| own == of).map(|(_, actions)| actions.clone());
+        self.memory_serves().then(|| read().or_else(|| self.cx.memory.actions(of))).flatten()
     }
 
     fn look_for_user(&self, id: UserId) -> Option<Rc<User>> {

@@ -90,6 +90,7 @@ impl RememberedKeys {
             | ChangeKind::Membership
             | ChangeKind::Application
             | ChangeKind::Directory
+            | ChangeKind::Name
             | ChangeKind::Revocation
             | ChangeKind::DeletedTokenApp => {}
         }

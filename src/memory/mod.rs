@@ -18,6 +18,7 @@ pub mod isolate;
 pub mod key_sets;
 pub mod known;
 pub mod machine_keys;
+pub mod names;
 pub mod publish;
 pub mod reading;
 pub mod recent;

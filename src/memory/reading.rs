@@ -7,6 +7,7 @@ use crate::domain::applications::application::{AccessKey, Application};
 use crate::domain::feed::{Change, ChangeKind, Place};
 use crate::domain::identity::opaque_token::Session;
 use crate::domain::identity::user::{User, UserId};
+use crate::domain::permissions::names::{Actions, ResourceName, ResourceType};
 use crate::domain::permissions::period::InTime;
 use crate::domain::permissions::permission::{Pair, Permissions, ServiceGroup, Standing};
 use crate::domain::secret::HashedToken;
@@ -20,13 +21,15 @@ use crate::memory::machine_keys::ByItsSecret;
 use crate::memory::revocations::KEPT_ALL;
 use crate::ports::{Row, Rows, SqlError, Statement};
 use crate::store::standings::{self, Subject};
-use crate::store::{applications, feed, machine_keys, revocations, sessions, sql, token_apps, users};
+use crate::store::{applications, feed, machine_keys, names, revocations, sessions, sql, token_apps, users};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
 pub enum Wanted {
     /// The users of these names.
     Users(Vec<String>),
+    /// The users of these ids.
+    UserIds(Vec<UserId>),
     /// The session of a token or cookie, and its user.
     Session(HashedToken),
     /// The key that has a secret of that hash, and its user.
@@ -53,6 +56,10 @@ pub enum Wanted {
     Application(AccessKey),
     /// The application of an access token.
     AccessToken(HashedToken),
+    /// The services of these names.
+    Names(Vec<ResourceName>),
+    /// The names of the actions of these types.
+    Actions(Vec<ResourceType>),
 }
 
 /// What a reading brought of what was wanted.
@@ -67,6 +74,8 @@ pub struct Found {
     pub(super) groups: Vec<(UserId, Rc<[i64]>)>,
     pub(super) of_groups: Vec<(ServiceGroup, InTime<Permissions>)>,
     pub(super) applications: Vec<(AccessKey, Option<Rc<Application>>)>,
+    pub(super) names: Vec<(ResourceName, Option<i64>)>,
+    pub(super) actions: Vec<(ResourceType, Actions)>,
     pub(super) news: Option<News>,
 }
 
@@ -151,6 +160,8 @@ impl Plan {
             groups: reading.groups,
             of_groups: reading.of_groups,
             applications: reading.applications,
+            names: reading.names,
+            actions: reading.actions,
             news,
         }))
     }
@@ -232,6 +243,7 @@ impl Wanted {
     pub(super) fn statement(&self) -> Statement {
         match self {
             Self::Users(names) => users::select_named(names),
+            Self::UserIds(ids) => users::select_of_ids(ids),
             Self::Session(hash) => sessions::select_with_user(hash),
             Self::Key(hash) => machine_keys::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
@@ -240,6 +252,8 @@ impl Wanted {
             Self::Revoked(keys) => revocations::select_among(keys),
             Self::Application(access_key) => applications::select(access_key.as_str()),
             Self::AccessToken(hash) => applications::select_by_token(hash),
+            Self::Names(asked) => names::select_services(asked),
+            Self::Actions(types) => names::select_actions(types),
         }
     }
 
@@ -255,7 +269,7 @@ impl Wanted {
                 let of_service = |(group_id, permissions)| (ServiceGroup { service_id: *service_id, group_id }, permissions);
                 reading.of_groups.extend(standings::read_of_groups(groups, rows, cx.now)?.into_iter().map(of_service));
             }
-            Self::Users(_) => {
+            Self::Users(_) | Self::UserIds(_) => {
                 for row in rows {
                     reading.users.push(Rc::new(users::user(row)?));
                 }
@@ -282,6 +296,8 @@ impl Wanted {
                 let found = rows.iter().map(revocations::key).collect::<Result<Vec<_>>>()?;
                 reading.revoked.extend(keys.iter().map(|key| (*key, found.contains(key))));
             }
+            Self::Names(asked) => reading.names.extend(names::services(asked, rows)?),
+            Self::Actions(types) => reading.actions.extend(names::actions(types, rows)?),
             Self::Application(_) | Self::AccessToken(_) => {
                 if let (Self::Application(access_key), true) = (self, rows.is_empty()) {
                     reading.applications.push((access_key.clone(), None));

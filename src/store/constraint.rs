@@ -21,6 +21,8 @@ pub enum Constraint {
     TokenAppChanged,
     /// A service has that id.
     ServiceId,
+    /// The service has another name of the type.
+    ServiceIsNamed,
     /// There is a grant on the service to the same object.
     Grant,
     /// A department or group has that id.
@@ -53,7 +55,7 @@ pub enum Constraint {
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 22] = [
+    pub const ALL: [(Self, &str); 23] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::NameOfDeletedUser, "name_of_deleted_user"),
@@ -63,6 +65,7 @@ impl Constraint {
         // `refusals` has no check for it, and takes no rule without a name.
         (Self::TokenAppChanged, "refusals.rule"),
         (Self::ServiceId, "services.id"),
+        (Self::ServiceIsNamed, "resource_names.service_id"),
         (Self::Grant, "grants.service_id"),
         (Self::UnitId, "units.object_type, units.id"),
         (Self::DepartmentBelowItself, "department_below_itself"),
@@ -96,6 +99,7 @@ impl Constraint {
             Self::LastAdministrator => conflict("the last enabled administrator must stay one"),
             Self::TokenAppSecret => Error::invalid("secret", "is required for a new token app"),
             Self::TokenAppChanged => conflict("the token app was changed meanwhile: look at it, and repeat the change"),
+            Self::ServiceIsNamed => conflict("the service has a name of that type already: a service has one name of each type"),
             Self::DepartmentBelowItself => conflict("a department would lie below itself"),
             Self::DepartmentsBelow => conflict("there are departments below it"),
             Self::OrganizationHasApplications => conflict("the organization has applications: delete them first"),

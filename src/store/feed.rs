@@ -2,6 +2,7 @@
 
 use crate::domain::feed::{ChangeKind, Place};
 use crate::domain::identity::user::{UserId, Username};
+use crate::domain::permissions::names::{ResourceName, ResourceType};
 use crate::domain::permissions::permission::ObjectType;
 use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::Revocation;
@@ -106,6 +107,18 @@ pub fn key_changed(id: i64, now: Millis) -> Statement {
 #[must_use]
 pub fn directory_changed(now: Millis) -> Statement {
     changed(ChangeKind::Directory, String::new(), now)
+}
+
+/// A resource got a name, or lost one.
+#[must_use]
+pub fn name_changed(name: &ResourceName, now: Millis) -> Statement {
+    changed(ChangeKind::Name, format!("{}/{}", name.of.as_str(), name.id), now)
+}
+
+/// The actions of a type got other names.
+#[must_use]
+pub fn actions_changed(of: &ResourceType, now: Millis) -> Statement {
+    changed(ChangeKind::Name, of.as_str().to_owned(), now)
 }
 
 /// A token was revoked.

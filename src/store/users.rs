@@ -45,6 +45,16 @@ pub fn select_named(names: &[String]) -> Statement {
     )
 }
 
+/// The users of these ids.
+#[must_use]
+pub fn select_of_ids(ids: &[UserId]) -> Statement {
+    let ids: Vec<_> = ids.iter().map(|id| id.0.to_string()).collect();
+    Statement::new(
+        format!("SELECT {COLUMNS} FROM json_each(?1) ids CROSS JOIN users u ON u.id = CAST(ids.value AS INTEGER)"),
+        [sql::stored_strings(&ids).into()],
+    )
+}
+
 /// The users that were changed last, at most `limit`.
 #[must_use]
 pub fn select_changed_last(limit: i64) -> Statement {

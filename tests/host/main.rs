@@ -9,6 +9,7 @@ mod additive;
 mod applications;
 mod assertion;
 mod audit;
+mod authzen;
 mod backup;
 mod binding;
 mod bounds;

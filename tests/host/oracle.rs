@@ -2,6 +2,8 @@
 //!
 //! `CHECKS` sets how many checks are compared (100,000 unless it is set), `SEED` where the random numbers begin.
 
+mod searches;
+
 use postern::actions::housekeeping;
 use postern::domain::time::Millis;
 use serde_json::{Value, json};

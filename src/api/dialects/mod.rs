@@ -2,6 +2,7 @@
 
 pub mod apim_token_service;
 pub mod app_portal;
+pub mod authzen;
 pub mod datafor_modeler;
 pub mod imanager;
 pub mod imanager_nodes;
@@ -25,6 +26,7 @@ pub const DIALECTS: &[&Dialect] = &[
     &imanager_nodes::DIALECT,
     &app_portal::DIALECT,
     &apim_token_service::DIALECT,
+    &authzen::DIALECT,
     &v1::DIALECT,
 ];
 

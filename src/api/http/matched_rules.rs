@@ -1,5 +1,6 @@
 //! Which rules of the gateway are about a request.
 
+use crate::api::http::message::MAX_URL_BYTES;
 use crate::api::http::method_override;
 use crate::domain::origin::{self, Matched, Rules};
 use crate::error::{Error, Result};
@@ -27,4 +28,20 @@ pub fn match_rules_as_written<'r>(
 
 fn host(rules: &Rules, authority: &str) -> String {
     if rules.looks_at_hosts() { origin::host_of(authority) } else { String::new() }
+}
+
+/// Host, path and query of a URL, or of a path on the origin `own`.
+pub fn parts<'u>(url: &'u str, own: &'u str) -> Result<(&'u str, &'u str, &'u str)> {
+    if url.len() > MAX_URL_BYTES {
+        return Err(Error::invalid("url", format!("must be no longer than {MAX_URL_BYTES} bytes")));
+    }
+    let url = url.split('#').next().unwrap_or_default();
+    let (rest, query) = url.split_once('?').unwrap_or((url, ""));
+    let authority_of = |text: &'u str| text.split_once("://").map(|(_, rest)| rest);
+    if rest.starts_with('/') {
+        return Ok((authority_of(own).unwrap_or_default(), rest, query));
+    }
+    let rest = authority_of(rest).ok_or_else(|| Error::invalid("url", "must be a URL, or a path that begins with /"))?;
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    Ok((authority, path, query))
 }

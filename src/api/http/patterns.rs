@@ -34,6 +34,8 @@ pub const NOT_BLANK_OR_EMPTY: &str = concat!("^([^", controls!(), "]*[^", blanks
 pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// What the ids of organizations and the access keys of applications are made of.
 pub const PLAIN_ID: &str = "^[A-Za-z0-9_.:-]+$";
+/// What types of resources are made of.
+pub const PLAIN_TYPE: &str = "^[A-Za-z0-9_.-]+$";
 /// What the names of token apps are made of.
 pub const APP_NAME: &str = "^[A-Za-z0-9_.-]([A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?$";
 /// What the names of URL parameters with tokens are made of; an empty one is the default one.

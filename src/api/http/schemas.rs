@@ -50,6 +50,9 @@ pub fn collect_kind(kind: &Kind, objects: Objects, schemas: &mut BTreeMap<&'stat
 /// The schema of a shape, with its members.
 #[must_use]
 pub fn schema(shape: &Shape, objects: Objects) -> Value {
+    if shape.is_text() {
+        return json!({ "type": "string" });
+    }
     let properties: Map<_, _> = shape.all_fields().map(|field| (field.name.to_owned(), property(field))).collect();
     let required: Vec<_> = shape.all_fields().filter(|field| field.required).map(|field| field.name).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "required": required });

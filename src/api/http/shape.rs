@@ -15,6 +15,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Whether it is no object but a string, as the failures of AuthZEN are: its example tells.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.fields.is_empty() && self.example.starts_with('"')
+    }
+
     /// Its members, and those of the shapes that it includes.
     pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> + Clone + use<> {
         self.fields.iter().chain(self.includes.iter().flat_map(|included| included.fields))

@@ -7,6 +7,7 @@ use crate::domain::identity::machine_key::KeyName;
 use crate::domain::identity::user::{Profile, Username};
 use crate::domain::node_order;
 use crate::domain::permissions::directory;
+use crate::domain::permissions::names;
 use crate::domain::permissions::period::Period;
 use crate::domain::secret::HashedToken;
 use crate::domain::text;
@@ -223,11 +224,13 @@ const ID_KINDS: &[&str] = &["user", "group", "department", "service"];
 const KEY_SECRET: &str = "machine_key";
 const MAX_DAYS: i64 = MAX_MILLIS / 86_400_000;
 const EMPTY: &str = "[]";
+const RESOURCE_TYPE: Is = Is::Text(|text| names::ResourceType::parse(text).map(drop));
+const PERMISSIONS: &[&str] = &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
 const UNIT_TYPES: &[&str] = &["DEPT", "GROUP"];
 const OBJECT_TYPES: &[&str] = &["USER", "DEPT", "GROUP"];
 
 /// Every kind, in the order of an export: what others refer to comes before them.
-pub static KINDS: [Kind; 19] = [
+pub static KINDS: [Kind; 21] = [
     Kind {
         word: "user",
         about: "A user.",
@@ -356,6 +359,38 @@ pub static KINDS: [Kind; 19] = [
             NAME,
             field("authEnabled", Is::Flag, Presence::Default("true")).in_column("auth_enabled"),
             CREATED_AT,
+        ],
+        owner: &[],
+        check: None,
+    },
+    Kind {
+        word: "resourceName",
+        about: "A name of a service: its type, and its id within the type. A service has one name of each type.",
+        table: "resource_names",
+        only: None,
+        rows: Which::All,
+        meets: Meets::Replaces,
+        part: Part::Directory,
+        fields: &[
+            field("type", RESOURCE_TYPE, Presence::Key),
+            field("id", Is::Text(|text| text::printable(text, names::MAX_ID)), Presence::Key),
+            field("serviceId", ID, Presence::Needed).in_column("service_id"),
+        ],
+        owner: &[],
+        check: None,
+    },
+    Kind {
+        word: "actionName",
+        about: "What an action is called for resources of a type, and the permission that it stands for.",
+        table: "action_names",
+        only: None,
+        rows: Which::All,
+        meets: Meets::Replaces,
+        part: Part::Directory,
+        fields: &[
+            field("type", RESOURCE_TYPE, Presence::Key),
+            field("name", Is::Text(names::action), Presence::Key),
+            field("permission", Is::Word(PERMISSIONS), Presence::Needed),
         ],
         owner: &[],
         check: None,

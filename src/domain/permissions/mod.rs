@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod grant;
+pub mod names;
 pub mod period;
 pub mod permission;
 pub mod reach;

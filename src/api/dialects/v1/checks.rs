@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Caller, Hints};
+use crate::actions::names;
 use crate::actions::permissions::{self, Question};
 use crate::actions::user_names::Named;
 use crate::api::http::declare::{Declared, Given, Line, Objects, Request, answer, request};
@@ -14,6 +15,7 @@ use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
 use crate::domain::identity::user::{User, Username};
+use crate::domain::permissions::names::ResourceName;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Refusal, Result};
 
@@ -26,7 +28,8 @@ pub(super) const APP: Field = optional("app", Kind::TEXT, "the only token app th
 pub(super) const PERMISSION: Field = required("permission", members::ASKED_PERMISSION, "the permission; any case is taken");
 
 const CHECK_QUERY: &[Field] = &[
-    required("service", Kind::INT64, "the service's id"),
+    optional("service", Kind::INT64, "the service's id"),
+    optional("resource", Kind::TEXT, "a name of the service, in place of the id: its type, a colon and its id within the type"),
     PERMISSION,
     optional("user", Kind::INT64, "the user's id; default: the caller"),
     optional("username", Kind::TEXT, "the user name, in place of the id"),
@@ -95,17 +98,49 @@ request! {
 }
 
 async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let asked = asked(call)?.ok_or_else(|| Error::missing("service"))?;
-    let Asked { service_id, permission, user_id } = asked;
+    let resource = resource(call.query.one("resource")?)?;
+    let asked = if resource.is_some() { None } else { asked(call)? };
+    let (permission, user_id) = match (&asked, &resource) {
+        (Some(asked), _) => (asked.permission, asked.user_id),
+        (None, Some(_)) if call.query.one("service")?.is_some() => {
+            return Err(Error::invalid("resource", "must not be there beside service: name the service once"));
+        }
+        (None, Some(_)) => (permission(call)?, call.query.integer("user", i64::MIN, i64::MAX)?),
+        (None, None) => return Err(Error::missing("service")),
+    };
     let user = named(user_id, call.query.one("username")?.map(str::to_owned))?;
     let shown = call.shown(cx)?;
-    let (caller, credential) = call.identify_first(cx, &shown, hints(call, Some(asked))?).await?;
+    let (caller, credential) = call.identify_first(cx, &shown, hints(call, asked)?).await?;
     if credential.is_cookie() && user.as_ref().is_some_and(|user| !is_own(&caller, user)) {
         return Err(Refusal::CookieAsksAboutOthers.into());
     }
+    let service_id = match (asked, &resource) {
+        (Some(asked), _) => asked.service_id,
+        (None, Some(name)) => of_name(cx, &caller, name, user.as_ref()).await?,
+        (None, None) => return Err(Error::missing("service")),
+    };
     let user = subject(&caller, user, "user")?;
-    let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await?;
+    let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await.map_err(|error| match error {
+        // Else a refusal would tell that something has the name, and which service.
+        Error::Forbidden(Refusal::NoPermission { .. }) if resource.is_some() => Refusal::NotYourself.into(),
+        error => error,
+    })?;
     Ok(verdict::kept(cx, call.request, Some(&caller), verdict::CREDENTIALS, response))
+}
+
+/// The name of a service in a question.
+fn resource(name: Option<&str>) -> Result<Option<ResourceName>> {
+    name.map(|name| ResourceName::parse(name).map_err(|why| Error::invalid("resource", why))).transpose()
+}
+
+/// The service of a name. Whoever may not ask about that user is not told whether anything has the name.
+async fn of_name(cx: &Cx, caller: &Caller, name: &ResourceName, user: Option<&Named>) -> Result<i64> {
+    let may_know = caller.asks_about_everybody() || user.is_none_or(|user| is_own(caller, user));
+    match names::service(cx, name).await? {
+        Some(service_id) => Ok(service_id),
+        None if may_know => Err(Error::not_found("resource", format!("{}:{}", name.of.as_str(), name.id))),
+        None => Err(Refusal::NotYourself.into()),
+    }
 }
 
 /// Whether a question names the user who asks.
@@ -170,9 +205,13 @@ pub(super) fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
     let Some(service_id) = call.query.integer("service", i64::MIN, i64::MAX)? else {
         return if call.query.one(PERMISSION.name)?.is_some() { Err(Error::missing("service")) } else { Ok(None) };
     };
-    let name = call.query.required(PERMISSION.name)?;
-    let permission = Permission::parse(name).map_err(|why| Error::invalid(PERMISSION.name, why))?;
+    let permission = permission(call)?;
     Ok(Some(Asked { service_id, permission, user_id: call.query.integer("user", i64::MIN, i64::MAX)? }))
+}
+
+fn permission(call: &Call<'_>) -> Result<Permission> {
+    let name = call.query.required(PERMISSION.name)?;
+    Permission::parse(name).map_err(|why| Error::invalid(PERMISSION.name, why))
 }
 
 /// What the request says besides its credential.

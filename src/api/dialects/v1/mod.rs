@@ -19,6 +19,7 @@ mod members;
 mod organizations;
 mod paging;
 mod problem;
+mod resource_types;
 mod revocations;
 mod rules;
 mod services;
@@ -36,8 +37,8 @@ use crate::api::http::route::{BesideHeaders, Dialect};
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",
-    // SCIM and AuthZEN are not served yet. Their prefixes are kept, so that no application gets there first.
-    prefixes: &["/v1", "/health", "/.well-known/jwks.json", "/scim/v2", "/access/v1"],
+    // SCIM is not served yet. Its prefix is kept, so that no application gets there first.
+    prefixes: &["/v1", "/health", "/.well-known/jwks.json", "/scim/v2"],
     keeps_prefixes: true,
     beside_headers: BesideHeaders::Nothing,
     refuses_undeclared: true,
@@ -56,6 +57,7 @@ pub const DIALECT: Dialect = Dialect {
         &revocations::GROUP,
         &token_apps::GROUP,
         &services::GROUP,
+        &resource_types::GROUP,
         &departments::GROUP,
         &groups::GROUP,
         &grants::GROUP,

@@ -3,9 +3,9 @@
 use crate::actions::explain::About;
 use crate::actions::explain_rules::{self, Check, Tested, Verdict};
 use crate::api::http::declare::{Declared, Request, answer, request};
-use crate::api::http::matched_rules::match_rules;
+use crate::api::http::matched_rules::{match_rules, parts};
 use crate::api::http::members::PERMISSION;
-use crate::api::http::message::{MAX_URL_BYTES, Response};
+use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Route, handler};
 use crate::api::http::shape::{Answer, Kind};
 use crate::context::Cx;
@@ -215,20 +215,4 @@ async fn outcome<'c>(cx: &'c Cx, call: &Call<'_>, method: &str, url: &str, about
         Ok(matched) => Ok((origin, explain_rules::test(cx, &matched, about).await?)),
         Err(error) => refused_url(error),
     }
-}
-
-/// Host, path and query of a URL, or of a path on the origin `own`.
-fn parts<'u>(url: &'u str, own: &'u str) -> Result<(&'u str, &'u str, &'u str)> {
-    if url.len() > MAX_URL_BYTES {
-        return Err(Error::invalid("url", format!("must be no longer than {MAX_URL_BYTES} bytes")));
-    }
-    let url = url.split('#').next().unwrap_or_default();
-    let (rest, query) = url.split_once('?').unwrap_or((url, ""));
-    let authority_of = |text: &'u str| text.split_once("://").map(|(_, rest)| rest);
-    if rest.starts_with('/') {
-        return Ok((authority_of(own).unwrap_or_default(), rest, query));
-    }
-    let rest = authority_of(rest).ok_or_else(|| Error::invalid("url", "must be a URL, or a path that begins with /"))?;
-    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-    Ok((authority, path, query))
 }

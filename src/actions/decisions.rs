@@ -1,0 +1,451 @@
+//! Decisions about subjects, actions and resources that are named by texts, as the AuthZEN API names
+//! them. Permissions and the rules of the gateway decide, by the same code as everywhere. Warm, nothing
+//! is read; cold, the names are read in one round trip, and all standings in one more.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use crate::actions::caller::{Caller, Proof, UserCaller};
+use crate::actions::{permissions, rules};
+use crate::context::Cx;
+use crate::domain::applications::application::{AccessKey, Application, AuthorizationType};
+use crate::domain::identity::user::{User, UserId, Username};
+use crate::domain::method;
+use crate::domain::origin::{Demand, Matched, Rule};
+use crate::domain::permissions::grant::Grant;
+use crate::domain::permissions::names::{self, Actions, ResourceName, ResourceType};
+use crate::domain::permissions::permission::{Pair, Permission, Standing};
+use crate::error::{Error, Refusal, Result};
+use crate::memory::known::{AskedNames, Known, KnownNames};
+use crate::store::reach::Member;
+use crate::store::{grants, sql};
+
+/// Whom a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A user, by name.
+    Username(Username),
+    /// A user, by id; Postern need not know them.
+    UserId(i64),
+    /// An application.
+    Application(AccessKey),
+    /// Nobody that there could be.
+    Nobody,
+}
+
+/// What a question is about.
+#[derive(Debug, Clone)]
+pub enum Resource<'r> {
+    /// A service, by id.
+    Service(i64),
+    /// A service, by a name of an administrator's.
+    Named(ResourceName),
+    /// An organization, by id.
+    Organization(String),
+    /// A request through a gateway; `None` where no rule can be about its method.
+    Route(Option<Matched<'r>>),
+    /// Nothing that there could be.
+    Nothing,
+}
+
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Asked<'r> {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What they want to do.
+    pub action: String,
+    /// With what.
+    pub resource: Resource<'r>,
+    /// The resource as it was named, for the log.
+    pub about: String,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// Yes or no.
+    pub allowed: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The permission that decided, where one did: of which pair, and which.
+    pub of: Option<(Pair, Permission)>,
+}
+
+/// Why, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// By a grant, or because the user is an administrator.
+    Granted,
+    /// The path is public.
+    Public,
+    /// The service's switch is off.
+    SwitchOff,
+    /// No grant gives it.
+    NoGrant,
+    /// A rule of the gateway wants something else, or denies it.
+    Rule,
+    /// No rule of the gateway is about it.
+    NoRule,
+    /// The user or application is disabled.
+    UserDisabled,
+    /// There is no such user or application.
+    UserUnknown,
+    /// There is no such resource.
+    ResourceUnknown,
+    /// The resource has no such action.
+    ActionUnknown,
+}
+
+impl Reason {
+    /// The words of all of them.
+    pub const NAMES: [&'static str; 10] = [
+        "granted",
+        "public",
+        "switch_off",
+        "no_grant",
+        "rule",
+        "no_rule",
+        "user_disabled",
+        "user_unknown",
+        "resource_unknown",
+        "action_unknown",
+    ];
+
+    /// The word in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Public => "public",
+            Self::SwitchOff => "switch_off",
+            Self::NoGrant => "no_grant",
+            Self::Rule => "rule",
+            Self::NoRule => "no_rule",
+            Self::UserDisabled => "user_disabled",
+            Self::UserUnknown => "user_unknown",
+            Self::ResourceUnknown => "resource_unknown",
+            Self::ActionUnknown => "action_unknown",
+        }
+    }
+}
+
+impl Decision {
+    const fn yes(reason: Reason) -> Self {
+        Self { allowed: true, reason, of: None }
+    }
+
+    const fn no(reason: Reason) -> Self {
+        Self { allowed: false, reason, of: None }
+    }
+}
+
+impl Subject {
+    /// From a type and an id.
+    #[must_use]
+    pub fn parse(of: &str, id: &str) -> Self {
+        let found = match of {
+            "user" | "identity" => Username::parse(id).ok().map(Self::Username),
+            "user_id" => decimal(id).map(Self::UserId),
+            "application" => AccessKey::parse(id).ok().map(Self::Application),
+            _ => None,
+        };
+        found.unwrap_or(Self::Nobody)
+    }
+}
+
+impl Resource<'_> {
+    /// From a type and an id, but for a route.
+    #[must_use]
+    pub fn parse(of: &str, id: &str) -> Self {
+        let named = || ResourceName::new(&ResourceType::parse(of).ok()?, id).ok();
+        let found = match of {
+            "service" => decimal(id).map(Self::Service),
+            "organization" => Some(Self::Organization(id.to_owned())),
+            _ => named().map(Self::Named),
+        };
+        found.unwrap_or(Self::Nothing)
+    }
+}
+
+/// An int64 as it is written by itself: `7`, and neither `+7` nor `07`, so that a thing has one name.
+#[must_use]
+pub fn decimal(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+}
+
+/// Answers questions in their order. An answer is an error where the caller may not ask.
+pub async fn evaluate(cx: &Cx, caller: &Caller, asked: &[Asked<'_>]) -> Result<Vec<Result<Decision>>> {
+    let asking = Asking::new(cx, caller, asked).await?;
+    let mut answers = Vec::with_capacity(asked.len());
+    for one in asked {
+        answers.push(match asking.decide(one).await {
+            Err(error @ Error::Forbidden(_)) => Err(error),
+            answer => Ok(answer?),
+        });
+    }
+    Ok(answers)
+}
+
+/// The grants that give what was decided, for each that is asked about. They are read from D1 now, together.
+pub async fn via(cx: &Cx, caller: &Caller, decided: &[Option<(Pair, Permission)>]) -> Result<Vec<Vec<Grant>>> {
+    let own_id = caller.own_id().map(|id| id.0);
+    let statement = |(pair, _): &(Pair, Permission)| {
+        let token_groups = if own_id == Some(pair.user_id) { caller.groups() } else { &[] };
+        grants::select_reaching(&Member { user_id: pair.user_id, token_groups }, pair.service_id)
+    };
+    let results = sql::query_all(cx, decided.iter().flatten().map(statement).collect()).await?;
+    let mut results = results.iter();
+    let mut all = Vec::with_capacity(decided.len());
+    for of in decided {
+        let Some(((_, permission), rows)) = of.and_then(|of| Some((of, results.next()?))) else {
+            all.push(Vec::new());
+            continue;
+        };
+        let reaching = rows.rows.iter().map(|row| grants::named(row).map(|(grant, _)| grant)).collect::<Result<Vec<_>>>()?;
+        let gives = |grant: &Grant| grant.period.contains(cx.now) && grant.permissions.has(permission);
+        all.push(reaching.into_iter().filter(gives).collect());
+    }
+    Ok(all)
+}
+
+/// Everything that answers a number of questions.
+pub(super) struct Asking<'c> {
+    cx: &'c Cx,
+    caller: &'c Caller,
+    names: KnownNames,
+    standings: HashMap<Pair, Standing>,
+}
+
+impl<'c> Asking<'c> {
+    /// Reads what the answers depend on, as far as memory does not know it.
+    pub(super) async fn new(cx: &'c Cx, caller: &'c Caller, asked: &[Asked<'_>]) -> Result<Self> {
+        let names = Known::names(cx, &names_of(cx, asked)).await?;
+        let mut asking = Self { cx, caller, names, standings: HashMap::new() };
+        let mut pairs = BTreeSet::new();
+        let mut in_groups = BTreeSet::new();
+        for one in asked {
+            asking.add_needed(one, &mut pairs, &mut in_groups);
+        }
+        if !in_groups.is_empty() {
+            Known::groups_ahead(cx, &in_groups.into_iter().map(UserId).collect::<Vec<_>>()).await?;
+        }
+        if !pairs.is_empty() {
+            let pairs: Vec<_> = pairs.into_iter().map(|(service_id, user_id)| Pair { service_id, user_id }).collect();
+            let standings = permissions::standings(cx, caller, &pairs).await?;
+            asking.standings = pairs.into_iter().zip(standings).collect();
+        }
+        Ok(asking)
+    }
+
+    /// The pairs, as service and user, and the users whose groups count, that an answer depends on.
+    fn add_needed(&self, one: &Asked<'_>, pairs: &mut BTreeSet<(i64, i64)>, in_groups: &mut BTreeSet<i64>) {
+        let user_id = self.user_id(&one.subject);
+        if let Resource::Route(Some(matched)) = &one.resource {
+            let Some(user_id) = user_id else { return };
+            pairs.extend(rules::asked(matched).flat_map(Rule::permissions).map(|(service_id, _)| (service_id, user_id)));
+            in_groups.extend(rules::asked(matched).any(Rule::asks_groups).then_some(user_id));
+            return;
+        }
+        let Some(service_id) = self.service_id(&one.resource) else { return };
+        pairs.extend(user_id.map(|user_id| (service_id, user_id)));
+        let asks_for_others = !self.caller.asks_about_everybody() && self.own_id() != user_id;
+        pairs.extend(self.own_id().filter(|_| asks_for_others).map(|own_id| (service_id, own_id)));
+    }
+
+    pub(super) fn own_id(&self) -> Option<i64> {
+        self.caller.own_id().map(|id| id.0)
+    }
+
+    fn user(&self, subject: &Subject) -> Option<&Rc<User>> {
+        self.names.users.iter().find(|user| match subject {
+            Subject::Username(name) => user.username == *name,
+            Subject::UserId(id) => user.id.0 == *id,
+            Subject::Application(_) | Subject::Nobody => false,
+        })
+    }
+
+    /// Whether Postern has such a user, where it was asked.
+    pub(super) fn is_user(&self, subject: &Subject) -> bool {
+        self.user(subject).is_some()
+    }
+
+    /// The id of the user; `None` for a name that nobody has.
+    pub(super) fn user_id(&self, subject: &Subject) -> Option<i64> {
+        match subject {
+            Subject::UserId(id) => Some(*id),
+            other => self.user(other).map(|user| user.id.0),
+        }
+    }
+
+    /// The service; `None` where nothing has the name.
+    pub(super) fn service_id(&self, resource: &Resource<'_>) -> Option<i64> {
+        match resource {
+            Resource::Service(id) => Some(*id),
+            Resource::Named(name) => self.names.services.iter().find(|(of, _)| of == name).and_then(|(_, service_id)| *service_id),
+            Resource::Organization(_) | Resource::Route(_) | Resource::Nothing => None,
+        }
+    }
+
+    /// The names of the actions of a resource; a service by its id has none but the permissions' own.
+    pub(super) fn actions(&self, resource: &Resource<'_>) -> Actions {
+        match resource {
+            Resource::Named(name) => self.actions_of(&name.of),
+            _ => Actions::default(),
+        }
+    }
+
+    pub(super) fn actions_of(&self, of: &ResourceType) -> Actions {
+        self.names.actions.iter().find(|(own, _)| own == of).map(|(_, actions)| Rc::clone(actions)).unwrap_or_default()
+    }
+
+    pub(super) fn standing(&self, service_id: i64, user_id: i64) -> Option<&Standing> {
+        self.standings.get(&Pair { service_id, user_id })
+    }
+
+    /// Refuses a caller who may not ask about somebody and something. Whoever may ask about others with
+    /// GRANT on a service only is not told whether a name is somebody's.
+    pub(super) fn refuse_stranger(&self, user_id: Option<i64>, resource: &Resource<'_>) -> Result<()> {
+        if self.caller.asks_about_everybody() || (user_id.is_some() && user_id == self.own_id()) {
+            return Ok(());
+        }
+        let service_id = self.service_id(resource);
+        let own = service_id.zip(self.own_id()).and_then(|(service_id, own_id)| self.standing(service_id, own_id));
+        if own.is_some_and(|own| own.allows(Permission::Grant)) {
+            return Ok(());
+        }
+        Err(match resource {
+            Resource::Service(service_id) => Refusal::NoPermission { permission: Permission::Grant, service_id: *service_id },
+            _ => Refusal::NotYourself,
+        }
+        .into())
+    }
+
+    async fn decide(&self, one: &Asked<'_>) -> Result<Decision> {
+        let user_id = self.user_id(&one.subject);
+        self.refuse_stranger(user_id, &one.resource)?;
+        match (&one.subject, &one.resource) {
+            (_, Resource::Nothing) => Ok(Decision::no(Reason::ResourceUnknown)),
+            (_, Resource::Route(matched)) => self.decide_by_rules(one, matched.as_ref()).await,
+            (Subject::Application(access_key), Resource::Organization(id)) => Ok(self.decide_of_application(access_key, id, &one.action)),
+            (_, Resource::Organization(_)) => Ok(Decision::no(Reason::ResourceUnknown)),
+            (_, Resource::Service(_) | Resource::Named(_)) => {
+                let Some(service_id) = self.service_id(&one.resource) else { return Ok(Decision::no(Reason::ResourceUnknown)) };
+                let Some(permission) = names::meaning(&self.actions(&one.resource), &one.action) else {
+                    return Ok(Decision::no(Reason::ActionUnknown));
+                };
+                let Some(user_id) = user_id else { return Ok(Decision::no(Reason::UserUnknown)) };
+                let missing = || Error::internal("a standing is missing");
+                let standing = *self.standing(service_id, user_id).ok_or_else(missing)?;
+                let decision = by_standing(standing, permission, self.cx.config.strict_directory);
+                Ok(Decision { of: Some((Pair { service_id, user_id }, permission)), ..decision })
+            }
+        }
+    }
+
+    fn decide_of_application(&self, access_key: &AccessKey, organization: &str, action: &str) -> Decision {
+        let found = self.names.applications.iter().find(|(of, _)| of == access_key);
+        let Some(application) = found.and_then(|(_, application)| application.as_deref()) else {
+            return Decision::no(Reason::UserUnknown);
+        };
+        if application.organization_id.as_str() != organization {
+            return Decision::no(Reason::ResourceUnknown);
+        }
+        match AuthorizationType::parse(action) {
+            Err(_) => Decision::no(Reason::ActionUnknown),
+            Ok(kind) if application.is_authorized(kind) => Decision::yes(Reason::Granted),
+            Ok(_) if is_off(application) => Decision::no(Reason::UserDisabled),
+            Ok(_) => Decision::no(Reason::NoGrant),
+        }
+    }
+
+    /// Goes the way of a request through the gateway or a proxy. Whoever asks about themselves is judged
+    /// with what their token says; of others no token is known.
+    async fn decide_by_rules(&self, one: &Asked<'_>, matched: Option<&Matched<'_>>) -> Result<Decision> {
+        let Some(matched) = matched else { return Ok(Decision::no(Reason::ActionUnknown)) };
+        let rules = match &matched.demand {
+            Demand::Nothing => return Ok(Decision::yes(Reason::Public)),
+            Demand::Methods(_) => return Ok(Decision::no(Reason::NoRule)),
+            Demand::Rules(rules) => rules,
+        };
+        if rules.iter().all(|rule| rule.deny) {
+            return Ok(Decision::no(Reason::NoRule));
+        }
+        let Some(user) = self.user(&one.subject) else { return Ok(Decision::no(Reason::UserUnknown)) };
+        if !user.profile.enabled {
+            return Ok(Decision::no(Reason::UserDisabled));
+        }
+        let other = || Caller::User(UserCaller { user: Rc::clone(user), proof: Proof::Password });
+        let is_own = matches!(self.caller, Caller::User(own) if own.user.id == user.id);
+        let subject = if is_own { self.caller.clone() } else { other() };
+        let what = format!("{} {}", one.action, one.about);
+        match rules::require(self.cx, &subject, matched, &what).await {
+            Ok(()) => Ok(Decision::yes(Reason::Granted)),
+            Err(Error::Forbidden(Refusal::NoPermission { .. })) => Ok(Decision::no(Reason::NoGrant)),
+            Err(Error::Forbidden(_)) => Ok(Decision::no(Reason::Rule)),
+            Err(Error::NotFound { .. }) => Ok(Decision::no(Reason::ResourceUnknown)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_off(application: &Application) -> bool {
+    !application.terms.enabled || application.terms.shortcut
+}
+
+/// What a permission check answers, and why.
+fn by_standing(standing: Standing, permission: Permission, is_strict: bool) -> Decision {
+    match standing.user {
+        None if is_strict => Decision::no(Reason::UserUnknown),
+        Some(user) if !user.enabled => Decision::no(Reason::UserDisabled),
+        _ if is_strict && !standing.service_exists => Decision::no(Reason::ResourceUnknown),
+        _ if standing.is_administrator() || standing.granted.has(permission) => Decision::yes(Reason::Granted),
+        _ if standing.allows(permission) => Decision::yes(Reason::SwitchOff),
+        None => Decision::no(Reason::UserUnknown),
+        Some(_) if !standing.service_exists => Decision::no(Reason::ResourceUnknown),
+        Some(_) => Decision::no(Reason::NoGrant),
+    }
+}
+
+/// The names in questions, each once.
+fn names_of(cx: &Cx, asked: &[Asked<'_>]) -> AskedNames {
+    let mut names = AskedNames::default();
+    for one in asked {
+        match &one.subject {
+            Subject::Username(name) => add(&mut names.users, name),
+            // A standing tells what else decides about a user.
+            Subject::UserId(id) if cx.config.strict_directory || matches!(one.resource, Resource::Route(_)) => {
+                add(&mut names.user_ids, &UserId(*id));
+            }
+            Subject::Application(access_key) => add(&mut names.applications, access_key),
+            Subject::UserId(_) | Subject::Nobody => {}
+        }
+        if let Resource::Named(name) = &one.resource {
+            add(&mut names.resources, name);
+            add(&mut names.types, &name.of);
+        }
+    }
+    names
+}
+
+fn add<T: Clone + PartialEq>(list: &mut Vec<T>, item: &T) {
+    if !list.contains(item) {
+        list.push(item.clone());
+    }
+}
+
+/// The actions that a resource may have, by name.
+pub(super) fn candidates(asking: &Asking<'_>, resource: &Resource<'_>) -> Vec<String> {
+    let mut found: Vec<String> = match resource {
+        Resource::Service(_) | Resource::Named(_) => {
+            let own = asking.actions(resource);
+            let permissions = Permission::ALL.into_iter().map(|permission| permission.name().to_owned());
+            own.iter().map(|(name, _)| name.clone()).chain(permissions).collect()
+        }
+        Resource::Organization(_) => AuthorizationType::ALL.into_iter().map(|kind| kind.name().to_owned()).collect(),
+        Resource::Route(_) => method::KNOWN.map(str::to_owned).to_vec(),
+        Resource::Nothing => Vec::new(),
+    };
+    found.sort_unstable();
+    found
+}
