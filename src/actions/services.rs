@@ -54,7 +54,8 @@ pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&mut Serv
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let before = find(cx, id).await?;
     let deed = by.deed("service.delete", id.to_string()).before(before.for_audit());
-    let write = Write::of(names::note_loss(id, cx.now)).and(services::delete(id)).and(services::delete_apis(id)).and(grants::delete_of_service(id));
+    let write =
+        Write::of(names::note_loss(id, cx.now)).and(services::delete(id)).and(services::delete_apis(id)).and(grants::delete_of_service(id));
     write.and(feed::service_changed(id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }
 

@@ -64,7 +64,12 @@ impl IdKind {
                 "grants WHERE object_type = 'DEPT' AND object_id = c.id",
                 "memberships WHERE object_type = 'DEPT' AND object_id = c.id",
             ],
-            Self::Service => &["services WHERE id = c.id", "grants WHERE service_id = c.id", "service_apis WHERE service_id = c.id", "resource_names WHERE service_id = c.id"],
+            Self::Service => &[
+                "services WHERE id = c.id",
+                "grants WHERE service_id = c.id",
+                "service_apis WHERE service_id = c.id",
+                "resource_names WHERE service_id = c.id",
+            ],
         }
     }
 

@@ -95,19 +95,11 @@ pub async fn services(
     of: Option<&ResourceType>,
     page: Page,
 ) -> Result<Vec<(i64, Option<String>)>> {
-    let member_params: [Param; 2] = member.params().try_into().unwrap_or([Param::Null, Param::Null]);
-    let [user_id, groups] = member_params;
-    let params = [
-        user_id,
-        groups,
-        Param::Number(page.limit),
-        is_spared(permission).into(),
-        bit(permission),
-        cx.now.into(),
-        Param::Int64(page.after),
-        of.map_or(Param::Null, |of| of.as_str().into()),
-        cx.config.strict_directory.into(),
-    ];
+    let mut params = member.params();
+    params.extend([Param::Number(page.limit), is_spared(permission).into(), bit(permission), cx.now.into(), Param::Int64(page.after)]);
+    if let Some(of) = of {
+        params.extend([of.as_str().into(), cx.config.strict_directory.into()]);
+    }
     let sql = if of.is_some() { named_services() } else { all_services() };
     let rows = sql::query_packed(cx, &["id", "name"], Statement::new(sql, params)).await?;
     rows.iter().map(|row| Ok((row.int64("id")?, row.optional_text("name")?.map(str::to_owned)))).collect()

@@ -60,7 +60,6 @@ mod stalls;
 mod streams;
 mod support;
 mod token_apps;
-
 mod undeclared;
 mod upgrade;
 mod valid_from;

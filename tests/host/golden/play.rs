@@ -132,6 +132,9 @@ fn request(world: &World, send: &Value, names: &Names) -> Request {
             }
         }
     }
+    if !json.is_null() && send.pointer("/headers/content-type").is_none() {
+        request = request.header("content-type", "application/json");
+    }
     let body = match (&json, &send["text"]) {
         (Value::Null, Value::Null) => None,
         (Value::Null, body) => Some(text(body)),

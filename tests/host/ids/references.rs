@@ -8,7 +8,7 @@ use super::create;
 use crate::support::World;
 
 /// A column, the kind of id that it names, and a row that names the id 7.
-const NAMING: [(&str, &str, &str); 22] = [
+const NAMING: [(&str, &str, &str); 23] = [
     ("users.id", "user", "users (id, username, type, created_at, modified_at) VALUES (7, 'x', 'SYS_Reader', 0, 0)"),
     ("grants.object_id", "user", "grants (service_id, object_type, object_id, permissions, created_at) VALUES (1, 'USER', 7, 1, 0)"),
     ("memberships.user_id", "user", "memberships (user_id, object_type, object_id) VALUES (7, 'GROUP', 1)"),
@@ -44,11 +44,12 @@ const NAMING: [(&str, &str, &str); 22] = [
     ("memberships.object_id", "department", "memberships (user_id, object_type, object_id) VALUES (1, 'DEPT', 7)"),
     ("services.id", "service", "services (id, created_at, modified_at) VALUES (7, 0, 0)"),
     ("grants.service_id", "service", "grants (service_id, object_type, object_id, permissions, created_at) VALUES (7, 'USER', 1, 1, 0)"),
+    ("resource_names.service_id", "service", "resource_names (type, id, service_id) VALUES ('record', 'x', 7)"),
     ("service_apis.service_id", "service", "service_apis (service_id, id, created_at) VALUES (7, 1, 0)"),
 ];
 
 /// Columns that are called like ids and name none that Postern chooses.
-const OTHERS: [(&str, &str); 22] = [
+const OTHERS: [(&str, &str); 23] = [
     ("applications.organization_id", "organizations have ids that callers name"),
     ("applications.secret_key_id", "which master key"),
     ("applications.token_key_id", "which master key"),
@@ -65,6 +66,7 @@ const OTHERS: [(&str, &str); 22] = [
     ("node_orders.id", "its own"),
     ("node_orders.password_key_id", "which master key"),
     ("organizations.id", "callers name it"),
+    ("resource_names.id", "callers name it"),
     ("revocations.id", "its own"),
     ("service_apis.id", "callers name it"),
     ("sessions.id", "its own"),

@@ -95,9 +95,7 @@ pub fn request_id(request: &dyn Inbound) -> Option<String> {
 fn failure(error: &Error, _: Millis) -> Response {
     let response = Response::json(message::status(error), &message::sentence(error));
     match error {
-        Error::Unauthenticated(Denied::Missing) => {
-            response.with("www-authenticate", "Bearer realm=\"postern\", Basic realm=\"postern\"")
-        }
+        Error::Unauthenticated(Denied::Missing) => response.with("www-authenticate", "Bearer realm=\"postern\", Basic realm=\"postern\""),
         Error::Unauthenticated(_) => {
             response.with("www-authenticate", "Bearer realm=\"postern\", error=\"invalid_token\", Basic realm=\"postern\"")
         }

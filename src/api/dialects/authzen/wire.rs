@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use crate::actions::decisions::Reason;
-use crate::api::http::declare::{Sometimes, answer};
 use crate::api::http::declare::Declared;
+use crate::api::http::declare::{Sometimes, answer};
 use crate::api::http::message::Inbound;
 use crate::api::http::shape::{Field, Kind, Shape, optional, required};
 use crate::domain::json;
