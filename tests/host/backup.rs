@@ -73,6 +73,9 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
     );
     let app = world.database.text("SELECT MIN(name) FROM token_apps");
     assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "app": app, "jti": "j" })).status, 204);
+    let actions = json!({ "actions": { "read": "VIEW" } });
+    assert_eq!(isolate.administer("PUT", "/v1/resource-types/record", &actions).status, 200);
+    assert_eq!(isolate.administer("PUT", "/v1/resource-types/record/resources/record-1", &json!({ "service": 101 })).status, 200);
     let group = json_of(&isolate.administer("POST", "/v1/groups", &json!({ "name": "short-lived" })));
     assert_eq!(isolate.administer("DELETE", &format!("/v1/groups/{}", group["id"]), &Value::Null).status, 204);
 }

@@ -176,6 +176,9 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
         assert_eq!((made.status, &json_of(&made)["id"]), (201, &json!(1)), "{}", made.body);
         let key = json_of(&made)["key"].as_str().map(|key| isolate.verify(key).0);
         assert_eq!(key, Some(200));
+        // It had no names of services either.
+        let name = Request::new("PUT", "/v1/resource-types/USER/resources/1").header("x-auth-token", fixture.text("/opaque/token"));
+        assert_eq!(isolate.send(&name.body(r#"{"service":1}"#)).status, 200);
         // What the release did not have answers too; signing out is last, since it ends the token.
         // No release has had a key that signs assertions.
         let is_new =

@@ -62,6 +62,11 @@ fn opened(may: May) -> BTreeSet<&'static str> {
         "get_user_permissions",
         "get_own_permissions",
         "check_user_permission",
+        "evaluate_access",
+        "evaluate_accesses",
+        "search_subjects",
+        "search_resources",
+        "search_actions",
     ];
     match may {
         May::Decisions => asks.into(),
