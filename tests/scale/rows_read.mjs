@@ -40,6 +40,7 @@ export async function measure(url, size, { token, keys }) {
   await byKeys(ask, size, keys);
   await lists(ask, size);
   await whoMayWhat(ask, size);
+  await searches(ask, url, size, keys[0]);
   await filters(ask, size);
   await users(ask, size);
   await creations(ask, size);
@@ -139,6 +140,42 @@ async function whoMayWhat(ask, size) {
     const path = `/v1/users/${userId(index)}`;
     await ask("grants of a user", `${path}/grants?limit=${PAGE}`, 4 * objects * (PAGE + 1) + beyond + BESIDES);
     await ask("groups of a user", `${path}/groups`, beyond + BESIDES);
+  }
+}
+
+/**
+ * Searches by AuthZEN. That for users reads a page of each group and department that a grant reaches, those for services a page of each
+ * object that reaches the user. VIEW is in every grant, so none is passed over for its permission.
+ */
+async function searches(ask, url, size, key) {
+  const name = (id) => JSON.stringify({ record: "resourceName", type: "record", id: `record-${id}`, serviceId: id });
+  const body = Array.from({ length: size.services }, (_, index) => name(index + 1)).join("\n");
+  const named = await fetch(`${url}/v1/import`, { method: "POST", headers: admin, body });
+  if (named.status !== 200) throw new Error(`the names were answered by ${named.status} ${await named.text()}`);
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const search = (kind, what, bound, json, more) =>
+    ask(`search for ${what}`, `/access/v1/search/${kind}`, bound, { headers, status: 200, json, ...more });
+  const view = { name: "VIEW" };
+  const far = { page: { limit: PAGE } };
+  for (let number = 0; number <= CHECKS; number += 1) {
+    const service = number === 0 ? BUSY_SERVICE : 2 + ((number * 7) % (size.services - 1));
+    const granted = grantsOf(service, size);
+    // A grant to a department reaches those below.
+    const units = granted.GROUP + (granted.DEPT > 0 ? size.departments : 0);
+    const bound = units * (6 * (PAGE + 1) + 4) + 5 * (PAGE + 1) + BESIDES;
+    const resource = { type: "service", id: String(service) };
+    const question = { subject: { type: "user" }, action: view, resource, ...far };
+    const first = await search("subject", "users, first page", bound, question);
+    if (first.results.length !== PAGE) throw new Error(`a page has ${first.results.length} users, expected ${PAGE}`);
+    const page = { token: first.page.next_token };
+    await search("subject", "users, a further page", bound, { ...question, page });
+    const index = (number * 7919 + 9) % size.users;
+    const subject = { type: "user_id", id: String(userId(index)) };
+    const objects = 1 + reach(index, size).size;
+    const ofObjects = objects * (6 * (PAGE + 1) + 6) + 5 * (PAGE + 1) + BESIDES;
+    await search("resource", "services", ofObjects, { subject, action: view, resource: { type: "service" }, ...far });
+    await search("resource", "names of services", ofObjects, { subject, action: view, resource: { type: "record" }, ...far });
+    await search("action", "actions", 20 + 3 * objects, { subject, resource }, { maxCalls: 1 });
   }
 }
 
