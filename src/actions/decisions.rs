@@ -325,10 +325,9 @@ impl<'c> Asking<'c> {
         let user_id = self.user_id(&one.subject);
         self.refuse_stranger(user_id, &one.resource)?;
         match (&one.subject, &one.resource) {
-            (_, Resource::Nothing) => Ok(Decision::no(Reason::ResourceUnknown)),
             (_, Resource::Route(matched)) => self.decide_by_rules(one, matched.as_ref()).await,
             (Subject::Application(access_key), Resource::Organization(id)) => Ok(self.decide_of_application(access_key, id, &one.action)),
-            (_, Resource::Organization(_)) => Ok(Decision::no(Reason::ResourceUnknown)),
+            (_, Resource::Organization(_) | Resource::Nothing) => Ok(Decision::no(Reason::ResourceUnknown)),
             (_, Resource::Service(_) | Resource::Named(_)) => {
                 let Some(service_id) = self.service_id(&one.resource) else { return Ok(Decision::no(Reason::ResourceUnknown)) };
                 let Some(permission) = names::meaning(&self.actions(&one.resource), &one.action) else {

@@ -67,7 +67,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::TokenApp,
         Self::DeletedTokenApp,
         Self::User,

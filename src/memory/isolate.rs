@@ -602,7 +602,6 @@ impl Memory {
 
     /// The service of a name: `Some(None)` where it is nobody's, `None` where memory does not know.
     #[must_use]
-    #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     pub fn named_service(&self, name: &ResourceName) -> Option<Option<i64>> {
         self.inside.borrow_mut().names.service(name)
     }

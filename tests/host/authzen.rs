@@ -37,13 +37,8 @@ impl<'a> Records<'a> {
         Self { isolate, key }
     }
 
-    fn ask_at(&self, isolate: &Isolate<'_>, path: &str, authorization: &str, body: &Value) -> Response {
-        let request = Request::new("POST", &format!("/access/v1/{path}")).authorization(authorization);
-        isolate.send(&request.header("content-type", "application/json").body(&body.to_string()))
-    }
-
     fn ask_as(&self, authorization: &str, path: &str, body: &Value) -> Response {
-        self.ask_at(&self.isolate, path, authorization, body)
+        ask_at(&self.isolate, path, authorization, body)
     }
 
     fn ask(&self, path: &str, body: &Value) -> Value {
@@ -56,6 +51,11 @@ impl<'a> Records<'a> {
         let response = self.ask_as(&format!("Bearer {}", self.key), path, body);
         (response.status, json_of(&response).as_str().unwrap_or_default().to_owned())
     }
+}
+
+fn ask_at(isolate: &Isolate<'_>, path: &str, authorization: &str, body: &Value) -> Response {
+    let request = Request::new("POST", &format!("/access/v1/{path}")).authorization(authorization);
+    isolate.send(&request.header("content-type", "application/json").body(&body.to_string()))
 }
 
 fn question(subject: &str, action: &str, resource: &str) -> Value {
@@ -83,7 +83,7 @@ fn a_batch_reads_its_names_in_one_round_trip_and_its_standings_in_one_and_warm_n
     let authorization = format!("Bearer {}", records.key);
     let ask = |path: &str, body: &Value| {
         let before = world.database.batches.get();
-        let response = records.ask_at(&cold, path, &authorization, body);
+        let response = ask_at(&cold, path, &authorization, body);
         assert_eq!(response.status, 200, "{}", response.body);
         (json_of(&response), world.database.batches.get() - before)
     };
@@ -144,7 +144,7 @@ fn a_name_that_is_given_moved_or_taken_away_counts_within_the_bound_elsewhere() 
     let authorization = format!("Bearer {}", records.key);
     let reason = |action: &str, record: &str| {
         let body = question("bob", action, record);
-        json_of(&records.ask_at(&there, "evaluation", &authorization, &body))["context"]["reason"].as_str().map(str::to_owned)
+        json_of(&ask_at(&there, "evaluation", &authorization, &body))["context"]["reason"].as_str().map(str::to_owned)
     };
     let expect = |action: &str, record: &str, is: &str| assert_eq!(reason(action, record).as_deref(), Some(is), "{action} {record}");
     let here = &records.isolate;
@@ -381,7 +381,7 @@ fn a_batch_of_routes_reads_in_three_round_trips() {
     let items: Vec<_> =
         (0..99).map(|n| route(["alice", "bob", "admin"][n % 3], "GET", ["/todos", "/users/1", "/reports"][n / 3 % 3])).collect();
     let before = world.database.batches.get();
-    let answer = records.ask_at(&cold, "evaluations", &format!("Bearer {}", records.key), &json!({ "evaluations": items }));
+    let answer = ask_at(&cold, "evaluations", &format!("Bearer {}", records.key), &json!({ "evaluations": items }));
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(world.database.batches.get() - before, 4, "the key; the names; the groups; the standings");
 }
@@ -463,10 +463,10 @@ fn nobody_is_denied_because_the_database_does_not_answer() {
     let cold = world.isolate();
     let authorization = format!("Bearer {}", records.key);
     // The key is known to this isolate; what is asked about is not.
-    assert_eq!(records.ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")).status, 200);
+    assert_eq!(ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")).status, 200);
     world.database.answers.set(false);
-    assert_eq!(json_of(&records.ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")))["decision"], true);
-    let response = records.ask_at(&cold, "evaluation", &authorization, &question("bob", "read", "record-2"));
+    assert_eq!(json_of(&ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")))["decision"], true);
+    let response = ask_at(&cold, "evaluation", &authorization, &question("bob", "read", "record-2"));
     assert_eq!(response.status, 503, "{}", response.body);
     assert!(response.header("retry-after").is_some() && json_of(&response).is_string(), "{response:?}");
 }
