@@ -88,6 +88,8 @@ pub enum Rule {
     Syntax,
     /// It must have one of certain values.
     Value,
+    /// A credential must be there once.
+    Credential,
     /// A rule that one dialect alone has, by its word for it.
     OfDialect(&'static str),
     /// It must name an application of the organization.
@@ -336,7 +338,7 @@ impl Error {
     /// A credential that is there twice (RFC 6750, 3.1: the request is invalid).
     #[must_use]
     pub fn doubled_credential(field: &str) -> Self {
-        Self::invalid(field, "must not be there twice")
+        Self::Invalid { field: field.to_owned(), why: "must not be there twice".to_owned(), rule: Rule::Credential }
     }
 
     /// Why a credential or somebody known was refused, in one word.

@@ -3,9 +3,11 @@
 //! The dialects choose which credential counts; a wrong one is refused here, and nothing falls through to another.
 
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
+use crate::actions::find_signer::Accepted;
 use crate::actions::{gateway_sessions, machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
 use crate::domain::browsers::SessionCookie;
+use crate::domain::secret::PlainToken;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
 
@@ -29,18 +31,32 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
             return machine_keys::find(cx, name.as_deref(), key, hints).await.map(Caller::Key);
         }
         Credential::Password { username, password } => passwords::check(cx, username, password).await?,
-        Credential::Token(token) | Credential::Placed { token, .. } if token.expose().contains('.') => {
-            verify_token::verify(cx, token, None, hints).await?
+        Credential::Token(token) | Credential::Placed { token, .. } => {
+            return by_token(cx, token, hints, |_| ()).await.map(|(caller, _)| Caller::User(caller));
         }
-        Credential::Token(token) | Credential::OpaqueToken(token) | Credential::Placed { token, .. } => {
-            sessions::find(cx, token.hashed(), hints).await?
-        }
+        Credential::OpaqueToken(token) => sessions::find(cx, token.hashed(), hints).await?,
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
         Credential::Session { cookie: SessionCookie::SecureTwice, .. } => return Err(Denied::Expired.into()),
         Credential::Session { value, .. } => gateway_sessions::find(cx, value, hints).await?,
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
     enabled(caller).map(Caller::User)
+}
+
+/// Whose a token is that is no key, and what `tell` makes of one that a token app accepts.
+pub async fn by_token<T>(
+    cx: &Cx,
+    token: &PlainToken,
+    hints: Hints<'_>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<(UserCaller, Option<T>)> {
+    let (caller, told) = if token.expose().contains('.') {
+        let (caller, told) = verify_token::verify_telling(cx, token, None, hints, tell).await?;
+        (caller, Some(told))
+    } else {
+        (sessions::find(cx, token.hashed(), hints).await?, None)
+    };
+    enabled(caller).map(|caller| (caller, told))
 }
 
 fn enabled(caller: UserCaller) -> Result<UserCaller> {

@@ -208,7 +208,22 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
 /// Removes the key that is shown, and the keys that it made. Whoever has it may do so; `by` is who is signed in besides.
 pub async fn delete_shown(cx: &Cx, by: Option<&Caller>, shown: &PlainToken) -> Result<()> {
     let KeyCaller { key, .. } = find(cx, None, shown, Hints::default()).await?;
-    let by = by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor);
+    delete_found(cx, by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor), &key).await
+}
+
+/// The key that is shown, whether it still counts or not: that of a disabled user does not, and may again.
+pub async fn shown(cx: &Cx, shown: &PlainToken) -> Result<Rc<MachineKey>> {
+    if !machine_key::is_well_formed(shown.expose()) {
+        return Err(Denied::BadKey.into());
+    }
+    let hash = shown.hashed();
+    let mut known = Known::current(cx, || vec![Wanted::Key(hash)], None).await?;
+    let (key, _) = known.key(hash, Vec::new).await?.ok_or(Denied::Revoked)?;
+    Ok(key)
+}
+
+/// Removes a key, and the keys that it made.
+pub async fn delete_found(cx: &Cx, by: Actor, key: &MachineKey) -> Result<()> {
     let deed = Deed::new(by, "key.delete", key.name.as_str()).before(key.for_audit());
     Write::of(machine_keys::delete(key.id)).and(feed::key_changed(key.id, cx.now)).deed(deed).commit(cx).await.map(drop)
 }

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::actions::caller::{Caller, Hints};
+use crate::actions::caller::{Caller, Hints, UserCaller};
 use crate::actions::find_signer::Accepted;
 use crate::actions::{machine_keys, sessions, verify_token};
 use crate::context::Cx;
@@ -40,6 +40,52 @@ pub async fn revoke_token(cx: &Cx, by: Option<&Caller>, token: &PlainToken, app:
         Err(Error::Unauthenticated(Denied::Revoked)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Revokes a token for a client (RFC 7009), where it is the caller's own, or the caller is an
+/// administrator. Nobody learns whether a token of somebody else is good: that it stays is in the audit
+/// trail only. A token that is not good need not be revoked.
+pub async fn revoke_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
+    match revoke_if_own(cx, by, token).await {
+        Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::Invalid { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+async fn revoke_if_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
+    if machine_key::looks_like_one(token.expose()) {
+        let key = machine_keys::shown(cx, token).await?;
+        let is_itself = matches!(by, Caller::Key(caller) if caller.key.id == key.id);
+        let is_own = is_itself || (key.user_id.is_some() && key.user_id == by.own_id());
+        return if may(by, is_own) {
+            machine_keys::delete_found(cx, by.actor(), &key).await
+        } else {
+            refuse(cx, by, key.name.as_str()).await
+        };
+    }
+    if !token.expose().contains('.') {
+        let UserCaller { user, .. } = sessions::find(cx, token.hashed(), Hints::default()).await?;
+        let is_own = by.own_id() == Some(user.id);
+        return if may(by, is_own) {
+            sessions::revoke_shown(cx, Some(by), token.hashed()).await
+        } else {
+            refuse(cx, by, user.username.as_str()).await
+        };
+    }
+    let unverified = cx.memory.signed_tokens.read(token.expose())?;
+    let (mut known, candidates) = verify_token::may_be_of(cx, &unverified, None, Hints::default()).await?;
+    let accepted = verify_token::accept(cx, &mut known, &unverified, &candidates, None, None).await?;
+    let is_own = by.limited_by().is_some_and(|user| user.username == accepted.username);
+    if may(by, is_own) { revoke_accepted(cx, by.actor(), &accepted).await } else { refuse(cx, by, accepted.username.as_str()).await }
+}
+
+fn may(by: &Caller, is_own: bool) -> bool {
+    is_own || by.is_administrator()
+}
+
+/// Writes down that somebody tried to revoke what is not theirs.
+async fn refuse(cx: &Cx, by: &Caller, whose: &str) -> Result<()> {
+    Write::default().deed(by.deed("token.revoke_refused", whose)).commit(cx).await.map(drop)
 }
 
 async fn revoke_accepted(cx: &Cx, by: Actor, Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Result<()> {

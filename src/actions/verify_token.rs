@@ -19,19 +19,38 @@ use crate::store::standings::Subject;
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
 pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<UserCaller> {
-    verify_read(cx, &cx.memory.signed_tokens.read(token.expose())?, parameter, hints).await
+    verify_telling(cx, token, parameter, hints, |_| ()).await.map(|(caller, ())| caller)
 }
 
-async fn verify_read(cx: &Cx, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, hints: Hints<'_>) -> Result<UserCaller> {
+/// The same, and what `tell` makes of the accepted token.
+pub async fn verify_telling<T>(
+    cx: &Cx,
+    token: &PlainToken,
+    parameter: Option<&str>,
+    hints: Hints<'_>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<(UserCaller, T)> {
+    verify_read(cx, &cx.memory.signed_tokens.read(token.expose())?, parameter, hints, tell).await
+}
+
+async fn verify_read<T>(
+    cx: &Cx,
+    unverified: &UnverifiedToken<'_>,
+    parameter: Option<&str>,
+    hints: Hints<'_>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<(UserCaller, T)> {
     let (mut known, candidates) = may_be_of(cx, unverified, parameter, hints).await?;
     let accepted = accept(cx, &mut known, unverified, &candidates, parameter, hints.app).await?;
     let user = token_user::find(cx, known, &accepted, hints).await?;
+    let told = tell(&accepted);
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
     let says = cx.config.rules_look_at_tokens.then(|| Rc::new(token_user::says(app, &claims)));
     let (name, app_modified_at) = (app.name.clone(), app.modified_at);
-    Ok(UserCaller { user, proof: Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups, says } })
+    let proof = Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups, says };
+    Ok((UserCaller { user, proof }, told))
 }
 
 /// The apps that a token may be of, and what is known beside them.
@@ -114,7 +133,7 @@ pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hint
     match (named.next(), named.next()) {
         (Some((_, token)), None) if !is_short(token) => Err(Denied::TooLong.into()),
         (Some((name, token)), None) => match &unverified {
-            Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints).await,
+            Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints, |_| ()).await.map(|(caller, ())| caller),
             _ => verify(cx, token, Some(name), hints).await,
         },
         (Some((name, _)), Some(_)) => Err(Error::doubled_credential(name)),

@@ -18,9 +18,10 @@ use crate::domain::applications::application::Application;
 use crate::domain::config::Config;
 use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
-use crate::error::{Denied, Error, Refusal, Result};
+use crate::error::{Denied, Error, Result};
 
 use crate::api::dialects::{Found, authzen, v1};
+use crate::api::http::challenge;
 use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
 use crate::api::http::login;
@@ -224,7 +225,8 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
         BesideHeaders::Parameters => Ok(credentials::in_query(query)),
         BesideHeaders::Cookie => credentials::of_gis_manager(request),
     };
-    let shown = match credentials::in_headers(request)? {
+    let in_headers = if route.access == Access::Client { credentials::of_client(request) } else { credentials::in_headers(request) };
+    let shown = match in_headers? {
         None => beside_headers()?,
         shown => shown,
     };
@@ -287,7 +289,7 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
     if dialect.is_none()
         && let Some(response) = for_people(cx, request, error)
     {
-        return finish(request, &cx.request_id, Some(cx), with_headers_of(error, response));
+        return finish(request, &cx.request_id, Some(cx), with_headers_of(error, request, response));
     }
     let dialect = dialect.unwrap_or(&v1::DIALECT);
     let way_out = match error {
@@ -298,35 +300,37 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
         (Some(failure_with), Some(way_out)) => failure_with(error, &way_out),
         _ => (dialect.failure)(error, cx.now),
     };
-    finish(request, &cx.request_id, Some(cx), with_headers_of(error, response))
+    finish(request, &cx.request_id, Some(cx), with_headers_of(error, request, response))
 }
 
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
 fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
-    with_headers_of(error, (dialect.failure)(error, now))
+    with_headers_of_failure(error, (dialect.failure)(error, now))
 }
 
-fn with_headers_of(error: &Error, response: Response) -> Response {
+fn with_headers_of(error: &Error, request: &dyn Inbound, response: Response) -> Response {
     let response = match error.reason() {
         Some(reason) => response.with(REASON, reason),
         None => response,
     };
-    match error {
+    let response = match challenge::of(error, request) {
         // A dialect may have said it in its own words.
-        Error::Unauthenticated(_) if response.header("www-authenticate").is_some() => response,
-        Error::Unauthenticated(Denied::Missing) => response.with("www-authenticate", "Bearer"),
-        Error::Unauthenticated(_) => response.with("www-authenticate", "Bearer error=\"invalid_token\""),
-        Error::Forbidden(Refusal::InsufficientScope { scopes }) => {
-            let scopes: String = scopes.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || *c == ' ').collect();
-            response.with("www-authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""))
-        }
+        Some(challenge) if response.header("www-authenticate").is_none() => response.with("www-authenticate", challenge),
+        _ => response,
+    };
+    with_headers_of_failure(error, response)
+}
+
+fn with_headers_of_failure(error: &Error, response: Response) -> Response {
+    match error {
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),
         Error::TooMany { retry_after_s, .. } => response.with("retry-after", retry_after_s.to_string()),
         Error::Unavailable(fault) => match fault.retry_after_s() {
             Some(seconds) => response.with("retry-after", seconds.to_string()),
             None => response,
         },
-        Error::Forbidden(_)
+        Error::Unauthenticated(_)
+        | Error::Forbidden(_)
         | Error::NotFound { .. }
         | Error::NotAcceptable { .. }
         | Error::Conflict { .. }

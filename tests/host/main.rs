@@ -37,6 +37,7 @@ mod layers;
 mod machine_keys;
 mod methods_and_preflights;
 mod misses;
+mod oauth;
 mod operation;
 mod oracle;
 mod origin_urls;

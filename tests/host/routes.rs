@@ -293,7 +293,7 @@ fn endpoint_row(route: &Route) -> String {
     let who = match route.access {
         Access::Public | Access::Shown | Access::ShownOrSent => "anybody",
         Access::Holder => "whoever has the token, administrators",
-        Access::SignedIn => "signed in",
+        Access::SignedIn | Access::Client => "signed in",
         Access::Creator => "creators, administrators",
         Access::Application => "administrators, applications",
         Access::Administrator => "administrators",

@@ -6,6 +6,7 @@ pub mod authzen;
 pub mod datafor_modeler;
 pub mod imanager;
 pub mod imanager_nodes;
+pub mod oauth;
 pub mod services;
 pub mod v1;
 
@@ -27,6 +28,7 @@ pub const DIALECTS: &[&Dialect] = &[
     &app_portal::DIALECT,
     &apim_token_service::DIALECT,
     &authzen::DIALECT,
+    &oauth::DIALECT,
     &v1::DIALECT,
 ];
 

@@ -30,6 +30,19 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
+/// The same of a client of `OAuth`, which encodes both parts of Basic like a form (RFC 6749, 2.3.1).
+pub fn of_client(request: &dyn Inbound) -> Result<Option<Credential>> {
+    Ok(in_headers(request)?.map(|credential| match credential {
+        // What no form would have is as it is meant.
+        Credential::Password { username, password } => {
+            let decoded = |part: &str| query::decode_form(part, "").unwrap_or_else(|_| part.to_owned());
+            let password = password.expose_text().map(decoded).map_or(password.clone(), Secret::new);
+            Credential::Password { username: decoded(&username), password }
+        }
+        other => other,
+    }))
+}
+
 /// The cookie of the GIS manager, which counts on that system's own paths only: everywhere else the
 /// name is the application's, and so is any value of another form.
 pub fn of_gis_manager(request: &dyn Inbound) -> Result<Option<Credential>> {

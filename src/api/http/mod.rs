@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod caching;
+pub mod challenge;
 pub mod cookies;
 pub mod cors;
 pub mod credentials;

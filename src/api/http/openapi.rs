@@ -146,6 +146,9 @@ fn description(route: &Route) -> String {
         Access::ShownOrSent => "It is about the credential in the body, or else about the one that the request shows.",
         Access::Holder => "Whoever has the token may call it, without a further credential; else administrators.",
         Access::SignedIn => "Whoever is signed in may call it.",
+        Access::Client => {
+            "Whoever is signed in may call it. A user name and a password in Basic, or a key and its name, are encoded like a form (RFC 6749, 2.3.1)."
+        }
         Access::Creator => "Administrators and users of type SYS_Creator may call it.",
         Access::Administrator => "Administrators may call it.",
         Access::Application => "Administrators may call it, and applications by signed calls.",

@@ -48,6 +48,7 @@ pub fn refuse_doubled(query: &Query) -> Result<()> {
     let mut names: Vec<_> = query.pairs().iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
+        Some((&TOKEN, _)) => Err(Error::doubled_credential(TOKEN)),
         Some((name, _)) => Err(Error::invalid(*name, "must not be there twice")),
         None => Ok(()),
     }

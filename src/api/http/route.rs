@@ -137,6 +137,8 @@ pub enum Access {
     Holder,
     /// Whoever is signed in.
     SignedIn,
+    /// The same, as a client of `OAuth`: what Basic carries is encoded like a form (RFC 6749, 2.3.1).
+    Client,
     /// Callers of type `Administrator` or `SYS_Creator`.
     Creator,
     /// Callers of type `Administrator`.
@@ -201,7 +203,7 @@ impl Access {
     pub fn is_checked_first(self) -> bool {
         match self {
             Self::Public | Self::Shown | Self::ShownOrSent | Self::Holder => false,
-            Self::SignedIn | Self::Creator | Self::Administrator | Self::Application => true,
+            Self::SignedIn | Self::Client | Self::Creator | Self::Administrator | Self::Application => true,
         }
     }
 }
@@ -416,7 +418,10 @@ impl Route {
             (Keys::All, _) => Some(None),
             (Keys::With(may), _) => Some(Some(may)),
             (Keys::AsAccessSays, Access::Administrator | Access::Application | Access::Holder) => Some(Some(May::Administration)),
-            (Keys::AsAccessSays, Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn | Access::Creator) => None,
+            (
+                Keys::AsAccessSays,
+                Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn | Access::Client | Access::Creator,
+            ) => None,
         }
     }
 
@@ -432,7 +437,7 @@ impl Route {
         // A key that speaks for nobody is limited by nothing but what it may.
         let Some(user) = caller.limited_by() else { return Ok(()) };
         let refusal = match self.access {
-            Access::Public | Access::Shown | Access::ShownOrSent | Access::Holder | Access::SignedIn => None,
+            Access::Public | Access::Shown | Access::ShownOrSent | Access::Holder | Access::SignedIn | Access::Client => None,
             Access::Creator => (user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
             Access::Administrator | Access::Application => (!user.is_administrator()).then_some(Refusal::NotAdministrator),
         };

@@ -259,7 +259,8 @@ fn scopes_are_all_needed() {
     cases(&json!({}), &[(json!({ "scope": 7, "scp": [7] }), 200, "")]);
     with_app(&json!({ "requiredScopes": ["a", "b"] }), |isolate| {
         let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, &json!({}))));
-        assert_eq!(response.header("www-authenticate"), Some("Bearer error=\"insufficient_scope\", scope=\"a b\""));
+        let challenge = response.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.ends_with("scope=\"a b\""), "{challenge}");
     });
 }
 

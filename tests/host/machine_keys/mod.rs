@@ -55,6 +55,7 @@ fn reason(response: &Response) -> (u16, String) {
 /// here too, so that none is by accident.
 fn opened(may: May) -> BTreeSet<&'static str> {
     let asks = [
+        "introspect",
         "check",
         "check_batch",
         "check_application",
@@ -68,9 +69,10 @@ fn opened(may: May) -> BTreeSet<&'static str> {
         "search_resources",
         "search_actions",
     ];
+    // A key may revoke itself.
     match may {
-        May::Decisions => asks.into(),
-        May::Provisioning => ["import"].into(),
+        May::Decisions => asks.into_iter().chain(["revoke"]).collect(),
+        May::Provisioning => ["import", "revoke"].into(),
         May::Administration => {
             let closed = ["order_node", "list_nodes", "sign_out"];
             let about_users = |access| matches!(access, Access::Shown | Access::ShownOrSent | Access::Public);

@@ -113,7 +113,7 @@ fn failure(error: &Error, now: Millis) -> Response {
         Error::Invalid { rule: Rule::Syntax, .. } => {
             ("E0", format!("Parameter parsing failed: {}", message::sentence(error)), "param_parsing_error")
         }
-        Error::Invalid { rule: Rule::Value | Rule::Organization | Rule::Shortcut, .. } => {
+        Error::Invalid { rule: Rule::Value | Rule::Credential | Rule::Organization | Rule::Shortcut, .. } => {
             ("E0", message::sentence(error), "param_validation_error")
         }
         Error::Invalid { field, why, rule: Rule::OfDialect(key) } => {

@@ -1,0 +1,96 @@
+//! What software that speaks `OAuth` 2.0 asks: introspection (RFC 7662), revocation (RFC 7009) and the
+//! metadata that name both (RFC 8414).
+//!
+//! Failures are those of RFC 6749, 5.2. A parameter that nobody knows is ignored, as that asks for.
+
+mod handlers;
+mod wire;
+
+use crate::api::http::declare::Declared;
+use crate::api::http::message::{self, Response};
+use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Keys, Route, handler};
+use crate::api::http::shape::Answer;
+use crate::domain::identity::machine_key::May;
+use crate::domain::time::Millis;
+use crate::error::Error;
+
+/// The dialect.
+pub const DIALECT: Dialect = Dialect {
+    name: "oauth",
+    summary: "Introspection and revocation of tokens, as OAuth 2.0 has them",
+    prefixes: &["/v1/introspect", "/v1/revoke", "/.well-known/oauth-authorization-server"],
+    keeps_prefixes: true,
+    beside_headers: BesideHeaders::Nothing,
+    refuses_undeclared: false,
+    groups: &[&Group { parameters: &[], routes: ROUTES }],
+    failure,
+    failure_with: None,
+    failure_shape: &wire::Failure::SHAPE,
+    failure_type: "application/json",
+};
+
+const ROUTES: &[Route] = &[
+    Route::of("POST", "introspect", &["/v1/introspect"], handler!(handlers::introspect))
+        .summary("Tells whether a token is good and whose it is (RFC 7662)")
+        .about(
+            "The body is a form, or JSON. Administrators and keys with `decisions` may ask about every token, users about their own. \
+             Whatever is wrong with a token, and whoever may not know, the answer is `{\"active\":false}`. So it is about keys for \
+             machines, which open Postern's own endpoints and nothing else. A token app's user is created at first sight, as by \
+             `/v1/verify`.",
+        )
+        .access(Access::Client)
+        .keys(Keys::With(May::Decisions))
+        .writes(false)
+        .body(&wire::Sent::SHAPE)
+        .refuses(&[406, 503])
+        .answers(Answer::json(200, &wire::Introspection::SHAPE)),
+    Route::of("POST", "revoke", &["/v1/revoke"], handler!(handlers::revoke))
+        .summary("Revokes a token: opaque, a JSON Web Token, or a key for machines (RFC 7009)")
+        .about(
+            "The body is a form, or JSON. Administrators may revoke every token, others their own; a key may revoke itself. The answer \
+             is 200 for a token that is unknown or over, too. It is 200 for a token of somebody else, which stays as it is: the audit \
+             trail tells who tried. `/v1/revocations` lets whoever has a token revoke it.",
+        )
+        .access(Access::Client)
+        .keys(Keys::All)
+        .body(&wire::Sent::SHAPE)
+        .refuses(&[503])
+        .answers(Answer::empty(200)),
+    Route::get("show_metadata", &["/.well-known/oauth-authorization-server"], handler!(handlers::metadata))
+        .summary("Tells clients where introspection and revocation are (RFC 8414)")
+        .about(
+            "It is 404 where PUBLIC_ORIGIN is not set. Postern issues no tokens by a grant of OAuth, so that there is no \
+             `token_endpoint` and no `response_types_supported`. The answer may be cached for five minutes.",
+        )
+        .refuses(&[404])
+        .answers(Answer::json(200, &wire::Metadata::SHAPE)),
+];
+
+/// How soon a client may ask again where nothing tells better (RFC 7009, 2.2.1).
+const RETRY_AFTER_S: &str = "5";
+
+fn failure(error: &Error, _: Millis) -> Response {
+    let sentence = message::sentence(error);
+    let response = Response::json(message::status(error), &wire::Failure { error: word(error), description: &sentence });
+    match error {
+        Error::Unavailable(fault) if fault.retry_after_s().is_none() => response.with("retry-after", RETRY_AFTER_S),
+        _ => response,
+    }
+}
+
+/// The registered word for it.
+fn word(error: &Error) -> &'static str {
+    match error {
+        Error::Unauthenticated(_) => "invalid_client",
+        Error::Forbidden(_) => "access_denied",
+        Error::Invalid { .. }
+        | Error::NotFound { .. }
+        | Error::MethodNotAllowed { .. }
+        | Error::NotAcceptable { .. }
+        | Error::Conflict { .. }
+        | Error::AlreadyExists { .. }
+        | Error::TooLarge { .. } => "invalid_request",
+        Error::TooMany { .. } | Error::Unavailable(_) | Error::Misconfigured(_) => "temporarily_unavailable",
+        Error::OriginFailed(_) | Error::OriginTimedOut { .. } | Error::Internal(_) => "server_error",
+    }
+}

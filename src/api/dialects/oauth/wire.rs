@@ -1,0 +1,85 @@
+//! What the JSON of `OAuth` looks like: RFC 7662, 2.2; RFC 8414, 2; RFC 6749, 5.2.
+
+use serde_json::Value;
+
+use crate::actions::introspection::Introspected;
+use crate::api::http::body::Fields;
+use crate::api::http::declare::{Member, Sometimes, answer, request};
+use crate::api::http::shape::Kind;
+use crate::error::{Error, Result};
+
+request! {
+    /// A token that is asked about, or that is to be over.
+    pub(super) struct Sent as "OAuthToken" {
+        "token" token: Present => "the token itself",
+        "token_type_hint" _hint: Option<String> => "what the caller takes it for; the token itself tells, so that it is ignored",
+    } example r#"{"token":"7ac687f1-51c3-46ad-8617-89d737d1ba0d","token_type_hint":"access_token"}"#
+}
+
+/// A text that is not empty; an empty one is missing (RFC 6749, 3.2).
+pub(super) struct Present(pub(super) String);
+
+impl Member for Present {
+    const KIND: Kind = Kind::text(1, usize::MAX);
+
+    fn read_member(fields: &Fields, name: &str) -> Result<Self> {
+        let text = fields.text(name)?.map(str::trim).filter(|text| !text.is_empty());
+        text.map(|text| Self(text.to_owned())).ok_or_else(|| Error::missing(name))
+    }
+}
+
+answer! {
+    /// What is known of a token. Of one that is not active, nothing else is told.
+    pub(super) struct Introspection<'a> as "Introspection" {
+        "active" active: bool => "whether the token is good, and the caller may know so",
+        "token_type" token_type: Sometimes<&'static str> as Kind::OneOf(&["Bearer"]) => "how it is shown",
+        "username" username: Sometimes<&'a str> => "the user name of whose it is",
+        "sub" subject: Sometimes<String> => "the user's id",
+        "client_id" client: Sometimes<&'a str> => "the token app; postern for an opaque token of Postern",
+        "exp" expires_at: Sometimes<i64> => "when it is over, epoch seconds",
+        "iat" issued_at: Sometimes<i64> => "when it was issued, epoch seconds",
+        "iss" issuer: Sometimes<&'a str> => "who issued it",
+        "aud" audience: Sometimes<&'a Value> => "for whom: a text, or a list of texts",
+        "scope" scope: Sometimes<&'a str> => "its scopes, with spaces between them",
+        "jti" id: Sometimes<&'a str> => "its id",
+    } example r#"{"active":true,"token_type":"Bearer","username":"alice","sub":"7","client_id":"ERP","exp":1737687504,"iat":1737683904,"iss":"https://idp.example/realms/main","aud":"bi","scope":"read","jti":"b6f1"}"#
+}
+
+impl<'a> Introspection<'a> {
+    pub(super) fn of(introspected: Option<&'a Introspected>) -> Self {
+        Self {
+            active: introspected.is_some(),
+            token_type: Sometimes(introspected.map(|_| "Bearer")),
+            username: Sometimes(introspected.map(|of| of.username.as_str())),
+            subject: Sometimes(introspected.map(|of| of.user_id.0.to_string())),
+            client: Sometimes(introspected.map(|of| of.client.as_str())),
+            expires_at: Sometimes(introspected.map(|of| of.expires_at_s)),
+            issued_at: Sometimes(introspected.and_then(|of| of.issued_at_s)),
+            issuer: Sometimes(introspected.and_then(|of| of.issuer.as_deref())),
+            audience: Sometimes(introspected.and_then(|of| of.audience.as_ref())),
+            scope: Sometimes(introspected.and_then(|of| of.scope.as_deref())),
+            id: Sometimes(introspected.and_then(|of| of.id.as_deref())),
+        }
+    }
+}
+
+answer! {
+    /// What Postern is to clients of `OAuth`. Members that would be empty are left out (RFC 8414, 3.2).
+    pub(super) struct Metadata as "AuthorizationServerMetadata" {
+        "issuer" issuer: String => "PUBLIC_ORIGIN",
+        "introspection_endpoint" introspection_endpoint: String => "where tokens are asked about",
+        "introspection_endpoint_auth_methods_supported" introspection_methods: &'static [&'static str] => "how a client says who it is there",
+        "revocation_endpoint" revocation_endpoint: String => "where tokens are revoked",
+        "revocation_endpoint_auth_methods_supported" revocation_methods: &'static [&'static str] => "how a client says who it is there",
+        "jwks_uri" jwks_uri: Sometimes<String> => "the keys of X-Postern-Assertion, where public ones are published",
+        "service_documentation" documentation: String => "a page for people",
+    } example r#"{"issuer":"https://gate.example.com","introspection_endpoint":"https://gate.example.com/v1/introspect","introspection_endpoint_auth_methods_supported":["client_secret_basic","Bearer"],"revocation_endpoint":"https://gate.example.com/v1/revoke","revocation_endpoint_auth_methods_supported":["client_secret_basic"],"service_documentation":"https://gate.example.com/v1/"}"#
+}
+
+answer! {
+    /// A failure.
+    pub(super) struct Failure<'a> as "OAuthFailure" {
+        "error" error: &'static str => "one of the words of RFC 6749",
+        "error_description" description: &'a str => "what is wrong",
+    } example r#"{"error":"invalid_request","error_description":"token is required"}"#
+}

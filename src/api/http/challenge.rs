@@ -1,0 +1,53 @@
+//! What a refusal says in `WWW-Authenticate`: RFC 6750, 3, for tokens; RFC 7617 for user names and passwords.
+
+use crate::api::http::message::{Inbound, sentence};
+use crate::error::{Denied, Error, Refusal, Rule};
+
+/// Programs that wait to be asked before they send a user name and a password.
+const BASIC: &str = "Basic realm=\"postern\", charset=\"UTF-8\"";
+
+/// The challenge of a refusal; `None` where there is none to make. A missing grant is no matter of the
+/// credential, so that it has none.
+#[must_use]
+pub fn of(error: &Error, request: &dyn Inbound) -> Option<String> {
+    match error {
+        Error::Unauthenticated(denied) => {
+            let bearer = of_denied(denied, error);
+            Some(if is_of_browser(request) { bearer } else { format!("{bearer}, {BASIC}") })
+        }
+        Error::Forbidden(Refusal::InsufficientScope { scopes }) => {
+            let scopes = quotable(scopes);
+            Some(format!("{}, scope=\"{scopes}\"", with_error("insufficient_scope", error)))
+        }
+        Error::Invalid { rule: Rule::Credential, .. } => Some(with_error("invalid_request", error)),
+        _ => None,
+    }
+}
+
+/// Without a token that could be judged there is no error to tell (RFC 6750, 3.1).
+fn of_denied(denied: &Denied, error: &Error) -> String {
+    match denied {
+        Denied::Missing
+        | Denied::BadScheme
+        | Denied::WrongPassword
+        | Denied::UnknownApplication
+        | Denied::Replayed
+        | Denied::StaleTimestamp => "Bearer realm=\"postern\"".to_owned(),
+        _ => with_error("invalid_token", error),
+    }
+}
+
+fn with_error(word: &str, error: &Error) -> String {
+    format!("Bearer realm=\"postern\", error=\"{word}\", error_description=\"{}\"", quotable(&sentence(error)))
+}
+
+/// What may stand between the quotes (RFC 6750, 3).
+fn quotable(text: &str) -> String {
+    text.chars().filter(|c| (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || *c == ' ').collect()
+}
+
+/// A browser that is challenged for Basic opens a window of its own for the password, also where a
+/// script of the page asked.
+fn is_of_browser(request: &dyn Inbound) -> bool {
+    request.header("sec-fetch-site").is_some() || request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"))
+}
