@@ -79,7 +79,7 @@ export interface Introspected {
   active: boolean;
   /** Bearer */
   token_type?: string;
-  /** the user's id; a key is no user, and has none */
+  /** the user's id */
   sub?: string;
   /** the user name */
   username?: string;

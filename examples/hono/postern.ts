@@ -53,7 +53,7 @@ export function permission(
   };
 }
 
-const MISSING = failure(401, "Unauthorized", "there is no credential", "Bearer");
+const MISSING = failure(401, "Unauthorized", "there is no credential", 'Bearer realm="postern"');
 const TWO_COOKIES = failure(400, "Bad Request", "the cookie with the token is there twice");
 const CROSS_ORIGIN = failure(
   403,
@@ -64,7 +64,7 @@ const NOT_PERMITTED = failure(
   403,
   "Forbidden",
   "the user lacks the permission",
-  'Bearer error="insufficient_scope"',
+  'Bearer realm="postern", error="insufficient_scope"',
 );
 const BROKEN = failure(503, "Service Unavailable", "Postern does not answer; try again");
 

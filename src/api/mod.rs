@@ -289,7 +289,7 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
     if dialect.is_none()
         && let Some(response) = for_people(cx, request, error)
     {
-        return finish(request, &cx.request_id, Some(cx), with_headers_of(error, request, response));
+        return finish(request, &cx.request_id, Some(cx), with_headers_of(error, challenge::offers_basic(request), response));
     }
     let dialect = dialect.unwrap_or(&v1::DIALECT);
     let way_out = match error {
@@ -300,28 +300,24 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
         (Some(failure_with), Some(way_out)) => failure_with(error, &way_out),
         _ => (dialect.failure)(error, cx.now),
     };
-    finish(request, &cx.request_id, Some(cx), with_headers_of(error, request, response))
+    finish(request, &cx.request_id, Some(cx), with_headers_of(error, challenge::offers_basic(request), response))
 }
 
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
 fn failure(dialect: &Dialect, error: &Error, now: Millis) -> Response {
-    with_headers_of_failure(error, (dialect.failure)(error, now))
+    with_headers_of(error, false, (dialect.failure)(error, now))
 }
 
-fn with_headers_of(error: &Error, request: &dyn Inbound, response: Response) -> Response {
+fn with_headers_of(error: &Error, offers_basic: bool, response: Response) -> Response {
     let response = match error.reason() {
         Some(reason) => response.with(REASON, reason),
         None => response,
     };
-    let response = match challenge::of(error, request) {
+    let response = match challenge::of(error, offers_basic) {
         // A dialect may have said it in its own words.
         Some(challenge) if response.header("www-authenticate").is_none() => response.with("www-authenticate", challenge),
         _ => response,
     };
-    with_headers_of_failure(error, response)
-}
-
-fn with_headers_of_failure(error: &Error, response: Response) -> Response {
     match error {
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),
         Error::TooMany { retry_after_s, .. } => response.with("retry-after", retry_after_s.to_string()),

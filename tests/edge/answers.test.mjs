@@ -32,7 +32,7 @@ test("no header or body of one answer shows in another, whatever is answered at 
     },
   ]);
   kinds.push(
-    { request: { path: "/v1/verify" }, status: 401, headers: { "www-authenticate": "Bearer", "x-auth-user": undefined } },
+    { request: { path: "/v1/verify" }, status: 401, headers: { "www-authenticate": 'Bearer realm="postern", Basic realm="postern", charset="UTF-8"', "x-auth-user": undefined } },
     { request: { method: "PUT", path: "/v1/verify" }, status: 405, headers: { allow: "HEAD, GET, POST", "www-authenticate": undefined } },
     {
       request: { method: "POST", path: "/imanager/cloud/security/tokens.json", json: { username: "admin", password: ADMIN_PASSWORD } },

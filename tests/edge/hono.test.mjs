@@ -113,15 +113,19 @@ test("the middleware lets in whoever Postern knows, and tells the others what is
   expectStatus(await get("/"), 200);
   const me = expectStatus(await get("/me", as(tokenOf("alice"))), 200).json;
   assert.deepEqual([me.username, me.type], ["alice", "SYS_Reader"]);
-  const invalid = 'Bearer error="invalid_token"';
+  const asked = 'Bearer realm="postern"';
+  const because = (why) => `${asked}, error="invalid_token", error_description="${why}"`;
   const table = [
-    [{}, [401, "Bearer", "there is no credential"]],
-    [as(tokenOf("alice", { exp: nowInSeconds() - 600 })), [401, invalid, "expired"]],
-    [as(`${tokenOf("alice")}x`), [401, invalid, "bad_signature"]],
-    [as("unknown"), [401, invalid, "revoked"]],
-    [{ authorization: "Bearer" }, [401, "Bearer", "there is no credential"]],
-    [{ authorization: `Basic ${tokenOf("alice")}` }, [401, "Bearer", "there is no credential"]],
-    [admin, [401, "Bearer", "there is no credential"]],
+    [{}, [401, asked, "there is no credential"]],
+    [as(tokenOf("alice", { exp: nowInSeconds() - 600 })), [401, because("the token is expired"), "expired"]],
+    [
+      as(`${tokenOf("alice")}x`),
+      [401, because("the token's signature does not verify"), "bad_signature"],
+    ],
+    [as("unknown"), [401, because("the token is unknown or was revoked"), "revoked"]],
+    [{ authorization: "Bearer" }, [401, asked, "there is no credential"]],
+    [{ authorization: `Basic ${tokenOf("alice")}` }, [401, asked, "there is no credential"]],
+    [admin, [401, asked, "there is no credential"]],
   ];
   for (const [headers, expected] of table) {
     const answer = await get("/me", headers);
@@ -183,7 +187,7 @@ test("a permission is asked for by the token, so that its groups count", async (
   const refused = await get("/reports", as(bob));
   assert.deepEqual(refusal(refused), [
     403,
-    'Bearer error="insufficient_scope"',
+    'Bearer realm="postern", error="insufficient_scope"',
     "the user lacks the permission",
   ]);
   expectStatus(await get("/services/1", as(alice)), 200);

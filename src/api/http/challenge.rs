@@ -9,11 +9,11 @@ const BASIC: &str = "Basic realm=\"postern\", charset=\"UTF-8\"";
 /// The challenge of a refusal; `None` where there is none to make. A missing grant is no matter of the
 /// credential, so that it has none.
 #[must_use]
-pub fn of(error: &Error, request: &dyn Inbound) -> Option<String> {
+pub fn of(error: &Error, offers_basic: bool) -> Option<String> {
     match error {
         Error::Unauthenticated(denied) => {
             let bearer = of_denied(denied, error);
-            Some(if is_of_browser(request) { bearer } else { format!("{bearer}, {BASIC}") })
+            Some(if offers_basic { format!("{bearer}, {BASIC}") } else { bearer })
         }
         Error::Forbidden(Refusal::InsufficientScope { scopes }) => {
             let scopes = quotable(scopes);
@@ -46,8 +46,10 @@ fn quotable(text: &str) -> String {
     text.chars().filter(|c| (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || *c == ' ').collect()
 }
 
-/// A browser that is challenged for Basic opens a window of its own for the password, also where a
-/// script of the page asked.
-fn is_of_browser(request: &dyn Inbound) -> bool {
-    request.header("sec-fetch-site").is_some() || request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"))
+/// Whether Basic may be asked for. A browser that is challenged for it opens a window of its own for
+/// the password, also where a script of the page asked.
+#[must_use]
+pub fn offers_basic(request: &dyn Inbound) -> bool {
+    let is_browser = || request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
+    request.header("sec-fetch-site").is_none() && !is_browser()
 }

@@ -22,7 +22,6 @@ use crate::domain::identity::machine_key::MachineKey;
 use crate::domain::identity::user::Username;
 use crate::domain::permissions::permission::Permission;
 use crate::domain::secret::PlainToken;
-use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 
 /// The largest whole number that JavaScript's numbers tell from its neighbours: 2^53 - 1.
@@ -52,7 +51,7 @@ answer! {
     struct Introspected<'a> as "Introspected" {
         "active" active: bool => "whether the token is good",
         "token_type" token_type: Sometimes<&'static str> => "Bearer",
-        "sub" sub: Sometimes<String> => "the user's id; a key is no user, and has none",
+        "sub" sub: Sometimes<String> => "the user's id",
         "username" username: Sometimes<&'a str> => "the user name",
         "client_id" client_id: Sometimes<&'a str> => "the token app, or postern for a token of its own",
         "exp" exp: Sometimes<i64> => "when it is over, epoch seconds",
@@ -107,7 +106,9 @@ async fn verify(cx: &Cx, fields: &Fields) -> Result<Response> {
 
 async fn introspect(cx: &Cx, fields: &Fields) -> Result<Response> {
     match holder(cx, &verification::VERIFY_POSTED, declared(fields)?, None).await {
-        Ok(caller) => Ok(Response::json(200, &Introspected::of(&caller))),
+        Ok(Caller::User(caller)) => Ok(Response::json(200, &Introspected::of(&caller))),
+        // A key opens Postern's endpoints and nothing else.
+        Ok(Caller::Key(_)) => Ok(Response::json(200, &Introspected::INACTIVE)),
         // RFC 7662 tells nobody why.
         Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => Ok(Response::json(200, &Introspected::INACTIVE)),
         Err(error) => Err(error),
@@ -188,25 +189,20 @@ impl<'a> Introspected<'a> {
         scope: Sometimes(None),
     };
 
-    fn of(caller: &'a Caller) -> Self {
-        let bearer = Self { active: true, token_type: Sometimes(Some("Bearer")), ..Self::INACTIVE };
-        match caller {
-            Caller::Key(KeyCaller { key, .. }) => Self { exp: Sometimes(key.expires_at.map(Millis::seconds)), ..bearer },
-            Caller::User(UserCaller { user, proof }) => {
-                let (client_id, exp, scope) = match proof {
-                    Proof::Jwt { app, expires_at_s, claims, .. } => (Some(app.as_str()), Some(*expires_at_s), scope(claims)),
-                    Proof::Session(session) => (Some("postern"), Some(session.expires_at.seconds()), None),
-                    Proof::Password => (None, None, None),
-                };
-                Self {
-                    sub: Sometimes(Some(user.id.0.to_string())),
-                    username: Sometimes(Some(user.username.as_str())),
-                    client_id: Sometimes(client_id),
-                    exp: Sometimes(exp),
-                    scope: Sometimes(scope),
-                    ..bearer
-                }
-            }
+    fn of(UserCaller { user, proof }: &'a UserCaller) -> Self {
+        let (client_id, exp, scope) = match proof {
+            Proof::Jwt { app, expires_at_s, claims, .. } => (Some(app.as_str()), Some(*expires_at_s), scope(claims)),
+            Proof::Session(session) => (Some("postern"), Some(session.expires_at.seconds()), None),
+            Proof::Password => (None, None, None),
+        };
+        Self {
+            active: true,
+            token_type: Sometimes(Some("Bearer")),
+            sub: Sometimes(Some(user.id.0.to_string())),
+            username: Sometimes(Some(user.username.as_str())),
+            client_id: Sometimes(client_id),
+            exp: Sometimes(exp),
+            scope: Sometimes(scope),
         }
     }
 }
