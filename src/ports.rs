@@ -70,11 +70,21 @@ pub trait Signatures {
     fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, std::result::Result<Vec<u8>, Fault>>;
 }
 
-/// Issuers that publish their keys.
+/// Issuers that publish their keys, and say what their tokens mean.
 pub trait Issuers {
     /// Fetches what is at the URL within `limit`, following redirects to `https://` only. The error
     /// is whatever is no answer of status 200 with at most `MAX_ANSWER_BYTES`.
     fn fetch<'a>(&'a self, url: &'a HttpsUrl, limit: Millis) -> LocalFuture<'a, std::result::Result<Published, FetchProblem>>;
+
+    /// Posts a form to the URL within `limit`, following no redirect: whoever is named there would see
+    /// the credential and the token. The error is as above.
+    fn introspect<'a>(
+        &'a self,
+        url: &'a HttpsUrl,
+        authorization: String,
+        form: String,
+        limit: Millis,
+    ) -> LocalFuture<'a, std::result::Result<Vec<u8>, FetchProblem>>;
 }
 
 /// The time, for whoever waits. A request may not wait for what another request does: it looks again

@@ -226,6 +226,10 @@ impl Issuers for Rest {
     fn fetch<'a>(&'a self, _: &'a HttpsUrl, _: Millis) -> LocalFuture<'a, Result<Published, FetchProblem>> {
         Box::pin(async { Err(FetchProblem::TimedOut) })
     }
+
+    fn introspect<'a>(&'a self, _: &'a HttpsUrl, _: String, _: String, _: Millis) -> LocalFuture<'a, Result<Vec<u8>, FetchProblem>> {
+        Box::pin(async { Err(FetchProblem::TimedOut) })
+    }
 }
 
 impl Entropy for Rest {

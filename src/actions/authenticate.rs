@@ -7,6 +7,7 @@ use crate::actions::find_signer::Accepted;
 use crate::actions::{gateway_sessions, machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
 use crate::domain::browsers::SessionCookie;
+use crate::domain::identity::opaque_token;
 use crate::domain::secret::PlainToken;
 use crate::error::{Denied, Error, Refusal, Result};
 use crate::memory::known::Known;
@@ -54,7 +55,12 @@ pub async fn by_token<T>(
         let (caller, told) = verify_token::verify_telling(cx, token, None, hints, tell).await?;
         (caller, Some(told))
     } else {
-        (sessions::find(cx, token.hashed(), hints).await?, None)
+        let foreign =
+            if opaque_token::is_token(token.expose()) { None } else { verify_token::verify_foreign(cx, token, hints, tell).await? };
+        match foreign {
+            Some((caller, told)) => (caller, Some(told)),
+            None => (sessions::find(cx, token.hashed(), hints).await?, None),
+        }
     };
     enabled(caller).map(|caller| (caller, told))
 }

@@ -249,6 +249,8 @@ pub enum Proof {
         groups: Vec<i64>,
         /// What else the token says that rules look at; `None` where there is no such rule.
         says: Option<Rc<TokenSays>>,
+        /// Whether the issuer was asked about the token. It may end at any time.
+        is_introspected: bool,
     },
 }
 

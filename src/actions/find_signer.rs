@@ -6,6 +6,7 @@ use crate::actions::key_sets::{self, Found, MAX_ASKED};
 use crate::context::Cx;
 use crate::domain::identity::user::Username;
 use crate::domain::tokens::checks::{self, Admission, Failed};
+use crate::domain::tokens::introspection::Introspected;
 use crate::domain::tokens::jwk::IssuerKey;
 use crate::domain::tokens::jwt::{Clock, Lifetime, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::key_set::KeySet;
@@ -49,6 +50,19 @@ pub async fn find_signer<'a, 't>(
     Ok(accepted)
 }
 
+/// The token as an app accepts it whose introspection endpoint has said what it says, if it was not revoked.
+pub async fn accept_introspected<'a, 't>(
+    cx: &Cx,
+    known: &mut Known<'_>,
+    app: &'a TokenApp,
+    token: &'t Introspected<'_>,
+) -> Result<Accepted<'a, 't>> {
+    let claims = token.claims().ok_or_else(|| Error::internal("an endpoint was not asked about a token"))?;
+    let Admission { username, lifetime } = checks::admit(&claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
+    refuse_revoked(known, app, &claims).await?;
+    Ok(Accepted { app, claims, username, lifetime })
+}
+
 /// The check after those of the list, [`checks::REVOCATION`].
 pub async fn refuse_revoked(known: &mut Known<'_>, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
     let token = || Some(claims.revocation_key());
@@ -83,7 +97,7 @@ async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &
     let mut unknown = Vec::new();
     for app in candidates {
         let claims = match &app.keys {
-            Keys::None => None,
+            Keys::None | Keys::Introspected(_) => None,
             Keys::Shared(key) => {
                 search.count(1)?;
                 token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.memory.signed_tokens.note(claims, key.id()))
@@ -128,7 +142,7 @@ fn remembered<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [
             keys.len() <= MAX_KEYS_OF_APP && keys.iter().any(|key| *key.key.id() == key_id)
         };
         match &app.keys {
-            Keys::None => false,
+            Keys::None | Keys::Introspected(_) => false,
             Keys::Shared(key) => app.terms.algorithm == token.algorithm() && key.id() == key_id,
             Keys::Public(set) => is_among(set),
             Keys::Published(source) => cx.memory.key_sets.fresh(source, cx.now).is_some_and(|set| is_among(&set)),
@@ -257,6 +271,7 @@ pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenA
                 "the app has no usable key: no master key opens its secret, or it is none for the algorithm".to_owned(),
             ));
         }
+        Keys::Introspected(_) => return Ok(Signed::ByNone("the app looks at no signature: it asks its endpoint".to_owned())),
         Keys::Shared(key) => {
             let keys = "the shared secret".to_owned();
             return Ok(match token.verify(app.terms.algorithm, &key.secret) {

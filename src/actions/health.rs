@@ -95,11 +95,14 @@ fn of_apps(kind: &'static str, apps: &[Rc<TokenApp>], is_one: impl Fn(&TokenApp)
     cause(kind, names)
 }
 
-/// Issuers that did not answer with a key set when this isolate last asked them.
+/// Issuers that did not answer with a key set, or about a token, when this isolate last asked them.
 fn issuers(cx: &Cx, apps: &[Rc<TokenApp>]) -> Cause {
     let sources = apps.iter().filter_map(|app| if let Keys::Published(source) = &app.keys { Some(source) } else { None });
     let failed = sources.filter(|source| cx.memory.key_sets.problem(source).is_some());
     let mut names: Vec<_> = failed.map(|source| source.as_str().to_owned()).collect();
+    let endpoints =
+        apps.iter().filter_map(|app| if let Keys::Introspected(endpoint) = &app.keys { Some(endpoint.url.as_str()) } else { None });
+    names.extend(endpoints.filter(|url| cx.memory.introspections.problem(url).is_some()).map(str::to_owned));
     names.sort();
     names.dedup();
     cause(ISSUER_UNREACHABLE, names)

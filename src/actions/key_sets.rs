@@ -183,7 +183,7 @@ pub struct UsableKey {
 /// and are known to the isolate from then on.
 pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
     let source = match keys {
-        Keys::None | Keys::Shared(_) => return Report::default(),
+        Keys::None | Keys::Shared(_) | Keys::Introspected(_) => return Report::default(),
         Keys::Public(set) => return report(cx, set, algorithm).await,
         Keys::Published(source) => source,
     };
@@ -205,7 +205,7 @@ pub async fn inspect(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Report {
 /// The keys that count of those that are known without asking an issuer.
 pub async fn known(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Vec<UsableKey> {
     match keys {
-        Keys::None | Keys::Shared(_) => Vec::new(),
+        Keys::None | Keys::Shared(_) | Keys::Introspected(_) => Vec::new(),
         Keys::Public(set) => report(cx, set, algorithm).await.usable,
         Keys::Published(source) => match cx.memory.key_sets.fresh(source, cx.now) {
             Some(set) => report(cx, &set, algorithm).await.usable,

@@ -280,6 +280,8 @@ impl Limits {
             Caller::User(UserCaller { proof, .. }) => Ok(match proof {
                 Proof::Password => Self::default(),
                 Proof::Session(session) => Self { expires_at: Some(session.expires_at), session_id: Some(session.id), ..Self::default() },
+                // Only its issuer knows when it ends, so that no key could end with it.
+                Proof::Jwt { is_introspected: true, .. } => return Err(Refusal::WouldOutlive.into()),
                 Proof::Jwt { expires_at_s, app, .. } => {
                     let (token, jti) = revocation_keys(cx, shown, app)?;
                     let (expires_at, app) = (Some(Millis::from_seconds(*expires_at_s)), Some(app.as_str().to_owned()));

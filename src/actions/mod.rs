@@ -19,6 +19,7 @@ pub mod grants;
 pub mod hashing;
 pub mod health;
 pub mod housekeeping;
+pub mod introspected_tokens;
 pub mod introspection;
 pub mod key_sets;
 pub mod machine_keys;

@@ -11,6 +11,7 @@ use crate::actions::{machine_keys, sessions, verify_token};
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::machine_key;
+use crate::domain::identity::user::Username;
 use crate::domain::secret::PlainToken;
 use crate::domain::time::Millis;
 use crate::domain::tokens::revocation::{self, Listed, MAX_JTI, Revocation, RevocationKey};
@@ -27,18 +28,37 @@ pub async fn revoke_token(cx: &Cx, by: Option<&Caller>, token: &PlainToken, app:
     if machine_key::looks_like_one(token.expose()) {
         return machine_keys::delete_shown(cx, by, token).await;
     }
-    if !token.expose().contains('.') {
-        return sessions::revoke_shown(cx, by, token.hashed()).await;
-    }
     // Whether the app may speak for the user whom the token names was not looked at.
-    let by = by.map_or_else(|| Actor::bracketed("holder of the token"), Caller::actor);
-    let unverified = cx.memory.signed_tokens.read(token.expose())?;
-    let (mut known, candidates) = verify_token::may_be_of(cx, &unverified, None, Hints { app, ..Hints::default() }).await?;
-    match verify_token::accept(cx, &mut known, &unverified, &candidates, None, app).await {
-        Ok(accepted) => revoke_accepted(cx, by, &accepted).await,
+    let of_app = verify_token::accept_telling(cx, token, app, OfApp::of).await;
+    let by_holder = || by.map_or_else(|| Actor::bracketed("holder of the token"), Caller::actor);
+    match of_app {
+        Ok(Some(found)) => found.revoke(cx, by_holder()).await,
+        Ok(None) => sessions::revoke_shown(cx, by, token.hashed()).await,
         // It is done already.
-        Err(Error::Unauthenticated(Denied::Revoked)) => Ok(()),
+        Err(Error::Unauthenticated(Denied::Revoked)) if token.expose().contains('.') => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// A token that an app accepts, as it is revoked.
+struct OfApp {
+    revocation: Revocation,
+    app: String,
+    username: Username,
+    jti: Option<String>,
+}
+
+impl OfApp {
+    fn of(Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Self {
+        let until = revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s);
+        let revocation = Revocation { key: claims.revocation_key(), until };
+        let jti = claims.jti().map(|jti| jti.chars().take(MAX_JTI).collect());
+        Self { revocation, app: app.name.as_str().to_owned(), username: username.clone(), jti }
+    }
+
+    async fn revoke(self, cx: &Cx, by: Actor) -> Result<()> {
+        let listed = Listed { app: self.app, username: Some(self.username.as_str().to_owned()), jti: self.jti };
+        write(cx, by, &self.revocation, &listed).await
     }
 }
 
@@ -63,7 +83,7 @@ async fn revoke_if_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
             refuse(cx, by, key.name.as_str()).await
         };
     }
-    if !token.expose().contains('.') {
+    let Some(found) = verify_token::accept_telling(cx, token, None, OfApp::of).await? else {
         let UserCaller { user, .. } = sessions::find(cx, token.hashed(), Hints::default()).await?;
         let is_own = by.own_id() == Some(user.id);
         return if may(by, is_own) {
@@ -71,12 +91,9 @@ async fn revoke_if_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
         } else {
             refuse(cx, by, user.username.as_str()).await
         };
-    }
-    let unverified = cx.memory.signed_tokens.read(token.expose())?;
-    let (mut known, candidates) = verify_token::may_be_of(cx, &unverified, None, Hints::default()).await?;
-    let accepted = verify_token::accept(cx, &mut known, &unverified, &candidates, None, None).await?;
-    let is_own = by.limited_by().is_some_and(|user| user.username == accepted.username);
-    if may(by, is_own) { revoke_accepted(cx, by.actor(), &accepted).await } else { refuse(cx, by, accepted.username.as_str()).await }
+    };
+    let is_own = by.limited_by().is_some_and(|user| user.username == found.username);
+    if may(by, is_own) { found.revoke(cx, by.actor()).await } else { refuse(cx, by, found.username.as_str()).await }
 }
 
 fn may(by: &Caller, is_own: bool) -> bool {
@@ -86,13 +103,6 @@ fn may(by: &Caller, is_own: bool) -> bool {
 /// Writes down that somebody tried to revoke what is not theirs.
 async fn refuse(cx: &Cx, by: &Caller, whose: &str) -> Result<()> {
     Write::default().deed(by.deed("token.revoke_refused", whose)).commit(cx).await.map(drop)
-}
-
-async fn revoke_accepted(cx: &Cx, by: Actor, Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Result<()> {
-    let until = revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s);
-    let jti = claims.jti().map(|jti| jti.chars().take(MAX_JTI).collect());
-    let listed = Listed { app: app.name.as_str().to_owned(), username: Some(username.as_str().to_owned()), jti };
-    write(cx, by, &Revocation { key: claims.revocation_key(), until }, &listed).await
 }
 
 /// Revokes a token that the app has accepted before, whether it does so now or not.

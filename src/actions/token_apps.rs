@@ -2,13 +2,15 @@
 
 use crate::actions::caller::Caller;
 use crate::actions::key_sets::{self, Report, UsableKey};
-use crate::actions::passwords;
+use crate::actions::{introspected_tokens, passwords};
 use crate::context::Cx;
 use crate::domain::audit::Deed;
 use crate::domain::identity::user::UserType;
 use crate::domain::secret::Secret;
 use crate::domain::spelling;
 use crate::domain::text;
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::introspection_endpoint::Endpoint;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::policy::{Policy, SpeaksFor, TENANT};
 use crate::domain::tokens::token_app::{AppName, TokenApp, TokenAppTerms};
@@ -114,6 +116,7 @@ pub async fn register(
     let app = find(cx, name.as_str()).await?;
     let mut warnings = warnings(&app);
     warnings.extend(told(&report, &keys));
+    warnings.extend(introspected_tokens::try_out(cx, &keys).await?);
     if let InitialPasswordChange::Becomes(password) = &initial_password
         && password.expose_text().is_some_and(|text| text.chars().count() < ADVISED_CHARACTERS)
     {
@@ -139,18 +142,25 @@ fn note_secrets(cx: &Cx, deed: Deed, before: &TokenApp, secret: Option<&Secret>,
 /// What an app is verified with, as it is to be.
 fn keys(terms: &TokenAppTerms, secret: Option<&Secret>, kept: Option<&Secret>) -> Result<Keys> {
     let policy = &terms.policy;
+    let names_endpoint = policy.introspection_endpoint.is_some() || policy.introspection_client_id.is_some();
+    if names_endpoint && terms.algorithm != Algorithm::Introspection {
+        return Err(Error::invalid("introspectionEndpoint", "needs the algorithm introspection"));
+    }
     if policy.discover {
         if secret.is_some() {
             return Err(invalid_secret("must be left out with discover: the issuer's metadata say where its keys are".to_owned()));
         }
         let issuer = policy.issuer.as_deref();
         let issuer = issuer.ok_or_else(|| Error::invalid("issuer", "is required with discover: its metadata say where the keys are"))?;
-        if terms.algorithm.has_shared_secret() {
+        if terms.algorithm.has_shared_secret() || terms.algorithm == Algorithm::Introspection {
             return Err(Error::invalid("discover", format!("needs an algorithm with public keys, not {}", terms.algorithm)));
         }
         return Keys::discovered(issuer).map_err(|why| Error::invalid("issuer", why));
     }
     let secret = secret.or(kept).ok_or_else(|| Constraint::TokenAppSecret.error())?;
+    if terms.algorithm == Algorithm::Introspection {
+        return Endpoint::of(policy, secret).map(Keys::Introspected).map_err(|(member, why)| Error::invalid(member, why));
+    }
     Keys::parse(terms.algorithm, secret).map_err(invalid_secret)
 }
 
@@ -229,7 +239,7 @@ fn is_shared_by_many(url: &str) -> bool {
 fn check_terms(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     let policy = &terms.policy;
     check_issuer(terms, keys)?;
-    if keys.are_published() && policy.audiences.is_empty() && !policy.any_audience {
+    if keys.are_of_issuer() && policy.audiences.is_empty() && !policy.any_audience {
         let why = "is required where the keys come from a URL or an issuer, since they sign for other audiences too: name what aud must be, or accept all by anyAudience";
         return Err(Error::invalid("audiences", why));
     }
@@ -286,7 +296,7 @@ async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     match keys {
         Keys::Shared(key) if key.secret.len() < min => Err(invalid_secret(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
         // The issuer is asked when a token of its comes: it need not be there before.
-        Keys::Shared(_) | Keys::Published(_) | Keys::None => Ok(()),
+        Keys::Shared(_) | Keys::Published(_) | Keys::Introspected(_) | Keys::None => Ok(()),
         Keys::Public(keys) => {
             for key in keys.choose(algorithm, None) {
                 if cx.signatures.accepts(algorithm, &key.key).await.is_ok() {

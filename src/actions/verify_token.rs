@@ -6,11 +6,15 @@
 use std::rc::Rc;
 
 use crate::actions::caller::{Hints, Proof, UserCaller};
-use crate::actions::find_signer::{Accepted, find_signer};
+use crate::actions::find_signer::{self, Accepted, find_signer};
+use crate::actions::introspected_tokens::{self, Shown, Told};
 use crate::actions::token_user;
 use crate::context::Cx;
+use crate::domain::identity::opaque_token;
 use crate::domain::secret::PlainToken;
-use crate::domain::tokens::jwt::{MAX_BYTES_IN_URL, UnverifiedToken};
+use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::introspection::Said;
+use crate::domain::tokens::jwt::{MAX_BYTES, MAX_BYTES_IN_URL, UnverifiedToken};
 use crate::domain::tokens::token_app::{MAX_CANDIDATES, Selection, TokenApp};
 use crate::error::{Denied, Error, Result};
 use crate::memory::known::Known;
@@ -30,7 +34,13 @@ pub async fn verify_telling<T>(
     hints: Hints<'_>,
     tell: impl FnOnce(&Accepted<'_, '_>) -> T,
 ) -> Result<(UserCaller, T)> {
-    verify_read(cx, &cx.memory.signed_tokens.read(token.expose())?, parameter, hints, tell).await
+    match cx.memory.signed_tokens.read(token.expose()) {
+        Ok(unverified) => verify_read(cx, &unverified, parameter, hints, tell).await,
+        Err(denied) => {
+            let introspected = if parameter.is_none() { verify_foreign(cx, token, hints, tell).await? } else { None };
+            introspected.ok_or_else(|| denied.into())
+        }
+    }
 }
 
 async fn verify_read<T>(
@@ -41,15 +51,126 @@ async fn verify_read<T>(
     tell: impl FnOnce(&Accepted<'_, '_>) -> T,
 ) -> Result<(UserCaller, T)> {
     let (mut known, candidates) = may_be_of(cx, unverified, parameter, hints).await?;
-    let accepted = accept(cx, &mut known, unverified, &candidates, parameter, hints.app).await?;
+    match find_signer(cx, &mut known, unverified, &candidates).await {
+        Ok(accepted) => caller(cx, known, accepted, hints, tell).await,
+        Err(Error::Unauthenticated(Denied::BadSignature)) => {
+            if parameter.is_none()
+                && !names_known_issuer(&candidates)
+                && let Some(done) = verify_introspected(cx, Shown::of_jwt(unverified), hints, tell).await?
+            {
+                return Ok(done);
+            }
+            Err(unsigned(&mut known, unverified, parameter, hints.app).await)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What `tell` makes of a token that an app accepts, of whose user nothing is known yet. `None` is a
+/// token that only Postern itself could know.
+pub async fn accept_telling<T>(
+    cx: &Cx,
+    token: &PlainToken,
+    app: Option<&str>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<Option<T>> {
+    let text = token.expose();
+    let is_signed = text.contains('.');
+    if !is_signed && opaque_token::is_token(text) {
+        return Ok(None);
+    }
+    let read = cx.memory.signed_tokens.read(text);
+    let unsigned = match &read {
+        Ok(unverified) => {
+            let (mut known, candidates) = may_be_of(cx, unverified, None, Hints { app, ..Hints::default() }).await?;
+            match find_signer(cx, &mut known, unverified, &candidates).await {
+                Ok(accepted) => return Ok(Some(tell(&accepted))),
+                Err(Error::Unauthenticated(Denied::BadSignature)) => {}
+                Err(error) => return Err(error),
+            }
+            let error = unsigned(&mut known, unverified, None, app).await;
+            if names_known_issuer(&candidates) {
+                return Err(error);
+            }
+            error
+        }
+        Err(denied) => denied.clone().into(),
+    };
+    let shown = read.as_ref().map_or(Shown::opaque(text), Shown::of_jwt);
+    let Some((mut known, app, said)) = introspect(cx, shown, app).await? else {
+        return if is_signed { Err(unsigned) } else { Ok(None) };
+    };
+    let token = said.of(text);
+    find_signer::accept_introspected(cx, &mut known, &app, &token).await.map(|accepted| Some(tell(&accepted)))
+}
+
+/// Whether a token that may be of these apps names the issuer of one: then it is that app's, also where
+/// its keys have not signed it.
+fn names_known_issuer(candidates: &[Rc<TokenApp>]) -> bool {
+    candidates.iter().any(|app| app.terms.policy.issuer.is_some())
+}
+
+/// Verifies a token that is no JSON Web Token, where a token app has an endpoint that is asked about it.
+pub async fn verify_foreign<T>(
+    cx: &Cx,
+    token: &PlainToken,
+    hints: Hints<'_>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<Option<(UserCaller, T)>> {
+    verify_introspected(cx, Shown::opaque(token.expose()), hints, tell).await
+}
+
+async fn verify_introspected<T>(
+    cx: &Cx,
+    shown: Shown<'_>,
+    hints: Hints<'_>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<Option<(UserCaller, T)>> {
+    let Some((mut known, app, said)) = introspect(cx, shown, hints.app).await? else { return Ok(None) };
+    let token = said.of(shown.token);
+    let accepted = find_signer::accept_introspected(cx, &mut known, &app, &token).await?;
+    caller(cx, known, accepted, hints, tell).await.map(Some)
+}
+
+/// The app whose endpoint calls a token active, and what it says; `None` where there is none to ask.
+pub async fn introspect<'c>(cx: &'c Cx, shown: Shown<'_>, app: Option<&str>) -> Result<Option<(Known<'c>, Rc<TokenApp>, Said)>> {
+    if shown.token.len() > MAX_BYTES {
+        return Ok(None);
+    }
+    let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
+    let issuer = (app.is_none() && shown.is_jwt).then(issuer);
+    let selection = Selection { algorithm: Algorithm::Introspection, token_name: None, app: app.map(str::to_owned), issuer };
+    let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
+    match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
+        Told::Nobody => Ok(None),
+        Told::Inactive => Err(Denied::Revoked.into()),
+        Told::Active(app, said) => Ok(Some((known, app, said))),
+    }
+}
+
+/// The caller whose token an app accepts.
+async fn caller<T>(
+    cx: &Cx,
+    known: Known<'_>,
+    accepted: Accepted<'_, '_>,
+    hints: Hints<'_>,
+    tell: impl FnOnce(&Accepted<'_, '_>) -> T,
+) -> Result<(UserCaller, T)> {
     let user = token_user::find(cx, known, &accepted, hints).await?;
     let told = tell(&accepted);
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
     let groups = token_user::groups_of_request(app, &claims);
     let says = cx.config.rules_look_at_tokens.then(|| Rc::new(token_user::says(app, &claims)));
-    let (name, app_modified_at) = (app.name.clone(), app.modified_at);
-    let proof = Proof::Jwt { app: name, app_modified_at, expires_at_s: lifetime.end_s, claims: passed, groups, says };
+    let proof = Proof::Jwt {
+        app: app.name.clone(),
+        app_modified_at: app.modified_at,
+        expires_at_s: lifetime.end_s,
+        claims: passed,
+        groups,
+        says,
+        is_introspected: app.terms.algorithm == Algorithm::Introspection,
+    };
     Ok((UserCaller { user, proof }, told))
 }
 
@@ -69,22 +190,12 @@ pub async fn may_be_of<'c>(
     Ok((known, candidates))
 }
 
-/// The token, as one of these apps accepts it. Nothing is known of its user yet.
-pub async fn accept<'a, 't>(
-    cx: &Cx,
-    known: &mut Known<'_>,
-    unverified: &'t UnverifiedToken<'_>,
-    candidates: &'a [Rc<TokenApp>],
-    parameter: Option<&str>,
-    app: Option<&str>,
-) -> Result<Accepted<'a, 't>> {
-    match find_signer(cx, known, unverified, candidates).await {
-        Err(Error::Unauthenticated(Denied::BadSignature)) => {
-            let of = |app: Option<&str>| select(unverified, parameter, app);
-            refuse_to_judge(known, of, app).await?;
-            Err(why_no_key(known, of, app).await?.into())
-        }
-        found => found,
+/// What it means that no app's key signed the token.
+async fn unsigned(known: &mut Known<'_>, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str>) -> Error {
+    let of = |app: Option<&str>| select(unverified, parameter, app);
+    match refuse_to_judge(known, of, app).await {
+        Ok(()) => why_no_key(known, of, app).await.map_or_else(|error| error, Error::from),
+        Err(error) => error,
     }
 }
 

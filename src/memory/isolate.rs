@@ -32,6 +32,7 @@ use crate::memory::assertions::Assertions;
 use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;
+use crate::memory::introspections::Introspections;
 use crate::memory::key_sets::KeySets;
 use crate::memory::machine_keys::RememberedKeys;
 use crate::memory::names::RememberedNames;
@@ -68,6 +69,8 @@ pub struct Memory {
     inside: RefCell<Remembered>,
     /// The key sets that issuers publish.
     pub key_sets: KeySets,
+    /// What introspection endpoints have said.
+    pub introspections: Introspections,
     /// Tokens whose signature was checked before.
     pub signed_tokens: SignedTokens,
     /// Assertions that were sent to the origin.
@@ -126,6 +129,7 @@ impl Default for Memory {
         Self {
             inside: RefCell::new(Remembered::empty()),
             key_sets: KeySets::default(),
+            introspections: Introspections::default(),
             signed_tokens: SignedTokens::default(),
             assertions: Assertions::default(),
             health: LastHealth::default(),

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod hashing;
 pub mod health;
 pub mod in_time;
+pub mod introspections;
 pub mod isolate;
 pub mod key_sets;
 pub mod known;

@@ -35,7 +35,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("UPDATE ", &["src/store/"]),
     ("DELETE FROM", &["src/store/"]),
     (".kv.", &["src/store/"]),
-    ("authorization\"", &["src/api/"]),
+    ("authorization\"", &["src/api/", "src/edge/ports/issuers.rs"]),
     ("status: u16", &["src/api/"]),
     ("SystemTime", &[]),
     ("Instant::", &[]),

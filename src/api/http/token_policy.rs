@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::api::http::body::Fields;
-use crate::api::http::declare::{Declared, Line, Member, Written};
+use crate::api::http::declare::{Declared, Integer, Line, Member, Written};
 use crate::api::http::members::ROLE;
 use crate::api::http::patterns;
 use crate::api::http::shape::{Field, Kind, Shape};
@@ -64,6 +64,9 @@ policy_members! {
     "groupsMode" "groups_mode": GroupsMode => groups_mode by |word| word, "whether the token's groups count for the request, or the memberships are made to be them";
     "profile" "profile": ProfileMode => profile by |word| word, "whether name, email and roles follow the token, or stay as at first sight";
     "passClaims" "pass_claims": Texts<1, 20> => pass_claims by texts, "claims that answers and the origin are told, by name or JSON Pointer";
+    "introspectionEndpoint" "introspection_endpoint": Line<2048> => introspection_endpoint by |Line(text)| Some(text), "with the algorithm introspection: the https:// URL where the issuer is asked about tokens; the secret is the client secret";
+    "introspectionClientId" "introspection_client_id": Line<256> => introspection_client_id by |Line(text)| Some(text), "the client id for the endpoint";
+    "introspectionCacheS" "introspection_cache_s": Integer<0, MAX_INTROSPECTION_CACHE_S> => introspection_cache_s by |Integer(seconds)| seconds, "for how many seconds an answer of the endpoint counts, 60 at most; default 10";
 }
 
 fn texts<const MIN: usize, const MAX: usize>(Texts(texts): Texts<MIN, MAX>) -> Vec<String> {
@@ -107,6 +110,9 @@ macro_rules! words {
     };
 }
 words!(SpeaksFor, BoundTokens, GroupsMode, ProfileMode);
+
+/// The longest time for which an answer of an introspection endpoint counts, in seconds.
+const MAX_INTROSPECTION_CACHE_S: i64 = 60;
 
 /// How many members a map has at most.
 const MAX_MAPPED: usize = 500;

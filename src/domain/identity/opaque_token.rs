@@ -27,6 +27,12 @@ pub fn token(random: [u8; 16]) -> PlainToken {
     PlainToken::new(Builder::from_random_bytes(random).into_uuid().hyphenated().to_string())
 }
 
+/// Whether a text has the form of our tokens. Nobody else is asked about one that has.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    uuid::Uuid::try_parse(text).is_ok_and(|uuid| uuid.get_version_num() == 4 && uuid.hyphenated().to_string() == text)
+}
+
 /// With this ends our `JSESSIONID`. Tomcat names a node in this way, so that the value is one for every client.
 const ROUTE: &str = ".postern";
 

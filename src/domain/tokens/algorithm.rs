@@ -15,6 +15,8 @@ pub enum Family {
     Ecdsa(Curve),
     /// Ed25519; of the curves of RFC 8037 the only one.
     Ed25519,
+    /// None: the issuer is asked (RFC 7662).
+    Introspection,
 }
 
 /// A hash of the SHA-2 family.
@@ -88,10 +90,17 @@ algorithms! {
     Es512 "ES512" Family::Ecdsa(Curve::P521);
     EdDsa "EdDSA" Family::Ed25519;
     Ed25519 "Ed25519" Family::Ed25519;
+    Introspection "introspection" Family::Introspection;
 }
 
 impl Algorithm {
-    /// By its registered name, which is case-sensitive.
+    /// By its registered name, where it is one of signatures: a token or a key may name no other.
+    #[must_use]
+    pub fn of_signature(name: &str) -> Option<Self> {
+        Self::from_name(name).filter(|algorithm| *algorithm != Self::Introspection)
+    }
+
+    /// By its name, which is case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
@@ -114,7 +123,7 @@ impl Algorithm {
     pub const fn min_secret_bytes(self) -> Option<usize> {
         match self.family() {
             Family::Hmac(hash) => Some(hash.bytes()),
-            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 => None,
+            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection => None,
         }
     }
 

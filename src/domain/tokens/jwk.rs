@@ -89,7 +89,7 @@ fn check_use(jwk: &Map<String, Value>) -> Result<(), String> {
 /// A key's `alg`.
 fn algorithm(jwk: &Map<String, Value>) -> Result<Option<Algorithm>, String> {
     let foreign = || "must be a key for signatures: its \"alg\" is another".to_owned();
-    optional_text(jwk, "alg")?.map(|name| Algorithm::from_name(name).ok_or_else(foreign)).transpose()
+    optional_text(jwk, "alg")?.map(|name| Algorithm::of_signature(name).ok_or_else(foreign)).transpose()
 }
 
 fn check_algorithm(only: Option<Algorithm>, wanted: Algorithm) -> Result<(), String> {

@@ -46,6 +46,8 @@ pub(super) struct Parts {
     signed_bytes: usize,
     /// Of what is signed. Made when a revocation is first looked for, and kept with the token.
     signed_digest: OnceCell<HashedToken>,
+    /// Whether the issuer's introspection endpoint says it, and not the token.
+    introspected: bool,
 }
 
 /// What a token's header says about its type.
@@ -82,13 +84,32 @@ impl<'a> UnverifiedToken<'a> {
         let Header { algorithm, key_id, kind } = Header::read(header)?;
         let claims = read_object(claims)?;
         let signature = decode(signature)?;
-        let parts = Parts { algorithm, key_id, kind, claims, signature, signed_bytes: signed_text.len(), signed_digest: OnceCell::new() };
+        let parts = Parts {
+            algorithm,
+            key_id,
+            kind,
+            claims,
+            signature,
+            signed_bytes: signed_text.len(),
+            signed_digest: OnceCell::new(),
+            introspected: false,
+        };
         Ok(Self { text: token, parts: Rc::new(parts), signed_before_by: None })
     }
 
     /// A token of which it is known what it says, and that the key signed this very text.
     pub(super) fn signed_before(text: &'a str, parts: Rc<Parts>, key: KeyId) -> Self {
         Self { text, parts, signed_before_by: Some(key) }
+    }
+
+    /// A token of which its issuer's introspection endpoint says what it says.
+    pub(super) fn introspected(text: &'a str, parts: Rc<Parts>) -> Self {
+        Self { text, parts, signed_before_by: None }
+    }
+
+    /// What the endpoint says; `None` where it was not asked.
+    pub(super) fn introspected_claims(&self) -> Option<VerifiedClaims<'_>> {
+        self.parts.introspected.then_some(VerifiedClaims(self))
     }
 
     /// The algorithm of the header in its canonical form, which only narrows the choice of apps.
@@ -110,7 +131,8 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// All of it.
-    pub(super) fn text(&self) -> &str {
+    #[must_use]
+    pub fn text(&self) -> &str {
         self.text
     }
 
@@ -156,7 +178,7 @@ impl<'a> UnverifiedToken<'a> {
             Family::Hmac(Hash::Sha384) => fits(&Hs384, &Hs384Key::new(key), signature, text),
             Family::Hmac(Hash::Sha512) => fits(&Hs512, &Hs512Key::new(key), signature, text),
             // Their keys are public: as a secret, one would let everybody sign.
-            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 => false,
+            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection => false,
         };
         right.then_some(VerifiedClaims(self))
     }
@@ -185,6 +207,27 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 impl Parts {
+    /// What an introspection endpoint says of a token. One that has the form of a JSON Web Token is
+    /// revoked by what is signed of it, and any other by the whole of it.
+    pub(super) fn introspected(claims: Members, kind: Kind, token: &str, is_jwt: bool) -> Self {
+        let signed = token.rsplit_once('.').filter(|_| is_jwt).map_or(token, |(signed, _)| signed);
+        Self {
+            algorithm: Algorithm::Introspection,
+            key_id: None,
+            kind,
+            claims,
+            signature: Vec::new(),
+            signed_bytes: signed.len(),
+            signed_digest: OnceCell::new(),
+            introspected: true,
+        }
+    }
+
+    /// `exp`, where it is a number.
+    pub(super) fn expires_at_s(&self) -> Option<i64> {
+        seconds(self.claims.get("exp")?)
+    }
+
     /// About how much memory they take.
     pub(super) fn bytes(&self) -> usize {
         let kind = if let Kind::Type(kind) = &self.kind { kind.len() } else { 0 };
@@ -221,7 +264,7 @@ impl Header {
         let header = read_object(text)?;
         let name = header.get("alg").and_then(Value::as_str);
         // Not among them are `none` in every spelling, and whatever else is not registered.
-        let algorithm = name.and_then(Algorithm::from_name).ok_or(Denied::UnknownAlgorithm)?.canonical();
+        let algorithm = name.and_then(Algorithm::of_signature).ok_or(Denied::UnknownAlgorithm)?.canonical();
         // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
         if header.get("crit").is_some() || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
             return Err(Denied::CriticalExtension);
@@ -356,10 +399,14 @@ impl VerifiedClaims<'_> {
     /// A `NumericDate` (RFC 7519, 2), which may have a fraction, in whole seconds.
     fn seconds(&self, claim: &str) -> Result<Option<i64>, Denied> {
         let Some(value) = self.0.parts.claims.get(claim) else { return Ok(None) };
-        #[expect(clippy::cast_possible_truncation, reason = "bounded in the same expression")]
-        let fraction = || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
-        value.as_i64().or_else(fraction).map(Some).ok_or_else(|| Denied::ClaimType(claim.into()))
+        seconds(value).map(Some).ok_or_else(|| Denied::ClaimType(claim.into()))
     }
+}
+
+fn seconds(value: &Value) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "bounded in the same expression")]
+    let fraction = || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
+    value.as_i64().or_else(fraction)
 }
 
 /// From when until when a token counts.
@@ -392,7 +439,7 @@ pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) 
         Family::Hmac(Hash::Sha256) => Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned(),
         Family::Hmac(Hash::Sha384) => Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned(),
         Family::Hmac(Hash::Sha512) => Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned(),
-        Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 => return None,
+        Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection => return None,
     };
     Some(format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature)))
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::json;
 use crate::domain::secret::{Secret, sha256_of};
 use crate::domain::tokens::algorithm::Algorithm;
+use crate::domain::tokens::introspection_endpoint::Endpoint;
 use crate::domain::tokens::jwk::{self, IssuerKey};
 use crate::domain::tokens::key_set::KeySet;
 use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource};
@@ -29,6 +30,8 @@ pub enum Keys {
     Public(KeySet),
     /// Public keys that the issuer publishes.
     Published(KeySource),
+    /// None: the issuer is asked about each token.
+    Introspected(Endpoint),
 }
 
 /// A shared secret, and which one it is.
@@ -60,10 +63,10 @@ impl Keys {
         Ok(Self::Public(KeySet::of(key.into())))
     }
 
-    /// Whether the issuer publishes them at a URL; such keys sign for many audiences.
+    /// Whether tokens for many audiences are good by them: where the issuer publishes them, or is asked.
     #[must_use]
-    pub fn are_published(&self) -> bool {
-        matches!(self, Self::Published(_))
+    pub fn are_of_issuer(&self) -> bool {
+        matches!(self, Self::Published(_) | Self::Introspected(_))
     }
 
     /// The keys that the metadata of an issuer leads to. The error is the phrase that follows the
@@ -84,6 +87,9 @@ impl Keys {
         match &policy.issuer {
             Some(issuer) if policy.discover && !algorithm.has_shared_secret() => Self::discovered(issuer).unwrap_or(Self::None),
             _ if policy.discover => Self::None,
+            _ if algorithm == Algorithm::Introspection => {
+                secret.and_then(|secret| Endpoint::of(policy, secret).ok()).map_or(Self::None, Self::Introspected)
+            }
             _ => Self::stored(algorithm, secret),
         }
     }
@@ -93,7 +99,7 @@ impl Keys {
     pub fn secret_bytes(&self) -> Option<usize> {
         match self {
             Self::Shared(key) => Some(key.secret.len()),
-            Self::None | Self::Public(_) | Self::Published(_) => None,
+            Self::None | Self::Public(_) | Self::Published(_) | Self::Introspected(_) => None,
         }
     }
 }

@@ -5,6 +5,8 @@ pub mod checks;
 mod der;
 mod ed25519_order;
 pub mod fetch_problem;
+pub mod introspection;
+pub mod introspection_endpoint;
 pub mod jwk;
 pub mod jwt;
 pub mod key_set;

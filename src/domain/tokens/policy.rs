@@ -55,6 +55,12 @@ pub struct Policy {
     pub profile: ProfileMode,
     /// Claims that are told to whoever asks, and to the origin.
     pub pass_claims: Vec<String>,
+    /// Where the issuer is asked about tokens (RFC 7662).
+    pub introspection_endpoint: Option<String>,
+    /// As whom Postern asks there.
+    pub introspection_client_id: Option<String>,
+    /// For how many seconds an answer counts.
+    pub introspection_cache_s: i64,
 }
 
 /// Declares words of a wire, each for a value.
@@ -142,6 +148,9 @@ impl Default for Policy {
             groups_mode: GroupsMode::Request,
             profile: ProfileMode::Follow,
             pass_claims: Vec::new(),
+            introspection_endpoint: None,
+            introspection_client_id: None,
+            introspection_cache_s: 10,
         }
     }
 }

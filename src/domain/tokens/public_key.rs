@@ -243,7 +243,9 @@ impl PublicKey {
             (Family::RsaPkcs1(_) | Family::RsaPss(_), KeyKind::Rsa { bytes }) => Some(bytes),
             (Family::Ecdsa(wanted), KeyKind::Ec(curve)) if curve == wanted => Some(2 * curve.bytes()),
             (Family::Ed25519, KeyKind::Ed25519) => Some(64),
-            (Family::Hmac(_) | Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519, _) => None,
+            (Family::Hmac(_) | Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection, _) => {
+                None
+            }
         }
     }
 
@@ -269,6 +271,7 @@ fn wanted(algorithm: Algorithm) -> &'static str {
         Family::Ecdsa(Curve::P384) => "a key on P-384",
         Family::Ecdsa(Curve::P521) => "a key on P-521",
         Family::Ed25519 => "an Ed25519 key",
+        Family::Introspection => "a client secret",
     }
 }
 

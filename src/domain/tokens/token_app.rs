@@ -168,7 +168,7 @@ impl TokenApp {
     #[must_use]
     pub fn leaves_audience_unchecked(&self) -> bool {
         let Policy { audiences, any_audience, .. } = &self.terms.policy;
-        self.keys.are_published() && audiences.is_empty() && !any_audience
+        self.keys.are_of_issuer() && audiences.is_empty() && !any_audience
     }
 }
 

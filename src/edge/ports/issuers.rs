@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use web_sys::{AbortSignal, Url};
-use worker::{Fetch, Headers, Request, RequestInit, RequestRedirect, Response};
+use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
 
 use crate::domain::time::Millis;
 use crate::domain::tokens::fetch_problem::{FetchProblem, MAX_ANSWER_BYTES};
@@ -23,10 +23,55 @@ impl Issuers for Web {
         Box::pin(async move {
             // Over the body, too.
             let signal = AbortSignal::timeout_with_u32(u32::try_from(limit.0).unwrap_or_default());
-            let outcome = follow(url, &signal).await;
-            let is_late = |problem: &FetchProblem| signal.aborted() && matches!(problem, FetchProblem::Unreachable(_));
-            outcome.map_err(|problem| if is_late(&problem) { FetchProblem::TimedOut } else { problem })
+            in_time(follow(url, &signal).await, &signal)
         })
+    }
+
+    fn introspect<'a>(
+        &'a self,
+        url: &'a HttpsUrl,
+        authorization: String,
+        form: String,
+        limit: Millis,
+    ) -> LocalFuture<'a, Result<Vec<u8>, FetchProblem>> {
+        Box::pin(async move {
+            let signal = AbortSignal::timeout_with_u32(u32::try_from(limit.0).unwrap_or_default());
+            in_time(post(url, &authorization, &form, &signal).await, &signal)
+        })
+    }
+}
+
+fn in_time<T>(outcome: Result<T, FetchProblem>, signal: &AbortSignal) -> Result<T, FetchProblem> {
+    let is_late = |problem: &FetchProblem| signal.aborted() && matches!(problem, FetchProblem::Unreachable(_));
+    outcome.map_err(|problem| if is_late(&problem) { FetchProblem::TimedOut } else { problem })
+}
+
+async fn post(url: &HttpsUrl, authorization: &str, form: &str, signal: &AbortSignal) -> Result<Vec<u8>, FetchProblem> {
+    let send = async || {
+        let headers = Headers::new();
+        headers.set("user-agent", USER_AGENT)?;
+        headers.set("accept", "application/json")?;
+        headers.set("content-type", "application/x-www-form-urlencoded")?;
+        headers.set("authorization", authorization)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_redirect(RequestRedirect::Manual).with_headers(headers).with_body(Some(form.into()));
+        let request = Request::new_with_init(url.as_str(), &init)?;
+        Fetch::Request(request).send_with_signal(&signal.clone().into()).await
+    };
+    let response = send().await.map_err(unreachable)?;
+    match response.status_code() {
+        200 => read(response).await.map(|published| published.body),
+        300..=399 => Err(FetchProblem::BadRedirect("a question about a token follows none".to_owned())),
+        status => Err(refused(status)),
+    }
+}
+
+/// What a status says that is no success.
+fn refused(code: u16) -> FetchProblem {
+    match code {
+        401 | 403 => FetchProblem::Forbidden(code),
+        404 | 410 => FetchProblem::NotFound(code),
+        _ => FetchProblem::Status(code),
     }
 }
 
@@ -37,9 +82,7 @@ async fn follow(url: &HttpsUrl, signal: &AbortSignal) -> Result<Published, Fetch
         match response.status_code() {
             200 => return read(response).await,
             301 | 302 | 303 | 307 | 308 => url = target(&url, &response)?,
-            status @ (401 | 403) => return Err(FetchProblem::Forbidden(status)),
-            status @ (404 | 410) => return Err(FetchProblem::NotFound(status)),
-            status => return Err(FetchProblem::Status(status)),
+            status => return Err(refused(status)),
         }
     }
     Err(FetchProblem::BadRedirect(format!("there are more than {MAX_REDIRECTS}")))

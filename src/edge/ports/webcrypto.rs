@@ -132,7 +132,7 @@ fn parameters(algorithm: Algorithm) -> Result<Parameters, Fault> {
     };
     let hash = |hash: Hash| ("hash", JsValue::from_str(hash_name(hash)));
     match algorithm.family() {
-        Family::Hmac(_) => Err(Fault::new("an HS algorithm has no public key")),
+        Family::Hmac(_) | Family::Introspection => Err(Fault::new("the algorithm has no public key")),
         Family::RsaPkcs1(of) => both(&[name("RSASSA-PKCS1-v1_5"), hash(of)], &[name("RSASSA-PKCS1-v1_5")]),
         Family::RsaPss(of) => both(&[name("RSA-PSS"), hash(of)], &[name("RSA-PSS"), ("saltLength", JsValue::from(salt_bytes(of)))]),
         Family::Ecdsa(curve) => both(&[name("ECDSA"), ("namedCurve", curve.name().into())], &[name("ECDSA"), hash(curve.hash())]),

@@ -2,6 +2,7 @@
 //! `WWW-Authenticate` (RFC 6750).
 
 mod challenges;
+mod foreign;
 mod introspection;
 mod revocation;
 

@@ -383,12 +383,20 @@ pub struct Publishers {
     pub asked: Cell<u32>,
     /// How long each answer takes; within the limit there is one.
     pub delay: Cell<Millis>,
+    /// What introspection endpoints were asked: the URL, the credential and the form.
+    pub introspected: RefCell<Vec<[String; 3]>>,
     clock: Rc<Clock>,
 }
 
 impl Publishers {
     fn new(clock: &Rc<Clock>) -> Self {
-        Self { answers: RefCell::default(), asked: Cell::new(0), delay: Cell::default(), clock: Rc::clone(clock) }
+        Self {
+            answers: RefCell::default(),
+            asked: Cell::new(0),
+            delay: Cell::default(),
+            introspected: RefCell::default(),
+            clock: Rc::clone(clock),
+        }
     }
 
     pub fn publish(&self, url: &str, body: &str, cache_control: Option<&str>) {
@@ -419,6 +427,17 @@ impl Issuers for Publishers {
             }
             answer.unwrap_or_else(|| Err(FetchProblem::Unreachable("no such host".to_owned())))
         })
+    }
+
+    fn introspect<'a>(
+        &'a self,
+        url: &'a HttpsUrl,
+        authorization: String,
+        form: String,
+        limit: Millis,
+    ) -> LocalFuture<'a, Result<Vec<u8>, FetchProblem>> {
+        self.introspected.borrow_mut().push([url.as_str().to_owned(), authorization, form]);
+        Box::pin(async move { self.fetch(url, limit).await.map(|published| published.body) })
     }
 }
 

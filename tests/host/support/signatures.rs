@@ -83,7 +83,9 @@ fn verify(algorithm: Algorithm, key: &PublicKey, signature: &[u8], message: &[u8
         }};
     }
     Ok(match algorithm {
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(Fault::new("an HS algorithm has no public key")),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::Introspection => {
+            return Err(Fault::new("the algorithm has no public key"));
+        }
         Algorithm::Rs256 => rsa!(pkcs1v15, Sha256),
         Algorithm::Rs384 => rsa!(pkcs1v15, Sha384),
         Algorithm::Rs512 => rsa!(pkcs1v15, Sha512),

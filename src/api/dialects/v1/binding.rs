@@ -107,10 +107,8 @@ async fn verify(cx: &Cx, fields: &Fields) -> Result<Response> {
 async fn introspect(cx: &Cx, fields: &Fields) -> Result<Response> {
     match holder(cx, &verification::VERIFY_POSTED, declared(fields)?, None).await {
         Ok(Caller::User(caller)) => Ok(Response::json(200, &Introspected::of(&caller))),
-        // A key opens Postern's endpoints and nothing else.
-        Ok(Caller::Key(_)) => Ok(Response::json(200, &Introspected::INACTIVE)),
-        // RFC 7662 tells nobody why.
-        Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => Ok(Response::json(200, &Introspected::INACTIVE)),
+        // A key opens Postern's endpoints and nothing else. Of a refused token, RFC 7662 tells nobody why.
+        Ok(Caller::Key(_)) | Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => Ok(Response::json(200, &Introspected::INACTIVE)),
         Err(error) => Err(error),
     }
 }

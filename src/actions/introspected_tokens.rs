@@ -1,0 +1,166 @@
+//! Tokens that mean nothing here: the introspection endpoints of token apps are asked what they say.
+//!
+//! Only what is neither a token of Postern nor one that a key of an app has signed is sent to them. Each
+//! question names no more than the token. Whether the app accepts what the endpoint says is looked at
+//! as for a JSON Web Token.
+
+use std::rc::Rc;
+
+use crate::context::Cx;
+use crate::domain::secret::{hex, sha256_of};
+use crate::domain::time::Millis;
+use crate::domain::tokens::fetch_problem::FetchProblem;
+use crate::domain::tokens::introspection::Said;
+use crate::domain::tokens::introspection_endpoint::Endpoint;
+use crate::domain::tokens::jwt::UnverifiedToken;
+use crate::domain::tokens::keys::Keys;
+use crate::domain::tokens::token_app::{Selection, TokenApp};
+use crate::error::{Error, Fault, Result};
+use crate::memory::introspections::{FAILED_FOR, INACTIVE_FOR, LIMIT, Look, Outcome};
+use crate::memory::known::Known;
+
+/// How many endpoints are asked about one token. Each of them sees it.
+const MAX_ASKED: usize = 4;
+/// How often a request looks whether an answer has come that it waits for.
+const POLL: Millis = Millis(25);
+/// How long it waits: for a question that was lost with its request, and for the next one.
+const MAX_WAIT: Millis = Millis(2 * LIMIT.0);
+
+/// A token to ask about.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The token.
+    pub token: &'a str,
+    /// Whether it has the form of a JSON Web Token.
+    pub is_jwt: bool,
+    /// The issuer that such a token names.
+    pub issuer: Option<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    /// A token that says nothing by itself.
+    #[must_use]
+    pub fn opaque(token: &'a str) -> Self {
+        Self { token, is_jwt: false, issuer: None }
+    }
+
+    /// A JSON Web Token that no app's key has signed.
+    #[must_use]
+    pub fn of_jwt(token: &'a UnverifiedToken<'_>) -> Self {
+        Self { token: token.text(), is_jwt: true, issuer: token.issuer() }
+    }
+}
+
+/// What the endpoints say.
+pub enum Told {
+    /// There is none to ask.
+    Nobody,
+    /// None of them calls the token active.
+    Inactive,
+    /// That of this app does, and says this.
+    Active(Rc<TokenApp>, Said),
+}
+
+/// Asks the apps of a selection in their order, until one calls the token active.
+pub async fn ask(cx: &Cx, known: &mut Known<'_>, shown: Shown<'_>, selection: &Selection) -> Result<Told> {
+    let apps = known.candidates(selection).await?;
+    if apps.len() > MAX_ASKED {
+        return Err(Error::invalid(
+            "app",
+            format!("must name the token app: more than {MAX_ASKED} would have to be asked about this token"),
+        ));
+    }
+    if apps.iter().any(|app| app.is_sealed()) {
+        let why = "no master key opens the client secret of a token app that introspects: is MASTER_KEY the right one?";
+        return Err(Error::Misconfigured(vec![why.to_owned()]));
+    }
+    let mut told = Told::Nobody;
+    let mut has_failed = false;
+    for app in apps {
+        let Keys::Introspected(endpoint) = &app.keys else { continue };
+        match outcome(cx, &app, endpoint, shown).await {
+            Outcome::Active(said) => return Ok(Told::Active(app, said)),
+            Outcome::Inactive => told = Told::Inactive,
+            Outcome::Failed => has_failed = true,
+        }
+    }
+    if has_failed {
+        let fault = Fault::new("an introspection endpoint has not answered, and may know the token");
+        return Err(Error::Unavailable(fault.of_issuer().with_retry_after(FAILED_FOR.seconds())));
+    }
+    Ok(told)
+}
+
+async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
+    let kept_for = Millis::from_seconds(app.terms.policy.introspection_cache_s);
+    if kept_for == Millis(0) {
+        return fetch(cx, endpoint, shown).await;
+    }
+    let version = app.modified_at.0.to_string();
+    // No app has a slash in its name.
+    let question = sha256_of(&[app.name.as_str().as_bytes(), b"/", version.as_bytes(), b"/", shown.token.as_bytes()]);
+    let begun = cx.timer.now();
+    loop {
+        let now = cx.timer.now();
+        match cx.memory.introspections.look(&question, now) {
+            Look::Use(outcome) => return outcome,
+            Look::Ask if now - begun < MAX_WAIT => break,
+            Look::Ask => return Outcome::Failed,
+            Look::Wait if now - begun >= MAX_WAIT => return Outcome::Failed,
+            Look::Wait => cx.timer.sleep(POLL).await,
+        }
+    }
+    let outcome = fetch(cx, endpoint, shown).await;
+    let until = match &outcome {
+        Outcome::Active(said) => {
+            // From before the question, as all ages count here.
+            let until = begun + kept_for;
+            said.expires_at_s().map_or(until, |end_s| until.min(Millis::from_seconds(end_s)))
+        }
+        Outcome::Inactive => cx.timer.now() + INACTIVE_FOR,
+        Outcome::Failed => cx.timer.now() + FAILED_FOR,
+    };
+    cx.memory.introspections.keep(question, &outcome, until);
+    outcome
+}
+
+async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
+    let asked = introspect(cx, endpoint, shown).await;
+    let url = endpoint.url.as_str();
+    if let Err(problem) = &asked {
+        cx.log.line(&format!("{} does not introspect: {problem}", url.split('?').next().unwrap_or_default()));
+    }
+    cx.memory.introspections.note(url, asked.as_ref().err().cloned());
+    match asked {
+        Ok(Some(said)) => Outcome::Active(said),
+        Ok(None) => Outcome::Inactive,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// What the endpoint says now. The error is a sentence without a full stop.
+async fn introspect(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> std::result::Result<Option<Said>, String> {
+    let (authorization, body) = (endpoint.authorization(), Endpoint::question(shown.token));
+    let answer = cx.issuers.introspect(&endpoint.url, authorization, body, LIMIT).await.map_err(|problem| sentence(&problem))?;
+    Said::read(&answer, shown.token, shown.is_jwt).map_err(|why| format!("the answer is no introspection: it {why}"))
+}
+
+fn sentence(problem: &FetchProblem) -> String {
+    match problem {
+        FetchProblem::Forbidden(status) => format!("the endpoint refuses the client id and secret: status {status}"),
+        FetchProblem::Unreachable(why) => format!("the endpoint cannot be reached: {why}"),
+        other => other.to_string(),
+    }
+}
+
+/// What is wrong with the endpoint of an app, for whoever registers it: it is asked about a made-up token.
+pub async fn try_out(cx: &Cx, keys: &Keys) -> Result<Option<String>> {
+    let Keys::Introspected(endpoint) = keys else { return Ok(None) };
+    let made_up = hex(&cx.random::<16>()?);
+    let url = endpoint.url.as_str();
+    Ok(match introspect(cx, endpoint, Shown::opaque(&made_up)).await {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(format!("{url} calls a token active that was made up: it says nothing about tokens")),
+        Err(problem) => Some(format!("{url} does not answer now, and tokens are refused until it does: {problem}")),
+    })
+}

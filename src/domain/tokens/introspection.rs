@@ -1,0 +1,141 @@
+//! Tokens of which their issuer's introspection endpoint says what they say (RFC 7662): how the
+//! answer is read.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::domain::json::Members;
+use crate::domain::tokens::jwt::{Kind, Parts, UnverifiedToken, VerifiedClaims, media_type};
+
+/// The longest answer that is read, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// The type of a token about which the answer does not say whether it is an access token. An app takes
+/// such tokens if its `types` name this.
+pub const UNSPECIFIED: &str = "unspecified";
+
+/// What the endpoint says of a token that is active.
+#[derive(Clone)]
+pub struct Said(Rc<Parts>);
+
+/// A token, and what the endpoint says of it.
+pub struct Introspected<'a>(UnverifiedToken<'a>);
+
+impl Said {
+    /// Reads an answer; `None` is that the token is not active. `is_jwt` tells whether the token has
+    /// the form of one. The error is the phrase that follows "the answer".
+    pub fn read(answer: &[u8], token: &str, is_jwt: bool) -> Result<Option<Self>, String> {
+        if answer.len() > MAX_ANSWER_BYTES {
+            return Err(format!("must have at most {MAX_ANSWER_BYTES} bytes"));
+        }
+        let members = Members::parse(answer).map_err(|why| format!("must be readable JSON: {why}"))?;
+        match members.get("active") {
+            Some(Value::Bool(true)) => {}
+            Some(Value::Bool(false)) => return Ok(None),
+            _ => return Err("must have \"active\", and it must be true or false".to_owned()),
+        }
+        let kind = kind(&members);
+        Ok(Some(Self(Rc::new(Parts::introspected(members, kind, token, is_jwt)))))
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// `exp`, after which the answer says nothing any more, in seconds since the epoch.
+    #[must_use]
+    pub fn expires_at_s(&self) -> Option<i64> {
+        self.0.expires_at_s()
+    }
+
+    /// The token of which this is said.
+    #[must_use]
+    pub fn of<'a>(&self, token: &'a str) -> Introspected<'a> {
+        Introspected(UnverifiedToken::introspected(token, Rc::clone(&self.0)))
+    }
+}
+
+impl Introspected<'_> {
+    /// What the token says. Nobody has looked yet whether the app accepts that.
+    #[must_use]
+    pub fn claims(&self) -> Option<VerifiedClaims<'_>> {
+        self.0.introspected_claims()
+    }
+}
+
+/// Whether it is an access token. Many endpoints call refresh tokens active, too, and each says in
+/// another member what a token is.
+fn kind(members: &Members) -> Kind {
+    let is_one = |name: &str, wanted: &[&str]| {
+        let text = |value: &Value| value.as_str().is_some_and(|text| wanted.iter().any(|one| media_type(text).eq_ignore_ascii_case(one)));
+        members.get(name).map(text)
+    };
+    let told =
+        [is_one("token_type", &["Bearer"]), is_one("token_use", &["access_token", "access"]), is_one("typ", &["Bearer", "JWT", "at+jwt"])];
+    if told.contains(&Some(false)) {
+        Kind::Unreadable
+    } else if told.contains(&Some(true)) {
+        Kind::None
+    } else {
+        Kind::Type(UNSPECIFIED.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_strictly() {
+        let read = |answer: &str| Said::read(answer.as_bytes(), "t", false).map(|said| said.is_some());
+        assert_eq!(read(r#"{"active":true}"#), Ok(true));
+        for inactive in [r#"{"active":false}"#, r#"{"active":false,"username":"alice","exp":1}"#] {
+            assert_eq!(read(inactive), Ok(false), "{inactive}");
+        }
+        let long = format!(r#"{{"active":true,"x":"{}"}}"#, "x".repeat(MAX_ANSWER_BYTES));
+        for wrong in [
+            "",
+            "<!doctype html>",
+            "[]",
+            "true",
+            "{}",
+            r#"{"active":"true"}"#,
+            r#"{"active":1}"#,
+            r#"{"active":null}"#,
+            r#"{"Active":true}"#,
+            r#"{"active":true,"active":false}"#,
+            r#"{"active":false,"active":true}"#,
+            r#"{"active":true} x"#,
+            &long,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_called_an_access_token_is_one() {
+        let kind_of = |members: &str| kind(&Members::parse(members.as_bytes()).unwrap());
+        for access in [
+            r#"{"token_type":"Bearer"}"#,
+            r#"{"token_type":"bearer","typ":"Bearer"}"#,
+            r#"{"token_use":"access_token"}"#,
+            r#"{"typ":"application/at+jwt"}"#,
+        ] {
+            assert_eq!(kind_of(access), Kind::None, "{access}");
+        }
+        for other in [
+            r#"{"token_type":"DPoP"}"#,
+            r#"{"token_type":"Bearer","token_use":"refresh_token"}"#,
+            r#"{"token_type":"Bearer","typ":"Refresh"}"#,
+            r#"{"typ":"ID"}"#,
+            r#"{"token_type":7}"#,
+            r#"{"token_type":["Bearer"]}"#,
+        ] {
+            assert_eq!(kind_of(other), Kind::Unreadable, "{other}");
+        }
+        assert_eq!(kind_of("{}"), Kind::Type(UNSPECIFIED.to_owned()));
+    }
+}

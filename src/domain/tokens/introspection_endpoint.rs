@@ -1,0 +1,68 @@
+//! Where the issuer of an app's tokens is asked about them (RFC 7662), and as whom.
+
+use base64ct::{Base64, Encoding};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::domain::secret::Secret;
+use crate::domain::tokens::key_source::HttpsUrl;
+use crate::domain::tokens::policy::Policy;
+
+/// What a form may have as it is. A space is `%20`: those who expect a plus read that too.
+const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// The endpoint of an app, and the credential that it wants.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where it is.
+    pub url: HttpsUrl,
+    client_id: String,
+    secret: Secret,
+}
+
+impl Endpoint {
+    /// That of an app. The error is the name of a member, and the phrase that follows it.
+    pub fn of(policy: &Policy, secret: &Secret) -> Result<Self, (&'static str, String)> {
+        let url = policy.introspection_endpoint.as_deref().ok_or(("introspectionEndpoint", REQUIRED.to_owned()))?;
+        let client_id = policy.introspection_client_id.clone().ok_or(("introspectionClientId", REQUIRED.to_owned()))?;
+        let url = HttpsUrl::parse(url).map_err(|why| ("introspectionEndpoint", why))?;
+        if secret.expose().trim_ascii().is_empty() || secret.expose_text().is_none() {
+            return Err(("secret", "must be the client secret for the endpoint".to_owned()));
+        }
+        Ok(Self { url, client_id, secret: secret.clone() })
+    }
+
+    /// The credential for Basic, both parts encoded like a form (RFC 6749, 2.3.1).
+    #[must_use]
+    pub fn authorization(&self) -> String {
+        let encoded = |text: &str| utf8_percent_encode(text, AS_IT_IS).to_string();
+        let both = format!("{}:{}", encoded(&self.client_id), encoded(self.secret.expose_text().unwrap_or_default()));
+        format!("Basic {}", Base64::encode_string(both.as_bytes()))
+    }
+
+    /// The body of a question about a token.
+    #[must_use]
+    pub fn question(token: &str) -> String {
+        format!("token={}&token_type_hint=access_token", utf8_percent_encode(token, AS_IT_IS))
+    }
+}
+
+const REQUIRED: &str = "is required with the algorithm introspection";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_credential_is_encoded_like_a_form() {
+        let policy = Policy {
+            introspection_endpoint: Some("https://idp.test/introspect".to_owned()),
+            introspection_client_id: Some("gate: a+b".to_owned()),
+            ..Policy::default()
+        };
+        let endpoint = Endpoint::of(&policy, &Secret::new("p%ss w/\u{e4}")).unwrap();
+        let sent = endpoint.authorization();
+        let decoded = Base64::decode_vec(sent.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(decoded, b"gate%3A%20a%2Bb:p%25ss%20w%2F%C3%A4");
+        assert_eq!(Endpoint::question("a+b/c="), "token=a%2Bb%2Fc%3D&token_type_hint=access_token");
+    }
+}

@@ -1,0 +1,123 @@
+//! What introspection endpoints have said of tokens, as an isolate remembers it for a short time.
+//!
+//! An answer is known by a digest of the token, the app and when the app was changed, so that a changed
+//! app never gets an older one. Tokens that are not active have a place of their own: guesses push no
+//! good token out. Of many requests with one token, one asks and the others look here until the answer
+//! is there. A question that was lost with its request counts as under way for [`LOST_AFTER`].
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+
+use crate::domain::time::Millis;
+use crate::domain::tokens::introspection::Said;
+
+/// How long an endpoint may take to answer.
+pub const LIMIT: Millis = Millis::from_seconds(5);
+/// How long a question counts as under way that nobody ended.
+const LOST_AFTER: Millis = Millis(LIMIT.0 + 250);
+/// How long it is remembered that a token is not active.
+pub const INACTIVE_FOR: Millis = Millis::from_seconds(5);
+/// How long an endpoint that failed is not asked about the same token again.
+pub const FAILED_FOR: Millis = Millis::from_seconds(1);
+
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
+const KEPT_BYTES: usize = 8 * 1024;
+const KEPT_OTHERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1999);
+const KEPT_PROBLEMS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
+
+/// By what an answer is known.
+pub type Question = [u8; 32];
+
+/// What came of a question.
+#[derive(Clone)]
+pub enum Outcome {
+    /// The token is active.
+    Active(Said),
+    /// It is not.
+    Inactive,
+    /// There was no answer that says so.
+    Failed,
+}
+
+/// What is to be done about a token.
+pub enum Look {
+    /// This is known.
+    Use(Outcome),
+    /// Whoever looks asks.
+    Ask,
+    /// Another request asks; whoever looks does so again after a while.
+    Wait,
+}
+
+/// The memory of one isolate.
+pub struct Introspections {
+    active: RefCell<LruCache<Question, (Said, Millis)>>,
+    others: RefCell<LruCache<Question, Other>>,
+    problems: RefCell<LruCache<String, String>>,
+}
+
+enum Other {
+    AskedSince(Millis),
+    Known(Outcome, Millis),
+}
+
+impl Default for Introspections {
+    fn default() -> Self {
+        Self {
+            active: RefCell::new(LruCache::new(KEPT)),
+            others: RefCell::new(LruCache::new(KEPT_OTHERS)),
+            problems: RefCell::new(LruCache::new(KEPT_PROBLEMS)),
+        }
+    }
+}
+
+impl Introspections {
+    /// Looks for an answer. `Ask` is taken as begun.
+    #[must_use]
+    pub fn look(&self, question: &Question, now: Millis) -> Look {
+        if let Some((said, _)) = self.active.borrow_mut().get(question).filter(|(_, until)| now < *until) {
+            return Look::Use(Outcome::Active(said.clone()));
+        }
+        let mut others = self.others.borrow_mut();
+        match others.get(question) {
+            Some(Other::Known(outcome, until)) if now < *until => return Look::Use(outcome.clone()),
+            Some(Other::AskedSince(since)) if (now - *since).0.abs() < LOST_AFTER.0 => return Look::Wait,
+            _ => {}
+        }
+        others.put(*question, Other::AskedSince(now));
+        Look::Ask
+    }
+
+    /// Remembers what came of a question until that moment.
+    pub fn keep(&self, question: Question, outcome: &Outcome, until: Millis) {
+        match outcome {
+            Outcome::Active(said) => {
+                self.others.borrow_mut().pop(&question);
+                if said.bytes() <= KEPT_BYTES {
+                    self.active.borrow_mut().put(question, (said.clone(), until));
+                }
+            }
+            other => {
+                self.active.borrow_mut().pop(&question);
+                self.others.borrow_mut().put(question, Other::Known(other.clone(), until));
+            }
+        }
+    }
+
+    /// Notes why an endpoint did not answer when it was asked last; `None` where it did.
+    pub fn note(&self, endpoint: &str, problem: Option<String>) {
+        let mut problems = self.problems.borrow_mut();
+        match problem {
+            Some(problem) => drop(problems.put(endpoint.to_owned(), problem)),
+            None => drop(problems.pop(endpoint)),
+        }
+    }
+
+    /// Why an endpoint did not answer when it was asked last.
+    #[must_use]
+    pub fn problem(&self, endpoint: &str) -> Option<String> {
+        self.problems.borrow().peek(endpoint).cloned()
+    }
+}

@@ -1,0 +1,404 @@
+//! Tokens of which an issuer's introspection endpoint says what they say.
+
+use base64ct::{Base64, Encoding};
+use postern::api::http::message::Response;
+use postern::domain::time::Millis;
+use postern::domain::tokens::fetch_problem::FetchProblem;
+use serde_json::{Value, json};
+
+use super::{introspect, revoke, signed_in, user};
+use crate::revocations::token_with;
+use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of};
+
+const ENDPOINT: &str = "https://idp.test/introspect";
+/// Tokens as issuers make them: with characters that a form changes, and with dots that mean nothing.
+const TOKENS: [&str; 3] = ["opaque+token/of=alice", "ya29.a0AfH6SM", "v2.local.xyz~"];
+
+/// Lets the endpoint answer this.
+fn says(world: &World, answer: &Value) {
+    world.issuers.publish(ENDPOINT, &answer.to_string(), None);
+}
+
+/// What it says of an access token of alice that is good for so many seconds.
+fn active(world: &World, change: &Value) -> Value {
+    let now = world.now.get().seconds();
+    let mut answer = json!({
+        "active": true, "token_type": "Bearer", "username": "alice", "iss": "https://idp.test", "aud": "gate",
+        "iat": now, "exp": now + 600,
+    });
+    for (name, value) in change.as_object().expect("an object") {
+        answer[name] = value.clone();
+        if value.is_null() {
+            answer.as_object_mut().expect("an object").remove(name);
+        }
+    }
+    answer
+}
+
+fn app(change: &Value) -> Value {
+    let mut body = json!({
+        "name": "IdP", "algorithm": "introspection", "introspectionEndpoint": ENDPOINT, "introspectionClientId": "gate a+b",
+        "secret": "p%ss w/\u{e4}", "audiences": ["gate"], "claims": { "username": "username" },
+    });
+    for (name, value) in change.as_object().expect("an object") {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// A world with an isolate that has the app, and whose endpoint says of every token that it is not active.
+fn with_app(change: &Value, test: impl FnOnce(&World, &Isolate<'_>)) {
+    let world = World::new();
+    let isolate = world.isolate();
+    says(&world, &json!({ "active": false }));
+    let response = isolate.administer("POST", "/v1/token-apps", &app(change));
+    assert_eq!((response.status, json_of(&response)["warnings"].clone()), (201, Value::Null), "{}", response.body);
+    world.issuers.introspected.borrow_mut().clear();
+    test(&world, &isolate);
+}
+
+fn asked(world: &World) -> usize {
+    world.issuers.introspected.borrow().len()
+}
+
+#[test]
+fn a_token_is_good_as_its_issuer_says_and_is_asked_about_once_in_a_while() {
+    for token in TOKENS {
+        with_app(&json!({ "createsUsers": true, "passClaims": ["scope"] }), |world, isolate| {
+            says(world, &active(world, &json!({ "scope": "read", "jti": "j" })));
+            let verified = json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")));
+            assert_eq!(verified["user"]["username"], "alice", "{token}: {verified}");
+            assert_eq!((&verified["app"], &verified["kind"], &verified["claims"]["scope"]), (&json!("IdP"), &json!("jwt"), &json!("read")));
+            let [url, authorization, form] = world.issuers.introspected.borrow()[0].clone();
+            assert_eq!(url, ENDPOINT);
+            let credential = Base64::decode_vec(authorization.strip_prefix("Basic ").expect("Basic")).expect("base64");
+            assert_eq!(String::from_utf8(credential).expect("text"), "gate%20a%2Bb:p%25ss%20w%2F%C3%A4");
+            let encoded = token.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D").replace('~', "%7E");
+            assert_eq!(form, format!("token={encoded}&token_type_hint=access_token"));
+
+            world.run_tasks();
+            let before = world.database.batches.get();
+            (0..5).for_each(|_| assert_eq!(isolate.verify(token).0, 200));
+            assert_eq!((asked(world), world.database.batches.get()), (1, before), "a warm one asks nobody");
+            says(world, &json!({ "active": false }));
+            world.pass(9);
+            assert_eq!(isolate.verify(token).0, 200);
+            world.pass(2);
+            assert_eq!(isolate.verify(token), (401, "revoked".to_owned()), "the issuer has ended it");
+            assert_eq!(asked(world), 2);
+        });
+    }
+}
+
+#[test]
+fn whatever_else_is_answered_lets_nobody_in() {
+    let policy = json!({ "issuer": "https://idp.test", "requiredScopes": ["read"], "introspectionCacheS": 0 });
+    with_app(&policy, |world, isolate| {
+        let now = world.now.get().seconds();
+        let good = json!({ "scope": "read" });
+        let table = [
+            (json!({}), 403, "insufficient_scope"),
+            (json!({ "active": "true" }), 503, ""),
+            (json!({ "active": 1 }), 503, ""),
+            (json!({ "active": null }), 503, ""),
+            (json!({ "exp": null, "iat": null }), 401, "no_lifetime"),
+            (json!({ "exp": now - 600 }), 401, "expired"),
+            (json!({ "exp": "never" }), 401, "claim_type"),
+            (json!({ "exp": (now + 600) * 1000, "iat": null }), 401, "too_long_lived"),
+            (json!({ "nbf": now + 3600 }), 401, "not_yet_valid"),
+            (json!({ "iat": now + 3600 }), 401, "not_yet_valid"),
+            (json!({ "iss": "https://other.test" }), 401, "issuer_mismatch"),
+            (json!({ "iss": null }), 401, "claim_missing"),
+            (json!({ "aud": "other" }), 401, "audience_mismatch"),
+            (json!({ "aud": ["gateway", "gat"] }), 401, "audience_mismatch"),
+            (json!({ "aud": null }), 401, "claim_missing"),
+            (json!({ "token_type": "DPoP" }), 401, "type_refused"),
+            (json!({ "token_type": null }), 401, "type_refused"),
+            (json!({ "token_use": "refresh_token" }), 401, "type_refused"),
+            (json!({ "typ": "Refresh" }), 401, "type_refused"),
+            (json!({ "events": {} }), 401, "type_refused"),
+            (json!({ "cnf": { "jkt": "x" } }), 401, "bound_token"),
+            (json!({ "username": null }), 401, "claim_missing"),
+            (json!({ "username": ["alice"] }), 401, "claim_type"),
+            // It may speak for anybody but administrators.
+            (json!({ "username": "admin" }), 403, "user_refused"),
+            (json!({ "username": "[system]" }), 403, "user_refused"),
+        ];
+        assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
+        let users = world.database.number("SELECT COUNT(*) FROM users");
+        for (change, status, reason) in table {
+            let mut all = if change == json!({}) { json!({}) } else { good.clone() };
+            all.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+            says(world, &active(world, &all));
+            let response = isolate.get("/v1/verify", "Bearer opaque");
+            let told = response.header("x-postern-reason").unwrap_or_default();
+            assert_eq!((response.status, told), (status, reason), "{change}: {}", response.body);
+            assert_eq!(introspect_or_unavailable(isolate), status == 503, "{change}");
+        }
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), users);
+        says(world, &active(world, &good));
+        assert_eq!(isolate.verify("opaque"), (200, "alice".to_owned()), "all of it right is let in");
+    });
+}
+
+/// Whether introspecting the token fails; else it must say that the token is not active.
+fn introspect_or_unavailable(isolate: &Isolate<'_>) -> bool {
+    let response = super::post(isolate, "/v1/introspect", &admin(), "token=opaque");
+    assert!(response.status == 503 || response.body == r#"{"active":false}"#, "{}", response.body);
+    response.status == 503
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_503_and_not_a_yes() {
+    with_app(&json!({}), |world, isolate| {
+        let fails = |what: &str| {
+            // What failed a moment ago is not asked again.
+            world.pass(2);
+            let response = isolate.get("/v1/verify", "Bearer opaque");
+            assert_eq!((response.status, response.header("retry-after")), (503, Some("1")), "{what}: {}", response.body);
+            assert_eq!(response.header("www-authenticate"), None);
+        };
+        for body in ["<!doctype html><title>Sign in</title>", "", "{\"active\":true", "[]", "{\"active\":true,\"active\":true}"] {
+            world.issuers.publish(ENDPOINT, body, None);
+            fails(body);
+        }
+        let problems = [
+            FetchProblem::BadRedirect("elsewhere".to_owned()),
+            FetchProblem::Forbidden(401),
+            FetchProblem::NotFound(404),
+            FetchProblem::Status(500),
+            FetchProblem::TooLong,
+            FetchProblem::Unreachable("no such host".to_owned()),
+        ];
+        for problem in problems {
+            world.issuers.fail(ENDPOINT, problem.clone());
+            fails(problem.word());
+        }
+        assert_eq!(json_of(&isolate.get("/health", &admin()))["causes"][0]["kind"], "issuer_unreachable");
+        says(world, &active(world, &json!({})));
+        world.issuers.delay.set(Millis(6_000));
+        let begun = world.now.get();
+        fails("five seconds");
+        assert!(world.now.get() - begun <= Millis(7_100));
+        world.issuers.delay.set(Millis(0));
+        world.pass(2);
+        assert_eq!(isolate.verify("opaque").0, 200);
+        // What is known serves while the endpoint is away, for as long as it would otherwise.
+        world.issuers.fail(ENDPOINT, FetchProblem::TimedOut);
+        world.pass(9);
+        assert_eq!(isolate.verify("opaque").0, 200);
+        fails("longer");
+        let log = world.log.0.borrow().join("\n");
+        assert!(log.contains("the endpoint refuses the client id and secret: status 401"), "{log}");
+        assert!(!log.contains("opaque") && !log.contains("p%ss"), "{log}");
+    });
+}
+
+/// What Postern can judge itself leaves it for nobody else to see.
+#[test]
+fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
+    with_app(&json!({}), |world, isolate| {
+        says(world, &active(world, &json!({})));
+        isolate.register(&json!({}));
+        isolate.register(&json!({ "name": "OfIssuer", "secret": "efgh", "issuer": "https://jwt.test" }));
+        user(isolate, "bob", "SYS_Reader");
+        let (opaque, gone) = (signed_in(isolate, "bob"), signed_in(isolate, "bob"));
+        revoke(isolate, &admin(), &gone);
+        let key = super::made_key(isolate, &admin(), &json!({ "name": "asker", "may": ["decisions"] }));
+        let good = token_with(isolate, &json!({}));
+        let expired = token_with(isolate, &json!({ "exp": world.now.get().seconds() - 600 }));
+        let revoked = token_with(isolate, &json!({ "n": 1 }));
+        isolate.verify(&revoked);
+        revoke(isolate, &admin(), &revoked);
+        let claims = json!({ "loginname": "bob", "iss": "https://jwt.test", "exp": world.now.get().seconds() + 60 });
+        let forged = forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"wrong");
+        for (token, reason) in [
+            (opaque.as_str(), 200),
+            (&gone, 401),
+            ("7ac687f1-51c3-46ad-8617-89d737d1ba0d", 401),
+            (&key, 200),
+            (&key[..50], 401),
+            (&good, 200),
+            (&expired, 401),
+            (&revoked, 401),
+            (&forged, 401),
+            (&"a".repeat(17_000), 401),
+        ] {
+            assert_eq!(isolate.verify(token).0, reason, "{token}");
+        }
+        let elsewhere = [
+            Request::new("GET", "/v1/users").header("x-auth-token", "opaque"),
+            Request::new("GET", "/v1/verify?token=opaque"),
+            Request::new("GET", "/v1/verify").header("cookie", "token=opaque"),
+            Request::new("GET", "/v1/verify?app=ERP").authorization("Bearer opaque"),
+        ];
+        for request in elsewhere {
+            assert_eq!(isolate.send(&request).status, 401, "{request:?}");
+        }
+        assert_eq!(asked(world), 0);
+        // A JSON Web Token that no key here has signed, and that names no issuer of an app, is somebody's.
+        let claims = json!({ "sub": "x", "iss": "https://idp.test", "exp": world.now.get().seconds() + 60 });
+        for header in [r#"{"alg":"HS256"}"#, r#"{"alg":"RS256"}"#, r#"{"alg":"introspection"}"#] {
+            let before = asked(world);
+            assert_eq!(isolate.verify(&forge(header, &claims.to_string(), b"?")), (200, "alice".to_owned()), "{header}");
+            assert_eq!(asked(world), before + 1);
+        }
+    });
+}
+
+#[test]
+fn a_token_that_names_an_issuer_goes_to_that_issuer_only() {
+    with_app(&json!({ "issuer": "https://idp.test" }), |world, isolate| {
+        let other = app(&json!({ "name": "Other", "issuer": "https://other.test", "introspectionEndpoint": "https://other.test/i" }));
+        world.issuers.publish("https://other.test/i", r#"{"active":false}"#, None);
+        assert_eq!(isolate.administer("POST", "/v1/token-apps", &other).status, 201);
+        world.issuers.introspected.borrow_mut().clear();
+        says(world, &active(world, &json!({})));
+        let of = |issuer: &str| forge(r#"{"alg":"HS256"}"#, &json!({ "iss": issuer }).to_string(), b"?");
+        assert_eq!(isolate.verify(&of("https://idp.test")).0, 200);
+        assert_eq!(isolate.verify(&of("https://third.test")).0, 401);
+        let urls: Vec<_> = world.issuers.introspected.borrow().iter().map(|[url, ..]| url.clone()).collect();
+        assert_eq!(urls, [ENDPOINT]);
+        // Of a token that says nothing, each may be the issuer.
+        says(world, &json!({ "active": false }));
+        assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
+        assert_eq!(asked(world), 3);
+        // One that does not answer may know it.
+        world.issuers.fail("https://other.test/i", FetchProblem::TimedOut);
+        assert_eq!(isolate.get("/v1/verify", "Bearer another").status, 503);
+        let named = isolate.get("/v1/verify?app=IdP", "Bearer another");
+        assert_eq!(named.status, 401);
+    });
+}
+
+#[test]
+fn answers_are_kept_for_a_short_time_and_never_beyond_the_end_of_the_token() {
+    with_app(&json!({ "introspectionCacheS": 60 }), |world, isolate| {
+        let now = world.now.get().seconds();
+        says(world, &active(world, &json!({ "exp": now + 20 })));
+        assert_eq!(isolate.verify("opaque").0, 200);
+        world.pass(19);
+        assert_eq!((isolate.verify("opaque").0, asked(world)), (200, 1));
+        world.pass(2);
+        says(world, &json!({ "active": false }));
+        assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
+        assert_eq!(asked(world), 2);
+        // Of a token that is not active, for five seconds.
+        (0..10).for_each(|_| assert_eq!(isolate.verify("opaque").0, 401));
+        assert_eq!(asked(world), 2);
+        says(world, &active(world, &json!({})));
+        world.pass(6);
+        assert_eq!((isolate.verify("opaque").0, asked(world)), (200, 3));
+        // A changed app gets no older answer.
+        world.pass(1);
+        assert_eq!(isolate.administer("PATCH", "/v1/token-apps/IdP", &json!({ "introspectionCacheS": 0 })).status, 200);
+        world.issuers.introspected.borrow_mut().clear();
+        (0..3).for_each(|_| assert_eq!(isolate.verify("opaque").0, 200));
+        assert_eq!(asked(world), 3, "without a time each request asks");
+        assert_eq!(isolate.administer("PATCH", "/v1/token-apps/IdP", &json!({ "enabled": false })).status, 200);
+        assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
+    });
+}
+
+#[test]
+fn many_at_once_ask_once() {
+    with_app(&json!({}), |world, isolate| {
+        says(world, &active(world, &json!({})));
+        world.issuers.delay.set(Millis(300));
+        let request = Request::new("GET", "/v1/verify").authorization("Bearer opaque");
+        isolate.verify("warm");
+        world.issuers.introspected.borrow_mut().clear();
+        let futures = (0..40).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>).collect();
+        let answers: Vec<u16> = all_at_once(futures).iter().map(|answer: &Response| answer.status).collect();
+        assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+        assert_eq!(asked(world), 1);
+    });
+}
+
+#[test]
+fn postern_ends_a_foreign_token_whatever_its_issuer_says() {
+    for token in TOKENS {
+        with_app(&json!({}), |world, isolate| {
+            let there = world.isolate();
+            let neighbour = format!("{token}2");
+            says(world, &active(world, &json!({ "jti": null })));
+            for isolate in [isolate, &there] {
+                assert_eq!((isolate.verify(token).0, isolate.verify(&neighbour).0), (200, 200));
+            }
+            assert_eq!(introspect(isolate, &admin(), &token.replace('+', "%2B"))["client_id"], "IdP");
+            revoke(isolate, &admin(), &token.replace('+', "%2B"));
+            assert_eq!(isolate.verify(token), (401, "revoked".to_owned()));
+            world.pass(11);
+            assert_eq!(there.verify(token), (401, "revoked".to_owned()));
+            assert_eq!(there.verify(&neighbour).0, 200, "no token falls with another that begins as it does");
+            // Whoever has one ends it, too.
+            let body = json!({ "token": neighbour }).to_string();
+            assert_eq!(isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status, 204);
+            assert_eq!(isolate.verify(&neighbour), (401, "revoked".to_owned()));
+        });
+    }
+}
+
+#[test]
+fn all_tokens_of_a_user_end_with_one_call_and_none_makes_a_key() {
+    with_app(&json!({}), |world, isolate| {
+        says(world, &active(world, &json!({})));
+        assert_eq!(isolate.verify("opaque").0, 200);
+        let body = json!({ "name": "own", "may": ["decisions"] }).to_string();
+        let made = isolate.send(&Request::new("POST", "/v1/keys").authorization("Bearer opaque").body(&body));
+        assert_eq!((made.status, made.header("x-postern-reason")), (403, Some("would_outlive")), "{}", made.body);
+        assert_eq!(isolate.administer("DELETE", "/v1/users/2/tokens", &Value::Null).status, 204);
+        assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
+    });
+}
+
+#[test]
+fn an_app_is_registered_with_all_that_it_needs() {
+    with_app(&json!({}), |world, isolate| {
+        let shown = json_of(&isolate.get("/v1/token-apps/IdP", &admin()));
+        assert_eq!(shown["introspectionEndpoint"], ENDPOINT);
+        assert_eq!((&shown["introspectionCacheS"], &shown["hasSecret"]), (&json!(10), &json!(true)));
+        assert!(!shown.to_string().contains("p%ss"));
+        let stored = world.database.text("SELECT secret || policy FROM token_apps WHERE name = 'IdP'");
+        assert!(!stored.contains("p%ss"), "{stored}");
+        for (change, field) in [
+            (json!({ "introspectionEndpoint": null }), "introspectionEndpoint"),
+            (json!({ "introspectionEndpoint": "http://idp.test/introspect" }), "introspectionEndpoint"),
+            (json!({ "introspectionEndpoint": "https://gate:secret@idp.test/introspect" }), "introspectionEndpoint"),
+            (json!({ "introspectionEndpoint": "https://idp.test/introspect#x" }), "introspectionEndpoint"),
+            (json!({ "introspectionClientId": null }), "introspectionClientId"),
+            (json!({ "introspectionCacheS": 61 }), "introspectionCacheS"),
+            (json!({ "introspectionCacheS": -1 }), "introspectionCacheS"),
+            (json!({ "secret": " " }), "secret"),
+            (json!({ "secret": null }), "secret"),
+            (json!({ "audiences": [] }), "audiences"),
+            (json!({ "algorithm": "HS256" }), "introspectionEndpoint"),
+            (json!({ "discover": true, "issuer": "https://idp.test", "secret": null }), "discover"),
+        ] {
+            let response = isolate.administer(
+                "POST",
+                "/v1/token-apps",
+                &app(&{
+                    let mut change = change.clone();
+                    change["name"] = json!("Wrong");
+                    change
+                }),
+            );
+            assert_eq!((response.status, json_of(&response)["field"].clone()), (400, json!(field)), "{change}: {}", response.body);
+        }
+        // Whoever registers it is told at once what does not work.
+        for (problem, words) in [
+            (Ok(r#"{"active":true}"#), "calls a token active that was made up"),
+            (Ok("<html>"), "the answer is no introspection"),
+            (Err(FetchProblem::Forbidden(401)), "refuses the client id and secret"),
+        ] {
+            match problem {
+                Ok(body) => world.issuers.publish(ENDPOINT, body, None),
+                Err(problem) => world.issuers.fail(ENDPOINT, problem),
+            }
+            let response = isolate.administer("PUT", "/v1/token-apps/IdP", &app(&json!({})));
+            assert_eq!(response.status, 200, "{}", response.body);
+            assert!(json_of(&response)["warnings"].to_string().contains(words), "{}", response.body);
+        }
+    });
+}
