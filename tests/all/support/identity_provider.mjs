@@ -22,16 +22,18 @@ const client = (id) => ({
   redirect_uris: [],
 });
 
-/** Two clients, and access tokens that are JWTs for the resource that was asked for. */
+/** Three clients, and access tokens that are JWTs for the resource that was asked for, else opaque. */
 function configuration(keys) {
   return {
-    clients: ["reports-web", "crm-web"].map(client),
+    clients: ["reports-web", "crm-web", "gate"].map(client),
     jwks: { keys },
     cookies: { keys: ["for cookies, of which this test has none"] },
     extraTokenClaims: () => ({ realm: { roles: ["bi-authors", "Administrator"] } }),
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({
@@ -85,20 +87,29 @@ export async function startIdentityProvider(keys) {
       request.on("error", failed).end(body);
     });
 
-  /** An access token that the provider gives a client for a resource. */
-  async function token(id, resource) {
+  /** Posts a form as a client. */
+  async function post(id, path, form) {
     const credential = [id, `the secret of ${id}`].map(encodeURIComponent).join(":");
-    const { status, body } = await send("/token", {
+    const { status, body } = await send(path, {
       method: "POST",
       headers: {
         authorization: `Basic ${Buffer.from(credential).toString("base64")}`,
         "content-type": "application/x-www-form-urlencoded",
       },
-      body: String(new URLSearchParams({ grant_type: "client_credentials", resource })),
+      body: String(new URLSearchParams(form)),
     });
     assert.equal(status, 200, body);
-    return JSON.parse(body).access_token;
+    return body;
   }
+
+  /** An access token that the provider gives a client: for a resource, or an opaque one. */
+  async function token(id, resource) {
+    const form = { grant_type: "client_credentials", ...(resource && { resource }) };
+    return JSON.parse(await post(id, "/token", form)).access_token;
+  }
+
+  /** Revokes a token of a client. */
+  const revoke = (id, token) => post(id, "/token/revocation", { token });
 
   /** Answers what a Worker fetches. */
   async function outbound(request) {
@@ -106,7 +117,9 @@ export async function startIdentityProvider(keys) {
     asked.push(request.url);
     if (url.origin !== ISSUER) return { status: 502 };
     const { status, headers, body } = await send(url.pathname + url.search, {
+      method: request.method,
       headers: Object.fromEntries(request.headers),
+      body: request.method === "POST" ? await request.text() : undefined,
     });
     const { "content-type": type, "cache-control": caching } = headers;
     const told = { "content-type": type, ...(caching && { "cache-control": caching }) };
@@ -118,5 +131,5 @@ export async function startIdentityProvider(keys) {
     server.closeAllConnections();
     return new Promise((done) => server.close(done));
   };
-  return { use, token, outbound, asked, stop };
+  return { use, token, revoke, outbound, asked, stop };
 }
