@@ -6,16 +6,19 @@ use std::rc::Rc;
 use crate::actions::caller::{Hints, KeyCaller};
 use crate::actions::explain_permission::{self, DecidedBy, PermissionExplained, Reaching};
 use crate::actions::find_signer::{self, Accepted, Signed};
+use crate::actions::introspected_tokens::{self, Shown};
 use crate::actions::machine_keys;
 use crate::actions::sessions;
 use crate::actions::token_user::{self, WouldBe};
 use crate::context::Cx;
 use crate::domain::identity::machine_key;
+use crate::domain::identity::opaque_token;
 use crate::domain::identity::user::{User, Username};
 use crate::domain::origin::TokenSays;
 use crate::domain::permissions::period::Phase;
 use crate::domain::permissions::permission::{Permission, StandingUser};
 use crate::domain::secret::PlainToken;
+use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::checks::{self, Admission, CHECKS, REVOCATION, Reading};
 use crate::domain::tokens::jwt::{Clock, UnverifiedToken, VerifiedClaims};
 use crate::domain::tokens::token_app::{self, TokenApp};
@@ -131,7 +134,8 @@ async fn find(cx: &Cx, explanation: &mut Explanation, about: &About, app: Option
         About::Username(name) => named(cx, explanation, name).await,
         About::Token(token) if token.expose().contains('.') => of_token(cx, explanation, token, app).await,
         About::Token(token) if machine_key::looks_like_one(token.expose()) => of_key(cx, explanation, token).await,
-        About::Token(token) => of_opaque_token(cx, explanation, token).await,
+        About::Token(token) if opaque_token::is_token(token.expose()) => of_opaque_token(cx, explanation, token).await,
+        About::Token(token) => of_foreign_token(cx, explanation, token, app).await,
     }
 }
 
@@ -178,6 +182,40 @@ async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainTo
         }
         Err(error) => Err(error),
     }
+}
+
+/// A token that means nothing here, if an app's endpoint says what it means. Each endpoint is asked now.
+async fn of_foreign_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, app: Option<&str>) -> Result<Found> {
+    let apps = token_apps::list(cx).await?;
+    let is_asked = |of: &&TokenApp| of.terms.enabled && app.is_none_or(|app| app == of.name.as_str());
+    let mut asked: Vec<_> = apps.iter().filter(|of| of.terms.algorithm == Algorithm::Introspection).filter(is_asked).collect();
+    asked.sort_by_key(|app| token_app::rank(app));
+    if asked.is_empty() {
+        return of_opaque_token(cx, explanation, token).await;
+    }
+    for app in asked.into_iter().take(introspected_tokens::MAX_ASKED) {
+        let said = match introspected_tokens::ask_now(cx, app, Shown::opaque(token.expose())).await {
+            Ok(Some(said)) => {
+                explanation.add(Some(app), "introspection", Ok("the endpoint calls the token active".to_owned()));
+                said
+            }
+            Ok(None) => {
+                let fix = "get a new token from its issuer, or show it to the app whose issuer made it";
+                explanation.add(Some(app), "introspection", Err(("the endpoint calls the token inactive".to_owned(), fix)));
+                continue;
+            }
+            Err(problem) => {
+                explanation.add(Some(app), "introspection", Err((problem, "mend the endpoint, or what the app has of it")));
+                return Ok(Found::Nobody);
+            }
+        };
+        let introspected = said.of(token.expose());
+        let Some(claims) = introspected.claims() else { return Ok(Found::Nobody) };
+        // An endpoint that knows the token is the only one.
+        let held = checked(cx, explanation, app, &claims).await?;
+        return if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) };
+    }
+    Ok(Found::Nobody)
 }
 
 /// A key is nobody's token: whether it counts is told, and that no user comes of it.
@@ -234,7 +272,8 @@ const MAX_APPS: usize = 64;
 fn asked_about<'a>(apps: &'a [TokenApp], token: &UnverifiedToken<'_>, app: Option<&str>) -> Result<Vec<&'a TokenApp>> {
     let is_app = |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
     let name = app.or_else(|| token.key_id().filter(is_app));
-    let mut asked: Vec<_> = apps.iter().filter(|of| name.is_none_or(|name| name == of.name.as_str())).collect();
+    let looks_at_signature = |of: &&TokenApp| of.terms.algorithm != Algorithm::Introspection;
+    let mut asked: Vec<_> = apps.iter().filter(looks_at_signature).filter(|of| name.is_none_or(|name| name == of.name.as_str())).collect();
     if asked.len() > MAX_APPS {
         return Err(Error::invalid("app", format!("must name the token app: there are more than {MAX_APPS}")));
     }
@@ -289,14 +328,20 @@ async fn of_app<'t>(
             return Ok(None);
         }
     };
-    let mut held = is_enabled;
+    let held = checked(cx, explanation, app, &claims).await?;
+    Ok((is_enabled && held).then_some(claims))
+}
+
+/// Whether all checks of what a token says hold.
+async fn checked(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<bool> {
+    let mut held = true;
     let clock = clock(cx);
     for check in &CHECKS {
-        let result = (check.holds)(&claims, &app.terms, clock, &mut Reading::default()).map(|()| "holds".to_owned());
-        held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, &claims, app, clock)));
+        let result = (check.holds)(claims, &app.terms, clock, &mut Reading::default()).map(|()| "holds".to_owned());
+        held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, claims, app, clock)));
     }
-    held &= explanation.add(Some(app), REVOCATION, unrevoked(cx, app, &claims).await?);
-    Ok(held.then_some(claims))
+    held &= explanation.add(Some(app), REVOCATION, unrevoked(cx, app, claims).await?);
+    Ok(held)
 }
 
 /// Whether the token was revoked, as D1 has it now.

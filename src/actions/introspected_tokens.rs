@@ -20,7 +20,7 @@ use crate::memory::introspections::{FAILED_FOR, INACTIVE_FOR, LIMIT, Look, Outco
 use crate::memory::known::Known;
 
 /// How many endpoints are asked about one token. Each of them sees it.
-const MAX_ASKED: usize = 4;
+pub const MAX_ASKED: usize = 4;
 /// How often a request looks whether an answer has come that it waits for.
 const POLL: Millis = Millis(25);
 /// How long it waits: for a question that was lost with its request, and for the next one.
@@ -150,6 +150,14 @@ fn sentence(problem: &FetchProblem) -> String {
         FetchProblem::Forbidden(status) => format!("the endpoint refuses the client id and secret: status {status}"),
         FetchProblem::Unreachable(why) => format!("the endpoint cannot be reached: {why}"),
         other => other.to_string(),
+    }
+}
+
+/// What the endpoint of an app says of a token now, for explanations. The error is a sentence without a full stop.
+pub async fn ask_now(cx: &Cx, app: &TokenApp, shown: Shown<'_>) -> std::result::Result<Option<Said>, String> {
+    match &app.keys {
+        Keys::Introspected(endpoint) => introspect(cx, endpoint, shown).await,
+        _ => Err("the app has no usable endpoint: no master key opens its client secret".to_owned()),
     }
 }
 

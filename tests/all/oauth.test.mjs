@@ -15,20 +15,28 @@ async function administer(postern, method, path, json) {
   return answer.json;
 }
 
-test("authlib introspects and revokes, with a client id that needs escaping", async (t) => {
+test("authlib introspects and revokes, with a client id and secret that need escaping", async (t) => {
   const postern = await startPostern(t);
   await registerApp(postern);
   const body = { name: "order service", may: ["administration"] };
   const { key } = await administer(postern, "POST", "/v1/keys", body);
-  const { token: opaque } = await signIn(postern);
-  const signed = sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600, scope: "read" });
-  for (const [token, username] of [[signed, "alice"], [opaque, "admin"]]) {
+  // authlib encodes neither, and Postern can tell.
+  const [username, password] = ["svc+orders@example.com", "p%2Bss:w/rd +\u00e4&="];
+  const user = { username, password, type: "Administrator" };
+  await administer(postern, "POST", "/v1/users", user);
+  const signed = (of) => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600, of });
+  const table = [
+    ["order service", key, signed(1), "alice"],
+    ["order service", key, (await signIn(postern)).token, "admin"],
+    [username, password, signed(2), "alice"],
+  ];
+  for (const [id, secret, token, whose] of table) {
     const calls = join(top, "tests/all/support/authlib_calls.py");
     const url = postern.url.replace(/\/$/, "");
-    const printed = await succeed(fromPypi("python"), [calls, url, "order service", key, token]);
+    const printed = await succeed(fromPypi("python"), [calls, url, id, secret, token]);
     const told = JSON.parse(printed);
     const { active, username: named } = told.before[1];
-    assert.deepEqual([told.before[0], active, named], [200, true, username], printed);
+    assert.deepEqual([told.before[0], active, named], [200, true, whose], printed);
     assert.deepEqual([told.wrong[0], told.wrong[1].error], [401, "invalid_client"], printed);
     assert.deepEqual(told.revoked, [200, ""]);
     assert.deepEqual(told.after, [200, { active: false }]);

@@ -33,14 +33,21 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
 /// The same of a client of `OAuth`, which encodes both parts of Basic like a form (RFC 6749, 2.3.1).
 pub fn of_client(request: &dyn Inbound) -> Result<Option<Credential>> {
     Ok(in_headers(request)?.map(|credential| match credential {
-        // What no form would have is as it is meant.
-        Credential::Password { username, password } => {
-            let decoded = |part: &str| query::decode_form(part, "").unwrap_or_else(|_| part.to_owned());
-            let password = password.expose_text().map(decoded).map_or(password.clone(), Secret::new);
-            Credential::Password { username: decoded(&username), password }
-        }
+        Credential::Password { username, password } => decoded(&username, &password).unwrap_or(Credential::Password { username, password }),
         other => other,
     }))
+}
+
+/// A user name and a password that were encoded. Many clients encode neither: where one part has what no
+/// encoding leaves, both are as they are meant. So there is one reading of each request, and one guess.
+fn decoded(username: &str, password: &Secret) -> Option<Credential> {
+    let part = |text: &str| text.chars().all(may_be_encoded).then(|| query::decode_form(text, "").ok()).flatten();
+    Some(Credential::Password { username: part(username)?, password: Secret::new(part(password.expose_text()?)?) })
+}
+
+/// What forms have as it is, what stands for others, and what `encodeURIComponent` leaves.
+fn may_be_encoded(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "*-._+%~!'()".contains(c)
 }
 
 /// The cookie of the GIS manager, which counts on that system's own paths only: everywhere else the

@@ -402,3 +402,26 @@ fn an_app_is_registered_with_all_that_it_needs() {
         }
     });
 }
+
+#[test]
+fn an_explanation_asks_the_endpoint_and_names_what_does_not_hold() {
+    with_app(&json!({}), |world, isolate| {
+        let explain = || {
+            let body = json!({ "token": "opaque" });
+            json_of(&isolate.administer("POST", "/v1/explain", &body))
+        };
+        let failed = |explained: &Value| {
+            let checks = explained["checks"].as_array().cloned().unwrap_or_default();
+            checks.iter().filter(|check| check["held"] == false).map(|check| check["check"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(failed(&explain()), ["introspection"]);
+        says(world, &active(world, &json!({ "aud": "other" })));
+        assert_eq!(failed(&explain()), ["audience"]);
+        says(world, &active(world, &json!({})));
+        let explained = explain();
+        assert_eq!((explained["verdict"].clone(), failed(&explained)), (json!("accepted"), Vec::new()), "{explained}");
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0, "it creates nobody");
+        world.issuers.fail(ENDPOINT, FetchProblem::TimedOut);
+        assert_eq!(failed(&explain()), ["introspection"]);
+    });
+}

@@ -88,7 +88,11 @@ fn a_client_may_have_an_id_and_a_secret_that_need_escaping() {
         assert_eq!(status(&basic(&encoded(name), &encoded(password))), 200);
         assert_eq!(status(&basic(&encoded("order service"), &key)), 200);
         assert_eq!(status(&basic("order service", &key)), 200);
-        assert_eq!(status(&basic(name, password)), 401, "a plus is a space there");
+        assert_eq!(status(&basic(name, password)), 200, "many clients encode nothing");
+        assert_eq!(status(&basic(&encoded(name), password)), 401, "both parts, or none");
+        isolate.administer("POST", "/v1/users", &json!({ "username": "a+b", "password": "long+enough", "type": "SYS_Reader" }));
+        assert_eq!(status(&basic(&encoded("a+b"), &encoded("long+enough"))), 200);
+        assert_eq!(status(&basic("a+b", "long+enough")), 401, "what may be encoded is taken for that");
         assert_eq!(status(&basic(&encoded("other service"), &key)), 401, "a key of another name");
         // What no form could have is meant as it is.
         isolate.administer("POST", "/v1/users", &json!({ "username": "carl", "password": "100% of carl's", "type": "SYS_Reader" }));
