@@ -91,7 +91,7 @@ fn a_failure_is_one_of_oauth() {
     with_isolate(|world, isolate| {
         let failure = |response: &Response| (response.status, json_of(response)["error"].as_str().unwrap_or_default().to_owned());
         for path in ["/v1/introspect", "/v1/revoke"] {
-            for form in ["", "token=", "token=%20", "other=1", "token=a&token=b"] {
+            for form in ["", "token=", "other=1", "token=a&token=b"] {
                 assert_eq!(failure(&post(isolate, path, &admin(), form)), (400, "invalid_request".to_owned()), "{path} {form}");
             }
             let in_url = post(isolate, &format!("{path}?token=a"), &admin(), "");

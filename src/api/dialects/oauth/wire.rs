@@ -23,7 +23,7 @@ impl Member for Present {
     const KIND: Kind = Kind::text(1, usize::MAX);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let text = fields.text(name)?.map(str::trim).filter(|text| !text.is_empty());
+        let text = fields.text(name)?.filter(|text| !text.is_empty());
         text.map(|text| Self(text.to_owned())).ok_or_else(|| Error::missing(name))
     }
 }
