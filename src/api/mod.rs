@@ -314,9 +314,8 @@ fn with_headers_of(error: &Error, offers_basic: bool, response: Response) -> Res
         None => response,
     };
     let response = match challenge::of(error, offers_basic) {
-        // A dialect may have said it in its own words.
-        Some(challenge) if response.header("www-authenticate").is_none() => response.with("www-authenticate", challenge),
-        _ => response,
+        Some(challenge) => response.with("www-authenticate", challenge),
+        None => response,
     };
     match error {
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),

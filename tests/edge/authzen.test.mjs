@@ -140,7 +140,7 @@ async function basicLevel({ hold, same, raw, ask, ok, refused, decides }) {
     for (const authorization of ["", "Bearer corrupted", "Basic c3VpdGU6eA==", "Digest x"]) {
       const stranger = await ask(path, body, { authorization });
       same(stranger.status, 401, `${path} with ${authorization}`);
-      hold(/^Bearer realm="postern".*, Basic realm="postern"$/.test(stranger.headers["www-authenticate"]), stranger.headers["www-authenticate"]);
+      hold(/^Bearer realm="postern".*, Basic realm="postern", charset="UTF-8"$/.test(stranger.headers["www-authenticate"]), stranger.headers["www-authenticate"]);
       hold(typeof stranger.json === "string", stranger.text);
     }
   }

@@ -11,7 +11,7 @@ use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Handler, Ke
 use crate::api::http::shape::{Answer, Shape};
 use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
-use crate::error::{Denied, Error};
+use crate::error::Error;
 
 /// The dialect.
 pub const DIALECT: Dialect = Dialect {
@@ -95,10 +95,6 @@ pub fn request_id(request: &dyn Inbound) -> Option<String> {
 fn failure(error: &Error, _: Millis) -> Response {
     let response = Response::json(message::status(error), &message::sentence(error));
     match error {
-        Error::Unauthenticated(Denied::Missing) => response.with("www-authenticate", "Bearer realm=\"postern\", Basic realm=\"postern\""),
-        Error::Unauthenticated(_) => {
-            response.with("www-authenticate", "Bearer realm=\"postern\", error=\"invalid_token\", Basic realm=\"postern\"")
-        }
         Error::Unavailable(fault) if fault.retry_after_s().is_none() => response.with("retry-after", RETRY_AFTER_S),
         _ => response,
     }
