@@ -307,6 +307,11 @@ pub enum Refusal {
     CookieAsksAboutOthers,
     /// What would be made would outlive the credential that makes it.
     WouldOutlive,
+    /// Provisioning changes only what it made or adopted, and no administrators.
+    NotProvisioned {
+        /// Whether it is an administrator.
+        is_administrator: bool,
+    },
     /// A rule of the gateway lets the caller not pass.
     ByRule {
         /// Its number in `ORIGIN_RULES`.
@@ -429,7 +434,7 @@ impl fmt::Debug for Fault {
 
 impl Refusal {
     /// The words of all of them.
-    pub const REASONS: [&'static str; 13] = [
+    pub const REASONS: [&'static str; 14] = [
         "user_refused",
         "user_disabled",
         "user_deleted",
@@ -442,6 +447,7 @@ impl Refusal {
         "key_refused",
         "cookie_refused",
         "would_outlive",
+        "not_provisioned",
         "rule",
     ];
 
@@ -461,6 +467,7 @@ impl Refusal {
             Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
             Self::CookieAsksAboutOthers => "cookie_refused",
             Self::WouldOutlive => "would_outlive",
+            Self::NotProvisioned { .. } => "not_provisioned",
             Self::ByRule { .. } => "rule",
         }
     }
@@ -478,6 +485,10 @@ impl fmt::Display for Refusal {
             Self::ByRule { rule, member: "deny" } => return write!(f, "rule {rule} of ORIGIN_RULES denies this"),
             Self::ByRule { rule, member } => {
                 return write!(f, "rule {rule} of ORIGIN_RULES wants something of the caller that does not hold: {member}");
+            }
+            Self::NotProvisioned { is_administrator: true } => "provisioning does not change administrators",
+            Self::NotProvisioned { is_administrator: false } => {
+                "provisioning did not make this. It changes such users and groups where SCIM_ADOPT is set"
             }
             Self::KeyMayNot { needs: None } => "no key may do this, only a user",
             Self::KeyIsNoUser => "only a user may do this, and a key is none",

@@ -11,7 +11,7 @@ use crate::memory::publish;
 use crate::memory::write::Write;
 use crate::store::expired_grants::{self, Which};
 use crate::store::sealed::{SealedColumn, SealedCounts};
-use crate::store::{applications, audit, feed, revocations, sessions, sign_ins, sql};
+use crate::store::{applications, audit, feed, provisioned_users, revocations, sessions, sign_ins, sql};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
@@ -20,6 +20,8 @@ const RESEAL_PAGES: usize = 10;
 /// How many expired grants are removed in one go. Decisions ignore them already, and isolates read the
 /// change feed in parts that are not much longer.
 const EXPIRED_AT_ONCE: i64 = 250;
+/// How many names are folded in one go.
+const FOLDED_AT_ONCE: i64 = 500;
 /// How many events of the audit trail are deleted in one go: 288,000 a day.
 const PRUNED_EVENTS: i64 = 1000;
 
@@ -29,6 +31,7 @@ pub async fn run(cx: &Cx) -> Result<()> {
         machine_keys::remove_expired(cx).await,
         prune(cx).await,
         remove_expired_grants(cx).await,
+        fold_names(cx).await,
         reseal(cx).await,
         publish::publish(cx).await,
     ];
@@ -57,6 +60,12 @@ async fn remove_expired_grants(cx: &Cx) -> Result<()> {
     let mut batch = vec![expired_grants::announce(cx, &which)];
     batch.extend(expired_grants::remove(cx, &Actor::system(), &which));
     cx.sql.batch(batch).await.map(drop).map_err(Into::into)
+}
+
+/// Folds names that neither a trigger nor the Worker that wrote them did.
+async fn fold_names(cx: &Cx) -> Result<()> {
+    let batch: Vec<_> = provisioned_users::unfolded(cx, FOLDED_AT_ONCE).await?.iter().map(provisioned_users::fold).collect();
+    if batch.is_empty() { Ok(()) } else { cx.sql.batch(batch).await.map(drop).map_err(Into::into) }
 }
 
 /// Puts what is still sealed under `MASTER_KEY_PREVIOUS` under `MASTER_KEY`.

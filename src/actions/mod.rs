@@ -28,6 +28,8 @@ pub mod node_orders;
 pub mod organizations;
 pub mod passwords;
 pub mod permissions;
+pub mod provisioned_groups;
+pub mod provisioned_users;
 pub mod revocations;
 pub mod rules;
 pub mod searches;

@@ -47,6 +47,8 @@ pub struct Config {
     pub verdict_max_age_s: i64,
     /// `AUDIT_RETENTION_DAYS`: how long the audit trail is kept.
     pub audit_retention_days: i64,
+    /// `SCIM_ADOPT`: whether provisioning takes over what it did not make.
+    pub scim_adopts: bool,
     /// `LOGIN_URL` and its like: how people come in with a browser.
     pub browsers: Browsers,
     /// `ORIGIN_URL` and `ORIGINS`: what is behind the gateway. Without any there is no gateway.
@@ -92,6 +94,7 @@ impl Config {
         let header = reader.read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name)).unwrap_or_default();
         let verdict_max_age_s = reader.read("VERDICT_MAX_AGE_S", ValueKind::integer);
         let audit_retention_days = reader.read("AUDIT_RETENTION_DAYS", ValueKind::integer);
+        let scim_adopts = reader.read("SCIM_ADOPT", ValueKind::boolean);
         let browsers = reader.browsers();
         let origins = reader.origins();
         let rules = reader.rules();
@@ -113,6 +116,7 @@ impl Config {
                 trusted_proxies: TrustedProxies { networks, header },
                 verdict_max_age_s,
                 audit_retention_days,
+                scim_adopts,
                 browsers,
                 origins,
                 rules_look_at_tokens: rules.looks_at_tokens(),

@@ -47,6 +47,16 @@ pub fn is_nfc(text: &str) -> bool {
     }
 }
 
+/// A text as names are compared that differ in case only: in the normal form C, and in lower case.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let lower = composed(text).into_iter().collect::<String>().to_lowercase();
+    composed(&lower).into_iter().collect()
+}
+
 /// The normal form C of a text (Unicode, 3.11): decomposed, marks in their order, composed again.
 fn composed(text: &str) -> Vec<char> {
     let mut parts = Vec::new();

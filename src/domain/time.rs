@@ -31,6 +31,14 @@ impl Millis {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// As ISO 8601 writes it, in UTC: `2026-11-27T09:05:00.120Z`.
+    #[must_use]
+    pub fn iso(self) -> String {
+        let [hours, minutes, seconds] = [3_600_000, 60_000, 1000].map(|unit| self.0.rem_euclid(86_400_000) / unit);
+        let milliseconds = self.0.rem_euclid(1000);
+        format!("{}T{hours:02}:{:02}:{:02}.{milliseconds:03}Z", Day::of(self).text(), minutes % 60, seconds % 60)
+    }
+
     /// Whole seconds, rounded down.
     #[must_use]
     pub const fn seconds(self) -> i64 {
@@ -96,6 +104,13 @@ mod tests {
             (-1, Err("must be epoch milliseconds")),
         ] {
             assert_eq!(Millis::named(number), expected.map(|()| Millis(number)).map_err(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn a_moment_is_told_in_utc() {
+        for (millis, text) in [(0, "1970-01-01T00:00:00.000Z"), (1_795_737_599_999, "2026-11-26T23:59:59.999Z"), (-1, "1969-12-31T23:59:59.999Z")] {
+            assert_eq!(Millis(millis).iso(), text);
         }
     }
 

@@ -69,6 +69,21 @@ pub fn insert_created(cx: &Cx, deed: &Deed, id: NewId) -> Statement {
     statement
 }
 
+/// Writes a deed down where a condition holds. `condition` is its SQL, whose values are bound from the
+/// number on that it is given.
+#[must_use]
+pub fn insert_where(cx: &Cx, deed: &Deed, condition: impl FnOnce(usize) -> String, values: Vec<Param>) -> Statement {
+    let mut statement = insert(cx, deed);
+    let condition = condition(statement.params.len() + 1);
+    statement.sql = format!(
+        "INSERT INTO audit_events (at, actor, actor_id, address, action, target, before, after, request_id)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE {condition}"
+    )
+    .into();
+    statement.params.extend(values);
+    statement
+}
+
 /// How many networks, and how many names that no user has, a summary of failed sign-ins lists.
 const LISTED: usize = 20;
 

@@ -51,11 +51,21 @@ pub enum Constraint {
     SignatureUsed,
     /// Another request has replaced the access token.
     TokenReplaced,
+    /// Provisioning knows another user by that external id.
+    ExternalIdOfUser,
+    /// Provisioning knows another group by that external id.
+    ExternalIdOfGroup,
+    /// The name differs from another one in case only, which SCIM does not tell apart.
+    ProvisionedName,
+    /// Somebody who is to be in the group is no user.
+    UnknownMember,
+    /// Provisioning may not change it.
+    NotProvisioned,
 }
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 23] = [
+    pub const ALL: [(Self, &str); 28] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::NameOfDeletedUser, "name_of_deleted_user"),
@@ -80,6 +90,11 @@ impl Constraint {
         (Self::TwoKeySecrets, "two secrets of the machine key"),
         (Self::SignatureUsed, "used_signatures.hash"),
         (Self::TokenReplaced, "token_replaced"),
+        (Self::ExternalIdOfUser, "provisioned_users.external_id"),
+        (Self::ExternalIdOfGroup, "provisioned_groups.external_id"),
+        (Self::ProvisionedName, "provisioned_name_taken"),
+        (Self::UnknownMember, "unknown_member"),
+        (Self::NotProvisioned, "not_provisioned"),
     ];
 
     /// What a refusal means; `None` where no rule of ours is in its text.
@@ -114,6 +129,11 @@ impl Constraint {
                 conflict("it is there already")
             }
             Self::SignatureUsed | Self::TokenReplaced => Denied::Replayed.into(),
+            Self::ExternalIdOfUser => conflict("another user has that externalId"),
+            Self::ExternalIdOfGroup => conflict("another group has that externalId"),
+            Self::ProvisionedName => conflict("there is one of that name"),
+            Self::UnknownMember => Error::invalid("members", "must be ids of users"),
+            Self::NotProvisioned => Refusal::NotProvisioned { is_administrator: false }.into(),
         }
     }
 

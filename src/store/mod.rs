@@ -16,6 +16,8 @@ pub mod names;
 pub mod new_users;
 pub mod node_orders;
 pub mod organizations;
+pub mod provisioned_groups;
+pub mod provisioned_users;
 pub mod reach;
 pub mod revocations;
 pub mod sealed;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::{Profile, UserId, Username};
+use crate::domain::text;
 use crate::domain::time::Millis;
 use crate::ports::{Param, Statement};
 use crate::store::constraint::Constraint;
@@ -52,29 +53,30 @@ pub fn insert(new: &NewUser<'_>, now: Millis) -> Vec<Statement> {
 }
 
 fn row(new: &NewUser<'_>, now: Millis) -> Statement {
-    let text = |text: &Option<String>| Param::from(text.clone());
+    let optional = |text: &Option<String>| Param::from(text.clone());
     let NewUser { username, profile, password, id, issued_at_s, .. } = new;
     Statement::new(
         format!(
             "INSERT INTO users (username, name, email, phone, type, roles, enabled, password, created_at, modified_at, id, token_app,
-               followed_at, valid_from)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, COALESCE(CAST(?10 AS INTEGER), {}), ?11, ?12, {VALID_FROM})",
+               followed_at, valid_from, username_folded)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, COALESCE(CAST(?10 AS INTEGER), {}), ?11, ?12, {VALID_FROM}, ?14)",
             IdKind::User.chosen()
         ),
         [
             username.as_str().into(),
-            text(&profile.name),
-            text(&profile.email),
-            text(&profile.phone),
+            optional(&profile.name),
+            optional(&profile.email),
+            optional(&profile.phone),
             profile.user_type.name().into(),
             sql::stored_strings(&profile.roles).into(),
             profile.enabled.into(),
             password.map(|hash| hash.as_stored().to_owned()).into(),
             now.into(),
             id.map_or(Param::Null, |id| Param::Int64(id.0)),
-            text(&profile.token_app),
+            optional(&profile.token_app),
             Param::Number(*issued_at_s),
             Millis::from_seconds(now.seconds()).into(),
+            text::folded(username.as_str()).into(),
         ],
     )
 }

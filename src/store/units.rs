@@ -3,6 +3,7 @@
 use crate::context::Cx;
 use crate::domain::permissions::directory::{Unit, UnitKind};
 use crate::domain::permissions::permission::ObjectType;
+use crate::domain::text;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
@@ -27,8 +28,8 @@ pub const fn id_kind(kind: UnitKind) -> IdKind {
 pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>, now: Millis) -> Statement {
     Statement::new(
         format!(
-            "INSERT INTO units (object_type, id, name, parent_id, created_at)
-             VALUES (?1, COALESCE(CAST(?2 AS INTEGER), {}), ?3, ?4, ?5) RETURNING CAST(id AS TEXT) AS id",
+            "INSERT INTO units (object_type, id, name, parent_id, created_at, name_folded)
+             VALUES (?1, COALESCE(CAST(?2 AS INTEGER), {}), ?3, ?4, ?5, ?6) RETURNING CAST(id AS TEXT) AS id",
             id_kind(kind).chosen()
         ),
         [
@@ -37,16 +38,25 @@ pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Op
             name.map(str::to_owned).into(),
             parent_id.map_or(Param::Null, Param::Int64),
             now.into(),
+            folded(kind, name),
         ],
     )
+}
+
+/// The name of a group as SCIM compares it.
+pub(super) fn folded(kind: UnitKind, name: Option<&str>) -> Param {
+    name.filter(|_| kind == UnitKind::Group).map(text::folded).into()
 }
 
 /// Changes the name and the department above.
 #[must_use]
 pub fn update(before: &Unit, after: &Unit) -> Statement {
     let both = |of: fn(&Unit) -> Param| [before, after].map(of);
-    let columns =
-        [("name", both(|unit| unit.name.clone().into())), ("parent_id", both(|unit| unit.parent_id.map_or(Param::Null, Param::Int64)))];
+    let columns = [
+        ("name", both(|unit| unit.name.clone().into())),
+        ("name_folded", both(|unit| folded(unit.kind, unit.name.as_deref()))),
+        ("parent_id", both(|unit| unit.parent_id.map_or(Param::Null, Param::Int64))),
+    ];
     let keys = [("object_type", before.kind.object_type().name().into()), ("id", Param::Int64(before.id))];
     sql::edit("units", &keys, &[], columns)
 }

@@ -7,6 +7,7 @@ pub mod datafor_modeler;
 pub mod imanager;
 pub mod imanager_nodes;
 pub mod oauth;
+pub mod scim;
 pub mod services;
 pub mod v1;
 
@@ -29,6 +30,7 @@ pub const DIALECTS: &[&Dialect] = &[
     &apim_token_service::DIALECT,
     &authzen::DIALECT,
     &oauth::DIALECT,
+    &scim::DIALECT,
     &v1::DIALECT,
 ];
 

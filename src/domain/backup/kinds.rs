@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::domain::applications::application::{self, AccessKey, OrganizationId};
 use crate::domain::identity::machine_key::KeyName;
+use crate::domain::identity::provisioned::{Emails, MAX_EXTERNAL_ID};
 use crate::domain::identity::user::{Profile, Username};
 use crate::domain::node_order;
 use crate::domain::permissions::directory;
@@ -215,6 +216,7 @@ pub const ID: Is = Is::Id(i64::MAX);
 /// there is none, and nothing of the kind could be made ever again.
 const GIVEN_ID: Is = Is::Id((1 << 53) - 1);
 const PROFILE_TEXT: Is = Is::Text(|text| text::printable(text, Profile::MAX_TEXT));
+const EXTERNAL_ID: Is = Is::Text(|text| text::printable(text, MAX_EXTERNAL_ID));
 const CLAIM: Is = Is::Text(|text| text::printable(text, 128));
 const ROLES: Is = Is::Texts(|role| text::printable(role, MAX_ROLE));
 const WORDS: Is = Is::Text(|_| Ok(()));
@@ -416,6 +418,42 @@ pub static KINDS: [Kind; 21] = [
         meets: Meets::Replaces,
         part: Part::Directory,
         fields: &[field("id", ID, Presence::Key), NAME, CREATED_AT],
+        owner: &[],
+        check: None,
+    },
+    Kind {
+        word: "provisionedUser",
+        about: "What provisioning by SCIM keeps of a user whom it made or adopted.",
+        table: "provisioned_users",
+        only: None,
+        rows: Which::All,
+        meets: Meets::Replaces,
+        part: Part::Identity,
+        fields: &[
+            field("userId", ID, Presence::Key).in_column("user_id"),
+            field("externalId", EXTERNAL_ID, Presence::Optional).in_column("external_id"),
+            field("givenName", PROFILE_TEXT, Presence::Optional).in_column("given_name"),
+            field("familyName", PROFILE_TEXT, Presence::Optional).in_column("family_name"),
+            field("formattedName", PROFILE_TEXT, Presence::Optional).in_column("formatted_name"),
+            field("emails", Is::Json(emails), Presence::Optional),
+            field("tellsActive", Is::Flag, Presence::Default("true")).in_column("tells_active"),
+        ],
+        owner: &[],
+        check: None,
+    },
+    Kind {
+        word: "provisionedGroup",
+        about: "What provisioning by SCIM keeps of a group that it made or adopted.",
+        table: "provisioned_groups",
+        only: None,
+        rows: Which::All,
+        meets: Meets::Replaces,
+        part: Part::Identity,
+        fields: &[
+            field("groupId", ID, Presence::Key).in_column("group_id"),
+            field("externalId", EXTERNAL_ID, Presence::Optional).in_column("external_id"),
+            MODIFIED_AT,
+        ],
         owner: &[],
         check: None,
     },
@@ -632,6 +670,9 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("refusals", "it is always empty"),
     ("grant_counts", "a trigger counts the grants as they are imported"),
     ("token_apps.issuer", "it is computed from the policy"),
+    ("provisioned_counts", "triggers count the users and groups as they are imported"),
+    ("users.username_folded", "it is computed from the name"),
+    ("units.name_folded", "it is computed from the name"),
     ("mapped_groups", "triggers take them from the policies of the token apps"),
     ("machine_keys.session_id", "a key that ends with an opaque token is left out with it"),
     ("users.synced_groups", "the next token of the user sets it again"),
@@ -646,6 +687,12 @@ fn hex(text: &str) -> Result<(), String> {
 fn policy(value: &Value) -> Result<Value, String> {
     let policy: Policy = serde_json::from_value(value.clone()).map_err(|error| format!("is none: {error}"))?;
     Ok(Value::Object(policy.chosen()))
+}
+
+fn emails(value: &Value) -> Result<Value, String> {
+    let emails: Emails = serde_json::from_value(value.clone()).map_err(|error| format!("are none: {error}"))?;
+    emails.check()?;
+    Ok(emails.stored())
 }
 
 /// A period that is over is taken too: it may come from a backup.

@@ -122,6 +122,10 @@ pub const VARIABLES: &[Variable] = &[
          `/v1/forward-auth`. Who keeps one sees a revocation, or the end of a grant, that much later."),
     row("AUDIT_RETENTION_DAYS", Integer { default: 400, min: 1, max: 36_500 },
         "How many days the audit trail is kept. The scheduled event deletes what is older."),
+    row("SCIM_ADOPT", Boolean,
+        "When true, provisioning by SCIM takes over users and groups that it did not make, at its first \
+         write to them. They keep their ids and grants. Whoever runs the identity provider then controls \
+         local accounts; administrators are never taken over."),
     row("LOGIN_URL", Url,
         "Where the gateway sends somebody with a browser who is not signed in, with `return_to` in the \
          query: the URL of a page, or `password` for Postern's own page at `/v1/sign-in`. Without it \
@@ -180,7 +184,7 @@ pub const VARIABLES: &[Variable] = &[
 #[rustfmt::skip]
 pub const PREFIXES: &[&str] = &[
     "ADMIN_", "AUDIT_RETENTION", "CLIENT_ADDRESS", "CLOCK_LEEWAY", "CORS_", "DIALECT", "DIRECTORY", "LOGIN_U", "LOGOUT_", "MASK_SECRET", "MASTER_KEY", "MIN_SECRET",
-    "ORIGIN_", "PUBLIC_ORIGIN", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX", "VERDICT_",
+    "ORIGIN_", "PUBLIC_ORIGIN", "SCIM_", "SESSION_SAME", "STALE_IF_ERROR", "TOKEN_COOKIE", "TOKEN_HEADER", "TOKEN_TTL", "TRUSTED_PROX", "VERDICT_",
 ];
 
 /// The row of a variable.

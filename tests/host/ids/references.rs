@@ -49,7 +49,7 @@ const NAMING: [(&str, &str, &str); 23] = [
 ];
 
 /// Columns that are called like ids and name none that Postern chooses.
-const OTHERS: [(&str, &str); 23] = [
+const OTHERS: [(&str, &str); 27] = [
     ("applications.organization_id", "organizations have ids that callers name"),
     ("applications.secret_key_id", "which master key"),
     ("applications.token_key_id", "which master key"),
@@ -66,6 +66,10 @@ const OTHERS: [(&str, &str); 23] = [
     ("node_orders.id", "its own"),
     ("node_orders.password_key_id", "which master key"),
     ("organizations.id", "callers name it"),
+    ("provisioned_groups.external_id", "of an identity provider"),
+    ("provisioned_groups.group_id", "goes with its group"),
+    ("provisioned_users.external_id", "of an identity provider"),
+    ("provisioned_users.user_id", "goes with its user"),
     ("resource_names.id", "callers name it"),
     ("revocations.id", "its own"),
     ("service_apis.id", "callers name it"),

@@ -77,6 +77,7 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::KeyOfKey
         | Refusal::CookieAsksAboutOthers
         | Refusal::WouldOutlive
+        | Refusal::NotProvisioned { .. }
         | Refusal::ByRule { .. }
         | Refusal::CrossOrigin
         | Refusal::OriginNotListed => refusal.to_string(),

@@ -154,6 +154,7 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::KeyOfKey
         | Refusal::CookieAsksAboutOthers
         | Refusal::WouldOutlive
+        | Refusal::NotProvisioned { .. }
         | Refusal::ByRule { .. }
         | Refusal::CrossOrigin
         | Refusal::OriginNotListed => ("E1", refusal.to_string(), "forbidden"),

@@ -37,8 +37,7 @@ use crate::api::http::route::{BesideHeaders, Dialect};
 pub const DIALECT: Dialect = Dialect {
     name: "v1",
     summary: "Verification at the edge, users and the audit trail",
-    // SCIM is not served yet. Its prefix is kept, so that no application gets there first.
-    prefixes: &["/v1", "/health", "/.well-known/jwks.json", "/scim/v2"],
+    prefixes: &["/v1", "/health", "/.well-known/jwks.json"],
     keeps_prefixes: true,
     beside_headers: BesideHeaders::Nothing,
     refuses_undeclared: true,
