@@ -51,6 +51,7 @@ mod revocations;
 mod revoked_everywhere;
 mod routes;
 mod rules;
+mod scim;
 mod shared_secrets;
 mod sharing;
 mod sign_in;

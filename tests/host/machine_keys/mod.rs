@@ -72,7 +72,10 @@ fn opened(may: May) -> BTreeSet<&'static str> {
     // A key may revoke itself.
     match may {
         May::Decisions => asks.into_iter().chain(["revoke"]).collect(),
-        May::Provisioning => ["import", "revoke"].into(),
+        May::Provisioning => {
+            let of_scim = routes().filter(|(dialect, _)| dialect.name == "scim").map(|(_, route)| route.operation);
+            of_scim.chain(["import", "revoke"]).collect()
+        }
         May::Administration => {
             let closed = ["order_node", "list_nodes", "sign_out"];
             let about_users = |access| matches!(access, Access::Shown | Access::ShownOrSent | Access::Public);
