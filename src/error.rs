@@ -29,6 +29,11 @@ pub enum Error {
         /// The format that was asked for.
         format: String,
     },
+    /// The body is of another media type than those that are taken.
+    UnsupportedMediaType {
+        /// Those that are taken, as a phrase.
+        taken: &'static str,
+    },
     /// What is asked contradicts what is there.
     Conflict {
         /// What stands against it, as a sentence without a full stop.

@@ -214,6 +214,7 @@ export interface Problem {
     | "key_refused"
     | "cookie_refused"
     | "would_outlive"
+    | "not_provisioned"
     | "rule"
     | "too_many_failures"
     | "new_address"

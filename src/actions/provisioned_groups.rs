@@ -1,7 +1,5 @@
 //! Groups and who is in them, as an identity provider manages them.
 
-
-
 use serde_json::{Value, json};
 
 use crate::actions::caller::Caller;
@@ -202,4 +200,3 @@ fn check(name: &str, external_id: Option<&str>) -> Result<()> {
     let external_id = external_id.map_or(Ok(()), |id| text::printable(id, MAX_EXTERNAL_ID));
     external_id.map_err(|why| Error::invalid("externalId", why))
 }
-

@@ -328,6 +328,7 @@ fn with_headers_of(error: &Error, offers_basic: bool, response: Response) -> Res
         | Error::Forbidden(_)
         | Error::NotFound { .. }
         | Error::NotAcceptable { .. }
+        | Error::UnsupportedMediaType { .. }
         | Error::Conflict { .. }
         | Error::AlreadyExists { .. }
         | Error::Invalid { .. }

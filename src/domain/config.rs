@@ -17,6 +17,7 @@ use crate::domain::staleness::Staleness;
 
 /// What `wrangler.toml` and the secrets say.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
 pub struct Config {
     /// `MASTER_KEY` and `MASTER_KEY_PREVIOUS`.
     pub master_keys: MasterKeys,

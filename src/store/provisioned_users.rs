@@ -217,9 +217,7 @@ pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
          LIMIT ?1",
         [Param::Number(limit)],
     );
-    let read = |row: &Row| {
-        Ok(Unfolded { is_user: row.text("kind")? == "user", id: row.int64("id")?, name: row.text("name")?.to_owned() })
-    };
+    let read = |row: &Row| Ok(Unfolded { is_user: row.text("kind")? == "user", id: row.int64("id")?, name: row.text("name")?.to_owned() });
     sql::query(cx, statement).await?.iter().map(read).collect()
 }
 
@@ -247,7 +245,8 @@ fn person(row: &Row) -> Result<KnownPerson> {
     let unreadable = |error| Error::internal(format!("stored e-mail addresses are unreadable: {error}"));
     let stored = row.optional_text("emails")?.map(serde_json::from_str::<Emails>).transpose().map_err(unreadable)?;
     let email = text("email")?;
-    let only = || Emails { list: email.map(|value| Email { value, kind: Some("work".to_owned()), primary: Some(true) }).into_iter().collect() };
+    let only =
+        || Emails { list: email.map(|value| Email { value, kind: Some("work".to_owned()), primary: Some(true) }).into_iter().collect() };
     Ok(KnownPerson {
         id: UserId(row.int64("id")?),
         person: Person {

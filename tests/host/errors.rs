@@ -41,6 +41,7 @@ fn errors() -> Vec<Error> {
         Error::AlreadyExists { what: "grant", id: "USER[7]".to_owned() },
         Error::MethodNotAllowed { allow: vec!["HEAD".to_owned(), "GET".to_owned()] },
         Error::NotAcceptable { format: "xml".to_owned() },
+        Error::UnsupportedMediaType { taken: "application/json" },
         Error::Conflict { why: "a user of that name exists".to_owned() },
         Error::TooLarge { what: "body", limit_bytes: 1_048_576 },
         Error::TooLarge { what: "url", limit_bytes: 16_384 },

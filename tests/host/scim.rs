@@ -54,7 +54,8 @@ fn fill(world: &World, ids: std::ops::RangeInclusive<i64>) {
 }
 
 fn members_of(world: &World, group: i64) -> BTreeSet<i64> {
-    let sql = format!("SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}");
+    let sql =
+        format!("SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}");
     world.database.text(&sql).split(',').filter_map(|id| id.parse().ok()).collect()
 }
 
@@ -187,13 +188,43 @@ fn what_changes_nothing_writes_nothing() {
 fn the_rules_hold_where_somebody_else_was_faster() {
     let user = |name: &str| json!({ "userName": name });
     for (method, path, body, meanwhile, status) in [
-        ("POST", USERS, user("Bob"), "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)", 409),
-        ("POST", USERS, user("bob"), "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)", 409),
-        ("PUT", "/scim/v2/Users/2", user("Bob"), "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)", 409),
+        (
+            "POST",
+            USERS,
+            user("Bob"),
+            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            409,
+        ),
+        (
+            "POST",
+            USERS,
+            user("bob"),
+            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            409,
+        ),
+        (
+            "PUT",
+            "/scim/v2/Users/2",
+            user("Bob"),
+            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            409,
+        ),
         ("PUT", "/scim/v2/Users/2", user("Bob"), "UPDATE users SET type = 'Administrator' WHERE id = 2", 403),
         ("DELETE", "/scim/v2/Users/2", Value::Null, "UPDATE users SET type = 'Administrator' WHERE id = 2", 403),
-        ("POST", GROUPS, json!({ "displayName": "SALES" }), "INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', 9, 'sales', 0)", 409),
-        ("PATCH", "/scim/v2/Groups/1", patch(&json!([{ "op": "add", "path": "members", "value": members([2]) }])), "DELETE FROM users WHERE id = 2", 400),
+        (
+            "POST",
+            GROUPS,
+            json!({ "displayName": "SALES" }),
+            "INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', 9, 'sales', 0)",
+            409,
+        ),
+        (
+            "PATCH",
+            "/scim/v2/Groups/1",
+            patch(&json!([{ "op": "add", "path": "members", "value": members([2]) }])),
+            "DELETE FROM users WHERE id = 2",
+            400,
+        ),
     ] {
         let world = World::new();
         let isolate = world.isolate();
@@ -305,7 +336,8 @@ fn pages_have_everybody_once() {
         loop {
             let path = format!("{USERS}?startIndex={}&count={count}&attributes=userName", seen.len() + 1);
             let page = json_of(&send(&isolate, "GET", &path, &key, &Value::Null));
-            let ids: Vec<i64> = page["Resources"].as_array().expect("users").iter().filter_map(|user| user["id"].as_str()?.parse().ok()).collect();
+            let ids: Vec<i64> =
+                page["Resources"].as_array().expect("users").iter().filter_map(|user| user["id"].as_str()?.parse().ok()).collect();
             if ids.is_empty() {
                 break;
             }

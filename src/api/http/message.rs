@@ -183,6 +183,7 @@ pub fn status(error: &Error) -> u16 {
         Error::NotFound { .. } => 404,
         Error::MethodNotAllowed { .. } => 405,
         Error::NotAcceptable { .. } => 406,
+        Error::UnsupportedMediaType { .. } => 415,
         Error::Conflict { .. } | Error::AlreadyExists { .. } => 409,
         Error::TooLarge { what: "url", .. } => 414,
         Error::TooLarge { .. } => 413,
@@ -203,6 +204,7 @@ pub fn sentence(error: &Error) -> String {
         Error::Forbidden(refusal) => refusal.to_string(),
         Error::NotFound { what, id } => format!("there is no {what} {id}"),
         Error::MethodNotAllowed { allow } => format!("only {} may be used here", allow.join(", ")),
+        Error::UnsupportedMediaType { taken } => format!("the body must be {taken}"),
         Error::NotAcceptable { format } => format!("the format {format} is not supported: use json"),
         Error::Conflict { why } => why.clone(),
         Error::AlreadyExists { what, id } => {

@@ -48,7 +48,7 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
         collect(dialect.failure_shape, Objects::Open, &mut schemas);
         for (group, route) in dialect.operations().filter(|(_, route)| route.is_documented) {
             collect_of(dialect, route, &mut schemas);
-            for status in refusals(route) {
+            for status in refusals(route).filter(|status| *status >= 400) {
                 responses
                     .entry(failure_name(dialect, status))
                     .or_insert_with(|| failure(dialect, &sentence(status), &an_error(status), None));
@@ -205,7 +205,9 @@ fn responses(dialect: &Dialect, route: &Route) -> Value {
     let mut responses = Map::new();
     responses.insert(status.to_string(), success);
     for status in refusals(route).filter(|refusal| *refusal != status) {
-        let refused = if route.pages.contains(&status) {
+        let refused = if status < 400 {
+            json!({ "description": "Success, with nothing to say" })
+        } else if route.pages.contains(&status) {
             failure(dialect, &sentence(status), &an_error(status), Some(PAGE))
         } else {
             reference(failure_name(dialect, status))
@@ -241,6 +243,7 @@ fn sentence(status: u16) -> String {
         406 => "The format is not supported",
         409 => "It contradicts what is there",
         413 => "The body is too long",
+        415 => "The body is of another type",
         429 => "Too many sign-ins failed",
         503 => "It does not work at the moment",
         _ => "Failure",
@@ -261,6 +264,7 @@ fn an_error(status: u16) -> Error {
         404 => Error::not_found("user", 7),
         405 => Error::MethodNotAllowed { allow: vec!["GET".to_owned(), "HEAD".to_owned()] },
         406 => Error::NotAcceptable { format: "xml".to_owned() },
+        415 => Error::UnsupportedMediaType { taken: "application/json" },
         409 => Error::Conflict { why: "a user of that name exists".to_owned() },
         413 => Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES },
         429 => Error::TooMany { limit: Limit::Failures, retry_after_s: 540 },

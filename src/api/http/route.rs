@@ -116,7 +116,8 @@ pub struct Route {
     pub body: Option<Body>,
     /// Its success.
     pub answer: Answer,
-    /// The statuses of refusals that do not follow from what it takes and who may call it.
+    /// The statuses of refusals that do not follow from what it takes and who may call it; and of a
+    /// success without a body, where there is one beside `answer`.
     pub refusals: &'static [u16],
     /// The statuses of refusals that it may also tell people, by a page.
     pub pages: &'static [u16],

@@ -63,7 +63,7 @@ async fn not_offered(_: &Cx, _: &Call<'_>) -> Result<Response> {
 }
 
 async fn configuration(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    one(cx, call, read(CONFIGURATION)?, "ServiceProviderConfig")
+    Ok(one(cx, call, read(CONFIGURATION)?, "ServiceProviderConfig"))
 }
 
 async fn resource_types(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -98,24 +98,24 @@ fn all(cx: &Cx, call: &Call<'_>, text: &str, kind: &str) -> Result<Response> {
     }
     let items = read(text)?.as_array().cloned().unwrap_or_default();
     let items: Vec<_> = items.into_iter().map(|item| located(cx, call, item, kind)).collect();
-    Ok(wire::answer(200, &lists::response(items.len(), 1, items)))
+    Ok(wire::answer(200, &lists::response(items.len(), 1, &items)))
 }
 
 fn of_id(cx: &Cx, call: &Call<'_>, text: &str, kind: &str) -> Result<Response> {
     let id = call.parameter("id")?;
     let items = read(text)?.as_array().cloned().unwrap_or_default();
-    let found = items.into_iter().find(|item| item["id"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id)));
+    let found = items.into_iter().find(|item| item.get("id").and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(id)));
     let what = if kind == "Schema" { "schema" } else { "resource type" };
-    one(cx, call, found.ok_or_else(|| Error::not_found(what, id))?, kind)
+    Ok(one(cx, call, found.ok_or_else(|| Error::not_found(what, id))?, kind))
 }
 
-fn one(cx: &Cx, call: &Call<'_>, item: Value, kind: &str) -> Result<Response> {
-    Ok(refuse_filter(call).unwrap_or_else(|| wire::answer(200, &located(cx, call, item, kind))))
+fn one(cx: &Cx, call: &Call<'_>, item: Value, kind: &str) -> Response {
+    refuse_filter(call).unwrap_or_else(|| wire::answer(200, &located(cx, call, item, kind)))
 }
 
 fn located(cx: &Cx, call: &Call<'_>, mut item: Value, kind: &str) -> Value {
     let base = wire::base(cx, call);
-    let location = match item["id"].as_str() {
+    let location = match item.get("id").and_then(Value::as_str) {
         Some(id) => format!("{base}/{kind}s/{id}"),
         None => format!("{base}/{kind}"),
     };

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::filter::{self, Term, Test};
 use super::lists::{self, Wanted};
-use super::patch::{self, GroupChange};
 use super::names;
+use super::patch::{self, GroupChange};
 use super::wire::{self, Selection};
 use crate::actions::provisioned_groups::{self, Condition, Draft};
 use crate::api::http::message::Response;
@@ -16,10 +16,8 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::identity::provisioned::{KnownGroup, MemberChange};
 use crate::error::{Error, Result};
 
-const SENT: &[(&str, &str)] = &[(
-    wire::MEDIA_TYPE,
-    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#,
-)];
+const SENT: &[(&str, &str)] =
+    &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#)];
 const SEARCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"displayName eq \"Sales\"","count":10}"#,
@@ -32,7 +30,12 @@ const PATCHED: &[(&str, &str)] = &[(
 const ID: Field = required("id", Kind::TEXT, "the group's id");
 const SELECTION: &[Field] = &[wire::ATTRIBUTES, wire::EXCLUDED];
 
-const fn route(method: &'static str, operation: &'static str, paths: &'static [&'static str], handler: crate::api::http::route::Handler) -> Route {
+const fn route(
+    method: &'static str,
+    operation: &'static str,
+    paths: &'static [&'static str],
+    handler: crate::api::http::route::Handler,
+) -> Route {
     Route::of(method, operation, paths, handler).access(Access::Administrator).keys(Keys::With(May::Provisioning))
 }
 
@@ -68,11 +71,11 @@ pub(super) const GROUP: Group = Group {
             .answers(Answer::texts(200, SENT)),
         route("PATCH", "patch_scim_group", &["/scim/v2/Groups/{id}"], handler!(change))
             .summary("Changes a group and its members by operations, all of them or none")
-            .about("With `attributes` the answer is 200 with the group. Two changes at once lose no member.")
+            .about("Only with `attributes` the answer is 200 with the group; else it is 204. Two changes at once lose no member.")
             .query(SELECTION)
             .takes(Body::Texts(PATCHED))
-            .refuses(&[409, 415])
-            .answers(Answer::empty(204)),
+            .refuses(&[204, 409, 415])
+            .answers(Answer::texts(200, SENT)),
         route("DELETE", "delete_scim_group", &["/scim/v2/Groups/{id}"], handler!(delete))
             .summary("Deletes a group and the grants to it; its users stay"),
     ],
@@ -83,9 +86,6 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn search(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     page(cx, call, Wanted::of_search(&wire::body(call).await?)?).await
 }
 
@@ -96,9 +96,9 @@ async fn page(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
         None => provisioned_groups::Page { groups: Vec::new(), total: 0 },
     };
     let base = wire::base(cx, call);
-    let groups = page.groups.iter().map(|(group, members)| shown(&base, group, members, &wanted.selection)).collect();
+    let groups: Vec<_> = page.groups.iter().map(|(group, members)| shown(&base, group, members, &wanted.selection)).collect();
     let total = usize::try_from(page.total).unwrap_or(0);
-    Ok(wire::answer(200, &lists::response(total, wanted.start_index, groups)))
+    Ok(wire::answer(200, &lists::response(total, wanted.start_index, &groups)))
 }
 
 /// What a filter asks for; `None` where it can hold for no group.
@@ -137,9 +137,6 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     let selection = Selection::of_query(call)?;
     let group = provisioned_groups::create(cx, call.caller()?, draft(patch::whole_group(&wire::body(call).await?)?)?).await?;
     let location = format!("{}/Groups/{}", wire::base(cx, call), group.id);
@@ -147,18 +144,12 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     let (id, selection, body) = (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
     let group = provisioned_groups::update(cx, call.caller()?, id, |_| draft(patch::whole_group(&body)?)).await?;
     answer(cx, call, 200, &group, &selection).await
 }
 
 async fn change(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     let (id, selection, body) = (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
     let change = |known: &KnownGroup| {
         let mut changed = GroupChange { external_id: known.external_id.clone(), name: known.name.clone(), members: MemberChange::none() };

@@ -68,7 +68,7 @@ impl Wanted {
 }
 
 /// A page of a list.
-pub(super) fn response(total: usize, start_index: i64, items: Vec<Value>) -> Value {
+pub(super) fn response(total: usize, start_index: i64, items: &[Value]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": total,

@@ -256,7 +256,9 @@ impl Person {
             }
             for email in sent {
                 if email.primary == Some(true) {
-                    list.iter_mut().for_each(|other| other.primary = other.primary.map(|_| false));
+                    for other in list.iter_mut() {
+                        other.primary = other.primary.map(|_| false);
+                    }
                 }
                 list.retain(|other| !is_same(other, &email));
                 list.push(email);
@@ -268,15 +270,14 @@ impl Person {
             list.push(Email { value: String::new(), ..described(which.as_ref()) });
         }
         for email in list.iter_mut().filter(|email| holds(email) || email.value.is_empty()) {
-            match part.as_deref() {
-                Some(part) => set_part(email, part, operation)?,
-                None => {
-                    let members = operation.value.as_object().ok_or_else(|| Error::invalid("value", "must be an object"))?;
-                    for (part, value) in members {
-                        let inner = Operation { verb: operation.verb, place: part, path: Path::Foreign, value, is_named: false };
-                        set_part(email, &part.to_ascii_lowercase(), &inner)?;
-                    }
-                }
+            if let Some(part) = part {
+                set_part(email, part, operation)?;
+                continue;
+            }
+            let members = operation.value.as_object().ok_or_else(|| Error::invalid("value", "must be an object"))?;
+            for (part, value) in members {
+                let inner = Operation { verb: operation.verb, place: part, path: Path::Foreign, value, is_named: false };
+                set_part(email, &part.to_ascii_lowercase(), &inner)?;
             }
         }
         list.retain(|email| !email.value.is_empty());

@@ -16,7 +16,8 @@ use crate::domain::identity::provisioned::{KnownPerson, Person};
 use crate::domain::identity::user::UserId;
 use crate::error::Result;
 
-const USER: &str = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
+const USER: &str =
+    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
 const SENT: &[(&str, &str)] = &[(wire::MEDIA_TYPE, USER)];
 const SEARCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
@@ -31,7 +32,12 @@ const ANSWERED: Answer = Answer::texts(200, SENT);
 const ID: Field = required("id", Kind::TEXT, "the user's id");
 const SELECTION: &[Field] = &[wire::ATTRIBUTES, wire::EXCLUDED];
 
-const fn route(method: &'static str, operation: &'static str, paths: &'static [&'static str], handler: crate::api::http::route::Handler) -> Route {
+const fn route(
+    method: &'static str,
+    operation: &'static str,
+    paths: &'static [&'static str],
+    handler: crate::api::http::route::Handler,
+) -> Route {
     Route::of(method, operation, paths, handler).access(Access::Administrator).keys(Keys::With(May::Provisioning))
 }
 
@@ -79,9 +85,6 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn search(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     page(cx, call, Wanted::of_search(&wire::body(call).await?)?).await
 }
 
@@ -91,9 +94,9 @@ async fn page(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
         None => provisioned_users::Page { users: Vec::new(), total: 0 },
     };
     let groups = groups_of(cx, &wanted.selection, &page.users).await?;
-    let users = page.users.iter().map(|user| shown(&wire::base(cx, call), user, &groups, &wanted.selection)).collect();
+    let users: Vec<_> = page.users.iter().map(|user| shown(&wire::base(cx, call), user, &groups, &wanted.selection)).collect();
     let total = usize::try_from(page.total).unwrap_or(0);
-    Ok(wire::answer(200, &lists::response(total, wanted.start_index, users)))
+    Ok(wire::answer(200, &lists::response(total, wanted.start_index, &users)))
 }
 
 /// What a filter asks for; `None` where it can hold for nobody.
@@ -135,9 +138,6 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     let selection = Selection::of_query(call)?;
     let person = patch::whole_person(Person { active: true, tells_active: true, ..Person::default() }, &wire::body(call).await?)?;
     let user = provisioned_users::create(cx, call.caller()?, person).await?;
@@ -146,9 +146,6 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     let (id, selection, body) = (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
     let change = |person: &mut Person| {
         let before = Person { active: person.active, tells_active: person.tells_active, ..Person::default() };
@@ -160,9 +157,6 @@ async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn change(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    if let Some(refusal) = wire::refuse_media_type(call) {
-        return Ok(refusal);
-    }
     let (id, selection, body) = (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
     let user = provisioned_users::update(cx, call.caller()?, id, |person| patch::person(person, &body)).await?;
     answer(cx, call, 200, &user, &selection).await

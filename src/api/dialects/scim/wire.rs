@@ -71,16 +71,13 @@ pub(super) fn id(call: &Call<'_>, what: &'static str) -> Result<i64> {
     id.ok_or_else(|| Error::not_found(what, text))
 }
 
-/// Whether the request has a body of a type that SCIM does not take. One without a label is taken.
-pub(super) fn refuse_media_type(call: &Call<'_>) -> Option<Response> {
-    let label = call.request.header("content-type")?;
-    let media_type = label.split(';').next().unwrap_or_default().trim();
-    let is_taken = [MEDIA_TYPE, "application/json"].iter().any(|taken| media_type.eq_ignore_ascii_case(taken));
-    (!is_taken).then(|| refusal(415, None, "the body must be application/scim+json or application/json"))
-}
-
-/// The members of the body.
+/// The members of the body. One without a label is taken for JSON.
 pub(super) async fn body(call: &Call<'_>) -> Result<Map<String, Value>> {
+    let label = call.request.header("content-type").unwrap_or_else(|| MEDIA_TYPE.to_owned());
+    let media_type = label.split(';').next().unwrap_or_default().trim();
+    if ![MEDIA_TYPE, "application/json"].iter().any(|taken| media_type.eq_ignore_ascii_case(taken)) {
+        return Err(Error::UnsupportedMediaType { taken: "application/scim+json or application/json" });
+    }
     let body = call.body().await?;
     json::parse_object(&body).map_err(|why| Error::unreadable("body", format!("must be a JSON object: {why}")))
 }

@@ -120,6 +120,7 @@ fn failure(error: &Error, now: Millis) -> Response {
             ("E0", format!("Unsupported {} field:{field} {why}", filters::unsupported_part(key)), *key)
         }
         Error::NotAcceptable { .. } => ("E0", message::sentence(error), "media_type_not_acceptable"),
+        Error::UnsupportedMediaType { .. } => ("E0", message::sentence(error), "media_type_not_supported"),
         Error::Conflict { .. } => ("E1", message::sentence(error), "conflict"),
         Error::TooLarge { .. } => ("E0", message::sentence(error), "too_large"),
         Error::TooMany { .. } => ("E0", message::sentence(error), "too_many_requests"),
