@@ -4,7 +4,7 @@ use crate::ports::{Row, Statement};
 
 /// A table, a trigger or an index of the newest migration. Without it the schema is older than the
 /// Worker. `tests/host/operation.rs` compares it with the migrations.
-pub const NEWEST_OBJECT: &str = "services_take_their_names_along";
+pub const NEWEST_OBJECT: &str = "groups_fold_their_new_name";
 
 /// A row where the newest migration has been applied.
 #[must_use]

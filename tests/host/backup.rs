@@ -76,6 +76,10 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
     let actions = json!({ "actions": { "read": "VIEW" } });
     assert_eq!(isolate.administer("PUT", "/v1/resource-types/record", &actions).status, 200);
     assert_eq!(isolate.administer("PUT", "/v1/resource-types/record/resources/record-1", &json!({ "service": 101 })).status, 200);
+    let person = json!({ "userName": "pat@example.com", "externalId": "00u1", "name": { "givenName": "Pat", "familyName": "Ö", "formatted": "Pat Ö" },
+        "emails": [{ "value": "pat@example.com", "type": "work", "primary": true }, { "value": "home@example.com" }] });
+    assert_eq!(isolate.administer("POST", "/scim/v2/Users", &person).status, 201);
+    assert_eq!(isolate.administer("POST", "/scim/v2/Groups", &json!({ "displayName": "Pushed", "externalId": "g1" })).status, 201);
     let group = json_of(&isolate.administer("POST", "/v1/groups", &json!({ "name": "short-lived" })));
     assert_eq!(isolate.administer("DELETE", &format!("/v1/groups/{}", group["id"]), &Value::Null).status, 204);
 }

@@ -30,6 +30,8 @@ pub fn filled(path: &str) -> String {
         .replace("{type}", "USER")
         .replace("{service}", "1")
         .replace("{permission}", "VIEW")
+        .replace("{resourceType}", "User")
+        .replace("{urn}", "urn:ietf:params:scim:schemas:core:2.0:User")
 }
 
 #[test]

@@ -21,7 +21,12 @@ const TABLES: [&str; 5] = ["users", "token_apps", "applications", "machine_keys"
 
 fn rights(world: &World) -> Vec<String> {
     let holds_rights = |line: &&str| TABLES.iter().any(|table| line.starts_with(&format!("{table}: ")));
-    world.database.dump().lines().filter(holds_rights).map(str::to_owned).collect()
+    world.database.dump().lines().filter(holds_rights).filter(|line| !is_new_reader(line)).map(str::to_owned).collect()
+}
+
+/// Provisioning makes users who may nothing yet, whatever type the request says.
+fn is_new_reader(line: &str) -> bool {
+    line.starts_with("users: ") && line.contains("create_scim_user") && line.contains("SYS_Reader") && !line.contains("Administrator")
 }
 
 /// A record of the kind, about Alice where it is about a user.
@@ -70,6 +75,8 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
         json!({ "record": "user", "id": 99, "username": "eve", "type": "SYS_Reader", "enabled": true }),
         json!({ "record": "tokenApp", "name": "X", "enabled": true, "algorithm": "HS256", "expire": 1, "usernameClaim": "sub",
             "createsUsers": true, "initialRoles": ["Administrator"] }),
+        json!({ "record": "provisionedUser", "userId": 1 }),
+        json!({ "record": "provisionedGroup", "groupId": 1 }),
         json!({ "record": "organization", "id": "o" }),
         json!({ "record": "application", "accessKey": "a", "organizationId": "o", "enabled": true }),
         json!({ "record": "nodeOrder", "id": 1, "spec": "S", "count": 1, "name": "n", "creatorId": 2 }),

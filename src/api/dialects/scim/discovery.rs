@@ -21,14 +21,15 @@ const LIST: &[(&str, &str)] =
 const ONE: &[(&str, &str)] = &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"id":"User",…}"#)];
 const REFUSED: Answer = Answer::texts(501, &[(wire::MEDIA_TYPE, "{…}")]);
 
-const ID: Field = required("id", Kind::TEXT, "the id of what is described");
+const RESOURCE_TYPE: Field = required("resourceType", Kind::TEXT, "User or Group");
+const URN: Field = required("urn", Kind::TEXT, "the URN of the schema");
 
 const fn get(operation: &'static str, paths: &'static [&'static str], handler: crate::api::http::route::Handler) -> Route {
     Route::get(operation, paths, handler).access(Access::Administrator).keys(Keys::With(May::Provisioning))
 }
 
 pub(super) const GROUP: Group = Group {
-    parameters: &[ID],
+    parameters: &[RESOURCE_TYPE, URN],
     routes: &[
         get("get_scim_configuration", &["/scim/v2/ServiceProviderConfig"], handler!(configuration))
             .summary("Tells which parts of SCIM are offered")
@@ -36,13 +37,13 @@ pub(super) const GROUP: Group = Group {
         get("list_scim_resource_types", &["/scim/v2/ResourceTypes"], handler!(resource_types))
             .summary("Lists the types of resources")
             .answers(Answer::texts(200, LIST)),
-        get("get_scim_resource_type", &["/scim/v2/ResourceTypes/{id}"], handler!(resource_type))
+        get("get_scim_resource_type", &["/scim/v2/ResourceTypes/{resourceType}"], handler!(resource_type))
             .summary("Shows a type of resources")
             .answers(Answer::texts(200, ONE)),
         get("list_scim_schemas", &["/scim/v2/Schemas"], handler!(schemas))
             .summary("Lists the schemas with the attributes that are kept")
             .answers(Answer::texts(200, LIST)),
-        get("get_scim_schema", &["/scim/v2/Schemas/{id}"], handler!(schema)).summary("Shows a schema").answers(Answer::texts(200, ONE)),
+        get("get_scim_schema", &["/scim/v2/Schemas/{urn}"], handler!(schema)).summary("Shows a schema").answers(Answer::texts(200, ONE)),
         unsupported("search_all_scim", &["/scim/v2/.search"], "Refuses a search over users and groups at once"),
         unsupported("send_scim_bulk", &["/scim/v2/Bulk"], "Refuses several changes in one request"),
         unsupported("get_scim_self", &["/scim/v2/Me"], "Refuses to alias the caller"),
@@ -71,7 +72,7 @@ async fn resource_types(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn resource_type(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    of_id(cx, call, RESOURCE_TYPES, "ResourceType")
+    of_id(cx, call, RESOURCE_TYPES, "ResourceType", RESOURCE_TYPE.name)
 }
 
 async fn schemas(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -79,7 +80,7 @@ async fn schemas(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn schema(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    of_id(cx, call, SCHEMAS, "Schema")
+    of_id(cx, call, SCHEMAS, "Schema", URN.name)
 }
 
 fn read(text: &str) -> Result<Value> {
@@ -101,8 +102,8 @@ fn all(cx: &Cx, call: &Call<'_>, text: &str, kind: &str) -> Result<Response> {
     Ok(wire::answer(200, &lists::response(items.len(), 1, &items)))
 }
 
-fn of_id(cx: &Cx, call: &Call<'_>, text: &str, kind: &str) -> Result<Response> {
-    let id = call.parameter("id")?;
+fn of_id(cx: &Cx, call: &Call<'_>, text: &str, kind: &str, parameter: &str) -> Result<Response> {
+    let id = call.parameter(parameter)?;
     let items = read(text)?.as_array().cloned().unwrap_or_default();
     let found = items.into_iter().find(|item| item.get("id").and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(id)));
     let what = if kind == "Schema" { "schema" } else { "resource type" };
