@@ -11,6 +11,7 @@ use crate::domain::permissions::permission::ObjectType;
 use crate::domain::text;
 use crate::error::{Error, Refusal, Result};
 use crate::memory::write::Write;
+use crate::ports::LocalFuture;
 use crate::store::ids::{IdKind, NewId};
 pub use crate::store::provisioned_groups::Condition;
 use crate::store::{feed, grants, provisioned_groups, units};
@@ -126,7 +127,7 @@ pub async fn create(cx: &Cx, by: &Caller, draft: Draft) -> Result<KnownGroup> {
 }
 
 /// Changes a group and who is in it.
-pub async fn update(cx: &Cx, by: &Caller, id: i64, change: impl FnOnce(&KnownGroup) -> Result<Draft>) -> Result<KnownGroup> {
+pub async fn update(cx: &Cx, by: &Caller, id: i64, change: &dyn Fn(&KnownGroup) -> Result<Draft>) -> Result<KnownGroup> {
     let known = find(cx, id).await?;
     may_change(cx, &known)?;
     let draft = change(&known)?;
@@ -141,7 +142,12 @@ fn may_change(cx: &Cx, known: &KnownGroup) -> Result<()> {
     Err(Refusal::NotProvisioned { is_administrator: false }.into())
 }
 
-async fn write(cx: &Cx, by: &Caller, known: &KnownGroup, draft: Draft) -> Result<KnownGroup> {
+/// Boxed, so that the wasm has it once.
+fn write<'a>(cx: &'a Cx, by: &'a Caller, known: &'a KnownGroup, draft: Draft) -> LocalFuture<'a, Result<KnownGroup>> {
+    Box::pin(write_changes(cx, by, known, draft))
+}
+
+async fn write_changes(cx: &Cx, by: &Caller, known: &KnownGroup, draft: Draft) -> Result<KnownGroup> {
     let Draft { external_id, name, members } = draft;
     let after = KnownGroup { external_id, name: Some(name.clone()), ..known.clone() };
     let is_same = known.is_provisioned && after == *known;

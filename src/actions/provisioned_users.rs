@@ -9,6 +9,7 @@ use crate::domain::text;
 use crate::domain::time::Millis;
 use crate::error::{Error, Refusal, Result};
 use crate::memory::write::Write;
+use crate::ports::LocalFuture;
 use crate::store::new_users::{self, NewUser};
 pub use crate::store::provisioned_users::Condition;
 use crate::store::{feed, grants, provisioned_users, sessions, tombstones, units, users};
@@ -106,7 +107,7 @@ async fn create_new(cx: &Cx, by: &Caller, person: &Person) -> Result<KnownPerson
 }
 
 /// Changes a user. Disabling one ends their tokens.
-pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut Person) -> Result<()>) -> Result<KnownPerson> {
+pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: &dyn Fn(&mut Person) -> Result<()>) -> Result<KnownPerson> {
     let known = find(cx, id).await?;
     may_change(cx, &known)?;
     let mut person = known.person.clone();
@@ -122,7 +123,12 @@ fn may_change(cx: &Cx, known: &KnownPerson) -> Result<()> {
     Ok(())
 }
 
-async fn write(cx: &Cx, by: &Caller, known: &KnownPerson, person: Person) -> Result<KnownPerson> {
+/// Boxed, so that the wasm has it once.
+fn write<'a>(cx: &'a Cx, by: &'a Caller, known: &'a KnownPerson, person: Person) -> LocalFuture<'a, Result<KnownPerson>> {
+    Box::pin(write_changes(cx, by, known, person))
+}
+
+async fn write_changes(cx: &Cx, by: &Caller, known: &KnownPerson, person: Person) -> Result<KnownPerson> {
     let (id, before) = (known.id, &known.person);
     check(&person, Some(before))?;
     if known.is_provisioned && person == *before {

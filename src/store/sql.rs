@@ -58,6 +58,16 @@ pub(crate) fn edit<const N: usize>(
     always: &[(&'static str, Param)],
     columns: [(&'static str, [Param; 2]); N],
 ) -> Statement {
+    edit_columns(table, keys, always, Vec::from(columns))
+}
+
+/// The same for any number of columns, so that the wasm has it once.
+fn edit_columns(
+    table: &str,
+    keys: &[(&'static str, Param)],
+    always: &[(&'static str, Param)],
+    columns: Vec<(&'static str, [Param; 2])>,
+) -> Statement {
     let changed = columns.into_iter().filter(|(_, [before, after])| before != after).map(|(column, [_, after])| (column, after));
     let values: Vec<_> = keys.iter().cloned().chain(always.iter().cloned()).chain(changed).collect();
     let assigned = values.iter().enumerate().map(|(index, (column, _))| format!("{column} = ?{}", index + 1)).collect::<Vec<_>>();

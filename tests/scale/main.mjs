@@ -14,9 +14,11 @@ import { duration, grouped } from "../../scripts/lib/progress.mjs";
 import { operations, sizesOf, table as costsTable } from "./costs.mjs";
 import { sizes, write } from "./directory.mjs";
 import { exceeded, issue, measure, table } from "./rows_read.mjs";
+import { fill, measureScim } from "./scim.mjs";
 import { startMeasured, tallyOf, transfer } from "./support.mjs";
 
 const SAMPLE_MS = 200;
+const PROVIDED_USERS = 10_000;
 const grants = Number(process.env.GRANTS || 1_000_000);
 const size = sizes({ grants, users: grants / 10, services: grants / 100 });
 let failures = 0;
@@ -126,6 +128,16 @@ try {
   console.log(table(measured));
   console.log(`\n  in ${asking}`);
   check("no query reads more than its kind allows", exceeded(measured).length === 0);
+  await worker.stop();
+
+  title("What an identity provider's requests read");
+  const provided = join(folder, "provided");
+  await applyMigrations(provided);
+  worker = await startMeasured(provided);
+  const group = await fill(worker.url, PROVIDED_USERS);
+  const ofProvider = await measureScim(worker.url, PROVIDED_USERS, group);
+  console.log(table(ofProvider));
+  check("none reads more than its kind allows", exceeded(ofProvider).length === 0);
   await worker.stop();
 
   title("What a record takes, and what operations read and write");

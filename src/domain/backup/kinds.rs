@@ -690,7 +690,7 @@ fn policy(value: &Value) -> Result<Value, String> {
 }
 
 fn emails(value: &Value) -> Result<Value, String> {
-    let emails: Emails = serde_json::from_value(value.clone()).map_err(|error| format!("are none: {error}"))?;
+    let emails: Emails = serde_json::from_str(&value.to_string()).map_err(|error| format!("are none: {error}"))?;
     emails.check()?;
     Ok(emails.stored())
 }

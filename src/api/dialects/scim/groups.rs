@@ -15,6 +15,7 @@ use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
 use crate::domain::identity::provisioned::{KnownGroup, MemberChange};
 use crate::error::{Error, Result};
+use crate::ports::LocalFuture;
 
 const SENT: &[(&str, &str)] =
     &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#)];
@@ -89,7 +90,12 @@ async fn search(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     page(cx, call, Wanted::of_search(&wire::body(call).await?)?).await
 }
 
-async fn page(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
+/// Boxed, so that the wasm has it once.
+fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, Result<Response>> {
+    Box::pin(page_of(cx, call, wanted))
+}
+
+async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     let with_members = wanted.selection.wants("members");
     let page = match conditions(&wanted.filter)? {
         Some(conditions) => provisioned_groups::list(cx, &conditions, wanted.skipped(), wanted.count, with_members).await?,
@@ -145,7 +151,7 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (id, selection, body) = (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
-    let group = provisioned_groups::update(cx, call.caller()?, id, |_| draft(patch::whole_group(&body)?)).await?;
+    let group = provisioned_groups::update(cx, call.caller()?, id, &|_| draft(patch::whole_group(&body)?)).await?;
     answer(cx, call, 200, &group, &selection).await
 }
 
@@ -156,7 +162,7 @@ async fn change(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         patch::group(&mut changed, &body)?;
         draft(changed)
     };
-    let group = provisioned_groups::update(cx, call.caller()?, id, change).await?;
+    let group = provisioned_groups::update(cx, call.caller()?, id, &change).await?;
     if selection.names_some() { answer(cx, call, 200, &group, &selection).await } else { Ok(Response::empty(204)) }
 }
 
@@ -170,7 +176,18 @@ fn draft(change: GroupChange) -> Result<Draft> {
     Ok(Draft { external_id, name: name.ok_or_else(|| Error::missing("displayName"))?, members })
 }
 
-async fn answer(cx: &Cx, call: &Call<'_>, status: u16, group: &KnownGroup, selection: &Selection) -> Result<Response> {
+/// Boxed, so that the wasm has it once.
+fn answer<'a>(
+    cx: &'a Cx,
+    call: &'a Call<'_>,
+    status: u16,
+    group: &'a KnownGroup,
+    selection: &'a Selection,
+) -> LocalFuture<'a, Result<Response>> {
+    Box::pin(answer_with(cx, call, status, group, selection))
+}
+
+async fn answer_with(cx: &Cx, call: &Call<'_>, status: u16, group: &KnownGroup, selection: &Selection) -> Result<Response> {
     let members = if selection.wants("members") { provisioned_groups::members(cx, group.id).await? } else { Vec::new() };
     Ok(wire::answer(status, &shown(&wire::base(cx, call), group, &members, selection)))
 }

@@ -15,6 +15,7 @@ use crate::domain::identity::machine_key::May;
 use crate::domain::identity::provisioned::{KnownPerson, Person};
 use crate::domain::identity::user::UserId;
 use crate::error::Result;
+use crate::ports::LocalFuture;
 
 const USER: &str =
     r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
@@ -88,7 +89,12 @@ async fn search(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     page(cx, call, Wanted::of_search(&wire::body(call).await?)?).await
 }
 
-async fn page(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
+/// Boxed, so that the wasm has it once.
+fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, Result<Response>> {
+    Box::pin(page_of(cx, call, wanted))
+}
+
+async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     let page = match conditions(&wanted.filter)? {
         Some(conditions) => provisioned_users::list(cx, &conditions, wanted.skipped(), wanted.count).await?,
         None => provisioned_users::Page { users: Vec::new(), total: 0 },
@@ -152,13 +158,13 @@ async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         *person = patch::whole_person(before, &body)?;
         Ok(())
     };
-    let user = provisioned_users::update(cx, call.caller()?, id, change).await?;
+    let user = provisioned_users::update(cx, call.caller()?, id, &change).await?;
     answer(cx, call, 200, &user, &selection).await
 }
 
 async fn change(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (id, selection, body) = (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
-    let user = provisioned_users::update(cx, call.caller()?, id, |person| patch::person(person, &body)).await?;
+    let user = provisioned_users::update(cx, call.caller()?, id, &|person| patch::person(person, &body)).await?;
     answer(cx, call, 200, &user, &selection).await
 }
 
@@ -174,7 +180,18 @@ async fn groups_of(cx: &Cx, selection: &Selection, users: &[KnownPerson]) -> Res
     provisioned_users::groups_of(cx, &users.iter().map(|user| user.id).collect::<Vec<_>>()).await
 }
 
-async fn answer(cx: &Cx, call: &Call<'_>, status: u16, user: &KnownPerson, selection: &Selection) -> Result<Response> {
+/// Boxed, so that the wasm has it once.
+fn answer<'a>(
+    cx: &'a Cx,
+    call: &'a Call<'_>,
+    status: u16,
+    user: &'a KnownPerson,
+    selection: &'a Selection,
+) -> LocalFuture<'a, Result<Response>> {
+    Box::pin(answer_with(cx, call, status, user, selection))
+}
+
+async fn answer_with(cx: &Cx, call: &Call<'_>, status: u16, user: &KnownPerson, selection: &Selection) -> Result<Response> {
     let groups = groups_of(cx, selection, std::slice::from_ref(user)).await?;
     Ok(wire::answer(status, &shown(&wire::base(cx, call), user, &groups, selection)))
 }
