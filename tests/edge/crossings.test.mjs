@@ -54,8 +54,8 @@ test("a cold check hands D1 its statements by one crossing, and takes all rows b
   const check = (name) => ({ path: "/v1/check?service=1&permission=VIEW", headers: bearer(name) });
   for (const name of ["alice", "bob"]) expectStatus(await cold.send(check(name)), 200);
   const { crossings } = await crossingsOf(cold, check("carol"));
-  const { session, batch, promised, sharedText, share, setTimeout, respond } = crossings;
-  assert.deepEqual({ session, batch, promised, respond }, { session: 1, batch: 1, promised: 1, respond: 1 });
+  const { database, batch, promised, sharedText, share, setTimeout, respond } = crossings;
+  assert.deepEqual({ database, batch, promised, respond }, { database: 1, batch: 1, promised: 1, respond: 1 });
   assert.deepEqual({ sharedText, share }, { sharedText: 1, share: 1 }, "the data centre is asked once, and told once");
   assert.equal(setTimeout, 2, "a limit for the data centre, and one for D1");
   const total = Object.values(crossings).reduce((sum, count) => sum + count);

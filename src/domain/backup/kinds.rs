@@ -232,7 +232,7 @@ const UNIT_TYPES: &[&str] = &["DEPT", "GROUP"];
 const OBJECT_TYPES: &[&str] = &["USER", "DEPT", "GROUP"];
 
 /// Every kind, in the order of an export: what others refer to comes before them.
-pub static KINDS: [Kind; 21] = [
+pub static KINDS: [Kind; 23] = [
     Kind {
         word: "user",
         about: "A user.",

@@ -89,6 +89,7 @@ fn word(error: &Error) -> &'static str {
         | Error::NotAcceptable { .. }
         | Error::Conflict { .. }
         | Error::AlreadyExists { .. }
+        | Error::UnsupportedMediaType { .. }
         | Error::TooLarge { .. } => "invalid_request",
         Error::TooMany { .. } | Error::Unavailable(_) | Error::Misconfigured(_) => "temporarily_unavailable",
         Error::OriginFailed(_) | Error::OriginTimedOut { .. } | Error::Internal(_) => "server_error",
