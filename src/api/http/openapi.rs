@@ -293,8 +293,14 @@ fn content(shape: &Shape) -> Value {
 }
 
 fn texts_of(texts: &[(&str, &str)]) -> Value {
-    let content =
-        |(media_type, example): &(&str, &str)| (media_type.to_string(), json!({ "schema": { "type": "string" }, "example": example }));
+    let content = |(media_type, example): &(&str, &str)| {
+        let content = if media_type.ends_with("+json") {
+            json!({ "schema": { "type": "object" }, "example": value(example) })
+        } else {
+            json!({ "schema": { "type": "string" }, "example": example })
+        };
+        (media_type.to_string(), content)
+    };
     Value::Object(texts.iter().map(content).collect())
 }
 

@@ -16,10 +16,12 @@ const CONFIGURATION: &str = include_str!("service_provider_config.json");
 const RESOURCE_TYPES: &str = include_str!("resource_types.json");
 const SCHEMAS: &str = include_str!("schemas.json");
 
-const LIST: &[(&str, &str)] =
-    &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":2,"Resources":[…]}"#)];
-const ONE: &[(&str, &str)] = &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"id":"User",…}"#)];
-const REFUSED: Answer = Answer::texts(501, &[(wire::MEDIA_TYPE, "{…}")]);
+const LIST: &[(&str, &str)] = &[(
+    wire::MEDIA_TYPE,
+    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
+)];
+const ONE: &[(&str, &str)] = &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"id":"User"}"#)];
+const REFUSED: Answer = Answer::texts(501, &[(wire::MEDIA_TYPE, "{}")]);
 
 const RESOURCE_TYPE: Field = required("resourceType", Kind::TEXT, "User or Group");
 const URN: Field = required("urn", Kind::TEXT, "the URN of the schema");

@@ -19,6 +19,10 @@ use crate::ports::LocalFuture;
 
 const SENT: &[(&str, &str)] =
     &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#)];
+const LISTED: &[(&str, &str)] = &[(
+    wire::MEDIA_TYPE,
+    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
+)];
 const SEARCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"displayName eq \"Sales\"","count":10}"#,
@@ -47,13 +51,13 @@ pub(super) const GROUP: Group = Group {
             .summary("Lists the provisioned groups, or those that a filter finds among all")
             .about("A page with members has fewer groups than were asked for where their members are too many for one answer.")
             .query(lists::QUERY)
-            .answers(Answer::texts(200, SENT)),
+            .answers(Answer::texts(200, LISTED)),
         route("POST", "search_scim_groups", &["/scim/v2/Groups/.search"], handler!(search))
             .summary("Lists groups as the body asks for them")
             .writes(false)
             .takes(Body::Texts(SEARCHED))
             .refuses(&[415])
-            .answers(Answer::texts(200, SENT)),
+            .answers(Answer::texts(200, LISTED)),
         route("POST", "create_scim_group", &["/scim/v2/Groups"], handler!(create))
             .summary("Creates a group with its members")
             .query(SELECTION)

@@ -20,6 +20,10 @@ use crate::ports::LocalFuture;
 const USER: &str =
     r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
 const SENT: &[(&str, &str)] = &[(wire::MEDIA_TYPE, USER)];
+const LISTED: &[(&str, &str)] = &[(
+    wire::MEDIA_TYPE,
+    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
+)];
 const SEARCHED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"userName eq \"ada@example.com\"","count":10}"#,
@@ -49,13 +53,13 @@ pub(super) const GROUP: Group = Group {
             .summary("Lists the provisioned users, or those that a filter finds among all")
             .query(lists::QUERY)
             .refuses(&[409])
-            .answers(Answer::texts(200, SENT)),
+            .answers(Answer::texts(200, LISTED)),
         route("POST", "search_scim_users", &["/scim/v2/Users/.search"], handler!(search))
             .summary("Lists users as the body asks for them")
             .writes(false)
             .takes(Body::Texts(SEARCHED))
             .refuses(&[409, 415])
-            .answers(Answer::texts(200, SENT)),
+            .answers(Answer::texts(200, LISTED)),
         route("POST", "create_scim_user", &["/scim/v2/Users"], handler!(create))
             .summary("Creates a user, or switches one on again that the provider had switched off")
             .query(SELECTION)
