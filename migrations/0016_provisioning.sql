@@ -93,3 +93,16 @@ ALTER TABLE refusals ADD COLUMN of_members INTEGER
   CONSTRAINT unknown_member CHECK (rule <> 'unknown_member');
 ALTER TABLE refusals ADD COLUMN of_provisioning INTEGER
   CONSTRAINT not_provisioned CHECK (rule <> 'not_provisioned');
+
+-- A token names its user by name. Whoever has another name now leaves a tombstone at the old one, so that
+-- no token of theirs makes a user there, or counts as a later user's. Its id is 0, since nobody's id is
+-- over. The Worker notes the time of its clock, as for a deleted user.
+CREATE TRIGGER users_leave_a_tombstone_at_their_old_name AFTER UPDATE OF username ON users
+WHEN NEW.username IS NOT OLD.username
+BEGIN
+  DELETE FROM tombstones WHERE username = NEW.username;
+  INSERT INTO tombstones (username, id, deleted_at, deleted_by)
+    VALUES (OLD.username, 0, CAST(unixepoch('subsec') * 1000 AS INTEGER), '')
+    ON CONFLICT (username) DO UPDATE
+      SET id = excluded.id, deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by;
+END;

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use crate::context::Cx;
+use crate::domain::identity::{machine_key, opaque_token};
 use crate::domain::secret::{hex, sha256_of};
 use crate::domain::time::Millis;
 use crate::domain::tokens::fetch_problem::FetchProblem;
@@ -42,6 +43,18 @@ impl<'a> Shown<'a> {
     #[must_use]
     pub fn opaque(token: &'a str) -> Self {
         Self { token, is_jwt: false, issuer: None }
+    }
+
+    /// Whether an endpoint may see it. Keys and tokens of Postern are nobody else's business. A text with the
+    /// dots of a signed token that cannot be read may be a revoked one that was altered: the endpoint may read
+    /// it all the same, and its digest is another.
+    #[must_use]
+    pub fn may_be_shown(&self) -> bool {
+        let is_ours = machine_key::looks_like_one(self.token) || opaque_token::is_token(self.token) || opaque_token::is_cookie(self.token);
+        // The letters of a header that begins with a brace.
+        let has_header = || matches!(self.token.as_bytes(), [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'+' | b'/', ..]);
+        let is_altered = || !self.is_jwt && matches!(self.token.matches('.').count(), 2 | 3) && has_header();
+        !is_ours && !is_altered()
     }
 
     /// A JSON Web Token that no app's key has signed.
@@ -110,6 +123,10 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
             Look::Wait => cx.timer.sleep(POLL).await,
         }
     }
+    if !cx.memory.introspections.may_ask(cx.timer.now()) {
+        cx.memory.introspections.keep(question, &Outcome::Failed, cx.timer.now());
+        return Outcome::Failed;
+    }
     let outcome = fetch(cx, endpoint, shown).await;
     let until = match &outcome {
         Outcome::Active(said) => {
@@ -156,6 +173,9 @@ fn sentence(problem: &FetchProblem) -> String {
 /// What the endpoint of an app says of a token now, for explanations. The error is a sentence without a full stop.
 pub async fn ask_now(cx: &Cx, app: &TokenApp, shown: Shown<'_>) -> std::result::Result<Option<Said>, String> {
     match &app.keys {
+        _ if !shown.may_be_shown() => {
+            Err("the text has the form of a token or key of Postern's, or of a signed token that cannot be read".to_owned())
+        }
         Keys::Introspected(endpoint) => introspect(cx, endpoint, shown).await,
         _ => Err("the app has no usable endpoint: no master key opens its client secret".to_owned()),
     }

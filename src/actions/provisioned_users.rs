@@ -76,7 +76,9 @@ fn of_name(mut found: Vec<KnownPerson>, name: &str) -> Result<Option<KnownPerson
 pub async fn create(cx: &Cx, by: &Caller, person: Person) -> Result<KnownPerson> {
     let found = provisioned_users::find_all(cx, &[Condition::Username(person.username.clone())]).await?;
     let Some(known) = of_name(found, &person.username)? else { return create_new(cx, by, &person).await };
-    let comes_back = known.is_provisioned && !known.person.active && known.person.external_id == person.external_id;
+    // Without the provider's id, the name may be another person's by now.
+    let is_same = person.external_id.is_some() && known.person.external_id == person.external_id;
+    let comes_back = known.is_provisioned && !known.person.active && is_same;
     let is_adopted = !known.is_provisioned && cx.config.scim_adopts;
     if known.is_administrator || !(comes_back || is_adopted) {
         return Err(Error::Conflict { why: format!("a user of that name exists: {}", known.id.0) });
@@ -142,15 +144,16 @@ async fn write_changes(cx: &Cx, by: &Caller, known: &KnownPerson, person: Person
         // Tokens that name the new name were issued to somebody else.
         let username = name(&person.username)?;
         let valid_from = Millis::from_seconds(cx.now.seconds() + 1);
-        write = write
-            .and(provisioned_users::refuse_taken_name(&username, Some(id)))
-            .and(tombstones::delete(&person.username))
-            .and(users::set_valid_from(id, valid_from, cx.now));
+        write = write.and(provisioned_users::refuse_taken_name(&username, Some(id))).and(users::set_valid_from(id, valid_from, cx.now));
     }
     if !person.active || person.username != before.username {
         write = write.and(sessions::delete_all(id, None));
     }
-    write = write.and(of_user).and(if known.is_provisioned { of_provider } else { provisioned_users::adopt(id, &person) });
+    write = write.and(of_user);
+    if person.username != before.username {
+        write = write.and(tombstones::sign_renamed(&before.username, &by.actor().name, cx.now));
+    }
+    write = write.and(if known.is_provisioned { of_provider } else { provisioned_users::adopt(id, &person) });
     write.and(feed::user_changed(id, cx.now)).deed(deed).commit(cx).await?;
     find(cx, id).await
 }

@@ -14,6 +14,7 @@ use crate::domain::identity::machine_key;
 use crate::domain::identity::user::Username;
 use crate::domain::secret::PlainToken;
 use crate::domain::time::Millis;
+use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::revocation::{self, Listed, MAX_JTI, Revocation, RevocationKey};
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Error, Result};
@@ -29,7 +30,7 @@ pub async fn revoke_token(cx: &Cx, by: Option<&Caller>, token: &PlainToken, app:
         return machine_keys::delete_shown(cx, by, token).await;
     }
     // Whether the app may speak for the user whom the token names was not looked at.
-    let of_app = verify_token::accept_telling(cx, token, app, OfApp::of).await;
+    let of_app = verify_token::accept_telling(cx, token, app, |accepted| OfApp::of(cx.now, accepted)).await;
     let by_holder = || by.map_or_else(|| Actor::bracketed("holder of the token"), Caller::actor);
     match of_app {
         Ok(Some(found)) => found.revoke(cx, by_holder()).await,
@@ -49,9 +50,14 @@ struct OfApp {
 }
 
 impl OfApp {
-    fn of(Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Self {
-        let until = revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s);
-        let revocation = Revocation { key: claims.revocation_key(), until };
+    fn of(now: Millis, Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Self {
+        let is_introspected = app.terms.algorithm == Algorithm::Introspection;
+        // The endpoint may say a later end the next time, and may take the token in another spelling.
+        let until =
+            if is_introspected { revocation::latest_end(now) } else { revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s) };
+        let by_jti = || claims.jti().map(|jti| RevocationKey::of_jti(&app.name, &jti));
+        let key = if is_introspected { by_jti() } else { None };
+        let revocation = Revocation { key: key.unwrap_or_else(|| claims.revocation_key()), until };
         let jti = claims.jti().map(|jti| jti.chars().take(MAX_JTI).collect());
         Self { revocation, app: app.name.as_str().to_owned(), username: username.clone(), jti }
     }
@@ -83,7 +89,7 @@ async fn revoke_if_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
             refuse(cx, by, key.name.as_str()).await
         };
     }
-    let Some(found) = verify_token::accept_telling(cx, token, None, OfApp::of).await? else {
+    let Some(found) = verify_token::accept_telling(cx, token, None, |accepted| OfApp::of(cx.now, accepted)).await? else {
         let UserCaller { user, .. } = sessions::find(cx, token.hashed(), Hints::default()).await?;
         let is_own = by.own_id() == Some(user.id);
         return if may(by, is_own) {

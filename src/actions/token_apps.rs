@@ -77,6 +77,9 @@ pub async fn register(
     }
     let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
     let kept_secret = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
+    if secret.is_none() {
+        refuse_to_send_kept(before.as_ref().map(|before| &before.terms), &terms)?;
+    }
     let keys = keys(&terms, secret.as_ref(), kept_secret)?;
     // Whoever disables an app of an older release need not say first what it lacks. It is looked at
     // when the app is enabled again.
@@ -136,6 +139,22 @@ fn note_secrets(cx: &Cx, deed: Deed, before: &TokenApp, secret: Option<&Secret>,
         InitialPasswordChange::Becomes(_) => deed.noting("initpwd", "set"),
         InitialPasswordChange::Goes if before.initial_password.is_some() => deed.noting("initpwd", "removed"),
         InitialPasswordChange::Goes | InitialPasswordChange::Stays => deed,
+    }
+}
+
+/// Refuses to send a secret that nobody can read to an endpoint that is new, or to verify by one that
+/// was an endpoint's: whoever names another endpoint has to know the secret.
+fn refuse_to_send_kept(before: Option<&TokenAppTerms>, terms: &TokenAppTerms) -> Result<()> {
+    let whom = |terms: &TokenAppTerms| {
+        let policy = &terms.policy;
+        let is_asked = terms.algorithm == Algorithm::Introspection;
+        is_asked.then(|| (policy.introspection_endpoint.clone(), policy.introspection_client_id.clone()))
+    };
+    match before {
+        Some(before) if whom(before) != whom(terms) => Err(invalid_secret(
+            "is needed where introspectionEndpoint, introspectionClientId or the algorithm introspection changes".to_owned(),
+        )),
+        _ => Ok(()),
     }
 }
 

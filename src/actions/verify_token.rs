@@ -134,7 +134,7 @@ async fn verify_introspected<T>(
 
 /// The app whose endpoint calls a token active, and what it says; `None` where there is none to ask.
 pub async fn introspect<'c>(cx: &'c Cx, shown: Shown<'_>, app: Option<&str>) -> Result<Option<(Known<'c>, Rc<TokenApp>, Said)>> {
-    if shown.token.len() > MAX_BYTES {
+    if shown.token.len() > MAX_BYTES || !shown.may_be_shown() {
         return Ok(None);
     }
     let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
@@ -143,6 +143,8 @@ pub async fn introspect<'c>(cx: &'c Cx, shown: Shown<'_>, app: Option<&str>) -> 
     let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
     match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
         Told::Nobody => Ok(None),
+        // Else a token with a wrong signature would tell which names are those of apps that introspect.
+        Told::Inactive if shown.is_jwt => Ok(None),
         Told::Inactive => Err(Denied::Revoked.into()),
         Told::Active(app, said) => Ok(Some((known, app, said))),
     }

@@ -1,6 +1,6 @@
 //! The copy in KV of what verification relies on. It is read only while D1 does not answer.
 //!
-//! It holds the enabled token apps, the revocations, and the users, at most [`MAX_USERS`] of them,
+//! It holds the enabled token apps, the revocations, and the users, at most [`MAX_USERS`](crate::memory::snapshot::MAX_USERS) of them,
 //! those changed last. It is refused when it is older than `STALE_IF_ERROR_S`.
 
 use std::rc::Rc;
@@ -18,8 +18,6 @@ use crate::store::{revocations, token_apps, users};
 
 /// The scheduled event renews the snapshot every five minutes; three in a row may fail.
 pub const RENEWED_WITHIN: Millis = Millis::from_seconds(20 * 60);
-/// How many users a snapshot holds.
-pub const MAX_USERS: i64 = 10_000;
 
 /// The snapshot, if there is one that is young enough.
 pub async fn fetch(cx: &Cx) -> Option<Rc<Snapshot>> {

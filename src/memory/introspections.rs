@@ -6,6 +6,7 @@
 //! is there. A question that was lost with its request counts as under way for [`LOST_AFTER`].
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -15,6 +16,8 @@ use crate::domain::tokens::introspection::Said;
 
 /// How long an endpoint may take to answer.
 pub const LIMIT: Millis = Millis::from_seconds(5);
+/// How many questions an isolate asks within [`LIMIT`], about different tokens.
+const ASKED_WITHIN_LIMIT: usize = 200;
 /// How long a question counts as under way that nobody ended.
 const LOST_AFTER: Millis = Millis(LIMIT.0 + 250);
 /// How long it is remembered that a token is not active.
@@ -53,6 +56,7 @@ pub enum Look {
 
 /// The memory of one isolate.
 pub struct Introspections {
+    asked_at: RefCell<VecDeque<Millis>>,
     active: RefCell<LruCache<Question, (Said, Millis)>>,
     others: RefCell<LruCache<Question, Other>>,
     problems: RefCell<LruCache<String, String>>,
@@ -66,6 +70,7 @@ enum Other {
 impl Default for Introspections {
     fn default() -> Self {
         Self {
+            asked_at: RefCell::default(),
             active: RefCell::new(LruCache::new(KEPT)),
             others: RefCell::new(LruCache::new(KEPT_OTHERS)),
             problems: RefCell::new(LruCache::new(KEPT_PROBLEMS)),
@@ -88,6 +93,19 @@ impl Introspections {
         }
         others.put(*question, Other::AskedSince(now));
         Look::Ask
+    }
+
+    /// Whether one more question may be asked now, which counts it. Strangers who send tokens that nobody
+    /// knows make an isolate ask about each.
+    #[must_use]
+    pub fn may_ask(&self, now: Millis) -> bool {
+        let mut asked_at = self.asked_at.borrow_mut();
+        asked_at.retain(|at| (now - *at).0.abs() < LIMIT.0);
+        let may = asked_at.len() < ASKED_WITHIN_LIMIT;
+        if may {
+            asked_at.push_back(now);
+        }
+        may
     }
 
     /// Remembers what came of a question until that moment.

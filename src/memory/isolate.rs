@@ -675,6 +675,12 @@ impl Memory {
         selections + usernames + applications
     }
 
+    /// When the enabled app of that name was made; `None` where memory has none.
+    #[must_use]
+    pub fn app_created_at(&self, name: &str) -> Option<Millis> {
+        self.inside.borrow().apps.values().find(|app| app.name.as_str() == name).map(|app| app.created_at)
+    }
+
     /// The revision at which the user was last seen to change.
     #[must_use]
     pub fn user_changed_at(&self, id: UserId) -> Option<i64> {

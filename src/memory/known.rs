@@ -582,15 +582,30 @@ impl<'c> Known<'c> {
 }
 
 impl Copies {
-    /// The newer copy first. A user known to have changed since the snapshot is not read from it.
+    /// The newer copy first. A user known to have changed since the snapshot is not read from it, and
+    /// whoever is not in a newer one that has all users is gone.
     fn user(&self, cx: &Cx, remembered: Option<Rc<User>>, id: impl Fn(&Snapshot) -> Option<UserId>) -> Option<Rc<User>> {
         let remembered = remembered.filter(|_| self.memory_is_young);
-        let copied = self.snapshot.as_ref().and_then(|snapshot| {
-            let user = snapshot.user(id(snapshot)?)?;
-            let stands = cx.memory.user_changed_at(user.id).is_none_or(|revision| revision <= snapshot.revision);
-            stands.then(|| Rc::clone(user))
-        });
-        if self.snapshot_is_newer { copied.or(remembered) } else { remembered.or(copied) }
+        let in_snapshot = self.snapshot.as_ref().and_then(|snapshot| snapshot.user(id(snapshot)?));
+        let is_gone = in_snapshot.is_none() && self.snapshot.as_ref().is_some_and(|snapshot| snapshot.has_all_users());
+        let stands = |user: &&Rc<User>| {
+            let revision = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.revision);
+            cx.memory.user_changed_at(user.id).is_none_or(|changed_at| changed_at <= revision)
+        };
+        let copied = in_snapshot.filter(stands).cloned();
+        if self.snapshot_is_newer {
+            copied.or_else(|| remembered.filter(|user| !is_gone && self.is_of_same_app(cx, user)))
+        } else {
+            remembered.or_else(|| copied.filter(|user| self.is_of_same_app(cx, user)))
+        }
+    }
+
+    /// Whether a user of the older copy may be judged with the apps of the newer one: the users of a
+    /// deleted app belong to no app, also where there is another one of its name.
+    fn is_of_same_app(&self, cx: &Cx, user: &User) -> bool {
+        let Some(name) = user.profile.token_app.as_deref() else { return true };
+        let in_snapshot = self.snapshot.as_ref().and_then(|snapshot| snapshot.app_created_at(name));
+        in_snapshot.is_some() && in_snapshot == cx.memory.app_created_at(name)
     }
 }
 

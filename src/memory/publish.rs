@@ -9,10 +9,11 @@ use crate::context::Cx;
 use crate::domain::feed::{ChangeKind, Place};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::memory::copy::{MAX_USERS, logged};
+use crate::memory::copy::logged;
 use crate::memory::feed::{MAX_APPS, MAX_CHANGES};
 use crate::memory::reading::{one_more_than, read_feed};
 use crate::memory::revocations::KEPT_ALL;
+use crate::memory::snapshot::MAX_USERS;
 use crate::ports::{Row, Rows};
 use crate::store::snapshot::{self, Changes, Part, Record, Renewed, StoredRows, Taken, VERSION};
 use crate::store::{feed, revocations, sql, token_apps, users};
@@ -97,7 +98,12 @@ async fn changes_since(cx: &Cx, note: &Renewed) -> Result<Option<(Place, Changes
 
 async fn write_all(cx: &Cx) -> Result<Renewed> {
     let revocations = revocations::select_all_at_gap(None, MAX_CHANGES, one_more_than(KEPT_ALL), cx.now);
-    let batch = vec![feed::select_head(), token_apps::select_enabled(), users::select_changed_last(MAX_USERS), revocations];
+    let batch = vec![
+        feed::select_head(),
+        token_apps::select_enabled(),
+        users::select_changed_last(i64::try_from(MAX_USERS).unwrap_or(i64::MAX)),
+        revocations,
+    ];
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
     let place = head(sql::rows(&results, 0)?)?;
     let taken = Taken { revision: place.revision, taken_at: cx.now };

@@ -9,6 +9,9 @@ use crate::domain::tokens::revocation::RevocationKey;
 use crate::domain::tokens::token_app::TokenApp;
 use crate::memory::revocations::Revocations;
 
+/// How many users a copy that is written whole holds.
+pub const MAX_USERS: usize = 10_000;
+
 /// A copy of what verification relies on, as of one moment.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -30,6 +33,18 @@ impl Snapshot {
         let user_ids = users.iter().map(|user| (user.username.clone(), user.id)).collect();
         let users = users.into_iter().map(|user| (user.id, user)).collect();
         Self { taken_at, revision, apps, users, user_ids, revocations }
+    }
+
+    /// Whether somebody who is not in it was no user when it was taken.
+    #[must_use]
+    pub fn has_all_users(&self) -> bool {
+        self.users.len() < MAX_USERS
+    }
+
+    /// When the enabled app of that name was made; `None` where there is none in it.
+    #[must_use]
+    pub fn app_created_at(&self, name: &str) -> Option<Millis> {
+        self.apps.iter().find(|app| app.name.as_str() == name).map(|app| app.created_at)
     }
 
     /// A user by id.

@@ -14,7 +14,7 @@ const COLUMNS: &str = "username, CAST(id AS TEXT) AS id, deleted_at, deleted_by"
 pub struct Tombstone {
     /// The name.
     pub username: String,
-    /// The id that the user had.
+    /// The id that the user had; 0 where they have another name now.
     pub id: UserId,
     /// When they were deleted.
     pub deleted_at: Millis,
@@ -29,6 +29,16 @@ pub fn sign(username: &str, id: UserId, deleted_by: &str, now: Millis) -> Statem
         "UPDATE tombstones SET deleted_at = ?3, deleted_by = ?4 WHERE username = ?1 AND id = ?2",
         [username.into(), Param::Int64(id.0), now.into(), deleted_by.into()],
     )
+}
+
+/// The id in the tombstone of a name that somebody gave up: they have their id still.
+const OF_NOBODY: UserId = UserId(0);
+
+/// Notes who gave a user another name, behind the change and in the same batch: its trigger left the
+/// tombstone at the old one.
+#[must_use]
+pub fn sign_renamed(old_name: &str, renamed_by: &str, now: Millis) -> Statement {
+    sign(old_name, OF_NOBODY, renamed_by, now)
 }
 
 /// Lets a user of the name be created. The id stays what nobody gets.

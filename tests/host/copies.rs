@@ -346,3 +346,34 @@ fn users_of_a_deleted_app_are_not_copied_as_those_of_another_one_of_its_name() {
     assert_eq!(live.verify(&live.token("alice")), (403, "user_refused".to_owned()));
     assert_eq!(without_d1(&world), 403);
 }
+
+/// An isolate knows of another app of the name, and only the copy has its user, from before.
+#[test]
+fn a_user_of_the_copy_is_not_judged_with_another_app_of_the_same_name() {
+    let world = World::new();
+    let isolate = with_copy(&world);
+    world.pass(60);
+    assert_eq!(isolate.administer("DELETE", "/v1/token-apps/ERP", &Value::Null).status, 204);
+    isolate.register(&json!({ "speaks_for": "own" }));
+    let other = world.isolate();
+    assert_eq!(other.verify(&other.token("bob")).0, 200, "it knows the new app, and not alice");
+    world.pass(60);
+    world.database.answers.set(false);
+    assert_eq!(other.verify(&other.token("alice")).0, 503);
+    assert_eq!(other.verify(&other.token("bob")).0, 200);
+}
+
+/// A newer copy says that nobody of the name is here any more.
+#[test]
+fn who_is_not_in_a_newer_copy_of_all_users_is_not_taken_from_memory() {
+    let world = World::new();
+    let isolate = with_copy(&world);
+    let warm = world.isolate();
+    assert_eq!(warm.verify(&warm.token("alice")).0, 200);
+    world.pass(60);
+    let id = id_of(&world, "alice");
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{id}"), &Value::Null).status, 204);
+    assert!(renewed(&isolate).2);
+    world.database.answers.set(false);
+    assert_eq!(warm.verify(&warm.token("alice")).0, 503);
+}

@@ -264,6 +264,64 @@ fn a_renamed_user_gets_no_token_that_was_issued_before() {
     assert_eq!(isolate.verify(&signed("robert")), (200, "robert".to_owned()));
 }
 
+/// Whoever has another name leaves the old one as a deleted user does: a token that names it makes nobody,
+/// and counts for no later user.
+#[test]
+fn a_name_that_somebody_gave_up_takes_no_token_of_theirs_along() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({ "speaks_for": "everybody" }));
+    let key = provisioner(&isolate);
+    let signed = |name: &str| {
+        let now = world.now.get().seconds();
+        isolate.signed("abcd", &json!({ "loginname": name, "iat": now, "exp": now + 600 }))
+    };
+    let john = made(&isolate, USERS, &key, &json!({ "userName": "jsmith", "externalId": "john" }));
+    let of_john = signed("jsmith");
+    assert_eq!(isolate.verify(&of_john).0, 200);
+    let rename = |name: &str| patch(&json!([{ "op": "replace", "path": "userName", "value": name }]));
+    assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{john}"), &key, &rename("john.s")).status, 200);
+    assert_eq!(isolate.verify(&of_john), (403, "user_deleted".to_owned()), "it makes nobody");
+    assert_eq!(world.isolate().verify(&of_john), (403, "user_deleted".to_owned()));
+    let jane = made(&isolate, USERS, &key, &json!({ "userName": "jsmith", "externalId": "jane" }));
+    assert_ne!(john, jane);
+    assert_eq!(isolate.verify(&of_john), (401, "revoked".to_owned()), "nor is it the next one's");
+    world.pass(2);
+    assert_eq!(isolate.verify(&signed("jsmith")), (200, "jsmith".to_owned()));
+    assert_eq!(send(&isolate, "DELETE", &format!("{USERS}/{jane}"), &key, &Value::Null).status, 204);
+    assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{john}"), &key, &rename("jsmith")).status, 200, "back to the old name");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM tombstones WHERE username = 'jsmith'"), 0);
+    assert_eq!(world.database.text("SELECT deleted_by || ' ' || id FROM tombstones WHERE username = 'john.s'"), "[key 1 entra] 0");
+}
+
+#[test]
+fn only_the_providers_id_tells_that_somebody_comes_back() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let key = provisioner(&isolate);
+    let bob = made(&isolate, USERS, &key, &json!({ "userName": "bob" }));
+    let off = patch(&json!([{ "op": "replace", "path": "active", "value": false }]));
+    assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{bob}"), &key, &off).status, 200);
+    assert_eq!(send(&isolate, "POST", USERS, &key, &json!({ "userName": "bob" })).status, 409);
+    assert_eq!(send(&isolate, "POST", USERS, &key, &json!({ "userName": "bob", "externalId": "x" })).status, 409);
+}
+
+#[test]
+fn long_lists_are_refused_before_anybody_goes_through_them() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let key = provisioner(&isolate);
+    let bob = made(&isolate, USERS, &key, &json!({ "userName": "bob" }));
+    let emails: Vec<_> = (0..21).map(|number| json!({ "value": format!("{number}@example.com") })).collect();
+    let add = patch(&json!([{ "op": "add", "path": "emails", "value": emails }]));
+    assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{bob}"), &key, &add).status, 400);
+    let attributes = vec!["a"; 101];
+    assert_eq!(send(&isolate, "POST", "/scim/v2/Groups/.search", &key, &json!({ "attributes": attributes })).status, 400);
+    let group = made(&isolate, GROUPS, &key, &json!({ "displayName": "g" }));
+    let many = patch(&json!([{ "op": "remove", "path": "members", "value": members(1..=20_001) }]));
+    assert_eq!(send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &many).status, 400);
+}
+
 /// Names in other alphabets are compared in lower case and in one normal form, whoever wrote them.
 #[test]
 fn names_differ_in_case_in_no_alphabet() {

@@ -12,7 +12,7 @@ use crate::domain::time::Millis;
 /// The longest id of a provider, in characters.
 pub const MAX_EXTERNAL_ID: usize = 256;
 /// How many e-mail addresses a user has at most.
-const MAX_EMAILS: usize = 20;
+pub const MAX_EMAILS: usize = 20;
 /// The longest kind of an e-mail address, in characters.
 const MAX_EMAIL_KIND: usize = 64;
 
@@ -164,7 +164,9 @@ impl MemberChange {
     pub fn add(&mut self, ids: BTreeSet<i64>) {
         match self {
             Self::Some { add, remove } => {
-                remove.retain(|id| !ids.contains(id));
+                for id in &ids {
+                    remove.remove(id);
+                }
                 add.extend(ids);
             }
             Self::All(all) => all.extend(ids),
@@ -175,10 +177,16 @@ impl MemberChange {
     pub fn remove(&mut self, ids: BTreeSet<i64>) {
         match self {
             Self::Some { add, remove } => {
-                add.retain(|id| !ids.contains(id));
+                for id in &ids {
+                    add.remove(id);
+                }
                 remove.extend(ids);
             }
-            Self::All(all) => all.retain(|id| !ids.contains(id)),
+            Self::All(all) => {
+                for id in &ids {
+                    all.remove(id);
+                }
+            }
         }
     }
 

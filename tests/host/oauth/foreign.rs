@@ -238,11 +238,15 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
         assert_eq!(asked(world), 0);
         // A JSON Web Token that no key here has signed, and that names no issuer of an app, is somebody's.
         let claims = json!({ "sub": "x", "iss": "https://idp.test", "exp": world.now.get().seconds() + 60 });
-        for header in [r#"{"alg":"HS256"}"#, r#"{"alg":"RS256"}"#, r#"{"alg":"introspection"}"#] {
+        for header in [r#"{"alg":"HS256"}"#, r#"{"alg":"RS256"}"#] {
             let before = asked(world);
             assert_eq!(isolate.verify(&forge(header, &claims.to_string(), b"?")), (200, "alice".to_owned()), "{header}");
             assert_eq!(asked(world), before + 1);
         }
+        let before = asked(world);
+        let unreadable = forge(r#"{"alg":"introspection"}"#, &claims.to_string(), b"?");
+        assert_eq!(isolate.verify(&unreadable), (401, "unknown_algorithm".to_owned()));
+        assert_eq!(asked(world), before);
     });
 }
 
@@ -423,5 +427,99 @@ fn an_explanation_asks_the_endpoint_and_names_what_does_not_hold() {
         assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0, "it creates nobody");
         world.issuers.fail(ENDPOINT, FetchProblem::TimedOut);
         assert_eq!(failed(&explain()), ["introspection"]);
+    });
+}
+
+/// An endpoint may read what Postern does not. Then the text of a revoked token could be spelled anew.
+#[test]
+fn a_revoked_token_does_not_come_back_in_another_spelling() {
+    with_app(&json!({ "createsUsers": true }), |world, isolate| {
+        says(world, &active(world, &json!({})));
+        let token = forge(r#"{"alg":"RS256"}"#, r#"{"iss":"https://idp.test"}"#, b"signature");
+        assert_eq!(isolate.verify(&token).0, 200);
+        assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
+        assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()));
+        let before = asked(world);
+        for altered in [format!("{token}="), format!("{token}+"), format!("{token}."), format!("{token}%")] {
+            assert_eq!(isolate.verify(&altered).0, 401, "{altered}");
+        }
+        assert_eq!(asked(world), before, "nobody is asked about them");
+    });
+}
+
+#[test]
+fn a_revocation_by_jti_holds_for_every_spelling_of_an_opaque_token() {
+    with_app(&json!({ "createsUsers": true }), |world, isolate| {
+        says(world, &active(world, &json!({ "jti": "j" })));
+        assert_eq!(isolate.verify("opaque").0, 200);
+        assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": "opaque" })).status, 204);
+        assert_eq!(isolate.verify("OPAQUE"), (401, "revoked".to_owned()));
+    });
+}
+
+/// Whoever may change an app must not get a secret out of it that nobody can read.
+#[test]
+fn a_kept_secret_goes_to_no_other_endpoint() {
+    with_app(&json!({}), |world, isolate| {
+        isolate.administer(
+            "POST",
+            "/v1/token-apps",
+            &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
+        );
+        let evil = "https://evil.test/introspect";
+        world.issuers.publish(evil, r#"{"active":false}"#, None);
+        let endpoint =
+            json!({ "algorithm": "introspection", "introspectionEndpoint": evil, "introspectionClientId": "x", "anyAudience": true });
+        for (name, change) in [
+            ("ERP", endpoint),
+            ("IdP", json!({ "introspectionEndpoint": evil })),
+            ("IdP", json!({ "introspectionClientId": "another" })),
+            ("IdP", json!({ "algorithm": "HS256", "introspectionEndpoint": null, "introspectionClientId": null })),
+        ] {
+            let response = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &change);
+            assert_eq!((response.status, json_of(&response)["field"].clone()), (400, json!("secret")), "{name}: {}", response.body);
+        }
+        assert_eq!(asked(world), 0);
+        let enough = json!({ "introspectionEndpoint": evil, "secret": "of the other endpoint" });
+        assert_eq!(isolate.administer("PATCH", "/v1/token-apps/IdP", &enough).status, 200);
+    });
+}
+
+#[test]
+fn no_key_or_token_of_postern_is_shown_to_an_endpoint() {
+    with_app(&json!({}), |world, isolate| {
+        let key = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "k", "may": ["decisions"] })))["key"].clone();
+        let key = key.as_str().expect("a key");
+        let other = world.isolate_with(&[("TOKEN_HEADERS", Some("x-access-token"))]);
+        for path in ["/v1/verify", "/v1/forward-auth"] {
+            other.send(&Request::new("GET", path).header("x-access-token", key));
+            other.send(&Request::new("GET", path).authorization(&format!("Bearer {key}")));
+        }
+        assert_eq!(asked(world), 0);
+    });
+}
+
+/// Who guesses names of apps with a token that nobody signed must not learn which of them introspect.
+#[test]
+fn a_forged_token_is_refused_alike_whether_an_app_of_the_name_introspects_or_there_is_none() {
+    with_app(&json!({}), |_, isolate| {
+        let token = forge(r#"{"alg":"RS256"}"#, r#"{"sub":"alice"}"#, b"signature");
+        let answer = |app: &str| {
+            let response = isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}"));
+            (response.status, json_of(&response)["reason"].clone())
+        };
+        assert_eq!(answer("IdP"), answer("Nobody"));
+    });
+}
+
+#[test]
+fn strangers_make_an_isolate_ask_only_so_often() {
+    with_app(&json!({}), |world, isolate| {
+        for number in 0..300 {
+            isolate.verify(&format!("made-up-{number}"));
+        }
+        assert_eq!(asked(world), 200);
+        world.pass(5);
+        assert_eq!(isolate.verify("another"), (401, "revoked".to_owned()));
     });
 }

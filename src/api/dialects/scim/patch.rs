@@ -9,11 +9,13 @@ use super::filter::{Attribute, Expression, Term, Test};
 use super::names;
 use super::path::{self, Path};
 use super::wire::{broken, member};
-use crate::domain::identity::provisioned::{Email, Emails, MemberChange, Person};
+use crate::domain::identity::provisioned::{Email, Emails, MAX_EMAILS, MemberChange, Person};
 use crate::error::{Error, Result};
 
 /// The most operations of one PATCH.
 const MAX_OPERATIONS: usize = 1000;
+/// How many members one list may have.
+const MAX_MEMBERS: usize = 20_000;
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,6 +337,9 @@ fn emails(value: &Value) -> Result<Emails> {
         Value::Array(items) => items.iter().collect(),
         one => vec![one],
     };
+    if items.len() > MAX_EMAILS {
+        return Err(Error::invalid("emails", format!("may have {} addresses at most", MAX_EMAILS)));
+    }
     let mut list = Vec::new();
     for item in items {
         let members = item.as_object().ok_or_else(wrong)?;
@@ -405,6 +410,9 @@ fn members(value: &Value) -> Result<BTreeSet<i64>> {
         Value::Object(object) => member(object, "value").and_then(text_of_id),
         other => text_of_id(other),
     };
+    if items.len() > MAX_MEMBERS {
+        return Err(Error::invalid("members", format!("may have {MAX_MEMBERS} at most in one request")));
+    }
     items.into_iter().map(|item| id(item).as_deref().and_then(int64).ok_or_else(wrong)).collect()
 }
 

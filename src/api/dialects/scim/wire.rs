@@ -88,6 +88,9 @@ pub(super) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&
     found.filter(|value| !value.is_null())
 }
 
+/// How many attributes a request may name.
+const MAX_SELECTED: usize = 100;
+
 /// Which attributes an answer has.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
@@ -101,7 +104,17 @@ impl Selection {
     /// As the query says it.
     pub(super) fn of_query(call: &Call<'_>) -> Result<Self> {
         let list = |name| Ok::<_, Error>(call.query.one(name)?.map(|text| text.split(',').map(names::normal).collect::<Vec<_>>()));
-        Ok(Self { only: list(ATTRIBUTES.name)?, but: list(EXCLUDED.name)?.unwrap_or_default() })
+        Self::new(list(ATTRIBUTES.name)?, list(EXCLUDED.name)?)
+    }
+
+    fn new(only: Option<Vec<String>>, but: Option<Vec<String>>) -> Result<Self> {
+        let but = but.unwrap_or_default();
+        for (name, list) in [(ATTRIBUTES.name, only.as_deref().unwrap_or_default()), (EXCLUDED.name, but.as_slice())] {
+            if list.len() > MAX_SELECTED {
+                return Err(Error::invalid(name, format!("may have {MAX_SELECTED} names at most")));
+            }
+        }
+        Ok(Self { only, but })
     }
 
     /// As the body of a search says it.
@@ -114,7 +127,7 @@ impl Selection {
             }
             Some(_) => Err(Error::invalid(name, "must be a list of strings")),
         };
-        Ok(Self { only: list(ATTRIBUTES.name)?, but: list(EXCLUDED.name)?.unwrap_or_default() })
+        Self::new(list(ATTRIBUTES.name)?, list(EXCLUDED.name)?)
     }
 
     /// Whether some attributes are asked for by name.
