@@ -19,7 +19,7 @@ const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json")));
 /** Values for required parameters; those of path and query that are an `id` are numbers or names. */
 const VALUES = {
   accessKey: "k", apiId: 1, appId: "k", authObjectType: "USER", authPermission: "VIEW", enabled: true, name: "ERP",
-  orgId: "o1", permission: "VIEW", prefix: "pst_", service: 1, tokenId: 1, type: "USER", userId: 2, username: "alice",
+  orgId: "o1", permission: "VIEW", prefix: "pst_", resourceType: "User", service: 1, tokenId: 1, type: "USER", urn: "urn:ietf:params:scim:schemas:core:2.0:User", userId: 2, username: "alice",
 };
 
 function valueOf({ name, schema }) {

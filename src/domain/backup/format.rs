@@ -303,7 +303,7 @@ mod tests {
             (Format::Csv, "grant,1,USER,2,VIEW", "grant", "the first line must name the columns"),
             (Format::Csv, "grant,1,USER,2,VIEW\ngrant,1,USER,3,VIEW\n", "grant", "the first line must name the columns"),
             (Format::Csv, "record,wings\ngroup,2\n", "wings", "the page \"Records\""),
-            (Format::Csv, "record,permission\n", "permission", "did you mean \"permissions\"?"),
+            (Format::Csv, "record,permisions\n", "permisions", "did you mean \"permissions\"?"),
             (Format::Csv, "id,name\n1,a\n", "record", "must be there"),
             (Format::Csv, "", "record", "must be there"),
         ] {

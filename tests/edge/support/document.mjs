@@ -123,7 +123,9 @@ function mistakesOfAnswer({ place, operation }, { status, headers, text }) {
  * what curl relies on, and records are read as the parameter `format` says.
  */
 function typeOfBody(content, { path, headers = {} }, text) {
-  if (content["application/json"] && parsed(text) !== undefined) return "application/json";
+  for (const type of ["application/json", "application/scim+json"]) {
+    if (content[type] && parsed(text) !== undefined) return type;
+  }
   if (content["application/x-ndjson"]) {
     return /[?&]format=csv\b/.test(path) ? "text/csv" : "application/x-ndjson";
   }

@@ -338,7 +338,7 @@ fn emails(value: &Value) -> Result<Emails> {
         one => vec![one],
     };
     if items.len() > MAX_EMAILS {
-        return Err(Error::invalid("emails", format!("may have {} addresses at most", MAX_EMAILS)));
+        return Err(Error::invalid("emails", format!("may have {MAX_EMAILS} addresses at most")));
     }
     let mut list = Vec::new();
     for item in items {
