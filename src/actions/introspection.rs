@@ -26,7 +26,8 @@ pub struct Introspected {
     pub expires_at_s: i64,
     /// When it was issued, likewise.
     pub issued_at_s: Option<i64>,
-    /// `iss`.
+    /// Whose name space `sub` is of: Postern's, where the token is its own. What another issuer says stays
+    /// out, since its `sub` is another.
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<Value>,
@@ -77,12 +78,11 @@ pub async fn introspect(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<Opti
 }
 
 fn said(Accepted { claims, lifetime, .. }: &Accepted<'_, '_>) -> Said {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let of = |name: &str| claims.texts(name).ok().flatten().unwrap_or_default();
     let scopes = [of("scope"), of("scp")].concat();
     Said {
         issued_at_s: claims.get("iat").map(|_| lifetime.issued_at_s),
-        issuer: text("iss"),
+        issuer: None,
         audience: claims.get("aud").cloned(),
         scope: (!scopes.is_empty()).then(|| scopes.join(" ")),
         id: claims.jti(),

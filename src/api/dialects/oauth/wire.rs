@@ -38,11 +38,11 @@ answer! {
         "client_id" client: Sometimes<&'a str> => "the token app; postern for an opaque token of Postern",
         "exp" expires_at: Sometimes<i64> => "when it is over, epoch seconds",
         "iat" issued_at: Sometimes<i64> => "when it was issued, epoch seconds",
-        "iss" issuer: Sometimes<&'a str> => "who issued it",
+        "iss" issuer: Sometimes<&'a str> => "`PUBLIC_ORIGIN`, of an opaque token of Postern",
         "aud" audience: Sometimes<&'a Value> => "for whom: a text, or a list of texts",
         "scope" scope: Sometimes<&'a str> => "its scopes, with spaces between them",
         "jti" id: Sometimes<&'a str> => "its id",
-    } example r#"{"active":true,"token_type":"Bearer","username":"alice","sub":"7","client_id":"ERP","exp":1737687504,"iat":1737683904,"iss":"https://idp.example/realms/main","aud":"bi","scope":"read","jti":"b6f1"}"#
+    } example r#"{"active":true,"token_type":"Bearer","username":"alice","sub":"7","client_id":"ERP","exp":1737687504,"iat":1737683904,"aud":"bi","scope":"read","jti":"b6f1"}"#
 }
 
 impl<'a> Introspection<'a> {
