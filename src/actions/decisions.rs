@@ -377,7 +377,8 @@ impl<'c> Asking<'c> {
         let other = || Caller::User(UserCaller { user: Rc::clone(user), proof: Proof::Password });
         let is_own = matches!(self.caller, Caller::User(own) if own.user.id == user.id);
         let subject = if is_own { self.caller.clone() } else { other() };
-        let what = format!("{} {}", one.action, one.about);
+        // For the log, where a line break would begin another line.
+        let what = format!("{} {}", one.action, one.about).escape_debug().to_string();
         match rules::require(self.cx, &subject, matched, &what).await {
             Ok(()) => Ok(Decision::yes(Reason::Granted)),
             Err(Error::Forbidden(Refusal::NoPermission { .. })) => Ok(Decision::no(Reason::NoGrant)),

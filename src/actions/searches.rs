@@ -8,7 +8,7 @@ use crate::actions::decisions::{self, Asked, Asking, Resource, Subject, candidat
 use crate::context::Cx;
 use crate::domain::permissions::names::{self, ResourceName, ResourceType};
 use crate::domain::permissions::permission::Permission;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::store::reach::Member;
 use crate::store::searches;
 pub use crate::store::searches::Page;
@@ -36,9 +36,13 @@ pub enum ResourceKind {
 
 /// Who may do something with a resource. `kind` is `None` for subjects of a type that is not known.
 pub async fn subjects(cx: &Cx, caller: &Caller, kind: Option<SubjectKind>, asked: &Asked<'_>, page: Page) -> Result<Found> {
+    // GRANT on a service lets somebody ask about those whom they name. A list would have all
+    // administrators, and everybody where the switch is off.
+    if !caller.asks_about_everybody() {
+        return Err(Refusal::NotYourself.into());
+    }
     let own = caller.own_id().map_or(Subject::Nobody, |id| Subject::UserId(id.0));
     let asking = Asking::new(cx, caller, &[Asked { subject: own, ..asked.clone() }]).await?;
-    asking.refuse_stranger(None, &asked.resource)?;
     let permission = names::meaning(&asking.actions(&asked.resource), &asked.action);
     let (Some(kind), Some(service_id), Some(permission)) = (kind, asking.service_id(&asked.resource), permission) else {
         return Ok(Found::new());

@@ -294,7 +294,7 @@ pub(super) async fn actions(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::json(200, &Results { page, results }))
 }
 
-/// For how long the metadata may be kept.
+/// For how long the metadata may be kept, where no Host header has a say in them.
 const METADATA_KEPT: &str = "public, max-age=3600";
 
 pub(super) async fn metadata(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -309,5 +309,6 @@ pub(super) async fn metadata(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         search_resource_endpoint: at(wire::SEARCH_RESOURCE),
         search_action_endpoint: at(wire::SEARCH_ACTION),
     };
-    Ok(Response::json(200, &metadata).with("cache-control", METADATA_KEPT))
+    let kept = if cx.config.browsers.public_origin.is_some() { METADATA_KEPT } else { "no-store" };
+    Ok(Response::json(200, &metadata).with("cache-control", kept))
 }
