@@ -140,6 +140,17 @@ impl Decision {
     }
 }
 
+impl Decision {
+    /// For whoever may ask by a permission on the service only: the decision is theirs to know, and not
+    /// whether somebody is there or disabled.
+    fn without_state(self) -> Self {
+        match self.reason {
+            Reason::UserDisabled | Reason::UserUnknown => Self { reason: Reason::NoGrant, ..self },
+            _ => self,
+        }
+    }
+}
+
 impl Subject {
     /// From a type and an id.
     #[must_use]
@@ -181,7 +192,8 @@ pub async fn evaluate(cx: &Cx, caller: &Caller, asked: &[Asked<'_>]) -> Result<V
     for one in asked {
         answers.push(match asking.decide(one).await {
             Err(error @ Error::Forbidden(_)) => Err(error),
-            answer => Ok(answer?),
+            Ok(decision) if asking.is_told_all(one) => Ok(decision),
+            answer => Ok(answer?.without_state()),
         });
     }
     Ok(answers)
@@ -219,23 +231,84 @@ pub(super) struct Asking<'c> {
 
 impl<'c> Asking<'c> {
     /// Reads what the answers depend on, as far as memory does not know it.
+    ///
+    /// Who may not ask about everybody is judged first, by their own standings alone. Of a question that
+    /// they may not ask, nothing about its subject is read: the time of the refusal tells nothing about
+    /// them, and no names push others out of memory.
     pub(super) async fn new(cx: &'c Cx, caller: &'c Caller, asked: &[Asked<'_>]) -> Result<Self> {
-        let names = Known::names(cx, &names_of(cx, asked)).await?;
-        let mut asking = Self { cx, caller, names, standings: HashMap::new() };
+        let mut asking = Self { cx, caller, names: KnownNames::default(), standings: HashMap::new() };
+        let asked: Vec<_> = asked.iter().collect();
+        if caller.asks_about_everybody() {
+            let mut names = AskedNames::default();
+            add_resources(&mut names, &asked);
+            add_subjects(cx, &mut names, &asked);
+            asking.names = Known::names(cx, &names).await?;
+            asking.read_standings(&asked).await?;
+            return Ok(asking);
+        }
+        let mut resources = AskedNames::default();
+        add_resources(&mut resources, &asked);
+        asking.names = Known::names(cx, &resources).await?;
+        asking.read_own_standings(&asked).await?;
+        let may_be_asked = |one: &&Asked<'_>| {
+            let own_id = asking.own_id().filter(|_| asking.is_own(&one.subject));
+            asking.refuse_stranger(own_id, &one.resource).is_ok()
+        };
+        let asked: Vec<_> = asked.into_iter().filter(may_be_asked).collect();
+        let mut subjects = AskedNames::default();
+        add_subjects(cx, &mut subjects, &asked);
+        let KnownNames { users, applications, .. } = Known::names(cx, &subjects).await?;
+        asking.names.users = users;
+        asking.names.applications = applications;
+        asking.read_standings(&asked).await?;
+        Ok(asking)
+    }
+
+    /// Whether a subject is the user who asks, as far as they know their name.
+    fn is_own(&self, subject: &Subject) -> bool {
+        self.caller.limited_by().is_some_and(|own| match subject {
+            Subject::Username(name) => own.username == *name,
+            Subject::UserId(id) => own.id.0 == *id,
+            Subject::Application(_) | Subject::Nobody => false,
+        })
+    }
+
+    /// Whether the caller is told all that is known about the subject.
+    fn is_told_all(&self, one: &Asked<'_>) -> bool {
+        self.caller.asks_about_everybody() || self.own_id().is_some_and(|own_id| self.user_id(&one.subject) == Some(own_id))
+    }
+
+    /// The caller's own standings with the services of the questions about others.
+    async fn read_own_standings(&mut self, asked: &[&Asked<'_>]) -> Result<()> {
+        let Some(user_id) = self.own_id() else { return Ok(()) };
+        let about_others = asked.iter().filter(|one| !self.is_own(&one.subject));
+        let service_id = |one: &&Asked<'_>| match &one.resource {
+            // A name that no service has takes as long as one that a service has.
+            named @ Resource::Named(_) => Some(self.service_id(named).unwrap_or(i64::MIN)),
+            other => self.service_id(other),
+        };
+        let services: BTreeSet<_> = about_others.filter_map(service_id).collect();
+        self.add_standings(services.into_iter().map(|service_id| Pair { service_id, user_id }).collect()).await
+    }
+
+    async fn read_standings(&mut self, asked: &[&Asked<'_>]) -> Result<()> {
         let mut pairs = BTreeSet::new();
         let mut in_groups = BTreeSet::new();
         for one in asked {
-            asking.add_needed(one, &mut pairs, &mut in_groups);
+            self.add_needed(one, &mut pairs, &mut in_groups);
         }
         if !in_groups.is_empty() {
-            Known::groups_ahead(cx, &in_groups.into_iter().map(UserId).collect::<Vec<_>>()).await?;
+            Known::groups_ahead(self.cx, &in_groups.into_iter().map(UserId).collect::<Vec<_>>()).await?;
         }
+        self.add_standings(pairs.into_iter().map(|(service_id, user_id)| Pair { service_id, user_id }).collect()).await
+    }
+
+    async fn add_standings(&mut self, pairs: Vec<Pair>) -> Result<()> {
         if !pairs.is_empty() {
-            let pairs: Vec<_> = pairs.into_iter().map(|(service_id, user_id)| Pair { service_id, user_id }).collect();
-            let standings = permissions::standings(cx, caller, &pairs).await?;
-            asking.standings = pairs.into_iter().zip(standings).collect();
+            let standings = permissions::standings(self.cx, self.caller, &pairs).await?;
+            self.standings.extend(pairs.into_iter().zip(standings));
         }
-        Ok(asking)
+        Ok(())
     }
 
     /// The pairs, as service and user, and the users whose groups count, that an answer depends on.
@@ -247,10 +320,8 @@ impl<'c> Asking<'c> {
             in_groups.extend(rules::asked(matched).any(Rule::asks_groups).then_some(user_id));
             return;
         }
-        let Some(service_id) = self.service_id(&one.resource) else { return };
-        pairs.extend(user_id.map(|user_id| (service_id, user_id)));
-        let asks_for_others = !self.caller.asks_about_everybody() && self.own_id() != user_id;
-        pairs.extend(self.own_id().filter(|_| asks_for_others).map(|own_id| (service_id, own_id)));
+        let pair = self.service_id(&one.resource).zip(user_id);
+        pairs.extend(pair.filter(|&(service_id, user_id)| self.standing(service_id, user_id).is_none()));
     }
 
     pub(super) fn own_id(&self) -> Option<i64> {
@@ -407,9 +478,18 @@ fn by_standing(standing: Standing, permission: Permission, is_strict: bool) -> D
     }
 }
 
-/// The names in questions, each once.
-fn names_of(cx: &Cx, asked: &[Asked<'_>]) -> AskedNames {
-    let mut names = AskedNames::default();
+/// Adds the names of the resources in questions, each once, and the types whose actions have names.
+fn add_resources(names: &mut AskedNames, asked: &[&Asked<'_>]) {
+    for one in asked {
+        if let Resource::Named(name) = &one.resource {
+            add(&mut names.resources, name);
+            add(&mut names.types, &name.of);
+        }
+    }
+}
+
+/// Adds the names of the subjects in questions, each once.
+fn add_subjects(cx: &Cx, names: &mut AskedNames, asked: &[&Asked<'_>]) {
     for one in asked {
         match &one.subject {
             Subject::Username(name) => add(&mut names.users, name),
@@ -420,12 +500,7 @@ fn names_of(cx: &Cx, asked: &[Asked<'_>]) -> AskedNames {
             Subject::Application(access_key) => add(&mut names.applications, access_key),
             Subject::UserId(_) | Subject::Nobody => {}
         }
-        if let Resource::Named(name) = &one.resource {
-            add(&mut names.resources, name);
-            add(&mut names.types, &name.of);
-        }
     }
-    names
 }
 
 fn add<T: Clone + PartialEq>(list: &mut Vec<T>, item: &T) {

@@ -35,8 +35,12 @@ pub struct Asked {
 /// An id that no user has: theirs begin at 1.
 const NOBODY: i64 = 0;
 
-/// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who may ask about them.
+/// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who may ask about
+/// them, and is looked up for nobody else.
 pub async fn check_named(cx: &Cx, caller: &Caller, asked: &[Asked]) -> Result<Vec<(Question, bool)>> {
+    let is_own = |user: &Named| caller.limited_by().is_some_and(|own| user.is(own));
+    let about_others = asked.iter().filter(|asked| !is_own(&asked.user));
+    refuse_stranger(cx, caller, about_others.map(|asked| asked.service_id)).await?;
     let ids = user_names::ids(cx, asked.iter().map(|asked| &asked.user)).await?;
     let question = |(asked, id): (&Asked, &Option<i64>)| Question {
         service_id: asked.service_id,
@@ -64,28 +68,39 @@ pub async fn check(cx: &Cx, caller: &Caller, question: Question) -> Result<bool>
 /// Answers questions in their order, all of them or, where one may not be asked, none.
 pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Result<Vec<bool>> {
     let own_id = caller.own_id().map(|id| id.0);
-    let needs_right = |question: &&Question| Some(question.user_id) != own_id && !caller.asks_about_everybody();
-    if own_id.is_none() && questions.iter().any(|question| needs_right(&question)) {
-        return Err(Refusal::KeyMayNot { needs: Some(May::Decisions) }.into());
-    }
-    let subjects = questions.iter().map(|question| Pair { service_id: question.service_id, user_id: question.user_id });
-    let askers =
-        questions.iter().filter(needs_right).filter_map(|question| Some(Pair { service_id: question.service_id, user_id: own_id? }));
-    let pairs: Vec<_> = subjects.chain(askers).collect();
-    let standings = standings(cx, caller, &pairs).await?;
-    let (subjects, askers) = standings.split_at_checked(questions.len()).unwrap_or_default();
-    for (question, asker) in questions.iter().filter(needs_right).zip(askers) {
-        if !asker.allows(Permission::Grant) {
-            return Err(no_permission(Permission::Grant, question.service_id));
-        }
-    }
-    for (question, standing) in questions.iter().zip(subjects) {
+    let about_others = questions.iter().filter(|question| Some(question.user_id) != own_id);
+    refuse_stranger(cx, caller, about_others.map(|question| question.service_id)).await?;
+    let pair = |question: &Question| Pair { service_id: question.service_id, user_id: question.user_id };
+    let subjects = standings(cx, caller, &questions.iter().map(pair).collect::<Vec<_>>()).await?;
+    for (question, standing) in questions.iter().zip(&subjects) {
         refuse_unknown(cx, question.service_id, *standing)?;
         if standing.user.is_none() && cx.config.strict_directory {
             return Err(Error::not_found("user", question.user_id));
         }
     }
-    Ok(questions.iter().zip(subjects).map(|(question, standing)| standing.allows(question.permission)).collect())
+    Ok(questions.iter().zip(&subjects).map(|(question, standing)| standing.allows(question.permission)).collect())
+}
+
+/// Refuses a caller who asks about others with services on which they have no GRANT. It reads the caller's own
+/// standings alone.
+async fn refuse_stranger(cx: &Cx, caller: &Caller, services: impl Iterator<Item = i64>) -> Result<()> {
+    if caller.asks_about_everybody() {
+        return Ok(());
+    }
+    // In the order of the questions, so that the refusal names the first.
+    let services: Vec<_> = services.collect();
+    if services.is_empty() {
+        return Ok(());
+    }
+    let needs = Some(May::Decisions);
+    let user_id = caller.own_id().ok_or(Refusal::KeyMayNot { needs })?.0;
+    let pairs: Vec<_> = services.into_iter().map(|service_id| Pair { service_id, user_id }).collect();
+    for (pair, standing) in pairs.iter().zip(standings(cx, caller, &pairs).await?) {
+        if !standing.allows(Permission::Grant) {
+            return Err(no_permission(Permission::Grant, pair.service_id));
+        }
+    }
+    Ok(())
 }
 
 /// A user's permissions on a service, and the service's switch. With the switch off, VIEW is among them. `as_administrator` is for callers who

@@ -1,7 +1,7 @@
 //! Users whom a caller names by user name in place of their id.
 
 use crate::context::Cx;
-use crate::domain::identity::user::Username;
+use crate::domain::identity::user::{User, Username};
 use crate::error::{Error, Result};
 use crate::memory::known::Known;
 
@@ -15,6 +15,15 @@ pub enum Named {
 }
 
 impl Named {
+    /// Whether it names this user, as they are known.
+    #[must_use]
+    pub fn is(&self, user: &User) -> bool {
+        match self {
+            Self::Id(id) => user.id.0 == *id,
+            Self::Username(name) => user.username.as_str() == name,
+        }
+    }
+
     fn username(&self) -> Option<Username> {
         match self {
             Self::Id(_) => None,

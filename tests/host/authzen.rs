@@ -275,7 +275,72 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
     assert_eq!(status("search/subject", &subjects), 403, "a list would have all administrators");
     assert_eq!(status("search/action", &question("bob", "x", "record-1")), 200);
     assert_eq!(status("evaluation", &question("bob", "read", "record-2")), 403);
+    // The decision is theirs to know, and not who is there or disabled.
+    let reason = |subject: Value| {
+        let mut body = question("bob", "delete", "record-1");
+        body["subject"] = subject;
+        json_of(&records.ask_as(&alice, "evaluation", &body))["context"]["reason"].clone()
+    };
+    let disabled = json!({ "username": "carol", "enabled": false });
+    let carol = json_of(&records.isolate.administer("POST", "/v1/users", &disabled))["id"].clone();
+    for subject in [json!({ "type": "user_id", "id": carol.to_string() }), json!({ "type": "user_id", "id": "99" })] {
+        assert_eq!(reason(subject.clone()), "no_grant", "{subject}");
+    }
+    assert_eq!(reason(json!({ "type": "user", "id": "nobody" })), "no_grant");
     assert_eq!(records.ask_as("", "evaluation", &question("alice", "read", "record-1")).status, 401);
+}
+
+/// The time of a refusal must not tell what is somebody's, so a refusal reads the same of every name.
+#[test]
+fn a_refusal_reads_nothing_about_the_subject_that_was_asked_about() {
+    let world = World::new();
+    let records = Records::new(world.isolate());
+    let send = |path: &str, body: &Value| assert!(records.isolate.administer("POST", path, body).status < 300);
+    send("/v1/organizations", &json!({ "id": "acme" }));
+    let alice = basic("alice", PASSWORD);
+    let application = |key: &str| {
+        json!({
+            "subject": { "type": "application", "id": key },
+            "action": { "name": "SERVICE" },
+            "resource": { "type": "organization", "id": "acme" },
+        })
+    };
+    let reads = |isolate: &Isolate<'_>, path: &str, body: &Value| {
+        let before = world.database.batches.get();
+        let response = ask_at(isolate, path, &alice, body);
+        assert!(matches!(response.status, 200 | 403), "{}", response.body);
+        world.database.batches.get() - before
+    };
+    for resource in ["record-1", "nothing"] {
+        for subject in ["bob", "nobody", "admin"] {
+            let cold = world.isolate();
+            reads(&cold, "evaluation", &question("alice", "read", "record-2"));
+            let first = reads(&cold, "evaluation", &question(subject, "read", resource));
+            assert_eq!(first, 2, "the name of {resource} and Alice's own standing, whoever {subject} is");
+            assert_eq!(reads(&cold, "evaluation", &question(subject, "read", resource)), 0, "{subject}");
+            assert_eq!(reads(&cold, "evaluation", &question("carol", "read", resource)), 0, "another name");
+        }
+    }
+    let isolate = world.isolate();
+    reads(&isolate, "evaluation", &question("alice", "read", "record-1"));
+    let items: Vec<_> = (0..100).map(|n| application(&format!("key-{n}"))).collect();
+    assert_eq!(reads(&isolate, "evaluations", &json!({ "evaluations": items })), 0, "no application is looked for");
+    // The same holds for checks by user name.
+    for user in ["bob", "nobody"] {
+        let cold = world.isolate();
+        let get = |path: String| {
+            let before = world.database.batches.get();
+            assert_eq!(cold.get(&path, &alice).status, 403);
+            world.database.batches.get() - before
+        };
+        get("/v1/check?service=102&permission=VIEW&username=bob".to_owned());
+        assert_eq!(get(format!("/v1/check?service=102&permission=VIEW&username={user}")), 0, "{user}");
+        let batch = json!({ "checks": [{ "service": 102, "permission": "VIEW", "username": user }] });
+        let before = world.database.batches.get();
+        let request = Request::new("POST", "/v1/check/batch").authorization(&alice).header("content-type", "application/json");
+        assert_eq!(cold.send(&request.body(&batch.to_string())).status, 403);
+        assert_eq!(world.database.batches.get() - before, 0, "{user}");
+    }
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Permission checks: one, together with the verification of who asks, or many.
 
-use std::rc::Rc;
-
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::names;
 use crate::actions::permissions::{self, Question};
@@ -14,7 +12,7 @@ use crate::api::http::shape::{Answer, Field, Kind, optional, required};
 use crate::api::http::verdict;
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
-use crate::domain::identity::user::{User, Username};
+use crate::domain::identity::user::Username;
 use crate::domain::permissions::names::ResourceName;
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Refusal, Result};
@@ -139,17 +137,17 @@ async fn of_name(cx: &Cx, caller: &Caller, name: &ResourceName, user: Option<&Na
     match names::service(cx, name).await? {
         Some(service_id) => Ok(service_id),
         None if may_know => Err(Error::not_found("resource", format!("{}:{}", name.of.as_str(), name.id))),
-        None => Err(Refusal::NotYourself.into()),
+        // A name that nothing has takes as long as one that a service has.
+        None => match permissions::require(cx, caller, i64::MIN, Permission::Grant).await {
+            Ok(()) | Err(Error::Forbidden(_)) => Err(Refusal::NotYourself.into()),
+            Err(error) => Err(error),
+        },
     }
 }
 
 /// Whether a question names the user who asks.
 fn is_own(caller: &Caller, named: &Named) -> bool {
-    let is = |user: &Rc<User>| match named {
-        Named::Id(id) => user.id.0 == *id,
-        Named::Username(name) => user.username.as_str() == name,
-    };
-    caller.limited_by().is_some_and(is)
+    caller.limited_by().is_some_and(|user| named.is(user))
 }
 
 /// The answer to a question of a caller whom the route lets in.
