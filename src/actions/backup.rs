@@ -58,6 +58,7 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
     errors.extend(ahead(cx, &records));
     errors.extend(opened(cx, &mut records, secrets));
     errors.extend(of_deleted(cx, &records).await?);
+    errors.extend(of_endpoints(cx, &records).await?);
     errors.extend(of_keys(cx, &records).await?);
     errors.extend(of_key_secrets(cx, &records).await?);
     if cx.config.strict_directory {
@@ -167,6 +168,21 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
         Some(LineError { line: word, field: field.to_owned(), why })
     });
     Ok(errors.collect())
+}
+
+/// The lines that would send a secret, which whoever imports need not know, to another endpoint.
+async fn of_endpoints(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
+    let refused = backup::sent_elsewhere(cx, records).await?;
+    let is_refused = |app: &Record| app.text("name").is_some_and(|name| refused.iter().any(|of| of == name));
+    let lines = of_kind(records, "tokenApp").filter(|(_, app)| is_refused(app));
+    let error = |(line, _): (&usize, &Record)| LineError {
+        line: *line,
+        field: "policy".to_owned(),
+        why: "names another introspection endpoint or client than the app that is here, whose secret would be sent there: change the app \
+              by PUT /v1/token-apps/{name} with its secret, or delete it first"
+            .to_owned(),
+    };
+    Ok(lines.map(|(line, app)| error((line, app))).collect())
 }
 
 /// The lines with keys whose user or maker is not there when they are written, or who ended them.

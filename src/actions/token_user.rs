@@ -84,6 +84,9 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     if tombstones::find(cx, username.as_str()).await?.is_some() {
         return Err(Refusal::UserDeleted.into());
     }
+    if tombstones::is_of_former(cx, username.as_str(), accepted.lifetime.issued_at_s).await? {
+        return Err(Denied::Revoked.into());
+    }
     if let Some(id) = id
         && whose_id::sentence(cx, id).await?.is_some()
     {

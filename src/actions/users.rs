@@ -142,6 +142,6 @@ pub async fn free_tombstone(cx: &Cx, by: &Caller, username: &str) -> Result<()> 
     let not_there = || Error::not_found("tombstone", username);
     let before = tombstones::find(cx, username).await?.ok_or_else(not_there)?;
     let deed = by.deed("tombstone.delete", username).before(serde_json::json!({ "id": before.id.0 }));
-    let write = Write::of(tombstones::free_id(username)).and(tombstones::delete(username));
+    let write = Write::of(tombstones::free_id(username)).and_all(tombstones::free_name(username));
     write.deed(deed).commit(cx).await.map(drop)
 }

@@ -305,6 +305,23 @@ pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<
     results.iter().flat_map(|result| &result.rows).map(pair).collect()
 }
 
+/// The token apps among the records whose secret is the one that is stored, or may be, and would be sent
+/// to another introspection endpoint than now, by name.
+pub async fn sent_elsewhere(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<String>> {
+    let row = |app: &Record| {
+        let policy = |member: &str| app.get("policy").get(member).cloned().unwrap_or(Value::Null);
+        json!([app.get("name"), app.get("algorithm"), policy("introspectionEndpoint"), policy("introspectionClientId")])
+    };
+    let sql = "SELECT t.name FROM json_each(?1) j CROSS JOIN token_apps t ON t.name = j.value ->> 0
+               WHERE t.secret <> '' AND (t.algorithm = 'introspection' OR j.value ->> 1 = 'introspection')
+                 AND (t.algorithm IS NOT j.value ->> 1
+                   OR t.policy ->> '$.introspectionEndpoint' IS NOT j.value ->> 2
+                   OR t.policy ->> '$.introspectionClientId' IS NOT j.value ->> 3)";
+    let statements = chunks(of_kind(records, "tokenApp").map(row)).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)]));
+    let results = sql::query_all(cx, statements.collect()).await?;
+    results.iter().flat_map(|result| &result.rows).map(|row| Ok(row.text("name")?.to_owned())).collect()
+}
+
 /// A record that contradicts a deletion.
 #[derive(Debug)]
 pub enum Deleted {

@@ -13,6 +13,8 @@ pub enum Constraint {
     NameOfDeletedUser,
     /// A user of that id was deleted.
     IdOfDeletedUser,
+    /// The token was issued to a user of that name who was deleted.
+    TokenOfDeletedUser,
     /// It would leave no enabled administrator.
     LastAdministrator,
     /// A new token app needs a secret.
@@ -61,15 +63,20 @@ pub enum Constraint {
     UnknownMember,
     /// Provisioning may not change it.
     NotProvisioned,
+    /// What provisioning keeps is about a user who is not there.
+    ProvisionedNobody,
+    /// What provisioning keeps is about a group that is not there.
+    ProvisionedNoGroup,
 }
 
 impl Constraint {
     /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
-    pub const ALL: [(Self, &str); 28] = [
+    pub const ALL: [(Self, &str); 31] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
         (Self::NameOfDeletedUser, "name_of_deleted_user"),
         (Self::IdOfDeletedUser, "id_of_deleted_user"),
+        (Self::TokenOfDeletedUser, "token_of_deleted_user"),
         (Self::LastAdministrator, "last administrator"),
         (Self::TokenAppSecret, "token_apps.secret"),
         // `refusals` has no check for it, and takes no rule without a name.
@@ -95,6 +102,8 @@ impl Constraint {
         (Self::ProvisionedName, "provisioned_name_taken"),
         (Self::UnknownMember, "unknown_member"),
         (Self::NotProvisioned, "not_provisioned"),
+        (Self::ProvisionedNobody, "provisioned user is no user"),
+        (Self::ProvisionedNoGroup, "provisioned group is no group"),
     ];
 
     /// What a refusal means; `None` where no rule of ours is in its text.
@@ -110,6 +119,7 @@ impl Constraint {
         match self {
             Self::Username => conflict("a user of that name exists"),
             Self::NameOfDeletedUser => Refusal::UserDeleted.into(),
+            Self::TokenOfDeletedUser => Denied::Revoked.into(),
             Self::IdOfDeletedUser => conflict("the id belonged to a user who was deleted: name another"),
             Self::LastAdministrator => conflict("the last enabled administrator must stay one"),
             Self::TokenAppSecret => Error::invalid("secret", "is required for a new token app"),
@@ -133,6 +143,8 @@ impl Constraint {
             Self::ExternalIdOfGroup => conflict("another group has that externalId"),
             Self::ProvisionedName => conflict("there is one of that name"),
             Self::UnknownMember => Error::invalid("members", "must be ids of users"),
+            Self::ProvisionedNobody => conflict("a provisionedUser is about no user: send the user before it, or with it"),
+            Self::ProvisionedNoGroup => conflict("a provisionedGroup is about no group: send the group before it, or with it"),
             Self::NotProvisioned => Refusal::NotProvisioned { is_administrator: false }.into(),
         }
     }

@@ -48,8 +48,9 @@ pub fn insert(new: &NewUser<'_>, now: Millis) -> Vec<Statement> {
     let pair = [(new.username.as_str(), new.id)];
     let choice = new.id.is_none().then(|| ids::choose(IdKind::User, &[]));
     let names = (!new.may_follow_deleted).then(|| refuse_deleted_names(&pair));
+    let freed = (new.issued_at_s > 0).then(|| refuse_earlier_token(new));
     let past_ids = new.id.is_some().then(|| refuse_deleted_ids(&pair));
-    [choice, names, past_ids, Some(row(new, now))].into_iter().flatten().collect()
+    [choice, names, freed, past_ids, Some(row(new, now))].into_iter().flatten().collect()
 }
 
 fn row(new: &NewUser<'_>, now: Millis) -> Statement {
@@ -97,6 +98,14 @@ fn refuse_deleted_names(users: &[(&str, Option<UserId>)]) -> Statement {
         Constraint::NameOfDeletedUser
             .refuse_where("EXISTS (SELECT 1 FROM json_each(?1) CROSS JOIN tombstones ON tombstones.username = value ->> 0)"),
         [pairs(users)],
+    )
+}
+
+/// Refuses the whole batch where the token is of whoever had a freed name before.
+fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
+    Statement::new(
+        Constraint::TokenOfDeletedUser.refuse_where("EXISTS (SELECT 1 FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2)"),
+        [new.username.as_str().into(), Param::Number(new.issued_at_s)],
     )
 }
 

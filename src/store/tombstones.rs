@@ -41,13 +41,19 @@ pub fn sign_renamed(old_name: &str, renamed_by: &str, now: Millis) -> Statement 
     sign(old_name, OF_NOBODY, renamed_by, now)
 }
 
-/// Lets a user of the name be created. The id stays what nobody gets.
+/// Lets a user of the name be created. The id stays what nobody gets, and tokens that were issued before the
+/// deletion stay over.
 #[must_use]
-pub fn delete(username: &str) -> Statement {
-    Statement::new("DELETE FROM tombstones WHERE username = ?1", [username.into()])
+pub fn free_name(username: &str) -> [Statement; 2] {
+    [
+        "INSERT INTO freed_names (username, deleted_at) SELECT username, deleted_at FROM tombstones WHERE username = ?1
+           ON CONFLICT (username) DO UPDATE SET deleted_at = MAX(deleted_at, excluded.deleted_at)",
+        "DELETE FROM tombstones WHERE username = ?1",
+    ]
+    .map(|sql| Statement::new(sql, [username.into()]))
 }
 
-/// Lets an administrator give the id of a name's tombstone again; it goes before [`delete`].
+/// Lets an administrator give the id of a name's tombstone again; it goes before [`free_name`].
 #[must_use]
 pub fn free_id(username: &str) -> Statement {
     Statement::new(
@@ -73,6 +79,12 @@ pub async fn of_id(cx: &Cx, id: UserId) -> Result<Option<Tombstone>> {
 pub async fn is_past(cx: &Cx, id: UserId) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM past_ids WHERE kind = 'user' AND id = ?1 AND freed = 0";
     Ok(!sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.is_empty())
+}
+
+/// Whether a token of that time means whoever had a freed name before.
+pub async fn is_of_former(cx: &Cx, username: &str, issued_at_s: i64) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2";
+    Ok(!sql::query(cx, Statement::new(sql, [username.into(), Param::Number(issued_at_s)])).await?.is_empty())
 }
 
 /// Tombstones by ascending name.

@@ -71,6 +71,10 @@ fn add_what_the_release_did_not_know(isolate: &Isolate<'_>, world: &World) {
          INSERT INTO machine_keys (id, name, may, created_by, session_id, created_at) VALUES (98, 'ending', 1, 1, 99, 0);
          INSERT INTO machine_keys (id, name, may, created_by, parent_id, created_at) VALUES (99, 'ends with it', 1, 1, 98, 0);",
     );
+    let freed = json_of(&isolate.administer("POST", "/v1/users", &json!({ "username": "freed" })));
+    for path in [format!("/v1/users/{}", freed["id"]), "/v1/tombstones/freed".to_owned()] {
+        assert_eq!(isolate.administer("DELETE", &path, &Value::Null).status, 204);
+    }
     let app = world.database.text("SELECT MIN(name) FROM token_apps");
     assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "app": app, "jti": "j" })).status, 204);
     let actions = json!({ "actions": { "read": "VIEW" } });

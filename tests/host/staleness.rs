@@ -183,6 +183,10 @@ fn a_token_of_a_deleted_user_makes_a_new_one_only_where_an_administrator_and_the
     isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null);
     assert_eq!(isolate.verify(&token), (403, "user_unknown".to_owned()));
     isolate.register(&json!({ "inituser": "1" }));
+    assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()), "it is the deleted user's");
+    world.pass(1);
+    let now = world.now.get().seconds();
+    let token = isolate.signed("abcd", &json!({ "loginname": "alice", "iat": now, "exp": now + 600 }));
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
     assert!(user_id(&isolate, "alice") > id, "an id is never given twice");
 }

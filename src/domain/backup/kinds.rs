@@ -232,7 +232,7 @@ const UNIT_TYPES: &[&str] = &["DEPT", "GROUP"];
 const OBJECT_TYPES: &[&str] = &["USER", "DEPT", "GROUP"];
 
 /// Every kind, in the order of an export: what others refer to comes before them.
-pub static KINDS: [Kind; 23] = [
+pub static KINDS: [Kind; 24] = [
     Kind {
         word: "user",
         about: "A user.",
@@ -649,6 +649,21 @@ pub static KINDS: [Kind; 23] = [
             field("id", ID, Presence::Needed),
             field("deletedAt", Is::Time, Presence::Created).in_column("deleted_at"),
             field("deletedBy", WORDS, Presence::Default("\"\"")).in_column("deleted_by"),
+        ],
+        owner: &[],
+        check: None,
+    },
+    Kind {
+        word: "freedName",
+        about: "The name of a deleted user that was freed. Tokens that were issued before the deletion do not count for a later user of the name.",
+        table: "freed_names",
+        only: None,
+        rows: Which::All,
+        meets: Meets::Replaces,
+        part: Part::Identity,
+        fields: &[
+            field("username", Is::Text(|text| Username::parse(text).map(drop)), Presence::Key),
+            field("deletedAt", Is::Time, Presence::Grows).in_column("deleted_at"),
         ],
         owner: &[],
         check: None,

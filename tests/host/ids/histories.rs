@@ -29,7 +29,7 @@ type Tokens = HashMap<(&'static str, Option<i64>, bool, bool), String>;
 /// Brings back what [`prepare`] left.
 const FORGET: &str = "BEGIN;
     DELETE FROM users WHERE id > 1; DELETE FROM grants; DELETE FROM memberships; DELETE FROM units;
-    DELETE FROM services; DELETE FROM tombstones; DELETE FROM past_ids; DELETE FROM audit_events;
+    DELETE FROM services; DELETE FROM tombstones; DELETE FROM freed_names; DELETE FROM past_ids; DELETE FROM audit_events;
     DELETE FROM changes WHERE revision < (SELECT MAX(revision) FROM changes);
     UPDATE id_counters SET last = (kind = 'user');
     COMMIT";
@@ -114,6 +114,7 @@ impl Game<'_> {
             (Some(known), Some(id)) if known != id => Some("id_conflict"),
             (Some(_), _) if !at_end && self.model.made_anew.contains(name) => Some("revoked"),
             (None, _) if self.model.tombstones.contains_key(name) => Some("user_deleted"),
+            (None, _) if !at_end && self.model.freed.contains(name) => Some("revoked"),
             (None, Some(id)) if is_taken(id) => Some("id_conflict"),
             _ => None,
         };

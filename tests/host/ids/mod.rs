@@ -176,6 +176,7 @@ fn the_id_of_a_claim_is_given_or_refused_and_explained() {
     let token = |username: &str, id: i64| {
         let mut claims = isolate.claims(username);
         claims.insert("uid".to_owned(), json!(id));
+        claims.insert("iat".to_owned(), json!(world.now.get().seconds()));
         jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token")
     };
     let explained = |token: &str| isolate.administer("POST", "/v1/explain", &json!({ "token": token })).body;
@@ -196,6 +197,8 @@ fn the_id_of_a_claim_is_given_or_refused_and_explained() {
     let explained = explained(&token("eve", 4711));
     assert!(explained.contains("the id 4711 belonged to alice, who was deleted"), "{explained}");
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
+    assert_eq!(isolate.verify(&token("alice", 4711)), (401, "revoked".to_owned()), "it is of before the deletion");
+    world.pass(1);
     assert_eq!(isolate.verify(&token("alice", 4711)), (200, "alice".to_owned()));
     assert!(!may(&isolate, &json!(4711)), "the grant went with the user");
 }

@@ -29,6 +29,8 @@ pub struct Model {
     pub tombstones: BTreeMap<&'static str, i64>,
     /// Users who were made under a deleted one's name: earlier tokens are about somebody else.
     pub made_anew: BTreeSet<&'static str>,
+    /// Names of deleted users that were freed: earlier tokens make nobody.
+    pub freed: BTreeSet<&'static str>,
     /// Ids of deleted users that nobody freed.
     past: BTreeSet<i64>,
     /// Services and whom something is granted to, with the grant's id.
@@ -93,8 +95,9 @@ impl Model {
         self.past.insert(id);
     }
 
-    pub fn free(&mut self, name: &str) -> bool {
+    pub fn free(&mut self, name: &'static str) -> bool {
         let id = self.tombstones.remove(name);
+        self.freed.extend(id.map(|_| name));
         id.is_some_and(|id| self.past.remove(&id))
     }
 
@@ -104,7 +107,7 @@ impl Model {
     }
 
     pub fn add_user(&mut self, name: &'static str, id: i64, is_chosen: bool) {
-        if self.tombstones.remove(name).is_some() {
+        if self.tombstones.remove(name).is_some() || self.freed.remove(name) {
             self.made_anew.insert(name);
         }
         self.users.insert(name, id);

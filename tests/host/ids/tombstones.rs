@@ -6,7 +6,45 @@ use postern::domain::tokens::jwt;
 use serde_json::{Value, json};
 
 use super::create;
-use crate::support::{ADMIN_PASSWORD, Request, World, admin, basic, json_of};
+use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, json_of};
+
+/// A token that is issued now.
+fn later(isolate: &Isolate<'_>, world: &World, username: &str) -> String {
+    let mut claims = isolate.claims(username);
+    claims.insert("iat".to_owned(), json!(world.now.get().seconds()));
+    jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token")
+}
+
+/// By whatever path somebody gets a freed name, what was issued to the one before stays over.
+#[test]
+fn tokens_of_a_deleted_user_are_nobody_s_also_when_the_name_was_freed() {
+    for path in ["token", "user", "import", "scim", "token without iat"] {
+        let world = World::new();
+        let isolate = world.isolate();
+        isolate.register(&json!({ "expire": 3600 }));
+        let without_iat = isolate.token("alice");
+        let before = later(&isolate, &world, "alice");
+        assert_eq!(isolate.verify(&before), (200, "alice".to_owned()));
+        world.pass(5);
+        assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
+        assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
+        world.pass(5);
+        match path {
+            "token" => assert_eq!(isolate.verify(&later(&isolate, &world, "alice")), (200, "alice".to_owned())),
+            "user" => assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201),
+            "import" => {
+                let line = json!({ "record": "user", "id": 9, "username": "alice", "type": "SYS_Reader", "enabled": true });
+                assert_eq!(isolate.administer("POST", "/v1/import", &line).status, 200);
+            }
+            "scim" => assert_eq!(isolate.administer("POST", "/scim/v2/Users", &json!({ "userName": "alice" })).status, 201),
+            _ => {}
+        }
+        for token in [&before, &without_iat] {
+            assert_eq!(isolate.verify(token), (401, "revoked".to_owned()), "{path}");
+        }
+        assert_eq!(isolate.verify(&later(&isolate, &world, "alice")), (200, "alice".to_owned()), "{path}");
+    }
+}
 
 #[test]
 fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
@@ -31,6 +69,11 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 2, "username": "bob" })).0, 409);
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 404);
+    assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()), "it is the former alice's");
+    let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
+    assert!(explained["verdict"] == "refused" && explained.to_string().contains("revoked"), "{explained}");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0);
+    let token = later(&isolate, &world, "alice");
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
     assert_eq!(world.database.number("SELECT id FROM users WHERE username = 'alice'"), 3);
 

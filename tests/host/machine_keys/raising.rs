@@ -85,6 +85,7 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
         json!({ "record": "chosenId", "kind": "user", "last": 9 }),
         json!({ "record": "pastId", "kind": "user", "id": 9 }),
         json!({ "record": "tombstone", "username": "bob", "id": 9 }),
+        json!({ "record": "freedName", "username": "bob", "deletedAt": 1_700_000_000_000_i64 }),
         json!({ "record": "lastId", "table": "grants", "id": 9 }),
         json!({ "record": "revocation", "kind": "jti", "digest": "00".repeat(32), "until": 1, "app": "X" }),
     ];
