@@ -11,6 +11,7 @@ use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::{Profile, User, UserType, Username};
 use crate::domain::secret::{Secret, sha256, sha256_of};
+use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Limit, Refusal, Result};
 use crate::memory::known::Known;
 use crate::memory::write::Write;
@@ -22,8 +23,11 @@ const RATE_PERIOD_S: i64 = 10;
 
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCaller> {
-    let digest = digest(cx, username, password);
-    if let Some(user) = Known::with_password(cx, &digest).await? {
+    let network = cx.network();
+    let digest = digest(cx, &network, username, password);
+    // Beyond the limit a right password must not be told from a wrong one, also where it is remembered.
+    let is_limited = cx.memory.is_limited(&limited_by(&network, username), cx.now);
+    if !is_limited && let Some(user) = Known::with_password(cx, &digest).await? {
         return Ok(UserCaller { user, proof: Proof::Password });
     }
     let revision = cx.memory.revision();
@@ -40,11 +44,12 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
 /// guess, so no failure counts: a user who has ten streams would lock themselves out by changing
 /// their password. Of many streams that are looked at together, one computes the hash.
 async fn check_again(cx: &Cx, username: &str, password: &Secret, digest: &[u8; 32]) -> Result<Rc<User>> {
-    let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
     let turn = match hashing::turn_unless_checked(cx, digest).await? {
         Waited::Turn(turn) => turn,
         Waited::Checked(user) => return Ok(user),
     };
+    // Read after the wait: an administrator may have disabled the user meanwhile.
+    let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
     let found = rows.first().map(users::with_password).transpose()?;
     let (user, hash) = found.ok_or(Denied::WrongPassword)?;
     if turn.is_right(hash.as_ref(), password).await { Ok(Rc::new(user)) } else { Err(Denied::WrongPassword.into()) }
@@ -60,6 +65,15 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
 ///
 /// The platform's limit is asked first, so that a flood from one address reads and computes nothing.
 async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option<&[u8; 32]>) -> Result<Rc<User>> {
+    let checked = check_within_limits(cx, username, password, digest).await;
+    if let Err(Error::TooMany { limit: Limit::Rate | Limit::Failures, retry_after_s }) = &checked {
+        let until = cx.now + Millis::from_seconds(*retry_after_s);
+        cx.memory.note_limited(limited_by(&cx.network(), username), until);
+    }
+    checked
+}
+
+async fn check_within_limits(cx: &Cx, username: &str, password: &Secret, digest: Option<&[u8; 32]>) -> Result<Rc<User>> {
     let network = cx.network();
     if !cx.limiter.admits(&network).await {
         return Err(Error::TooMany { limit: Limit::Rate, retry_after_s: RATE_PERIOD_S });
@@ -166,9 +180,16 @@ pub async fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
     hashing::short_turn(cx).await?.hash(password).await
 }
 
-/// What a right password is remembered by: both parts, each with its length, under a key that only this deployment has.
-fn digest(cx: &Cx, username: &str, password: &Secret) -> [u8; 32] {
-    let lengths = format!("{}:{}:", username.len(), password.len());
+/// What a right password is remembered by: the network that it came from, and both parts, each with its
+/// length, under a key that only this deployment has. Whoever guesses from elsewhere finds nothing
+/// remembered, so that the limits count for them.
+fn digest(cx: &Cx, network: &str, username: &str, password: &Secret) -> [u8; 32] {
+    let lengths = format!("{}:{}:{}:", network.len(), username.len(), password.len());
     let key = cx.config.first_administrator.password.expose();
-    sha256_of(&[&sha256(key), lengths.as_bytes(), username.as_bytes(), password.expose()])
+    sha256_of(&[&sha256(key), lengths.as_bytes(), network.as_bytes(), username.as_bytes(), password.expose()])
+}
+
+/// By what it is remembered that sign-ins are limited.
+fn limited_by(network: &str, username: &str) -> [u8; 32] {
+    sha256_of(&[format!("{}:", network.len()).as_bytes(), network.as_bytes(), username.as_bytes()])
 }

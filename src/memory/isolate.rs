@@ -104,6 +104,7 @@ struct Remembered {
     sessions: LruCache<HashedToken, Rc<Session>>,
     keys: RememberedKeys,
     passwords: LruCache<[u8; 32], (UserId, Millis)>,
+    limited: LruCache<[u8; 32], Millis>,
     standings: LruCache<Pair, InTime<Standing>>,
     groups: LruCache<UserId, Rc<[i64]>>,
     of_groups: LruCache<ServiceGroup, InTime<Permissions>>,
@@ -161,6 +162,7 @@ impl Remembered {
             sessions: LruCache::new(CACHED_SESSIONS),
             keys: RememberedKeys::default(),
             passwords: LruCache::new(CACHED_PASSWORDS),
+            limited: LruCache::new(CACHED_PASSWORDS),
             standings: LruCache::new(CACHED_STANDINGS),
             groups: LruCache::new(CACHED_USERS),
             of_groups: LruCache::new(CACHED_OF_GROUPS),
@@ -648,6 +650,17 @@ impl Memory {
             memory.remember_user(user);
             memory.passwords.put(digest, (user.id, now + PASSWORD_REMEMBERED));
         }
+    }
+
+    /// Notes that sign-ins of a name from a network are limited until then, by a digest of both.
+    pub fn note_limited(&self, digest: [u8; 32], until: Millis) {
+        self.inside.borrow_mut().limited.put(digest, until);
+    }
+
+    /// Whether they are.
+    #[must_use]
+    pub fn is_limited(&self, digest: &[u8; 32], now: Millis) -> bool {
+        self.inside.borrow().limited.peek(digest).is_some_and(|until| now < *until)
     }
 
     /// Counts a hash of a password, which costs some 50 ms and 19 MiB.

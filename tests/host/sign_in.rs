@@ -300,6 +300,29 @@ fn a_right_password_is_remembered_for_a_minute() {
     assert!(world.database.batches.get() > before, "forgotten");
 }
 
+/// Whoever guesses must not learn from what an isolate remembers of the owner's own sign-ins.
+#[test]
+fn a_guess_is_limited_also_while_the_right_password_is_remembered() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let verify = |address: &str, password: &str| {
+        let request = Request::new("GET", "/v1/verify").header("cf-connecting-ip", address);
+        outcome(&isolate.send(&request.authorization(&basic("admin", password)))).0
+    };
+    let of_owner = || verify(USUAL, ADMIN_PASSWORD);
+    assert_eq!([of_owner(), of_owner()], [200, 200]);
+    for elsewhere in ["203.0.113.9", USUAL] {
+        for number in 0..10 {
+            assert_eq!(verify(elsewhere, &format!("guess {number}")), 401, "{elsewhere}");
+        }
+        assert_eq!(verify(elsewhere, "one more"), 429, "{elsewhere}");
+        assert_eq!(verify(elsewhere, ADMIN_PASSWORD), 429, "{elsewhere}: the right one is not told");
+        if elsewhere != USUAL {
+            assert_eq!(of_owner(), 200, "the owner goes on");
+        }
+    }
+}
+
 #[test]
 fn secrets_passwords_and_tokens_are_nowhere_in_the_clear() {
     let world = World::new();
