@@ -154,7 +154,7 @@ async fn write_changes(cx: &Cx, by: &Caller, known: &KnownGroup, draft: Draft) -
     if is_same && members.is_none() {
         return Ok(after);
     }
-    let mut write = Write::default();
+    let mut write = Write::of(provisioned_groups::refuse_other_than(known));
     if !is_same {
         check(&name, after.external_id.as_deref())?;
         let action = if known.is_provisioned { "scim.group.update" } else { "scim.group.adopt" };
@@ -185,7 +185,8 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let known = find(cx, id).await?;
     may_change(cx, &known)?;
     let before = of_names(known.name.as_deref().unwrap_or_default(), known.external_id.as_deref());
-    let write = Write::of(units::delete(UnitKind::Group, id))
+    let write = Write::of(provisioned_groups::refuse_other_than(&known))
+        .and(units::delete(UnitKind::Group, id))
         .and(units::delete_members(UnitKind::Group, id))
         .and(grants::delete_of_object(ObjectType::Group, id))
         .and(feed::directory_changed(cx.now))

@@ -29,8 +29,9 @@ pub struct Page {
 /// The groups of a page of users: the user, the group and its name.
 pub type Groups = Vec<(UserId, i64, Option<String>)>;
 
-/// A page of users. Without a condition that selects, these are the provisioned ones.
-pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64) -> Result<Page> {
+/// A page of users. Without a condition that selects, these are the provisioned ones. Of those whom a
+/// condition selects, only those are in it for whom `also` holds.
+pub async fn list(cx: &Cx, conditions: &[Condition], also: &dyn Fn(&Person) -> bool, skip: i64, limit: i64) -> Result<Page> {
     if !conditions.iter().any(Condition::is_selective) {
         let total = provisioned_users::count(cx, conditions).await?;
         return Ok(Page { users: provisioned_users::list(cx, conditions, skip, limit, total).await?, total });
@@ -41,6 +42,7 @@ pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64) -> R
             found = of_name(found, name)?.into_iter().collect();
         }
     }
+    found.retain(|known| also(&known.person));
     let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
     let (skip, limit) = (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));
     Ok(Page { users: found.into_iter().skip(skip).take(limit).collect(), total })

@@ -58,7 +58,8 @@ addEventListener("error", ({ error }) => {
   if (error?.message !== STALE) breaks();
 });
 addEventListener("unhandledrejection", ({ reason }) => {
-  if (reason instanceof WebAssembly.RuntimeError) breaks();
+  // A stack that overflows is a RangeError.
+  if (reason instanceof WebAssembly.RuntimeError || reason instanceof RangeError) breaks();
 });
 
 // The runtime's own queueMicrotask wraps each task in native objects, which cost more than a

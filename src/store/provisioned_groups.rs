@@ -202,6 +202,17 @@ pub fn update(before: &KnownGroup, after: &KnownGroup, now: Millis) -> [Statemen
     ]
 }
 
+/// Refuses the whole batch where the group is gone by now, or is no longer provisioned.
+#[must_use]
+pub fn refuse_other_than(known: &KnownGroup) -> Statement {
+    let there = if known.is_provisioned {
+        "SELECT 1 FROM provisioned_groups WHERE group_id = ?1"
+    } else {
+        "SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = ?1"
+    };
+    Statement::new(Constraint::NotProvisioned.refuse_where(&format!("NOT EXISTS ({there})")), [Param::Int64(known.id)])
+}
+
 /// Refuses the whole batch where another group has this name, in whatever case.
 #[must_use]
 pub fn refuse_taken_name(name: &str, but: Option<i64>) -> Statement {

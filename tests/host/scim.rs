@@ -424,3 +424,89 @@ fn an_adopted_user_keeps_their_grants_and_a_deleted_one_leaves_none() {
     // The next of that name is somebody else.
     assert_eq!(made(&isolate, USERS, &key, &json!({ "userName": "alice" })), 3);
 }
+
+#[test]
+fn what_provisioning_keeps_is_imported_only_for_somebody_who_is_there() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let import = |records: &[Value]| {
+        let body = records.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+        let request = Request::new("POST", "/v1/import").authorization(&admin()).header("content-type", "application/x-ndjson");
+        isolate.send(&request.body(&body))
+    };
+    for (record, words) in [
+        (json!({ "record": "provisionedUser", "userId": 70 }), "about no user"),
+        (json!({ "record": "provisionedGroup", "groupId": 70 }), "about no group"),
+    ] {
+        let response = import(&[record]);
+        assert_eq!(response.status, 409, "{}", response.body);
+        assert!(response.body.contains(words), "{}", response.body);
+    }
+    let user = json!({ "record": "user", "id": 70, "username": "carol", "type": "SYS_Reader", "enabled": true });
+    let response = import(&[json!({ "record": "provisionedUser", "userId": 70 }), user]);
+    assert_eq!(response.status, 200, "{}", response.body);
+}
+
+#[test]
+fn a_group_that_is_deleted_and_made_again_meanwhile_is_not_provisioning_s() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let key = provisioner(&isolate);
+    let group = made(&isolate, GROUPS, &key, &json!({ "displayName": "ops" }));
+    let again = format!(
+        "DELETE FROM units WHERE object_type = 'GROUP' AND id = {group};
+         INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', {group}, 'local', 0);"
+    );
+    for operation in [
+        json!({ "op": "replace", "path": "displayName", "value": "mine" }),
+        json!({ "op": "add", "path": "members", "value": [{ "value": "1" }] }),
+    ] {
+        world.database.overtake(2, &again);
+        let response = send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &patch(&json!([operation])));
+        assert_eq!(response.status, 403, "{}", response.body);
+        world.database.execute(&format!("INSERT INTO provisioned_groups (group_id, modified_at) VALUES ({group}, 0)"));
+    }
+    world.database.overtake(2, &again);
+    let response = send(&isolate, "DELETE", &format!("{GROUPS}/{group}"), &key, &Value::Null);
+    assert_eq!(response.status, 403, "{}", response.body);
+    assert_eq!(world.database.text(&format!("SELECT name FROM units WHERE id = {group}")), "local");
+}
+
+#[test]
+fn brackets_of_a_filter_are_about_one_address() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let key = provisioner(&isolate);
+    let emails = json!([{ "value": "a@example.com", "type": "home", "primary": true }, { "value": "b@example.com", "type": "work" }]);
+    made(&isolate, USERS, &key, &json!({ "userName": "carol", "emails": emails }));
+    let found = |filter: &str| {
+        let request = Request::new("POST", &format!("{USERS}/.search")).authorization(&key);
+        let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter });
+        let response = isolate.send(&request.header("content-type", "application/scim+json").body(&body.to_string()));
+        (response.status, json_of(&response)["totalResults"].as_i64())
+    };
+    for (filter, total) in [
+        (r#"emails.value eq "A@example.com""#, 1),
+        (r#"emails[type eq "home"].value eq "a@example.com""#, 1),
+        (r#"emails[type eq "home" and value eq "a@example.com"]"#, 1),
+        (r#"emails[type eq "work"].value eq "a@example.com""#, 0),
+        (r#"emails[primary eq true].value eq "a@example.com""#, 1),
+        (r#"emails[primary eq false and value eq "a@example.com"]"#, 0),
+    ] {
+        assert_eq!(found(filter), (200, Some(total)), "{filter}");
+    }
+    assert_eq!(found(r#"emails[display eq "x"].value eq "a@example.com""#).0, 400);
+}
+
+#[test]
+fn many_operations_make_no_longer_list_than_one() {
+    let world = World::new();
+    let isolate = world.isolate();
+    let key = provisioner(&isolate);
+    let ada = made(&isolate, USERS, &key, &json!({ "userName": "ada" }));
+    let emails = |from: usize| (from..from + 20).map(|n| json!({ "value": format!("a{n}@example.com") })).collect::<Value>();
+    let operations: Vec<_> = (0..3).map(|n| json!({ "op": "add", "path": "emails", "value": emails(n * 20) })).collect();
+    let response = send(&isolate, "PATCH", &format!("{USERS}/{ada}"), &key, &patch(&json!(operations)));
+    assert_eq!(response.status, 400, "{}", response.body);
+    assert!(response.body.contains("20 addresses"), "{}", response.body);
+}

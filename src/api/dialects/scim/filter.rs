@@ -75,9 +75,17 @@ impl<'t> Reader<'t> {
 
     /// An attribute with its filter and its part.
     pub(super) fn attribute(&mut self) -> Read<Attribute> {
+        self.attribute_in(false)
+    }
+
+    /// Brackets within brackets are refused before they are read, so that no text nests deeper than that.
+    fn attribute_in(&mut self, is_inner: bool) -> Read<Attribute> {
         let name = self.name().to_ascii_lowercase();
         if name.is_empty() {
             return Err(Unreadable("needs the name of an attribute"));
+        }
+        if is_inner && self.rest.starts_with('[') {
+            return Err(Unreadable("has brackets within brackets"));
         }
         let which = self.bracketed()?;
         let part = if let Some(rest) = self.rest.strip_prefix('.') {
@@ -126,10 +134,7 @@ impl<'t> Reader<'t> {
     fn term(&mut self, is_inner: bool) -> Read<Term> {
         self.rest = self.rest.trim_start();
         self.skip_urn()?;
-        let Attribute { name, which, part } = self.attribute()?;
-        if is_inner && which.is_some() {
-            return Err(Unreadable("has brackets within brackets"));
-        }
+        let Attribute { name, which, part } = self.attribute_in(is_inner)?;
         let name = part.map_or_else(|| name.clone(), |part| format!("{name}.{part}"));
         self.rest = self.rest.trim_start();
         let is_over = self.rest.is_empty() || self.rest.get(..4).is_some_and(|next| next.eq_ignore_ascii_case("and "));
@@ -213,6 +218,15 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    /// A stack that overflows would end the isolate.
+    #[test]
+    fn brackets_do_not_nest_however_many_there_are() {
+        for text in ["a[", "a[b[", "emails[type eq \"x\" and a["] {
+            assert!(parse(&text.repeat(300_000)).is_err());
+            assert!(super::super::path::Path::parse(&text.repeat(300_000)).is_err());
         }
     }
 

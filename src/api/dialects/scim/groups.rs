@@ -117,6 +117,10 @@ fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
     let mut conditions = Vec::new();
     for Term { name, which, test } in filter {
         let inner = which.as_ref().and_then(|which| which.iter().find(|term| term.name == "value")).map(|term| &term.test);
+        let is_doubled = inner.is_some() && *test != Test::Present;
+        if which.as_ref().is_some_and(|which| which.len() != 1) || is_doubled {
+            return Err(filter::invalid("may select values of members by one value, and compare nothing else"));
+        }
         if which.is_some() && (name != "members" || inner.is_none()) {
             return Err(filter::invalid("may select values of members by value only"));
         }

@@ -257,6 +257,9 @@ impl Person {
                 return Ok(());
             }
             for email in sent {
+                if list.len() > MAX_EMAILS {
+                    return Err(too_many_emails());
+                }
                 if email.primary == Some(true) {
                     for other in list.iter_mut() {
                         other.primary = other.primary.map(|_| false);
@@ -266,6 +269,9 @@ impl Person {
                 list.push(email);
             }
             return Ok(());
+        }
+        if list.len() > MAX_EMAILS {
+            return Err(too_many_emails());
         }
         if !list.iter().any(holds) {
             // A provider changes the address of a kind, whether there is one or not.
@@ -312,7 +318,8 @@ fn set_part(email: &mut Email, part: &str, operation: &Operation<'_>) -> Result<
     Ok(())
 }
 
-fn is_of(email: &Email, Term { name, test, .. }: &Term) -> bool {
+/// Whether a term holds for an address.
+pub(super) fn is_of(email: &Email, Term { name, test, .. }: &Term) -> bool {
     let text = match name.as_str() {
         "value" => Some(email.value.as_str()),
         "type" => email.kind.as_deref(),
@@ -329,6 +336,10 @@ fn is_same(one: &Email, other: &Email) -> bool {
     one.value.eq_ignore_ascii_case(&other.value) && (one.kind.is_none() || other.kind.is_none() || one.kind == other.kind)
 }
 
+fn too_many_emails() -> Error {
+    Error::invalid("emails", format!("may have {MAX_EMAILS} addresses at most"))
+}
+
 /// A list of addresses, or a single one. Those without a text are passed over.
 fn emails(value: &Value) -> Result<Emails> {
     let wrong = || Error::invalid("emails", "must be a list of objects");
@@ -338,7 +349,7 @@ fn emails(value: &Value) -> Result<Emails> {
         one => vec![one],
     };
     if items.len() > MAX_EMAILS {
-        return Err(Error::invalid("emails", format!("may have {MAX_EMAILS} addresses at most")));
+        return Err(too_many_emails());
     }
     let mut list = Vec::new();
     for item in items {

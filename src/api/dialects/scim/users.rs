@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::filter::{self, Term, Test};
+use super::filter::{self, Expression, Term, Test};
 use super::lists::{self, Wanted};
 use super::wire::{self, Selection};
 use super::{names, patch};
@@ -99,14 +99,28 @@ fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, R
 }
 
 async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
+    let addresses = addresses(&wanted.filter);
+    // All that brackets say is about one and the same address.
+    let has_address =
+        |terms: &Expression, person: &Person| person.emails.list.iter().any(|email| terms.iter().all(|term| patch::is_of(email, term)));
+    let also = |person: &Person| addresses.iter().all(|terms| has_address(terms, person));
     let page = match conditions(&wanted.filter)? {
-        Some(conditions) => provisioned_users::list(cx, &conditions, wanted.skipped(), wanted.count).await?,
+        Some(conditions) => provisioned_users::list(cx, &conditions, &also, wanted.skipped(), wanted.count).await?,
         None => provisioned_users::Page { users: Vec::new(), total: 0 },
     };
     let groups = groups_of(cx, &wanted.selection, &page.users).await?;
     let users: Vec<_> = page.users.iter().map(|user| shown(&wire::base(cx, call), user, &groups, &wanted.selection)).collect();
     let total = usize::try_from(page.total).unwrap_or(0);
     Ok(wire::answer(200, &lists::response(total, wanted.start_index, &users)))
+}
+
+/// What a filter with brackets says of an address, for each that there must be.
+fn addresses(filter: &[Term]) -> Vec<Expression> {
+    let of_term = |Term { which, test, .. }: &Term| {
+        let value = matches!(test, Test::Equals(_)).then(|| Term { name: "value".to_owned(), which: None, test: test.clone() });
+        which.clone().map(|terms| terms.into_iter().chain(value).collect())
+    };
+    filter.iter().filter_map(of_term).collect()
 }
 
 /// What a filter asks for; `None` where it can hold for nobody.
@@ -117,6 +131,10 @@ fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
         let is_email = matches!(name.as_str(), "emails" | "emails.value");
         if which.is_some() && !is_email {
             return Err(filter::invalid("may select values of emails only"));
+        }
+        let is_of_address = |term: &Term| matches!(term.name.as_str(), "value" | "type" | "primary");
+        if !which.iter().flatten().all(is_of_address) {
+            return Err(filter::invalid("may select emails by value, type and primary only"));
         }
         match (name.as_str(), inner.unwrap_or(test)) {
             ("username", Test::Equals(name)) => conditions.push(Condition::Username(name.clone())),
