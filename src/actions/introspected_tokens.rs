@@ -17,7 +17,7 @@ use crate::domain::tokens::jwt::UnverifiedToken;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::token_app::{Selection, TokenApp};
 use crate::error::{Error, Fault, Result};
-use crate::memory::introspections::{FAILED_FOR, INACTIVE_FOR, LIMIT, Look, Outcome};
+use crate::memory::introspections::{FAILED_FOR, INACTIVE_FOR, LIMIT, Look, Outcome, Question};
 use crate::memory::known::Known;
 
 /// How many endpoints are asked about one token. Each of them sees it.
@@ -47,9 +47,13 @@ impl<'a> Shown<'a> {
 
     /// Whether an endpoint may see it. Keys and tokens of Postern are nobody else's business. A text with the
     /// dots of a signed token that cannot be read may be a revoked one that was altered: the endpoint may read
-    /// it all the same, and its digest is another.
+    /// it all the same, and its digest is another. No token has white space or a character beyond ASCII, which
+    /// an endpoint may cut off.
     #[must_use]
     pub fn may_be_shown(&self) -> bool {
+        if !self.token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return false;
+        }
         let is_ours = machine_key::looks_like_one(self.token) || opaque_token::is_token(self.token) || opaque_token::is_cookie(self.token);
         // The letters of a header that begins with a brace.
         let has_header = || matches!(self.token.as_bytes(), [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'+' | b'/', ..]);
@@ -106,28 +110,28 @@ pub async fn ask(cx: &Cx, known: &mut Known<'_>, shown: Shown<'_>, selection: &S
 
 async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
     let kept_for = Millis::from_seconds(app.terms.policy.introspection_cache_s);
-    if kept_for == Millis(0) {
-        return fetch(cx, endpoint, shown).await;
-    }
     let version = app.modified_at.0.to_string();
     // No app has a slash in its name.
     let question = sha256_of(&[app.name.as_str().as_bytes(), b"/", version.as_bytes(), b"/", shown.token.as_bytes()]);
     let begun = cx.timer.now();
-    loop {
-        let now = cx.timer.now();
-        match cx.memory.introspections.look(&question, now) {
-            Look::Use(outcome) => return outcome,
-            Look::Ask if now - begun < MAX_WAIT => break,
-            Look::Ask => return Outcome::Failed,
-            Look::Wait if now - begun >= MAX_WAIT => return Outcome::Failed,
-            Look::Wait => cx.timer.sleep(POLL).await,
-        }
+    // Where nothing is to be remembered, each request asks.
+    let is_kept = kept_for > Millis(0);
+    if is_kept && let Some(outcome) = known_or_asked(cx, &question).await {
+        return outcome;
     }
-    if !cx.memory.introspections.may_ask(cx.timer.now()) {
-        cx.memory.introspections.keep(question, &Outcome::Failed, cx.timer.now());
+    if !cx.memory.introspections.may_ask(&question, &cx.network(), cx.timer.now()) {
+        if is_kept {
+            cx.memory.introspections.keep(question, &Outcome::Failed, cx.timer.now());
+        }
         return Outcome::Failed;
     }
     let outcome = fetch(cx, endpoint, shown).await;
+    if matches!(outcome, Outcome::Active(_)) {
+        cx.memory.introspections.note_active(question);
+    }
+    if !is_kept {
+        return outcome;
+    }
     let until = match &outcome {
         Outcome::Active(said) => {
             // From before the question, as all ages count here.
@@ -139,6 +143,20 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
     };
     cx.memory.introspections.keep(question, &outcome, until);
     outcome
+}
+
+/// What is known of a token, by another request too that asks now; `None` where the caller is to ask.
+async fn known_or_asked(cx: &Cx, question: &Question) -> Option<Outcome> {
+    let begun = cx.timer.now();
+    loop {
+        let now = cx.timer.now();
+        match cx.memory.introspections.look(question, now) {
+            Look::Use(outcome) => return Some(outcome),
+            Look::Ask if now - begun < MAX_WAIT => return None,
+            Look::Wait if now - begun < MAX_WAIT => cx.timer.sleep(POLL).await,
+            Look::Ask | Look::Wait => return Some(Outcome::Failed),
+        }
+    }
 }
 
 async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {

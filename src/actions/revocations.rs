@@ -52,9 +52,12 @@ struct OfApp {
 impl OfApp {
     fn of(now: Millis, Accepted { app, claims, username, lifetime }: &Accepted<'_, '_>) -> Self {
         let is_introspected = app.terms.algorithm == Algorithm::Introspection;
-        // The endpoint may say a later end the next time, and may take the token in another spelling.
-        let until =
-            if is_introspected { revocation::latest_end(now) } else { revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s) };
+        // The endpoint may take the token in another spelling.
+        let until = if is_introspected {
+            revocation::over_for_endpoint(lifetime.exp_s, app.terms.expire_s, now)
+        } else {
+            revocation::over_for_good(lifetime.exp_s, lifetime.issued_at_s)
+        };
         let by_jti = || claims.jti().map(|jti| RevocationKey::of_jti(&app.name, &jti));
         let key = if is_introspected { by_jti() } else { None };
         let revocation = Revocation { key: key.unwrap_or_else(|| claims.revocation_key()), until };

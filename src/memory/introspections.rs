@@ -16,8 +16,11 @@ use crate::domain::tokens::introspection::Said;
 
 /// How long an endpoint may take to answer.
 pub const LIMIT: Millis = Millis::from_seconds(5);
-/// How many questions an isolate asks within [`LIMIT`], about different tokens.
+/// How many questions an isolate asks within [`LIMIT`] about tokens that it has known as active, and as
+/// many again about others.
 const ASKED_WITHIN_LIMIT: usize = 200;
+/// How many of those about others one network may cause.
+const ASKED_BY_ONE: usize = ASKED_WITHIN_LIMIT / 2;
 /// How long a question counts as under way that nobody ended.
 const LOST_AFTER: Millis = Millis(LIMIT.0 + 250);
 /// How long it is remembered that a token is not active.
@@ -28,6 +31,7 @@ pub const FAILED_FOR: Millis = Millis::from_seconds(1);
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
 const KEPT_BYTES: usize = 8 * 1024;
 const KEPT_OTHERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1999);
+const KEPT_DIGESTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 const KEPT_PROBLEMS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
 /// By what an answer is known.
@@ -56,10 +60,17 @@ pub enum Look {
 
 /// The memory of one isolate.
 pub struct Introspections {
-    asked_at: RefCell<VecDeque<Millis>>,
+    asked: RefCell<VecDeque<Asked>>,
+    were_active: RefCell<LruCache<Question, ()>>,
     active: RefCell<LruCache<Question, (Said, Millis)>>,
     others: RefCell<LruCache<Question, Other>>,
     problems: RefCell<LruCache<String, String>>,
+}
+
+/// A question of a short time ago. `by` is the network that caused it; `None` for a token that was active.
+struct Asked {
+    at: Millis,
+    by: Option<String>,
 }
 
 enum Other {
@@ -70,7 +81,8 @@ enum Other {
 impl Default for Introspections {
     fn default() -> Self {
         Self {
-            asked_at: RefCell::default(),
+            asked: RefCell::default(),
+            were_active: RefCell::new(LruCache::new(KEPT_DIGESTS)),
             active: RefCell::new(LruCache::new(KEPT)),
             others: RefCell::new(LruCache::new(KEPT_OTHERS)),
             problems: RefCell::new(LruCache::new(KEPT_PROBLEMS)),
@@ -96,16 +108,26 @@ impl Introspections {
     }
 
     /// Whether one more question may be asked now, which counts it. Strangers who send tokens that nobody
-    /// knows make an isolate ask about each.
+    /// knows make an isolate ask about each. Tokens that were active are counted apart, so that strangers
+    /// turn none of them away.
     #[must_use]
-    pub fn may_ask(&self, now: Millis) -> bool {
-        let mut asked_at = self.asked_at.borrow_mut();
-        asked_at.retain(|at| (now - *at).0.abs() < LIMIT.0);
-        let may = asked_at.len() < ASKED_WITHIN_LIMIT;
+    pub fn may_ask(&self, question: &Question, network: &str, now: Millis) -> bool {
+        let was_active = self.were_active.borrow_mut().get(question).is_some();
+        let by = (!was_active).then(|| network.to_owned());
+        let mut asked = self.asked.borrow_mut();
+        asked.retain(|asked| (now - asked.at).0.abs() < LIMIT.0);
+        let alike = asked.iter().filter(|asked| asked.by.is_some() == by.is_some()).count();
+        let of_one = asked.iter().filter(|asked| by.is_some() && asked.by == by).count();
+        let may = alike < ASKED_WITHIN_LIMIT && of_one < ASKED_BY_ONE;
         if may {
-            asked_at.push_back(now);
+            asked.push_back(Asked { at: now, by });
         }
         may
+    }
+
+    /// Notes that a token was active: questions about it are counted apart.
+    pub fn note_active(&self, question: Question) {
+        self.were_active.borrow_mut().put(question, ());
     }
 
     /// Remembers what came of a question until that moment.

@@ -123,6 +123,20 @@ pub fn over_for_good(exp_s: Option<i64>, issued_at_s: i64) -> Millis {
     Millis::from_seconds(end.saturating_add(MAX_LEEWAY_S))
 }
 
+/// For how long after its end an endpoint may put the end of a token off.
+const MAX_PUT_OFF_S: i64 = 30 * 24 * 60 * 60;
+
+/// The same of a token that an endpoint calls active until `exp_s`. It may say a later end the next
+/// time, so thirty days are added to that, and to the app's `expire`. Where it says no end, the token is
+/// revoked for as long as any token may count.
+#[must_use]
+pub fn over_for_endpoint(exp_s: Option<i64>, expire_s: i64, now: Millis) -> Millis {
+    let latest = latest_end(now);
+    let Some(exp_s) = exp_s else { return latest };
+    let end = exp_s.max(now.seconds().saturating_add(expire_s)).saturating_add(MAX_PUT_OFF_S);
+    Millis::from_seconds(end.min(latest.seconds()))
+}
+
 /// The same of a token of which only the `jti` is known. It may have been issued just now, by a
 /// clock that is ahead.
 #[must_use]

@@ -6,7 +6,7 @@ use postern::domain::time::Millis;
 use postern::domain::tokens::fetch_problem::FetchProblem;
 use serde_json::{Value, json};
 
-use super::{introspect, revoke, signed_in, user};
+use super::{introspect, is_active, revoke, signed_in, user};
 use crate::revocations::token_with;
 use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of};
 
@@ -518,8 +518,99 @@ fn strangers_make_an_isolate_ask_only_so_often() {
         for number in 0..300 {
             isolate.verify(&format!("made-up-{number}"));
         }
-        assert_eq!(asked(world), 200);
+        assert_eq!(asked(world), 100, "of one network");
         world.pass(5);
         assert_eq!(isolate.verify("another"), (401, "revoked".to_owned()));
+    });
+    for cache_s in [0, 10] {
+        with_app(&json!({ "createsUsers": true, "introspectionCacheS": cache_s }), |world, isolate| {
+            says(world, &active(world, &json!({})));
+            assert_eq!(isolate.verify("good"), (200, "alice".to_owned()));
+            world.pass(11);
+            says(world, &json!({ "active": false }));
+            world.issuers.introspected.borrow_mut().clear();
+            for number in 0..600 {
+                let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer made-up-{number}"));
+                isolate.send(&request.header("cf-connecting-ip", &format!("198.51.100.{}", number % 200)));
+            }
+            assert_eq!(asked(world), 200, "of all networks; cache {cache_s}");
+            says(world, &active(world, &json!({})));
+            assert_eq!(isolate.verify("good"), (200, "alice".to_owned()), "strangers turn no good token away; cache {cache_s}");
+        });
+    }
+}
+
+/// An endpoint may cut white space off, and then knows the token all the same.
+#[test]
+fn no_text_with_white_space_is_shown_to_an_endpoint() {
+    with_app(&json!({}), |world, isolate| {
+        let session = signed_in(isolate, "admin");
+        for token in [
+            format!("{session}\n"),
+            format!(" {session}"),
+            " pst_x".to_owned(),
+            " eyJhbGciOiJSUzI1NiJ9.e30.AA".to_owned(),
+            "caf\u{e9}".to_owned(),
+        ] {
+            let response = isolate.administer("POST", "/v1/verify", &json!({ "token": token }));
+            assert_eq!(response.status, 401, "{token:?}: {}", response.body);
+            assert!(!is_active(isolate, &admin(), &token), "{token:?}");
+        }
+        assert_eq!(asked(world), 0);
+    });
+}
+
+/// The list of revocations is short, so that an isolate knows all of it.
+#[test]
+fn a_revocation_of_a_foreign_token_ends_some_time_after_the_token() {
+    with_app(&json!({ "createsUsers": true, "expire": 3600 }), |world, isolate| {
+        let month_s = 30 * 24 * 60 * 60;
+        let until = |token: &str, change: &Value| {
+            says(world, &active(world, change));
+            assert_eq!(isolate.verify(token).0, 200);
+            assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
+            assert_eq!(isolate.verify(token).0, 401);
+            world.database.number("SELECT MAX(until) FROM revocations") / 1000 - world.now.get().seconds()
+        };
+        assert_eq!(until("one", &json!({})), 3600 + month_s);
+        assert_eq!(until("two", &json!({ "exp": world.now.get().seconds() + 7200 })), 3600 + month_s, "the app's own end comes first");
+    });
+}
+
+#[test]
+fn an_import_sends_no_kept_secret_to_another_endpoint() {
+    with_app(&json!({}), |world, isolate| {
+        isolate.administer(
+            "POST",
+            "/v1/token-apps",
+            &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
+        );
+        let exported = isolate.get("/v1/export?secrets=sealed", &admin()).body;
+        let sealed = exported.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
+        let secret = sealed.into_iter().find(|record| record["name"] == "IdP").expect("the app")["secret"].clone();
+        let evil = "https://evil.test/introspect";
+        world.issuers.publish(evil, r#"{"active":false}"#, None);
+        let line = |name: &str, endpoint: &str, secret: &Value| {
+            json!({
+                "record": "tokenApp", "name": name, "enabled": true, "algorithm": "introspection", "expire": 3600,
+                "usernameClaim": "username", "createsUsers": false, "secret": secret,
+                "policy": { "introspectionEndpoint": endpoint, "introspectionClientId": "gate a+b", "audiences": ["gate"] },
+            })
+        };
+        let import = |line: &Value| {
+            let mut line = line.clone();
+            if line["secret"].is_null() {
+                line.as_object_mut().expect("an object").remove("secret");
+            }
+            let response = isolate.administer("POST", "/v1/import?secrets=sealed", &line);
+            (response.status, response.body)
+        };
+        for (name, secret) in [("IdP", &Value::Null), ("IdP", &secret), ("ERP", &Value::Null)] {
+            let (status, body) = import(&line(name, evil, secret));
+            assert_eq!(status, 400, "{name}: {body}");
+            assert!(body.contains("would be sent there"), "{body}");
+        }
+        assert_eq!(import(&line("IdP", ENDPOINT, &secret)).0, 200, "as it is");
+        assert_eq!(asked(world), 0);
     });
 }
