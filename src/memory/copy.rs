@@ -8,10 +8,11 @@ use std::rc::Rc;
 use futures_util::future::join3;
 
 use crate::context::Cx;
+use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::{Fault, Result};
 use crate::memory::revocations::Revocations;
-use crate::memory::snapshot::Snapshot;
+use crate::memory::snapshot::{Others, Snapshot};
 use crate::ports::Row;
 use crate::store::snapshot::{self, Record, Renewed};
 use crate::store::{revocations, token_apps, users};
@@ -50,5 +51,7 @@ fn read(cx: &Cx, record: Record, holds_at: Millis) -> Result<Snapshot> {
     let users = record.users.into_iter().map(|row| users::user(&Row::from(row)).map(Rc::new)).collect::<Result<_>>()?;
     let revocations: Vec<_> = record.revocations.into_iter().map(Row::from).collect();
     let revocations = Revocations::new(revocations::all(&revocations)?.as_deref());
-    Ok(Snapshot::new(holds_at, record.taken.revision, apps, users, revocations))
+    let gone = record.gone.iter().filter_map(|id| id.parse().ok().map(UserId));
+    let others = if record.has_all_users { Others::None } else { Others::SomeGone(gone.collect()) };
+    Ok(Snapshot::new((holds_at, record.taken.revision), apps, users, others, revocations))
 }

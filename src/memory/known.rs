@@ -583,18 +583,18 @@ impl<'c> Known<'c> {
 
 impl Copies {
     /// The newer copy first. A user known to have changed since the snapshot is not read from it, and
-    /// whoever is not in a newer one that has all users is gone.
+    /// whoever a newer one knows to be gone or renamed is not taken from memory.
     fn user(&self, cx: &Cx, remembered: Option<Rc<User>>, id: impl Fn(&Snapshot) -> Option<UserId>) -> Option<Rc<User>> {
         let remembered = remembered.filter(|_| self.memory_is_young);
         let in_snapshot = self.snapshot.as_ref().and_then(|snapshot| snapshot.user(id(snapshot)?));
-        let is_gone = in_snapshot.is_none() && self.snapshot.as_ref().is_some_and(|snapshot| snapshot.has_all_users());
+        let is_gone = |user: &User| self.snapshot.as_ref().is_some_and(|snapshot| snapshot.knows_otherwise(user));
         let stands = |user: &&Rc<User>| {
             let revision = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.revision);
             cx.memory.user_changed_at(user.id).is_none_or(|changed_at| changed_at <= revision)
         };
         let copied = in_snapshot.filter(stands).cloned();
         if self.snapshot_is_newer {
-            copied.or_else(|| remembered.filter(|user| !is_gone && self.is_of_same_app(cx, user)))
+            copied.or_else(|| remembered.filter(|user| !is_gone(user) && self.is_of_same_app(cx, user)))
         } else {
             remembered.or_else(|| copied.filter(|user| self.is_of_same_app(cx, user)))
         }

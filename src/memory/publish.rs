@@ -107,7 +107,15 @@ async fn write_all(cx: &Cx) -> Result<Renewed> {
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
     let place = head(sql::rows(&results, 0)?)?;
     let taken = Taken { revision: place.revision, taken_at: cx.now };
-    let record = Record { taken, apps: stored(&results, 1)?, users: stored(&results, 2)?, revocations: stored(&results, 3)? };
+    let users = stored(&results, 2)?;
+    let record = Record {
+        taken,
+        apps: stored(&results, 1)?,
+        has_all_users: users.len() < MAX_USERS,
+        users,
+        gone: BTreeSet::new(),
+        revocations: stored(&results, 3)?,
+    };
     let mark = snapshot::put(cx, &record).await?;
     Ok(Renewed { at: cx.now, place, record: taken, changes: None, mark, version: VERSION.to_owned() })
 }

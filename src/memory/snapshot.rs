@@ -1,6 +1,6 @@
 //! The copy of the trust configuration that serves while D1 does not answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::domain::identity::user::{User, UserId, Username};
@@ -23,22 +23,42 @@ pub struct Snapshot {
     pub apps: Vec<Rc<TokenApp>>,
     users: HashMap<UserId, Rc<User>>,
     user_ids: HashMap<Username, UserId>,
+    others: Others,
     revocations: Revocations,
+}
+
+/// Users who are not in a snapshot.
+#[derive(Debug)]
+pub enum Others {
+    /// There are none: it has all users.
+    None,
+    /// There are more than fit. Those of these ids are known to be gone.
+    SomeGone(HashSet<UserId>),
 }
 
 impl Snapshot {
     /// Puts a snapshot together.
     #[must_use]
-    pub fn new(taken_at: Millis, revision: i64, apps: Vec<Rc<TokenApp>>, users: Vec<Rc<User>>, revocations: Revocations) -> Self {
+    pub fn new(
+        (taken_at, revision): (Millis, i64),
+        apps: Vec<Rc<TokenApp>>,
+        users: Vec<Rc<User>>,
+        others: Others,
+        revocations: Revocations,
+    ) -> Self {
         let user_ids = users.iter().map(|user| (user.username.clone(), user.id)).collect();
         let users = users.into_iter().map(|user| (user.id, user)).collect();
-        Self { taken_at, revision, apps, users, user_ids, revocations }
+        Self { taken_at, revision, apps, users, user_ids, others, revocations }
     }
 
-    /// Whether somebody who is not in it was no user when it was taken.
+    /// Whether a user was gone, or had another name, when it was taken.
     #[must_use]
-    pub fn has_all_users(&self) -> bool {
-        self.users.len() < MAX_USERS
+    pub fn knows_otherwise(&self, user: &User) -> bool {
+        match (self.users.get(&user.id), &self.others) {
+            (Some(current), _) => current.username != user.username,
+            (None, Others::None) => true,
+            (None, Others::SomeGone(gone)) => gone.contains(&user.id),
+        }
     }
 
     /// When the enabled app of that name was made; `None` where there is none in it.

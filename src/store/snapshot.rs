@@ -44,6 +44,12 @@ pub struct Record {
     pub apps: StoredRows,
     /// Users.
     pub users: StoredRows,
+    /// Whether there were no more users than these. One of an earlier commit did not say so.
+    #[serde(default)]
+    pub has_all_users: bool,
+    /// The ids of users who have gone since.
+    #[serde(skip)]
+    pub gone: BTreeSet<String>,
     /// The row with all revocations.
     pub revocations: StoredRows,
 }
@@ -82,6 +88,12 @@ impl Part {
         rows
     }
 
+    /// The keys without a row.
+    fn gone(&self, column: &str) -> BTreeSet<String> {
+        let there: BTreeSet<_> = self.rows.iter().filter_map(|row| row.get(column)?.as_str()).collect();
+        self.keys.iter().filter(|key| !there.contains(key.as_str())).cloned().collect()
+    }
+
     fn and(self, newer: Self, column: &str) -> Self {
         let keys = self.keys.union(&newer.keys).cloned().collect();
         Self { keys, rows: newer.made_in(self.rows, column) }
@@ -99,6 +111,8 @@ impl Record {
         Self {
             taken: changes.taken,
             apps: changes.apps.made_in(self.apps, APP_KEY),
+            gone: changes.users.gone(USER_KEY),
+            has_all_users: self.has_all_users,
             users: changes.users.made_in(self.users, USER_KEY),
             revocations: changes.revocations.unwrap_or(self.revocations),
         }

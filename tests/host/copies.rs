@@ -377,3 +377,37 @@ fn who_is_not_in_a_newer_copy_of_all_users_is_not_taken_from_memory() {
     world.database.answers.set(false);
     assert_eq!(warm.verify(&warm.token("alice")).0, 503);
 }
+
+/// A copy that is cut at its bound does not have everybody, and what it knows counts all the same.
+#[test]
+fn who_is_gone_or_renamed_in_a_newer_copy_that_is_full_is_not_taken_from_memory() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.register(&json!({}));
+    let fill = format!(
+        "WITH RECURSIVE c (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM c WHERE n < {})
+         INSERT INTO users (id, username, type, created_at, modified_at) SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c",
+        1000 + postern::memory::snapshot::MAX_USERS
+    );
+    world.database.execute(&fill);
+    for name in ["alice", "bob", "carol"] {
+        assert_eq!(isolate.verify(&isolate.token(name)).0, 200);
+    }
+    world.pass(1);
+    published(&isolate);
+    let warm = world.isolate();
+    for name in ["alice", "bob", "carol", "user 1000"] {
+        assert_eq!(warm.verify(&warm.token(name)).0, 200, "{name}");
+    }
+    world.pass(60);
+    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{}", id_of(&world, "alice")), &Value::Null).status, 204);
+    let bob = id_of(&world, "bob");
+    world.database.execute(&format!("UPDATE users SET username = 'robert' WHERE id = {bob}"));
+    assert_eq!(isolate.administer("PATCH", &format!("/v1/users/{bob}"), &json!({ "name": "Robert" })).status, 200);
+    assert!(renewed(&isolate).2, "beside the record");
+    world.database.answers.set(false);
+    assert_eq!(warm.verify(&warm.token("alice")).0, 503, "she is gone");
+    assert_eq!(warm.verify(&warm.token("bob")).0, 503, "he has another name");
+    assert_eq!(warm.verify(&warm.token("carol")).0, 200);
+    assert_eq!(warm.verify(&warm.token("user 1000")).0, 200, "who is not in the copy is judged by memory");
+}
