@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::domain::browsers::SessionCookie;
+use crate::domain::browsers::EndedSession;
 use crate::domain::config::Config;
 use crate::domain::network::{PEER, network_of};
 use crate::domain::time::Millis;
@@ -52,9 +52,9 @@ pub struct Cx {
     pub is_recheck: bool,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
-    /// The cookie in which the browser showed a session of the gateway that is over. The answer tells
-    /// the browser to forget it.
-    pub ended_session: Cell<Option<SessionCookie>>,
+    /// The session that the browser showed in a cookie, and that is over. The answer tells the browser
+    /// to forget it.
+    pub ended_session: Cell<Option<EndedSession>>,
     /// How old the copies are that the answer relies on, because D1 did not answer in time.
     pub stale_by: Cell<Option<Millis>>,
 }

@@ -297,6 +297,10 @@ pub enum Refusal {
     },
     /// A cookie was sent by a page of another origin.
     CrossOrigin,
+    /// Only pages of the console begin and end its sessions.
+    NotOfConsole,
+    /// Only administrators sign in to the console.
+    ConsoleIsForAdministrators,
     /// `CORS_ORIGINS` does not list the origin of the page.
     OriginNotListed,
     /// The key may not do this.
@@ -467,8 +471,8 @@ impl Refusal {
             Self::IdConflict => "id_conflict",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => "no_permission",
-            Self::CrossOrigin | Self::OriginNotListed => "cross_origin",
-            Self::NotAdministrator | Self::NotCreator | Self::NotYourself => "not_administrator",
+            Self::CrossOrigin | Self::NotOfConsole | Self::OriginNotListed => "cross_origin",
+            Self::NotAdministrator | Self::ConsoleIsForAdministrators | Self::NotCreator | Self::NotYourself => "not_administrator",
             Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
             Self::CookieAsksAboutOthers => "cookie_refused",
             Self::WouldOutlive => "would_outlive",
@@ -513,6 +517,13 @@ impl fmt::Display for Refusal {
             Self::IdConflict => "the token gives its user another id",
             Self::CrossOrigin => {
                 "a page of another origin may not use the cookie. If the page is the application's own, set PUBLIC_ORIGIN to its origin"
+            }
+            Self::NotOfConsole => {
+                "only pages of the console begin and end its sessions: a browser must send Sec-Fetch-Site: same-origin, \
+                 or without that header the Origin of this host. Programs send Authorization with each request instead"
+            }
+            Self::ConsoleIsForAdministrators => {
+                "only administrators sign in to the console: an administrator can make the user one, by the type Administrator"
             }
             Self::OriginNotListed => "CORS_ORIGINS does not list the origin of the page that calls",
         })

@@ -12,15 +12,27 @@ const serving = () => {
     return false;
   }
 };
+
+/** Where the console is, or what it needs. */
+async function whereConsoleIs() {
+  const { signIn, at } = await (await fetch(`${address}/v1/console/session`)).json();
+  if (signIn === "off") return `The console needs a host of its own beside the application: set ADMIN_HOST = "127.0.0.1:${port}".`;
+  return `The console is at ${at ?? `${address}/v1/console/`}`;
+}
+
 const answers = () => fetch(`${address}/health`, { signal: AbortSignal.timeout(2000) }).then(() => true, () => false);
 
 while (serving()) {
   if (await answers()) {
+    // Without its secrets the Worker answers 503, and says so itself.
+    const where = await whereConsoleIs().catch(() => "");
     // The password stays in its file: it is neither shown here nor left in a shell's history.
     console.log(`
 Postern is at ${address}. The administrator is "admin", the password is in .dev.vars:
 
   (. ./.dev.vars; curl -u "admin:$ADMIN_PASSWORD" ${address}/v1/users)
+
+${where}
 
 What happens every five minutes in production happens here when asked: curl ${address}/__scheduled
 Ctrl-C stops it; the state stays.

@@ -4,9 +4,9 @@
 
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::find_signer::Accepted;
-use crate::actions::{gateway_sessions, machine_keys, passwords, sessions, verify_token};
+use crate::actions::{console_sessions, gateway_sessions, machine_keys, passwords, sessions, verify_token};
 use crate::context::Cx;
-use crate::domain::browsers::SessionCookie;
+use crate::domain::browsers::{EndedSession, SessionCookie};
 use crate::domain::identity::opaque_token;
 use crate::domain::secret::PlainToken;
 use crate::error::{Denied, Error, Refusal, Result};
@@ -39,6 +39,10 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
         Credential::Session { cookie: SessionCookie::SecureTwice, .. } => return Err(Denied::Expired.into()),
         Credential::Session { value, .. } => gateway_sessions::find(cx, value, hints).await?,
+        Credential::Console(cookie) => match console_sessions::find(cx, cookie, hints).await?.caller {
+            Caller::User(caller) => caller,
+            key @ Caller::Key(_) => return Ok(key),
+        },
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
     enabled(caller).map(Caller::User)
@@ -80,7 +84,7 @@ pub async fn authenticate_first<'s>(cx: &Cx, shown: &'s [Credential], hints: Hin
             Ok(caller) => return Ok((caller, credential)),
             Err(Error::Unauthenticated(why)) if counts_as_absent(credential, &why) => {
                 if let Credential::Session { cookie, .. } = credential {
-                    cx.ended_session.set(Some(*cookie));
+                    cx.ended_session.set(Some(EndedSession::OfGateway(*cookie)));
                 }
                 if !matches!(why, Denied::Missing) {
                     absent = why;

@@ -42,6 +42,9 @@ pub enum Credential {
         /// The cookie that it is in.
         cookie: SessionCookie,
     },
+    /// The cookie of a session of the console. It is looked at only where a page of the console's own
+    /// web origin sends it.
+    Console(PlainToken),
     /// A token in a header or a cookie that a variable names.
     Placed {
         /// As sent.
@@ -61,7 +64,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Whether a browser sends it by itself, also for a page of another origin.
+    /// Whether a browser sends it by itself, and a page of another origin may have made it do so.
     #[must_use]
     pub fn is_cookie(&self) -> bool {
         matches!(self, Self::Cookie(_) | Self::Session { .. } | Self::Placed { is_cookie: true, .. })

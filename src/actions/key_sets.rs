@@ -7,6 +7,7 @@ use crate::context::Cx;
 use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::fetch_problem::{FetchProblem, MAX_ANSWER_BYTES};
+use crate::domain::tokens::jwk::IssuerKey;
 use crate::domain::tokens::key_set::{KeySet, LeftOut};
 use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource, Metadata};
 use crate::domain::tokens::keys::Keys;
@@ -217,15 +218,7 @@ pub async fn known(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Vec<UsableKey>
 async fn report(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Report {
     let mut report = Report { left_out: set.left_out().to_vec(), ..Report::default() };
     for key in set.iter() {
-        let usable = match key.fits(algorithm) {
-            Ok(()) => cx
-                .signatures
-                .accepts(algorithm, &key.key)
-                .await
-                .map_err(|_| "must be a usable key: WebCrypto does not take its numbers".to_owned()),
-            Err(why) => Err(why),
-        };
-        match usable {
+        match is_usable(cx, key, algorithm).await {
             Ok(()) => report.usable.push(UsableKey {
                 kid: key.id.clone(),
                 algorithm: key.algorithm.unwrap_or(algorithm),
@@ -235,6 +228,93 @@ async fn report(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Report {
         }
     }
     report
+}
+
+/// Whether a key of a set verifies tokens of an app under an algorithm. The error is the phrase that
+/// follows "it".
+async fn is_usable(cx: &Cx, key: &IssuerKey, algorithm: Algorithm) -> std::result::Result<(), String> {
+    key.fits(algorithm)?;
+    let accepted = cx.signatures.accepts(algorithm, &key.key).await;
+    accepted.map_err(|_| "must be a usable key: WebCrypto does not take its numbers".to_owned())
+}
+
+/// What an app is verified with at this moment, for whoever looks into it.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Each key, and whether it counts.
+    pub keys: Vec<LookedKey>,
+    /// When the issuer was asked for these keys.
+    pub fetched_at: Option<Millis>,
+    /// Why there are no keys, or not the latest, as a sentence without a full stop.
+    pub problem: Option<String>,
+}
+
+/// A key of an app.
+#[derive(Debug)]
+pub struct LookedKey {
+    /// Its `kid`.
+    pub kid: Option<String>,
+    /// What a JWK calls its kind; `None` where it could not be read.
+    pub kind: Option<&'static str>,
+    /// What it is for.
+    pub algorithm: Option<Algorithm>,
+    /// The length of a shared secret.
+    pub bytes: Option<usize>,
+    /// Why it does not count, as the phrase that follows "it".
+    pub why_not: Option<String>,
+}
+
+impl LookedKey {
+    fn left_out(LeftOut { kid, why }: &LeftOut) -> Self {
+        Self { kid: kid.clone(), kind: None, algorithm: None, bytes: None, why_not: Some(why.clone()) }
+    }
+}
+
+/// Looks at what an app is verified with. An issuer is asked for its keys as a token would make it be
+/// asked: not more often, and for no longer.
+pub async fn look(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Result<Looked> {
+    match keys {
+        Keys::None => {
+            let why = "no master key opens its secret, or it is none for the algorithm";
+            Ok(Looked { problem: Some(why.to_owned()), ..Looked::default() })
+        }
+        Keys::Introspected(_) => Ok(Looked::default()),
+        Keys::Shared(key) => {
+            let bytes = Some(key.secret.len());
+            let key = LookedKey { kid: None, kind: Some("oct"), algorithm: Some(algorithm), bytes, why_not: None };
+            Ok(Looked { keys: vec![key], ..Looked::default() })
+        }
+        Keys::Public(set) => Ok(Looked { keys: each_of(cx, set, algorithm).await, ..Looked::default() }),
+        Keys::Published(source) => {
+            let wanted = WantedKey { algorithm, name: None, since: cx.now };
+            let (set, retry_after_s) = match published(cx, source, wanted, &mut 1).await? {
+                Found::Settled(set) => (Some(set), None),
+                Found::Open { known, retry_after_s } => (known, Some(retry_after_s)),
+            };
+            let keys = match &set {
+                Some(set) => each_of(cx, set, algorithm).await,
+                None => Vec::new(),
+            };
+            let waits = || retry_after_s.map(|seconds| format!("{source} has not answered yet: look again in {seconds} seconds"));
+            let problem = cx.memory.key_sets.problem(source).map(|problem| format!("the keys of {source} cannot be fetched: {problem}"));
+            Ok(Looked { keys, fetched_at: cx.memory.key_sets.fetched_at(source), problem: problem.or_else(waits) })
+        }
+    }
+}
+
+async fn each_of(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Vec<LookedKey> {
+    let mut looked = Vec::new();
+    for key in set.iter() {
+        looked.push(LookedKey {
+            kid: key.id.clone(),
+            kind: Some(key.key.kind().name()),
+            algorithm: Some(key.algorithm.unwrap_or(algorithm)),
+            bytes: None,
+            why_not: is_usable(cx, key, algorithm).await.err(),
+        });
+    }
+    looked.extend(set.left_out().iter().map(LookedKey::left_out));
+    looked
 }
 
 /// What was probably meant, where the URL of a set is that of an issuer or of its metadata.

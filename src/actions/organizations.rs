@@ -25,9 +25,9 @@ pub async fn find(cx: &Cx, id: &str) -> Result<Organization> {
     organizations::find(cx, id).await?.ok_or_else(|| Error::not_found("organization", id))
 }
 
-/// Organizations by ascending id.
-pub async fn list(cx: &Cx, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
-    organizations::list(cx, after_id, limit).await
+/// Organizations by ascending id; where names must begin with a text, by name.
+pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
+    organizations::list(cx, beginning, after_id, limit).await
 }
 
 /// Changes an organization's name.

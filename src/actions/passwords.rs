@@ -19,7 +19,7 @@ use crate::store::new_users::{self, NewUser};
 use crate::store::{audit, feed, sign_ins, sql, users};
 
 /// How long the platform counts sign-ins together (`[[ratelimits]]` in `wrangler.toml`).
-const RATE_PERIOD_S: i64 = 10;
+pub(crate) const RATE_PERIOD_S: i64 = 10;
 
 /// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCaller> {

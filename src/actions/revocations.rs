@@ -138,10 +138,24 @@ pub async fn revoke_jti(cx: &Cx, by: &Caller, app: &AppName, jti: String, until:
     write(cx, by.actor(), &Revocation { key, until }, &listed).await
 }
 
+/// The word for sessions of the console where a revocation names a token app.
+const CONSOLE: &str = "Postern console";
+
+/// Revokes a session of the console that a key has begun, until it is over by itself.
+pub(crate) async fn revoke_console(cx: &Cx, by: Actor, key_name: String, key: RevocationKey, until: Millis) -> Result<()> {
+    let listed = Listed { app: CONSOLE.to_owned(), username: None, jti: None };
+    write_of(cx, by, key_name, &Revocation { key, until }, &listed).await
+}
+
 async fn write(cx: &Cx, by: Actor, revocation: &Revocation, listed: &Listed) -> Result<()> {
     let Listed { app, username, jti } = listed;
-    let kind = revocation.key.kind.name();
     let target = username.as_ref().or(jti.as_ref()).unwrap_or(app).clone();
+    write_of(cx, by, target, revocation, listed).await
+}
+
+async fn write_of(cx: &Cx, by: Actor, target: String, revocation: &Revocation, listed: &Listed) -> Result<()> {
+    let Listed { app, username, jti } = listed;
+    let kind = revocation.key.kind.name();
     let after = json!({ "kind": kind, "app": app, "username": username, "jti": jti, "until": revocation.until.0 });
     let write = Write::of(revocations::insert(revocation, listed, cx.now))
         .and(feed::revoked(revocation, cx.now))

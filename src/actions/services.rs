@@ -35,9 +35,9 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Service> {
     services::find(cx, id).await?.ok_or_else(|| Error::not_found("service", id))
 }
 
-/// Services by ascending id.
-pub async fn list(cx: &Cx, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
-    services::list(cx, after_id, limit).await
+/// Services by ascending id; where names must begin with a text, by name.
+pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
+    services::list(cx, beginning, after_id, limit).await
 }
 
 /// Changes a service.

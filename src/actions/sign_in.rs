@@ -1,9 +1,12 @@
 //! Signing in: a user name and a password in, an opaque token out.
 
+use std::rc::Rc;
+
 use crate::actions::passwords;
 use crate::context::Cx;
 use crate::domain::audit::{Actor, Deed};
 use crate::domain::identity::opaque_token;
+use crate::domain::identity::user::User;
 use crate::domain::secret::{HashedToken, PlainToken, Secret};
 use crate::domain::time::Millis;
 use crate::error::{Denied, Refusal, Result};
@@ -36,16 +39,32 @@ pub async fn sign_in_browser(cx: &Cx, username: &str, password: &Secret) -> Resu
     Ok(cookie)
 }
 
+/// The session of the console of a user whose password was right: its cookie, and when it ends.
+pub async fn begin_console(cx: &Cx, user: &User) -> Result<(PlainToken, Millis)> {
+    let cookie = opaque_token::token(cx.random()?);
+    // The row wants a token, and nobody gets this one.
+    let no_token = opaque_token::token(cx.random()?).hashed();
+    let ends_at = insert(cx, user, no_token, cookie.hashed_as_console()).await?;
+    Ok((cookie, ends_at))
+}
+
 async fn begin(cx: &Cx, username: &str, password: &Secret, token: HashedToken, cookie: HashedToken) -> Result<()> {
+    let user = check(cx, username, password).await?;
+    insert(cx, &user, token, cookie).await.map(drop)
+}
+
+/// The user of a name and a password, who is enabled.
+pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User>> {
     let user = passwords::check_now(cx, username, password).await?;
-    if !user.profile.enabled {
-        return Err(Refusal::UserDisabled.into());
-    }
+    if user.profile.enabled { Ok(user) } else { Err(Refusal::UserDisabled.into()) }
+}
+
+async fn insert(cx: &Cx, user: &User, token: HashedToken, cookie: HashedToken) -> Result<Millis> {
     // Before this, all tokens of the user were revoked, in a second that is not over yet.
     let issued_at = cx.now.max(user.valid_from);
     let expires_at = cx.now + Millis::from_seconds(cx.config.token_ttl_s);
-    let insert = sessions::insert(token, cookie, &user, cx.address(), issued_at, expires_at);
-    let deed = Deed::new(Actor::from(&*user), "token.issue", user.username.as_str().to_owned());
+    let insert = sessions::insert(token, cookie, user, cx.address(), issued_at, expires_at);
+    let deed = Deed::new(Actor::from(user), "token.issue", user.username.as_str().to_owned());
     let added = Write::default().answering(insert).deed(deed).commit(cx).await?;
-    if added.is_empty() { Err(Denied::Revoked.into()) } else { Ok(()) }
+    if added.is_empty() { Err(Denied::Revoked.into()) } else { Ok(expires_at) }
 }

@@ -1,7 +1,7 @@
 //! Registering, listing and deleting token apps.
 
 use crate::actions::caller::Caller;
-use crate::actions::key_sets::{self, Report, UsableKey};
+use crate::actions::key_sets::{self, Looked, Report, UsableKey};
 use crate::actions::{introspected_tokens, passwords};
 use crate::context::Cx;
 use crate::domain::audit::Deed;
@@ -203,6 +203,11 @@ pub async fn known_keys(cx: &Cx, app: &TokenApp) -> Vec<UsableKey> {
     key_sets::known(cx, &app.keys, app.terms.algorithm).await
 }
 
+/// What an app is verified with at this moment.
+pub async fn look_at_keys(cx: &Cx, app: &TokenApp) -> Result<Looked> {
+    key_sets::look(cx, &app.keys, app.terms.algorithm).await
+}
+
 /// A shorter initial password is taken, with a warning.
 const ADVISED_CHARACTERS: usize = 12;
 
@@ -325,6 +330,11 @@ async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
             Err(invalid_secret("must be a usable key: WebCrypto does not take its numbers".to_owned()))
         }
     }
+}
+
+/// The token apps whose name begins with a text, in whatever case, by name.
+pub async fn list_beginning(cx: &Cx, beginning: &str) -> Result<Vec<TokenApp>> {
+    token_apps::list_beginning(cx, beginning).await
 }
 
 /// Every token app, by name.

@@ -32,9 +32,9 @@ pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Unit> {
     units::find(cx, kind, id).await?.ok_or_else(|| Error::not_found(kind.noun(), id))
 }
 
-/// Departments or groups by ascending id.
-pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
-    units::list(cx, kind, after_id, limit).await
+/// Departments or groups by ascending id; where names must begin with a text, by name.
+pub async fn list(cx: &Cx, kind: UnitKind, beginning: Option<&str>, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
+    units::list(cx, kind, beginning, after_id, limit).await
 }
 
 /// Changes a department or group. A department cannot come to lie below itself.

@@ -40,7 +40,7 @@ pub async fn create(
         }
         (Err(error), _) => return Err(error),
     }
-    let filter = Filter { username: Some(username.as_str().to_owned()), after_id: None, limit: 1 };
+    let filter = Filter { username: Some(username.as_str().to_owned()), beginning: None, after_id: None, limit: 1 };
     let created = users::list(cx, &filter).await?.pop();
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
 }

@@ -8,6 +8,7 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, UserCaller};
 use crate::actions::rules;
 use crate::api::dialects;
+use crate::api::http::console_host;
 use crate::api::http::cors::Preflight;
 use crate::api::http::credentials;
 use crate::api::http::destination;
@@ -67,8 +68,12 @@ const NEVER_PASSED: [&str; 19] = [
     "x-accel-redirect",
 ];
 
-/// The application behind the gateway that a request is for; `None` where there is none.
+/// The application behind the gateway that a request is for; `None` where there is none, as on the
+/// console's own host.
 pub fn origin<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
+    if !console_host::has_gateway(cx, request) {
+        return Ok(None);
+    }
     cx.config.origins.of(authority(request), request.path()).map_err(|why| Error::invalid("url", why))
 }
 

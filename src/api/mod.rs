@@ -15,6 +15,7 @@ use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
 use crate::domain::applications::application::Application;
+use crate::domain::browsers::EndedSession;
 use crate::domain::config::Config;
 use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
@@ -22,6 +23,8 @@ use crate::error::{Denied, Error, Result};
 
 use crate::api::dialects::{Found, authzen, v1};
 use crate::api::http::challenge;
+use crate::api::http::console_cookie;
+use crate::api::http::console_host::{self, CONSOLE};
 use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
 use crate::api::http::login;
@@ -33,9 +36,6 @@ use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, BesideHeaders, Call, Dialect, Route};
 use crate::api::http::session_cookie;
-
-/// Where the list of endpoints for people is.
-const CONSOLE: &str = "/v1/";
 
 /// The header that names what a read must at least have seen, and what a write wrote.
 const BOOKMARK: &str = "x-postern-bookmark";
@@ -51,14 +51,14 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     if let Some(response) = preflight(cx, request) {
         return Handled::Answered(finish(request, &cx.request_id, Some(cx), response));
     }
-    let dialect = dialects::answering(&cx.config, request.path());
+    let dialect = answering(cx, request);
     match answer(cx, dialect, request).await {
         Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors::headers(cx, request));
             forward.answer_headers.extend(stale(cx));
-            if let Some(taken_back) = taken_back(cx) {
+            if let Some(taken_back) = taken_back(cx, request) {
                 forward.answer_headers.extend([taken_back, ("cache-control", "no-store".into())]);
             }
             Handled::Passed(forward)
@@ -69,7 +69,12 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
 
 /// Answers a request that the origin did not.
 pub fn origin_failed(cx: &Cx, request: &dyn Inbound, error: &Error) -> Response {
-    fail(cx, dialects::answering(&cx.config, request.path()), request, error)
+    fail(cx, answering(cx, request), request, error)
+}
+
+/// The dialect that answers a request; `None` where the gateway does, or nobody.
+fn answering(cx: &Cx, request: &dyn Inbound) -> Option<&'static Dialect> {
+    dialects::answering(&cx.config, console_host::has_gateway(cx, request), request.path())
 }
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
@@ -143,7 +148,7 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
             let proven = proven.as_ref().map(|(caller, credential)| (caller, credential));
             gateway::pass(cx, origin, request, proven).await.map(Handled::Passed)
         }
-        None if request.path() == "/" && cx.config.origins.is_empty() => {
+        None if request.path() == "/" && !console_host::has_gateway(cx, request) => {
             Ok(Handled::Answered(Response::empty(302).with("location", CONSOLE)))
         }
         None => Err(Error::not_found("path", request.path())),
@@ -157,7 +162,7 @@ fn origin_of<'c>(cx: &'c Cx, route: &Route, request: &dyn Inbound) -> Result<Opt
 
 /// Whether the gateway keeps a path from the origin, which may read it as one of ours.
 fn is_own_path(config: &Config, path: &str) -> Result<bool> {
-    if dialects::answering(config, path).is_some() {
+    if dialects::answering(config, !config.origins.is_empty(), path).is_some() {
         return Ok(true);
     }
     match dialects::refuse_other_spelling(config, path) {
@@ -181,7 +186,7 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
 
 /// The caller of a request that goes on to the origin, judged as [`answer`] judges it.
 async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>> {
-    let Some(dialect) = dialects::answering(&cx.config, request.path()) else {
+    let Some(dialect) = answering(cx, request) else {
         if gateway::origin(cx, request)?.is_none() {
             return Ok(None);
         }
@@ -224,6 +229,7 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
         BesideHeaders::Nothing => Ok(None),
         BesideHeaders::Parameters => Ok(credentials::in_query(query)),
         BesideHeaders::Cookie => credentials::of_gis_manager(request),
+        BesideHeaders::Console => console_cookie::read(cx, request),
     };
     let in_headers = if route.access == Access::Client { credentials::of_client(request) } else { credentials::in_headers(request) };
     let shown = match in_headers? {
@@ -267,13 +273,16 @@ fn stale(cx: &Cx) -> Option<Header> {
 }
 
 /// The header that takes a session back that is over.
-fn taken_back(cx: &Cx) -> Option<Header> {
-    cx.ended_session.get().map(|cookie| session_cookie::take_back(cx, cookie))
+fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
+    cx.ended_session.get().map(|ended| match ended {
+        EndedSession::OfGateway(cookie) => session_cookie::take_back(cx, cookie),
+        EndedSession::OfConsole => console_cookie::take_back(request),
+    })
 }
 
 /// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
 fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response> {
-    if cx.config.origins.is_empty() || !navigation::is_answered_by_a_page(request) {
+    if !console_host::has_gateway(cx, request) || !navigation::is_answered_by_a_page(request) {
         return None;
     }
     let may_sign_in = matches!(error, Error::Unauthenticated(_)) && navigation::is_one(request);
@@ -293,7 +302,10 @@ fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error
     }
     let dialect = dialect.unwrap_or(&v1::DIALECT);
     let way_out = match error {
-        Error::Unauthenticated(denied) if dialect.failure_with.is_some() => misplaced::way_out(request, denied),
+        Error::Unauthenticated(denied) if dialect.failure_with.is_some() => {
+            let of_console = console_cookie::way_out(cx, request, denied).map(str::to_owned);
+            of_console.or_else(|| misplaced::way_out(request, denied))
+        }
         _ => None,
     };
     let response = match (dialect.failure_with, way_out) {
@@ -350,7 +362,7 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     let request_id = echoed.as_deref().unwrap_or(request_id);
     let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
-    if let Some((name, value)) = taken_back(cx).filter(|(name, _)| response.header(name).is_none()) {
+    if let Some((name, value)) = taken_back(cx, request).filter(|(name, _)| response.header(name).is_none()) {
         response = response.with(name, value);
     }
     if let Some((name, value)) = stale(cx).filter(|_| response.status < 500) {
@@ -393,14 +405,14 @@ fn with_standard_headers(response: Response, request_id: &str, is_secure: bool) 
 fn preflight(cx: &Cx, request: &dyn Inbound) -> Option<Response> {
     cors::allowed_origin(cx, request)?;
     let asked = Preflight::of(request)?;
-    match dialects::answering(&cx.config, request.path()) {
+    match answering(cx, request) {
         Some(dialect) => {
             let found = dialects::find_in(dialect, &asked.method, request.path()).ok()?;
             if found.route.is_about_client {
                 return None;
             }
         }
-        None if cx.config.origins.is_empty() => return None,
+        None if !console_host::has_gateway(cx, request) => return None,
         None => {}
     }
     Some(asked.allowed())

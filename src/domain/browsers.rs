@@ -33,6 +33,15 @@ pub enum SessionCookie {
     SecureTwice,
 }
 
+/// A session that a browser has shown and that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedSession {
+    /// One of the gateway.
+    OfGateway(SessionCookie),
+    /// One of the console.
+    OfConsole,
+}
+
 /// Where somebody signs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {

@@ -5,6 +5,7 @@ pub mod variables;
 
 use serde_json::Value;
 
+use crate::domain::admin_host::AdminHost;
 use crate::domain::assertion::{AssertionKey, AssertionKeys};
 use crate::domain::browsers::{self, Browsers, Login};
 use crate::domain::config::variables::{Bindings, ValueKind, Variable};
@@ -52,6 +53,8 @@ pub struct Config {
     pub scim_adopts: bool,
     /// `LOGIN_URL` and its like: how people come in with a browser.
     pub browsers: Browsers,
+    /// `ADMIN_HOST`: the host that the console has for itself.
+    pub admin_host: Option<AdminHost>,
     /// `ORIGIN_URL` and `ORIGINS`: what is behind the gateway. Without any there is no gateway.
     pub origins: Origins,
     /// `ORIGIN_PUBLIC` and `ORIGIN_RULES`, which proxies ask for also where there is no gateway.
@@ -98,6 +101,7 @@ impl Config {
         let scim_adopts = reader.read("SCIM_ADOPT", ValueKind::boolean);
         let browsers = reader.browsers();
         let origins = reader.origins();
+        let admin_host = reader.admin_host(&browsers, &origins);
         let rules = reader.rules();
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
         let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
@@ -119,6 +123,7 @@ impl Config {
                 audit_retention_days,
                 scim_adopts,
                 browsers,
+                admin_host,
                 origins,
                 rules_look_at_tokens: rules.looks_at_tokens(),
                 rules,
@@ -177,6 +182,23 @@ impl Reader<'_> {
         let timeout_s = self.read("ORIGIN_TIMEOUT_S", ValueKind::integer);
         let takes_nodes = self.read("ORIGIN_NODES", ValueKind::boolean);
         Origins::new(list, url, timeout_s, takes_nodes)
+    }
+
+    /// On the host of the console nothing goes to an application, so none can be there.
+    fn admin_host(&mut self, browsers: &Browsers, origins: &Origins) -> Option<AdminHost> {
+        let host = self.read("ADMIN_HOST", |kind, value| kind.text(value, AdminHost::parse))?;
+        let is_of_application = !origins.is_empty() || browsers.login.is_some();
+        let public = browsers.public_origin.as_deref().filter(|_| is_of_application);
+        let public = public.is_some_and(|origin| host.is(origin));
+        let of_list = || origins.list().iter().filter_map(|origin| origin.host.as_deref()).any(|of| host.is_all_of(of));
+        let other = if public { Some("PUBLIC_ORIGIN") } else { of_list().then_some("ORIGINS") };
+        if let Some(other) = other {
+            self.problems.push(format!(
+                "ADMIN_HOST must be another host than that of {other}: the console and the application \
+                 have one each"
+            ));
+        }
+        Some(host)
     }
 
     /// Rules are checked also where there is no gateway.

@@ -22,6 +22,8 @@ const OF_BOOKMARKS: &[u8] = b"postern/bookmark/v1";
 const OF_EXPORTS: &[u8] = b"postern/export/v1";
 /// The same for the key that seals sessions of the gateway.
 const OF_SESSIONS: &[u8] = b"postern/session/v1";
+/// The same for the key that seals sessions of the console.
+const OF_CONSOLE: &[u8] = b"postern/console/v1";
 /// The same for the key that seals what the isolates of a data centre share, and for the one that names it.
 const OF_SHARED: &[u8] = b"postern/shared/v1";
 const OF_SHARED_NAMES: &[u8] = b"postern/shared-names/v1";
@@ -44,6 +46,7 @@ pub struct MasterKey {
     id: String,
     cipher: Aes256Gcm,
     of_sessions: Aes256Gcm,
+    of_console: Aes256Gcm,
     of_shared: Aes256Gcm,
     of_shared_names: Secret,
     of_bookmarks: Secret,
@@ -64,6 +67,7 @@ impl MasterKey {
             id,
             cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())),
             of_sessions: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SESSIONS).expose())),
+            of_console: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_CONSOLE).expose())),
             of_shared: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SHARED).expose())),
             of_shared_names: derived(OF_SHARED_NAMES),
             of_bookmarks: derived(OF_BOOKMARKS),
@@ -129,6 +133,17 @@ impl MasterKeys {
         self.open_with(|key| &key.of_sessions, sealed, SESSION)
     }
 
+    /// Seals what a session of the console stands for, likewise.
+    pub fn seal_console(&self, stands_for: &[u8], nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+        seal_with(&self.current.of_console, &self.current.id, stands_for, CONSOLE, nonce)
+    }
+
+    /// Opens what [`seal_console`](Self::seal_console) made.
+    #[must_use]
+    pub fn open_console(&self, sealed: &str) -> Option<Secret> {
+        self.open_with(|key| &key.of_console, sealed, CONSOLE)
+    }
+
     /// The name under which the isolates of a data centre share something. Nobody else can tell what it is.
     #[must_use]
     pub fn name_of_shared(&self, what: &str) -> String {
@@ -180,6 +195,8 @@ impl MasterKeys {
 
 /// What a sealed session belongs to.
 const SESSION: &str = "session";
+/// What a sealed session of the console belongs to.
+const CONSOLE: &str = "console session";
 
 fn seal_with(cipher: &Aes256Gcm, key_id: &str, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
     let sealed = cipher.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: belongs_to.as_bytes() });
@@ -254,6 +271,19 @@ mod tests {
         assert_eq!(keys(1, None).open(&sealed, SESSION), None, "its key is another one");
         let secret = keys(1, None).seal(b"abcd", SESSION, [9; 12]).unwrap();
         assert_eq!(keys(1, None).open_session(&secret), None);
+    }
+
+    #[test]
+    fn a_session_of_the_console_opens_as_one_only() {
+        let sealed = keys(1, None).seal_console(b"abcd", [9; 12]).unwrap();
+        assert_eq!(keys(1, None).open_console(&sealed), Some(Secret::new("abcd")));
+        assert_eq!(keys(2, Some(1)).open_console(&sealed), Some(Secret::new("abcd")));
+        assert_eq!(keys(2, None).open_console(&sealed), None);
+        assert_eq!((keys(1, None).open(&sealed, CONSOLE), keys(1, None).open_session(&sealed)), (None, None));
+        let others = [keys(1, None).seal(b"abcd", CONSOLE, [9; 12]), keys(1, None).seal_session(b"abcd", [9; 12])];
+        for other in others {
+            assert_eq!(keys(1, None).open_console(&other.unwrap()), None);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's vocabulary.
 
+pub mod admin_host;
 pub mod applications;
 pub mod assertion;
 pub mod audit;

@@ -61,6 +61,8 @@ impl fmt::Debug for Secret {
 const OF_COOKIES: &[u8] = b"cookie:";
 /// The same for the cookie of a session of the gateway.
 const OF_SESSIONS: &[u8] = b"session:";
+/// The same for the cookie of a session of the console.
+const OF_CONSOLE: &[u8] = b"console:";
 
 /// A token as its bearer sends it.
 #[derive(Clone)]
@@ -83,7 +85,8 @@ impl PlainToken {
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
         let is_like = |begin| self.0.as_bytes().starts_with(begin);
-        let begin: &[u8] = if is_like(OF_COOKIES) || is_like(OF_SESSIONS) { b"token:" } else { b"" };
+        let is_taken = [OF_COOKIES, OF_SESSIONS, OF_CONSOLE].into_iter().any(is_like);
+        let begin: &[u8] = if is_taken { b"token:" } else { b"" };
         HashedToken(sha256_of(&[begin, self.0.as_bytes()]))
     }
 
@@ -97,6 +100,12 @@ impl PlainToken {
     #[must_use]
     pub fn hashed_as_session(&self) -> HashedToken {
         HashedToken(sha256_of(&[OF_SESSIONS, self.0.as_bytes()]))
+    }
+
+    /// The same of the cookie of a session of the console.
+    #[must_use]
+    pub fn hashed_as_console(&self) -> HashedToken {
+        HashedToken(sha256_of(&[OF_CONSOLE, self.0.as_bytes()]))
     }
 }
 
@@ -202,9 +211,13 @@ mod tests {
 
     #[test]
     fn no_token_is_stored_as_a_cookie_is() {
-        let cookie = PlainToken::new("abc").hashed_as_cookie();
-        for token in ["abc", "cookie:abc", "token:cookie:abc", "cookie:cookie:abc"] {
-            assert_ne!(PlainToken::new(token).hashed(), cookie, "{token}");
+        let of = PlainToken::new("abc");
+        let cookies = [("cookie:", of.hashed_as_cookie()), ("session:", of.hashed_as_session()), ("console:", of.hashed_as_console())];
+        for (begin, cookie) in cookies {
+            for token in ["abc".to_owned(), format!("{begin}abc"), format!("token:{begin}abc"), format!("{begin}{begin}abc")] {
+                assert_ne!(PlainToken::new(token.as_str()).hashed(), cookie, "{token}");
+            }
+            assert_eq!(cookies.iter().filter(|(_, other)| *other == cookie).count(), 1, "{begin}");
         }
     }
 

@@ -29,6 +29,7 @@ use crate::domain::tokens::revocation::{Revocation, RevocationKey, RevocationKin
 use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
+use crate::memory::counts::LastCounts;
 use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;
@@ -77,6 +78,8 @@ pub struct Memory {
     pub assertions: Assertions,
     /// How D1 and KV did.
     pub health: LastHealth,
+    /// How many records there are.
+    pub counts: LastCounts,
     /// How often tokens changed their users.
     pub token_writes: TokenWrites,
     /// Whether the cache of the data centre works.
@@ -134,6 +137,7 @@ impl Default for Memory {
             signed_tokens: SignedTokens::default(),
             assertions: Assertions::default(),
             health: LastHealth::default(),
+            counts: LastCounts::default(),
             token_writes: TokenWrites::default(),
             sharing: Sharing::default(),
             hashing: Hashing::default(),

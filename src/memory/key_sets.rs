@@ -144,6 +144,12 @@ impl KeySets {
         (now < fetched.fresh_until && now - fetched.asked_at < KEPT).then(|| Rc::clone(&fetched.value))
     }
 
+    /// When the issuer was asked for the set that serves now; `None` where there is none.
+    #[must_use]
+    pub fn fetched_at(&self, source: &KeySource) -> Option<Millis> {
+        Some(self.0.borrow().peek(source)?.set.as_ref()?.asked_at)
+    }
+
     /// Keeps a set that was asked for at `asked_at`, unless a newer one is there; `cache_control` is
     /// what the issuer said about it. Answers whether other keys are left out of it than of the last.
     pub fn keep(&self, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) -> bool {

@@ -10,6 +10,7 @@
 
 pub mod assertions;
 pub mod copy;
+pub mod counts;
 pub mod feed;
 pub mod hashing;
 pub mod health;

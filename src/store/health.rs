@@ -4,7 +4,7 @@ use crate::ports::{Row, Statement};
 
 /// A table, a trigger or an index of the newest migration. Without it the schema is older than the
 /// Worker. `tests/host/operation.rs` compares it with the migrations.
-pub const NEWEST_OBJECT: &str = "users_fold_their_new_name";
+pub const NEWEST_OBJECT: &str = "token_apps_by_lower_name";
 
 /// A row where the newest migration has been applied.
 #[must_use]

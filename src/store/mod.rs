@@ -5,7 +5,9 @@
 pub mod applications;
 pub mod audit;
 pub mod backup;
+pub mod beginnings;
 pub mod constraint;
+pub mod counts;
 pub mod expired_grants;
 pub mod feed;
 pub mod grants;

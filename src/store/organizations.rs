@@ -5,6 +5,7 @@ use crate::domain::applications::application::{Organization, OrganizationId};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::beginnings::{self, Page};
 use crate::store::sql;
 
 const COLUMNS: &str = "id, name, created_at, modified_at";
@@ -48,10 +49,19 @@ pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
     sql::query(cx, Statement::new(sql, [id.into()])).await?.first().map(organization).transpose()
 }
 
-/// Organizations by ascending id.
-pub async fn list(cx: &Cx, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
-    let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id > ?1 ORDER BY id LIMIT ?2");
-    sql::query(cx, Statement::new(sql, [after_id.into(), Param::Number(limit)])).await?.iter().map(organization).collect()
+/// Organizations by ascending id; where names must begin with a text, by name.
+pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
+    let statement = match beginning {
+        Some(beginning) => {
+            let after = Some(after_id).filter(|id| !id.is_empty()).map(Param::from);
+            beginnings::ORGANIZATIONS.select(cx, COLUMNS, Page { beginning, after, limit }).await?
+        }
+        None => Statement::new(
+            format!("SELECT {COLUMNS} FROM organizations WHERE id > ?1 ORDER BY id LIMIT ?2"),
+            [after_id.into(), Param::Number(limit)],
+        ),
+    };
+    sql::query(cx, statement).await?.iter().map(organization).collect()
 }
 
 fn organization(row: &Row) -> Result<Organization> {

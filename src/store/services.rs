@@ -6,6 +6,7 @@ use crate::domain::permissions::permission::Permissions;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
+use crate::store::beginnings::{self, Page};
 use crate::store::ids::IdKind;
 use crate::store::sql;
 
@@ -111,11 +112,16 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
     sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(service).transpose()
 }
 
-/// Services by ascending id.
-pub async fn list(cx: &Cx, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
-    let sql = format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY services.id LIMIT ?2");
-    let params = [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
+/// Services by ascending id; where names must begin with a text, by name.
+pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
+    let statement = match beginning {
+        Some(beginning) => beginnings::SERVICES.select(cx, COLUMNS, Page { beginning, after: after_id.map(Param::Int64), limit }).await?,
+        None => Statement::new(
+            format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY services.id LIMIT ?2"),
+            [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
+        ),
+    };
+    sql::query(cx, statement).await?.iter().map(service).collect()
 }
 
 /// The APIs of a service by ascending id.

@@ -14,6 +14,7 @@ use crate::domain::tokens::policy::{Policy, TENANT};
 use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::beginnings::{self, Page};
 use crate::store::constraint::Constraint;
 use crate::store::sealed::{Sealed, SealedColumn};
 use crate::store::{feed, sql};
@@ -168,6 +169,13 @@ pub async fn find(cx: &Cx, name: &str) -> Result<Option<TokenApp>> {
 pub async fn find_all(cx: &Cx, names: &[String]) -> Result<Vec<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
     sql::query(cx, Statement::new(sql, [sql::stored_strings(names).into()])).await?.iter().map(|row| app(cx, row)).collect()
+}
+
+/// The apps whose name begins with a text, in whatever case, by name.
+pub async fn list_beginning(cx: &Cx, beginning: &str) -> Result<Vec<TokenApp>> {
+    let page = Page { beginning, after: None, limit: i64::from(u32::MAX) };
+    let statement = beginnings::TOKEN_APPS.select(cx, COLUMNS, page).await?;
+    sql::query(cx, statement).await?.iter().map(|row| app(cx, row)).collect()
 }
 
 /// Every app, by name.

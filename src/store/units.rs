@@ -7,6 +7,7 @@ use crate::domain::text;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
+use crate::store::beginnings::{self, Page};
 use crate::store::constraint::Constraint;
 use crate::store::ids::IdKind;
 use crate::store::sql;
@@ -166,11 +167,19 @@ pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
     sql::query(cx, Statement::new(sql, params)).await?.first().map(|row| unit(kind, row)).transpose()
 }
 
-/// Departments or groups by ascending id.
-pub async fn list(cx: &Cx, kind: UnitKind, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
-    let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3");
-    let params = [kind.object_type().name().into(), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
+/// Departments or groups by ascending id; where names must begin with a text, by name.
+pub async fn list(cx: &Cx, kind: UnitKind, beginning: Option<&str>, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
+    let statement = match beginning {
+        Some(beginning) => {
+            let page = Page { beginning, after: after_id.map(Param::Int64), limit };
+            beginnings::units(kind).select(cx, COLUMNS, page).await?
+        }
+        None => Statement::new(
+            format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3"),
+            [kind.object_type().name().into(), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
+        ),
+    };
+    sql::query(cx, statement).await?.iter().map(|row| unit(kind, row)).collect()
 }
 
 /// Who is in a department or group, by ascending id of the user.

@@ -6,6 +6,7 @@ use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
+use crate::store::beginnings::{self, Page};
 use crate::store::sql;
 
 pub(super) const COLUMNS: &str = "CAST(u.id AS TEXT) AS id, u.username, u.name, u.email, u.phone, u.type, u.roles, u.enabled,
@@ -30,6 +31,8 @@ pub struct Shown {
 pub struct Filter {
     /// Only the one of this name.
     pub username: Option<String>,
+    /// Only those whose name begins so, in whatever case; they are in order of name.
+    pub beginning: Option<String>,
     /// Only users with a greater id.
     pub after_id: Option<i64>,
     /// How many.
@@ -185,6 +188,11 @@ pub async fn show(cx: &Cx, id: UserId) -> Result<Option<Shown>> {
 
 /// Lists users.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
+    if let Some(beginning) = &filter.beginning {
+        let page = Page { beginning, after: filter.after_id.map(Param::Int64), limit: filter.limit };
+        let statement = beginnings::USERS.select(cx, &format!("{COLUMNS}, {GRANTS_NAMING_ID}"), page).await?;
+        return sql::query(cx, statement).await?.iter().map(of_shown).collect();
+    }
     let mut sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id > ?1");
     let mut params = vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
     if let Some(username) = &filter.username {

@@ -25,6 +25,8 @@ fn errors() -> Vec<Error> {
         Refusal::IdConflict,
         Refusal::InsufficientScope { scopes: "a b".to_owned() },
         Refusal::CrossOrigin,
+        Refusal::NotOfConsole,
+        Refusal::ConsoleIsForAdministrators,
         Refusal::NotProvisioned { is_administrator: true },
         Refusal::NotProvisioned { is_administrator: false },
         Refusal::ByRule { rule: 3, member: "groups" },

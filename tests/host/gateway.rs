@@ -400,7 +400,7 @@ fn what_a_dialect_owns_is_never_the_origins() {
     }
     assert_eq!(world.isolate().send(&Request::new("GET", "/x").authorization(&admin())).status, 404, "without ORIGIN_URL");
     let home = world.isolate().send(&Request::new("GET", "/"));
-    assert_eq!((home.status, home.header("location")), (302, Some("/v1/")));
+    assert_eq!((home.status, home.header("location")), (302, Some("/v1/console/")));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod backup;
 mod binding;
 mod bounds;
 mod checks;
+mod console;
 mod copies;
 mod discovery;
 mod ed25519;

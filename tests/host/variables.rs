@@ -32,7 +32,7 @@ fn is_of_type(kind: &ValueKind, value: &Value) -> bool {
         ValueKind::Integer { .. } => value.is_number(),
         ValueKind::Boolean => value.is_boolean(),
         ValueKind::Words(_) | ValueKind::List | ValueKind::Json => value.is_array(),
-        ValueKind::Secret { .. } | ValueKind::Word(_) | ValueKind::Text(_) | ValueKind::Url => value.is_string(),
+        ValueKind::Secret { .. } | ValueKind::Word(_) | ValueKind::Text(_) | ValueKind::Url | ValueKind::Host => value.is_string(),
     }
 }
 
@@ -62,6 +62,7 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
             json!(words.join(" ")),
         ],
         ValueKind::Url => ["host.example", "ftp://host.example", "https://", "https://user@host.example"].map(Value::from).to_vec(),
+        ValueKind::Host => ["https://host.example", "host.example/", "*.example", ":8787"].map(Value::from).to_vec(),
         ValueKind::List => vec![
             json!([""]),
             json!([" "]),
@@ -93,6 +94,7 @@ fn right(kind: &ValueKind) -> Vec<Value> {
         ValueKind::List => vec![json!([]), json!(""), json!(" , ")],
         ValueKind::Json => vec![json!([]), json!("[]"), json!("")],
         ValueKind::Url => vec![json!("https://host.example"), json!("")],
+        ValueKind::Host => vec![json!("host.example"), json!("host.example:8787"), json!("[::1]:8787"), json!("")],
         ValueKind::Text(default) => vec![json!(default), json!("")],
         ValueKind::Secret { .. } => vec![json!("ab".repeat(32))],
     }

@@ -23,6 +23,7 @@ fn in_words(kind: &ValueKind) -> (String, String) {
         ValueKind::Words(words) => (format!("some of `{}`", words.join("`, `")), "all".to_owned()),
         ValueKind::Text(default) => ("text".to_owned(), default.to_owned()),
         ValueKind::Url => ("URL".to_owned(), "none".to_owned()),
+        ValueKind::Host => ("host, or host and port".to_owned(), "none".to_owned()),
         ValueKind::List => ("list of texts".to_owned(), "none".to_owned()),
         ValueKind::Json => ("list of tables".to_owned(), "none".to_owned()),
     };
@@ -91,7 +92,7 @@ fn default_in_toml(kind: &ValueKind) -> String {
         ValueKind::Word(words) => format!("{:?}", words[0]),
         ValueKind::Words(words) => format!("{words:?}"),
         ValueKind::Text(text) => format!("{text:?}"),
-        ValueKind::Url | ValueKind::Secret { .. } => "\"\"".to_owned(),
+        ValueKind::Url | ValueKind::Host | ValueKind::Secret { .. } => "\"\"".to_owned(),
         ValueKind::List | ValueKind::Json => "[]".to_owned(),
     }
 }

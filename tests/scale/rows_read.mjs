@@ -43,6 +43,8 @@ export async function measure(url, size, { token, keys }) {
   await searches(ask, url, size, keys[0]);
   await filters(ask, size);
   await users(ask, size);
+  await names(ask);
+  await overview(ask, size);
   await creations(ask, size);
   await signIns(ask);
   return byKind(measured);
@@ -183,6 +185,34 @@ async function searches(ask, url, size, key) {
 async function users(ask, size) {
   const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
   await ask("a user", `/v1/users/${page.items[0].id}`, 102 + BESIDES);
+}
+
+/** Lists of what has a name that begins with a text: nearly all of them do, and a page reads its own rows, wherever it is. */
+async function names(ask) {
+  for (const [path, search] of [["users", "USER"], ["groups", "group"], ["departments", "dep"], ["services", "service"]]) {
+    // A row of the index and the row itself; with each user the grants that name their id.
+    const page = (PAGE + 1) * (path === "users" ? 103 : 2) + BESIDES;
+    let next = "";
+    for (let number = 0; number < 4 && next !== null; number += 1) {
+      const kind = `${path} by the beginning of their name, ${number === 0 ? "first" : "a further"} page`;
+      const found = await ask(kind, `/v1/${path}?search=${search}&limit=${PAGE}${next && `&cursor=${next}`}`, page + (number === 0 ? 0 : 2));
+      if (found.items.length === 0) throw new Error(`no ${path} begin with ${search}`);
+      next = found.next;
+    }
+    await ask(`${path} of whom no name begins so`, `/v1/${path}?search=nobody`, BESIDES);
+  }
+}
+
+/** Up to 10,001 of each kind are counted; of grants the totals, of which each service has three at most. */
+async function overview(ask, size) {
+  const most = (number) => Math.min(number, 10_001);
+  // The keys, and what else there are few of.
+  const few = KEYS + 20;
+  const all = most(size.users) + most(size.groups) + most(size.departments) + most(size.services) + most(3 * size.services) + few;
+  const { counts } = await ask("overview", "/v1/overview", all + 2 * BESIDES);
+  const users = Math.min(size.users + 1, 10_000);
+  if (counts.users !== users || counts.grants !== size.grants) throw new Error(`the overview has ${JSON.stringify(counts)}`);
+  await ask("overview, again within a minute", "/v1/overview", BESIDES);
 }
 
 /** An id is chosen by a look into each index that may name it. Those of groups and departments begin behind what is imported. */

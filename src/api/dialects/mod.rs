@@ -40,13 +40,13 @@ pub fn owner(path: &str) -> Option<&'static Dialect> {
     owner_among(path, |_| true)
 }
 
-/// The dialect that answers a path in this deployment; `None` where the gateway does. Behind an
-/// origin, a documented dialect answers its routes only, and the rest of its prefix is the origin's.
+/// The dialect that answers a path in this deployment; `None` where the gateway does. Where there
+/// is one, a documented dialect answers its routes only, and the rest of its prefix is the origin's.
 #[must_use]
-pub fn answering(config: &Config, path: &str) -> Option<&'static Dialect> {
+pub fn answering(config: &Config, has_gateway: bool, path: &str) -> Option<&'static Dialect> {
     let dialect = owner_among(path, |dialect| is_served(config, dialect))?;
     let is_own = || ROUTER.at(path).is_ok_and(|matched| matched.value.dialect == dialect.name);
-    (dialect.keeps_prefixes || config.origins.is_empty() || is_own()).then_some(dialect)
+    (dialect.keeps_prefixes || !has_gateway || is_own()).then_some(dialect)
 }
 
 /// Whether a path is below the prefix of a system whose clients sign in by a cookie of its own. They send

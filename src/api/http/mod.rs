@@ -3,6 +3,8 @@
 pub mod body;
 pub mod caching;
 pub mod challenge;
+pub mod console_cookie;
+pub mod console_host;
 pub mod cookies;
 pub mod cors;
 pub mod credentials;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::actions::authenticate::{authenticate, authenticate_first};
 use crate::actions::caller::{Caller, Credential, Hints, KeyCaller};
 use crate::api::http::body::{self, Fields};
+use crate::api::http::console_host::is_admin_host;
 use crate::api::http::credentials;
 use crate::api::http::message::{Inbound, Response};
 use crate::api::http::query::{self, Query};
@@ -69,6 +70,8 @@ pub enum BesideHeaders {
     Parameters,
     /// In the GIS manager's cookie.
     Cookie,
+    /// In the console's cookie.
+    Console,
 }
 
 /// Routes about one noun.
@@ -236,8 +239,14 @@ impl Call<'_> {
     }
 
     /// What the request shows, in its headers, the query or its cookies, in the order in which it counts.
+    /// The console's own host has no sessions of the gateway.
     pub fn shown(&self, cx: &Cx) -> Result<Vec<Credential>> {
-        credentials::shown(cx, self.request, session_cookie::origin(cx, self.request), credentials::in_query(self.query))
+        let origin = session_cookie::origin(cx, self.request);
+        let mut shown = credentials::shown(cx, self.request, origin, credentials::in_query(self.query))?;
+        if is_admin_host(cx, self.request) {
+            shown.retain(|credential| !matches!(credential, Credential::Session { .. }));
+        }
+        Ok(shown)
     }
 
     /// A parameter of the path.

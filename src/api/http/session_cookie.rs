@@ -2,6 +2,7 @@
 
 use crate::actions::caller::{Credential, Proof, UserCaller};
 use crate::actions::gateway_sessions;
+use crate::api::http::console_cookie;
 use crate::api::http::cookies;
 use crate::api::http::message::{Header, Inbound};
 use crate::api::http::navigation;
@@ -16,10 +17,11 @@ pub const SECURE: &str = "__Host-postern";
 /// Its name over plain http, as on a developer's machine.
 pub const PLAIN: &str = "postern";
 
-/// Whether a cookie of this name is Postern's. The origin neither gets nor sets one.
+/// Whether a cookie of this name is Postern's, the console's among them. The origin neither gets nor
+/// sets one.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
-    name == SECURE || name == PLAIN
+    name == SECURE || name == PLAIN || console_cookie::is_ours(name)
 }
 
 /// Whether a browser reaches Postern over https at this origin.

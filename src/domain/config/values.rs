@@ -29,7 +29,7 @@ impl ValueKind {
             Self::Words(words) => format!("a list of names among {}, or a text that has them with commas", words.join(", ")),
             Self::List => "a list of texts, or one text with commas between them".to_owned(),
             Self::Json => "a list, or a text that holds one as JSON".to_owned(),
-            Self::Secret { .. } | Self::Text(_) | Self::Url => "a text".to_owned(),
+            Self::Secret { .. } | Self::Text(_) | Self::Url | Self::Host => "a text".to_owned(),
         }
     }
 
@@ -114,7 +114,7 @@ impl ValueKind {
     pub fn text<T>(&self, value: Given<'_>, parse: fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
         let default = match *self {
             Self::Text(default) => Some(default),
-            Self::Secret { .. } | Self::Url => None,
+            Self::Secret { .. } | Self::Url | Self::Host => None,
             _ => return Err(self.is_other("a text")),
         };
         match value {

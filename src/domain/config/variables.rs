@@ -55,13 +55,15 @@ pub enum ValueKind {
     Text(&'static str),
     /// The address of a server.
     Url,
+    /// A host, with a port or without one.
+    Host,
     /// A list of texts, or one text with commas between them.
     List,
     /// A list of tables, or a text that holds it as JSON.
     Json,
 }
 
-use ValueKind::{Boolean, Integer, Json, List, Secret, Text, Url, Word, Words};
+use ValueKind::{Boolean, Host, Integer, Json, List, Secret, Text, Url, Word, Words};
 
 const fn row(name: &'static str, kind: ValueKind, about: &'static str) -> Variable {
     Variable { name, kind, about }
@@ -138,6 +140,10 @@ pub const VARIABLES: &[Variable] = &[
     row("SESSION_SAMESITE", Word(&["lax", "none"]),
         "With `none` the gateway's session also counts in frames of other sites, for applications \
          that are shown there. It needs https."),
+    row("ADMIN_HOST", Host,
+        "The host of the console, like `admin.example.com`: people sign in to manage there, and nothing \
+         goes to an application. It is needed where an application is behind the gateway, or shares \
+         a host with Postern, so that no page of the application acts for an administrator."),
     row("TOKEN_HEADERS", List,
         "Headers that carry the token of a request to the gateway, to `/v1/verify`, `/v1/check` and \
          `/v1/forward-auth`, like `Cf-Access-Jwt-Assertion`. Where one is there, it counts, and \

@@ -26,7 +26,7 @@ mod tests_of_members;
 
 pub use decide::{Answer, Facts, TokenSays, decide, holds, would_refuse};
 pub use demand::{Demand, Matched};
-pub use host::host_of;
+pub use host::{host_of, parse as read_host};
 pub use origins::{Origin, Origins, read_origins, read_url};
 pub use parse::read_rules;
 pub use prefix::{Prefix, is_read_as, readings};

@@ -80,6 +80,18 @@ const fn object_id(curve: Curve) -> &'static [u8] {
     }
 }
 
+impl KeyKind {
+    /// What a JWK calls it (`kty`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rsa { .. } => "RSA",
+            Self::Ec(_) => "EC",
+            Self::Ed25519 => "OKP",
+        }
+    }
+}
+
 impl PublicKey {
     /// An RSA key of modulus and exponent, big-endian.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {

@@ -80,6 +80,8 @@ fn forbidden(refusal: &Refusal) -> String {
         | Refusal::NotProvisioned { .. }
         | Refusal::ByRule { .. }
         | Refusal::CrossOrigin
+        | Refusal::NotOfConsole
+        | Refusal::ConsoleIsForAdministrators
         | Refusal::OriginNotListed => refusal.to_string(),
     }
 }

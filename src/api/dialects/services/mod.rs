@@ -158,6 +158,8 @@ fn forbidden(refusal: &Refusal) -> (&'static str, String, &'static str) {
         | Refusal::NotProvisioned { .. }
         | Refusal::ByRule { .. }
         | Refusal::CrossOrigin
+        | Refusal::NotOfConsole
+        | Refusal::ConsoleIsForAdministrators
         | Refusal::OriginNotListed => ("E1", refusal.to_string(), "forbidden"),
     }
 }

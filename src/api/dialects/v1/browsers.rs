@@ -1,6 +1,7 @@
 //! Signing in and out with a browser. The pages need no scripts.
 
 use crate::actions::{gateway_sessions, sign_in};
+use crate::api::http::console_host::is_admin_host;
 use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Given, Request, request};
 use crate::api::http::login;
@@ -54,7 +55,13 @@ pub(super) const GROUP: Group = Group {
 
 /// The page is there only where the deployment wants it.
 fn is_wanted(cx: &Cx, call: &Call<'_>) -> Result<()> {
+    is_on_its_host(cx, call)?;
     if cx.config.browsers.login == Some(Login::Password) { Ok(()) } else { Err(Error::not_found("path", call.request.path())) }
+}
+
+/// The console's own host has no sessions of the gateway.
+fn is_on_its_host(cx: &Cx, call: &Call<'_>) -> Result<()> {
+    if is_admin_host(cx, call.request) { Err(Error::not_found("path", call.request.path())) } else { Ok(()) }
 }
 
 async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -84,6 +91,7 @@ async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn sign_out(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    is_on_its_host(cx, call)?;
     credentials::refuse_cross_site(call.request)?;
     let header = call.request.header("cookie").unwrap_or_default();
     // Where a proxy does not tell its client's scheme, the cookie has the other name; and of two, nobody

@@ -17,9 +17,9 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID, members::USER_ID],
     routes: &[
         Route::get("list_departments", &["/v1/departments"], handler!(list))
-            .summary("Lists departments by ascending id")
+            .summary("Lists departments by ascending id, or by name those whose name begins with `search`")
             .access(Access::Administrator)
-            .query(paging::QUERY)
+            .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &DEPARTMENTS)),
         Route::of("POST", "create_department", &["/v1/departments"], handler!(create))
             .summary("Creates a department, below another one or not")
@@ -98,7 +98,7 @@ request! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = units::list(cx, UnitKind::Department, after_id, limit + 1).await?;
+    let found = units::list(cx, UnitKind::Department, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, DepartmentAnswer::of, |unit| unit.id))
 }
 

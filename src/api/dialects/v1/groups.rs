@@ -17,9 +17,9 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID, members::USER_ID],
     routes: &[
         Route::get("list_groups", &["/v1/groups"], handler!(list))
-            .summary("Lists groups by ascending id")
+            .summary("Lists groups by ascending id, or by name those whose name begins with `search`")
             .access(Access::Administrator)
-            .query(paging::QUERY)
+            .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &GROUPS)),
         Route::of("POST", "create_group", &["/v1/groups"], handler!(create))
             .summary("Creates a group")
@@ -93,7 +93,7 @@ request! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = units::list(cx, UnitKind::Group, after_id, limit + 1).await?;
+    let found = units::list(cx, UnitKind::Group, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, GroupAnswer::of, |unit| unit.id))
 }
 

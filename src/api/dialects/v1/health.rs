@@ -23,7 +23,7 @@ pub(super) const GROUP: Group = Group {
 };
 
 answer! {
-    struct State<'a> as "Health" {
+    pub(super) struct State<'a> as "Health" {
         "status" status: &'static str as Kind::OneOf(&["ok", "degraded", "down"]) => "down is answered with 503",
         "version" version: &'static str => "the version of Postern",
         "d1" d1: &'static str as ANSWERS => "whether D1 answers",
@@ -36,43 +36,60 @@ answer! {
 }
 
 answer! {
-    struct Cause<'a> as "HealthCause" {
+    pub(super) struct Cause<'a> as "HealthCause" {
         "kind" kind: &'static str as Kind::OneOf(&health::CAUSES) => "audience_unchecked: token apps whose keys sign for other audiences too, and that do not say which count; copy_not_renewed: the copy in KV is older than 20 minutes; issuer_unreachable: issuers that did not answer with their keys; schema_outdated: migrations have not been applied; secret_missing: token apps that an import brought without their secret; secret_unopened: stored secrets that no master key opens",
         "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } => "how many",
         "names" names: Sometimes<Vec<&'a str>> => "which, for administrators: 20 at most",
     } example r#"{"kind":"audience_unchecked","count":1}"#
 }
 
+/// Whether what is wrong is named. Names are for administrators.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    Shown,
+    LeftOut,
+}
+
+impl<'a> State<'a> {
+    /// The state, and the status of an answer that tells nothing else.
+    pub(super) fn of(cx: &Cx, health: &'a Health, names: Names) -> (u16, Self) {
+        let word = |answers| if answers { "ok" } else { "down" };
+        let (code, status) = match health {
+            Health { verifies: false, .. } => (503, "down"),
+            Health { d1: true, kv: true, causes, .. } if causes.is_empty() => (200, "ok"),
+            Health { .. } => (200, "degraded"),
+        };
+        let causes: Vec<_> = health
+            .causes
+            .iter()
+            .map(|cause| Cause {
+                kind: cause.kind,
+                count: cause.count,
+                names: Sometimes(
+                    Some(cause.names.iter().map(String::as_str).collect())
+                        .filter(|found: &Vec<_>| names == Names::Shown && !found.is_empty()),
+                ),
+            })
+            .collect();
+        let state = Self {
+            status,
+            version: env!("CARGO_PKG_VERSION"),
+            d1: word(health.d1),
+            kv: word(health.kv),
+            staleness_s: cx.config.staleness.usable().seconds(),
+            shared_cache: health::shared_cache(cx),
+            causes: Sometimes(Some(causes).filter(|causes| !causes.is_empty())),
+            to_reencrypt: Sometimes(Some(health.to_reencrypt).filter(|count| *count > 0)),
+        };
+        (code, state)
+    }
+}
+
 async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let health = health::health(cx).await;
-    let word = |answers| if answers { "ok" } else { "down" };
-    let (code, status) = match &*health {
-        Health { verifies: false, .. } => (503, "down"),
-        Health { d1: true, kv: true, causes, .. } if causes.is_empty() => (200, "ok"),
-        Health { .. } => (200, "degraded"),
-    };
-    let with_names = health.causes.iter().any(|cause| !cause.names.is_empty()) && is_administrator(cx, call).await;
-    let causes: Vec<_> = health
-        .causes
-        .iter()
-        .map(|cause| Cause {
-            kind: cause.kind,
-            count: cause.count,
-            names: Sometimes(
-                Some(cause.names.iter().map(String::as_str).collect()).filter(|names: &Vec<_>| with_names && !names.is_empty()),
-            ),
-        })
-        .collect();
-    let state = State {
-        status,
-        version: env!("CARGO_PKG_VERSION"),
-        d1: word(health.d1),
-        kv: word(health.kv),
-        staleness_s: cx.config.staleness.usable().seconds(),
-        shared_cache: health::shared_cache(cx),
-        causes: Sometimes(Some(causes).filter(|causes| !causes.is_empty())),
-        to_reencrypt: Sometimes(Some(health.to_reencrypt).filter(|count| *count > 0)),
-    };
+    let has_names = health.causes.iter().any(|cause| !cause.names.is_empty());
+    let names = if has_names && is_administrator(cx, call).await { Names::Shown } else { Names::LeftOut };
+    let (code, state) = State::of(cx, &health, names);
     Ok(Response::json(code, &state))
 }
 

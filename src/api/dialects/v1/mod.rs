@@ -8,6 +8,7 @@ mod backup;
 pub mod binding;
 mod browsers;
 mod checks;
+mod console;
 mod departments;
 mod explain;
 mod forward_auth;
@@ -17,6 +18,7 @@ mod health;
 mod keys;
 mod members;
 mod organizations;
+mod overview;
 mod paging;
 mod problem;
 mod resource_types;
@@ -39,7 +41,7 @@ pub const DIALECT: Dialect = Dialect {
     summary: "Verification at the edge, users and the audit trail",
     prefixes: &["/v1", "/health", "/.well-known/jwks.json"],
     keeps_prefixes: true,
-    beside_headers: BesideHeaders::Nothing,
+    beside_headers: BesideHeaders::Console,
     refuses_undeclared: true,
     groups: &[
         &verification::GROUP,
@@ -47,8 +49,10 @@ pub const DIALECT: Dialect = Dialect {
         &rules::GROUP,
         &forward_auth::GROUP,
         &browsers::GROUP,
+        &console::GROUP,
         &checks::GROUP,
         &health::GROUP,
+        &overview::GROUP,
         &users::GROUP,
         &tombstones::GROUP,
         &tokens::GROUP,

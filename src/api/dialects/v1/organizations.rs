@@ -17,9 +17,9 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         Route::get("list_organizations", &["/v1/organizations"], handler!(list))
-            .summary("Lists organizations by ascending id")
+            .summary("Lists organizations by ascending id, or by name those whose name begins with `search`")
             .access(Access::Administrator)
-            .query(paging::TEXT_QUERY)
+            .query(paging::NAMED_TEXT_QUERY)
             .answers(Answer::json(200, &ORGANIZATIONS)),
         Route::of("POST", "create_organization", &["/v1/organizations"], handler!(create))
             .summary("Registers an organization")
@@ -80,7 +80,7 @@ request! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked_by_text(call)?;
-    let found = organizations::list(cx, after_id, limit + 1).await?;
+    let found = organizations::list(cx, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, Organization::of, |organization| organization.id.clone()))
 }
 

@@ -5,9 +5,12 @@ use serde::Serialize;
 use crate::api::http::message::Response;
 use crate::api::http::route::Call;
 use crate::api::http::shape::{Field, Kind, optional, required};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 const DEFAULT_LIMIT: i64 = 50;
+
+/// No name is longer.
+const MAX_SEARCH: usize = 128;
 
 /// How many items a page has at most.
 pub(super) const LIMIT: Field = optional("limit", Kind::Int64 { min: 1, max: 500 }, "how many items at most; default 50");
@@ -15,6 +18,13 @@ pub(super) const LIMIT: Field = optional("limit", Kind::Int64 { min: 1, max: 500
 pub(super) const CURSOR: Field = optional("cursor", Kind::INT64, "the `next` of the page before");
 /// Where a page of things with text as their id begins.
 pub(super) const TEXT_CURSOR: Field = optional("cursor", Kind::TEXT, "the `next` of the page before");
+/// What names must begin with.
+pub(super) const SEARCH: Field =
+    optional("search", Kind::text(1, MAX_SEARCH), "only those whose name begins with this, in whatever case; in order of name");
+/// The query of a list that has no filters but the beginning of a name.
+pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, LIMIT, CURSOR];
+/// The same, where ids are text.
+pub(super) const NAMED_TEXT_QUERY: &[Field] = &[SEARCH, LIMIT, TEXT_CURSOR];
 /// The query of a list that has no filters.
 pub(super) const QUERY: &[Field] = &[LIMIT, CURSOR];
 /// The same, where ids are text.
@@ -51,6 +61,15 @@ pub(super) fn asked(call: &Call<'_>) -> Result<(i64, Option<i64>)> {
 /// How many items are asked for, and behind which id.
 pub(super) fn asked_by_text<'a>(call: &'a Call<'_>) -> Result<(i64, &'a str)> {
     Ok((limit(call)?, call.query.one(TEXT_CURSOR.name)?.unwrap_or_default()))
+}
+
+/// What the names that are asked for begin with.
+pub(super) fn search<'a>(call: &'a Call<'_>) -> Result<Option<&'a str>> {
+    let search = call.query.one(SEARCH.name)?;
+    if search.is_some_and(|text| !(1..=MAX_SEARCH).contains(&text.chars().count())) {
+        return Err(Error::invalid(SEARCH.name, format!("must have 1 to {MAX_SEARCH} characters: leave it out to list all")));
+    }
+    Ok(search)
 }
 
 /// How many items are asked for.

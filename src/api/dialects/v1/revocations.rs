@@ -3,6 +3,7 @@
 use super::paging::{self, page};
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::revocations::{self, Stored};
+use crate::api::http::console_cookie;
 use crate::api::http::credentials;
 use crate::api::http::declare::{Declared, Line, Request, answer, request};
 use crate::api::http::message::Response;
@@ -50,7 +51,7 @@ answer! {
     struct Revocation<'a> as "Revocation" {
         "id" id: i64 => "descending in the list",
         "kind" kind: &'a str => "token: one token; jti: all tokens of the app that have the jti",
-        "app" app: &'a str => "the token app",
+        "app" app: &'a str => "the token app; Postern console: a session of the console that a key began",
         "username" username: Option<&'a str> => "whom the token names; null for a jti",
         "jti" jti: Option<&'a str> => "the token's jti, cut to 256 characters; null where it has none",
         "revokedAt" revoked_at: i64 as Kind::TIME => "epoch milliseconds",
@@ -101,7 +102,11 @@ async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 /// Who is signed in, if anybody. A credential that is shown must be good, also where none is needed.
 async fn caller(cx: &Cx, call: &Call<'_>) -> Result<Option<Caller>> {
-    let Some(credential) = credentials::in_headers(call.request)? else { return Ok(None) };
+    let shown = match credentials::in_headers(call.request)? {
+        None => console_cookie::read(cx, call.request)?,
+        shown => shown,
+    };
+    let Some(credential) = shown else { return Ok(None) };
     call.identify(cx, Some(&credential), Hints::default()).await.map(Some)
 }
 

@@ -17,9 +17,9 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID, API_ID],
     routes: &[
         Route::get("list_services", &["/v1/services"], handler!(list))
-            .summary("Lists services by ascending id")
+            .summary("Lists services by ascending id, or by name those whose name begins with `search`")
             .access(Access::Administrator)
-            .query(paging::QUERY)
+            .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &SERVICES)),
         Route::of("POST", "create_service", &["/v1/services"], handler!(create))
             .summary("Creates a service, and gives who creates it every permission on it")
@@ -128,7 +128,7 @@ request! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = services::list(cx, after_id, limit + 1).await?;
+    let found = services::list(cx, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, Service::of, |service| service.id))
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::actions::key_sets::UsableKey;
+use super::paging;
+use crate::actions::key_sets::{self, UsableKey};
 use crate::actions::token_apps::{self, InitialPasswordChange, Kept, Registered, Registration};
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Sometimes, answer, request};
@@ -31,6 +32,7 @@ pub(super) const GROUP: Group = Group {
         Route::get("list_apps", &["/v1/token-apps"], handler!(list))
             .summary("Lists token apps by name")
             .access(Access::Administrator)
+            .query(&[paging::SEARCH])
             .answers(Answer::json(200, &TokenApps::SHAPE)),
         Route::of("POST", "create_app", &["/v1/token-apps"], handler!(create))
             .summary("Creates a token app")
@@ -60,6 +62,14 @@ pub(super) const GROUP: Group = Group {
         Route::of("DELETE", "delete_app", &["/v1/token-apps/{name}"], handler!(delete))
             .summary("Deletes a token app; its tokens are refused from then on")
             .access(Access::Administrator),
+        Route::get("list_app_keys", &["/v1/token-apps/{name}/keys"], handler!(list_keys))
+            .summary("Shows which keys a token app is verified with at this moment, and why others do not count")
+            .about(
+                "A key set is fetched as a token would make it be fetched, and is taken from memory where a token would \
+                 be. Of a shared secret only the length is told. With the algorithm introspection there are no keys.",
+            )
+            .access(Access::Administrator)
+            .answers(Answer::json(200, &AppKeys::SHAPE)),
     ],
 };
 
@@ -157,6 +167,26 @@ answer! {
 }
 
 answer! {
+    struct LookedKey<'a> as "TokenAppLookedKey" {
+        "kid" kid: Option<&'a str> => "its name",
+        "kty" kind: Option<&'static str> => "oct: a shared secret; null where it could not be read",
+        "alg" algorithm: Option<&'static str> => "what it is for; null where it could not be read",
+        "use" used_for: Option<&'static str> as Kind::Nullable(&Kind::OneOf(&["sig"])) => "sig; null where it could not be read",
+        "usable" usable: bool => "whether it verifies tokens of the app",
+        "why" why: Sometimes<String> => "why it does not",
+        "bytes" bytes: Sometimes<usize> => "the length of a shared secret",
+    } example r#"{"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true}"#
+}
+
+answer! {
+    struct AppKeys<'a> as "TokenAppKeys" {
+        "keys" keys: Vec<LookedKey<'a>> => "those that count, and up to a hundred that could not be read",
+        "fetchedAt" fetched_at: Sometimes<i64> as Kind::TIME => "when the issuer was asked for its set, epoch milliseconds",
+        "error" error: Sometimes<String> => "why there are no keys, or why the set is not the latest",
+    } example r#"{"keys":[{"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true},{"kid":"old","kty":null,"alg":null,"use":null,"usable":false,"why":"it must be a key for signatures: its \"use\" is another"}],"fetchedAt":1737599864898}"#
+}
+
+answer! {
     struct App<'a> as "RegisteredTokenApp" {
         "name" name: &'a str => "the app's name",
         "enabled" enabled: bool => "whether tokens are accepted",
@@ -186,6 +216,21 @@ answer! {
 impl<'a> Key<'a> {
     fn of(key: &'a UsableKey) -> Self {
         Self { kid: key.kid.as_deref(), algorithm: key.algorithm.name(), thumbprint: &key.thumbprint }
+    }
+}
+
+impl<'a> LookedKey<'a> {
+    fn of(key: &'a key_sets::LookedKey) -> Self {
+        let key_sets::LookedKey { kid, kind, algorithm, bytes, why_not } = key;
+        Self {
+            kid: kid.as_deref(),
+            kind: *kind,
+            algorithm: algorithm.map(Algorithm::name),
+            used_for: kind.map(|_| "sig"),
+            usable: why_not.is_none(),
+            why: Sometimes(why_not.as_ref().map(|why| format!("it {why}"))),
+            bytes: Sometimes(*bytes),
+        }
     }
 }
 
@@ -220,8 +265,11 @@ impl<'a> App<'a> {
     }
 }
 
-async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
-    let apps = token_apps::list(cx).await?;
+async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let apps = match paging::search(call)? {
+        Some(beginning) => token_apps::list_beginning(cx, beginning).await?,
+        None => token_apps::list(cx).await?,
+    };
     let mut keys = Vec::new();
     for app in &apps {
         keys.push(token_apps::known_keys(cx, app).await);
@@ -246,6 +294,19 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let app = token_apps::find(cx, call.parameter(NAME.name)?).await?;
     let (keys, warnings) = (token_apps::known_keys(cx, &app).await, token_apps::warnings(&app));
     Ok(Response::json(200, &App::of(&app, &keys, warnings)))
+}
+
+async fn list_keys(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let app = token_apps::find(cx, call.parameter(NAME.name)?).await?;
+    let looked = token_apps::look_at_keys(cx, &app).await?;
+    Ok(Response::json(
+        200,
+        &AppKeys {
+            keys: looked.keys.iter().map(LookedKey::of).collect(),
+            fetched_at: Sometimes(looked.fetched_at.map(|at| at.0)),
+            error: Sometimes(looked.problem),
+        },
+    ))
 }
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {

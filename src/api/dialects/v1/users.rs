@@ -16,13 +16,14 @@ use crate::error::{Error, Result};
 /// The id of a user in a path.
 pub(super) const ID: Field = required("id", Kind::INT64, "the user's id");
 
-const LIST_QUERY: &[Field] = &[optional("username", Kind::TEXT, "only the user of this name"), paging::LIMIT, paging::CURSOR];
+const LIST_QUERY: &[Field] =
+    &[optional("username", Kind::TEXT, "only the user of this name"), paging::SEARCH, paging::LIMIT, paging::CURSOR];
 
 pub(super) const GROUP: Group = Group {
     parameters: &[ID],
     routes: &[
         Route::get("list_users", &["/v1/users"], handler!(list))
-            .summary("Lists users by ascending id")
+            .summary("Lists users by ascending id, or by name those whose user name begins with `search`")
             .access(Access::Administrator)
             .query(LIST_QUERY)
             .answers(Answer::json(200, &USERS)),
@@ -180,8 +181,12 @@ request! {
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
     let username = call.query.one("username")?.map(str::to_owned);
+    let beginning = paging::search(call)?.map(str::to_owned);
+    if beginning.is_some() && username.is_some() {
+        return Err(Error::invalid("search", "must not be there beside username, which is one user's whole name"));
+    }
     // One more than asked for tells whether there is a next page.
-    let found = users::list(cx, &Filter { username, after_id, limit: limit + 1 }).await?;
+    let found = users::list(cx, &Filter { username, beginning, after_id, limit: limit + 1 }).await?;
     Ok(paging::answer(&found, limit, User::of, |shown| shown.user.id.0))
 }
 

@@ -1,0 +1,79 @@
+//! What an administrator sees first.
+
+use super::health::{Names, State};
+use crate::actions::health;
+use crate::actions::overview::{self, Counts};
+use crate::api::http::declare::{Declared, answer};
+use crate::api::http::message::Response;
+use crate::api::http::route::{Access, Call, Group, Route, handler};
+use crate::api::http::shape::{Answer, Kind};
+use crate::context::Cx;
+use crate::error::Result;
+
+pub(super) const GROUP: Group = Group {
+    parameters: &[],
+    routes: &[Route::get("overview", &["/v1/overview"], handler!(show))
+        .summary("Tells how a deployment is, and how much there is in it")
+        .about(
+            "Grants are added up from totals. Of everything else at most 10,000 are counted, and counts of more than \
+             1,000 in all may be a minute old.",
+        )
+        .access(Access::Administrator)
+        .answers(Answer::json(200, &Overview::<'_>::SHAPE))],
+};
+
+const KINDS: Kind = Kind::list(&Kind::OneOf(&overview::KINDS));
+
+answer! {
+    struct Numbers as "OverviewCounts" {
+        "users" users: i64 => "users",
+        "tokenApps" token_apps: i64 => "token apps",
+        "services" services: i64 => "services",
+        "grants" grants: i64 => "grants",
+        "groups" groups: i64 => "groups",
+        "departments" departments: i64 => "departments",
+        "keys" keys: i64 => "keys for machines",
+        "organizations" organizations: i64 => "organizations",
+        "applications" applications: i64 => "applications",
+        "atLeast" at_least: Vec<&'static str> as KINDS => "of which kinds there are more than the number says",
+    } example r#"{"users":10000,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,"applications":5,"atLeast":["users"]}"#
+}
+
+answer! {
+    struct Overview<'a> as "Overview" {
+        "version" version: &'static str => "the version of Postern",
+        "revision" revision: Option<i64> => "the number of the newest change; null while D1 does not answer",
+        "health" health: State<'a> => "as GET /health tells it to administrators",
+        "counts" counts: Option<Numbers> => "how many there are; null while D1 does not answer",
+    } example r#"{"version":"0.1.0","revision":812,"health":{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"},"counts":{"users":2,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,"applications":5,"atLeast":[]}}"#
+}
+
+impl Numbers {
+    fn of(counts: &Counts) -> Self {
+        let number = |kind: &str| counts.numbers.iter().find(|(of, _)| *of == kind).map_or(0, |(_, number)| *number);
+        Self {
+            users: number("users"),
+            token_apps: number("tokenApps"),
+            services: number("services"),
+            grants: number("grants"),
+            groups: number("groups"),
+            departments: number("departments"),
+            keys: number("keys"),
+            organizations: number("organizations"),
+            applications: number("applications"),
+            at_least: counts.at_least.clone(),
+        }
+    }
+}
+
+async fn show(cx: &Cx, _: &Call<'_>) -> Result<Response> {
+    let counts = overview::counts(cx).await?;
+    let health = health::health(cx).await;
+    let overview = Overview {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: counts.as_ref().map(|counts| counts.revision),
+        health: State::of(cx, &health, Names::Shown).1,
+        counts: counts.as_deref().map(Numbers::of),
+    };
+    Ok(Response::json(200, &overview))
+}

@@ -1,0 +1,106 @@
+//! The cookie of a session of the console: its name, how a browser is told to keep it, and for which
+//! requests it counts.
+//!
+//! Hosts of one site, such as `app.example.com` and `admin.example.com`, are the same to
+//! `SameSite`. So the browser must also say that a page of this very origin asks.
+
+use crate::actions::caller::Credential;
+use crate::api::http::console_host::{self, SignIn};
+use crate::api::http::cookies;
+use crate::api::http::message::{Header, Inbound};
+use crate::context::Cx;
+use crate::domain::browsers::EndedSession;
+use crate::domain::secret::PlainToken;
+use crate::error::{Denied, Error, Refusal, Result};
+
+/// Its name over https. No other host can set a cookie of such a name, and none without `Secure`.
+const SECURE: &str = "__Host-postern-admin";
+/// Its name over plain http, as on a developer's machine.
+const PLAIN: &str = "postern-admin";
+
+/// Whether a cookie of this name is the console's. No application gets or sets one.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    name == SECURE || name == PLAIN
+}
+
+fn is_secure(request: &dyn Inbound) -> bool {
+    request.origin().starts_with("https:")
+}
+
+fn name(request: &dyn Inbound) -> &'static str {
+    if is_secure(request) { SECURE } else { PLAIN }
+}
+
+/// Whether a page of this web origin sends the request, by the browser's own word. Browsers leave
+/// `Sec-Fetch-Site` out over plain http to other machines; then `Origin` must name this one.
+#[must_use]
+pub fn is_of_own_page(request: &dyn Inbound) -> bool {
+    match request.header("sec-fetch-site") {
+        Some(site) => site == "same-origin",
+        None => request.header("origin").is_some_and(|origin| origin == request.origin()),
+    }
+}
+
+/// Refuses to begin or end a session for a page of another origin, and on a host that has none.
+pub fn refuse_others(cx: &Cx, request: &dyn Inbound) -> Result<()> {
+    let way_out = match console_host::sign_in(cx, request) {
+        SignIn::Here if is_of_own_page(request) => return Ok(()),
+        SignIn::Here => return Err(Refusal::NotOfConsole.into()),
+        SignIn::Elsewhere(url) => format!("it is at {url}"),
+        SignIn::Off => "set ADMIN_HOST to a host that the application does not have".to_owned(),
+    };
+    Err(Error::not_found("sign-in to the console on this host:", way_out))
+}
+
+/// The session that a request shows, where the cookie counts. Two are an error: over plain http a
+/// page of another host may have set one.
+pub fn read(cx: &Cx, request: &dyn Inbound) -> Result<Option<Credential>> {
+    let mut values = counting(cx, request).into_iter();
+    match (values.next(), values.next()) {
+        (Some(_), Some(_)) => Err(Error::doubled_credential(name(request))),
+        (value, _) => Ok(value.map(Credential::Console)),
+    }
+}
+
+/// The sessions that a request shows; none where the cookie does not count.
+#[must_use]
+pub fn counting(cx: &Cx, request: &dyn Inbound) -> Vec<PlainToken> {
+    let shown = all(request);
+    let counts = || console_host::sign_in(cx, request) == SignIn::Here && is_of_own_page(request);
+    if !shown.is_empty() && counts() { shown } else { Vec::new() }
+}
+
+/// All sessions that a request shows, up to four.
+#[must_use]
+pub fn all(request: &dyn Inbound) -> Vec<PlainToken> {
+    let header = request.header("cookie").unwrap_or_default();
+    cookies::values(&header, name(request)).take(4).map(PlainToken::new).collect()
+}
+
+/// The sentence that leads out of a refusal, where the request shows the console's cookie.
+#[must_use]
+pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<&'static str> {
+    match denied {
+        _ if cx.ended_session.get() == Some(EndedSession::OfConsole) => Some("The session of the console is over: sign in again"),
+        Denied::Missing if !all(request).is_empty() => Some(
+            "The console's cookie counts only on the console's own host, for requests of its own pages, and for \
+             management: send Authorization",
+        ),
+        _ => None,
+    }
+}
+
+/// The header that lets a browser keep a session for so many seconds.
+#[must_use]
+pub fn set(request: &dyn Inbound, value: &str, max_age_s: i64) -> Header {
+    let (name, secure) = (name(request), if is_secure(request) { "; Secure" } else { "" });
+    let set = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}; SameSite=Strict");
+    ("set-cookie", set.into())
+}
+
+/// The header that takes a session back.
+#[must_use]
+pub fn take_back(request: &dyn Inbound) -> Header {
+    set(request, "", 0)
+}
