@@ -27,7 +27,7 @@ fn the_cookie_opens_all_of_management_to_the_consoles_own_pages_and_nothing_else
     let isolate = world.isolate();
     let cookie = signed_in(&isolate);
     let mut opened = 0;
-    for found in routes() {
+    for found in routes().filter(|(_, route)| !route.operation.ends_with("_console_session")) {
         let (dialect, route) = found;
         let request = harmless(route).header("cookie", &cookie).header("sec-fetch-site", "same-origin");
         let response = isolate.send(&request);
@@ -93,7 +93,7 @@ fn the_public_origin_of_the_application_is_no_page_of_the_console() {
     let cookie = signed_in(&isolate);
     let by = |origin: &str| {
         let read = Request::new("GET", "/v1/users").header("cookie", &cookie).header("origin", origin);
-        let write = Request::new("POST", "/v1/groups").header("cookie", &cookie).header("origin", origin).body("{}");
+        let write = Request::new("POST", "/v1/groups").header("cookie", &cookie).header("origin", origin).body(r#"{"name":"Sales"}"#);
         let login = Request::new("POST", SESSION).header("origin", origin).body(r#"{"username":"admin","password":"x"}"#);
         [read, write, login].map(|request| isolate.send(&request).status)
     };

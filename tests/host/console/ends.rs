@@ -8,7 +8,7 @@ fn whatever_ends_what_a_user_has_ends_their_session_at_once() {
     let isolate = world.isolate();
     let ends: [(&str, &str, Value, (u16, &str)); 5] = [
         ("PUT", "/v1/users/{id}/password", json!({ "password": "another horse" }), REVOKED),
-        ("PATCH", "/v1/users/{id}", json!({ "enabled": false }), (403, "user_disabled")),
+        ("PATCH", "/v1/users/{id}", json!({ "enabled": false }), REVOKED),
         ("PATCH", "/v1/users/{id}", json!({ "type": "SYS_Creator" }), (403, "not_administrator")),
         ("DELETE", "/v1/users/{id}/tokens", Value::Null, REVOKED),
         ("DELETE", "/v1/users/{id}", Value::Null, REVOKED),

@@ -61,9 +61,8 @@ fn what_postern_answers_itself_it_answers_there_as_without_an_application() {
     let isolate = behind(&world, &[("ADMIN_HOST", "admin.test")]);
     let home = isolate.get("https://admin.test/", "");
     assert_eq!((home.status, home.header("location")), (302, Some("/v1/console/")));
-    let unknown = isolate.get("https://admin.test/plugin/datafor-modeler/x", "");
-    assert_eq!(unknown.status, 404);
-    assert!(json_of(&unknown).get("success").is_some(), "in the dialect's envelope: {}", unknown.body);
+    let unknown = isolate.get("https://admin.test/api/v1/services/5/unknown", "");
+    assert_eq!((unknown.status, unknown.header("content-type")), (404, Some("application/json")), "in the dialect's envelope");
     let page = Request::new("GET", "https://admin.test/x").header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
     let page = isolate.send(&page);
     assert_eq!((page.status, page.header("content-type")), (404, Some("application/problem+json")));
