@@ -109,8 +109,8 @@ fn shown(cx: &Cx, call: &Call<'_>) -> Option<PlainToken> {
 }
 
 async fn begin(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    console_cookie::refuse_others(cx, call.request)?;
     let account = Account::read(&call.labelled_fields().await?)?;
+    console_cookie::refuse_others(cx, call.request)?;
     let (session, cookie) = match account {
         Account { key: Some(_), username: Some(_), .. } => return Err(beside_key("username")),
         Account { key: Some(_), password: Some(_), .. } => return Err(beside_key("password")),
