@@ -1,15 +1,18 @@
 //! The context of a request or of the scheduled event: the ports, the isolate's memory, the configuration and the time.
 
+pub mod noted;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::context::noted::Noted;
 use crate::domain::browsers::EndedSession;
 use crate::domain::config::Config;
 use crate::domain::network::{PEER, network_of};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::isolate::Memory;
-use crate::ports::{Entropy, Issuers, Kv, Limiter, Log, Shared, Signatures, Sql, Tasks, Timer};
+use crate::ports::{Decisions, Entropy, Issuers, Kv, Limiter, Log, Shared, Signatures, Sql, Tasks, Timer};
 
 /// Reads a header of a request by its name.
 pub type HeaderReader = Rc<dyn Fn(&str) -> Option<String>>;
@@ -35,6 +38,8 @@ pub struct Cx {
     pub tasks: Rc<dyn Tasks>,
     /// The log.
     pub log: Rc<dyn Log>,
+    /// Where decisions are counted; `None` where the deployment has no such place.
+    pub decisions: Option<Rc<dyn Decisions>>,
     /// What this isolate remembers.
     pub memory: Rc<Memory>,
     /// The deployment's variables and secrets.
@@ -45,6 +50,8 @@ pub struct Cx {
     pub limiter: Rc<dyn Limiter>,
     /// Reads a header of the request.
     pub request_header: HeaderReader,
+    /// What the request has found out about itself.
+    pub noted: Rc<Noted>,
     /// The answer's `x-request-id`.
     pub request_id: String,
     /// The credential was taken before, and what it opened is still open. Looking again creates and

@@ -366,6 +366,41 @@ impl Error {
         }
     }
 
+    /// The word for it in the log and in counters: the reason, or what kind of failure it is.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        self.reason().unwrap_or(match self {
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::TooMany { .. } => "too_many",
+            Self::NotFound { .. } => "not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::NotAcceptable { .. } => "not_acceptable",
+            Self::UnsupportedMediaType { .. } => "unsupported_media_type",
+            Self::Conflict { .. } => "conflict",
+            Self::AlreadyExists { .. } => "already_exists",
+            Self::Invalid { .. } => "invalid",
+            Self::TooLarge { .. } => "too_large",
+            Self::OriginFailed(_) => "origin_failed",
+            Self::OriginTimedOut { .. } => "origin_timed_out",
+            Self::Unavailable(_) => "unavailable",
+            Self::Misconfigured(_) => "misconfigured",
+            Self::Internal(_) => "internal",
+        })
+    }
+
+    /// What the log says besides of a failure that is not the caller's; `None` where there is nothing
+    /// to say.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Internal(fault) | Self::Unavailable(fault) | Self::OriginFailed(fault) => Some(fault.text.clone()),
+            Self::OriginTimedOut { timeout_s } => Some(format!("the origin did not answer within {timeout_s} seconds")),
+            Self::Misconfigured(problems) => Some(problems.join("; ")),
+            _ => None,
+        }
+    }
+
     /// A fault of ours, with its text for the log.
     pub fn internal(text: impl Into<String>) -> Self {
         Self::Internal(Fault::new(text))

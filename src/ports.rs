@@ -137,6 +137,39 @@ pub trait Tasks {
 pub trait Log {
     /// Writes one line. Never a secret, a password or a token.
     fn line(&self, text: &str);
+
+    /// Writes the line of a refusal, which is a JSON text. `is_fault` tells that Postern, or something
+    /// that it relies on, is at fault, and not the caller.
+    fn refusal(&self, line: &str, is_fault: bool);
+}
+
+/// Where a deployment counts decisions.
+pub trait Decisions {
+    /// Notes one. It neither fails nor waits.
+    fn note(&self, decision: &Decision<'_>);
+}
+
+/// What Postern decided about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// What was to be decided: a verification, a check …
+    pub kind: &'static str,
+    /// What came of it.
+    pub outcome: &'static str,
+    /// Why somebody was refused; empty where nobody was.
+    pub reason: &'static str,
+    /// The dialect in which it was asked.
+    pub dialect: &'static str,
+    /// The token app; empty where no token was shown, or none is known.
+    pub app: &'a str,
+    /// The rule of `ORIGIN_RULES` that decided.
+    pub rule: Option<usize>,
+    /// How many questions of the request were answered with yes.
+    pub yes: u32,
+    /// How many with no.
+    pub no: u32,
+    /// When the request began.
+    pub begun_at: Millis,
 }
 
 /// One SQL statement with its bound values.
@@ -170,6 +203,8 @@ pub const UNMIGRATED: &str = "the database has no tables yet, or is older than t
 pub struct Rows {
     /// The rows, in order.
     pub rows: Vec<Row>,
+    /// How many rows the database read for it; 0 where it does not tell.
+    pub read: u64,
 }
 
 /// One row, by column name.
@@ -274,7 +309,8 @@ impl Rows {
     #[must_use]
     pub fn of(columns: Vec<String>, rows: Vec<Vec<Datum>>) -> Self {
         let columns = Rc::<[String]>::from(columns);
-        Self { rows: rows.into_iter().map(|values| Row { columns: Rc::clone(&columns), values }).collect() }
+        let rows = rows.into_iter().map(|values| Row { columns: Rc::clone(&columns), values }).collect();
+        Self { rows, read: 0 }
     }
 }
 

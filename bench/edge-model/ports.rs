@@ -249,6 +249,8 @@ impl Limiter for Rest {
 
 impl Log for Rest {
     fn line(&self, _: &str) {}
+
+    fn refusal(&self, _: &str, _: bool) {}
 }
 
 /// A request, with as many headers as the traffic has.
@@ -282,6 +284,10 @@ impl Inbound for Request {
 
     fn headers(&self) -> Vec<(String, String)> {
         self.header("authorization").map(|value| ("authorization".to_owned(), value)).into_iter().collect()
+    }
+
+    fn country(&self) -> Option<String> {
+        None
     }
 
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>> {

@@ -277,6 +277,8 @@ impl World {
                 "host" => Some("postern.example".to_owned()),
                 _ => None,
             }),
+            decisions: None,
+            noted: Rc::default(),
             request_id: String::new(),
             is_recheck: false,
             must_read: Cell::new(false),

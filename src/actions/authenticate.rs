@@ -17,13 +17,42 @@ pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) ->
     if cx.is_recheck {
         Known::refresh(cx).await?;
     }
-    let caller = find(cx, credential, hints).await?;
+    cx.noted.another_credential();
+    let found = find(cx, credential, hints).await;
+    cx.memory.counters.verification(credential.word(), outcome(&found));
+    let caller = found?;
+    note(cx, &caller);
     // Whoever names an app takes the tokens of that app only, and no other kind of credential.
     let app = if let Caller::User(user) = &caller { user.app() } else { None };
     if hints.app.is_some_and(|named| app.is_none_or(|app| app.as_str() != named)) {
         return Err(Denied::NoApp.into());
     }
     Ok(caller)
+}
+
+/// What came of a credential, in a word.
+fn outcome(found: &Result<Caller>) -> &'static str {
+    match found {
+        Ok(_) => "accepted",
+        Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::TooMany { .. } | Error::Invalid { .. }) => "refused",
+        Err(_) => "failed",
+    }
+}
+
+/// Notes whose credential it is.
+fn note(cx: &Cx, caller: &Caller) {
+    match caller {
+        Caller::User(caller) => note_user(cx, caller),
+        Caller::Key(caller) => cx.noted.key(caller.key.id),
+    }
+    cx.noted.settle();
+}
+
+fn note_user(cx: &Cx, caller: &UserCaller) {
+    cx.noted.user(caller.user.id);
+    if let Some(app) = caller.app() {
+        cx.noted.app(app);
+    }
 }
 
 async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Caller> {
@@ -45,7 +74,7 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
         },
         Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
     };
-    enabled(caller).map(Caller::User)
+    enabled(cx, caller).map(Caller::User)
 }
 
 /// Whose a token is that is no key, and what `tell` makes of one that a token app accepts.
@@ -66,11 +95,15 @@ pub async fn by_token<T>(
             None => (sessions::find(cx, token.hashed(), hints).await?, None),
         }
     };
-    enabled(caller).map(|caller| (caller, told))
+    enabled(cx, caller).map(|caller| (caller, told))
 }
 
-fn enabled(caller: UserCaller) -> Result<UserCaller> {
-    if caller.user.profile.enabled { Ok(caller) } else { Err(Refusal::UserDisabled.into()) }
+fn enabled(cx: &Cx, caller: UserCaller) -> Result<UserCaller> {
+    if caller.user.profile.enabled {
+        return Ok(caller);
+    }
+    note_user(cx, &caller);
+    Err(Refusal::UserDisabled.into())
 }
 
 /// Authenticates by the first of these that is a credential at all, and answers which it was.

@@ -70,6 +70,19 @@ impl Credential {
         matches!(self, Self::Cookie(_) | Self::Session { .. } | Self::Placed { is_cookie: true, .. })
     }
 
+    /// The word for its kind, in counters.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Password { .. } => "password",
+            Self::Token(_) | Self::Placed { .. } => "token",
+            Self::OpaqueToken(_) => "opaque",
+            Self::Cookie(_) | Self::Session { .. } => "session",
+            Self::Key { .. } => "key",
+            Self::Parameters(_) => "parameter",
+        }
+    }
+
     /// The credential that a token is where Postern's keys are taken too.
     #[must_use]
     pub fn of_token(token: PlainToken) -> Self {

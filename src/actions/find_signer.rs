@@ -16,6 +16,7 @@ use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::domain::tokens::thumbprint::thumbprint;
 use crate::domain::tokens::token_app::TokenApp;
 use crate::error::{Denied, Error, Fault, Result};
+use crate::memory::counters::Looked;
 use crate::memory::key_sets::WantedKey;
 use crate::memory::known::Known;
 
@@ -46,7 +47,7 @@ pub async fn find_signer<'a, 't>(
     candidates: &'a [Rc<TokenApp>],
 ) -> Result<Accepted<'a, 't>> {
     let accepted = find_app(cx, token, candidates).await?;
-    refuse_revoked(known, accepted.app, &accepted.claims).await?;
+    refuse_revoked(known, accepted.app, &accepted.claims).await.inspect_err(|_| cx.noted.app(&accepted.app.name))?;
     Ok(accepted)
 }
 
@@ -58,9 +59,15 @@ pub async fn accept_introspected<'a, 't>(
     token: &'t Introspected<'_>,
 ) -> Result<Accepted<'a, 't>> {
     let claims = token.claims().ok_or_else(|| Error::internal("an endpoint was not asked about a token"))?;
-    let Admission { username, lifetime } = checks::admit(&claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
-    refuse_revoked(known, app, &claims).await?;
+    let Admission { username, lifetime } = admit_known(cx, app, &claims)?;
+    refuse_revoked(known, app, &claims).await.inspect_err(|_| cx.noted.app(&app.name))?;
     Ok(Accepted { app, claims, username, lifetime })
+}
+
+/// The checks of an app whose endpoint knows the token.
+fn admit_known(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Admission> {
+    let admitted = checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why);
+    admitted.inspect_err(|_| cx.noted.app(&app.name))
 }
 
 /// The check after those of the list, [`checks::REVOCATION`].
@@ -79,15 +86,18 @@ pub async fn refuse_revoked(known: &mut Known<'_>, app: &TokenApp, claims: &Veri
 /// The app whose key verifies the token and whose terms it meets. Where keys verify it and no terms are met, the app whose checks held longest
 /// says why; where no key does, it is `BadSignature`. Issuers whose keys are not known are asked for them last.
 async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Result<Accepted<'a, 't>> {
-    if let Some(accepted) = remembered(cx, token, candidates) {
+    let known = remembered(cx, token, candidates);
+    cx.memory.counters.look(Looked::SignedToken, known.is_some());
+    cx.noted.looked(known.is_some());
+    if let Some(accepted) = known {
         return Ok(accepted);
     }
-    let mut failed: Option<Failed> = None;
+    let mut failed: Option<(Failed, &TokenApp)> = None;
     let mut offer = |app: &'a TokenApp, claims: VerifiedClaims<'t>| match checks::admit(&claims, &app.terms, clock(cx)) {
         Ok(Admission { username, lifetime }) => Some(Accepted { app, claims, username, lifetime }),
         Err(new) => {
-            if failed.as_ref().is_none_or(|known| known.held < new.held) {
-                failed = Some(new);
+            if failed.as_ref().is_none_or(|(known, _)| known.held < new.held) {
+                failed = Some((new, app));
             }
             None
         }
@@ -122,7 +132,10 @@ async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &
         }
     }
     match failed {
-        Some(Failed { why, .. }) => Err(why),
+        Some((Failed { why, .. }, app)) => {
+            cx.noted.app(&app.name);
+            Err(why)
+        }
         None => Err(search.none()),
     }
 }

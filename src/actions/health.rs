@@ -62,6 +62,7 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
     let verifies = reachable && !is_unmigrated && !none_opens(&apps);
     let (is_newest, sealed) = asked.unwrap_or((!is_unmigrated, SealedCounts::default()));
     let is_stale = matches!(&renewed, Ok(Some(note)) if cx.now - note.at > copy::RENEWED_WITHIN);
+    let copy_renewed_at = renewed.as_ref().ok().and_then(Option::as_ref).map(|note| note.at);
     let causes = [
         of_apps(AUDIENCE_UNCHECKED, &apps, TokenApp::leaves_audience_unchecked),
         Cause { kind: COPY_NOT_RENEWED, count: i64::from(is_stale), names: Vec::new() },
@@ -71,7 +72,7 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
         Cause { kind: SECRET_UNOPENED, count: sealed.unopened, names: sealed.names },
     ];
     let causes = causes.into_iter().filter(|cause| cause.count > 0).collect();
-    let health = Rc::new(Health { d1, kv: renewed.is_ok(), verifies, causes, to_reencrypt: sealed.under_previous });
+    let health = Rc::new(Health { d1, kv: renewed.is_ok(), verifies, copy_renewed_at, causes, to_reencrypt: sealed.under_previous });
     cx.memory.health.keep(Rc::clone(&health), cx.now);
     health
 }

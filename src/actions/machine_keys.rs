@@ -63,6 +63,7 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
     let wanted = || [Wanted::Key(hash)].into_iter().chain(ahead()).collect();
     let mut known = Known::current(cx, wanted, None).await?;
     let (key, user) = known.key(hash, ahead).await?.ok_or(Denied::Revoked)?;
+    cx.noted.key(key.id);
     if name.is_some_and(|name| name != key.name.as_str()) {
         return Err(Denied::KeyName.into());
     }

@@ -24,6 +24,7 @@ pub mod introspected_tokens;
 pub mod introspection;
 pub mod key_sets;
 pub mod machine_keys;
+pub mod metrics;
 pub mod names;
 pub mod node_orders;
 pub mod organizations;

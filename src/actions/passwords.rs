@@ -110,6 +110,9 @@ async fn check_within_limits(cx: &Cx, username: &str, password: &Secret, digest:
         None if is_first_administrator(cx, username, password) => first_administrator(cx, password).await?,
         _ => None,
     };
+    if let Some((user, _)) = &found {
+        cx.noted.user(user.id);
+    }
     let Some(user) = user else { return Err(refuse(cx, &claimed, &network, is_known).await?) };
     if failures.is_to_be_noted(cx.now) {
         note_network(cx, &user, &network).await;

@@ -34,7 +34,10 @@ pub async fn require(cx: &Cx, caller: &Caller, matched: &Matched<'_>, what: &str
         return Ok(());
     }
     let facts = facts(cx, caller, user, asked(matched)).await;
-    decide(rules, &facts).map_err(|(_, error)| error)?;
+    decide(rules, &facts).map_err(|(rule, error)| {
+        cx.noted.rule(rule);
+        error
+    })?;
     for rule in &matched.reports {
         if let Some(error) = would_refuse(rule, &facts) {
             report(cx, rule, what, &format!("user {}: {}", user.user.id.0, sentence(&error)));

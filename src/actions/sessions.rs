@@ -25,6 +25,7 @@ pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCa
     let wanted = || [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
     let mut known = Known::current(cx, wanted, None).await?;
     let session = known.session(hash, ahead).await?.ok_or(Denied::Revoked)?;
+    cx.noted.user(session.user_id);
     if session.expires_at <= cx.now {
         return Err(Denied::Expired.into());
     }

@@ -33,6 +33,7 @@ pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hi
         None if app.terms.creates_users && !cx.is_recheck => create(cx, accepted, username, id).await?,
         None => return Err(Refusal::UnknownUser.into()),
     };
+    cx.noted.user(user.id);
     may_be(app, &user, id)?;
     if !user.profile.enabled {
         return Ok(user);

@@ -158,7 +158,7 @@ async fn caller<T>(
     hints: Hints<'_>,
     tell: impl FnOnce(&Accepted<'_, '_>) -> T,
 ) -> Result<(UserCaller, T)> {
-    let user = token_user::find(cx, known, &accepted, hints).await?;
+    let user = token_user::find(cx, known, &accepted, hints).await.inspect_err(|_| cx.noted.app(&accepted.app.name))?;
     let told = tell(&accepted);
     let Accepted { app, claims, lifetime, .. } = accepted;
     let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();

@@ -6,23 +6,31 @@
 
 use serde_json::{Map, Value};
 
-use super::{failure, stale, v1};
-use crate::api::http::message::{Header, Response};
+use super::{class, failure, note_decision, stale, v1};
+use crate::api::http::message::{self, Header, Response};
+use crate::api::refusals::{self, Refused};
 use crate::context::Cx;
 use crate::domain::time::Millis;
 use crate::error::Error;
+use crate::ports::Log;
 
 /// Answers a question of an operation; `question` is its JSON text, and `None` where it was too
 /// large.
 pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> String {
-    match v1::binding::answer(cx, operation, question).await {
+    cx.memory.counters.begin(cx.now);
+    cx.noted.decides(v1::binding::decides(operation));
+    let answer = v1::binding::answer(cx, operation, question).await;
+    note_decision(cx, GATE, answer.as_ref().err());
+    let status = answer.as_ref().map_or_else(message::status, |response| response.status);
+    cx.memory.counters.request(GATE, class(status));
+    match answer {
         Ok(response) => match stale(cx) {
             None => with_first(r#""ok":true"#, &response.body),
             Some(age) => with_first(&format!(r#""ok":true,"headers":{}"#, object([age])), &response.body),
         },
         Err(error) => {
-            if let Error::Internal(fault) | Error::Unavailable(fault) = &error {
-                cx.log.line(&format!("{} Gate.{operation}: {}", cx.request_id, fault.for_log()));
+            if matches!(status, 401 | 403 | 429 | 500..) {
+                refusals::note(cx, None, &error, &refused(operation));
             }
             refusal(&error, &cx.request_id, cx.now, stale(cx))
         }
@@ -31,8 +39,17 @@ pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> String 
 
 /// Answers a question that got no context: the deployment lacks its secrets, and nobody is let in.
 #[must_use]
-pub fn refuse(request_id: &str, now: Millis, problems: Vec<String>) -> String {
-    refusal(&Error::Misconfigured(problems), request_id, now, None)
+pub fn refuse(log: &dyn Log, operation: &str, request_id: &str, now: Millis, problems: Vec<String>) -> String {
+    let error = Error::Misconfigured(problems);
+    refusals::note_without_context(log, request_id, now, &error, &refused(operation));
+    refusal(&error, request_id, now, None)
+}
+
+/// The word for these questions in the log and in counters.
+const GATE: &str = "gate";
+
+fn refused(operation: &str) -> Refused<'_> {
+    Refused { method: operation, dialect: GATE, ..Refused::default() }
 }
 
 fn refusal(error: &Error, request_id: &str, now: Millis, stale: Option<Header>) -> String {

@@ -24,6 +24,7 @@ use crate::context::Cx;
 use crate::domain::method;
 use crate::domain::origin::{Demand, Matched, Origin};
 use crate::domain::path_readings;
+use crate::domain::redaction;
 use crate::error::{Error, Refusal, Result};
 
 /// Headers between two neighbours (RFC 9110, 7.6.1), and what `fetch` makes itself.
@@ -135,7 +136,7 @@ async fn may_pass<'c>(cx: &Cx, caller: &'c Caller, request: &dyn Inbound, matche
 
 /// A request, as the log tells it.
 fn told(request: &dyn Inbound) -> String {
-    format!("{} {}", request.method(), request.path())
+    format!("{} {}", redaction::method(request.method()), redaction::path(request.path()))
 }
 
 /// A request that was judged, as the origin gets it, with the assertion of who calls.

@@ -6,6 +6,7 @@ pub mod dialects;
 pub mod gate;
 pub mod gateway;
 pub mod http;
+pub mod refusals;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,12 +15,14 @@ use crate::actions::access_tokens;
 use crate::actions::authenticate;
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::context::Cx;
+use crate::context::noted::Answers;
 use crate::domain::applications::application::Application;
 use crate::domain::browsers::EndedSession;
 use crate::domain::config::Config;
 use crate::domain::origin::Origin;
 use crate::domain::time::Millis;
-use crate::error::{Denied, Error, Result};
+use crate::error::{Denied, Error, Refusal, Result};
+use crate::ports::{Decision, Log};
 
 use crate::api::dialects::{Found, authzen, v1};
 use crate::api::http::challenge;
@@ -28,14 +31,16 @@ use crate::api::http::console_host::{self, CONSOLE};
 use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
 use crate::api::http::login;
-use crate::api::http::message::{Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
+use crate::api::http::message::{self, Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
 use crate::api::http::misplaced;
 use crate::api::http::navigation;
 use crate::api::http::pages::{self, Language};
 use crate::api::http::parameters;
 use crate::api::http::query::Query;
 use crate::api::http::route::{Access, BesideHeaders, Call, Dialect, Route};
+use crate::api::http::server_timing;
 use crate::api::http::session_cookie;
+use crate::api::refusals::{Refused, Status};
 
 /// The header that names what a read must at least have seen, and what a write wrote.
 const BOOKMARK: &str = "x-postern-bookmark";
@@ -48,12 +53,53 @@ const REASON: &str = "x-postern-reason";
 
 /// Answers a request, or says how it goes on to the origin. It never fails: failures are answers too.
 pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
+    cx.memory.counters.begin(cx.now);
     if let Some(response) = preflight(cx, request) {
         return Handled::Answered(finish(request, &cx.request_id, Some(cx), response));
     }
     let dialect = answering(cx, request);
-    match answer(cx, dialect, request).await {
-        Ok(Handled::Answered(response)) => Handled::Answered(finish(request, &cx.request_id, Some(cx), response)),
+    let handled = handle_in(cx, dialect, request).await;
+    let class = if let Handled::Answered(response) = &handled { class(response.status) } else { PASSED };
+    cx.memory.counters.request(name(cx, dialect), class);
+    handled
+}
+
+/// The class of what went on to the origin, whose status is the origin's.
+const PASSED: &str = "passed";
+
+/// The class of a status.
+fn class(status: u16) -> &'static str {
+    match status {
+        ..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500.. => "5xx",
+    }
+}
+
+/// The word for a dialect in the log and in counters.
+fn name(cx: &Cx, dialect: Option<&Dialect>) -> &'static str {
+    match dialect {
+        Some(dialect) => dialect.name,
+        None if cx.config.origins.is_empty() => "none",
+        None => GATEWAY,
+    }
+}
+
+/// The word for the gateway.
+const GATEWAY: &str = "gateway";
+
+async fn handle_in(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Handled {
+    let answer = answer(cx, dialect, request).await;
+    let told_otherwise = cx.noted.take_refused();
+    note_decision(cx, name(cx, dialect), answer.as_ref().err().or(told_otherwise.as_ref()));
+    match answer {
+        Ok(Handled::Answered(response)) => {
+            if let Some(error) = told_otherwise {
+                refuse_as(cx, dialect, request, &error, response.status);
+            }
+            Handled::Answered(timed(cx, dialect, finish(request, &cx.request_id, Some(cx), response)))
+        }
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
             forward.answer_headers.extend(cors::headers(cx, request));
@@ -63,8 +109,42 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
             }
             Handled::Passed(forward)
         }
-        Err(error) => Handled::Answered(fail(cx, dialect, request, &error)),
+        Err(error) => Handled::Answered(timed(cx, dialect, fail(cx, dialect, request, &error))),
     }
+}
+
+/// Tells an administrator where the time went.
+fn timed(cx: &Cx, dialect: Option<&Dialect>, response: Response) -> Response {
+    match server_timing::of(cx).filter(|_| dialect.is_some_and(|dialect| dialect.name == v1::DIALECT.name)) {
+        Some(value) => response.with(server_timing::HEADER, value),
+        None => response,
+    }
+}
+
+/// Counts a decision, where the deployment has a place for that.
+fn note_decision(cx: &Cx, dialect: &'static str, refused: Option<&Error>) {
+    let (Some(decisions), Some(kind)) = (&cx.decisions, cx.noted.decision()) else { return };
+    let Answers { yes, no } = cx.noted.answers();
+    let outcome = match (refused.map(message::status), yes, no) {
+        (None, _, 0) => "yes",
+        (None, 0, _) => "no",
+        (None, ..) => "mixed",
+        (Some(401 | 403 | 429), ..) => "refused",
+        (Some(500..), ..) => "failed",
+        (Some(_), ..) => "wrong",
+    };
+    let rule = if let Some(Error::Forbidden(Refusal::ByRule { rule, .. })) = refused { Some(*rule) } else { cx.noted.rule_number() };
+    decisions.note(&Decision {
+        kind,
+        outcome,
+        reason: refused.map_or("", Error::word),
+        dialect,
+        app: &cx.noted.app_name().unwrap_or_default(),
+        rule,
+        yes,
+        no,
+        begun_at: cx.now,
+    });
 }
 
 /// Answers a request that the origin did not.
@@ -79,9 +159,12 @@ fn answering(cx: &Cx, request: &dyn Inbound) -> Option<&'static Dialect> {
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
 #[must_use]
-pub fn refuse(request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
+pub fn refuse(log: &dyn Log, request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
     let error = Error::Misconfigured(problems);
-    let response = match dialects::owner(request.path()) {
+    let dialect = dialects::owner(request.path());
+    let name = dialect.map_or("none", |dialect| dialect.name);
+    refusals::note_without_context(log, request_id, now, &error, &refused(request, name));
+    let response = match dialect {
         None if navigation::is_answered_by_a_page(request) => pages::of_failure(Language::of(request), &error, request_id, None, false),
         dialect => failure(dialect.unwrap_or(&v1::DIALECT), &error, now),
     };
@@ -94,6 +177,11 @@ pub fn unreadable(request_id: &str, error: &Error) -> Response {
     with_standard_headers(failure(&v1::DIALECT, error, Millis(0)), request_id, false)
 }
 
+/// A request that is refused with the status of the error.
+fn refused<'r>(request: &'r dyn Inbound, dialect: &'static str) -> Refused<'r> {
+    Refused { method: request.method(), path: request.path(), dialect, ..Refused::default() }
+}
+
 async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Result<Handled> {
     if request.path().len() + request.query().len() > MAX_URL_BYTES {
         return Err(Error::TooLarge { what: "url", limit_bytes: MAX_URL_BYTES });
@@ -102,6 +190,7 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     read_bookmark(cx, request);
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = dialects::find_in(dialect, request.method(), request.path())?;
+    cx.noted.decides(route.decides);
     let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
     let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
     if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route, request)?, &caller, &credential) {
@@ -135,6 +224,7 @@ async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Resul
 async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     match gateway::origin(cx, request)? {
         Some(origin) => {
+            cx.noted.decides(Some(GATEWAY));
             // Where Postern answers preflights, it answers all of them that it allows.
             if let Some(asked) = cx.config.cors_origins.is_empty().then(|| Preflight::of(request)).flatten() {
                 return gateway::pass_preflight(cx, origin, request, &asked).map(Handled::Passed);
@@ -178,7 +268,9 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
         Ok(Some(caller)) => Authority::of(&caller, cx.now, 0).holder() == holder,
         Ok(None) => false,
         Err(error) => {
-            log(cx, request, &error);
+            let dialect = name(cx, dialects::answering(&cx.config, request.path()));
+            let refused = Refused { is_recheck: true, ..refused(request, dialect) };
+            refusals::note(cx, Some(request), &error, &refused);
             false
         }
     }
@@ -247,6 +339,7 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
         credentials::refuse_cross_origin(cx, request)?;
     }
     let caller = authenticate::authenticate(cx, &credential, Hints::default()).await?;
+    cx.noted.administrator(caller.is_administrator());
     route.let_in(&caller)?;
     Ok(Admitted { caller: Some(caller), credential: Some(credential), ..Admitted::default() })
 }
@@ -260,10 +353,21 @@ async fn admit_application(cx: &Cx, route: &Route, request: &dyn Inbound, query:
     Ok(Admitted { application: Some(application), signed_body: Some(body), ..Admitted::default() })
 }
 
-fn log(cx: &Cx, request: &dyn Inbound, error: &Error) {
-    if let Error::Internal(fault) | Error::Unavailable(fault) | Error::OriginFailed(fault) = error {
-        let of_client = authzen::request_id(request).map(|id| format!(" ({id})")).unwrap_or_default();
-        cx.log.line(&format!("{}{of_client} {} {}: {}", cx.request_id, request.method(), request.path(), fault.for_log()));
+/// Whether an error is a refusal, which the operator is to see. What a caller has only written wrongly,
+/// or what is not there, is none; but a gateway or a proxy lets nothing pass that has any error.
+fn is_refusal(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> bool {
+    let stands_in_front = || match dialect {
+        Some(dialect) => dialects::find_in(dialect, request.method(), request.path()).is_ok_and(|found| found.route.is_about_client),
+        None => matches!(gateway::origin(cx, request), Ok(Some(_))),
+    };
+    matches!(message::status(error), 401 | 403 | 429 | 500..) || stands_in_front()
+}
+
+/// Lets the operator see a refusal that was answered with this status.
+fn refuse_as(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error, status: u16) {
+    if is_refusal(cx, dialect, request, error) {
+        let refused = Refused { status: Status::Answered(status), ..refused(request, name(cx, dialect)) };
+        refusals::note(cx, Some(request), error, &refused);
     }
 }
 
@@ -292,9 +396,14 @@ fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response>
     Some(to_login.unwrap_or_else(page))
 }
 
-/// A failure, in the words of the dialect, and noted where it is ours.
+/// A failure, in the words of the dialect. The operator sees it where it is a refusal.
 fn fail(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> Response {
-    log(cx, request, error);
+    let response = failed(cx, dialect, request, error);
+    refuse_as(cx, dialect, request, error, response.status);
+    response
+}
+
+fn failed(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> Response {
     if dialect.is_none()
         && let Some(response) = for_people(cx, request, error)
     {

@@ -15,14 +15,16 @@ use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, js_sys, web_s
 use crate::actions::housekeeping;
 use crate::api;
 use crate::api::http::message::{Forward, Handled};
+use crate::context::noted::Noted;
 use crate::context::{Cx, HeaderReader};
 use crate::domain::config::Config;
 use crate::domain::identity::opaque_token;
 use crate::domain::time::Millis;
 use crate::error::Fault;
 use crate::memory::isolate::Memory;
-use crate::ports::{Entropy, Issuers, LocalFuture, Log, Signatures, Tasks, Timer};
-use ports::{d1, issuers, kv, limiter, origin, shared, timer, webcrypto};
+use crate::memory::metered::{Meter, MeteredShared, MeteredSql};
+use crate::ports::{Decisions, Entropy, Issuers, LocalFuture, Log, Signatures, Tasks, Timer};
+use ports::{d1, decisions, issuers, kv, limiter, origin, shared, timer, webcrypto};
 use runtime::answers::outbound;
 use runtime::log::ConsoleLog;
 use runtime::request::WorkerRequest;
@@ -39,6 +41,7 @@ thread_local! {
         entropy: Rc::new(Random),
         log: Rc::new(ConsoleLog),
         config: OnceCell::new(),
+        counts_decisions: Cell::new(false),
         ids: RefCell::default(),
     };
 }
@@ -52,8 +55,16 @@ struct Isolate {
     entropy: Rc<dyn Entropy>,
     log: Rc<dyn Log>,
     config: OnceCell<Result<Rc<Config>, Vec<String>>>,
+    /// Whether the deployment has a data set for decisions.
+    counts_decisions: Cell<bool>,
     /// Random bytes for ids.
     ids: RefCell<Vec<u8>>,
+}
+
+impl Isolate {
+    fn meter(&self, noted: &Rc<Noted>) -> Meter {
+        Meter { memory: Rc::clone(&self.memory), noted: Rc::clone(noted), timer: Rc::clone(&self.timer) }
+    }
 }
 
 /// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
@@ -77,7 +88,7 @@ async fn answer_gate(operation: &str, question: &JsValue, env: Env, context: Con
     let request_id = Random.id();
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return api::gate::refuse(&request_id, now(), problems),
+        Err(problems) => return api::gate::refuse(&ConsoleLog, operation, &request_id, now(), problems),
     };
     let cx = cx(Rc::new(env), config, Rc::new(Background(context)), request_id, Rc::new(|_: &str| None));
     api::gate::answer(&cx, operation, question.as_deref()).await
@@ -94,7 +105,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
     runtime::panics::probe(api::http::message::Inbound::path(&*request)).await;
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return outbound(api::refuse(&*request, &request_id, now(), problems)),
+        Err(problems) => return outbound(api::refuse(&ConsoleLog, &*request, &request_id, now(), problems)),
     };
     let client = Rc::clone(&request);
     let request_header = Rc::new(move |name: &str| client.header_of_config(name));
@@ -149,7 +160,9 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
             env.kv(kv::BINDING).is_err().then(|| missing("KV", kv::BINDING)),
         ];
         let missing: Vec<_> = bindings.into_iter().flatten().collect();
-        match Config::read(&variables::bindings(env)) {
+        let all = variables::bindings(env);
+        ISOLATE.with(|isolate| isolate.counts_decisions.set(all.contains_key(decisions::BINDING)));
+        match Config::read(&all) {
             Ok(config) if missing.is_empty() => Ok(Rc::new(config)),
             Ok(_) => Err(missing),
             Err(problems) => Err(problems.into_iter().chain(missing).collect()),
@@ -159,10 +172,12 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
 }
 
 fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, request_header: HeaderReader) -> Cx {
+    let noted = Rc::new(Noted::default());
     ISOLATE.with(|isolate| Cx {
-        sql: Rc::new(d1::D1::new(Rc::clone(&env))),
+        sql: Rc::new(MeteredSql::new(d1::D1::new(Rc::clone(&env)), isolate.meter(&noted))),
         kv: Rc::new(kv::WorkersKv::new(Rc::clone(&env))),
-        shared: Rc::new(shared::DataCentre),
+        shared: Rc::new(MeteredShared::new(Rc::new(shared::DataCentre), isolate.meter(&noted))),
+        decisions: isolate.counts_decisions.get().then(|| Rc::new(decisions::DataSet::new(Rc::clone(&env))) as Rc<dyn Decisions>),
         limiter: Rc::new(limiter::RateLimit::new(env)),
         signatures: Rc::clone(&isolate.signatures),
         issuers: Rc::clone(&isolate.issuers),
@@ -174,6 +189,7 @@ fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String
         config,
         now: now(),
         request_header,
+        noted,
         request_id,
         is_recheck: false,
         must_read: Cell::new(false),

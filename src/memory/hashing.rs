@@ -62,6 +62,12 @@ impl Hashing {
         queue.iter().take_while(|place| place.number != number).count()
     }
 
+    /// How many hash or wait for their turn, as they were last seen.
+    #[must_use]
+    pub fn waiting(&self, now: Millis) -> usize {
+        self.queue.borrow().iter().filter(|place| now - place.seen_at < SEEN_WITHIN).count()
+    }
+
     /// Computes so many blocks more of the hash of this place, which begins anew where another one was
     /// begun since. Answers the tag once it is computed.
     pub fn go_on(&self, number: u64, blocks: usize, begin: impl FnOnce() -> Argon2id) -> Option<Vec<u8>> {

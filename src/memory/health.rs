@@ -17,6 +17,8 @@ pub struct Health {
     pub kv: bool,
     /// Tokens can be verified: D1 answers, or a copy is young enough, and there is a key for them.
     pub verifies: bool,
+    /// When the scheduled event renewed the copy in KV last, where KV tells.
+    pub copy_renewed_at: Option<Millis>,
     /// What makes it degraded besides.
     pub causes: Vec<Cause>,
     /// How many values the scheduled event still encrypts anew.

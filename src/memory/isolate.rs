@@ -30,6 +30,7 @@ use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
 use crate::memory::counts::LastCounts;
+use crate::memory::counters::Counters;
 use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;
@@ -38,6 +39,7 @@ use crate::memory::key_sets::KeySets;
 use crate::memory::machine_keys::RememberedKeys;
 use crate::memory::names::RememberedNames;
 use crate::memory::recent::Recent;
+use crate::memory::refusals::Refusals;
 use crate::memory::revocations::Revocations;
 use crate::memory::sharing::Sharing;
 use crate::memory::snapshot::Snapshot;
@@ -86,6 +88,10 @@ pub struct Memory {
     pub sharing: Sharing,
     /// Whose turn it is to hash a password.
     pub hashing: Hashing,
+    /// What the isolate has done.
+    pub counters: Counters,
+    /// Whom it has refused.
+    pub refusals: Refusals,
     hashes: Cell<u64>,
 }
 
@@ -141,6 +147,8 @@ impl Default for Memory {
             token_writes: TokenWrites::default(),
             sharing: Sharing::default(),
             hashing: Hashing::default(),
+            counters: Counters::default(),
+            refusals: Refusals::default(),
             hashes: Cell::new(0),
         }
     }
@@ -676,6 +684,24 @@ impl Memory {
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.hashes.get()
+    }
+
+    /// How many entries the caches have, by what they are of.
+    #[must_use]
+    pub fn entries(&self) -> [(&'static str, usize); 10] {
+        let memory = self.inside.borrow();
+        [
+            ("token_app", memory.apps.len()),
+            ("user", memory.users.len()),
+            ("session", memory.sessions.len()),
+            ("key", memory.keys.entries()),
+            ("standing", memory.standings.len()),
+            ("group", memory.groups.len() + memory.of_groups.len()),
+            ("application", memory.applications.len()),
+            ("name", memory.names.entries()),
+            ("password", memory.passwords.len()),
+            ("signed_token", self.signed_tokens.entries()),
+        ]
     }
 
     /// How many bytes the keys take that a request names by a text of its own choice. Each of them was

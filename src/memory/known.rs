@@ -20,6 +20,7 @@ use crate::domain::tokens::revocation::{RevocationKey, RevocationKind};
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp, TokenName};
 use crate::error::{Error, Fault, Result};
 use crate::memory::copy;
+use crate::memory::counters::Looked;
 use crate::memory::in_time;
 use crate::memory::isolate::Freshness;
 use crate::memory::reading::{Found, Wanted};
@@ -123,6 +124,13 @@ impl<'c> Known<'c> {
         Ok(Self::of_memory(cx))
     }
 
+    /// Counts a look, for the isolate and for the request. What was read for this request is a miss.
+    fn looked(&self, of: Looked, is_found: bool) {
+        let is_hit = is_found && self.found.is_none();
+        self.cx.memory.counters.look(of, is_hit);
+        self.cx.noted.looked(is_hit);
+    }
+
     fn of_memory(cx: &'c Cx) -> Self {
         Self { cx, found: None, copies: None }
     }
@@ -170,6 +178,7 @@ impl<'c> Known<'c> {
     async fn of_copies(cx: &'c Cx) -> Result<Self> {
         let failed = || Error::Unavailable(Fault::new("D1 does not answer, and no copy is young enough"));
         let copies = copies(cx).await.ok_or_else(failed)?;
+        cx.memory.counters.copy_used();
         Ok(Self { cx, found: None, copies: Some(Box::new(copies)) })
     }
 
@@ -203,8 +212,14 @@ impl<'c> Known<'c> {
     }
 
     /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the log: whatever D1 would have known.
-    async fn door<T>(&mut self, what: &str, wanted: impl FnOnce() -> Vec<Wanted>, look: impl Fn(&Self) -> Option<T>) -> Result<Option<T>> {
+    async fn door<T>(
+        &mut self,
+        (what, of): (&str, Looked),
+        wanted: impl FnOnce() -> Vec<Wanted>,
+        look: impl Fn(&Self) -> Option<T>,
+    ) -> Result<Option<T>> {
         let mut found = look(self);
+        self.looked(of, found.is_some());
         if found.is_none() {
             let wanted = wanted();
             if self.found.is_none() && shared::bring(self.cx, &wanted).await {
@@ -224,7 +239,7 @@ impl<'c> Known<'c> {
     /// A user by name. `ahead` is read with them, where D1 is read.
     pub async fn user_named(&mut self, username: &Username, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<Rc<User>>> {
         let wanted = || [user(username)].into_iter().chain(ahead()).collect();
-        self.door("a user", wanted, |known| known.look_for_user_named(username)).await
+        self.door(("a user", Looked::User), wanted, |known| known.look_for_user_named(username)).await
     }
 
     /// The users of these names, as far as there are such. Those whom memory does not know are read together.
@@ -249,8 +264,10 @@ impl<'c> Known<'c> {
             let session = known.look_for_session(&hash)?;
             known.look_for_user(session.user_id).map(|_| session)
         };
-        if let Some(session) = with_user(self) {
-            return Ok(Some(session));
+        let known = with_user(self);
+        self.looked(Looked::Session, known.is_some());
+        if known.is_some() {
+            return Ok(known);
         }
         if self.copies.is_none() {
             let wanted: Vec<_> = [Wanted::Session(hash)].into_iter().chain(ahead()).collect();
@@ -274,7 +291,7 @@ impl<'c> Known<'c> {
     /// speaks. `ahead` likewise.
     pub async fn key(&mut self, hash: HashedToken, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<KeyAndUser>> {
         let wanted = || [Wanted::Key(hash)].into_iter().chain(ahead()).collect();
-        let found = self.door("a key", wanted, |known| known.look_for_key(&hash)).await?;
+        let found = self.door(("a key", Looked::Key), wanted, |known| known.look_for_key(&hash)).await?;
         found.ok_or_else(|| unavailable("a key"))
     }
 
@@ -283,7 +300,9 @@ impl<'c> Known<'c> {
         if !may_take_some(selection) {
             return Ok(Vec::new());
         }
-        if let Some(apps) = self.look_for_candidates(selection) {
+        let known = self.look_for_candidates(selection);
+        self.looked(Looked::App, known.is_some());
+        if let Some(apps) = known {
             return Ok(apps);
         }
         *self = Self::read(self.cx, &[], Some(selection)).await?;
@@ -298,7 +317,7 @@ impl<'c> Known<'c> {
 
     /// Whether one of these was revoked.
     pub async fn is_revoked(&mut self, keys: &[RevocationKey]) -> Result<bool> {
-        let found = self.door("a revocation", || vec![Wanted::Revoked(keys.to_vec())], |known| known.look_for_revoked(keys)).await?;
+        let found = self.door(("a revocation", Looked::Revocation), || vec![Wanted::Revoked(keys.to_vec())], |known| known.look_for_revoked(keys)).await?;
         found.ok_or_else(|| unavailable("a revocation"))
     }
 
@@ -306,6 +325,7 @@ impl<'c> Known<'c> {
     pub async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
         let mut known = Known::current(cx, || standings_of(pairs.iter()), None).await?;
         let mut found: Vec<_> = pairs.iter().map(|pair| known.look_for_standing(pair)).collect();
+        found.iter().for_each(|standing| known.looked(Looked::Standing, standing.is_some()));
         let missing: Vec<_> = pairs.iter().zip(&found).filter(|(_, standing)| standing.is_none()).map(|(pair, _)| pair).collect();
         if !missing.is_empty() && known.copies.is_none() {
             known = Known::read(cx, &standings_of(missing.into_iter()), None).await?;
@@ -320,7 +340,7 @@ impl<'c> Known<'c> {
     pub async fn groups(cx: &'c Cx, id: UserId) -> Result<Rc<[i64]>> {
         let wanted = || vec![Wanted::Groups(Subject::Id(id.0))];
         let mut known = Known::current(cx, wanted, None).await?;
-        let found = known.door("a user's groups", wanted, |known| known.look_for_groups(id)).await?;
+        let found = known.door(("a user's groups", Looked::Group), wanted, |known| known.look_for_groups(id)).await?;
         found.ok_or_else(|| unavailable("a user's groups"))
     }
 
@@ -335,7 +355,7 @@ impl<'c> Known<'c> {
         };
         let mut known = Known::current(cx, wanted, None).await?;
         let look = |known: &Self| asked.iter().map(|of| known.look_for_group(of)).collect::<Option<Vec<_>>>();
-        let found = known.door("a group's grants", wanted, look).await?;
+        let found = known.door(("a group's grants", Looked::Group), wanted, look).await?;
         found.ok_or_else(|| unavailable("a group's grants"))
     }
 
@@ -344,6 +364,7 @@ impl<'c> Known<'c> {
         let mut known = Known::current(cx, || asked.wanted(), None).await?;
         let mut found = KnownNames::default();
         let missing = known.look_for_names(asked, &mut found);
+        known.looked(Looked::Name, missing.is_empty());
         if missing.is_empty() {
             return Ok(found);
         }
@@ -370,7 +391,7 @@ impl<'c> Known<'c> {
     pub async fn application(cx: &Cx, access_key: &AccessKey) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::Application(access_key.clone())];
         let mut known = Known::current(cx, wanted, None).await?;
-        let found = known.door("an application", wanted, |known| known.look_for_application(access_key)).await?;
+        let found = known.door(("an application", Looked::Application), wanted, |known| known.look_for_application(access_key)).await?;
         found.ok_or_else(|| unavailable("an application"))
     }
 
@@ -378,7 +399,7 @@ impl<'c> Known<'c> {
     pub async fn application_of(cx: &Cx, token: HashedToken) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::AccessToken(token)];
         let mut known = Known::current(cx, wanted, None).await?;
-        known.door("an access token", wanted, |known| known.look_for_application_of(&token)).await
+        known.door(("an access token", Looked::Application), wanted, |known| known.look_for_application_of(&token)).await
     }
 
     /// The user whose password was right less than a minute ago, by a keyed digest of both. Copies are not relied on for it.

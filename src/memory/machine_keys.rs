@@ -45,6 +45,11 @@ impl RememberedKeys {
         }
     }
 
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.known.len() + self.missing.len()
+    }
+
     pub fn take_in(&mut self, hash: HashedToken, read: Option<&ByItsSecret>) {
         if let Some(read) = read {
             self.missing.pop(&hash);

@@ -45,6 +45,11 @@ impl RememberedNames {
         self.actions.get(of).or_else(|| self.without_actions.get(of)).cloned()
     }
 
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        [self.services.len(), self.missing.len(), self.actions.len(), self.without_actions.len()].into_iter().sum()
+    }
+
     pub fn take_in(&mut self, names: &[(ResourceName, Option<i64>)], actions: &[(ResourceType, Actions)]) {
         for (name, service_id) in names {
             match service_id {

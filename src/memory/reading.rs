@@ -147,6 +147,7 @@ impl Plan {
         for wanted in &self.wanted {
             wanted.read(cx, &mut results, &mut reading)?;
         }
+        cx.memory.counters.feed_read(reading.has_gap());
         cx.memory.take_in(&reading, cx.now);
         cx.must_read.set(false);
         let news = Some(self.news(rows, &reading));

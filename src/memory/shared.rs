@@ -77,7 +77,9 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
     let asked = async { if is_cold { get_asked(cx, &host, wanted).await } else { None } };
     let got = within(&*cx.timer, PATIENCE, Box::pin(join3(get::<Window>(cx, &host, &What::Window), trust, asked))).await;
     let Some((window, trust, asked)) = got else { return Brought::Nothing };
-    let Some(window) = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER) else {
+    let window = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER);
+    cx.memory.counters.window(window.is_some());
+    let Some(window) = window else {
         cx.memory.sharing.missed(&host, cx.now, window_lifetime(cx));
         return Brought::Nothing;
     };
@@ -260,7 +262,7 @@ impl Entry {
     }
 
     fn rows(&self) -> Vec<Rows> {
-        let rows = |maps: &Vec<Map<String, Value>>| Rows { rows: maps.iter().cloned().map(Row::from).collect() };
+        let rows = |maps: &Vec<Map<String, Value>>| Rows { rows: maps.iter().cloned().map(Row::from).collect(), read: 0 };
         self.results.iter().map(rows).collect()
     }
 }

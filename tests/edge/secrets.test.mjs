@@ -129,8 +129,9 @@ test("secrets, passwords, tokens and cookies are neither in the state nor in the
   assert.ok(seen("bob-the-visible").some((where) => where.includes("/d1/")), "the search finds user names in D1");
   for (const token of recorder.issued) assert.notEqual(seen(sha256Hex(token)).length, 0, "the search finds the hashes of tokens");
   assert.ok(Object.entries(files).some(([path, { length }]) => path.includes("/kv/") && path.includes("blobs") && length > 500), "KV has the snapshot");
-  assert.match(log, /POST \/imanager\/cloud\/security\/tokens\.json: .*Network connection lost/, "the log tells of failures");
-  assert.match(log, /GET \/v1\/verify: /);
+  assert.match(log, /"method":"POST","path":"\/imanager\/cloud\/security\/tokens\.json","status":503,.*Network connection lost/, "the log tells of failures");
+  assert.match(log, /"method":"GET","path":"\/v1\/verify","status":503,/);
+  assert.match(log, /"status":401,"reason":"wrong_password",/);
   assert.match(log, /the secret of token app "ERP" cannot be opened/);
 
   const distinctive = [...recorder.credentials].filter((credential) => credential.startsWith("distinctive-"));

@@ -53,6 +53,7 @@ mod revoked_everywhere;
 mod routes;
 mod rules;
 mod scim;
+mod seeing;
 mod shared_secrets;
 mod sharing;
 mod sign_in;

@@ -31,6 +31,8 @@ pub trait Inbound {
     fn headers(&self) -> Vec<(String, String)>;
     /// A header's value; the values of a header that was sent twice are joined by a comma.
     fn header(&self, name: &'static str) -> Option<String>;
+    /// The country that the platform tells of the client, as two letters.
+    fn country(&self) -> Option<String>;
     /// The body; `TooLarge` where it is longer than [`MAX_BODY_BYTES`].
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>>;
 }

@@ -29,6 +29,7 @@ pub mod query;
 pub mod route;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod schemas;
+pub mod server_timing;
 pub mod session_cookie;
 pub mod shape;
 pub mod token_parameters;

@@ -111,6 +111,8 @@ pub struct Route {
     /// Whether a proxy asks it about a request of its client. A body may be the client's and is not
     /// read, and a preflight may be the client's and is not answered as one: that would be a yes.
     pub is_about_client: bool,
+    /// What it decides, in the word that analytics have for it; `None` where it decides nothing.
+    pub decides: Option<&'static str>,
     /// Whether the `OpenAPI` document has it.
     pub is_documented: bool,
     /// Its query parameters.
@@ -234,6 +236,7 @@ impl Call<'_> {
     /// The same by the first of these that is a credential at all, and which it was.
     pub async fn identify_first<'s>(&self, cx: &Cx, shown: &'s [Credential], hints: Hints<'_>) -> Result<(Caller, &'s Credential)> {
         let (caller, credential) = authenticate_first(cx, shown, hints).await?;
+        cx.noted.administrator(caller.is_administrator());
         self.route.let_in(&caller)?;
         Ok((caller, credential))
     }
@@ -369,6 +372,7 @@ impl Route {
             may_be_of_origin: false,
             takes_client_url: false,
             is_about_client: false,
+            decides: None,
             is_documented: true,
             query: &[],
             body: None,
@@ -479,6 +483,13 @@ impl Route {
     #[must_use]
     pub const fn is_about_client(mut self) -> Self {
         self.is_about_client = true;
+        self
+    }
+
+    /// Says what it decides.
+    #[must_use]
+    pub const fn decides(mut self, kind: &'static str) -> Self {
+        self.decides = Some(kind);
         self
     }
 

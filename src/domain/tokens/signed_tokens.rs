@@ -60,6 +60,12 @@ impl Default for SignedTokens {
 }
 
 impl SignedTokens {
+    /// How many tokens are remembered.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.kept.borrow().tokens.len()
+    }
+
     /// Reads a token; one that is remembered need not be decoded.
     pub fn read<'a>(&self, text: &'a str) -> Result<UnverifiedToken<'a>, Denied> {
         match self.find(text) {

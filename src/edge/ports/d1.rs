@@ -128,12 +128,14 @@ impl Serialize for Bound<'_> {
 
 /// What one statement returned, as `database.mjs` tells it.
 #[derive(Deserialize)]
-struct Answered(Vec<String>, Vec<Vec<Datum>>);
+struct Answered(Vec<String>, Vec<Vec<Datum>>, Datum);
 
 fn rows(text: &str) -> Result<Vec<Rows>, SqlError> {
     let unreadable = |error: serde_json::Error| SqlError::Failed(Fault::new(format!("D1 answered what cannot be read: {error}")));
     let results: Vec<Answered> = serde_json::from_str(text).map_err(unreadable)?;
-    Ok(results.into_iter().map(|Answered(columns, rows)| Rows::of(columns, rows)).collect())
+    let read = |told| if let Datum::Integer(count) = told { u64::try_from(count).unwrap_or_default() } else { 0 };
+    let of = |Answered(columns, rows, told)| Rows { read: read(told), ..Rows::of(columns, rows) };
+    Ok(results.into_iter().map(of).collect())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

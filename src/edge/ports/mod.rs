@@ -1,6 +1,7 @@
-//! The ports on the platform: D1, KV, WebCrypto, timers, and `fetch` to issuers and to the origin.
+//! The ports on the platform: D1, KV, WebCrypto, timers, the Analytics Engine, and `fetch` to issuers and to the origin.
 
 pub(super) mod d1;
+pub(super) mod decisions;
 pub(super) mod issuers;
 pub(super) mod kv;
 pub(super) mod limiter;

@@ -12,7 +12,7 @@ export function session(env, binding) {
 
 /**
  * Runs a batch on the database or a session. `statements` is the JSON text of `[sql, values]` for each. `done` is told the ticket, whether it failed, and a text: the JSON of
- * `[columns, rows]` for each statement, where a row has its values in the columns' order, or what D1 said.
+ * `[columns, rows, read]` for each statement, where a row has its values in the columns' order and `read` is how many rows D1 has read, or what D1 said.
  */
 export function batch(database, statements, ticket, done) {
   const say = (failed, text) => {
@@ -28,7 +28,7 @@ export function batch(database, statements, ticket, done) {
 async function answer(database, statements) {
   const prepared = statements.map(([sql, values]) => (values.length === 0 ? database.prepare(sql) : database.prepare(sql).bind(...values)));
   const results = await database.batch(prepared);
-  return JSON.stringify(results.map(({ results: rows }) => [Object.keys(rows[0] ?? {}), rows.map(Object.values)]));
+  return JSON.stringify(results.map(({ results: rows, meta }) => [Object.keys(rows[0] ?? {}), rows.map(Object.values), meta?.rows_read ?? null]));
 }
 
 /** D1's own words are the cause of what it throws. */

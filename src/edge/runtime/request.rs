@@ -20,6 +20,7 @@ thread_local! {
 #[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
     fn header(request: &Request, name: &JsString) -> Option<String>;
+    fn country(request: &Request) -> Option<String>;
 }
 
 /// A request of the runtime. Its URL is read once; headers and the body are read when asked for.
@@ -89,6 +90,10 @@ impl Inbound for WorkerRequest {
             })
         });
         header(&self.request, &name)
+    }
+
+    fn country(&self) -> Option<String> {
+        country(&self.request)
     }
 
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>>> {

@@ -10,7 +10,8 @@ const asker = {
 
 /**
  * Starts isolates of Postern on one database, and a Worker that is bound to the first of them:
- * asker.mjs, or the modules `caller`. `ask` asks by the binding.
+ * asker.mjs, or the modules `caller`. `ask` asks by the binding, and `output` tells what workerd has
+ * printed.
  */
 export async function startBound(test, { entry, changes = {}, count = 1, caller = asker } = {}) {
   const shared = { database: "shared", namespace: "shared" };
@@ -20,7 +21,8 @@ export async function startBound(test, { entry, changes = {}, count = 1, caller 
     ...Array.from({ length: count }, () => one),
     { ...shared, entry: caller, bindings: {}, services },
   ];
-  const workerd = await startWorkerd({ isolates });
+  let printed = "";
+  const workerd = await startWorkerd({ isolates, onOutput: (text) => (printed += text) });
   test.after(() => workerd.stop());
   const posterns = workerd.isolates.slice(0, count);
   const bound = workerd.isolates[count];
@@ -31,5 +33,5 @@ export async function startBound(test, { entry, changes = {}, count = 1, caller 
     if (thrown !== undefined) throw new Error(thrown);
     return answer;
   };
-  return { postern: posterns[0], posterns, bound, tell, ask };
+  return { postern: posterns[0], posterns, bound, tell, ask, output: () => printed };
 }

@@ -19,6 +19,8 @@ export const ADMIN_PASSWORD = "correct horse admin";
 const ENTRIES = {
   /** What is deployed, behind an entry that counts crossings from wasm to JavaScript. */
   crossings: { root: top, main: "tests/edge/support/crossings-entry.mjs", more: ["tests/edge/support/counted-imports.mjs"], build: "scripts/build.sh" },
+  /** The same, with a data set that keeps its data points. */
+  analytics: { root: top, main: "tests/edge/support/analytics-entry.mjs", more: ["tests/edge/support/counted-imports.mjs"], build: "scripts/build.sh" },
   /** What is deployed. */
   shipped: { root: top, main: "src/edge/entry.mjs", build: "scripts/build.sh" },
   /** The same, where `/panic` panics. */
@@ -93,6 +95,7 @@ export function stateFolder(test) {
  * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it. `entry` may also be
  * the modules of another Worker, as Miniflare takes them.
  * `services` are bindings to other isolates, by their numbers: `{ POSTERN: { isolate: 0, entrypoint: "Gate" } }`.
+ * `analytics: true` binds a data set of the Analytics Engine, as `wrangler dev` does.
  * `cache: false` is a data centre whose cache keeps nothing, as on workers.dev.
  * `outbound` answers what the Worker fetches, instead of the network, with `{ status, headers, body }`.
  *
@@ -102,7 +105,7 @@ export function stateFolder(test) {
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
-  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, cache = true, services = {} }, index) => ({
+  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, analytics = false, cache = true, services = {} }, index) => ({
     ...directly,
     ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
     name: `isolate-${index}`,
@@ -112,6 +115,7 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
     cacheAPI: cache,
     serviceBindings: mapped(services, ({ isolate, entrypoint }) => ({ name: `isolate-${isolate}`, entrypoint })),
     ...(ratelimits && { ratelimits }),
+    ...(analytics && { analyticsEngineDatasets: { ANALYTICS: { dataset: "postern_decisions" } } }),
     ...(outbound && { outboundService: answering(outbound) }),
     ...(assets && index === 0 && { assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } } }),
   }));

@@ -68,6 +68,7 @@ fn opened(may: May) -> BTreeSet<&'static str> {
         "search_subjects",
         "search_resources",
         "search_actions",
+        "show_metrics",
     ];
     // A key may revoke itself.
     match may {

@@ -17,6 +17,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::api;
 use postern::api::http::message::{Forward, Handled, Response};
 use postern::context::Cx;
+use postern::context::noted::Noted;
 use postern::domain::config::Config;
 use postern::domain::config::variables::Bindings;
 use postern::domain::network::PEER;
@@ -28,7 +29,8 @@ use postern::domain::tokens::jwt;
 use postern::domain::tokens::key_source::HttpsUrl;
 use postern::error::Fault;
 use postern::memory::isolate::Memory;
-use postern::ports::{Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Published, Tasks};
+use postern::memory::metered::{Meter, MeteredShared, MeteredSql};
+use postern::ports::{Decision, Decisions, Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Published, Tasks};
 
 use serde_json::{Map, Value, json};
 
@@ -43,6 +45,7 @@ use signatures::Native;
 pub const ADMIN_PASSWORD: &str = "correct horse admin";
 pub const ORIGIN: &str = "http://postern.test";
 pub const SECURE_ORIGIN: &str = "https://postern.test";
+pub const REQUEST_ID: &str = "00000000-0000-4000-8000-000000000000";
 pub const START: Millis = Millis(1_800_000_000_000);
 
 /// One database, one KV namespace, one clock.
@@ -52,6 +55,9 @@ pub struct World {
     pub shared: Rc<DataCentre>,
     pub limiter: Rc<Counting>,
     pub log: Rc<Lines>,
+    pub decisions: Rc<DataPoints>,
+    /// Whether the deployment has a place for decisions.
+    pub counts_decisions: Cell<bool>,
     pub signatures: Rc<Native>,
     pub issuers: Rc<Publishers>,
     pub now: Rc<Clock>,
@@ -81,6 +87,8 @@ impl World {
             shared: Rc::new(DataCentre::new(&clock)),
             limiter: Rc::default(),
             log: Rc::default(),
+            decisions: Rc::default(),
+            counts_decisions: Cell::new(false),
             signatures: Rc::default(),
             issuers: Rc::new(Publishers::new(&clock)),
             now: clock,
@@ -124,22 +132,26 @@ impl World {
 impl Isolate<'_> {
     pub fn cx(&self) -> Cx {
         let world = self.world;
+        let noted = Rc::new(Noted::default());
+        let meter = || Meter { memory: Rc::clone(&self.memory), noted: Rc::clone(&noted), timer: world.now.clone() };
         Cx {
-            sql: Rc::new(Session::new(&world.database, &world.now)),
+            sql: Rc::new(MeteredSql::new(Session::new(&world.database, &world.now), meter())),
             kv: world.kv.clone(),
-            shared: world.shared.clone(),
+            shared: Rc::new(MeteredShared::new(world.shared.clone(), meter())),
             signatures: world.signatures.clone(),
             issuers: world.issuers.clone(),
             timer: world.now.clone(),
             entropy: Rc::new(Random),
             tasks: world.tasks.clone(),
             log: world.log.clone(),
+            decisions: world.counts_decisions.get().then(|| Rc::clone(&world.decisions) as Rc<dyn Decisions>),
             memory: Rc::clone(&self.memory),
             config: self.config.clone().expect("the variables are right"),
             now: world.now.get(),
             limiter: world.limiter.clone(),
             request_header: Rc::new(of_every_request),
-            request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
+            noted: Rc::clone(&noted),
+            request_id: REQUEST_ID.to_owned(),
             is_recheck: false,
             must_read: Cell::new(false),
             ended_session: Cell::new(None),
@@ -179,7 +191,7 @@ impl Isolate<'_> {
                     answer
                 }
             },
-            Err(problems) => api::refuse(request, "00000000-0000-4000-8000-000000000000", self.world.now.get(), problems.clone()),
+            Err(problems) => api::refuse(&*self.world.log, request, REQUEST_ID, self.world.now.get(), problems.clone()),
         }
     }
 
@@ -456,6 +468,32 @@ pub struct Lines(pub RefCell<Vec<String>>);
 impl Log for Lines {
     fn line(&self, text: &str) {
         self.0.borrow_mut().push(text.to_owned());
+    }
+
+    fn refusal(&self, line: &str, is_fault: bool) {
+        let parsed: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line} is no JSON: {error}"));
+        assert_eq!(is_fault, parsed["status"].as_i64() >= Some(500), "{line}");
+        self.line(line);
+    }
+}
+
+impl Lines {
+    /// The lines of refusals, read.
+    pub fn refusals(&self) -> Vec<Value> {
+        let lines = self.0.borrow();
+        lines.iter().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+}
+
+/// Decisions, each as the place of a deployment gets it.
+#[derive(Default)]
+pub struct DataPoints(pub RefCell<Vec<Value>>);
+
+impl Decisions for DataPoints {
+    fn note(&self, decision: &Decision<'_>) {
+        let Decision { kind, outcome, reason, dialect, app, rule, yes, no, begun_at } = decision;
+        let point = json!({ "kind": kind, "outcome": outcome, "reason": reason, "dialect": dialect, "app": app, "rule": rule, "yes": yes, "no": no, "begunAt": begun_at });
+        self.0.borrow_mut().push(point);
     }
 }
 

@@ -83,6 +83,10 @@ impl Inbound for Request {
         names.into_iter().filter_map(|name| Some((name.clone(), self.values(name)?))).collect()
     }
 
+    fn country(&self) -> Option<String> {
+        self.values("test-country")
+    }
+
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>, Error>> {
         let too_large = self.body.len() > MAX_BODY_BYTES;
         let error = Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES };

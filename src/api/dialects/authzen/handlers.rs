@@ -98,7 +98,10 @@ async fn evaluated(cx: &Cx, call: &Call<'_>, members: &Members) -> Result<Decide
     let question = question(cx, members, None)?;
     let answers = answered(cx, call, vec![Ok(question)]).await?;
     match answers.into_iter().next() {
-        Some(Ok(decided)) => Ok(decided),
+        Some(Ok(decided)) => {
+            cx.noted.answered(decided.decision);
+            Ok(decided)
+        }
         Some(Err(error)) => Err(error),
         None => Err(Error::internal("a question has no answer")),
     }
@@ -125,6 +128,7 @@ pub(super) async fn evaluations(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let mut decided = Vec::with_capacity(questions.len());
     for answer in answered(cx, call, questions).await? {
         let one = answer.unwrap_or_else(|error| of_error(&error));
+        cx.noted.answered(one.decision);
         let is_last = semantic.ends_with(one.decision);
         decided.push(one);
         if is_last {

@@ -75,7 +75,7 @@ const ROUTES: &[Route] = &[
 ];
 
 const fn asks(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Route {
-    Route::of("POST", operation, paths, handler).access(Access::SignedIn).keys(Keys::With(May::Decisions)).writes(false)
+    Route::of("POST", operation, paths, handler).access(Access::SignedIn).keys(Keys::With(May::Decisions)).writes(false).decides("authzen")
 }
 
 /// The longest `X-Request-ID` that is sent back.

@@ -42,6 +42,7 @@ const ROUTES: &[Route] = &[
         handler!(handlers::issue_token),
     )
     .summary("Issues a token to a user name and a password; the body is the token itself")
+    .decides("sign-in")
     .body(&wire::Account::SHAPE)
     .refuses(&[401, 403, 429])
     .answers(Answer::texts(200, &[("text/plain", "7ac687f1-51c3-46ad-8617-89d737d1ba0d")])),

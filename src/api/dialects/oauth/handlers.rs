@@ -22,6 +22,7 @@ pub(super) async fn introspect(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         return Err(Error::NotAcceptable { format: SIGNED.to_owned() });
     }
     let introspected = introspection::introspect(cx, call.caller()?, &token(call).await?).await?;
+    cx.noted.answered(introspected.is_some());
     Ok(Response::json(200, &Introspection::of(introspected.as_ref())))
 }
 

@@ -32,6 +32,7 @@ pub const DIALECT: Dialect = Dialect {
 const ROUTES: &[Route] = &[
     Route::of("POST", "introspect", &["/v1/introspect"], handler!(handlers::introspect))
         .summary("Tells whether a token is good and whose it is (RFC 7662)")
+        .decides("introspect")
         .about(
             "The body is a form, or JSON. Administrators and keys with `decisions` may ask about every token, users about their own. \
              Whatever is wrong with a token, and whoever may not know, the answer is `{\"active\":false}`. So it is about keys for \

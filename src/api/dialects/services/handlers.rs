@@ -70,6 +70,7 @@ pub(super) async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let permission = Permission::parse(call.parameter("authPermission")?).map_err(|why| Error::invalid("authPermission", why))?;
     let question = Question { service_id: call.int64("id")?, user_id: call.int64("userId")?, permission };
     let allowed = permissions::check(cx, call.caller()?, question).await?;
+    cx.noted.answered(allowed);
     Ok(if allowed { wire::flag(true, call, cx.now) } else { wire::no(permission, call, cx.now) })
 }
 

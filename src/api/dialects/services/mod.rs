@@ -88,6 +88,7 @@ const ROUTES: &[Route] = &[
         .answers(Answer::json(200, &wire::Own::SHAPE)),
     Route::get("check_user_permission", &["/api/v1/services/{id}/user/{userId}/auth/{authPermission}/check"], handler!(handlers::check))
         .summary("Tells whether a user has a permission on a service; a no is a success too")
+        .decides("check")
         .access(Access::SignedIn)
         .keys(Keys::With(May::Decisions))
         .answers(Answer::json(200, &wire::Yes::SHAPE)),

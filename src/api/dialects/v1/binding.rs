@@ -87,6 +87,17 @@ pub const OPERATIONS: &[Operation] = &[
     },
 ];
 
+/// What an operation decides, in the word that analytics have for it.
+#[must_use]
+pub fn decides(operation: &str) -> Option<&'static str> {
+    match operation {
+        "verify" => Some("verify"),
+        "introspect" => Some("introspect"),
+        "check" | "checkBatch" => Some("check"),
+        _ => None,
+    }
+}
+
 /// Answers a question. `question` is its JSON text; `None` where it was too large to become one.
 pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> Result<Response> {
     let fields = read(question)?;
@@ -108,7 +119,10 @@ async fn introspect(cx: &Cx, fields: &Fields) -> Result<Response> {
     match holder(cx, &verification::VERIFY_POSTED, declared(fields)?, None).await {
         Ok(Caller::User(caller)) => Ok(Response::json(200, &Introspected::of(&caller))),
         // A key opens Postern's endpoints and nothing else. Of a refused token, RFC 7662 tells nobody why.
-        Ok(Caller::Key(_)) | Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => Ok(Response::json(200, &Introspected::INACTIVE)),
+        Ok(Caller::Key(_)) | Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => {
+            cx.noted.answered(false);
+            Ok(Response::json(200, &Introspected::INACTIVE))
+        }
         Err(error) => Err(error),
     }
 }

@@ -37,6 +37,7 @@ pub(super) const GROUP: Group = Group {
             .answers(PAGE),
         Route::of("POST", "sign_in", &["/v1/sign-in"], handler!(sign_in))
             .summary("Takes the form of that page: sets the gateway's session and goes to `return_to`")
+            .decides("sign-in")
             .body(&Account::SHAPE)
             .refuses(&[401, 403, 404, 429])
             .refuses_by_page(&[401, 403, 429])
@@ -84,6 +85,7 @@ async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             Ok(Response::empty(303).with("location", to.to_owned()).with(name, value))
         }
         Err(error @ (Error::Unauthenticated(_) | Error::Forbidden(_) | Error::TooMany { .. })) => {
+            cx.noted.refused(&error);
             Ok(pages::sign_in(Language::of(call.request), &username, to, Some(&error)))
         }
         Err(error) => Err(error),

@@ -39,6 +39,7 @@ pub(super) const GROUP: Group = Group { parameters: &[], routes: &[CHECK, CHECK_
 /// The route of one question.
 pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(check))
     .summary("Verifies the credential of the request, and tells whether its user, or another one, has a permission on a service")
+    .decides("check")
     .about(
         "To ask about somebody else takes the permission GRANT on the service, or an administrator, and no cookie. They \
          are named by `user` or by `username`; a user name that nobody has is a 404.",
@@ -52,6 +53,7 @@ pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(che
 /// The route of many questions.
 pub(super) const CHECK_BATCH: Route = Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
     .summary("Answers up to 100 such questions, in their order")
+    .decides("check")
     .access(Access::SignedIn)
     .keys(Keys::With(May::Decisions))
     .writes(false)
@@ -153,6 +155,7 @@ fn is_own(caller: &Caller, named: &Named) -> bool {
 /// The answer to a question of a caller whom the route lets in.
 pub(super) async fn answer_one(cx: &Cx, caller: &Caller, asked: permissions::Asked) -> Result<Response> {
     let answers = permissions::check_named(cx, caller, &[asked]).await?;
+    answers.iter().for_each(|(_, allowed)| cx.noted.answered(*allowed));
     let (question, allowed) = answers.first().ok_or_else(|| Error::internal("a question has no answer"))?;
     Ok(Response::json(200, &Checked::of(*question, *allowed)))
 }
@@ -171,6 +174,7 @@ pub(super) async fn answer_all(cx: &Cx, caller: &Caller, questions: Questions) -
     };
     let asked = checks.into_iter().enumerate().map(asked).collect::<Result<Vec<_>>>()?;
     let answers = permissions::check_named(cx, caller, &asked).await?;
+    answers.iter().for_each(|(_, allowed)| cx.noted.answered(*allowed));
     let results = answers.into_iter().map(|(question, allowed)| Checked::of(question, allowed)).collect();
     Ok(Response::json(200, &Answers { results }))
 }

@@ -21,6 +21,7 @@ use crate::context::Cx;
 use crate::domain::method;
 use crate::domain::origin::{Demand, Matched};
 use crate::domain::permissions::permission::Permission;
+use crate::domain::redaction;
 use crate::error::{Error, Refusal, Result};
 
 const QUERY: &[Field] = &[
@@ -49,12 +50,16 @@ X-Forwarded-Method or X-Original-Method tells the method and X-Forwarded-Proto w
 const ABOUT_PATHS: &str = "It takes every method. The client's URL is where it is for `/v1/forward-auth`, and the query of this \
 path is not read; or it follows behind `/-`, where neither its path nor its query asks anything else.";
 
+/// The word that analytics have for these questions.
+const DECIDES: &str = "forward-auth";
+
 pub(super) const GROUP: Group = Group {
     parameters: &[SERVICE, checks::PERMISSION],
     routes: &[
         Route::get("forward_auth", &["/v1/forward-auth"], handler!(bare))
             .summary("Answers a reverse proxy: 200 with identity headers, 401 or 403")
             .about(ABOUT)
+            .decides(DECIDES)
             .access(Access::Shown)
             .is_about_client()
             .query(QUERY)
@@ -63,6 +68,7 @@ pub(super) const GROUP: Group = Group {
         Route::of("POST", "forward_auth_posted", &["/v1/forward-auth"], handler!(bare))
             .summary("The same, for proxies that pass the method on")
             .about(ABOUT)
+            .decides(DECIDES)
             .access(Access::Shown)
             .writes(false)
             .is_about_client()
@@ -86,6 +92,7 @@ pub(super) const GROUP: Group = Group {
 const fn by_path(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Route {
     Route::of(ANY_METHOD, operation, paths, handler)
         .about(ABOUT_PATHS)
+        .decides(DECIDES)
         .access(Access::Shown)
         .writes(false)
         .takes_client_url()
@@ -134,8 +141,9 @@ async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
-    let matched = demand(cx, call.request, &forwarded)?;
-    let what = || format!("{} {}", forwarded.methods().join(","), forwarded.paths().collect::<Vec<_>>().join(","));
+    let matched = demand(cx, call.request, &forwarded).inspect_err(|error| note(cx, &forwarded, error))?;
+    let methods = || forwarded.methods().iter().map(|name| redaction::method(name)).collect::<Vec<_>>().join(",");
+    let what = || format!("{} {}", methods(), forwarded.paths().map(redaction::path).collect::<Vec<_>>().join(","));
     if matched.demand == Demand::Nothing {
         rules::report_public(cx, &matched, &what());
         let headers = identity::headers_of_nobody();
@@ -235,6 +243,9 @@ fn asked_by_path(call: &Call<'_>, segments: usize) -> (Forwarded, bool) {
 
 /// Where the proxy passes redirects on, whoever opens a page and is not signed in goes to `LOGIN_URL`.
 fn or_to_sign_in(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, redirects: bool, answer: Result<Response>) -> Result<Response> {
+    if let Err(error) = &answer {
+        note(cx, forwarded, error);
+    }
     let opens_page = || redirects && reads(forwarded) && navigation::is_one(call.request);
     match answer {
         Err(error @ Error::Unauthenticated(_)) if opens_page() => {
@@ -243,6 +254,14 @@ fn or_to_sign_in(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, redirects: boo
         }
         answer => answer,
     }
+}
+
+/// Notes for the log what was refused: the proxy's own path tells nothing of that.
+fn note(cx: &Cx, forwarded: &Forwarded, error: &Error) {
+    let (path, _) = forwarded.path_and_query();
+    let method = forwarded.methods().first().map_or("", String::as_str);
+    cx.noted.about(format!("{method} {path}"));
+    cx.noted.refused(error);
 }
 
 /// Whether all methods that are told only read.

@@ -17,6 +17,7 @@ mod groups;
 mod health;
 mod keys;
 mod members;
+mod metrics;
 mod organizations;
 mod overview;
 mod paging;
@@ -53,6 +54,7 @@ pub const DIALECT: Dialect = Dialect {
         &checks::GROUP,
         &health::GROUP,
         &overview::GROUP,
+        &metrics::GROUP,
         &users::GROUP,
         &tombstones::GROUP,
         &tokens::GROUP,

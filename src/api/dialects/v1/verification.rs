@@ -23,6 +23,7 @@ pub(super) const GROUP: Group = Group {
     routes: &[
         Route::get("verify", &["/v1/verify"], handler!(verify))
             .summary("Verifies the credential of the request and tells whose it is")
+            .decides("verify")
             .access(Access::Shown)
             .keys(Keys::All)
             .query(VERIFY_QUERY)
@@ -34,6 +35,7 @@ pub(super) const GROUP: Group = Group {
 /// The route about a token that is no credential of the request.
 pub(super) const VERIFY_POSTED: Route = Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
     .summary("Verifies the token in the body, else the credential of the request")
+    .decides("verify")
     .access(Access::ShownOrSent)
     .keys(Keys::All)
     .writes(false)

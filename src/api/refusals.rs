@@ -1,0 +1,162 @@
+//! A refusal, as the operator sees it: one line of the log, which is one JSON text, and a count.
+//!
+//! A line holds no credential. It has no query, no header but the request's id, and nothing of a body;
+//! and of a path, no segment that looks like a token. Each member is bounded.
+
+use serde::Serialize;
+
+use crate::api::dialects::authzen;
+use crate::api::http::message::{Inbound, status};
+use crate::context::Cx;
+use crate::domain::redaction;
+use crate::domain::time::Millis;
+use crate::error::{Error, Refusal};
+use crate::ports::Log;
+
+/// The longest id that a client gives a request.
+const MAX_REQUEST_ID: usize = 64;
+/// The longest text about a fault.
+const MAX_FAULT: usize = 400;
+
+/// Which request was refused.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Refused<'a> {
+    /// Its method, or the operation that another Worker called.
+    pub method: &'a str,
+    /// Its path; empty where another Worker called.
+    pub path: &'a str,
+    /// The name of the dialect that answers, `gateway` or `gate`.
+    pub dialect: &'static str,
+    /// The status of the answer.
+    pub status: Status,
+    /// Whether it is a look at a stream that is open.
+    pub is_recheck: bool,
+}
+
+/// The status of an answer to a refusal. The default is the error's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Status {
+    /// The one that every dialect has for the error.
+    #[default]
+    OfError,
+    /// Another one, as where a browser is sent to sign in.
+    Answered(u16),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    /// What Workers Logs shows of a line that is folded up.
+    message: &'a str,
+    time: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_request_id: Option<String>,
+    method: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
+    status: u16,
+    reason: &'static str,
+    dialect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+}
+
+/// Logs and counts a refusal. `request` is `None` where another Worker called.
+pub fn note(cx: &Cx, request: Option<&dyn Inbound>, error: &Error, refused: &Refused<'_>) {
+    cx.memory.refusals.note(error.word(), refused.dialect, cx.now);
+    let rule = if let Error::Forbidden(Refusal::ByRule { rule, .. }) = error { Some(*rule) } else { cx.noted.rule_number() };
+    let line = Line {
+        client_request_id: request.and_then(client_request_id),
+        app: cx.noted.app_name(),
+        user: cx.noted.user_id(),
+        key: cx.noted.key_id(),
+        rule,
+        about: cx.noted.asked_about().map(|what| about(&what)),
+        country: request.and_then(country),
+        ..Line::of(error, refused)
+    };
+    line.write(&*cx.log, &cx.request_id, cx.now, error);
+}
+
+/// Logs the refusal of a request that got no context, since the deployment lacks its secrets.
+pub fn note_without_context(log: &dyn Log, request_id: &str, now: Millis, error: &Error, refused: &Refused<'_>) {
+    Line::of(error, refused).write(log, request_id, now, error);
+}
+
+impl Line<'_> {
+    fn of(error: &Error, refused: &Refused<'_>) -> Self {
+        Self {
+            message: "",
+            time: "",
+            request_id: "",
+            client_request_id: None,
+            method: redaction::method(refused.method),
+            path: redaction::path(refused.path),
+            status: match refused.status {
+                Status::OfError => status(error),
+                Status::Answered(status) => status,
+            },
+            reason: error.word(),
+            dialect: refused.dialect,
+            app: None,
+            user: None,
+            key: None,
+            rule: None,
+            about: None,
+            country: None,
+            stream: refused.is_recheck,
+            fault: error.fault().map(|fault| redaction::text(&fault, MAX_FAULT)),
+        }
+    }
+
+    fn write(self, log: &dyn Log, request_id: &str, now: Millis, error: &Error) {
+        let message = format!("refused {} {}", self.status, self.reason);
+        let line = Line { message: &message, time: &now.iso(), request_id, ..self };
+        let json = serde_json::to_string(&line).unwrap_or_default();
+        log.refusal(&redaction::escaped(&json), status(error) >= 500);
+    }
+}
+
+/// What a proxy asks about: a method and a path.
+fn about(what: &str) -> String {
+    match what.split_once(' ') {
+        Some((method, path)) => format!("{} {}", redaction::method(method), redaction::path(path)),
+        None => redaction::path(what),
+    }
+}
+
+/// The two letters of the country that the platform tells, or its word for Tor and for what it does not
+/// know.
+fn country(request: &dyn Inbound) -> Option<String> {
+    request.country().filter(|country| country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// The id that the client gave its request, where answers say it in place of Postern's own. Clients
+/// name requests by UUIDs, as Postern names tokens; one that the request also shows as a credential is
+/// hidden.
+fn client_request_id(request: &dyn Inbound) -> Option<String> {
+    let id = authzen::request_id(request)?;
+    let is_plain = id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
+    let is_uuid = is_plain && id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let is_shown = || {
+        let headers = ["authorization", "cookie"].into_iter().filter_map(|name| request.header(name));
+        headers.chain([request.query().to_owned(), request.path().to_owned()]).any(|text| text.contains(&id))
+    };
+    let may_be_told = if is_uuid { !is_shown() } else { is_plain && !redaction::looks_like_token(&id) };
+    Some(if may_be_told { id } else { redaction::HIDDEN.to_owned() })
+}
