@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &["domain", "error"]),
     ("error", &["domain"]),
     ("ports", &["domain", "error"]),
-    ("context", &["domain", "error", "memory", "ports"]),
+    ("context", &["context", "domain", "error", "memory", "ports"]),
     ("store", &["context", "domain", "error", "ports", "store"]),
     ("memory", &["context", "domain", "error", "memory", "ports", "store"]),
     ("actions", &["actions", "context", "domain", "error", "memory", "ports", "store"]),

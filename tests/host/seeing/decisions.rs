@@ -33,7 +33,7 @@ fn each_decision_is_one_point_and_nothing_else_is_one() {
     isolate.register(&json!({}));
     let alice = isolate.token("alice");
     let bearer = |path: &str| Request::new("GET", path).authorization(&format!("Bearer {alice}"));
-    let post = |path: &str, body: &Value| Request::new("POST", path).authorization(&admin()).body(&body.to_string());
+    let post = |path: &str, body: &Value| Request::new("POST", path).authorization(&admin()).header("content-type", "application/json").body(&body.to_string());
     let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["VIEW"] });
     isolate.verify(&alice);
     assert_eq!(isolate.administer("POST", "/api/v1/services/7/auth", &grant).status, 200);

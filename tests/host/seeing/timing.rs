@@ -13,11 +13,15 @@ fn an_administrator_is_told_where_the_time_went() {
     let isolate = world.isolate();
     isolate.administer("GET", "/v1/users", &json!(null));
     isolate.administer("GET", "/v1/users", &json!(null));
-    world.database.takes.set([Millis(5), Millis(7)]);
-    let told = |path: &str| isolate.get(path, &admin()).header(HEADER).map(str::to_owned);
-    assert_eq!(told("/v1/users").as_deref(), Some("mem;desc=\"0 hits, 0 misses\", d1;dur=12;desc=\"1 query\""));
+    world.database.takes.set([Millis(0), Millis(12)]);
+    let told = |path: &str, status: u16| {
+        let answer = isolate.get(path, &admin());
+        assert_eq!(answer.status, status, "{}", answer.body);
+        answer.header(HEADER).map(str::to_owned)
+    };
+    assert_eq!(told("/v1/users", 200).as_deref(), Some("mem;desc=\"0 hits, 0 misses\", d1;dur=12;desc=\"1 query\""));
     world.database.takes.set([Millis(0), Millis(0)]);
-    let warm = told("/v1/users/99").expect("a failure tells it, too");
+    let warm = told("/v1/users/99", 404).expect("a failure tells it, too");
     assert!(warm.starts_with("mem;desc=") && warm.contains("d1;dur=0"), "{warm}");
     let key = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "ops", "may": ["administration"] })))["key"].clone();
     let by_key = isolate.get("/v1/users", &format!("Bearer {}", key.as_str().expect("a key")));

@@ -260,7 +260,7 @@ fn or_to_sign_in(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, redirects: boo
 fn note(cx: &Cx, forwarded: &Forwarded, error: &Error) {
     let (path, _) = forwarded.path_and_query();
     let method = forwarded.methods().first().map_or("", String::as_str);
-    cx.noted.about(format!("{method} {path}"));
+    cx.noted.about(if method.is_empty() { path.to_owned() } else { format!("{method} {path}") });
     cx.noted.refused(error);
 }
 
