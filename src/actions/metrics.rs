@@ -95,19 +95,8 @@ fn of_memory(cx: &Cx) -> Vec<Family> {
             ["of", "result"],
             &counters.looks(),
         ),
-        Family::by_words(
-            "postern_memory_entries",
-            Kind::Gauge,
-            "What this isolate remembers, by what it is of.",
-            ["", "of"],
-            &entries,
-        ),
-        Family::one(
-            "postern_feed_reads_total",
-            Kind::Counter,
-            "Readings of the change feed by this isolate.",
-            Value::Count(feed_reads),
-        ),
+        Family::by_words("postern_memory_entries", Kind::Gauge, "What this isolate remembers, by what it is of.", ["", "of"], &entries),
+        Family::one("postern_feed_reads_total", Kind::Counter, "Readings of the change feed by this isolate.", Value::Count(feed_reads)),
         Family::one(
             "postern_feed_gaps_total",
             Kind::Counter,
@@ -160,8 +149,20 @@ fn of_health(cx: &Cx, health: &Health) -> Vec<Family> {
         ("", kind, found.map_or(0, |cause| u64::try_from(cause.count).unwrap_or_default()))
     });
     let mut families = vec![
-        Family::by_words("postern_up", Kind::Gauge, "1: it works, as far as this isolate can tell. It asks at most once in 3 s.", ["", "of"], &up),
-        Family::by_words("postern_degraded", Kind::Gauge, "How many things make the deployment degraded, by cause.", ["", "cause"], &causes),
+        Family::by_words(
+            "postern_up",
+            Kind::Gauge,
+            "1: it works, as far as this isolate can tell. It asks at most once in 3 s.",
+            ["", "of"],
+            &up,
+        ),
+        Family::by_words(
+            "postern_degraded",
+            Kind::Gauge,
+            "How many things make the deployment degraded, by cause.",
+            ["", "cause"],
+            &causes,
+        ),
         Family::one(
             "postern_secrets_to_reencrypt",
             Kind::Gauge,

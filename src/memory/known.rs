@@ -317,7 +317,9 @@ impl<'c> Known<'c> {
 
     /// Whether one of these was revoked.
     pub async fn is_revoked(&mut self, keys: &[RevocationKey]) -> Result<bool> {
-        let found = self.door(("a revocation", Looked::Revocation), || vec![Wanted::Revoked(keys.to_vec())], |known| known.look_for_revoked(keys)).await?;
+        let found = self
+            .door(("a revocation", Looked::Revocation), || vec![Wanted::Revoked(keys.to_vec())], |known| known.look_for_revoked(keys))
+            .await?;
         found.ok_or_else(|| unavailable("a revocation"))
     }
 

@@ -33,13 +33,17 @@ fn each_decision_is_one_point_and_nothing_else_is_one() {
     isolate.register(&json!({}));
     let alice = isolate.token("alice");
     let bearer = |path: &str| Request::new("GET", path).authorization(&format!("Bearer {alice}"));
-    let post = |path: &str, body: &Value| Request::new("POST", path).authorization(&admin()).header("content-type", "application/json").body(&body.to_string());
+    let post = |path: &str, body: &Value| {
+        Request::new("POST", path).authorization(&admin()).header("content-type", "application/json").body(&body.to_string())
+    };
     let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["VIEW"] });
     isolate.verify(&alice);
     assert_eq!(isolate.administer("POST", "/api/v1/services/7/auth", &grant).status, 200);
     let account = |password: &str| json!({ "username": "admin", "password": password });
-    let checks = json!({ "checks": [{ "service": 7, "permission": "VIEW", "user": 2 }, { "service": 7, "permission": "GRANT", "user": 2 }] });
-    let evaluation = json!({ "subject": { "type": "user", "id": "alice" }, "action": { "name": "VIEW" }, "resource": { "type": "service", "id": "7" } });
+    let checks =
+        json!({ "checks": [{ "service": 7, "permission": "VIEW", "user": 2 }, { "service": 7, "permission": "GRANT", "user": 2 }] });
+    let evaluation =
+        json!({ "subject": { "type": "user", "id": "alice" }, "action": { "name": "VIEW" }, "resource": { "type": "service", "id": "7" } });
     for (request, expected) in [
         (bearer("/v1/verify"), point("verify", "yes", "", "v1", "ERP", [0, 0])),
         (Request::new("GET", "/v1/verify"), point("verify", "refused", "missing", "v1", "", [0, 0])),
@@ -57,7 +61,9 @@ fn each_decision_is_one_point_and_nothing_else_is_one() {
     ] {
         assert_eq!(noted(&isolate, &request), [expected], "{request:?}");
     }
-    for request in [Request::new("GET", "/health"), Request::new("GET", "/v1/users").authorization(&admin()), Request::new("GET", "/nowhere")] {
+    for request in
+        [Request::new("GET", "/health"), Request::new("GET", "/v1/users").authorization(&admin()), Request::new("GET", "/nowhere")]
+    {
         assert_eq!(noted(&isolate, &request), Vec::<Value>::new(), "{request:?}");
     }
     let ask = |operation: &str, question: Value| {

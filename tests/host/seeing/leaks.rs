@@ -81,7 +81,10 @@ fn requests(secret: &str) -> Vec<(&'static str, Request)> {
         ("a sign-in", post("/v1/sign-in", json!({ "username": "bob", "password": secret }).to_string())),
         ("a name that signs in", post("/imanager/security/tokens", json!({ "username": secret, "password": "x" }).to_string())),
         ("an evaluation", post("/access/v1/evaluation", json!({ "subject": { "type": "user", "id": secret } }).to_string())),
-        ("a body of an administrator", post("/v1/users", json!({ "username": secret, "password": secret }).to_string()).authorization(&admin())),
+        (
+            "a body of an administrator",
+            post("/v1/users", json!({ "username": secret, "password": secret }).to_string()).authorization(&admin()),
+        ),
         ("a resource", get(&format!("/v1/check?resource={secret}&permission=VIEW"))),
     ]);
     all
@@ -90,8 +93,12 @@ fn requests(secret: &str) -> Vec<(&'static str, Request)> {
 #[test]
 fn no_credential_is_in_the_log_wherever_it_was_sent() {
     let world = World::new();
-    let variables =
-        [("ORIGIN_URL", Some("http://origin.test")), ("LOGIN_URL", Some("password")), ("TOKEN_HEADERS", Some("x-token")), ("ORIGIN_RULES", Some(r#"[{"path":"/a","roles":["boss"]}]"#))];
+    let variables = [
+        ("ORIGIN_URL", Some("http://origin.test")),
+        ("LOGIN_URL", Some("password")),
+        ("TOKEN_HEADERS", Some("x-token")),
+        ("ORIGIN_RULES", Some(r#"[{"path":"/a","roles":["boss"]}]"#)),
+    ];
     let isolate = world.isolate_with(&variables);
     isolate.register(&json!({}));
     let mut logged = 0;

@@ -34,9 +34,9 @@ fn parse(text: &str) -> Numbers {
             assert!(!done.contains(name), "the samples of a family stand together: {name}");
         } else if !line.starts_with('#') {
             let (series, value) = line.rsplit_once(' ').expect("a series and a number");
-            let (name, labels) = series.split_once('{').map_or((series, ""), |(name, labels)| {
-                (name, labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}")))
-            });
+            let (name, labels) = series
+                .split_once('{')
+                .map_or((series, ""), |(name, labels)| (name, labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}"))));
             assert_eq!(name, current, "a sample stands below its TYPE");
             let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
             assert!(value.is_finite() && (value >= 0.0 || types[name] == "gauge"), "{line}");
@@ -151,7 +151,10 @@ fn labels_are_words_of_posterns_own() {
     let kinds: BTreeSet<&str> = [&Denied::REASONS[..], &Refusal::REASONS[..], &Limit::REASONS[..]].concat().into_iter().collect();
     let others = ["not_found", "method_not_allowed", "invalid", "unavailable", "internal", "misconfigured"];
     for (_, labels) in parse(&text).keys() {
-        assert!(labels.get("reason").is_none_or(|reason| kinds.contains(reason.as_str()) || others.contains(&reason.as_str())), "{labels:?}");
+        assert!(
+            labels.get("reason").is_none_or(|reason| kinds.contains(reason.as_str()) || others.contains(&reason.as_str())),
+            "{labels:?}"
+        );
     }
 }
 

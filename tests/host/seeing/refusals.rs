@@ -1,9 +1,9 @@
 //! One refusal is one line, and a success is none.
 
 use postern::api::gate;
+use postern::api::refusals::{Refused, note_without_context};
 use postern::domain::time::Millis;
 use postern::error::Error;
-use postern::api::refusals::{Refused, note_without_context};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -38,7 +38,8 @@ fn nobody_else_is_told_and_no_other_dialect_tells() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
-    let key = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["decisions", "provisioning"] })))["key"].clone();
+    let key =
+        json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["decisions", "provisioning"] })))["key"].clone();
     let alice = format!("Bearer {}", isolate.token("alice"));
     let key = format!("Bearer {}", key.as_str().expect("a key"));
     for (path, authorization) in [
