@@ -268,7 +268,7 @@ pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool
         Ok(Some(caller)) => Authority::of(&caller, cx.now, 0).holder() == holder,
         Ok(None) => false,
         Err(error) => {
-            let dialect = name(cx, dialects::answering(&cx.config, request.path()));
+            let dialect = name(cx, answering(cx, request));
             let refused = Refused { is_recheck: true, ..refused(request, dialect) };
             refusals::note(cx, Some(request), &error, &refused);
             false
