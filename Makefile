@@ -56,7 +56,7 @@ publish: release ## Publishes that as a release of the forge, by its program gh;
 deploy: ## Applies the migrations and deploys; DRY=1 only shows what would be uploaded
 	@scripts/deploy.sh
 
-smoke: ## Asks a deployment for what the README promises, and removes what it made for that; URL=http://localhost:8787 USERNAME=admin STALENESS_S=…, and PASSWORD in the environment as above
+smoke: ## Asks a deployment for what docs/design/promises.md says, and removes what it made for that; URL=http://localhost:8787 USERNAME=admin STALENESS_S=…, and PASSWORD in the environment as above
 	@node scripts/smoke.mjs
 
 clean: ## Removes what was built; local state, secrets and the cache of tools stay

@@ -1,4 +1,4 @@
-// What a deployment costs a month by the published prices: the table of docs/scale.md.
+// What a deployment costs a month by the published prices: the table of docs/design/scale.md.
 // Usage: node bench/prices.mjs
 //
 // The queries of D1 are those of bench/RESULTS.md ("make model"), the rows those of `make scale`.

@@ -1,5 +1,5 @@
 // How an application behind Postern's gateway tells Postern's requests from others, with jose.
-// README.md ("In front of an application") says what is in the assertion.
+// docs/gateway.md says what is in the assertion.
 
 import { createRemoteJWKSet, jwtVerify } from "jose";
 

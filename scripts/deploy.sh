@@ -29,7 +29,7 @@ check_size() {
 
 check_size
 say 'plan: Workers Free has 10 ms of CPU time a request, which token apps, keys and issuers stay below;'
-say '  a sign-in with a password takes 25 to 40 ms, and needs Workers Paid (docs/deploy.md)'
+say '  a sign-in with a password takes 25 to 40 ms, and needs Workers Paid (docs/operate/deploy.md)'
 
 if [ "${DRY:-}" = 1 ]; then
   wrangler deploy --dry-run --outdir .build/upload </dev/null
@@ -38,8 +38,8 @@ fi
 
 if grep -q '00000000-0000-0000-0000-000000000000' wrangler.toml; then
   die 'wrangler.toml still has the placeholder ids of D1 and KV' \
-    'create both, and write their ids into it: README.md, "Deployment"'
+    'create both, and write their ids into it: docs/operate/deploy.md'
 fi
 wrangler d1 migrations apply DB --remote </dev/null
 wrangler deploy </dev/null
-say 'deployed; see whether it keeps what the README promises: PASSWORD=… make smoke URL=https://…'
+say 'deployed; see whether it keeps what docs/design/promises.md says: PASSWORD=… make smoke URL=https://…'

@@ -117,5 +117,5 @@ test("the archive of a release has what its documents and commands name", async 
 });
 
 test("the page about cost has the table that its script prints", () => {
-  assert.ok(read("docs/scale.md").includes(table()), "run: node bench/prices.mjs");
+  assert.ok(read("docs/design/scale.md").includes(table()), "run: node bench/prices.mjs");
 });

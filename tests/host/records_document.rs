@@ -42,7 +42,7 @@ fn page() -> String {
 <!-- Generated from src/domain/backup/kinds.rs by: {COMMAND} -->
 
 `GET /v1/export` brings these records out and `POST /v1/import` takes them in, one a line, as NDJSON or
-CSV. [Backup and restore](../backup.md) is the guide. The member `record` says which kind a line is.
+CSV. [Backup and restore](../operate/backup.md) is the guide. The member `record` says which kind a line is.
 Members in bold identify the record. An import replaces the record that is there. A member that a kind
 does not have is refused, and so is a second record about the same thing.
 

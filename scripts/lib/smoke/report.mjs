@@ -1,4 +1,4 @@
-// What `make smoke` prints: each promise of the README, what it saw of it, and the way out where it
+// What `make smoke` prints: each promise of docs/design/promises.md, what it saw of it, and the way out where it
 // was not kept.
 
 /** The promises, in the order of the table. */

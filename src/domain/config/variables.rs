@@ -169,7 +169,7 @@ pub const VARIABLES: &[Variable] = &[
          `permission`, one of the `groups` (ids), one of the `roles` (or types of users), all of the \
          `scopes`, one of the `apps`, the `audience`, and one of the objects in `any`. `public` asks \
          nobody, `deny` refuses those for whom the rest holds, and `report` only logs what would \
-         have been refused. The README tells which rules decide."),
+         have been refused. docs/gateway.md tells which rules decide."),
     row("ORIGIN_ASSERTION_KEY", Secret { required: false },
         "Signs who calls, in the header `X-Postern-Assertion` to the origin. A private JWK on P-256 \
          signs with ES256, and its public half is at `/.well-known/jwks.json`; any other text of at \
