@@ -19,7 +19,8 @@ const git = (...args) => execFileSync("git", args, { cwd: top, encoding: "utf8" 
 
 /** What is packed as it is, but for the commands that it names. */
 const TRACKED = [
-  ...[".npmrc", "CHANGELOG.md", "LICENSE", "README.md", "wrangler.toml"],
+  ...[".npmrc", "LICENSE", "wrangler.toml"],
+  ...["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"],
   ...[
     "bench/NOTES.md",
     "bench/RESULTS.md",
@@ -88,7 +89,7 @@ function readme(text) {
   const start = read("scripts/release/start.md").toString();
   return replaceOnce(
     text,
-    "^## Two commands\\n[^]*?(?=^## The main job$)",
+    "^## Two commands\\n[^]*?(?=^## First results$)",
     `${start}\n`,
     'README.md: "Two commands"',
   );
