@@ -1,0 +1,88 @@
+// The commands of README.md and of the guides, run as they stand: by bash, in a folder that looks
+// like a checkout in which `make dev` runs. What they print is compared with the block that follows.
+//
+// A block `sh` is run. A block `console` is for readers only: it needs an account, a provider or
+// another machine.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, test } from "node:test";
+import { top } from "../edge/support/workerd.mjs";
+import { commandsOf, differs, fencesOf, headingsOf, linksOf } from "./support/guide.mjs";
+import { startCheckout } from "./support/checkout.mjs";
+
+/** Pages whose commands another test runs. */
+const ELSEWHERE = new Map([["docs/identity-providers.md", "identity_providers_page.test.mjs"]]);
+
+/** How blocks may begin, so that no misspelled `sh` is passed over. */
+const FENCES = /^(sh|console|json|text|toml|js|ts|python|yaml|vcl|md|sql|)$/;
+
+/** How many blocks there are at least: fewer mean that a page is no longer read. */
+const AT_LEAST = 50;
+
+const documents = readdirSync(join(top, "docs"), { recursive: true })
+  .filter((name) => name.endsWith(".md"))
+  .sort()
+  .map((name) => join("docs", name));
+const examples = ["examples/README.md", "examples/hono/README.md"];
+const pages = ["README.md", ...documents, ...examples];
+const textOf = (page) => readFileSync(join(top, page), "utf8");
+
+let ran = 0;
+after(() => console.log(`${ran} blocks of commands were run`));
+
+test("every block of every page says what it is", () => {
+  for (const page of pages)
+    for (const fence of fencesOf(textOf(page)))
+      assert.match(fence, FENCES, `${page}: a block begins with \`\`\`${fence}`);
+  for (const [page, name] of ELSEWHERE)
+    assert.ok(
+      existsSync(join(top, page)) && existsSync(join(top, "tests/all", name)),
+      `${page} is run by ${name}`,
+    );
+});
+
+test("every link of every page leads to a file, and to a heading in it", () => {
+  const texts = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", ...pages];
+  for (const page of texts)
+    for (const link of linksOf(textOf(page))) {
+      const [file, heading] = link.split("#");
+      const path = file ? join(dirname(page), file) : page;
+      assert.ok(existsSync(join(top, path)), `${page} links to ${link}, which is not there`);
+      if (heading)
+        assert.ok(headingsOf(textOf(path)).includes(heading), `${page}: ${link} is no heading`);
+    }
+});
+
+for (const page of pages.filter((name) => !ELSEWHERE.has(name))) {
+  const blocks = commandsOf(textOf(page));
+  if (blocks.length === 0) continue;
+  test(`${page} does what it says`, { timeout: 240_000 }, async (context) => {
+    const checkout = await startCheckout(context);
+    const wrong = [];
+    for (const { line, commands, shown } of blocks) {
+      const { printed, failed, complaints } = await checkout.type(commands);
+      const isOther = shown !== undefined && differs(shown, printed);
+      // Where the page shows no refusal, none may be passed over.
+      const isRefusal = /"status":\s*[45]\d\d|^\s*[45]\d\d$/m.test(shown ?? "");
+      if (isOther || (failed.length > 0 && !isRefusal))
+        wrong.push(`${page}:${line}\n${commands}\nprinted:\n${printed}\n${complaints}`);
+      ran += 1;
+    }
+    assert.ok(wrong.length === 0, wrong.join("\n\n"));
+  });
+}
+
+test("enough blocks were run", () => {
+  assert.ok(ran >= AT_LEAST, `${ran} blocks were run, ${AT_LEAST} are expected`);
+});
+
+test("a difference is seen", () => {
+  assert.equal(differs('{"a":1}', '{"a":1}'), false);
+  assert.equal(differs('{"at":1795408572,\n "b":"…"}', '{"at":1895408572,"b":"any text"}'), false);
+  assert.equal(differs("2026-11-22 05:20:11", "2027-01-01 00:00:00"), false);
+  assert.equal(differs('{"a":1}', '{"a":2}'), true);
+  assert.equal(differs('{"a":1}', '{"a":1}{"a":1}'), true);
+  assert.equal(differs('{"at":1795408572}', '{"at":"soon"}'), true);
+});

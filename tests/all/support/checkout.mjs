@@ -1,0 +1,177 @@
+// A folder that looks like a checkout in which somebody has typed `make dev`, and a shell beside it.
+//
+// All of it is the checkout's own but scripts/build.sh, since the Worker is built already.
+
+import { execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { top } from "../../edge/support/workerd.mjs";
+import { freePort } from "./processes.mjs";
+
+const START_MS = 90_000;
+const BLOCK_MS = 90_000;
+
+/** Processes that end with this one, each with all that it has started. */
+const running = new Set();
+process.on("exit", () => running.forEach((child) => signal(child, "SIGKILL")));
+
+function signal(child, name) {
+  try {
+    process.kill(-child.pid, name);
+  } catch {
+    // All of it has ended.
+  }
+}
+
+function start(program, args, folder) {
+  const options = { cwd: folder, env: environment(folder), detached: true };
+  const child = spawn(program, args, options);
+  running.add(child);
+  return child;
+}
+
+/** What `make dev`, `make backup`, wrangler and the examples read. */
+const COPIED = [
+  ...["scripts", "public", "migrations", "examples", "src/edge"],
+  ...["Makefile", "wrangler.toml", "package.json"],
+];
+
+function makeFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "postern-guide-"));
+  const list = ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...COPIED];
+  const tracked = execFileSync("git", list, { cwd: top, encoding: "utf8" });
+  for (const path of tracked.trim().split("\n")) {
+    mkdirSync(join(folder, dirname(path)), { recursive: true });
+    cpSync(join(top, path), join(folder, path));
+  }
+  for (const name of ["build", "node_modules"]) symlinkSync(join(top, name), join(folder, name));
+  mkdirSync(join(folder, ".build"));
+  cpSync(join(top, ".build/env"), join(folder, ".build/env"));
+  writeFileSync(join(folder, "scripts/build.sh"), "#!/usr/bin/env bash\n");
+  return folder;
+}
+
+function environment(folder) {
+  const { MAKEFLAGS, MAKELEVEL, MFLAGS, POSTERN_BUILT, ...rest } = process.env;
+  // A Postern that runs elsewhere on this machine must not be found in place of this one.
+  return { ...rest, NO_COLOR: "1", WRANGLER_REGISTRY_PATH: join(folder, "registry") };
+}
+
+/** Ends a process with all that it has started. */
+async function end(child) {
+  const ended = new Promise((done) => child.once("close", done));
+  signal(child, "SIGTERM");
+  if (child.exitCode === null) await Promise.race([ended, sleep(5000)]);
+  signal(child, "SIGKILL");
+  running.delete(child);
+}
+
+/** `make dev`, once it answers. */
+async function dev(folder, port) {
+  const child = start("make", ["dev", `PORT=${port}`], folder);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => (output += chunk));
+  const until = Date.now() + START_MS;
+  while (Date.now() < until && child.exitCode === null) {
+    if (/Postern is at http:/.test(output)) return child;
+    await sleep(100);
+  }
+  await end(child);
+  throw new Error(`make dev did not start:\n${output}`);
+}
+
+const listens = (port) =>
+  new Promise((done) => {
+    const socket = connect(port, "localhost");
+    socket.once("connect", () => done(true) ?? socket.destroy());
+    socket.once("error", () => done(false));
+  });
+
+/** A shell in which one types. */
+class Shell {
+  #child;
+  #printed = "";
+  #complaints = "";
+
+  constructor(folder) {
+    this.#child = start("bash", ["--noprofile", "--norc"], folder);
+    this.#child.stdout.on("data", (chunk) => (this.#printed += chunk));
+    this.#child.stderr.on("data", (chunk) => (this.#complaints += chunk));
+    // An answer that refuses is a command that fails, so that none of them is passed over.
+    const line = `curl() { command curl -sS --fail-with-body "$@"; }\n`;
+    this.#child.stdin.write(line);
+    this.#child.stdin.write(`trap 'printf "failed: %s\\n" "$BASH_COMMAND" >&2' ERR\n`);
+  }
+
+  /** Types commands and waits until they are done. */
+  async type(commands) {
+    const mark = `end ${randomUUID()}`;
+    this.#printed = "";
+    this.#complaints = "";
+    this.#child.stdin.write(`${commands}\necho; echo '${mark}'\n`);
+    for (const until = Date.now() + BLOCK_MS; !this.#printed.includes(mark); await sleep(20)) {
+      if (Date.now() > until || this.#child.exitCode !== null)
+        throw new Error(`${commands}\ndid not end:\n${this.#printed}\n${this.#complaints}`);
+    }
+    const printed = this.#printed.slice(0, this.#printed.indexOf(mark)).trim();
+    const complaints = this.#complaints;
+    return { printed, complaints, failed: complaints.match(/^failed: .*$/gm) ?? [] };
+  }
+
+  stop() {
+    return end(this.#child);
+  }
+}
+
+/** A checkout in which `make dev` runs, and its shell, until the test (a context) is over. */
+export async function startCheckout(context) {
+  const folder = makeFolder();
+  const [port, application] = [await freePort(), await freePort()];
+  const here = (text) =>
+    text.replaceAll("localhost:8787", `localhost:${port}`).replaceAll(/\b9000\b/g, application);
+  const variables = () => {
+    const file = join(folder, ".dev.vars");
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  };
+  let server = await dev(folder, port);
+  let read = variables();
+  const shell = new Shell(folder);
+  context.after(async () => {
+    await shell.stop();
+    await end(server);
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  /** Readers start `make dev` again where a page has changed its variables or taken its state away. */
+  async function startAgain() {
+    if (variables() === read && existsSync(join(folder, ".wrangler/state"))) return;
+    await end(server);
+    server = await dev(folder, port);
+    read = variables();
+  }
+
+  return {
+    async type(commands) {
+      await startAgain();
+      const typed = await shell.type(here(commands));
+      if (/listen\(9000\)/.test(commands))
+        for (let tries = 0; tries < 100 && !(await listens(application)); tries += 1)
+          await sleep(50);
+      return typed;
+    },
+  };
+}
