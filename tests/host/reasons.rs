@@ -222,9 +222,9 @@ fn rows<R: Display>(of: impl IntoIterator<Item = R>, reason: impl Fn(&R) -> &'st
 
 fn page() -> String {
     let table = "| reason | what it means | the way out |\n|---|---|---|\n";
-    let denied = rows(Denied::one_of_each(), |denied| Denied::reason(denied));
-    let refused = rows(refusals(), |refusal| Refusal::reason(refusal));
-    let limited = rows(Limit::one_of_each(), |limit| Limit::reason(limit));
+    let denied = rows(Denied::one_of_each(), Denied::reason);
+    let refused = rows(refusals(), Refusal::reason);
+    let limited = rows(Limit::one_of_each(), Limit::reason);
     format!(
         "# Reasons
 

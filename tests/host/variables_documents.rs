@@ -183,8 +183,9 @@ fn values_of_an_operator_are_kept() {
 fn documents() -> Vec<String> {
     let folders = ["docs", "docs/operate", "docs/reference", "docs/design"];
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect(folder));
-    let pages = files.map(|file| file.expect("a file").path().to_string_lossy().into_owned());
-    let pages = pages.filter(|path| path.ends_with(".md") && path != REFERENCE);
+    let paths = files.map(|file| file.expect("a file").path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let pages = pages.map(|path| path.to_string_lossy().into_owned()).filter(|path| path != REFERENCE);
     ["README.md", "ARCHITECTURE.md", "examples/README.md"].map(str::to_owned).into_iter().chain(pages).collect()
 }
 
