@@ -77,7 +77,7 @@ impl Credential {
             Self::Password { .. } => "password",
             Self::Token(_) | Self::Placed { .. } => "token",
             Self::OpaqueToken(_) => "opaque",
-            Self::Cookie(_) | Self::Session { .. } => "session",
+            Self::Cookie(_) | Self::Session { .. } | Self::Console(_) => "session",
             Self::Key { .. } => "key",
             Self::Parameters(_) => "parameter",
         }

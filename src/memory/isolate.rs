@@ -29,8 +29,8 @@ use crate::domain::tokens::revocation::{Revocation, RevocationKey, RevocationKin
 use crate::domain::tokens::signed_tokens::SignedTokens;
 use crate::domain::tokens::token_app::{self, AppName, Selection, TokenApp};
 use crate::memory::assertions::Assertions;
-use crate::memory::counts::LastCounts;
 use crate::memory::counters::Counters;
+use crate::memory::counts::LastCounts;
 use crate::memory::feed::{MAX_APPS, Reading};
 use crate::memory::hashing::Hashing;
 use crate::memory::health::LastHealth;

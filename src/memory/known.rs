@@ -327,7 +327,9 @@ impl<'c> Known<'c> {
     pub async fn standings(cx: &Cx, pairs: &[Pair]) -> Result<Vec<Standing>> {
         let mut known = Known::current(cx, || standings_of(pairs.iter()), None).await?;
         let mut found: Vec<_> = pairs.iter().map(|pair| known.look_for_standing(pair)).collect();
-        found.iter().for_each(|standing| known.looked(Looked::Standing, standing.is_some()));
+        for standing in &found {
+            known.looked(Looked::Standing, standing.is_some());
+        }
         let missing: Vec<_> = pairs.iter().zip(&found).filter(|(_, standing)| standing.is_none()).map(|(pair, _)| pair).collect();
         if !missing.is_empty() && known.copies.is_none() {
             known = Known::read(cx, &standings_of(missing.into_iter()), None).await?;

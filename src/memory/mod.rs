@@ -11,8 +11,8 @@
 
 pub mod assertions;
 pub mod copy;
-pub mod counts;
 pub mod counters;
+pub mod counts;
 pub mod feed;
 pub mod hashing;
 pub mod health;

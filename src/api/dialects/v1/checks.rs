@@ -155,7 +155,9 @@ fn is_own(caller: &Caller, named: &Named) -> bool {
 /// The answer to a question of a caller whom the route lets in.
 pub(super) async fn answer_one(cx: &Cx, caller: &Caller, asked: permissions::Asked) -> Result<Response> {
     let answers = permissions::check_named(cx, caller, &[asked]).await?;
-    answers.iter().for_each(|(_, allowed)| cx.noted.answered(*allowed));
+    for (_, allowed) in &answers {
+        cx.noted.answered(*allowed);
+    }
     let (question, allowed) = answers.first().ok_or_else(|| Error::internal("a question has no answer"))?;
     Ok(Response::json(200, &Checked::of(*question, *allowed)))
 }
@@ -174,7 +176,9 @@ pub(super) async fn answer_all(cx: &Cx, caller: &Caller, questions: Questions) -
     };
     let asked = checks.into_iter().enumerate().map(asked).collect::<Result<Vec<_>>>()?;
     let answers = permissions::check_named(cx, caller, &asked).await?;
-    answers.iter().for_each(|(_, allowed)| cx.noted.answered(*allowed));
+    for (_, allowed) in &answers {
+        cx.noted.answered(*allowed);
+    }
     let results = answers.into_iter().map(|(question, allowed)| Checked::of(question, allowed)).collect();
     Ok(Response::json(200, &Answers { results }))
 }
