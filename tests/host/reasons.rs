@@ -205,6 +205,33 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+/// A number for each variant: the compiler asks for the row of a new one in `refusals`, too.
+fn number(refusal: &Refusal) -> usize {
+    match refusal {
+        Refusal::UserRefused => 0,
+        Refusal::UserDisabled => 1,
+        Refusal::UserDeleted => 2,
+        Refusal::UnknownUser => 3,
+        Refusal::IdConflict => 4,
+        Refusal::InsufficientScope { .. } => 5,
+        Refusal::NoPermission { .. } => 6,
+        Refusal::CreatorGrant => 7,
+        Refusal::MayNotAuthorize => 8,
+        Refusal::CrossOrigin => 9,
+        Refusal::OriginNotListed => 10,
+        Refusal::NotAdministrator => 11,
+        Refusal::NotCreator => 12,
+        Refusal::NotYourself => 13,
+        Refusal::KeyMayNot { .. } => 14,
+        Refusal::KeyIsNoUser => 15,
+        Refusal::KeyOfKey => 16,
+        Refusal::CookieAsksAboutOthers => 17,
+        Refusal::WouldOutlive => 18,
+        Refusal::NotProvisioned { .. } => 19,
+        Refusal::ByRule { .. } => 20,
+    }
+}
+
 /// The rows of one status. A reason that has several sentences has them in one row.
 fn rows<R: Display>(of: impl IntoIterator<Item = R>, reason: impl Fn(&R) -> &'static str) -> String {
     let ways: BTreeMap<_, _> = WAYS_OUT.into_iter().collect();
@@ -262,6 +289,9 @@ fn every_reason_has_a_way_out_and_a_row() {
     let with_a_way: BTreeSet<_> = WAYS_OUT.into_iter().map(|(word, _)| word).collect();
     assert_eq!(with_a_way, all);
     assert_eq!(WAYS_OUT.len(), all.len(), "a reason is there twice");
+    let numbers: BTreeSet<_> = refusals().iter().map(number).collect();
+    let largest = numbers.last().copied().unwrap_or_default();
+    assert_eq!(numbers.len(), largest + 1, "a refusal is missing in the list");
     let page = page();
     for word in all {
         assert!(page.contains(&format!("| `{word}` | ")), "{word} has no row");
