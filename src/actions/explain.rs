@@ -376,7 +376,7 @@ fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock
     };
     match error {
         Error::Unauthenticated(Denied::IssuerMismatch) => (
-            format!("the token has {}, the app wants {:?}", claim("iss"), policy.issuer),
+            format!("the token has {}, the app wants {:?}", claim("iss"), policy.issuer.as_deref().unwrap_or_default()),
             "set issuer (and tenants) of the app to what the token says, if you trust it",
         ),
         Error::Unauthenticated(Denied::AudienceMismatch) => (
