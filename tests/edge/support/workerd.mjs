@@ -101,9 +101,10 @@ export function stateFolder(test) {
  *
  * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated, and a list of
  * SQL texts runs in place of the migrations; `assets` serves public/ in
- * front of the first isolate, at `url`; `onOutput` is told what workerd prints.
+ * front of the first isolate, at `url`; `https` is `{ key, cert }` of the certificate with which `url` is served, at `port`; `onOutput` is
+ * told what workerd prints.
  */
-export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, onOutput = () => {} } = {}) {
+export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, https, port = 0, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
   const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, analytics = false, cache = true, services = {} }, index) => ({
     ...directly,
@@ -127,7 +128,8 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
   };
   const options = convertV4MiniflareOptions({
     host: "127.0.0.1",
-    port: 0,
+    port,
+    ...(https && { httpsKey: https.key, httpsCert: https.cert }),
     // Else it asks Cloudflare for an example of what `request.cf` holds.
     cf: false,
     ...(folder && { resourcePersistencePath: folder }),

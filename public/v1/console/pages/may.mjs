@@ -1,0 +1,65 @@
+// "May X do Y on Z, and why?"
+
+import { api } from "../api.mjs";
+import { t } from "../i18n.mjs";
+import { html, useEffect, useState } from "../lib.mjs";
+import { PermissionAnswer } from "../parts/permission_answer.mjs";
+import { permissionOptions } from "../parts/permissions.mjs";
+import { go } from "../router.mjs";
+import { Combobox, Form, Page, Section, SelectField, findById, useAction } from "../ui.mjs";
+
+export default function May({ query }) {
+  const [user, setUser] = useState(query.user ? { kind: "user", id: "", name: query.user } : null);
+  const [permission, setPermission] = useState(query.permission ?? "VIEW");
+  const [service, setService] = useState(null);
+  const [answer, setAnswer] = useState(null);
+  const ask = useAction(async (username, serviceId, wanted) => {
+    setAnswer(null);
+    const body = { username, service: serviceId, permission: wanted };
+    setAnswer({ ...(await api.post("/v1/explain", body)), username });
+  });
+  useEffect(() => {
+    if (query.service) findById("service", query.service).then(setService, () => {});
+    // A link that has the whole question asks it.
+    const { user: who, service: what, permission: which } = query;
+    if (who && what && which) ask.run(who, what, which);
+  }, []);
+  const submit = () => {
+    go("/may", { user: user.name, service: service.id, permission }, { replace: true });
+    ask.run(user.name, service.id, permission);
+  };
+  return html`<${Page} title=${t("may.title")} intro=${t("may.intro")}>
+    <${Section} title=${t("may.question")}>
+      <${Form} action=${ask} onSubmit=${submit} submit=${t("may.ask")}>
+        <div class="columns three">
+          <${Combobox}
+            name="username"
+            label=${t("may.user")}
+            kinds=${["user"]}
+            value=${user}
+            onPick=${setUser}
+            required
+            anyName
+          />
+          <${SelectField}
+            name="permission"
+            label=${t("may.permission")}
+            value=${permission}
+            onInput=${setPermission}
+            options=${permissionOptions()}
+          />
+          <${Combobox}
+            name="service"
+            label=${t("may.service")}
+            kinds=${["service"]}
+            value=${service}
+            onPick=${setService}
+            required
+            unregistered
+          />
+        </div>
+      <//>
+    <//>
+    <div aria-live="polite">${answer && html`<${PermissionAnswer} ...${answer} />`}</div>
+  <//>`;
+}

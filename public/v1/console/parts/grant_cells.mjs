@@ -1,0 +1,24 @@
+// Cells about a grant.
+
+import { t } from "../i18n.mjs";
+import { html } from "../lib.mjs";
+import { Badge, Time } from "../ui.mjs";
+import { PERMISSIONS } from "./permissions.mjs";
+
+/** The permissions of a grant, in the usual order. */
+export const Permissions = ({ of: { permissions } }) => html`<span class="badges">
+  ${
+    PERMISSIONS.filter((one) => permissions.includes(one)).map(
+      (one) => html`<${Badge} key=${one}>${t(`permission.${one}`)}<//> `
+    )
+  }
+</span>`;
+
+const KINDS_OF_STATE = { active: "good", scheduled: "warn", expired: "bad" };
+
+/** Whether a grant counts now, from when, and until when. */
+export const GrantPeriod = ({ of: { state, startsAt, expiresAt } }) => html`<span>
+  <${Badge} kind=${KINDS_OF_STATE[state]}>${t(`grantState.${state}`)}<//>
+  ${state === "scheduled" && html` ${t("grantState.from")} <${Time} at=${startsAt} />`}
+  ${expiresAt != null && html` ${t("grantState.until")} <${Time} at=${expiresAt} />`}
+</span>`;

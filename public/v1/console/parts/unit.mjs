@@ -1,0 +1,164 @@
+// What groups and departments have in common: a name, members, an end.
+
+import { api } from "../api.mjs";
+import { useDraft } from "../draft.mjs";
+import { t } from "../i18n.mjs";
+import { html, useState } from "../lib.mjs";
+import { href, path } from "../router.mjs";
+import {
+  Button,
+  Combobox,
+  Dialog,
+  Field,
+  Form,
+  Section,
+  Table,
+  confirm,
+  say,
+  useAction,
+  usePages,
+} from "../ui.mjs";
+import { Named } from "./names.mjs";
+
+/**
+ * Who is in it, with ways in and out.
+ * @param {{at: string, kind: "group" | "department", id: any, name: string}} props
+ */
+export function Members({ at, kind, id, name }) {
+  const pages = usePages((page, signal) => api.get(`${at}/members`, page, { signal }), [at]);
+  const [picked, setPicked] = useState(null);
+  const add = useAction(async () => {
+    await api.put(`${at}/members/${path`${picked.id}`}`);
+    say(t("members.added"));
+    setPicked(null);
+    pages.reload();
+  });
+  const remove = async ({ userId }) => {
+    const done = await confirm({
+      title: t("members.removeAsk", { who: `${t("kind.user")} ${userId}`, from: name }),
+      consequences: [t("members.removeGoes")],
+      verb: t("common.remove"),
+      act: () => api.delete(`${at}/members/${path`${userId}`}`),
+    });
+    if (!done) return;
+    say(t("members.removed"));
+    pages.reload();
+  };
+  const columns = [
+    {
+      key: "user",
+      title: t("users.username"),
+      header: true,
+      cell: ({ userId }) => html`<${Named} kind="user" id=${userId} />`,
+    },
+    { key: "id", title: t("common.id"), numeric: true, cell: ({ userId }) => userId },
+    {
+      key: "do",
+      title: t("common.actions"),
+      hidden: true,
+      cell: (row) => html`
+        <${Button}
+          kind="secondary outline"
+          small
+          aria-label=${t("members.removeWho", { who: `${row.userId}` })}
+          onClick=${() => remove(row)}
+        >
+          ${t("common.remove")}
+        <//>
+      `,
+    },
+  ];
+  const actions = html`
+    <a role="button" class="secondary outline" href=${href("/give", { to: `${kind}:${id}` })}>
+      ${t("give.title")}
+    </a>
+  `;
+  return html`<${Section} title=${t("members.title")} actions=${actions}>
+    <${Form} action=${add} submit=${t("common.add")} compact>
+      <${Combobox}
+        name="userId"
+        label=${t("members.addUser")}
+        kinds=${["user"]}
+        value=${picked}
+        onPick=${setPicked}
+        required
+        unregistered
+      />
+    <//>
+    <${Table}
+      caption=${t("members.title")}
+      columns=${columns}
+      rowKey=${({ userId }) => userId}
+      of=${pages}
+      empty=${t("members.none")}
+    />
+  <//>`;
+}
+
+/**
+ * A dialog that makes one.
+ * @param {{at: string, kind: string, parent?: any, onClose: (made?: any) => void}} props
+ *   `parent` is a department above it
+ */
+export function NewUnit({ at, kind, parent, onClose }) {
+  const [values, change, clear] = useDraft(
+    `${kind}.new`,
+    { name: "", id: "", parent: parent ?? null },
+  );
+  const make = useAction(async () => {
+    const body = { name: values.name };
+    if (values.id) body.id = values.id;
+    if (values.parent) body.parentId = values.parent.id;
+    const made = await api.post(at, body);
+    clear();
+    say(t("unit.created"));
+    onClose(made);
+  });
+  return html`<${Dialog} title=${t(`${kind}.create`)} onClose=${() => onClose()}>
+    <${Form} action=${make} submit=${t("common.create")} onCancel=${() => onClose()}>
+      <${Field}
+        name="name"
+        label=${t("common.name")}
+        value=${values.name}
+        onInput=${(name) => change({ name })}
+        required
+        maxLength=${256}
+        autofocus
+      />
+      ${kind === "department" && html`
+        <${Combobox}
+          name="parentId"
+          label=${t("department.above")}
+          kinds=${["department"]}
+          value=${values.parent}
+          onPick=${(parent) => change({ parent })}
+          hint=${t("department.aboveHint")}
+        />
+      `}
+      <${Field}
+        name="id"
+        label=${t("common.id")}
+        value=${values.id}
+        onInput=${(id) => change({ id })}
+        pattern="[0-9]{1,19}"
+        hint=${t("unit.idHint")}
+      />
+    <//>
+  <//>`;
+}
+
+/**
+ * Asks and deletes a group or department.
+ * @param {{at: string, kind: string, name: string, goes: Promise<any[]>}} what
+ * @returns {Promise<boolean>}
+ */
+export async function deleteUnit({ at, kind, name, goes }) {
+  const done = await confirm({
+    title: t(`${kind}.deleteAsk`, { name }),
+    consequences: goes,
+    verb: t("common.delete"),
+    act: () => api.delete(at),
+  });
+  if (done) say(t("common.deleted"));
+  return done;
+}

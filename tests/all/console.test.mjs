@@ -1,0 +1,37 @@
+// The console's five tasks in a real browser: in both languages, on a wide and on a narrow window, by
+// mouse and by keyboard alone. tests/all/console/ has the rest: pages, failures, hostile pages, size.
+
+import { after, before, test } from "node:test";
+import { DEEDS } from "./console/deeds.mjs";
+import { fill } from "./console/filled.mjs";
+import { HANDS } from "./console/hands.mjs";
+import { LANGUAGES, WIDTHS, openWatched, signIn, startConsole } from "./console/support.mjs";
+import { startBrowser } from "./support/browser.mjs";
+
+let [browser, postern] = [];
+const stops = [];
+before(async () => {
+  browser = await startBrowser();
+  postern = await startConsole({ after: (stop) => stops.push(stop) });
+  await fill(postern);
+});
+after(async () => {
+  await browser?.close();
+  for (const stop of stops) await stop();
+});
+
+for (const language of Object.keys(LANGUAGES)) {
+  for (const width of WIDTHS) {
+    for (const [by, hand] of Object.entries(HANDS)) {
+      test(`five tasks by ${by}, ${width} px wide, in ${language}`, async (test) => {
+        const tab = await openWatched(test, browser, { language, width });
+        await signIn(tab, postern.url);
+        tab.hand = hand(tab.page);
+        for (const [name, deed] of Object.entries(DEEDS)) {
+          await test.test(name, () => deed(tab, postern));
+        }
+        tab.check();
+      });
+    }
+  }
+}

@@ -1,0 +1,106 @@
+// Each page of the console: nothing that its policy forbids, nothing that axe finds, no error, nothing
+// wider than the window, in light and dark, on wide and narrow windows. With SCREENSHOTS=folder each is
+// photographed.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startBrowser } from "../support/browser.mjs";
+import { NASTY, fill } from "./filled.mjs";
+import { ROUTES, fileName } from "./routes.mjs";
+import { WIDTHS, findings, open, openWatched, overflow, signIn, startConsole } from "./support.mjs";
+
+const { SCREENSHOTS } = process.env;
+let [browser, postern] = [];
+const stops = [];
+before(async () => {
+  browser = await startBrowser();
+  postern = await startConsole({ after: (stop) => stops.push(stop) });
+  await fill(postern);
+});
+after(async () => {
+  await browser?.close();
+  for (const stop of stops) await stop();
+});
+
+/** What the page without an entry asks for is not there. */
+const allowed = [];
+
+for (const scheme of ["light", "dark"]) {
+  for (const width of WIDTHS) {
+    // Each language in each scheme and at each width would take twice the time, and find the same.
+    const language = (scheme === "light") === (width === 360) ? "zh" : "en";
+    test(`each page is sound: ${scheme}, ${width} px wide, ${language}`, async (test) => {
+      const tab = await openWatched(test, browser, { language, width, scheme, allowed });
+      const { page } = tab;
+      await page.goto(`${postern.url}v1/console/`);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      assert.deepEqual(await findings(page), [], "the sign-in page");
+      await signIn(tab, postern.url);
+      const found = [];
+      for (const route of ROUTES) {
+        await open(page, `#${route}`);
+        await photograph(page, route, scheme, width);
+        const title = await page.title();
+        assert.match(title, / · Postern$/, route);
+        assert.equal(await page.locator("h1").count(), 1, route);
+        found.push(...(await findings(page)).map((line) => `${route}: ${line}`));
+        const more = await overflow(page);
+        if (more > 0) found.push(`${route}: is ${more} px wider than the window`);
+        found.push(...(await untranslated(page)).map((key) => `${route}: the text ${key} is missing`));
+        found.push(...tab.faults.splice(0).map((fault) => `${route}: ${fault}`));
+      }
+      assert.deepEqual(found, []);
+    });
+  }
+}
+
+/** Keys that are shown because they have no text; actions of the audit trail look like keys. */
+const untranslated = (page) =>
+  page.evaluate(() => {
+    const shown = document.body.innerText.match(/\b[a-z][A-Za-z]+\.[a-z][\w.]*[a-z]\b/g) ?? [];
+    const code = [...document.querySelectorAll("code, .code")].map(({ textContent }) => textContent).join(" ");
+    const areas = /^(appForm|apps|audit|common|keys|may|overview|shell|session|transfer|reference|try|check|replace|shared|revocations|tombstones|kind|permission|pager|confirm|combobox|give|rules|users|groups|departments|services|applications|organizations)\./;
+    return [...new Set(shown)].filter((text) => areas.test(text) && !code.includes(text));
+  });
+
+async function photograph(page, route, scheme, width) {
+  if (!SCREENSHOTS) return;
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${fileName(route)}-${scheme}-${width}.png`), fullPage: true });
+}
+
+test("names with markup, quotes, other directions and great length are shown as the text that they are", async (test) => {
+  const tab = await openWatched(test, browser);
+  const { page } = tab;
+  await signIn(tab, postern.url);
+  const pages = ["/users", "/users/200", "/users/201", "/users/202", "/groups", "/groups/3", "/groups/4", "/departments", "/departments/3", "/services", "/services/3", "/services/4", "/keys", "/organizations", "/applications", "/applications/k2", "/audit", "/users/200/access"];
+  const seen = [];
+  for (const route of pages) {
+    await open(page, `#${route}`);
+    seen.push(await page.locator("main").innerText());
+    assert.equal(await page.locator("main img, main script, main b").count(), 0, `${route} has made elements of a name`);
+    assert.equal(await overflow(page) > 0, false, `${route} is wider than the window`);
+  }
+  const text = seen.join("\n");
+  for (const name of [NASTY.markup, NASTY.quotes, NASTY.rightToLeft]) assert.ok(text.includes(name), `${name} is shown nowhere`);
+  assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+  tab.check();
+});
+
+test("a token of 64 KB with markup in its claims is shown as text, and so is what is found in it", async (test) => {
+  const tab = await openWatched(test, browser);
+  const { page, t } = tab;
+  await signIn(tab, postern.url, "#/token");
+  const { tokenOf } = await import("./deeds.mjs");
+  await page.getByLabel(t("token.token"), { exact: true }).fill(tokenOf(NASTY.markup));
+  await page.getByRole("button", { name: t("token.submit") }).click();
+  assert.ok((await page.getByLabel(t("token.claims")).textContent()).includes(JSON.stringify(NASTY.markup)));
+  await page.getByLabel(t("token.token"), { exact: true }).fill(`eyJhbGciOiJIUzI1NiJ9.${"a".repeat(64 * 1024)}.b`);
+  await page.getByRole("button", { name: t("token.submit") }).click();
+  await page.getByRole("heading", { name: t("token.refused") }).waitFor();
+  assert.equal(await overflow(page) > 0, false);
+  assert.equal(await page.locator("main img, main script").count(), 0);
+  tab.check();
+});
