@@ -24,6 +24,7 @@ pub(super) const GROUP: Group = Group {
             .answers(Answer::json(200, &Session::SHAPE)),
         Route::of("POST", "begin_console_session", PATH, handler!(begin))
             .summary("Signs in to the console, by an administrator's password or by a key with administration")
+            .decides("sign-in")
             .about(
                 "The answer sets the console's cookie. On the same host it stands for the Authorization header in \
                  requests that the console's own pages send to operations for administrators and for whoever is \

@@ -2,6 +2,7 @@
 
 use super::health::{Names, State};
 use crate::actions::health;
+use crate::actions::metrics::{self, Recent};
 use crate::actions::overview::{self, Counts};
 use crate::api::http::declare::{Declared, answer};
 use crate::api::http::message::Response;
@@ -40,12 +41,24 @@ answer! {
 }
 
 answer! {
+    /// Refusals of one kind.
+    struct Refused as "OverviewRefusals" {
+        "reason" reason: &'static str => "why, as X-Postern-Reason and the log say it",
+        "dialect" dialect: &'static str => "the dialect, gateway, or gate for another Worker's call",
+        "count" count: i64 as Kind::Int64 { min: 1, max: i64::MAX } => "how many within the last hour",
+        "lastAt" last_at: i64 as Kind::TIME => "when the last one was, epoch milliseconds",
+    } example r#"{"reason":"expired","dialect":"v1","count":3,"lastAt":1737599864898}"#
+}
+
+answer! {
     struct Overview<'a> as "Overview" {
         "version" version: &'static str => "the version of Postern",
         "revision" revision: Option<i64> => "the number of the newest change; null while D1 does not answer",
         "health" health: State<'a> => "as GET /health tells it to administrators",
         "counts" counts: Option<Numbers> => "how many there are; null while D1 does not answer",
-    } example r#"{"version":"0.1.0","revision":812,"health":{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"},"counts":{"users":2,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,"applications":5,"atLeast":[]}}"#
+        "refusals" refusals: Vec<Refused> => "of the last hour by the isolate that answers, the most frequent first",
+        "since" since: Option<i64> as Kind::Nullable(&Kind::TIME) => "when that isolate began, epoch milliseconds",
+    } example r#"{"version":"0.1.0","revision":812,"health":{"status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,"sharedCache":"works"},"counts":{"users":2,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,"applications":5,"atLeast":[]},"refusals":[{"reason":"expired","dialect":"v1","count":3,"lastAt":1737599864898}],"since":1737599800000}"#
 }
 
 impl Numbers {
@@ -66,14 +79,24 @@ impl Numbers {
     }
 }
 
+impl Refused {
+    fn of(recent: &Recent) -> Self {
+        let count = i64::try_from(recent.count).unwrap_or(i64::MAX);
+        Self { reason: recent.reason, dialect: recent.dialect, count, last_at: recent.last_at.0 }
+    }
+}
+
 async fn show(cx: &Cx, _: &Call<'_>) -> Result<Response> {
     let counts = overview::counts(cx).await?;
     let health = health::health(cx).await;
+    let (refusals, since) = metrics::recent_refusals(cx);
     let overview = Overview {
         version: env!("CARGO_PKG_VERSION"),
         revision: counts.as_ref().map(|counts| counts.revision),
         health: State::of(cx, &health, Names::Shown).1,
         counts: counts.as_deref().map(Numbers::of),
+        refusals: refusals.iter().map(Refused::of).collect(),
+        since: since.map(|since| since.0),
     };
     Ok(Response::json(200, &overview))
 }
