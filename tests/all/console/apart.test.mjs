@@ -11,7 +11,7 @@ import { startBrowser } from "../support/browser.mjs";
 import { freePort } from "../support/processes.mjs";
 import { makeCertificate } from "../support/neighbours.mjs";
 import { fill } from "./filled.mjs";
-import { callAll, intrude, operations, sendForms, stateOf } from "./hostile.mjs";
+import { callAll, intrude, operations, sendForms } from "./hostile.mjs";
 import { openWatched, signIn, startConsole } from "./support.mjs";
 
 const [APP, ADMIN] = ["app.example.test", "admin.example.test"];
@@ -25,11 +25,19 @@ async function opened(test, { https, app, admin, changes = {} }) {
   const origin = await startApplication(test);
   const folder = stateFolder(test);
   const files = https && makeCertificate(folder, APP, [APP, ADMIN]);
-  const certificate = files && { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") };
+  const certificate = files && {
+    key: readFileSync(files.key, "utf8"),
+    cert: readFileSync(files.certificate, "utf8"),
+  };
   const port = await freePort();
   const at = (host) => `${https ? "https" : "http"}://${host}:${port}`;
   // That the application may call from its pages opens nothing of the console to it.
-  const all = { ORIGIN_URL: origin.url, LOGIN_URL: "password", CORS_ORIGINS: [at(app)], ...changes };
+  const all = {
+    ORIGIN_URL: origin.url,
+    LOGIN_URL: "password",
+    CORS_ORIGINS: [at(app)],
+    ...changes,
+  };
   const postern = await startConsole(test, { https: certificate, port, changes: all });
   await fill(postern);
   const tab = await openWatched(test, browser, { ignoreHTTPSErrors: true, allowed: [/./] });
@@ -43,9 +51,25 @@ async function opened(test, { https, app, admin, changes = {} }) {
   return { origin, postern, tab, page, app: at(app), admin: admin && at(admin) };
 }
 
+/** All that is in the database, table by table. */
+async function stateOf(postern) {
+  const query = (sql) => postern.tool("query", { sql });
+  const tables = await query(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
+  );
+  return Object.fromEntries(
+    await Promise.all(
+      tables.map(async ({ name }) => [name, await query(`SELECT * FROM "${name}"`)]),
+    ),
+  );
+}
+
 /** Tables that count guesses and visits, and say nothing of what is managed. */
 const COUNTERS = ["failed_sign_ins", "sign_in_networks", "sign_in_failures"];
-const managed = async (postern) => Object.fromEntries(Object.entries(await stateOf(postern)).filter(([table]) => !COUNTERS.includes(table)));
+const managed = async (postern) =>
+  Object.fromEntries(
+    Object.entries(await stateOf(postern)).filter(([table]) => !COUNTERS.includes(table)),
+  );
 
 /** The application's own doors, which a page of it may use for whoever opened it. */
 const OWN = /^\/v1\/(verify|check|forward-auth|sign-in|sign-out)\b/;
@@ -58,7 +82,11 @@ const SECRET_TEXTS = /"username":"admin"|alice|mallory|Analysts|pst_/;
 async function expectNothing({ page, postern }, target) {
   const all = operations().filter(({ path }) => !OWN.test(path));
   assert.ok(all.length > 80, `${all.length} operations`);
-  const attack = { method: "POST", path: "/v1/console/session", body: JSON.stringify({ username: "admin", password: ADMIN_PASSWORD }) };
+  const attack = {
+    method: "POST",
+    path: "/v1/console/session",
+    body: JSON.stringify({ username: "admin", password: ADMIN_PASSWORD }),
+  };
   const state = await managed(postern);
   const read = await callAll(page, target, [...all, attack]);
   for (const { how, method, path, status, text } of read) {
@@ -75,7 +103,11 @@ async function expectNothing({ page, postern }, target) {
 async function expectConsoleWorks({ tab }) {
   const answers = await tab.page.evaluate(async () => {
     const list = await fetch("/v1/users?limit=1");
-    const made = await fetch("/v1/groups", { method: "POST", headers: { "content-type": "application/json" }, body: '{"name":"of the console"}' });
+    const made = await fetch("/v1/groups", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"name":"of the console"}',
+    });
     return [list.status, made.status];
   });
   assert.deepEqual(answers, [200, 201]);
@@ -88,12 +120,17 @@ function expectNoEntry(got) {
     const isRefused = value === null || value?.refused !== undefined;
     assert.ok(isRefused, `${name}: ${JSON.stringify(value)}`);
   }
-  for (const name of ["window", "storage", "function", "service worker", "import"]) assert.ok(got[name]?.refused, `${name}: ${JSON.stringify(got[name])}`);
+  for (const name of ["window", "storage", "function", "service worker", "import"])
+    assert.ok(got[name]?.refused, `${name}: ${JSON.stringify(got[name])}`);
 }
 
 const PLACES = {
   "two hosts of one site": { https: true, app: APP, admin: ADMIN, changes: { ADMIN_HOST: ADMIN } },
-  "two hosts of two sites": { app: "127.0.0.1", admin: "localhost", changes: { ADMIN_HOST: "localhost" } },
+  "two hosts of two sites": {
+    app: "127.0.0.1",
+    admin: "localhost",
+    changes: { ADMIN_HOST: "localhost" },
+  },
 };
 
 for (const [name, place] of Object.entries(PLACES)) {
@@ -106,7 +143,9 @@ for (const [name, place] of Object.entries(PLACES)) {
     await expectNothing(all, all.admin);
     await expectNothing(all, all.app);
     await expectConsoleWorks(all);
-    const sent = all.origin.requests.filter(({ headers }) => headers.cookie?.includes("postern-admin"));
+    const sent = all.origin.requests.filter(({ headers }) =>
+      headers.cookie?.includes("postern-admin"),
+    );
     assert.deepEqual(sent, [], "the application sees no cookie of the console");
   });
 }
@@ -130,7 +169,10 @@ test("without ADMIN_HOST nobody signs in to the console, and a page of the appli
   assert.ok(shown.includes(tab.t("session.off")), shown);
   assert.equal(await tab.page.getByLabel(tab.t("session.password"), { exact: true }).count(), 0);
   await expectNothing(all, app);
-  assert.equal((await tab.context.cookies()).some(({ name }) => name.includes("admin")), false);
+  assert.equal(
+    (await tab.context.cookies()).some(({ name }) => name.includes("admin")),
+    false,
+  );
   await page.goto(`${app}/v1/console/#/reference`);
   await page.getByRole("heading", { level: 1, name: tab.t("reference.title") }).waitFor();
 });

@@ -13,7 +13,11 @@ const fresh = (name) => `${name}${(count += 1)}`;
 /** Goes to a page by the navigation, which narrow windows hide behind a button. */
 export async function goTo({ page, t, hand, width }, title) {
   if (width < 900) await hand.press(page.getByRole("button", { name: t("shell.menu") }));
-  await hand.press(page.getByRole("navigation", { name: t("shell.navigation") }).getByRole("link", { name: t(title), exact: true }));
+  await hand.press(
+    page
+      .getByRole("navigation", { name: t("shell.navigation") })
+      .getByRole("link", { name: t(title), exact: true }),
+  );
   await page.getByRole("heading", { level: 1, name: t(title) }).waitFor();
   await settled(page);
 }
@@ -38,13 +42,17 @@ async function issued(postern, username, password) {
 }
 
 const verified = async (postern, bearer) =>
-  (await postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${bearer}` } })).status;
+  (await postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${bearer}` } }))
+    .status;
 
 export const DEEDS = {
   async "find out why a token is refused"(tab) {
     const { page, t, hand } = tab;
     await goTo(tab, "token.title");
-    const token = sign("not the secret of the app at all", { sub: "alice", exp: nowInSeconds() + 600 });
+    const token = sign("not the secret of the app at all", {
+      sub: "alice",
+      exp: nowInSeconds() + 600,
+    });
     await hand.paste(page.getByLabel(t("token.token"), { exact: true }), `Bearer ${token}`);
     await hand.press(button(page, t("token.submit")));
     await page.getByRole("heading", { name: t("token.refused") }).waitFor();
@@ -53,7 +61,9 @@ export const DEEDS = {
     await page.getByText(t("check.signature"), { exact: true }).waitFor();
     assert.match(await page.getByLabel(t("token.claims")).textContent(), /"sub": "alice"/);
     assert.ok(!page.url().includes(token.slice(0, 20)));
-    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]));
+    const kept = await page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
+    );
     assert.ok(!kept.includes(token.slice(0, 20)), kept);
   },
 
@@ -68,7 +78,9 @@ export const DEEDS = {
     await hand.press(button(page, t("give.verb")));
     await page.getByText(t("give.done")).first().waitFor();
     const { items } = await postern.ask("GET", "/v1/services/1/grants?limit=500");
-    const given = items.find(({ authObjectType, authObjectId }) => authObjectType === "GROUP" && authObjectId === id);
+    const given = items.find(
+      ({ authObjectType, authObjectId }) => authObjectType === "GROUP" && authObjectId === id,
+    );
     assert.deepEqual(given?.permissions, ["VIEW", "MODIFY"]);
   },
 
@@ -76,17 +88,26 @@ export const DEEDS = {
     const { page, t } = tab;
     await goTo(tab, "may.title");
     await pick(tab, "may.user", "alice");
-    await tab.hand.choose(page.getByLabel(t("may.permission")), await optionOf(page, t("may.permission"), "EXPORT"));
+    await tab.hand.choose(
+      page.getByLabel(t("may.permission")),
+      await optionOf(page, t("may.permission"), "EXPORT"),
+    );
     await pick(tab, "may.service", "Reports");
     await tab.hand.press(button(page, t("may.ask")));
-    await page.getByRole("paragraph").filter({ hasText: new RegExp(`^${t("may.yes")}$`) }).waitFor();
+    await page
+      .getByRole("paragraph")
+      .filter({ hasText: new RegExp(`^${t("may.yes")}$`) })
+      .waitFor();
     await page.getByRole("link", { name: "Sales" }).first().waitFor();
   },
 
   async "replace a secret without an outage"(tab, postern) {
     const { page, t, hand } = tab;
     const name = fresh("robot");
-    const { key: old, prefix } = await postern.ask("POST", "/v1/keys", { name, may: ["decisions"] });
+    const { key: old, prefix } = await postern.ask("POST", "/v1/keys", {
+      name,
+      may: ["decisions"],
+    });
     await goTo(tab, "keys.title");
     await hand.press(await linkInPages(tab, name));
     await page.getByRole("heading", { level: 1, name }).waitFor();
@@ -95,7 +116,11 @@ export const DEEDS = {
     assert.match(made, /^pst_/);
     await hand.press(button(dialog(tab), t("once.stored")));
     await hand.press(button(page, t("key.handedOut")));
-    assert.deepEqual([await verified(postern, old), await verified(postern, made)], [200, 200], "both count");
+    assert.deepEqual(
+      [await verified(postern, old), await verified(postern, made)],
+      [200, 200],
+      "both count",
+    );
     await hand.press(button(page, t("key.removeOldOne", { prefix })));
     await dialog(tab).getByRole("listitem").first().waitFor();
     assert.equal(await verified(postern, old), 200, "nothing is removed before it was asked");
@@ -121,16 +146,27 @@ export const DEEDS = {
     await dialog(tab).getByText(t("disconnect.appTokens")).waitFor();
     assert.equal(await verified(postern, token), 200, "nothing is revoked before it was asked");
     await hand.press(button(dialog(tab), t("disconnect.verb")));
-    await page.getByText(t("disconnect.doneDisabled", { name: username })).first().waitFor();
+    await page
+      .getByText(t("disconnect.doneDisabled", { name: username }))
+      .first()
+      .waitFor();
     assert.notEqual(await verified(postern, token), 200);
-    const signedIn = await postern.send({ path: "/v1/verify", headers: { authorization: basic(username, password) } });
+    const signedIn = await postern.send({
+      path: "/v1/verify",
+      headers: { authorization: basic(username, password) },
+    });
     assert.notEqual(signedIn.status, 200);
   },
 };
 
 /** The text of an option that has a word in it. */
 const optionOf = (page, label, word) =>
-  page.getByLabel(label).evaluate((select, wanted) => [...select.options].find(({ value }) => value === wanted).label.trim(), word);
+  page
+    .getByLabel(label)
+    .evaluate(
+      (select, wanted) => [...select.options].find(({ value }) => value === wanted).label.trim(),
+      word,
+    );
 
 /** A link of a list, on whichever of its pages it is. */
 async function linkInPages({ page, t, hand }, name) {
@@ -144,5 +180,6 @@ async function linkInPages({ page, t, hand }, name) {
 }
 
 /** Signs a token under the secret of the app ERP, or another one. */
-export const tokenOf = (username, secret = SECRET) => sign(secret, { sub: username, exp: nowInSeconds() + 600 });
+export const tokenOf = (username, secret = SECRET) =>
+  sign(secret, { sub: username, exp: nowInSeconds() + 600 });
 export { ADMIN_PASSWORD, verified };

@@ -26,7 +26,8 @@ export const byMouse = (page) => ({
 export const byKeyboard = (page) => {
   const reach = async (target) => {
     await target.waitFor();
-    const isThere = () => target.evaluate((element) => element === element.ownerDocument.activeElement);
+    const isThere = () =>
+      target.evaluate((element) => element === element.ownerDocument.activeElement);
     if (!(await isThere())) await reachByTab(page, target, isThere);
     await expectVisibleFocus(target);
   };
@@ -43,10 +44,16 @@ export const byKeyboard = (page) => {
     },
     async choose(target, label) {
       await reach(target);
-      const labels = await target.evaluate((select) => [...select.options].map(({ label }) => label.trim()));
-      const [to, from] = [labels.indexOf(label), await target.evaluate((select) => select.selectedIndex)];
+      const labels = await target.evaluate((select) =>
+        [...select.options].map(({ label }) => label.trim()),
+      );
+      const [to, from] = [
+        labels.indexOf(label),
+        await target.evaluate((select) => select.selectedIndex),
+      ];
       assert.notEqual(to, -1, `${label} is not among ${labels.join(", ")}`);
-      for (let at = from; at !== to; at += Math.sign(to - from)) await page.keyboard.press(to > at ? "ArrowDown" : "ArrowUp");
+      for (let at = from; at !== to; at += Math.sign(to - from))
+        await page.keyboard.press(to > at ? "ArrowDown" : "ArrowUp");
     },
     async tick(target) {
       await reach(target);
@@ -59,8 +66,12 @@ export const byKeyboard = (page) => {
     /** The options are reached by arrows, the first one is marked already. */
     async pick(field, option) {
       const isMarked = async () => (await option.getAttribute("aria-selected")) === "true";
-      for (let count = 0; count < 20 && !(await isMarked()); count += 1) await page.keyboard.press("ArrowDown");
-      assert.equal(await field.getAttribute("aria-activedescendant"), await option.getAttribute("id"));
+      for (let count = 0; count < 20 && !(await isMarked()); count += 1)
+        await page.keyboard.press("ArrowDown");
+      assert.equal(
+        await field.getAttribute("aria-activedescendant"),
+        await option.getAttribute("id"),
+      );
       await page.keyboard.press("Enter");
     },
   };
@@ -72,7 +83,10 @@ export const HANDS = { mouse: byMouse, keyboard: byKeyboard };
 async function reachByTab(page, target, isThere) {
   const isBehind = await target.evaluate((element) => {
     const { activeElement } = document;
-    return activeElement === document.body || Boolean(activeElement.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
+    return (
+      activeElement === document.body ||
+      Boolean(activeElement.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING)
+    );
   });
   const key = isBehind ? "Tab" : "Shift+Tab";
   for (let count = 0; count < MAX_TABS; count += 1) {
@@ -91,7 +105,10 @@ async function expectVisibleFocus(target) {
     const top = document.elementFromPoint(x, y);
     return {
       shows: style.outlineStyle !== "none" || style.boxShadow !== "none",
-      covered: !(top && (element.contains(top) || top.contains(element) || top.closest("label")?.contains(element))),
+      covered: !(
+        top &&
+        (element.contains(top) || top.contains(element) || top.closest("label")?.contains(element))
+      ),
       within: box.bottom > 0 && box.top < innerHeight,
       html: element.outerHTML.slice(0, 120),
     };

@@ -7,7 +7,17 @@ import { top } from "../../edge/support/workerd.mjs";
 
 const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json")));
 
-const VALUES = { name: "ERP", username: "alice", accessKey: "k1", prefix: "pst_", type: "User", resourceType: "User", permission: "VIEW", service: 1, urn: "u" };
+const VALUES = {
+  name: "ERP",
+  username: "alice",
+  accessKey: "k1",
+  prefix: "pst_",
+  type: "User",
+  resourceType: "User",
+  permission: "VIEW",
+  service: 1,
+  urn: "u",
+};
 
 function valueOf({ name, schema }) {
   if (name === "id") return schema.type === "integer" ? 1 : "o1";
@@ -23,11 +33,25 @@ export function operations() {
         const required = parameters.filter((one) => one.required);
         const path = required
           .filter((one) => one.in === "path")
-          .reduce((text, one) => text.replace(`{${one.name}}`, encodeURIComponent(valueOf(one))), template);
-        const query = required.filter((one) => one.in === "query").map((one) => `${one.name}=${valueOf(one)}`);
+          .reduce(
+            (text, one) => text.replace(`{${one.name}}`, encodeURIComponent(valueOf(one))),
+            template,
+          );
+        const query = required
+          .filter((one) => one.in === "query")
+          .map((one) => `${one.name}=${valueOf(one)}`);
         const [[, { example } = {}] = []] = Object.entries(requestBody?.content ?? {});
-        const body = example === undefined ? undefined : typeof example === "string" ? example : JSON.stringify(example);
-        return { method: method.toUpperCase(), path: query.length > 0 ? `${path}?${query.join("&")}` : path, body };
+        const body =
+          example === undefined
+            ? undefined
+            : typeof example === "string"
+              ? example
+              : JSON.stringify(example);
+        return {
+          method: method.toUpperCase(),
+          path: query.length > 0 ? `${path}?${query.join("&")}` : path,
+          body,
+        };
       }),
     );
 }
@@ -41,21 +65,44 @@ export const callAll = (page, target, all) =>
     async ([base, requests]) => {
       const read = [];
       const ways = [
-        ["cors", (body) => ({ mode: "cors", ...(body && { headers: { "content-type": "application/json" } }) })],
-        ["simple", (body) => ({ mode: "cors", ...(body && { headers: { "content-type": "text/plain" } }) })],
+        [
+          "cors",
+          (body) => ({
+            mode: "cors",
+            ...(body && { headers: { "content-type": "application/json" } }),
+          }),
+        ],
+        [
+          "simple",
+          (body) => ({ mode: "cors", ...(body && { headers: { "content-type": "text/plain" } }) }),
+        ],
         ["no-cors", () => ({ mode: "no-cors" })],
       ];
       const call = async ([how, init], { method, path, body }) => {
         try {
           const sent = method === "GET" ? undefined : body;
-          const answer = await fetch(base + path, { method, body: sent, credentials: "include", redirect: "manual", ...init(sent) });
-          if (answer.type !== "opaque") read.push({ how, method, path, status: answer.status, text: (await answer.text()).slice(0, 300) });
+          const answer = await fetch(base + path, {
+            method,
+            body: sent,
+            credentials: "include",
+            redirect: "manual",
+            ...init(sent),
+          });
+          if (answer.type !== "opaque")
+            read.push({
+              how,
+              method,
+              path,
+              status: answer.status,
+              text: (await answer.text()).slice(0, 300),
+            });
         } catch {
           // Neither sent nor read.
         }
       };
       for (const way of ways) {
-        for (let at = 0; at < requests.length; at += 8) await Promise.all(requests.slice(at, at + 8).map((one) => call(way, one)));
+        for (let at = 0; at < requests.length; at += 8)
+          await Promise.all(requests.slice(at, at + 8).map((one) => call(way, one)));
       }
       return read;
     },
@@ -70,7 +117,10 @@ export const sendForms = (page, target, all) =>
   page.evaluate(
     async ([base, requests]) => {
       const given = [];
-      const loaded = (element) => new Promise((done) => ["load", "error"].forEach((kind) => element.addEventListener(kind, done, { once: true })));
+      const loaded = (element) =>
+        new Promise((done) =>
+          ["load", "error"].forEach((kind) => element.addEventListener(kind, done, { once: true })),
+        );
       const patience = () => new Promise((done) => setTimeout(done, 1500));
       const frame = async (act) => {
         const element = document.createElement("iframe");
@@ -89,9 +139,20 @@ export const sendForms = (page, target, all) =>
       };
       const form = ({ method, path, body }, enctype) =>
         frame((element) => {
-          const sent = Object.assign(document.createElement("form"), { action: base + path, method: method === "GET" ? "get" : "post", enctype, target: element.name });
-          const fields = [["_method", method], [body ?? "x", "1"]];
-          for (const [name, value] of fields) sent.append(Object.assign(document.createElement("input"), { name, value, type: "hidden" }));
+          const sent = Object.assign(document.createElement("form"), {
+            action: base + path,
+            method: method === "GET" ? "get" : "post",
+            enctype,
+            target: element.name,
+          });
+          const fields = [
+            ["_method", method],
+            [body ?? "x", "1"],
+          ];
+          for (const [name, value] of fields)
+            sent.append(
+              Object.assign(document.createElement("input"), { name, value, type: "hidden" }),
+            );
           document.body.append(sent);
           sent.submit();
           sent.remove();
@@ -105,15 +166,22 @@ export const sendForms = (page, target, all) =>
       };
       const changing = requests.filter(({ method }) => method !== "GET");
       const reading = requests.filter(({ method }) => method === "GET");
-      for (const enctype of ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]) {
-        for (let at = 0; at < changing.length; at += 12) await Promise.all(changing.slice(at, at + 12).map((one) => form(one, enctype)));
+      for (const enctype of [
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "multipart/form-data",
+      ]) {
+        for (let at = 0; at < changing.length; at += 12)
+          await Promise.all(changing.slice(at, at + 12).map((one) => form(one, enctype)));
       }
       for (const { path, body } of changing) navigator.sendBeacon(base + path, body ?? "");
       for (let at = 0; at < reading.length; at += 12) {
         const part = reading.slice(at, at + 12);
         await Promise.all(part.map(({ path }) => frame((element) => (element.src = base + path))));
         await Promise.all(part.map(({ path }) => tag("script", { src: base + path })));
-        await Promise.all(part.map(({ path }) => tag("link", { rel: "stylesheet", href: base + path })));
+        await Promise.all(
+          part.map(({ path }) => tag("link", { rel: "stylesheet", href: base + path })),
+        );
         await Promise.all(part.map(({ path }) => tag("img", { src: base + path })));
       }
       return given;
@@ -136,7 +204,9 @@ export const intrude = (page, target) =>
     const messages = [];
     addEventListener("message", ({ data }) => messages.push(data));
     await attempt("frame", async () => {
-      const element = document.body.appendChild(Object.assign(document.createElement("iframe"), { src: `${base}/v1/console/` }));
+      const element = document.body.appendChild(
+        Object.assign(document.createElement("iframe"), { src: `${base}/v1/console/` }),
+      );
       await wait(1000);
       const text = element.contentDocument?.body?.textContent;
       element.contentWindow.postMessage({ type: "session" }, "*");
@@ -168,33 +238,50 @@ export const intrude = (page, target) =>
         socket.onerror = () => done(null);
       });
     });
-    await attempt("events", () => new Promise((done) => {
-      const source = new EventSource(`${base}/v1/export`, { withCredentials: true });
-      source.onmessage = ({ data }) => done(data);
-      source.onerror = () => (source.close(), done(null));
-    }));
-    await attempt("service worker", () => navigator.serviceWorker.register(`${base}/v1/console/main.mjs`, { scope: "/v1/", type: "module" }).then(() => "registered"));
-    await attempt("worker", () => new Promise((done) => {
-      const worker = new Worker(`${base}/v1/console/main.mjs`, { type: "module" });
-      worker.onmessage = ({ data }) => done(data);
-      worker.onerror = () => done(null);
-      setTimeout(done, 1000);
-    }));
+    await attempt(
+      "events",
+      () =>
+        new Promise((done) => {
+          const source = new EventSource(`${base}/v1/export`, { withCredentials: true });
+          source.onmessage = ({ data }) => done(data);
+          source.onerror = () => (source.close(), done(null));
+        }),
+    );
+    await attempt("service worker", () =>
+      navigator.serviceWorker
+        .register(`${base}/v1/console/main.mjs`, { scope: "/v1/", type: "module" })
+        .then(() => "registered"),
+    );
+    await attempt(
+      "worker",
+      () =>
+        new Promise((done) => {
+          const worker = new Worker(`${base}/v1/console/main.mjs`, { type: "module" });
+          worker.onmessage = ({ data }) => done(data);
+          worker.onerror = () => done(null);
+          setTimeout(done, 1000);
+        }),
+    );
     await attempt("import", async () => {
       const { api } = await import(`${base}/v1/console/api.mjs`);
       return api;
     });
-    await attempt("xhr", () => new Promise((done) => {
-      const asked = new XMLHttpRequest();
-      asked.open("GET", `${base}/v1/users`);
-      asked.withCredentials = true;
-      asked.onloadend = () => done(asked.responseText || null);
-      asked.send();
-    }));
+    await attempt(
+      "xhr",
+      () =>
+        new Promise((done) => {
+          const asked = new XMLHttpRequest();
+          asked.open("GET", `${base}/v1/users`);
+          asked.withCredentials = true;
+          asked.onloadend = () => done(asked.responseText || null);
+          asked.send();
+        }),
+    );
     await attempt("planted cookies", () => {
       const site = location.hostname.split(".").slice(-2).join(".");
       for (const name of ["__Host-postern-admin", "postern-admin"]) {
-        for (const more of ["", "; Secure", `; Domain=${site}`, `; Domain=${site}; Secure`]) document.cookie = `${name}=planted; Path=/${more}`;
+        for (const more of ["", "; Secure", `; Domain=${site}`, `; Domain=${site}; Secure`])
+          document.cookie = `${name}=planted; Path=/${more}`;
       }
       return null;
     });
@@ -202,10 +289,3 @@ export const intrude = (page, target) =>
     globalThis.opened?.close();
     return got;
   }, target);
-
-/** All that is in the database, table by table. */
-export async function stateOf(postern) {
-  const query = (sql) => postern.tool("query", { sql });
-  const tables = await query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name");
-  return Object.fromEntries(await Promise.all(tables.map(async ({ name }) => [name, await query(`SELECT * FROM "${name}"`)])));
-}

@@ -29,7 +29,9 @@ before(async () => {
   postern = await startConsole({ after: (stop) => stops.push(stop) });
   await fill(postern);
   await importAll();
-  const [{ grants }] = await postern.tool("query", { sql: "SELECT COUNT(*) AS grants FROM grants" });
+  const [{ grants }] = await postern.tool("query", {
+    sql: "SELECT COUNT(*) AS grants FROM grants",
+  });
   assert.ok(grants >= GRANTS, `${grants} grants`);
 });
 after(async () => {
@@ -71,7 +73,14 @@ function watchTraffic(page) {
   };
 }
 
-const OPENED = [...ROUTES.filter((route) => !route.startsWith("/reference") && route !== "/nowhere"), "/services/1", "/groups/7", "/departments/7", "/users/5000", "/users/5000/access"];
+const OPENED = [
+  ...ROUTES.filter((route) => !route.startsWith("/reference") && route !== "/nowhere"),
+  "/services/1",
+  "/groups/7",
+  "/departments/7",
+  "/users/5000",
+  "/users/5000/access",
+];
 
 test(`with ${USERS} users and ${GRANTS} grants each page asks for a page`, async (test) => {
   const tab = await openWatched(test, browser);
@@ -93,11 +102,20 @@ test(`with ${USERS} users and ${GRANTS} grants each page asks for a page`, async
     slow.push([Math.round(performance.now() - since), route]);
     await page.waitForLoadState("networkidle");
     page.off("response", note);
-    const names = answers.filter((one) => /\/v1\/(users|groups|departments|services)\/\d+$/.test(one.url()));
+    const names = answers.filter((one) =>
+      /\/v1\/(users|groups|departments|services)\/\d+$/.test(one.url()),
+    );
     assert.ok(names.length <= MOST_NAMES, `${route} asks for ${names.length} names`);
-    assert.equal(new Set(names.map((one) => one.url())).size, names.length, `${route} asks for a name twice`);
+    assert.equal(
+      new Set(names.map((one) => one.url())).size,
+      names.length,
+      `${route} asks for a name twice`,
+    );
     const others = answers.filter((one) => !names.includes(one)).map((one) => one.url());
-    assert.ok(others.length <= MOST_REQUESTS, `${route} asks ${others.length} times: ${others.join(" ")}`);
+    assert.ok(
+      others.length <= MOST_REQUESTS,
+      `${route} asks ${others.length} times: ${others.join(" ")}`,
+    );
     for (const answer of answers) {
       const text = await answer.text();
       assert.ok(text.length <= MOST_BYTES, `${route}: ${answer.url()} brings ${text.length} bytes`);
@@ -106,7 +124,12 @@ test(`with ${USERS} users and ${GRANTS} grants each page asks for a page`, async
     assert.ok(rows <= MOST_ROWS, `${route} shows ${rows} rows`);
   }
   const times = slow.sort(([one], [other]) => other - one);
-  test.diagnostic(`slowest pages: ${times.slice(0, 5).map(([ms, route]) => `${route} ${ms} ms`).join(", ")}; median ${times[Math.floor(times.length / 2)][0]} ms`);
+  test.diagnostic(
+    `slowest pages: ${times
+      .slice(0, 5)
+      .map(([ms, route]) => `${route} ${ms} ms`)
+      .join(", ")}; median ${times[Math.floor(times.length / 2)][0]} ms`,
+  );
   tab.check();
 });
 
@@ -120,11 +143,17 @@ test("a list is gone through page by page, back and forth", async (test) => {
   const go = async (text) => {
     const [before] = await names();
     await page.getByRole("button", { name: t(text), exact: true }).click();
-    await page.waitForFunction((old) => document.querySelector("main tbody th").innerText !== old, before);
+    await page.waitForFunction(
+      (old) => document.querySelector("main tbody th").innerText !== old,
+      before,
+    );
   };
   await go("pager.next");
   const second = await names();
-  assert.equal(second.some((one) => first.includes(one)), false);
+  assert.equal(
+    second.some((one) => first.includes(one)),
+    false,
+  );
   await go("pager.previous");
   assert.deepEqual(await names(), first);
   tab.check();

@@ -48,7 +48,9 @@ for (const scheme of ["light", "dark"]) {
         found.push(...(await findings(page)).map((line) => `${route}: ${line}`));
         const more = await overflow(page);
         if (more > 0) found.push(`${route}: is ${more} px wider than the window`);
-        found.push(...(await untranslated(page)).map((key) => `${route}: the text ${key} is missing`));
+        found.push(
+          ...(await untranslated(page)).map((key) => `${route}: the text ${key} is missing`),
+        );
         found.push(...tab.faults.splice(0).map((fault) => `${route}: ${fault}`));
       }
       assert.deepEqual(found, []);
@@ -60,31 +62,61 @@ for (const scheme of ["light", "dark"]) {
 const untranslated = (page) =>
   page.evaluate(() => {
     const shown = document.body.innerText.match(/\b[a-z][A-Za-z]+\.[a-z][\w.]*[a-z]\b/g) ?? [];
-    const code = [...document.querySelectorAll("code, .code")].map(({ textContent }) => textContent).join(" ");
-    const areas = /^(appForm|apps|audit|common|keys|may|overview|shell|session|transfer|reference|try|check|replace|shared|revocations|tombstones|kind|permission|pager|confirm|combobox|give|rules|users|groups|departments|services|applications|organizations)\./;
+    const code = [...document.querySelectorAll("code, .code")]
+      .map(({ textContent }) => textContent)
+      .join(" ");
+    const areas =
+      /^(appForm|apps|audit|common|keys|may|overview|shell|session|transfer|reference|try|check|replace|shared|revocations|tombstones|kind|permission|pager|confirm|combobox|give|rules|users|groups|departments|services|applications|organizations)\./;
     return [...new Set(shown)].filter((text) => areas.test(text) && !code.includes(text));
   });
 
 async function photograph(page, route, scheme, width) {
   if (!SCREENSHOTS) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: join(SCREENSHOTS, `${fileName(route)}-${scheme}-${width}.png`), fullPage: true });
+  await page.screenshot({
+    path: join(SCREENSHOTS, `${fileName(route)}-${scheme}-${width}.png`),
+    fullPage: true,
+  });
 }
 
 test("names with markup, quotes, other directions and great length are shown as the text that they are", async (test) => {
   const tab = await openWatched(test, browser);
   const { page } = tab;
   await signIn(tab, postern.url);
-  const pages = ["/users", "/users/200", "/users/201", "/users/202", "/groups", "/groups/3", "/groups/4", "/departments", "/departments/3", "/services", "/services/3", "/services/4", "/keys", "/organizations", "/applications", "/applications/k2", "/audit", "/users/200/access"];
+  const pages = [
+    "/users",
+    "/users/200",
+    "/users/201",
+    "/users/202",
+    "/groups",
+    "/groups/3",
+    "/groups/4",
+    "/departments",
+    "/departments/3",
+    "/services",
+    "/services/3",
+    "/services/4",
+    "/keys",
+    "/organizations",
+    "/applications",
+    "/applications/k2",
+    "/audit",
+    "/users/200/access",
+  ];
   const seen = [];
   for (const route of pages) {
     await open(page, `#${route}`);
     seen.push(await page.locator("main").innerText());
-    assert.equal(await page.locator("main img, main script, main b").count(), 0, `${route} has made elements of a name`);
-    assert.equal(await overflow(page) > 0, false, `${route} is wider than the window`);
+    assert.equal(
+      await page.locator("main img, main script, main b").count(),
+      0,
+      `${route} has made elements of a name`,
+    );
+    assert.equal((await overflow(page)) > 0, false, `${route} is wider than the window`);
   }
   const text = seen.join("\n");
-  for (const name of [NASTY.markup, NASTY.quotes, NASTY.rightToLeft]) assert.ok(text.includes(name), `${name} is shown nowhere`);
+  for (const name of [NASTY.markup, NASTY.quotes, NASTY.rightToLeft])
+    assert.ok(text.includes(name), `${name} is shown nowhere`);
   assert.equal(await page.evaluate(() => globalThis.hit), undefined);
   tab.check();
 });
@@ -96,11 +128,15 @@ test("a token of 64 KB with markup in its claims is shown as text, and so is wha
   const { tokenOf } = await import("./deeds.mjs");
   await page.getByLabel(t("token.token"), { exact: true }).fill(tokenOf(NASTY.markup));
   await page.getByRole("button", { name: t("token.submit") }).click();
-  assert.ok((await page.getByLabel(t("token.claims")).textContent()).includes(JSON.stringify(NASTY.markup)));
-  await page.getByLabel(t("token.token"), { exact: true }).fill(`eyJhbGciOiJIUzI1NiJ9.${"a".repeat(64 * 1024)}.b`);
+  assert.ok(
+    (await page.getByLabel(t("token.claims")).textContent()).includes(JSON.stringify(NASTY.markup)),
+  );
+  await page
+    .getByLabel(t("token.token"), { exact: true })
+    .fill(`eyJhbGciOiJIUzI1NiJ9.${"a".repeat(64 * 1024)}.b`);
   await page.getByRole("button", { name: t("token.submit") }).click();
   await page.getByRole("heading", { name: t("token.refused") }).waitFor();
-  assert.equal(await overflow(page) > 0, false);
+  assert.equal((await overflow(page)) > 0, false);
   assert.equal(await page.locator("main img, main script").count(), 0);
   tab.check();
 });

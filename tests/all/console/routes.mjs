@@ -22,7 +22,15 @@ const EXAMPLES = {
 };
 
 /** Pages in a state that shows more. */
-const STATES = ["/keys?do=new", "/organizations?do=new", "/applications?do=new", "/reference?op=explain", "/give?to=group:1&service=2", "/may?user=alice&service=1&permission=VIEW", "/nowhere"];
+const STATES = [
+  "/keys?do=new",
+  "/organizations?do=new",
+  "/applications?do=new",
+  "/reference?op=explain",
+  "/give?to=group:1&service=2",
+  "/may?user=alice&service=1&permission=VIEW",
+  "/nowhere",
+];
 
 export const ROUTES = [
   ...PAGES.flatMap(({ path }) => {
@@ -34,4 +42,5 @@ export const ROUTES = [
 ];
 
 /** The name of a route in a file's name. */
-export const fileName = (route) => route.replace(/[^\w]+/g, "-").replace(/^-|-$/g, "") || "overview";
+export const fileName = (route) =>
+  route.replace(/[^\w]+/g, "-").replace(/^-|-$/g, "") || "overview";

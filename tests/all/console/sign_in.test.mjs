@@ -6,7 +6,15 @@ import { after, before, test } from "node:test";
 import { ADMIN_PASSWORD } from "../../edge/support/workerd.mjs";
 import { startBrowser } from "../support/browser.mjs";
 import { fill } from "./filled.mjs";
-import { LANGUAGES, findings, open, openWatched, settled, signIn, startConsole } from "./support.mjs";
+import {
+  LANGUAGES,
+  findings,
+  open,
+  openWatched,
+  settled,
+  signIn,
+  startConsole,
+} from "./support.mjs";
 
 let [browser, postern] = [];
 const stops = [];
@@ -35,7 +43,9 @@ for (const language of Object.keys(LANGUAGES)) {
     await field(tab, "session.password").fill("wrong");
     await press(tab, "session.signIn");
     await tab.page.getByRole("alert").waitFor();
-    assert.ok((await tab.page.getByRole("alert").innerText()).includes(tab.t("reason.wrong_password")));
+    assert.ok(
+      (await tab.page.getByRole("alert").innerText()).includes(tab.t("reason.wrong_password")),
+    );
     assert.equal(await field(tab, "session.username").inputValue(), "admin");
     assert.deepEqual(await findings(tab.page), []);
     tab.check();
@@ -44,7 +54,11 @@ for (const language of Object.keys(LANGUAGES)) {
 
 test("somebody who is no administrator is told so", async (test) => {
   const tab = await openWatched(test, browser, { allowed: failures(403) });
-  await postern.ask("POST", "/v1/users", { username: "reader", password: "correct horse reader", type: "SYS_Reader" });
+  await postern.ask("POST", "/v1/users", {
+    username: "reader",
+    password: "correct horse reader",
+    type: "SYS_Reader",
+  });
   await tab.page.goto(`${postern.url}v1/console/`);
   await field(tab, "session.username").fill("reader");
   await field(tab, "session.password").fill("correct horse reader");
@@ -55,7 +69,10 @@ test("somebody who is no administrator is told so", async (test) => {
 });
 
 test("a key with administration signs in, and signing out ends the session for a copied cookie too", async (test) => {
-  const { key } = await postern.ask("POST", "/v1/keys", { name: "console", may: ["administration"] });
+  const { key } = await postern.ask("POST", "/v1/keys", {
+    name: "console",
+    may: ["administration"],
+  });
   const tab = await openWatched(test, browser, { allowed: failures(401) });
   const { page, context } = tab;
   await page.goto(`${postern.url}v1/console/`);
@@ -63,10 +80,15 @@ test("a key with administration signs in, and signing out ends the session for a
   await field(tab, "session.key").fill(key);
   await press(tab, "session.signIn");
   await page.getByRole("navigation").first().waitFor();
-  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, document.cookie]));
+  const kept = await page.evaluate(() =>
+    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, document.cookie]),
+  );
   assert.ok(!kept.includes(key), "the key is kept nowhere");
   const cookies = await context.cookies();
-  assert.deepEqual(cookies.map(({ httpOnly, sameSite, path }) => [httpOnly, sameSite, path]), [[true, "Strict", "/"]]);
+  assert.deepEqual(
+    cookies.map(({ httpOnly, sameSite, path }) => [httpOnly, sameSite, path]),
+    [[true, "Strict", "/"]],
+  );
   await press(tab, "session.signOut");
   await field(tab, "session.username").waitFor();
   assert.deepEqual(await context.cookies(), []);
@@ -92,7 +114,11 @@ test("a session that is over in the middle of a form asks for the password over 
   await dialog.getByRole("button", { name: t("session.signIn"), exact: true }).click();
   await page.getByRole("heading", { name: t("keys.made") }).waitFor();
   const { items } = await postern.ask("GET", "/v1/keys?limit=500");
-  assert.equal(items.filter(({ name }) => name === "written before the end").length, 1, "it was sent again, once");
+  assert.equal(
+    items.filter(({ name }) => name === "written before the end").length,
+    1,
+    "it was sent again, once",
+  );
   tab.check();
 });
 
@@ -104,7 +130,10 @@ test("whoever does not sign in again keeps what they typed, also after a reload"
   await field(tab, "keys.name").fill("not lost");
   await context.clearCookies();
   await press(tab, "keys.make");
-  await page.getByRole("dialog").getByRole("button", { name: t("common.cancel"), exact: true }).click();
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: t("common.cancel"), exact: true })
+    .click();
   assert.equal(await field(tab, "keys.name").inputValue(), "not lost");
   await page.reload();
   await signInHere(tab);
@@ -123,16 +152,47 @@ async function signInHere(tab) {
 const problem = (status, more = {}) => ({
   status,
   contentType: "application/problem+json",
-  body: JSON.stringify({ type: "about:blank", title: "x", status, detail: "what the server says", ...more }),
+  body: JSON.stringify({
+    type: "about:blank",
+    title: "x",
+    status,
+    detail: "what the server says",
+    ...more,
+  }),
 });
 
 /** What an answer to a form may be, and what brings it about. */
 const ANSWERS = {
-  "a refusal (403)": { answer: (route) => route.fulfill(problem(403)), words: "status.403", allowed: failures(403) },
-  "an overload (429)": { answer: (route) => route.fulfill({ ...problem(429), headers: { "retry-after": "1" } }), words: "status.429", allowed: failures(429), again: true },
-  "a server that is down (503)": { answer: (route) => route.fulfill(problem(503)), words: "status.503", allowed: failures(503), again: true },
-  "a page of a proxy in place of an answer (502)": { answer: (route) => route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }), words: "status.502", allowed: failures(502), again: true },
-  "a network that is gone": { answer: (route) => route.abort("internetdisconnected"), words: "reason.network", allowed: NETWORK, again: true },
+  "a refusal (403)": {
+    answer: (route) => route.fulfill(problem(403)),
+    words: "status.403",
+    allowed: failures(403),
+  },
+  "an overload (429)": {
+    answer: (route) => route.fulfill({ ...problem(429), headers: { "retry-after": "1" } }),
+    words: "status.429",
+    allowed: failures(429),
+    again: true,
+  },
+  "a server that is down (503)": {
+    answer: (route) => route.fulfill(problem(503)),
+    words: "status.503",
+    allowed: failures(503),
+    again: true,
+  },
+  "a page of a proxy in place of an answer (502)": {
+    answer: (route) =>
+      route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }),
+    words: "status.502",
+    allowed: failures(502),
+    again: true,
+  },
+  "a network that is gone": {
+    answer: (route) => route.abort("internetdisconnected"),
+    words: "reason.network",
+    allowed: NETWORK,
+    again: true,
+  },
 };
 
 for (const [language, { texts }] of Object.entries(LANGUAGES)) {
@@ -145,7 +205,9 @@ for (const [language, { texts }] of Object.entries(LANGUAGES)) {
       const id = `kept-${language}-${words.replace(".", "-")}`;
       await field(tab, "organizations.id").fill(id);
       const pattern = "**/v1/organizations";
-      await page.route(pattern, (route) => (route.request().method() === "POST" ? answer(route) : route.continue()));
+      await page.route(pattern, (route) =>
+        route.request().method() === "POST" ? answer(route) : route.continue(),
+      );
       await press(tab, "common.create");
       const alert = page.getByRole("alert");
       await alert.waitFor();
@@ -154,7 +216,8 @@ for (const [language, { texts }] of Object.entries(LANGUAGES)) {
       assert.equal(await field(tab, "organizations.id").inputValue(), id);
       assert.deepEqual(await findings(page), []);
       await page.unroute(pattern);
-      if (again) await page.getByRole("button", { name: t("common.tryAgain"), exact: true }).click();
+      if (again)
+        await page.getByRole("button", { name: t("common.tryAgain"), exact: true }).click();
       else await press(tab, "common.create");
       await page.getByRole("heading", { level: 1, name: id }).waitFor();
       tab.check();

@@ -19,11 +19,13 @@ export const LANGUAGES = {
 export const WIDTHS = [1280, 360];
 
 /** A text of the console in a language, by its name: `said(en)("users.title")`. */
-export const said = (language) => (name, values = {}) => {
-  const text = LANGUAGES[language].texts[name];
-  assert.ok(text !== undefined, `the console has no text ${name}`);
-  return text.replace(/\{(\w+)\}/g, (_, value) => values[value] ?? `{${value}}`);
-};
+export const said =
+  (language) =>
+  (name, values = {}) => {
+    const text = LANGUAGES[language].texts[name];
+    assert.ok(text !== undefined, `the console has no text ${name}`);
+    return text.replace(/\{(\w+)\}/g, (_, value) => values[value] ?? `{${value}}`);
+  };
 
 /**
  * A Postern with the static files in front of it, stopped when the test is over. `ask` calls the API as
@@ -46,7 +48,11 @@ export async function startConsole(test, { changes, https, port, folder, migrate
  * A tab that writes down errors of the page, breaches of its policy, and requests to other origins.
  * `check()` fails where there were any; `allowed` are patterns of messages that the test brings about.
  */
-export async function openWatched(test, browser, { language = "en", width = 1280, height = 900, scheme = "light", allowed = [], ...more } = {}) {
+export async function openWatched(
+  test,
+  browser,
+  { language = "en", width = 1280, height = 900, scheme = "light", allowed = [], ...more } = {},
+) {
   const context = await browser.newContext({
     locale: LANGUAGES[language].locale,
     viewport: { width, height },
@@ -71,13 +77,22 @@ function watch(page, allowed) {
   const faults = [];
   const requests = [];
   const note = (text) => allowed.some((pattern) => pattern.test(text)) || faults.push(text);
-  page.on("console", (message) => message.type() === "error" && note(`console: ${message.text()} ${message.location().url}`));
+  page.on(
+    "console",
+    (message) =>
+      message.type() === "error" && note(`console: ${message.text()} ${message.location().url}`),
+  );
   page.on("pageerror", (error) => note(`error: ${error.message}`));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    requests.push({ method: request.method(), path: url.pathname + url.search, url: request.url() });
+    requests.push({
+      method: request.method(),
+      path: url.pathname + url.search,
+      url: request.url(),
+    });
     const own = new URL(page.url() === "about:blank" ? request.url() : page.url());
-    if (!["data:", "blob:"].includes(url.protocol) && url.origin !== own.origin) note(`request: ${request.url()}`);
+    if (!["data:", "blob:"].includes(url.protocol) && url.origin !== own.origin)
+      note(`request: ${request.url()}`);
   });
   return { faults, requests };
 }
@@ -102,10 +117,13 @@ export async function open(page, route) {
 /** Waits until nothing is loading any more. */
 export async function settled(page) {
   await page.locator("main h1").first().waitFor();
-  await page.waitForFunction(() => !document.querySelector("main [aria-busy=true], main[aria-busy=true]"));
+  await page.waitForFunction(
+    () => !document.querySelector("main [aria-busy=true], main[aria-busy=true]"),
+  );
 }
 
-const axeSource = () => readFileSync(createRequire(join(npmPackages, "x")).resolve("axe-core/axe.min.js"), "utf8");
+const axeSource = () =>
+  readFileSync(createRequire(join(npmPackages, "x")).resolve("axe-core/axe.min.js"), "utf8");
 let axe;
 
 /** What axe finds on the page by the rules of WCAG 2.2 AA, as lines. */
@@ -115,7 +133,10 @@ export async function findings(page) {
   const violations = await page.evaluate(async () => {
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
     const { violations } = await globalThis.axe.run(document, { runOnly: tags });
-    return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary}`) }));
+    return violations.map(({ id, nodes }) => ({
+      id,
+      nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary}`),
+    }));
   });
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node}`));
 }
