@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut_and_say_so() {
         assert_eq!(path_of("/abcdef", 4), "/abc…");
-        assert_eq!(text("ünïcödé words", 3), "ünï…");
+        assert_eq!(text("ünï cödé words", 5), "ünï c…");
         assert_eq!(text("four", 4), "four");
         let token = "7ac687f1-51c3-46ad-8617-89d737d1ba0d";
         for at in 1..100 {
