@@ -47,8 +47,20 @@ pub const SERVICES: Named =
 pub const ORGANIZATIONS: Named = Named { from: "organizations", id: "organizations.id", ..SERVICES };
 /// Token apps, whose names are ids.
 pub const TOKEN_APPS: Named = Named { from: "token_apps", id: "token_apps.name", condition: "1", ..SERVICES };
-const GROUPS: Named = Named { from: "units", name: "name_folded", id: "units.id", condition: "object_type = 'GROUP'", fold: text::folded };
-const DEPARTMENTS: Named = Named { from: "units", id: "units.id", condition: "object_type = 'DEPT' AND name IS NOT NULL", ..SERVICES };
+/// SQLite would else take the primary key, which begins with the type, and read all groups.
+const GROUPS: Named = Named {
+    from: "units INDEXED BY groups_by_name_folded",
+    name: "name_folded",
+    id: "units.id",
+    condition: "object_type = 'GROUP'",
+    fold: text::folded,
+};
+const DEPARTMENTS: Named = Named {
+    from: "units INDEXED BY departments_by_lower_name",
+    id: "units.id",
+    condition: "object_type = 'DEPT' AND name IS NOT NULL",
+    ..SERVICES
+};
 
 /// Departments or groups.
 #[must_use]
@@ -88,7 +100,9 @@ impl Named {
     /// The folded name of the last one of the page before.
     async fn name_of(&self, cx: &Cx, after: Param, beginning: &str) -> Result<String> {
         let Self { from, name, id, condition, .. } = self;
-        let sql = format!("SELECT {name} AS folded FROM {from} WHERE {condition} AND {id} = ?1");
+        // The key finds it, whatever index the list goes by.
+        let table = from.split(" INDEXED BY ").next().unwrap_or(from);
+        let sql = format!("SELECT {name} AS folded FROM {table} WHERE {condition} AND {id} = ?1");
         let rows = sql::query(cx, Statement::new(sql, [after])).await?;
         let folded = rows.first().map(|row| row.optional_text("folded")).transpose()?.flatten();
         let is_of_list = |folded: &&str| folded.starts_with(beginning);
