@@ -131,7 +131,10 @@ fn ahead(cx: &Cx, records: &[(usize, Record)]) -> Vec<LineError> {
     let bounds = [("validFrom", latest.0), ("followedAt", latest.seconds())];
     let users =
         of_kind(records, "user").flat_map(|(line, user)| bounds.map(|(member, latest)| (*line, member, user.number(member), latest)));
+    let names = ["tombstone", "freedName"].into_iter().flat_map(|word| of_kind(records, word));
+    let names = names.map(|(line, name)| (*line, "deletedAt", name.number("deletedAt"), latest.0));
     users
+        .chain(names)
         .filter(|(_, _, time, latest)| time.is_some_and(|time| time > *latest))
         .map(|(line, member, ..)| LineError {
             line,

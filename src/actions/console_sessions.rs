@@ -54,7 +54,7 @@ pub async fn begin_by_key(cx: &Cx, key: &PlainToken) -> Result<(ConsoleSession, 
     if !found.key.may.include(May::Administration) {
         return Err(Refusal::KeyMayNot { needs: Some(May::Administration) }.into());
     }
-    let ends_at = end_of(&found, cx.now + Millis::from_seconds(cx.config.token_ttl_s));
+    let ends_at = end_of(&found, cx.now + sign_in::longest_console(cx));
     let name = found.key.name.as_str().to_owned();
     let caller = Caller::Key(found);
     if !caller.is_administrator() {

@@ -126,8 +126,8 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
         return Outcome::Failed;
     }
     let outcome = fetch(cx, endpoint, shown).await;
-    if matches!(outcome, Outcome::Active(_)) {
-        cx.memory.introspections.note_active(question);
+    if !matches!(outcome, Outcome::Failed) {
+        cx.memory.introspections.note_active(question, matches!(outcome, Outcome::Active(_)));
     }
     if !is_kept {
         return outcome;

@@ -39,18 +39,24 @@ pub async fn sign_in_browser(cx: &Cx, username: &str, password: &Secret) -> Resu
     Ok(cookie)
 }
 
+/// How long a session of the console lasts: as a token, and no longer than a day of work.
+#[must_use]
+pub fn longest_console(cx: &Cx) -> Millis {
+    Millis::from_seconds(cx.config.token_ttl_s.min(12 * 60 * 60))
+}
+
 /// The session of the console of a user whose password was right: its cookie, and when it ends.
 pub async fn begin_console(cx: &Cx, user: &User) -> Result<(PlainToken, Millis)> {
     let cookie = opaque_token::token(cx.random()?);
     // The row wants a token, and nobody gets this one.
     let no_token = opaque_token::token(cx.random()?).hashed();
-    let ends_at = insert(cx, user, no_token, cookie.hashed_as_console()).await?;
+    let ends_at = insert(cx, user, no_token, cookie.hashed_as_console(), longest_console(cx)).await?;
     Ok((cookie, ends_at))
 }
 
 async fn begin(cx: &Cx, username: &str, password: &Secret, token: HashedToken, cookie: HashedToken) -> Result<()> {
     let user = check(cx, username, password).await?;
-    insert(cx, &user, token, cookie).await.map(drop)
+    insert(cx, &user, token, cookie, Millis::from_seconds(cx.config.token_ttl_s)).await.map(drop)
 }
 
 /// The user of a name and a password, who is enabled.
@@ -59,10 +65,10 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User
     if user.profile.enabled { Ok(user) } else { Err(Refusal::UserDisabled.into()) }
 }
 
-async fn insert(cx: &Cx, user: &User, token: HashedToken, cookie: HashedToken) -> Result<Millis> {
+async fn insert(cx: &Cx, user: &User, token: HashedToken, cookie: HashedToken, lasts: Millis) -> Result<Millis> {
     // Before this, all tokens of the user were revoked, in a second that is not over yet.
     let issued_at = cx.now.max(user.valid_from);
-    let expires_at = cx.now + Millis::from_seconds(cx.config.token_ttl_s);
+    let expires_at = cx.now + lasts;
     let insert = sessions::insert(token, cookie, user, cx.address(), issued_at, expires_at);
     let deed = Deed::new(Actor::from(user), "token.issue", user.username.as_str().to_owned());
     let added = Write::default().answering(insert).deed(deed).commit(cx).await?;

@@ -19,6 +19,8 @@ pub const LIMIT: Millis = Millis::from_seconds(5);
 /// How many questions an isolate asks within [`LIMIT`] about tokens that it has known as active, and as
 /// many again about others.
 const ASKED_WITHIN_LIMIT: usize = 200;
+/// How many of them are about one token.
+const ASKED_ABOUT_ONE: usize = 20;
 /// How many of those about others one network may cause.
 const ASKED_BY_ONE: usize = ASKED_WITHIN_LIMIT / 2;
 /// How long a question counts as under way that nobody ended.
@@ -70,6 +72,7 @@ pub struct Introspections {
 /// A question of a short time ago. `by` is the network that caused it; `None` for a token that was active.
 struct Asked {
     at: Millis,
+    question: Question,
     by: Option<String>,
 }
 
@@ -118,16 +121,18 @@ impl Introspections {
         asked.retain(|asked| (now - asked.at).0.abs() < LIMIT.0);
         let alike = asked.iter().filter(|asked| asked.by.is_some() == by.is_some()).count();
         let of_one = asked.iter().filter(|asked| by.is_some() && asked.by == by).count();
-        let may = alike < ASKED_WITHIN_LIMIT && of_one < ASKED_BY_ONE;
+        let about_one = asked.iter().filter(|asked| asked.question == *question).count();
+        let may = alike < ASKED_WITHIN_LIMIT && of_one < ASKED_BY_ONE && about_one < ASKED_ABOUT_ONE;
         if may {
-            asked.push_back(Asked { at: now, by });
+            asked.push_back(Asked { at: now, question: *question, by });
         }
         may
     }
 
-    /// Notes that a token was active: questions about it are counted apart.
-    pub fn note_active(&self, question: Question) {
-        self.were_active.borrow_mut().put(question, ());
+    /// Notes whether a token is active: questions about one that was are counted apart.
+    pub fn note_active(&self, question: Question, is_active: bool) {
+        let mut were_active = self.were_active.borrow_mut();
+        if is_active { drop(were_active.put(question, ())) } else { drop(were_active.pop(&question)) }
     }
 
     /// Remembers what came of a question until that moment.

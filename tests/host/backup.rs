@@ -929,3 +929,18 @@ fn whoever_signs_in_first_after_a_restore_or_before_it_gets_no_right_of_another(
     assert_eq!((status, &body["errors"][0]["why"]), (400, &json!("is that of user \"clerk\" here")), "{body}");
     assert!(!may_delete(&used, "clerk"));
 }
+
+/// Whoever gets such a name later would have no token that counts.
+#[test]
+fn no_name_is_deleted_in_the_future() {
+    let world = World::new();
+    let isolate = world.isolate();
+    for record in [
+        json!({ "record": "freedName", "username": "boss", "deletedAt": 9_000_000_000_000_000_i64 }),
+        json!({ "record": "tombstone", "username": "boss", "id": 9, "deletedAt": 9_000_000_000_000_000_i64 }),
+    ] {
+        let response = isolate.administer("POST", "/v1/import", &record);
+        assert_eq!(response.status, 400, "{}", response.body);
+        assert!(response.body.contains("deletedAt") && response.body.contains("must not lie ahead"), "{}", response.body);
+    }
+}

@@ -57,7 +57,8 @@ fn every_route_that_refuses_a_token_says_why_in_a_header() {
     let alice = format!("Bearer {}", token(&isolate, &json!({})));
     assert_eq!(isolate.get("/v1/verify", &alice).status, 200);
     let mut told = std::collections::BTreeMap::new();
-    for (dialect, route) in routes() {
+    // A page of the console asks for its session, and no token.
+    for (dialect, route) in routes().filter(|(_, route)| !route.operation.ends_with("_console_session")) {
         for (credential, status, reasons) in [(&expired, 401, &["expired"][..]), (&alice, 403, &["not_administrator", "no_permission"])] {
             let request = Request::new(route.method, &filled(route.paths[0])).authorization(credential).body("{}");
             let response = isolate.send(&request);

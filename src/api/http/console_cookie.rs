@@ -33,12 +33,14 @@ fn name(request: &dyn Inbound) -> &'static str {
 }
 
 /// Whether a page of this web origin sends the request, by the browser's own word. Browsers leave
-/// `Sec-Fetch-Site` out over plain http to other machines; then `Origin` must name this one.
+/// `Sec-Fetch-Site` out over plain http to other machines; then `Origin` must name this one. Where it
+/// is there, it must do so in any case: behind a proxy, the page may be one of the application.
 #[must_use]
 pub fn is_of_own_page(request: &dyn Inbound) -> bool {
+    let origin = request.header("origin").map(|origin| origin == request.origin());
     match request.header("sec-fetch-site") {
-        Some(site) => site == "same-origin",
-        None => request.header("origin").is_some_and(|origin| origin == request.origin()),
+        Some(site) => site == "same-origin" && origin.unwrap_or(true),
+        None => origin == Some(true),
     }
 }
 

@@ -142,8 +142,9 @@ pub const VARIABLES: &[Variable] = &[
          that are shown there. It needs https."),
     row("ADMIN_HOST", Host,
         "The host of the console, like `admin.example.com`: people sign in to manage there, and nothing \
-         goes to an application. It is needed where an application is behind the gateway, or shares \
-         a host with Postern, so that no page of the application acts for an administrator."),
+         goes to an application. It is needed everywhere but on `localhost` and `workers.dev`, and \
+         with an application there too, so that no page of an application acts for an \
+         administrator. It must be a host that never served an application."),
     row("TOKEN_HEADERS", List,
         "Headers that carry the token of a request to the gateway, to `/v1/verify`, `/v1/check` and \
          `/v1/forward-auth`, like `Cf-Access-Jwt-Assertion`. Where one is there, it counts, and \

@@ -192,3 +192,36 @@ fn the_host_must_be_another_one_than_the_applications() {
     assert!(status == 503 && detail.contains("ADMIN_HOST must be a host like admin.example.com"), "{detail}");
     assert_eq!(refused(&[("PUBLIC_ORIGIN", "https://admin.test"), ("ADMIN_HOST", "admin.test")]).0, 200, "no application");
 }
+
+/// A route by path, a Worker in front, or nginx as it comes: an application is at the same web origin,
+/// and the request looks like any other.
+#[test]
+fn nobody_signs_in_on_a_host_that_an_application_may_share() {
+    let world = World::new();
+    let isolate = world.isolate();
+    isolate.administer("GET", "/v1/users", &Value::Null);
+    let told = |host: &str| json_of(&isolate.get(&format!("{host}/v1/console/session"), ""))["signIn"].clone();
+    for own in ["http://localhost:8787", "http://127.0.0.1:8787", "https://postern.acme.workers.dev"] {
+        assert_eq!(told(own), "here", "{own}");
+        assert_eq!(sign_in_at(&isolate, own).status, 201, "{own}");
+    }
+    for shared in ["https://app.example.com", "https://gate.example.com", "http://10.0.0.5:8787"] {
+        assert_eq!(told(shared), "off", "{shared}");
+        assert_eq!(sign_in_at(&isolate, shared).status, 404, "{shared}");
+    }
+}
+
+/// A proxy of the application asks the console's host, and the page is one of the application.
+#[test]
+fn a_page_of_another_origin_does_not_sign_in_whatever_else_the_browser_says() {
+    let world = World::new();
+    let isolate = world.isolate_with(&[("ADMIN_HOST", Some("admin.test"))]);
+    let by = |host: &str, origin: &str| {
+        let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
+        let request = own_page("POST", &format!("{host}/v1/console/session")).header("origin", origin);
+        isolate.send(&request.body(&body)).status
+    };
+    assert_eq!(by("https://admin.test", "https://admin.test"), 201);
+    assert_eq!(by("https://admin.test", "https://app.example.com"), 403);
+    assert_eq!(by("https://admin.test", "null"), 403);
+}

@@ -31,13 +31,15 @@ const WRITE = {
 };
 
 /**
- * A cell of CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front.
+ * A cell of CSV. What a spreadsheet would take for a formula gets an apostrophe in front, also behind
+ * a semicolon, at which spreadsheets of some languages split.
  */
 function cell(value) {
   if (value === null || value === undefined) return "";
   const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-  const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  if (typeof value === "number") return text;
+  const safe = text.replace(/(^|[;\t\r\n])([=+\-@\t\r])/g, "$1'$2");
+  return `"${safe.replaceAll('"', '""')}"`;
 }
 
 export function ExportAudit({ filters }) {
