@@ -20,7 +20,7 @@ pub const LIMIT: Millis = Millis::from_seconds(5);
 /// many again about others.
 const ASKED_WITHIN_LIMIT: usize = 200;
 /// How many of them are about one token.
-const ASKED_ABOUT_ONE: usize = 20;
+const ASKED_ABOUT_ONE: usize = ASKED_WITHIN_LIMIT / 2;
 /// How many of those about others one network may cause.
 const ASKED_BY_ONE: usize = ASKED_WITHIN_LIMIT / 2;
 /// How long a question counts as under way that nobody ended.
@@ -132,7 +132,11 @@ impl Introspections {
     /// Notes whether a token is active: questions about one that was are counted apart.
     pub fn note_active(&self, question: Question, is_active: bool) {
         let mut were_active = self.were_active.borrow_mut();
-        if is_active { drop(were_active.put(question, ())) } else { drop(were_active.pop(&question)) }
+        if is_active {
+            were_active.put(question, ());
+        } else {
+            were_active.pop(&question);
+        }
     }
 
     /// Remembers what came of a question until that moment.
