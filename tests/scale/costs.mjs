@@ -115,7 +115,7 @@ export async function operations(url) {
   const event = "/__scheduled?cron=*/5+*+*+*+*";
   await ask("the scheduled event, where all users are written", event);
   await ask("the scheduled event, where nothing has changed", event);
-  await ask(undefined, `/v1/users/${id}`, { method: "PATCH", json: { enabled: false } });
+  await ask(undefined, `/v1/users/${id}`, { method: "PATCH", json: { name: "Robert" } });
   await ask("the scheduled event, where one user has changed", event);
   return done;
 }
