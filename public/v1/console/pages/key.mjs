@@ -84,6 +84,7 @@ function Replacing({ of, reload }) {
         old.lastUsedOn === null
           ? t("key.oldNeverUsed")
           : t("key.oldUsedOn", { day: old.lastUsedOn }),
+        ...(newest.lastUsedOn === null ? [t("key.newNeverUsed")] : []),
       ],
       verb: t("key.removeOld"),
       act: () => api.delete(path`/v1/keys/${of.id}/secret`, { prefix: old.prefix }),
@@ -127,7 +128,7 @@ function Replacing({ of, reload }) {
       done: false,
       children: html`<p>${t("key.step4Text")}</p>
         ${old && html`
-          <${Button} kind="danger" onClick=${remove}>
+          <${Button} kind=${isUsed ? "danger" : "danger outline"} onClick=${remove}>
             ${t("key.removeOldOne", { prefix: old.prefix })}
           <//>`}`,
     },

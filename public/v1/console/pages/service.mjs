@@ -14,6 +14,7 @@ import {
   Field,
   Form,
   Loaded,
+  Notice,
   Page,
   Text,
   confirm,
@@ -86,6 +87,9 @@ export default function Service({ params: { id } }) {
       actions=${actions}
     >
     <${Loaded} of=${service}>${() => html`
+      ${registered && !is.authEnabled && html`
+        <${Notice} kind="warn"><p>${t("service.offNotice")}</p><//>
+      `}
       <${GrantMatrix} service=${id} />
       ${registered && html`<${ServiceApis} at=${at} />`}
     `}<//>
