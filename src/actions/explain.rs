@@ -281,6 +281,17 @@ fn asked_about<'a>(apps: &'a [TokenApp], token: &UnverifiedToken<'_>, app: Optio
     Ok(asked)
 }
 
+/// What makes an app verify the signature of a token.
+fn way_to_a_signature(app: &TokenApp) -> &'static str {
+    if app.lacks_secret() {
+        "give the app its secret by PATCH /v1/token-apps/{name}"
+    } else if app.terms.algorithm.has_shared_secret() {
+        "compare the secret with the issuer's, where a line break at its end counts, or show the token to the app that it was made for"
+    } else {
+        "register the issuer's present key, or show the token to the app that it was made for"
+    }
+}
+
 /// What the token says, if the app accepts it.
 async fn of_app<'t>(
     cx: &Cx,
@@ -320,11 +331,7 @@ async fn of_app<'t>(
             claims
         }
         Signed::ByNone(why) => {
-            explanation.add(
-                Some(app),
-                "signature",
-                Err((why, "register the issuer's present key, or show the token to the app that it was made for")),
-            );
+            explanation.add(Some(app), "signature", Err((why, way_to_a_signature(app))));
             return Ok(None);
         }
     };

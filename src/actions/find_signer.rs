@@ -279,11 +279,7 @@ pub enum Signed<'t> {
 pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Result<Signed<'t>> {
     let mut search = Search::new(cx, token);
     let (signed, keys) = match &app.keys {
-        Keys::None => {
-            return Ok(Signed::ByNone(
-                "the app has no usable key: no master key opens its secret, or it is none for the algorithm".to_owned(),
-            ));
-        }
+        Keys::None => return Ok(Signed::ByNone(app.why_no_key().to_owned())),
         Keys::Introspected(_) => return Ok(Signed::ByNone("the app looks at no signature: it asks its endpoint".to_owned())),
         Keys::Shared(key) => {
             let keys = "the shared secret".to_owned();

@@ -12,6 +12,7 @@ use crate::domain::tokens::key_set::{KeySet, LeftOut};
 use crate::domain::tokens::key_source::{HttpsUrl, IssuerUrl, KeySource, Metadata};
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::thumbprint::thumbprint;
+use crate::domain::tokens::token_app::TokenApp;
 use crate::error::{Error, Result};
 use crate::memory::key_sets::{FETCH_LIMIT, Look, WantedKey};
 use crate::ports::Published;
@@ -272,12 +273,10 @@ impl LookedKey {
 
 /// Looks at what an app is verified with. An issuer is asked for its keys as a token would make it be
 /// asked: not more often, and for no longer.
-pub async fn look(cx: &Cx, keys: &Keys, algorithm: Algorithm) -> Result<Looked> {
-    match keys {
-        Keys::None => {
-            let why = "no master key opens its secret, or it is none for the algorithm";
-            Ok(Looked { problem: Some(why.to_owned()), ..Looked::default() })
-        }
+pub async fn look(cx: &Cx, app: &TokenApp) -> Result<Looked> {
+    let algorithm = app.terms.algorithm;
+    match &app.keys {
+        Keys::None => Ok(Looked { problem: Some(app.why_no_key().to_owned()), ..Looked::default() }),
         Keys::Introspected(_) => Ok(Looked::default()),
         Keys::Shared(key) => {
             let bytes = Some(key.secret.len());

@@ -205,7 +205,7 @@ pub async fn known_keys(cx: &Cx, app: &TokenApp) -> Vec<UsableKey> {
 
 /// What an app is verified with at this moment.
 pub async fn look_at_keys(cx: &Cx, app: &TokenApp) -> Result<Looked> {
-    key_sets::look(cx, &app.keys, app.terms.algorithm).await
+    key_sets::look(cx, app).await
 }
 
 /// A shorter initial password is taken, with a warning.

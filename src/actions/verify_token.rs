@@ -201,18 +201,22 @@ async fn unsigned(known: &mut Known<'_>, unverified: &UnverifiedToken<'_>, param
     }
 }
 
-/// Refuses to say whether a token is good where an app whose secret no master key opens may have
-/// signed it. Whichever app a call or a `kid` names, all that are asked are looked at, so that the
+/// Refuses to say whether a token is good where an app may have signed it whose secret no master key
+/// opens, or that lacks one since an import. Whichever app a call or a `kid` names, all that are asked are looked at, so that the
 /// answer does not tell which names there are.
 async fn refuse_to_judge(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selection, app: Option<&str>) -> Result<()> {
     let all = of(None);
     // The issuer of a token does not matter where the call names an app: see `select`.
     let all = if app.is_some() { Selection { issuer: None, ..all } } else { all };
-    if known.candidates(&all).await?.iter().any(|app| app.is_sealed()) {
-        let why = "no master key opens the secret of a token app that may have signed the token: is MASTER_KEY the right one?";
-        return Err(Error::Misconfigured(vec![why.to_owned()]));
-    }
-    Ok(())
+    let candidates = known.candidates(&all).await?;
+    let why = if candidates.iter().any(|app| app.is_sealed()) {
+        "no master key opens the secret of a token app that may have signed the token: is MASTER_KEY the right one?"
+    } else if candidates.iter().any(|app| app.lacks_secret()) {
+        "a token app that may have signed the token has no secret: GET /health names it to administrators"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Misconfigured(vec![why.to_owned()]))
 }
 
 /// Why no app's key signed the token. Whoever names an app, in the call or by the token's `kid`, hears the same whether or not there

@@ -312,7 +312,7 @@ impl Call<'_> {
             return Err(Error::missing("body"));
         }
         if !is_empty && !body::is_json(&body) && !self.may_be_form() {
-            return Err(Error::unreadable("body", "must be a JSON object, or a form that is labelled as one"));
+            return Err(Error::unreadable("body", "must be a JSON object, or a form that is labelled as nothing else"));
         }
         let fields = Fields::parse(&body)?;
         let shape = self.route.body.as_ref().and_then(Body::shape).unwrap_or(&NO_MEMBERS);

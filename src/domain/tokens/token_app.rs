@@ -164,6 +164,18 @@ impl TokenApp {
         self.secret.as_ref().is_some_and(Secret::is_empty) && !self.terms.policy.discover
     }
 
+    /// Why there is no key to verify its tokens with. The sentence ends without a full stop.
+    #[must_use]
+    pub fn why_no_key(&self) -> &'static str {
+        if self.lacks_secret() {
+            "the app has no secret: an import brought it without, so give it one by PATCH /v1/token-apps/{name}"
+        } else if self.is_sealed() {
+            "the app has no usable key: no master key opens its secret"
+        } else {
+            "the app has no usable key: its secret is none for the algorithm"
+        }
+    }
+
     /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of older releases are so.
     #[must_use]
     pub fn leaves_audience_unchecked(&self) -> bool {
