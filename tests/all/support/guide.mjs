@@ -41,6 +41,8 @@ const SHAPES = [
   ["…", ".+"],
   ["\\d{4}-\\d\\d-\\d\\d\\d\\d:\\d\\d:\\d\\d", "\\d{4}-\\d\\d-\\d{4}:\\d\\d:\\d\\d"],
   ["[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"],
+  // How far a moment is from now, when the page was typed slowly.
+  ["-\\d{3}sfromnow", "-\\d{3}sfromnow"],
   // Times in seconds and in milliseconds.
   ["(?<!\\d)\\d{13}(?!\\d)", "\\d{13}"],
   ["(?<!\\d)\\d{10}(?!\\d)", "\\d{10}"],
