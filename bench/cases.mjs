@@ -1,5 +1,6 @@
-// The cases. Each `prepare` starts the subjects that its cases share; `end` stops them. The first subject of a case is what the others are
-// compared with; `claims` are the ratios that are aimed at.
+// The cases. Each `prepare` starts the subjects that its cases share; `end` stops them. The first
+// subject of a case is what the others are compared with; `claims` are the ratios that are aimed
+// at.
 
 import { generateKeyPairSync, randomUUID, sign as signWith } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

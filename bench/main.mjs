@@ -1,10 +1,14 @@
-// `make bench`: Postern beside what one would pick instead, in one run: the same workerd, the same requests, the same connections.
+// `make bench`: Postern beside what one would pick instead, in one run: the same workerd, the same
+// requests, the same connections.
 //
-// The subjects of a case take turns, round after round, and so do the processes of a subject; rounds are short and many, since the machine has
-// slow spells, and before each, a process has the same load for a while. The processor's time a request is the whole workerd process's, so that
-// its HTTP is in it for all alike. It is summed up over the rounds, since the runtime frees what requests have left behind in pauses of 100 ms
-// and more, which a median would drop or double; rates and latencies are medians of the rounds. What counts are the ratios within a case.
-// ONLY=words runs the cases whose names contain one; of those, only sections of their own (ONLY=gates) go into RESULTS.md.
+// The subjects of a case take turns, round after round, and so do the processes of a subject;
+// rounds are short and many, since the machine has slow spells, and before each, a process has the
+// same load for a while. The processor's time a request is the whole workerd process's, so that its
+// HTTP is in it for all alike. It is summed up over the rounds, since the runtime frees what
+// requests have left behind in pauses of 100 ms and more, which a median would drop or double;
+// rates and latencies are medians of the rounds. What counts are the ratios within a case.
+// ONLY=words runs the cases whose names contain one; of those, only sections of their own
+// (ONLY=gates) go into RESULTS.md.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -29,15 +33,17 @@ const only = (process.env.ONLY || "").split(",").filter(Boolean);
 const processesOf = (subject) => subject.processes ?? [subject];
 
 /**
- * Runs a case, and answers its rows, the first of which is what the others are compared with; and the rows as they were without one of the rounds,
- * for each round, from which it shows how far they would differ next time.
+ * Runs a case, and answers its rows, the first of which is what the others are compared with; and
+ * the rows as they were without one of the rounds, for each round, from which it shows how far they
+ * would differ next time.
  */
 async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connections = CONNECTIONS }) {
   const results = subjects.map(() => []);
   const asked = subjects.map(() => 0);
   const once = async (index, one, seconds) => {
     const { requests, distinct, refused } = subjects[index];
-    // A run begins where the last one ended, so that what was asked comes again only after all the others.
+    // A run begins where the last one ended, so that what was asked comes again only after all the
+    // others.
     const result = await measure(one, requests, { seconds, connections, start: asked[index] % requests.count, refused });
     asked[index] += result.requests;
     if (distinct && asked[index] > requests.count) throw new Error(`${name}: ${one.name} asked for something twice`);

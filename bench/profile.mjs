@@ -1,5 +1,6 @@
-// Where the time of a warm verification and of a warm check goes, and what crosses from wasm to JavaScript: .build/bench/profile.md, by `perf`,
-// which samples workerd; V8's map names what it compiled. Run by `make bench` where there is `perf`.
+// Where the time of a warm verification and of a warm check goes, and what crosses from wasm to
+// JavaScript: .build/bench/profile.md, by `perf`, which samples workerd; V8's map names what it
+// compiled. Run by `make bench` where there is `perf`.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

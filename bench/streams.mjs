@@ -1,5 +1,6 @@
-// What a WebSocket costs through the gateway: echoes of a short message over several connections, each
-// with several on their way. Client and origin are this process; what is measured is workerd's.
+// What a WebSocket costs through the gateway: echoes of a short message over several connections,
+// each with several on their way. Client and origin are this process; what is measured is
+// workerd's.
 
 import http from "node:http";
 import { WebSocket, WebSocketServer } from "ws";

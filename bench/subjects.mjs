@@ -1,4 +1,5 @@
-// What is measured: Postern and its peers, each in a workerd process of its own, so that the process's time is the subject's.
+// What is measured: Postern and its peers, each in a workerd process of its own, so that the
+// process's time is the subject's.
 
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -59,8 +60,8 @@ export const peer = (name, file, keys = {}, options = {}) =>
   start(name, { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } }, { state: options.state, migrate: false });
 
 /**
- * A peer in one process with a Postern, to which it is bound: `POSTERN` is the entrypoint, and `HTTP` what any client gets. `SAME` is an entrypoint
- * of the peer, in an isolate of its own.
+ * A peer in one process with a Postern, to which it is bound: `POSTERN` is the entrypoint, and
+ * `HTTP` what any client gets. `SAME` is an entrypoint of the peer, in an isolate of its own.
  */
 export async function bound(name, file) {
   const services = { POSTERN: { isolate: 1, entrypoint: "Gate" }, HTTP: { isolate: 1 }, SAME: { isolate: 2, entrypoint: "Same" } };
@@ -77,8 +78,8 @@ export async function bound(name, file) {
 }
 
 /**
- * Several processes of a subject, which take the rounds in turns: two processes of the same code differ by some per cent.
- * `prepare` makes one ready.
+ * Several processes of a subject, which take the rounds in turns: two processes of the same code
+ * differ by some per cent. `prepare` makes one ready.
  */
 export async function several(make, prepare = () => {}) {
   const processes = [];

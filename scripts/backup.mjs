@@ -1,7 +1,9 @@
-// `make backup` and `make restore`: brings the whole state out and in, however large it is, with little memory.
-// Usage: backup.mjs backup|restore, with FILE, FORMAT, SECRETS, URL, USERNAME, PASSWORD and REQUEST_BYTES in the environment.
+// `make backup` and `make restore`: brings the whole state out and in, however large it is, with
+// little memory. Usage: backup.mjs backup|restore, with FILE, FORMAT, SECRETS, URL, USERNAME,
+// PASSWORD and REQUEST_BYTES in the environment.
 //
-// Either goes on where it was after an interruption. Beside FILE that leaves FILE.progress, and FILE.partial of a backup.
+// Either goes on where it was after an interruption. Beside FILE that leaves FILE.progress, and
+// FILE.partial of a backup.
 
 import { isUtf8 } from "node:buffer";
 import { createWriteStream } from "node:fs";
@@ -197,7 +199,8 @@ try {
   if (!["sealed", "left-out"].includes(secrets)) throw new Failure(`SECRETS must be sealed or left-out, not ${secrets}`);
   await act(new Postern({ url, username, password }), file, formatOf(file), secrets);
 } catch (error) {
-  // What the file system says has a code: there is no such folder, it is a folder, the disk is full.
+  // What the file system says has a code: there is no such folder, it is a folder, the disk is
+  // full.
   if (!(error instanceof Failure) && !error.syscall) throw error;
   console.error(`postern: error: ${error.message}`);
   process.exitCode = 1;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Worker and its peers, and measures them side by side: bench/main.mjs. ROUNDS, SECONDS, WARM, PROCESSES and ONLY are taken.
+# Builds the Worker and its peers, and measures them side by side: bench/main.mjs. ROUNDS, SECONDS,
+# WARM, PROCESSES and ONLY are taken.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"

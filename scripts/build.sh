@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Builds the Worker into build/ where anything that it is made of has changed; sets up first what is missing.
-# `scripts/build.sh probe` builds into .build/probe/ with the feature `panic_probe`: a Worker that tests may make panic.
+# Builds the Worker into build/ where anything that it is made of has changed; sets up first what is
+# missing. `scripts/build.sh probe` builds into .build/probe/ with the feature `panic_probe`: a
+# Worker that tests may make panic.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-# Set by callers that have built: each wrangler that they start would otherwise ask again (wrangler.toml, [build]).
+# Set by callers that have built: each wrangler that they start would otherwise ask again
+# (wrangler.toml, [build]).
 if [ -n "${POSTERN_BUILT:-}" ]; then exit 0; fi
 
 . scripts/lib/wasm-target.sh

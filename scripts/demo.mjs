@@ -1,5 +1,5 @@
-// `make demo`: the main job from the outside, on a Worker with a throw-away state.
-// Prints each request and its answer; the exit status says whether all of them were as they should be.
+// `make demo`: the main job from the outside, on a Worker with a throw-away state. Prints each
+// request and its answer; the exit status says whether all of them were as they should be.
 
 import { signHs256 } from "./lib/jwt.mjs";
 import { applyMigrations, startWorker, throwAwayFolder, throwAwaySecrets } from "./lib/worker.mjs";

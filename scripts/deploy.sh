@@ -4,10 +4,11 @@
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-# Cloudflare takes 3 MB gzipped on its free plan, and a start of at most 1 s. The start is what would
-# hurt first: V8 needs 21 ms of CPU to take in 1.25 MB (3.3 MB of wasm) and 150 ms to compile all of it,
-# so that 1.75 MB leaves room in both. Smaller code for crates that are seldom run (csv, time, worker and
-# the like at `opt-level` s or z) saves nothing: the wasm came out 2 to 4 KB larger.
+# Cloudflare takes 3 MB gzipped on its free plan, and a start of at most 1 s. The start is what
+# would hurt first: V8 needs 21 ms of CPU to take in 1.25 MB (3.3 MB of wasm) and 150 ms to compile
+# all of it, so that 1.75 MB leaves room in both. Smaller code for crates that are seldom run (csv,
+# time, worker and the like at `opt-level` s or z) saves nothing: the wasm came out 2 to 4 KB
+# larger.
 limit=1750000
 
 scripts/build.sh

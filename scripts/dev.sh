@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the Worker on this machine: PORT (8787), STATE_DIR (.wrangler/state), and ADMIN_PASSWORD where .dev.vars is yet to be written.
+# Runs the Worker on this machine: PORT (8787), STATE_DIR (.wrangler/state), and ADMIN_PASSWORD
+# where .dev.vars is yet to be written.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -49,5 +50,6 @@ wrangler d1 migrations apply DB --local --persist-to "$state" </dev/null >.build
 
 # Ends by itself: once the Worker answers, or when this process is gone.
 node scripts/lib/announce.mjs "$port" $$ &
-# --test-scheduled: this wrangler cannot reach the scheduled event of a Worker with assets in any other way.
+# --test-scheduled: this wrangler cannot reach the scheduled event of a Worker with assets in any
+# other way.
 exec node node_modules/wrangler/bin/wrangler.js dev --port "$port" --persist-to "$state" --test-scheduled

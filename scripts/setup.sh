@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the machine ready: the wasm32 target, what npm brings, and a Node that is new enough.
-# Does only what is missing, says each thing that it does, and is silent where nothing is to be done.
+# Makes the machine ready: the wasm32 target, what npm brings, and a Node that is new enough. Does
+# only what is missing, says each thing that it does, and is silent where nothing is to be done.
 
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -24,7 +24,8 @@ check_machine() {
   [ "$node_major" -ge 20 ] || die "node is $(node --version); version 20 or newer is needed (https://nodejs.org)"
 }
 
-# A copy of the lock file inside node_modules says what was installed. It goes when node_modules goes.
+# A copy of the lock file inside node_modules says what was installed. It goes when node_modules
+# goes.
 install_npm_packages() {
   local installed=node_modules/.postern-lock.json
   if cmp -s package-lock.json "$installed"; then return; fi

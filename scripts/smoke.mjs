@@ -1,5 +1,5 @@
-// `make smoke`: asks a deployment for what docs/design/promises.md says, and prints what it saw of each.
-// Usage: smoke.mjs, with URL, USERNAME, PASSWORD and STALENESS_S in the environment.
+// `make smoke`: asks a deployment for what docs/design/promises.md says, and prints what it saw of
+// each. Usage: smoke.mjs, with URL, USERNAME, PASSWORD and STALENESS_S in the environment.
 //
 // It makes a token app, a user, a service, a grant and keys of its own, and removes them, also when
 // it fails or is interrupted. The exit status is 1 where a promise was not kept.

@@ -8,7 +8,8 @@
 # shellcheck source=scripts/lib/testing.sh
 . scripts/lib/testing.sh
 
-# `edge` is compiled for wasm only. A machine whose Worker is built by another toolchain than the active one has no lints for it.
+# `edge` is compiled for wasm only. A machine whose Worker is built by another toolchain than the
+# active one has no lints for it.
 lints() {
   cargo clippy --workspace --exclude build-helper --all-targets --quiet -- -D warnings || return
   cargo clippy --package build-helper --profile build-helper --quiet -- -D warnings || return
@@ -39,7 +40,8 @@ edge_tests() {
 
 dry_run() { POSTERN_BUILT=1 DRY=1 scripts/deploy.sh; }
 
-# The Worker that is shipped, and the one that can be made to panic, which only a test of the recovery uses.
+# The Worker that is shipped, and the one that can be made to panic, which only a test of the
+# recovery uses.
 builds() { scripts/build.sh && scripts/build.sh probe; }
 
 for tool in fmt clippy; do

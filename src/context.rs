@@ -1,4 +1,5 @@
-//! The context of a request or of the scheduled event: the ports, the isolate's memory, the configuration and the time.
+//! The context of a request or of the scheduled event: the ports, the isolate's memory, the
+//! configuration and the time.
 
 pub mod noted;
 
@@ -12,12 +13,15 @@ use crate::domain::network::{PEER, network_of};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::memory::isolate::Memory;
-use crate::ports::{Decisions, Entropy, Issuers, Kv, Limiter, Log, Shared, Signatures, Sql, Tasks, Timer};
+use crate::ports::{
+    Decisions, Entropy, Issuers, Kv, Limiter, Log, Shared, Signatures, Sql, Tasks, Timer,
+};
 
 /// Reads a header of a request by its name.
 pub type HeaderReader = Rc<dyn Fn(&str) -> Option<String>>;
 
-/// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind the answer.
+/// What a request, or the scheduled event, has at hand. Cloning is cheap, and only for work behind
+/// the answer.
 #[derive(Clone)]
 pub struct Cx {
     /// The truth.
@@ -59,15 +63,16 @@ pub struct Cx {
     pub is_recheck: bool,
     /// The request must see at least what its bookmark names, and has not looked yet.
     pub must_read: Cell<bool>,
-    /// The session that the browser showed in a cookie, and that is over. The answer tells the browser
-    /// to forget it.
+    /// The session that the browser showed in a cookie, and that is over. The answer tells the
+    /// browser to forget it.
     pub ended_session: Cell<Option<EndedSession>>,
     /// How old the copies are that the answer relies on, because D1 did not answer in time.
     pub stale_by: Cell<Option<Millis>>,
 }
 
 impl Cx {
-    /// The client's address, where the platform tells it; behind trusted proxies, the one that they tell.
+    /// The client's address, where the platform tells it; behind trusted proxies, the one that they
+    /// tell.
     #[must_use]
     pub fn address(&self) -> Option<String> {
         self.config.trusted_proxies.client(|name| (self.request_header)(name))

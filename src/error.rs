@@ -1,4 +1,5 @@
-//! Everything that can go wrong, in domain words. Each dialect decides how to say it, and with which status.
+//! Everything that can go wrong, in domain words. Each dialect decides how to say it, and with
+//! which status.
 
 use std::fmt;
 
@@ -78,7 +79,8 @@ pub enum Error {
     },
     /// D1, or a token's issuer, does not answer, and no copy is young enough.
     Unavailable(Fault),
-    /// Variables or secrets of the deployment are missing or malformed; each item is a sentence without a full stop.
+    /// Variables or secrets of the deployment are missing or malformed; each item is a sentence
+    /// without a full stop.
     Misconfigured(Vec<String>),
     /// Our fault.
     Internal(Fault),
@@ -111,7 +113,8 @@ pub struct Fault {
     retry_after_s: Option<i64>,
 }
 
-/// Declares reasons: each with its word in answers and its sentence without a full stop. A reason may name a claim; its sentence then says `{claim}`.
+/// Declares reasons: each with its word in answers and its sentence without a full stop. A reason
+/// may name a claim; its sentence then says `{claim}`.
 macro_rules! reasons {
     ($(#[$of:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident $(($payload:ident : $type:ty))? = $reason:literal, $sentence:literal;)* }) => {
         $(#[$of])*
@@ -176,7 +179,8 @@ reasons! {
         ClaimMissing(claim: Claim) = "claim_missing", "the claim {claim} is missing";
         /// Neither `exp` nor `iat` says when the token is over.
         NoLifetime = "no_lifetime", "the token has neither exp nor iat, and would be good for ever";
-        /// No enabled token app could have issued the token, or the one that the call names did not.
+        /// No enabled token app could have issued the token, or the one that the call names did
+        /// not.
         NoApp = "no_app", "no enabled token app fits the token and its signature";
         /// The token came in a URL parameter that is no app's.
         WrongParameter = "wrong_parameter", "the URL parameter carries the tokens of no enabled token app";
@@ -235,7 +239,8 @@ reasons! {
 
 impl Denied {
     /// Those that any caller can meet: the last three are of calls that an application signed.
-    pub const OF_ANY_CALL: &'static [&'static str] = Self::REASONS.split_at(Self::REASONS.len() - 3).0;
+    pub const OF_ANY_CALL: &'static [&'static str] =
+        Self::REASONS.split_at(Self::REASONS.len() - 3).0;
 }
 
 /// The name of a claim, as a refusal says it.
@@ -276,7 +281,8 @@ pub enum Refusal {
     NotAdministrator,
     /// Only callers of type `Administrator` or `SYS_Creator` may.
     NotCreator,
-    /// Only administrators may, and applications of the organization with the right to authorize applications.
+    /// Only administrators may, and applications of the organization with the right to authorize
+    /// applications.
     MayNotAuthorize,
     /// Only the user themselves, or an administrator, may.
     NotYourself,
@@ -286,7 +292,8 @@ pub enum Refusal {
     UserDeleted,
     /// The token is good, its user does not exist, and its app creates none.
     UnknownUser,
-    /// The token is good, and its app may not speak for this user, or the name is none for a new user.
+    /// The token is good, and its app may not speak for this user, or the name is none for a new
+    /// user.
     UserRefused,
     /// The token says another id of its user than Postern knows, or an id that is somebody else's.
     IdConflict,
@@ -312,7 +319,8 @@ pub enum Refusal {
     KeyIsNoUser,
     /// The key was made by a key, and may make none itself.
     KeyOfKey,
-    /// A cookie asks about its own user only, since a browser sends it for every script of the page.
+    /// A cookie asks about its own user only, since a browser sends it for every script of the
+    /// page.
     CookieAsksAboutOthers,
     /// What would be made would outlive the credential that makes it.
     WouldOutlive,
@@ -352,7 +360,11 @@ impl Error {
     /// A credential that is there twice (RFC 6750, 3.1: the request is invalid).
     #[must_use]
     pub fn doubled_credential(field: &str) -> Self {
-        Self::Invalid { field: field.to_owned(), why: "must not be there twice".to_owned(), rule: Rule::Credential }
+        Self::Invalid {
+            field: field.to_owned(),
+            why: "must not be there twice".to_owned(),
+            rule: Rule::Credential,
+        }
     }
 
     /// Why a credential or somebody known was refused, in one word.
@@ -389,13 +401,17 @@ impl Error {
         })
     }
 
-    /// What the log says besides of a failure that is not the caller's; `None` where there is nothing
-    /// to say.
+    /// What the log says besides of a failure that is not the caller's; `None` where there is
+    /// nothing to say.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         match self {
-            Self::Internal(fault) | Self::Unavailable(fault) | Self::OriginFailed(fault) => Some(fault.text.clone()),
-            Self::OriginTimedOut { timeout_s } => Some(format!("the origin did not answer within {timeout_s} seconds")),
+            Self::Internal(fault) | Self::Unavailable(fault) | Self::OriginFailed(fault) => {
+                Some(fault.text.clone())
+            }
+            Self::OriginTimedOut { timeout_s } => {
+                Some(format!("the origin did not answer within {timeout_s} seconds"))
+            }
             Self::Misconfigured(problems) => Some(problems.join("; ")),
             _ => None,
         }
@@ -410,7 +426,9 @@ impl Error {
     #[must_use]
     pub fn with_field_named(self, field: &str, name: &str) -> Self {
         match self {
-            Self::Invalid { field: of, why, rule } if of == field => Self::Invalid { field: name.to_owned(), why, rule },
+            Self::Invalid { field: of, why, rule } if of == field => {
+                Self::Invalid { field: name.to_owned(), why, rule }
+            }
             other => other,
         }
     }
@@ -436,13 +454,19 @@ impl Fault {
     /// The issuer of a token left the groups out.
     #[must_use]
     pub fn of_left_out_groups(self) -> Self {
-        Self { for_callers: "the token's issuer left its groups out, since there are too many", ..self }
+        Self {
+            for_callers: "the token's issuer left its groups out, since there are too many",
+            ..self
+        }
     }
 
     /// The issuer of a token has no such key yet, and will be asked again.
     #[must_use]
     pub fn of_unknown_key(self) -> Self {
-        Self { for_callers: "the token names a key that its issuer did not have a moment ago", ..self }
+        Self {
+            for_callers: "the token names a key that its issuer did not have a moment ago",
+            ..self
+        }
     }
 
     /// The same, where it is known when another attempt is worth making.
@@ -505,9 +529,14 @@ impl Refusal {
             Self::UnknownUser => "user_unknown",
             Self::IdConflict => "id_conflict",
             Self::InsufficientScope { .. } => "insufficient_scope",
-            Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => "no_permission",
+            Self::NoPermission { .. } | Self::CreatorGrant | Self::MayNotAuthorize => {
+                "no_permission"
+            }
             Self::CrossOrigin | Self::NotOfConsole | Self::OriginNotListed => "cross_origin",
-            Self::NotAdministrator | Self::ConsoleIsForAdministrators | Self::NotCreator | Self::NotYourself => "not_administrator",
+            Self::NotAdministrator
+            | Self::ConsoleIsForAdministrators
+            | Self::NotCreator
+            | Self::NotYourself => "not_administrator",
             Self::KeyMayNot { .. } | Self::KeyIsNoUser | Self::KeyOfKey => "key_refused",
             Self::CookieAsksAboutOthers => "cookie_refused",
             Self::WouldOutlive => "would_outlive",

@@ -1,6 +1,7 @@
 //! What Postern needs from outside, as small traits.
 //!
-//! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the host tests run, against the real migrations.
+//! The seam is at SQL because D1 is `SQLite`: the statements that ship are the statements that the
+//! host tests run, against the real migrations.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +27,10 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// SQL over one database.
 pub trait Sql {
     /// Runs the statements in one transaction and one round trip; all of them count, or none.
-    fn batch(&self, statements: Vec<Statement>) -> LocalFuture<'_, std::result::Result<Vec<Rows>, SqlError>>;
+    fn batch(
+        &self,
+        statements: Vec<Statement>,
+    ) -> LocalFuture<'_, std::result::Result<Vec<Rows>, SqlError>>;
 
     /// The bookmark of the last write of this request; `None` where there was none.
     fn bookmark(&self) -> Option<String>;
@@ -35,14 +39,23 @@ pub trait Sql {
 /// Text by key, eventually consistent.
 pub trait Kv {
     /// The value, or `None` where there is none.
-    fn get<'a>(&'a self, key: &'a str) -> LocalFuture<'a, std::result::Result<Option<String>, Fault>>;
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+    ) -> LocalFuture<'a, std::result::Result<Option<String>, Fault>>;
 
     /// Writes a value that vanishes after `lifetime_s` seconds (60 at least).
-    fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: String,
+        lifetime_s: u32,
+    ) -> LocalFuture<'a, std::result::Result<(), Fault>>;
 }
 
-/// What the isolates of one data centre share: texts by name, which is a URL of the Worker's own host without its scheme. It may lose an entry, keep an old one, or do
-/// nothing at all, and others may write to it, so nobody relies on an entry that is not sealed.
+/// What the isolates of one data centre share: texts by name, which is a URL of the Worker's own
+/// host without its scheme. It may lose an entry, keep an old one, or do nothing at all, and others
+/// may write to it, so nobody relies on an entry that is not sealed.
 pub trait Shared {
     /// The text of a name; `None` where there is none, and where the platform fails.
     fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Option<String>>;
@@ -53,8 +66,9 @@ pub trait Shared {
 
 /// Signatures with key pairs: verification by public keys, and signing of Postern's own assertions.
 pub trait Signatures {
-    /// Whether the signature over the message is by the key. The caller has checked that the key is for the algorithm, and the signature's
-    /// length (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1). The error is that the platform cannot use the key.
+    /// Whether the signature over the message is by the key. The caller has checked that the key is
+    /// for the algorithm, and the signature's length (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1). The
+    /// error is that the platform cannot use the key.
     fn verify<'a>(
         &'a self,
         algorithm: Algorithm,
@@ -64,20 +78,33 @@ pub trait Signatures {
     ) -> LocalFuture<'a, std::result::Result<bool, Fault>>;
 
     /// Whether the platform can use the key at all; the error says why not.
-    fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, std::result::Result<(), Fault>>;
+    fn accepts<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        key: &'a PublicKey,
+    ) -> LocalFuture<'a, std::result::Result<(), Fault>>;
 
-    /// Signs the message with ES256: `r` and `s`, one after the other (RFC 7518, 3.4). The error is that the platform cannot use the key.
-    fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, std::result::Result<Vec<u8>, Fault>>;
+    /// Signs the message with ES256: `r` and `s`, one after the other (RFC 7518, 3.4). The error is
+    /// that the platform cannot use the key.
+    fn sign<'a>(
+        &'a self,
+        key: &'a PrivateKey,
+        message: &'a [u8],
+    ) -> LocalFuture<'a, std::result::Result<Vec<u8>, Fault>>;
 }
 
 /// Issuers that publish their keys, and say what their tokens mean.
 pub trait Issuers {
     /// Fetches what is at the URL within `limit`, following redirects to `https://` only. The error
     /// is whatever is no answer of status 200 with at most `MAX_ANSWER_BYTES`.
-    fn fetch<'a>(&'a self, url: &'a HttpsUrl, limit: Millis) -> LocalFuture<'a, std::result::Result<Published, FetchProblem>>;
+    fn fetch<'a>(
+        &'a self,
+        url: &'a HttpsUrl,
+        limit: Millis,
+    ) -> LocalFuture<'a, std::result::Result<Published, FetchProblem>>;
 
-    /// Posts a form to the URL within `limit`, following no redirect: whoever is named there would see
-    /// the credential and the token. The error is as above.
+    /// Posts a form to the URL within `limit`, following no redirect: whoever is named there would
+    /// see the credential and the token. The error is as above.
     fn introspect<'a>(
         &'a self,
         url: &'a HttpsUrl,
@@ -87,8 +114,8 @@ pub trait Issuers {
     ) -> LocalFuture<'a, std::result::Result<Vec<u8>, FetchProblem>>;
 }
 
-/// The time, for whoever waits. A request may not wait for what another request does: it looks again
-/// and again, each time after a while of its own.
+/// The time, for whoever waits. A request may not wait for what another request does: it looks
+/// again and again, each time after a while of its own.
 pub trait Timer {
     /// The time now; `Cx::now` stays what it was when the request began.
     fn now(&self) -> Millis;
@@ -97,8 +124,13 @@ pub trait Timer {
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()>;
 }
 
-/// What a future ends with; `None` where it takes longer than the limit. It goes on when it is polled again.
-pub async fn within<T>(timer: &dyn Timer, limit: Millis, future: impl Future<Output = T> + Unpin) -> Option<T> {
+/// What a future ends with; `None` where it takes longer than the limit. It goes on when it is
+/// polled again.
+pub async fn within<T>(
+    timer: &dyn Timer,
+    limit: Millis,
+    future: impl Future<Output = T> + Unpin,
+) -> Option<T> {
     match select(future, timer.sleep(limit)).await {
         Either::Left((value, _)) => Some(value),
         Either::Right(_) => None,
@@ -138,8 +170,8 @@ pub trait Log {
     /// Writes one line. Never a secret, a password or a token.
     fn line(&self, text: &str);
 
-    /// Writes the line of a refusal, which is a JSON text. `is_fault` tells that Postern, or something
-    /// that it relies on, is at fault, and not the caller.
+    /// Writes the line of a refusal, which is a JSON text. `is_fault` tells that Postern, or
+    /// something that it relies on, is at fault, and not the caller.
     fn refusal(&self, line: &str, is_fault: bool);
 }
 
@@ -216,7 +248,8 @@ pub struct Row {
     values: Vec<Datum>,
 }
 
-/// A value as the database answers it: a third of the size of any JSON value, and there are thousands of them in a page.
+/// A value as the database answers it: a third of the size of any JSON value, and there are
+/// thousands of them in a page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
     /// NULL.
@@ -259,11 +292,12 @@ impl Statement {
         ["SELECT", "WITH"].iter().any(|word| self.sql.trim_start().starts_with(word))
     }
 
-    /// A short text that tells it from all others of this release: its values, and a digest of what is in
-    /// the program (FNV-1a).
+    /// A short text that tells it from all others of this release: its values, and a digest of what
+    /// is in the program (FNV-1a).
     #[must_use]
     pub fn name(&self) -> String {
-        let fold = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let fold =
+            |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let digest = self.sql.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
         format!("{digest:016x} {:?}", self.params)
     }
@@ -309,7 +343,8 @@ impl Rows {
     #[must_use]
     pub fn of(columns: Vec<String>, rows: Vec<Vec<Datum>>) -> Self {
         let columns = Rc::<[String]>::from(columns);
-        let rows = rows.into_iter().map(|values| Row { columns: Rc::clone(&columns), values }).collect();
+        let rows =
+            rows.into_iter().map(|values| Row { columns: Rc::clone(&columns), values }).collect();
         Self { rows, read: 0 }
     }
 }
@@ -318,7 +353,9 @@ impl Datum {
     fn of(value: Value) -> Option<Self> {
         match value {
             Value::Null => Some(Self::Null),
-            Value::Number(number) => number.as_i64().map(Self::Integer).or_else(|| number.as_f64().map(Self::Real)),
+            Value::Number(number) => {
+                number.as_i64().map(Self::Integer).or_else(|| number.as_f64().map(Self::Real))
+            }
             Value::String(text) => Some(Self::Text(text)),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         }
@@ -411,7 +448,8 @@ impl Row {
         }
     }
 
-    /// A text column that a migration added: snapshots of older releases lack it, as if it were NULL.
+    /// A text column that a migration added: snapshots of older releases lack it, as if it were
+    /// NULL.
     pub fn added_text(&self, column: &str) -> Result<Option<&str>> {
         if self.value(column).is_some() { self.optional_text(column) } else { Ok(None) }
     }
@@ -420,20 +458,28 @@ impl Row {
     pub fn number(&self, column: &str) -> Result<i64> {
         match self.value(column) {
             Some(Datum::Integer(number)) => Ok(*number),
-            #[expect(clippy::cast_possible_truncation, reason = "D1 answers whole numbers as doubles, exact within 2^53")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "D1 answers whole numbers as doubles, exact within 2^53"
+            )]
             Some(Datum::Real(number)) => Ok(*number as i64),
             _ => Err(wrong(column)),
         }
     }
 
-    /// A number in a column that a migration added: copies of older releases lack it, as if it were 0.
+    /// A number in a column that a migration added: copies of older releases lack it, as if it were
+    /// 0.
     pub fn added_number(&self, column: &str) -> Result<i64> {
         if self.value(column).is_some() { self.number(column) } else { Ok(0) }
     }
 
     /// A number that may be NULL.
     pub fn optional_number(&self, column: &str) -> Result<Option<i64>> {
-        if self.value(column) == Some(&Datum::Null) { Ok(None) } else { self.number(column).map(Some) }
+        if self.value(column) == Some(&Datum::Null) {
+            Ok(None)
+        } else {
+            self.number(column).map(Some)
+        }
     }
 
     /// A 0/1 column.
@@ -441,7 +487,8 @@ impl Row {
         Ok(self.number(column)? != 0)
     }
 
-    /// An int64, which was selected as `CAST(… AS TEXT)`; among packed rows, which no double has held, it may be a number.
+    /// An int64, which was selected as `CAST(… AS TEXT)`; among packed rows, which no double has
+    /// held, it may be a number.
     pub fn int64(&self, column: &str) -> Result<i64> {
         match self.value(column) {
             Some(Datum::Integer(number)) => Ok(*number),
@@ -478,7 +525,9 @@ mod tests {
     #[test]
     fn the_rows_of_a_snapshot_read_alike_whether_its_numbers_are_written_as_doubles_or_not() {
         for number in ["1700000000000", "1700000000000.0", "1.7e12"] {
-            let row = row(&serde_json::from_str(&format!(r#"{{"at":{number},"name":"a","none":null}}"#)).expect("JSON"));
+            let row =
+                row(&serde_json::from_str(&format!(r#"{{"at":{number},"name":"a","none":null}}"#))
+                    .expect("JSON"));
             let again = Row::from(row.to_map());
             for row in [row, again] {
                 assert_eq!(row.number("at").ok(), Some(1_700_000_000_000));

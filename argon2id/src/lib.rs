@@ -34,13 +34,15 @@ pub struct Argon2id {
     memory: Vec<Block>,
     /// How many blocks were computed, in all passes.
     done: usize,
-    /// What the addresses of the first half of the first pass are made of, and the latest 128 of them.
+    /// What the addresses of the first half of the first pass are made of, and the latest 128 of
+    /// them.
     input: Block,
     addresses: Block,
 }
 
 impl Argon2id {
-    /// Begins to hash. Less memory than 8 KiB counts as 8, no pass as one, and a tag has 4 to 64 bytes.
+    /// Begins to hash. Less memory than 8 KiB counts as 8, no pass as one, and a tag has 4 to 64
+    /// bytes.
     #[must_use]
     pub fn begin(cost: Cost, tag_bytes: usize, password: &[u8], salt: &[u8]) -> Self {
         let cost = Cost { memory_kib: cost.memory_kib.max(8), passes: cost.passes.max(1) };
@@ -62,7 +64,8 @@ impl Argon2id {
         Self { cost, tag_bytes, memory, done: 2, input, addresses: [0; WORDS] }
     }
 
-    /// Computes at most so many blocks more, of about a microsecond each. Answers the tag once all are computed.
+    /// Computes at most so many blocks more, of about a microsecond each. Answers the tag once all
+    /// are computed.
     pub fn go_on(&mut self, blocks: usize) -> Option<Vec<u8>> {
         let all = self.memory.len() * self.cost.passes as usize;
         let until = all.min(self.done.saturating_add(blocks));
@@ -79,10 +82,18 @@ impl Argon2id {
         let segment_length = length / SEGMENTS;
         let (segment, in_segment) = (at / segment_length, at % segment_length);
         let previous = (at + length - 1) % length;
-        let random = if pass == 0 && segment < SEGMENTS / 2 { self.address(segment, in_segment) } else { self.memory[previous][0] };
-        // All blocks that are there, but for the segment being filled in the pass before and the previous block.
-        let (area, start) =
-            if pass == 0 { (at - 1, 0) } else { (length - segment_length + in_segment - 1, (segment + 1) * segment_length) };
+        let random = if pass == 0 && segment < SEGMENTS / 2 {
+            self.address(segment, in_segment)
+        } else {
+            self.memory[previous][0]
+        };
+        // All blocks that are there, but for the segment being filled in the pass before and the
+        // previous block.
+        let (area, start) = if pass == 0 {
+            (at - 1, 0)
+        } else {
+            (length - segment_length + in_segment - 1, (segment + 1) * segment_length)
+        };
         let low = random & u64::from(u32::MAX);
         let back = (area as u64 * ((low * low) >> 32)) >> 32;
         let reference = (start + area - 1 - usize::try_from(back).unwrap_or_default()) % length;
@@ -94,10 +105,12 @@ impl Argon2id {
         self.done += 1;
     }
 
-    /// Where the first half of the first pass looks is the same for all passwords (RFC 9106, 3.4.1.2).
+    /// Where the first half of the first pass looks is the same for all passwords (RFC 9106,
+    /// 3.4.1.2).
     fn address(&mut self, segment: usize, in_segment: usize) -> u64 {
         let in_addresses = in_segment % WORDS;
-        // The first two blocks of all are there from the beginning, so this is asked from the third on.
+        // The first two blocks of all are there from the beginning, so this is asked from the third
+        // on.
         if in_addresses == 0 || (segment == 0 && in_segment == 2) {
             self.input[2] = segment as u64;
             self.input[6] = (in_segment / WORDS) as u64 + 1;
@@ -120,7 +133,8 @@ fn seed(cost: Cost, tag_bytes: usize, password: &[u8], salt: &[u8]) -> [u8; 64] 
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
     let lanes = 1_u32.to_le_bytes();
     let mut hash = Blake2b::<U64>::new();
-    let numbers = [lanes, length(tag_bytes), cost.memory_kib.to_le_bytes(), cost.passes.to_le_bytes()];
+    let numbers =
+        [lanes, length(tag_bytes), cost.memory_kib.to_le_bytes(), cost.passes.to_le_bytes()];
     for number in numbers.into_iter().chain([VERSION.to_le_bytes(), TYPE_ID.to_le_bytes()]) {
         Update::update(&mut hash, &number);
     }
@@ -187,7 +201,8 @@ fn xor(block: &mut Block, other: &Block) {
     block.iter_mut().zip(other).for_each(|(word, other)| *word ^= other);
 }
 
-/// P (RFC 9106, 3.6). The words are variables, not places in an array, so that they stay in registers.
+/// P (RFC 9106, 3.6). The words are variables, not places in an array, so that they stay in
+/// registers.
 #[inline]
 #[rustfmt::skip]
 fn permute(words: &mut [u64; 16]) {

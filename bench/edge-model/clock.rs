@@ -1,6 +1,7 @@
 //! Virtual time, and what waits for it.
 //!
-//! Nothing here uses wakers: a task is polled when the time has come for which one of its sleepers waits.
+//! Nothing here uses wakers: a task is polled when the time has come for which one of its sleepers
+//! waits.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -115,8 +116,9 @@ impl Tasks for Clock {
     }
 }
 
-/// A timer by which nobody's patience with D1 or KV ends: the product's limits on waiting are 500 ms and more, what it sleeps
-/// for between two looks is 50 ms at most, and the cache of the data centre has 100 ms.
+/// A timer by which nobody's patience with D1 or KV ends: the product's limits on waiting are 500
+/// ms and more, what it sleeps for between two looks is 50 ms at most, and the cache of the data
+/// centre has 100 ms.
 pub struct Endless(pub Rc<Clock>);
 
 const PATIENCE: Millis = Millis(500);

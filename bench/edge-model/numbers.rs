@@ -42,7 +42,8 @@ impl Numbers {
 
     /// Of a given median; `sigma` is the deviation of the logarithm.
     pub fn lognormal(&self, median: f64, sigma: f64) -> f64 {
-        let normal = (-2.0 * (1.0 - self.share()).ln()).sqrt() * (std::f64::consts::TAU * self.share()).cos();
+        let normal = (-2.0 * (1.0 - self.share()).ln()).sqrt()
+            * (std::f64::consts::TAU * self.share()).cos();
         median * (sigma * normal).exp()
     }
 }

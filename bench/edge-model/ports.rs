@@ -16,7 +16,8 @@ use postern::domain::tokens::key_source::HttpsUrl;
 use postern::domain::tokens::public_key::PublicKey;
 use postern::error::{Error, Fault};
 use postern::ports::{
-    Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Param, Published, Rows, Shared, Signatures, Sql, SqlError, Statement,
+    Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Param, Published, Rows, Shared, Signatures,
+    Sql, SqlError, Statement,
 };
 
 use crate::clock::Clock;
@@ -37,8 +38,8 @@ pub enum Why {
 }
 
 impl Why {
-    /// Read off the statements: the feed, then apps and revocations unless memory is fresh, then what is wanted. The first
-    /// parameter of the feed is where memory is.
+    /// Read off the statements: the feed, then apps and revocations unless memory is fresh, then
+    /// what is wanted. The first parameter of the feed is where memory is.
     fn of(statements: &[Statement]) -> Self {
         let is_cold = statements.first().and_then(|feed| feed.params.first()) == Some(&Param::Null);
         match statements.len() {
@@ -94,7 +95,11 @@ pub struct RoundTrips {
 impl RoundTrips {
     fn draw(&self, numbers: &Numbers) -> f64 {
         let usual = numbers.lognormal(self.median, self.sigma);
-        let (kind, stall, long) = (numbers.share(), numbers.between_by_magnitude(2_000.0, 25_000.0), numbers.between(60_000.0, 80_000.0));
+        let (kind, stall, long) = (
+            numbers.share(),
+            numbers.between_by_magnitude(2_000.0, 25_000.0),
+            numbers.between(60_000.0, 80_000.0),
+        );
         match kind {
             _ if kind < self.long_stalls => usual + long,
             _ if kind < self.long_stalls + self.stalls => usual + stall,
@@ -184,7 +189,12 @@ impl Kv for Copies {
         })
     }
 
-    fn put<'a>(&'a self, key: &'a str, value: String, _: u32) -> LocalFuture<'a, Result<(), Fault>> {
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: String,
+        _: u32,
+    ) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             self.values.borrow_mut().insert(key.to_owned(), value);
             Ok(())
@@ -200,7 +210,12 @@ impl Kv for CopiesAtOnce {
         Box::pin(async move { Ok(self.0.values.borrow().get(key).cloned()) })
     }
 
-    fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, Result<(), Fault>> {
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: String,
+        lifetime_s: u32,
+    ) -> LocalFuture<'a, Result<(), Fault>> {
         self.0.put(key, value, lifetime_s)
     }
 }
@@ -209,7 +224,13 @@ impl Kv for CopiesAtOnce {
 pub struct Rest(pub Numbers);
 
 impl Signatures for Rest {
-    fn verify<'a>(&'a self, _: Algorithm, _: &'a PublicKey, _: &'a [u8], _: &'a [u8]) -> LocalFuture<'a, Result<bool, Fault>> {
+    fn verify<'a>(
+        &'a self,
+        _: Algorithm,
+        _: &'a PublicKey,
+        _: &'a [u8],
+        _: &'a [u8],
+    ) -> LocalFuture<'a, Result<bool, Fault>> {
         Box::pin(async { Err(Fault::new("no key pairs here")) })
     }
 
@@ -217,17 +238,31 @@ impl Signatures for Rest {
         Box::pin(async { Err(Fault::new("no key pairs here")) })
     }
 
-    fn sign<'a>(&'a self, _: &'a PrivateKey, _: &'a [u8]) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
+    fn sign<'a>(
+        &'a self,
+        _: &'a PrivateKey,
+        _: &'a [u8],
+    ) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
         Box::pin(async { Err(Fault::new("no key pairs here")) })
     }
 }
 
 impl Issuers for Rest {
-    fn fetch<'a>(&'a self, _: &'a HttpsUrl, _: Millis) -> LocalFuture<'a, Result<Published, FetchProblem>> {
+    fn fetch<'a>(
+        &'a self,
+        _: &'a HttpsUrl,
+        _: Millis,
+    ) -> LocalFuture<'a, Result<Published, FetchProblem>> {
         Box::pin(async { Err(FetchProblem::TimedOut) })
     }
 
-    fn introspect<'a>(&'a self, _: &'a HttpsUrl, _: String, _: String, _: Millis) -> LocalFuture<'a, Result<Vec<u8>, FetchProblem>> {
+    fn introspect<'a>(
+        &'a self,
+        _: &'a HttpsUrl,
+        _: String,
+        _: String,
+        _: Millis,
+    ) -> LocalFuture<'a, Result<Vec<u8>, FetchProblem>> {
         Box::pin(async { Err(FetchProblem::TimedOut) })
     }
 }
@@ -279,11 +314,15 @@ impl Inbound for Request {
     }
 
     fn header(&self, name: &'static str) -> Option<String> {
-        (name == "authorization" && !self.authorization.is_empty()).then(|| self.authorization.clone())
+        (name == "authorization" && !self.authorization.is_empty())
+            .then(|| self.authorization.clone())
     }
 
     fn headers(&self) -> Vec<(String, String)> {
-        self.header("authorization").map(|value| ("authorization".to_owned(), value)).into_iter().collect()
+        self.header("authorization")
+            .map(|value| ("authorization".to_owned(), value))
+            .into_iter()
+            .collect()
     }
 
     fn country(&self) -> Option<String> {

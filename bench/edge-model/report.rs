@@ -16,11 +16,28 @@ pub const STEPS: [Step; 4] = [
     Step { name: "d", staleness_s: 60, is_bounded: true, is_shared: true },
 ];
 
-const TRIPS: Trips = Trips { medians: [70.0, 176.0], sigma: 0.25, stalls: 0.005, long_stalls: 0.0001 };
+const TRIPS: Trips =
+    Trips { medians: [70.0, 176.0], sigma: 0.25, stalls: 0.005, long_stalls: 0.0001 };
 
 /// Places, isolates, simulated places, seconds until it counts and seconds that count.
-const fn load(rate: f64, places: usize, isolates: usize, simulated: usize, writes: f64, seconds: (f64, f64)) -> Load {
-    Load { rate, places, isolates, simulated, writes, warm_s: seconds.0, counted_s: seconds.1, trips: TRIPS }
+const fn load(
+    rate: f64,
+    places: usize,
+    isolates: usize,
+    simulated: usize,
+    writes: f64,
+    seconds: (f64, f64),
+) -> Load {
+    Load {
+        rate,
+        places,
+        isolates,
+        simulated,
+        writes,
+        warm_s: seconds.0,
+        counted_s: seconds.1,
+        trips: TRIPS,
+    }
 }
 
 const LOADS: [Load; 7] = [
@@ -34,11 +51,12 @@ const LOADS: [Load; 7] = [
 ];
 
 /// One request a minute to an isolate.
-const SELDOM: [Load; 2] =
-    [load(20.0 / 60.0, 20, 1, 20, 1.0 / 600.0, (3_600.0, 36_000.0)), load(100.0 / 60.0, 20, 5, 20, 1.0 / 600.0, (3_600.0, 14_400.0))];
+const SELDOM: [Load; 2] = [
+    load(20.0 / 60.0, 20, 1, 20, 1.0 / 600.0, (3_600.0, 36_000.0)),
+    load(100.0 / 60.0, 20, 5, 20, 1.0 / 600.0, (3_600.0, 14_400.0)),
+];
 
-const ABOUT: &str =
-    "Written by `make model`, which runs the product's own code in a model of where it runs (`bench/edge-model/`): do not edit.";
+const ABOUT: &str = "Written by `make model`, which runs the product's own code in a model of where it runs (`bench/edge-model/`): do not edit.";
 
 pub fn main() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
@@ -47,7 +65,9 @@ pub fn main() {
     let steps = std::env::var("STEPS").unwrap_or_else(|_| "abcd".to_owned());
     let table = |title: &str, loads: &[Load]| {
         let mut text = format!("### {title}\n\n{}", head());
-        for load in loads.iter().filter(|load| only.is_none_or(|only| (only - load.rate).abs() < 1e-9)) {
+        for load in
+            loads.iter().filter(|load| only.is_none_or(|only| (only - load.rate).abs() < 1e-9))
+        {
             let world = World::new(*load, seed);
             for step in STEPS.iter().filter(|step| steps.contains(step.name)) {
                 let line = line(load, step, &world.run(step));
@@ -57,13 +77,17 @@ pub fn main() {
         }
         text
     };
-    let tables = [table("Requests a second, worldwide", &LOADS), table("One request a minute to an isolate", &SELDOM)];
+    let tables = [
+        table("Requests a second, worldwide", &LOADS),
+        table("One request a minute to an isolate", &SELDOM),
+    ];
     let section = format!("{HEADING}\n\n{ABOUT}\n\n{}\n\n{}", assumptions(seed), tables.join("\n"));
     if only.is_some() || steps != "abcd" {
         println!("{section}");
         return;
     }
-    let results = fs::read_to_string(RESULTS).expect("make model runs at the top of the repository");
+    let results =
+        fs::read_to_string(RESULTS).expect("make model runs at the top of the repository");
     let before = results.split(HEADING).next().unwrap_or_default().trim_end();
     fs::write(RESULTS, format!("{before}\n\n{section}")).expect("bench/RESULTS.md can be written");
 }
@@ -115,7 +139,8 @@ fn head() -> String {
 fn line(load: &Load, step: &Step, outcome: &Outcome) -> String {
     let Load { rate, places, isolates, simulated, .. } = load;
     let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| figure(f64::from(outcome.quantile(share))));
-    let [waited, stale, refused] = [outcome.waited, outcome.stale, outcome.refused].map(|share| figure(share * 100.0));
+    let [waited, stale, refused] =
+        [outcome.waited, outcome.stale, outcome.refused].map(|share| figure(share * 100.0));
     let whys = [Why::Feed, Why::Expired, Why::Cold, Why::Unknown];
     let queries = whys.map(|why| figure(outcome.queries_for(why))).join(" + ");
     format!(

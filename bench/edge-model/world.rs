@@ -21,7 +21,10 @@ use serde_json::json;
 use crate::clock::{Clock, Endless};
 use crate::database::{Database, Session};
 use crate::numbers::{Numbers, Zipf};
-use crate::ports::{Asked, Copies, CopiesAtOnce, DataCentre, Distant, NothingShared, Request, Rest, RoundTrips, Why, block_on};
+use crate::ports::{
+    Asked, Copies, CopiesAtOnce, DataCentre, Distant, NothingShared, Request, Rest, RoundTrips,
+    Why, block_on,
+};
 
 const SECOND: u64 = 1_000_000;
 const SECRET: &str = "abcd";
@@ -176,7 +179,11 @@ impl World {
     pub fn new(load: Load, seed: u64) -> Self {
         let clock: Rc<Clock> = Rc::default();
         let rest = Rc::new(Rest(Numbers::new(seed)));
-        let kv = Rc::new(Copies { clock: Rc::clone(&clock), numbers: Rc::new(Numbers::new(seed ^ 1)), values: RefCell::default() });
+        let kv = Rc::new(Copies {
+            clock: Rc::clone(&clock),
+            numbers: Rc::new(Numbers::new(seed ^ 1)),
+            values: RefCell::default(),
+        });
         let administrator = Administrator {
             memory: Rc::default(),
             config: config(10),
@@ -186,7 +193,16 @@ impl World {
         };
         let users = users_of_a_place(&load) * load.simulated;
         let tokens = (0..users).map(|_| RefCell::new((0, Rc::from("")))).collect();
-        let mut world = Self { clock, database: Rc::new(Database::new()), kv, rest, load, seed, tokens, administrator };
+        let mut world = Self {
+            clock,
+            database: Rc::new(Database::new()),
+            kv,
+            rest,
+            load,
+            seed,
+            tokens,
+            administrator,
+        };
         world.set_up();
         world
     }
@@ -220,7 +236,12 @@ impl World {
             let until = now + TOKEN_VALID_S - i64::try_from(self.rest.0.below(20_000)).unwrap_or(0);
             let claims = json!({ "sub": format!("user{user}"), "exp": until });
             let claims = claims.as_object().cloned().unwrap_or_default();
-            *token = (until, jwt::sign(Algorithm::Hs256, &Secret::new(SECRET), &claims).expect("a shared secret").into());
+            *token = (
+                until,
+                jwt::sign(Algorithm::Hs256, &Secret::new(SECRET), &claims)
+                    .expect("a shared secret")
+                    .into(),
+            );
         }
         Rc::clone(&token.1)
     }
@@ -230,7 +251,12 @@ impl World {
     }
 
     fn administer(&self, method: &'static str, path: &str, body: String, status: u16) -> Response {
-        let request = Request { method, path: path.to_owned(), authorization: self.administrator.authorization.clone(), body };
+        let request = Request {
+            method,
+            path: path.to_owned(),
+            authorization: self.administrator.authorization.clone(),
+            body,
+        };
         let answer = block_on(self.answer(self.cx_at_once(), request));
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
         answer
@@ -239,14 +265,27 @@ impl World {
     /// Somebody changes something.
     fn write(&self) {
         let enables = self.administrator.enables.replace(!self.administrator.enables.get());
-        self.administer("PATCH", &self.administrator.path, json!({ "enabled": enables }).to_string(), 200);
+        self.administer(
+            "PATCH",
+            &self.administrator.path,
+            json!({ "enabled": enables }).to_string(),
+            200,
+        );
     }
 
-    /// What administrators and the scheduled event have at hand: time does not pass for them, and what they ask D1 is not counted.
+    /// What administrators and the scheduled event have at hand: time does not pass for them, and
+    /// what they ask D1 is not counted.
     fn cx_at_once(&self) -> Cx {
         let sql = Rc::new(Session::new(&self.database, &self.clock));
         let Administrator { memory, config, .. } = &self.administrator;
-        self.cx(memory, config, sql, Rc::new(NothingShared), Rc::new(CopiesAtOnce(Rc::clone(&self.kv))), self.clock.clone())
+        self.cx(
+            memory,
+            config,
+            sql,
+            Rc::new(NothingShared),
+            Rc::new(CopiesAtOnce(Rc::clone(&self.kv))),
+            self.clock.clone(),
+        )
     }
 
     fn cx(
@@ -287,16 +326,31 @@ impl World {
         }
     }
 
-    fn place(&self, number: usize, step: &Step, numbers: &Rc<Numbers>, lifetimes: &Numbers) -> Place {
+    fn place(
+        &self,
+        number: usize,
+        step: &Step,
+        numbers: &Rc<Numbers>,
+        lifetimes: &Numbers,
+    ) -> Place {
         let Load { simulated, isolates, trips, .. } = self.load;
         let [nearest, farthest] = trips.medians;
         let median = nearest + (farthest - nearest) * (number as f64 + 0.5) / simulated as f64;
-        let cache = DataCentre { clock: Rc::clone(&self.clock), numbers: Rc::clone(numbers), entries: RefCell::default() };
+        let cache = DataCentre {
+            clock: Rc::clone(&self.clock),
+            numbers: Rc::clone(numbers),
+            entries: RefCell::default(),
+        };
         Place {
             isolates: (0..isolates).map(|_| self.isolate(lifetimes)).collect(),
             shared: if step.is_shared { Rc::new(cache) } else { Rc::new(NothingShared) },
             asked: Rc::default(),
-            takes: RoundTrips { median, sigma: trips.sigma, stalls: trips.stalls, long_stalls: trips.long_stalls },
+            takes: RoundTrips {
+                median,
+                sigma: trips.sigma,
+                stalls: trips.stalls,
+                long_stalls: trips.long_stalls,
+            },
         }
     }
 
@@ -309,13 +363,20 @@ impl World {
 
     /// The traffic of a step. All places begin cold, and the arrivals are the same for each step.
     pub fn run(&self, step: &Step) -> Outcome {
-        let Load { rate, places: all_places, simulated, writes, warm_s, counted_s, isolates, .. } = self.load;
+        let Load {
+            rate, places: all_places, simulated, writes, warm_s, counted_s, isolates, ..
+        } = self.load;
         let arrivals = Numbers::new(self.seed ^ 0xA);
         let lifetimes = Numbers::new(self.seed ^ 0xB);
         let numbers = Rc::new(Numbers::new(self.seed ^ 0xC));
         let config = config(step.staleness_s);
-        let timer: Rc<dyn Timer> = if step.is_bounded { self.clock.clone() } else { Rc::new(Endless(Rc::clone(&self.clock))) };
-        let mut places: Vec<_> = (0..simulated).map(|number| self.place(number, step, &numbers, &lifetimes)).collect();
+        let timer: Rc<dyn Timer> = if step.is_bounded {
+            self.clock.clone()
+        } else {
+            Rc::new(Endless(Rc::clone(&self.clock)))
+        };
+        let mut places: Vec<_> =
+            (0..simulated).map(|number| self.place(number, step, &numbers, &lifetimes)).collect();
         let users = users_of_a_place(&self.load);
         let zipf = Zipf::of(users);
         let begins_at = self.clock.micros();
@@ -395,15 +456,25 @@ impl World {
             asked: Rc::clone(&place.asked),
         };
         let memory = &place.isolates[isolate].memory;
-        let cx = self.cx(memory, config, Rc::new(sql), Rc::clone(&place.shared), self.kv.clone(), Rc::clone(timer));
+        let cx = self.cx(
+            memory,
+            config,
+            Rc::new(sql),
+            Rc::clone(&place.shared),
+            self.kv.clone(),
+            Rc::clone(timer),
+        );
         let request = verification(&self.token(user));
-        let (clock, counts, began) = (Rc::clone(&self.clock), Rc::clone(counts), self.clock.micros());
+        let (clock, counts, began) =
+            (Rc::clone(&self.clock), Rc::clone(counts), self.clock.micros());
         self.clock.begin(Box::pin(async move {
             let answer = answered(&cx, &request).await;
             if began >= counts.begins_at {
                 let added = (clock.micros() - began) as f32 / 1_000.0;
                 counts.added.borrow_mut().push(added);
-                counts.stale.set(counts.stale.get() + u64::from(answer.header("x-postern-stale").is_some()));
+                counts.stale.set(
+                    counts.stale.get() + u64::from(answer.header("x-postern-stale").is_some()),
+                );
                 counts.refused.set(counts.refused.get() + u64::from(answer.status != 200));
             }
         }));
@@ -411,7 +482,12 @@ impl World {
 }
 
 fn verification(token: &str) -> Request {
-    Request { method: "GET", path: "/v1/verify".to_owned(), authorization: format!("Bearer {token}"), body: String::new() }
+    Request {
+        method: "GET",
+        path: "/v1/verify".to_owned(),
+        authorization: format!("Bearer {token}"),
+        body: String::new(),
+    }
 }
 
 async fn answered(cx: &Cx, request: &Request) -> Response {

@@ -1,5 +1,6 @@
-// What one would write with Hono, jose, Drizzle and D1 for a permission check, on the same tables: verify the token, find the user, and ask
-// for the grants that reach them: their own, their groups' and their departments'. The departments above are left out: it does less.
+// What one would write with Hono, jose, Drizzle and D1 for a permission check, on the same tables:
+// verify the token, find the user, and ask for the grants that reach them: their own, their groups'
+// and their departments'. The departments above are left out: it does less.
 
 import { and, eq, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";

@@ -1,5 +1,5 @@
-// What one would write with Hono and jose: a key imported once, jwtVerify for each request. KEYS is JSON: { alg: key }, a shared secret for HS
-// and an SPKI PEM for the others.
+// What one would write with Hono and jose: a key imported once, jwtVerify for each request. KEYS is
+// JSON: { alg: key }, a shared secret for HS and an SPKI PEM for the others.
 
 import { Hono } from "hono";
 import { importSPKI, jwtVerify } from "jose";

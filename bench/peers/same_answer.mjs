@@ -1,5 +1,6 @@
-// What the runtime takes for an answer like Postern's, and nothing else: it reads what Postern reads, verifies nothing, and answers as many
-// bytes in as many headers, by the cheapest way that there is.
+// What the runtime takes for an answer like Postern's, and nothing else: it reads what Postern
+// reads, verifies nothing, and answers as many bytes in as many headers, by the cheapest way that
+// there is.
 
 const body = JSON.stringify({
   active: true,

@@ -19,8 +19,8 @@ const FIELDS = {
 };
 
 /**
- * A gzipped tar archive of one folder. `files` has texts or bytes by their paths in it; what ends in
- * `.sh` or begins with `#!` can be run. `time` is in seconds.
+ * A gzipped tar archive of one folder. `files` has texts or bytes by their paths in it; what ends
+ * in `.sh` or begins with `#!` can be run. `time` is in seconds.
  */
 export function archive(folder, files, time) {
   const blocks = Object.entries(files)

@@ -1,5 +1,5 @@
-# For the scripts beside it: sourced, never run. Leaves the working directory at the top of the checkout.
-# shellcheck shell=bash
+# For the scripts beside it: sourced, never run. Leaves the working directory at the top of the
+# checkout. shellcheck shell=bash
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -10,10 +10,12 @@ PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/postern
 env_file=.build/env
 
-# No questions, no metrics, no calls home: these scripts also run where nobody answers and nothing is reachable.
+# No questions, no metrics, no calls home: these scripts also run where nobody answers and nothing
+# is reachable.
 export CI=1 WRANGLER_SEND_METRICS=false WRANGLER_HIDE_BANNER=true CLOUDFLARE_CF_FETCH_ENABLED=false
 
-# A `make` that wrangler or a test starts must not try to join the job server of the one that called us.
+# A `make` that wrangler or a test starts must not try to join the job server of the one that called
+# us.
 unset MAKEFLAGS MAKELEVEL MFLAGS
 
 say() { printf 'postern: %s\n' "$*"; }
@@ -52,8 +54,8 @@ quietly() (
   exit 1
 )
 
-# Starts a function beside what follows. `wait_beside` waits for it and answers whether it succeeded.
-# It has a process group of its own, so that all of it ends with this script.
+# Starts a function beside what follows. `wait_beside` waits for it and answers whether it
+# succeeded. It has a process group of its own, so that all of it ends with this script.
 # start_beside FUNCTION
 start_beside() {
   set -m

@@ -33,8 +33,9 @@ export class Passing extends Error {
 }
 
 /**
- * The address `base` of the Postern at a URL, and the `secret` to show there: the password, or on this machine that of .dev.vars.
- * A Failure where the password would travel in the clear, or where there is none.
+ * The address `base` of the Postern at a URL, and the `secret` to show there: the password, or on
+ * this machine that of .dev.vars. A Failure where the password would travel in the clear, or where
+ * there is none.
  */
 export function credentialFor(url, password) {
   let base;
@@ -53,8 +54,8 @@ export function credentialFor(url, password) {
 }
 
 /**
- * Postern at a URL, as a user, or as a key for machines in place of the password. Without a password, that of a local development machine is
- * taken.
+ * Postern at a URL, as a user, or as a key for machines in place of the password. Without a
+ * password, that of a local development machine is taken.
  */
 export class Postern {
   #base;
@@ -82,8 +83,8 @@ export class Postern {
   }
 
   /**
-   * Writes records, in one attempt; answers what Postern says of them. It goes with an opaque token, so that it can go on
-   * after the password of this user was restored, too.
+   * Writes records, in one attempt; answers what Postern says of them. It goes with an opaque
+   * token, so that it can go on after the password of this user was restored, too.
    */
   async importRecords(format, secrets, body) {
     const path = `/v1/import?${new URLSearchParams({ format, secrets })}`;
@@ -161,8 +162,9 @@ export function broken(error) {
 }
 
 /**
- * Does something until it succeeds, waiting longer and longer after what passes. `say` is told what is waited for.
- * `progressed()` tells whether anything was achieved since it was asked last; then patience begins anew.
+ * Does something until it succeeds, waiting longer and longer after what passes. `say` is told what
+ * is waited for. `progressed()` tells whether anything was achieved since it was asked last; then
+ * patience begins anew.
  */
 export async function patiently(say, act, progressed = () => false) {
   for (let attempt = 0; ; attempt += 1) {

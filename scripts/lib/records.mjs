@@ -19,9 +19,10 @@ export class UnsendableLine extends Error {
 }
 
 /**
- * Yields requests of whole records, each of at most `maxBytes`, from `start` on, which is `{ offset, line }` as an earlier request's `end`:
- * `{ body, lines, end }`. `lines` has the line in the file of each line of the body. The secrets of one key stay together: Postern adds
- * none to a key that has one.
+ * Yields requests of whole records, each of at most `maxBytes`, from `start` on, which is `{
+ * offset, line }` as an earlier request's `end`: `{ body, lines, end }`. `lines` has the line in
+ * the file of each line of the body. The secrets of one key stay together: Postern adds none to a
+ * key that has one.
  */
 export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTES) {
   const head = format === "csv" ? await headOf(file, maxBytes) : undefined;
@@ -79,8 +80,8 @@ async function headOf(file, maxBytes) {
 }
 
 /**
- * Yields `{ bytes, line, end }`: a record without the end of its last line, the number of its first line, and where the next one begins.
- * In CSV a cell in quotes may hold line breaks.
+ * Yields `{ bytes, line, end }`: a record without the end of its last line, the number of its first
+ * line, and where the next one begins. In CSV a cell in quotes may hold line breaks.
  */
 async function* records(file, format, start, maxBytes) {
   const stream = createReadStream(file, { start: start.offset, highWaterMark: 256 * 1024 });
@@ -137,8 +138,8 @@ function isBlank(bytes) {
 }
 
 /**
- * Cuts off what follows the last whole line, and answers `{ lines, last }`: how many lines there are, and the last of them.
- * A file that is not there has none.
+ * Cuts off what follows the last whole line, and answers `{ lines, last }`: how many lines there
+ * are, and the last of them. A file that is not there has none.
  */
 export async function cutToWholeLines(file) {
   let handle;

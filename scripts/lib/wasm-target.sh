@@ -1,8 +1,9 @@
-# For setup.sh: sourced, never run. Finds a compiler with a standard library for wasm32-unknown-unknown, or makes one.
+# For setup.sh: sourced, never run. Finds a compiler with a standard library for
+# wasm32-unknown-unknown, or makes one.
 #
 # find_wasm_target sets
-#   wasm_toolchain  the rustup toolchain to build the Worker with; empty: whichever `cargo` is active
-#   wasm_compiler   the version of its compiler, by which the next run sees that nothing has changed
+#   wasm_toolchain the rustup toolchain to build the Worker with; empty: whichever `cargo` is active
+#   wasm_compiler the version of its compiler, by which the next run sees that nothing has changed
 # shellcheck shell=bash
 
 target=wasm32-unknown-unknown
@@ -16,8 +17,8 @@ under() {
   if [ -n "$toolchain" ]; then RUSTUP_TOOLCHAIN=$toolchain "$@"; else "$@"; fi
 }
 
-# The truth about a toolchain: does it link a small wasm library, with link-time optimisation as the release build does?
-# compiles_wasm COMMAND…, where COMMAND is a compiler
+# The truth about a toolchain: does it link a small wasm library, with link-time optimisation as the
+# release build does? compiles_wasm COMMAND…, where COMMAND is a compiler
 compiles_wasm() {
   local trial=$cache/trial.$$ ok=1
   mkdir -p "$trial"
@@ -73,8 +74,8 @@ add_with_rustup() {
   return 1
 }
 
-# Debian packs a compiler that is new enough, a linker, and the library's source, but not the library for wasm32.
-# Compiles that library, and puts it where Debian's compiler looks for it.
+# Debian packs a compiler that is new enough, a linker, and the library's source, but not the
+# library for wasm32. Compiles that library, and puts it where Debian's compiler looks for it.
 make_with_debian() {
   local work=$cache/wasm32-std log=$cache/wasm32-std.log libdir host_bin
   if ! dpkg-query -W rustc-web cargo-web rust-web-src lld-22 >/dev/null 2>&1 || ! version_at_least /usr/bin/rustc "$(minimum_rust)"; then
@@ -94,7 +95,8 @@ make_with_debian() {
   mkdir -p "$work/src"
   printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' >"$work/Cargo.toml"
   printf '#![no_std]\n' >"$work/src/lib.rs"
-  # The embedded bitcode is what link-time optimisation reads; without it `lto = true` fails much later.
+  # The embedded bitcode is what link-time optimisation reads; without it `lto = true` fails much
+  # later.
   (
     cd "$work"
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes CARGO_TARGET_DIR=$work/target
@@ -119,7 +121,8 @@ link_debian() {
   rustup toolchain link $linked_toolchain /usr >"$cache/rustup.log" 2>&1
 }
 
-# The toolchain under which Debian's compiler runs: rustup's link to it, or none where there is no rustup before it.
+# The toolchain under which Debian's compiler runs: rustup's link to it, or none where there is no
+# rustup before it.
 debian_toolchain() {
   if ! has rustup; then return; fi
   printf %s $linked_toolchain

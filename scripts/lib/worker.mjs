@@ -1,6 +1,7 @@
 // Starts the built Worker under `wrangler dev`, as often as asked, and ends it again.
 //
-// Not for `make dev`: nothing here reads .dev.vars or the default state folder. Build first (scripts/build.sh).
+// Not for `make dev`: nothing here reads .dev.vars or the default state folder. Build first
+// (scripts/build.sh).
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -53,10 +54,11 @@ export async function applyMigrations(stateDir) {
 /**
  * Starts a Worker and waits until it listens.
  *
- * `stateDir` keeps D1 and KV; two Workers may share one. `bindings` are the variables and secrets that replace those
- * of wrangler.toml. `entry` is another entry module, such as the one that `scripts/build.sh probe` makes. `config` is the wrangler.toml of
- * another Worker. Workers that name the same folder as their `registry` find each other, by their names.
- * Returns `url`, `output()` (all that it printed so far), `stop()` (in order) and `kill()` (SIGKILL to all of it).
+ * `stateDir` keeps D1 and KV; two Workers may share one. `bindings` are the variables and secrets
+ * that replace those of wrangler.toml. `entry` is another entry module, such as the one that
+ * `scripts/build.sh probe` makes. `config` is the wrangler.toml of another Worker. Workers that
+ * name the same folder as their `registry` find each other, by their names. Returns `url`,
+ * `output()` (all that it printed so far), `stop()` (in order) and `kill()` (SIGKILL to all of it).
  * The scheduled event runs when `/__scheduled` is asked for.
  */
 export async function startWorker(options) {
@@ -65,7 +67,8 @@ export async function startWorker(options) {
     const url = await Promise.race([child.printed(/Ready on (http:\/\/\S+)/), child.ended.then(() => undefined)]);
     if (url) return control(child, url);
     child.signal("SIGKILL");
-    // Two workerds that open one new state at the same moment: the second finds SQLite locked, and gives up at once.
+    // Two workerds that open one new state at the same moment: the second finds SQLite locked, and
+    // gives up at once.
     const locked = child.output().includes("SQLITE_BUSY");
     if (!locked || attempt === 5) throw new Error(`wrangler dev ended before it was ready:\n${child.output()}`);
   }
@@ -74,7 +77,8 @@ export async function startWorker(options) {
 function launch({ stateDir, bindings = {}, entry, config, registry, port = 0 }) {
   const scratch = throwAwayFolder();
   mkdirSync(stateDir, { recursive: true });
-  // A file, since arguments can be read by everyone on the machine. Naming one also keeps wrangler from .dev.vars.
+  // A file, since arguments can be read by everyone on the machine. Naming one also keeps wrangler
+  // from .dev.vars.
   const bindingsFile = join(scratch, "bindings.env");
   const lines = Object.entries(bindings).map(([name, value]) => `${name}='${value}'\n`);
   writeFileSync(bindingsFile, lines.join(""), { mode: 0o600 });
@@ -90,7 +94,8 @@ function launch({ stateDir, bindings = {}, entry, config, registry, port = 0 }) 
 }
 
 function control(child, url) {
-  // A Worker that its user forgets, as a failing test does, must not keep Node from ending; `exit` kills it then.
+  // A Worker that its user forgets, as a failing test does, must not keep Node from ending; `exit`
+  // kills it then.
   child.holdNode(false);
   return {
     url,

@@ -1,7 +1,9 @@
-//! Access tokens of applications: asked for with a proof of the secret, and what signed calls are made with.
+//! Access tokens of applications: asked for with a proof of the secret, and what signed calls are
+//! made with.
 //!
-//! An application has one at a time; while it counts, whoever proves to be the application gets the same one again. A proof counts once: used
-//! again, it brings the token that it brought, as long as that counts, and never another.
+//! An application has one at a time; while it counts, whoever proves to be the application gets the
+//! same one again. A proof counts once: used again, it brings the token that it brought, as long as
+//! that counts, and never another.
 
 use std::rc::Rc;
 
@@ -57,7 +59,11 @@ pub async fn get(cx: &Cx, proof: &SecretProof) -> Result<Issued> {
         remember(cx, proof).await?;
     } else {
         // One that still runs is here only where no master key opens it.
-        let replaced = application.token.as_ref().filter(|token| token.expires_at > cx.now).map(|token| token.hash);
+        let replaced = application
+            .token
+            .as_ref()
+            .filter(|token| token.expires_at > cx.now)
+            .map(|token| token.hash);
         issue(cx, proof, replaced).await?;
     }
     let (application, brought) = prove(cx, proof).await?;
@@ -70,25 +76,31 @@ pub async fn refresh(cx: &Cx, proof: &SecretProof, token: &PlainToken) -> Result
     if brought.is_some() {
         return Err(Denied::Replayed.into());
     }
-    let current = application.token.as_ref().filter(|current| current.hash == token.hashed() && current.expires_at > cx.now);
+    let current = application
+        .token
+        .as_ref()
+        .filter(|current| current.hash == token.hashed() && current.expires_at > cx.now);
     issue(cx, proof, Some(current.ok_or(Denied::Expired)?.hash)).await?;
     let (application, brought) = prove(cx, proof).await?;
     brought_by(cx, &application, brought.as_deref())
 }
 
-/// The application whose access token this is, at a time that counts. Its signature has yet to be verified.
+/// The application whose access token this is, at a time that counts. Its signature has yet to be
+/// verified.
 pub async fn find(cx: &Cx, call: &SignedCall) -> Result<Rc<Application>> {
     if !call.timestamp.is_current(cx.now) {
         return Err(Denied::StaleTimestamp.into());
     }
-    let application = Known::application_of(cx, call.token.hashed()).await?.ok_or(Denied::Revoked)?;
+    let application =
+        Known::application_of(cx, call.token.hashed()).await?.ok_or(Denied::Revoked)?;
     if application.token.as_ref().is_none_or(|token| token.expires_at <= cx.now) {
         return Err(Denied::Expired.into());
     }
     if application.may_act() { Ok(application) } else { Err(Denied::Revoked.into()) }
 }
 
-/// Verifies the signature of a call with these query parameters and this body. A call that writes counts once.
+/// Verifies the signature of a call with these query parameters and this body. A call that writes
+/// counts once.
 pub async fn verify(
     cx: &Cx,
     application: &Application,
@@ -98,7 +110,8 @@ pub async fn verify(
     writes: bool,
 ) -> Result<()> {
     let secret = application.secret.as_ref().ok_or(Denied::BadSignature)?;
-    let expected = signed_call::signature(call.token.expose(), parameters, body, &call.timestamp, secret);
+    let expected =
+        signed_call::signature(call.token.expose(), parameters, body, &call.timestamp, secret);
     if !signed_call::is_same(&expected, &call.signature) {
         return Err(Denied::BadSignature.into());
     }
@@ -109,12 +122,14 @@ pub async fn verify(
     Ok(())
 }
 
-/// The application that the proof is right for, and the hash of the token that the proof has brought, where it was used before.
+/// The application that the proof is right for, and the hash of the token that the proof has
+/// brought, where it was used before.
 async fn prove(cx: &Cx, proof: &SecretProof) -> Result<(Application, Option<String>)> {
     if !proof.timestamp.is_current(cx.now) {
         return Err(Error::invalid("timestamp", "must be within 15 minutes of now"));
     }
-    let (application, brought) = applications::find_with_use(cx, &proof.access_key, &used(proof)).await?;
+    let (application, brought) =
+        applications::find_with_use(cx, &proof.access_key, &used(proof)).await?;
     let application = application.filter(Application::may_act).ok_or(Denied::UnknownApplication)?;
     let secret = application.secret.as_ref().ok_or(Denied::BadSignature)?;
     let expected = signed_call::encryption(&proof.access_key, &proof.timestamp, secret);
@@ -133,7 +148,10 @@ fn brought_by(cx: &Cx, application: &Application, brought: Option<&str>) -> Resu
 }
 
 /// The application's token with its hash and its end, where it counts and can be told.
-fn counting<'a>(cx: &Cx, application: &'a Application) -> Option<(&'a PlainToken, HashedToken, i64)> {
+fn counting<'a>(
+    cx: &Cx,
+    application: &'a Application,
+) -> Option<(&'a PlainToken, HashedToken, i64)> {
     let token = application.token.as_ref().filter(|token| token.expires_at > cx.now)?;
     Some((token.token.as_ref()?, token.hash, token.expires_at.0))
 }
@@ -142,19 +160,29 @@ fn counting<'a>(cx: &Cx, application: &'a Application) -> Option<(&'a PlainToken
 async fn issue(cx: &Cx, proof: &SecretProof, replaced: Option<HashedToken>) -> Result<()> {
     let access_key = proof.access_key.as_str();
     let token = PlainToken::new(hex(&cx.random::<32>()?));
-    let (hash, sealed) = (token.hashed(), SealedColumn::ACCESS_TOKEN.seal(cx, access_key, token.expose().as_bytes())?);
+    let (hash, sealed) = (
+        token.hashed(),
+        SealedColumn::ACCESS_TOKEN.seal(cx, access_key, token.expose().as_bytes())?,
+    );
     let deed = Deed::new(
         application_actor(access_key),
         if replaced.is_some() { "access_token.refresh" } else { "access_token.issue" },
         access_key.to_owned(),
     );
-    let written = Write::of(applications::set_token(access_key, &sealed, hash, cx.now + TOKEN_LIFETIME, replaced, cx.now))
-        .and(applications::refuse_other_token(access_key, hash))
-        .and(applications::use_for_new_token(&used(proof), hash, proof.timestamp.end()))
-        .and(feed::application_changed(access_key, cx.now))
-        .deed(deed)
-        .commit(cx)
-        .await;
+    let written = Write::of(applications::set_token(
+        access_key,
+        &sealed,
+        hash,
+        cx.now + TOKEN_LIFETIME,
+        replaced,
+        cx.now,
+    ))
+    .and(applications::refuse_other_token(access_key, hash))
+    .and(applications::use_for_new_token(&used(proof), hash, proof.timestamp.end()))
+    .and(feed::application_changed(access_key, cx.now))
+    .deed(deed)
+    .commit(cx)
+    .await;
     match written {
         Ok(_) => Ok(()),
         Err(Error::Unauthenticated(Denied::Replayed)) => remember(cx, proof).await,
@@ -164,7 +192,8 @@ async fn issue(cx: &Cx, proof: &SecretProof, replaced: Option<HashedToken>) -> R
 
 /// Notes that the proof brings the token that there is.
 async fn remember(cx: &Cx, proof: &SecretProof) -> Result<()> {
-    let remember = applications::use_for_token(&used(proof), &proof.access_key, proof.timestamp.end());
+    let remember =
+        applications::use_for_token(&used(proof), &proof.access_key, proof.timestamp.end());
     Write::of(remember).commit(cx).await.map(drop)
 }
 

@@ -1,10 +1,13 @@
 //! Who is calling: one credential in, one caller out.
 //!
-//! The dialects choose which credential counts; a wrong one is refused here, and nothing falls through to another.
+//! The dialects choose which credential counts; a wrong one is refused here, and nothing falls
+//! through to another.
 
 use crate::actions::caller::{Caller, Credential, Hints, UserCaller};
 use crate::actions::find_signer::Accepted;
-use crate::actions::{console_sessions, gateway_sessions, machine_keys, passwords, sessions, verify_token};
+use crate::actions::{
+    console_sessions, gateway_sessions, machine_keys, passwords, sessions, verify_token,
+};
 use crate::context::Cx;
 use crate::domain::browsers::{EndedSession, SessionCookie};
 use crate::domain::identity::opaque_token;
@@ -34,7 +37,12 @@ pub async fn authenticate(cx: &Cx, credential: &Credential, hints: Hints<'_>) ->
 fn outcome(found: &Result<Caller>) -> &'static str {
     match found {
         Ok(_) => "accepted",
-        Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::TooMany { .. } | Error::Invalid { .. }) => "refused",
+        Err(
+            Error::Unauthenticated(_)
+            | Error::Forbidden(_)
+            | Error::TooMany { .. }
+            | Error::Invalid { .. },
+        ) => "refused",
         Err(_) => "failed",
     }
 }
@@ -60,19 +68,29 @@ async fn find(cx: &Cx, credential: &Credential, hints: Hints<'_>) -> Result<Call
         Credential::Key { name, key } => {
             return machine_keys::find(cx, name.as_deref(), key, hints).await.map(Caller::Key);
         }
-        Credential::Password { username, password } => passwords::check(cx, username, password).await?,
+        Credential::Password { username, password } => {
+            passwords::check(cx, username, password).await?
+        }
         Credential::Token(token) | Credential::Placed { token, .. } => {
-            return by_token(cx, token, hints, |_| ()).await.map(|(caller, _)| Caller::User(caller));
+            return by_token(cx, token, hints, |_| ())
+                .await
+                .map(|(caller, _)| Caller::User(caller));
         }
         Credential::OpaqueToken(token) => sessions::find(cx, token.hashed(), hints).await?,
         Credential::Cookie(cookie) => sessions::find(cx, cookie.hashed_as_cookie(), hints).await?,
-        Credential::Session { cookie: SessionCookie::SecureTwice, .. } => return Err(Denied::Expired.into()),
+        Credential::Session { cookie: SessionCookie::SecureTwice, .. } => {
+            return Err(Denied::Expired.into());
+        }
         Credential::Session { value, .. } => gateway_sessions::find(cx, value, hints).await?,
-        Credential::Console(cookie) => match console_sessions::find(cx, cookie, hints).await?.caller {
-            Caller::User(caller) => caller,
-            key @ Caller::Key(_) => return Ok(key),
-        },
-        Credential::Parameters(parameters) => verify_token::verify_parameter(cx, parameters, hints).await?,
+        Credential::Console(cookie) => {
+            match console_sessions::find(cx, cookie, hints).await?.caller {
+                Caller::User(caller) => caller,
+                key @ Caller::Key(_) => return Ok(key),
+            }
+        }
+        Credential::Parameters(parameters) => {
+            verify_token::verify_parameter(cx, parameters, hints).await?
+        }
     };
     enabled(cx, caller).map(Caller::User)
 }
@@ -88,8 +106,11 @@ pub async fn by_token<T>(
         let (caller, told) = verify_token::verify_telling(cx, token, None, hints, tell).await?;
         (caller, Some(told))
     } else {
-        let foreign =
-            if opaque_token::is_token(token.expose()) { None } else { verify_token::verify_foreign(cx, token, hints, tell).await? };
+        let foreign = if opaque_token::is_token(token.expose()) {
+            None
+        } else {
+            verify_token::verify_foreign(cx, token, hints, tell).await?
+        };
         match foreign {
             Some((caller, told)) => (caller, Some(told)),
             None => (sessions::find(cx, token.hashed(), hints).await?, None),
@@ -108,9 +129,13 @@ fn enabled(cx: &Cx, caller: UserCaller) -> Result<UserCaller> {
 
 /// Authenticates by the first of these that is a credential at all, and answers which it was.
 ///
-/// A parameter that no token app takes is the application's. A session that is over counts as absent, so
-/// that an old cookie stands in nobody's way; the browser is told to forget it.
-pub async fn authenticate_first<'s>(cx: &Cx, shown: &'s [Credential], hints: Hints<'_>) -> Result<(Caller, &'s Credential)> {
+/// A parameter that no token app takes is the application's. A session that is over counts as
+/// absent, so that an old cookie stands in nobody's way; the browser is told to forget it.
+pub async fn authenticate_first<'s>(
+    cx: &Cx,
+    shown: &'s [Credential],
+    hints: Hints<'_>,
+) -> Result<(Caller, &'s Credential)> {
     let mut absent = Denied::Missing;
     for credential in shown {
         match authenticate(cx, credential, hints).await {

@@ -1,12 +1,15 @@
-//! What an application is authorized to read and do in its organization: set by administrators, and by applications of the organization that
-//! may authorize others; asked by the services that hold the data.
+//! What an application is authorized to read and do in its organization: set by administrators, and
+//! by applications of the organization that may authorize others; asked by the services that hold
+//! the data.
 
 use serde_json::json;
 
 use crate::actions::access_tokens::application_actor;
 use crate::actions::caller::Caller;
 use crate::context::Cx;
-use crate::domain::applications::application::{AccessKey, Application, AuthorizationType, Authorizations, OrganizationId};
+use crate::domain::applications::application::{
+    AccessKey, Application, AuthorizationType, Authorizations, OrganizationId,
+};
 use crate::domain::audit::{Actor, Deed};
 use crate::error::{Error, Refusal, Result, Rule};
 use crate::memory::known::Known;
@@ -22,32 +25,48 @@ pub enum Principal<'a> {
     Application(&'a Application),
 }
 
-/// Replaces what an application of the organization is authorized to. In an open directory an administrator's first mention registers both.
-pub async fn set(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: &str, authorizations: Authorizations) -> Result<()> {
+/// Replaces what an application of the organization is authorized to. In an open directory an
+/// administrator's first mention registers both.
+pub async fn set(
+    cx: &Cx,
+    by: Principal<'_>,
+    organization_id: &str,
+    access_key: &str,
+    authorizations: Authorizations,
+) -> Result<()> {
     by.require_right(organization_id)?;
     let before = applications::find(cx, access_key).await?;
     let mut write = Write::default();
     match &before {
-        Some(application) if application.organization_id.as_str() != organization_id => return Err(foreign()),
+        Some(application) if application.organization_id.as_str() != organization_id => {
+            return Err(foreign());
+        }
         Some(application) if application.terms.shortcut => return Err(refused(Rule::Shortcut)),
         Some(_) => {}
         None if by.may_register(cx) => {
-            let organization_id = OrganizationId::parse(organization_id).map_err(|why| Error::invalid("organization", why))?;
-            let access_key = AccessKey::parse(access_key).map_err(|why| Error::invalid("application", why))?;
-            write = write.and(organizations::register(&organization_id, cx.now)).and(applications::register(
-                &access_key,
-                &organization_id,
-                cx.now,
-            ));
+            let organization_id = OrganizationId::parse(organization_id)
+                .map_err(|why| Error::invalid("organization", why))?;
+            let access_key =
+                AccessKey::parse(access_key).map_err(|why| Error::invalid("application", why))?;
+            write = write
+                .and(organizations::register(&organization_id, cx.now))
+                .and(applications::register(&access_key, &organization_id, cx.now));
         }
         None => return Err(foreign()),
     }
-    let names = |authorizations: Authorizations| json!({ "authorizations": authorizations.names() });
-    let deed = Deed::new(by.actor(), "application.authorize", format!("{organization_id}/{access_key}"))
-        .before(before.map(|before| names(before.authorizations)))
-        .after(names(authorizations));
+    let names =
+        |authorizations: Authorizations| json!({ "authorizations": authorizations.names() });
+    let deed =
+        Deed::new(by.actor(), "application.authorize", format!("{organization_id}/{access_key}"))
+            .before(before.map(|before| names(before.authorizations)))
+            .after(names(authorizations));
     let rows = write
-        .answering(applications::set_authorizations(access_key, organization_id, authorizations, cx.now))
+        .answering(applications::set_authorizations(
+            access_key,
+            organization_id,
+            authorizations,
+            cx.now,
+        ))
         .and(feed::application_changed(access_key, cx.now))
         .deed(deed)
         .commit(cx)
@@ -57,14 +76,21 @@ pub async fn set(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: 
 }
 
 /// What an application of the organization is authorized to.
-pub async fn list(cx: &Cx, by: Principal<'_>, organization_id: &str, access_key: &str) -> Result<Authorizations> {
+pub async fn list(
+    cx: &Cx,
+    by: Principal<'_>,
+    organization_id: &str,
+    access_key: &str,
+) -> Result<Authorizations> {
     by.require_right(organization_id)?;
     let application = applications::find(cx, access_key).await?;
-    let of_organization = application.filter(|application| application.organization_id.as_str() == organization_id);
+    let of_organization =
+        application.filter(|application| application.organization_id.as_str() == organization_id);
     Ok(of_organization.ok_or_else(foreign)?.authorizations)
 }
 
-/// Whether an application is authorized to something. Warm, this costs nothing; an unknown application is authorized to nothing.
+/// Whether an application is authorized to something. Warm, this costs nothing; an unknown
+/// application is authorized to nothing.
 pub async fn check(cx: &Cx, access_key: &str, kind: AuthorizationType) -> Result<bool> {
     // What is no access key is nobody's, and is not asked about.
     let application = match AccessKey::parse(access_key) {
@@ -82,7 +108,10 @@ impl Principal<'_> {
     fn require_right(self, organization_id: &str) -> Result<()> {
         match self {
             Self::Administrator(_) => Ok(()),
-            Self::Application(application) if application.terms.authorizes && application.organization_id.as_str() == organization_id => {
+            Self::Application(application)
+                if application.terms.authorizes
+                    && application.organization_id.as_str() == organization_id =>
+            {
                 Ok(())
             }
             Self::Application(_) => Err(Refusal::MayNotAuthorize.into()),
@@ -107,6 +136,10 @@ fn foreign() -> Error {
 }
 
 fn refused(rule: Rule) -> Error {
-    let why = if rule == Rule::Shortcut { "must not be a shortcut" } else { "must be an application of the organization" };
+    let why = if rule == Rule::Shortcut {
+        "must not be a shortcut"
+    } else {
+        "must be an application of the organization"
+    };
     Error::Invalid { field: "application".to_owned(), why: why.to_owned(), rule }
 }

@@ -40,9 +40,14 @@ pub struct Imported {
 
 type Lines = Vec<(usize, Record)>;
 
-/// Writes records, all of them or none; what is there already is replaced, so that doing it twice is doing it once. Answers
-/// what is wrong with which line, where something is.
-pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) -> Result<std::result::Result<Imported, Vec<LineError>>> {
+/// Writes records, all of them or none; what is there already is replaced, so that doing it twice
+/// is doing it once. Answers what is wrong with which line, where something is.
+pub async fn import(
+    cx: &Cx,
+    by: &Caller,
+    mut records: Lines,
+    secrets: Secrets,
+) -> Result<std::result::Result<Imported, Vec<LineError>>> {
     if secrets == Secrets::LeftOut {
         records.retain(|(_, record)| !record.kind.is_secret());
     }
@@ -52,7 +57,10 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
         return Ok(Err(refused));
     }
     if !by.is_administrator() {
-        records.iter_mut().filter(|(_, record)| record.kind.word == "grant").for_each(|(_, grant)| grant.set("id", Value::Null));
+        records
+            .iter_mut()
+            .filter(|(_, record)| record.kind.word == "grant")
+            .for_each(|(_, grant)| grant.set("id", Value::Null));
     }
     let mut errors = contradictory(&records);
     errors.extend(ahead(cx, &records));
@@ -75,44 +83,62 @@ pub async fn import(cx: &Cx, by: &Caller, mut records: Lines, secrets: Secrets) 
     }
     keep_equal_secrets(cx, &mut records).await?;
     let mut write = Write::default();
-    // Whoever imports goes on with the opaque token that they came with, although their password is replaced.
+    // Whoever imports goes on with the opaque token that they came with, although their password is
+    // replaced.
     let own = match by {
         Caller::User(UserCaller { proof: Proof::Session(session), .. }) => Some(session.id),
         _ => None,
     };
-    let statements = moved.zip(by.own_id()).into_iter().flat_map(|(to, from)| backup::move_user(from, to));
-    for statement in
-        statements.chain(backup::end_sessions(&records, moved.or(by.own_id()), own, cx.now)).chain(backup::write(&records, cx.now))
+    let statements =
+        moved.zip(by.own_id()).into_iter().flat_map(|(to, from)| backup::move_user(from, to));
+    for statement in statements
+        .chain(backup::end_sessions(&records, moved.or(by.own_id()), own, cx.now))
+        .chain(backup::write(&records, cx.now))
     {
         write = write.and(statement);
     }
-    let departments: Vec<_> = of_kind(&records, "department").filter_map(|(_, record)| record.number("id")).collect();
+    let departments: Vec<_> =
+        of_kind(&records, "department").filter_map(|(_, record)| record.number("id")).collect();
     if !departments.is_empty() {
         write = write.and(units::refuse_circle(&departments));
     }
     let changes_identities = records.iter().any(|(_, record)| record.kind.part == Part::Identity);
-    let forgotten = if changes_identities { feed::everything_changed(cx.now) } else { vec![feed::directory_changed(cx.now)] };
+    let forgotten = if changes_identities {
+        feed::everything_changed(cx.now)
+    } else {
+        vec![feed::directory_changed(cx.now)]
+    };
     for statement in forgotten {
         write = write.and(statement);
     }
-    let deed = by.deed("directory.import", format!("{} records", records.len())).after(json!(counts(&records)));
+    let deed = by
+        .deed("directory.import", format!("{} records", records.len()))
+        .after(json!(counts(&records)));
     write.deed(deed).commit(cx).await?;
     let without_secret = backup::without_secret(cx, &records, secrets == Secrets::LeftOut).await?;
     Ok(Ok(Imported { records: records.len(), without_secret }))
 }
 
-/// The lines that the caller may not import: a key with `provisioning` brings in who may do what, and not who somebody is.
+/// The lines that the caller may not import: a key with `provisioning` brings in who may do what,
+/// and not who somebody is.
 fn not_allowed(by: &Caller, records: &[(usize, Record)]) -> Vec<LineError> {
-    let refused = records.iter().filter(|(_, record)| record.kind.part == Part::Identity && !by.is_administrator());
+    let refused = records
+        .iter()
+        .filter(|(_, record)| record.kind.part == Part::Identity && !by.is_administrator());
     let why = "may be imported by administrators only, and by keys with administration";
-    refused.map(|(line, _)| LineError { line: *line, field: "record".to_owned(), why: why.to_owned() }).collect()
+    refused
+        .map(|(line, _)| LineError { line: *line, field: "record".to_owned(), why: why.to_owned() })
+        .collect()
 }
 
 /// The lines that delete a user whom another line brings.
 fn contradictory(records: &[(usize, Record)]) -> Vec<LineError> {
-    let users: HashMap<_, _> = of_kind(records, "user").filter_map(|(line, user)| Some((user.text("username")?, *line))).collect();
+    let users: HashMap<_, _> = of_kind(records, "user")
+        .filter_map(|(line, user)| Some((user.text("username")?, *line)))
+        .collect();
     let tombstones = of_kind(records, "tombstone");
-    let deleted = tombstones.filter_map(|(line, tombstone)| Some((*line, users.get(tombstone.text("username")?)?)));
+    let deleted = tombstones
+        .filter_map(|(line, tombstone)| Some((*line, users.get(tombstone.text("username")?)?)));
     let error = |(line, user): (usize, &usize)| LineError {
         line,
         field: "username".to_owned(),
@@ -129,8 +155,9 @@ const CLOCKS_DIFFER_BY: Millis = Millis::from_seconds(600);
 fn ahead(cx: &Cx, records: &[(usize, Record)]) -> Vec<LineError> {
     let latest = cx.now + CLOCKS_DIFFER_BY;
     let bounds = [("validFrom", latest.0), ("followedAt", latest.seconds())];
-    let users =
-        of_kind(records, "user").flat_map(|(line, user)| bounds.map(|(member, latest)| (*line, member, user.number(member), latest)));
+    let users = of_kind(records, "user").flat_map(|(line, user)| {
+        bounds.map(|(member, latest)| (*line, member, user.number(member), latest))
+    });
     let names = ["tombstone", "freedName"].into_iter().flat_map(|word| of_kind(records, word));
     let names = names.map(|(line, name)| (*line, "deletedAt", name.number("deletedAt"), latest.0));
     users
@@ -150,9 +177,13 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
     let lines: HashMap<_, _> = ["user", "tombstone"]
         .into_iter()
         .flat_map(|word| of_kind(records, word))
-        .flat_map(|(line, record)| ["username", "id"].map(|member| ((record.kind.word, member, record.get(member)), *line)))
+        .flat_map(|(line, record)| {
+            ["username", "id"].map(|member| ((record.kind.word, member, record.get(member)), *line))
+        })
         .collect();
-    let line = |word: &'static str, member: &'static str, value: &Value| lines.get(&(word, member, value)).copied();
+    let line = |word: &'static str, member: &'static str, value: &Value| {
+        lines.get(&(word, member, value)).copied()
+    };
     let errors = found.into_iter().filter_map(|found| {
         let (word, field, why) = match found {
             Deleted::Name(name) => {
@@ -176,14 +207,17 @@ async fn of_deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineErro
 /// The lines that would send a secret, which whoever imports need not know, to another endpoint.
 async fn of_endpoints(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let refused = backup::sent_elsewhere(cx, records).await?;
-    let is_refused = |app: &Record| app.text("name").is_some_and(|name| refused.iter().any(|of| of == name));
+    let is_refused =
+        |app: &Record| app.text("name").is_some_and(|name| refused.iter().any(|of| of == name));
     let lines = of_kind(records, "tokenApp").filter(|(_, app)| is_refused(app));
-    let error = |(line, _): (&usize, &Record)| LineError {
+    let error = |(line, _): (&usize, &Record)| {
+        LineError {
         line: *line,
         field: "policy".to_owned(),
         why: "names another introspection endpoint or client than the app that is here, whose secret would be sent there: change the app \
               by PUT /v1/token-apps/{name} with its secret, or delete it first"
             .to_owned(),
+    }
     };
     Ok(lines.map(|(line, app)| error((line, app))).collect())
 }
@@ -191,45 +225,66 @@ async fn of_endpoints(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineEr
 /// The lines with keys whose user or maker is not there when they are written, or who ended them.
 async fn of_keys(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let keys: Vec<_> = of_kind(records, "key").collect();
-    let lines: HashMap<_, _> = keys.iter().filter_map(|(line, key)| Some((key.number("id")?, *line))).collect();
-    let users: HashMap<_, _> = of_kind(records, "user").filter_map(|(_, user)| Some((user.number("id")?, user))).collect();
-    let found = backup::makers_of_keys(cx, &keys.iter().map(|(_, key)| key).collect::<Vec<_>>()).await?;
+    let lines: HashMap<_, _> =
+        keys.iter().filter_map(|(line, key)| Some((key.number("id")?, *line))).collect();
+    let users: HashMap<_, _> =
+        of_kind(records, "user").filter_map(|(_, user)| Some((user.number("id")?, user))).collect();
+    let found =
+        backup::makers_of_keys(cx, &keys.iter().map(|(_, key)| key).collect::<Vec<_>>()).await?;
     let mut errors = Vec::new();
     let mut written = HashSet::new();
     for ((line, key), makers) in keys.into_iter().zip(found) {
         let user = key.number("userId").and_then(|id| users.get(&id));
         let valid_from = user.and_then(|user| user.number("validFrom")).max(makers.valid_from);
         let is_enabled = user.map_or(makers.user_is_enabled, |user| user.flag("enabled"));
-        let parent = key.number("parentId").filter(|parent| !makers.has_parent && !written.contains(parent));
+        let parent =
+            key.number("parentId").filter(|parent| !makers.has_parent && !written.contains(parent));
         let error = match (key.number("userId"), parent) {
-            _ if valid_from > key.number("createdAt") => {
-                Some(("createdAt", "is before the validFrom of its user, so that the key is over: leave the line out".to_owned()))
-            }
+            _ if valid_from > key.number("createdAt") => Some((
+                "createdAt",
+                "is before the validFrom of its user, so that the key is over: leave the line out"
+                    .to_owned(),
+            )),
             _ if makers.has_key => None,
-            (Some(id), _) if user.is_none() && makers.valid_from.is_none() => {
-                Some(("userId", format!("{id} is no user here: send the line of that user along, or leave the line out")))
-            }
-            (Some(id), _) if !is_enabled => Some(("userId", format!("{id} is a disabled user, whose keys ended: leave the line out"))),
-            (_, Some(parent)) if lines.contains_key(&parent) => {
-                Some(("parentId", format!("{parent} is not here: put the line of that key before this one")))
-            }
-            (_, Some(parent)) => {
-                Some(("parentId", format!("{parent} is not here: send the line of that key before this one, or leave the line out")))
-            }
+            (Some(id), _) if user.is_none() && makers.valid_from.is_none() => Some((
+                "userId",
+                format!(
+                    "{id} is no user here: send the line of that user along, or leave the line out"
+                ),
+            )),
+            (Some(id), _) if !is_enabled => Some((
+                "userId",
+                format!("{id} is a disabled user, whose keys ended: leave the line out"),
+            )),
+            (_, Some(parent)) if lines.contains_key(&parent) => Some((
+                "parentId",
+                format!("{parent} is not here: put the line of that key before this one"),
+            )),
+            (_, Some(parent)) => Some((
+                "parentId",
+                format!(
+                    "{parent} is not here: send the line of that key before this one, or leave the line out"
+                ),
+            )),
             _ => None,
         };
         match error {
-            Some((field, why)) => errors.push(LineError { line: *line, field: field.to_owned(), why }),
+            Some((field, why)) => {
+                errors.push(LineError { line: *line, field: field.to_owned(), why })
+            }
             None => written.extend(key.number("id")),
         }
     }
     Ok(errors)
 }
 
-/// The lines with secrets of keys that were removed here, or of which it is not known that they are of the key that is meant.
+/// The lines with secrets of keys that were removed here, or of which it is not known that they are
+/// of the key that is meant.
 async fn of_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
     let lines: HashMap<_, _> = of_kind(records, "keySecret")
-        .filter_map(|(line, record)| Some(((record.number("keyId")?, record.text("prefix")?), *line)))
+        .filter_map(|(line, record)| {
+            Some(((record.number("keyId")?, record.text("prefix")?), *line))
+        })
         .collect();
     let refused = backup::refused_key_secrets(cx, records).await?;
     let errors = refused.into_iter().filter_map(|(id, prefix, why)| {
@@ -246,18 +301,25 @@ async fn of_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Line
     Ok(errors.collect())
 }
 
-fn of_kind<'r>(records: &'r [(usize, Record)], word: &'static str) -> impl Iterator<Item = &'r (usize, Record)> {
+fn of_kind<'r>(
+    records: &'r [(usize, Record)],
+    word: &'static str,
+) -> impl Iterator<Item = &'r (usize, Record)> {
     records.iter().filter(move |(_, record)| record.kind.word == word)
 }
 
 /// How many records there are of each kind.
 fn counts(records: &[(usize, Record)]) -> serde_json::Map<String, Value> {
     let count = |kind: &Kind| of_kind(records, kind.word).count();
-    KINDS.iter().map(|kind| (kind.word.to_owned(), json!(count(kind)))).filter(|(_, count)| count != &json!(0)).collect()
+    KINDS
+        .iter()
+        .map(|kind| (kind.word.to_owned(), json!(count(kind))))
+        .filter(|(_, count)| count != &json!(0))
+        .collect()
 }
 
-/// Takes the secrets out where they are to be left out. Else it looks whether a master key opens each, and opens what is
-/// sealed only while it is outside.
+/// Takes the secrets out where they are to be left out. Else it looks whether a master key opens
+/// each, and opens what is sealed only while it is outside.
 fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
     let mut errors = Vec::new();
     for (line, record) in records {
@@ -266,10 +328,18 @@ fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
                 record.set(field.member, Value::Null);
                 continue;
             }
-            let (Some(sealed), Some(belongs_to)) = (record.text(field.member), belongs_to(field, record)) else { continue };
+            let (Some(sealed), Some(belongs_to)) =
+                (record.text(field.member), belongs_to(field, record))
+            else {
+                continue;
+            };
             let opened = cx.config.master_keys.open(sealed, &belongs_to);
             match (opened.as_ref().and_then(|opened| opened.expose_text()), field.is) {
-                (None, _) => errors.push(LineError { line: *line, field: field.member.to_owned(), why: UNOPENED.to_owned() }),
+                (None, _) => errors.push(LineError {
+                    line: *line,
+                    field: field.member.to_owned(),
+                    why: UNOPENED.to_owned(),
+                }),
                 (Some(hash), Is::Hash(_)) => record.set(field.member, json!(hash)),
                 (Some(_), _) => (),
             }
@@ -281,16 +351,19 @@ fn opened(cx: &Cx, records: &mut Lines, secrets: Secrets) -> Vec<LineError> {
 const UNOPENED: &str = "is not sealed under MASTER_KEY or MASTER_KEY_PREVIOUS, or belongs to something else: set the key that it was exported \
                         under as MASTER_KEY_PREVIOUS, or import with secrets=left-out";
 
-/// Puts what is stored in the place of what a record brings, where both open to the same. A record that
-/// was sealed under the previous master key, or another time, changes nothing then.
+/// Puts what is stored in the place of what a record brings, where both open to the same. A record
+/// that was sealed under the previous master key, or another time, changes nothing then.
 async fn keep_equal_secrets(cx: &Cx, records: &mut Lines) -> Result<()> {
     for StoredSecret { index, member, sealed } in backup::stored_secrets(cx, records).await? {
         let Some((_, record)) = records.get_mut(index) else { continue };
         let field = record.kind.fields.iter().find(|field| field.member == member);
-        let (Some(brought), Some(belongs_to)) = (record.text(member), field.and_then(|field| belongs_to(field, record))) else {
+        let (Some(brought), Some(belongs_to)) =
+            (record.text(member), field.and_then(|field| belongs_to(field, record)))
+        else {
             continue;
         };
-        let [brought, stored] = [brought, &sealed].map(|sealed| cx.config.master_keys.open(sealed, &belongs_to));
+        let [brought, stored] =
+            [brought, &sealed].map(|sealed| cx.config.master_keys.open(sealed, &belongs_to));
         if stored.is_some() && stored == brought {
             record.set(member, json!(sealed));
         }
@@ -310,13 +383,30 @@ fn belongs_to(field: &Field, record: &Record) -> Option<String> {
 
 /// The lines that name something that is registered neither here nor by another line.
 async fn unregistered(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<LineError>> {
-    let defined: HashSet<(&'static str, i64)> = records.iter().filter_map(|(_, record)| defined(record)).collect();
-    let named: Vec<_> =
-        records.iter().flat_map(|(line, record)| references(record).into_iter().map(|reference| (*line, reference))).collect();
-    let wanted: HashSet<_> = named.iter().map(|(_, (_, kind, id))| (*kind, *id)).filter(|pair| !defined.contains(pair)).collect();
-    let missing: HashSet<_> = backup::missing(cx, &wanted.into_iter().collect::<Vec<_>>()).await?.into_iter().collect();
-    let wrong = named.into_iter().filter(|(_, (_, kind, id))| missing.contains(&((*kind).to_owned(), *id)));
-    Ok(wrong.map(|(line, (field, ..))| LineError { line, field: field.to_owned(), why: "is not registered".to_owned() }).collect())
+    let defined: HashSet<(&'static str, i64)> =
+        records.iter().filter_map(|(_, record)| defined(record)).collect();
+    let named: Vec<_> = records
+        .iter()
+        .flat_map(|(line, record)| {
+            references(record).into_iter().map(|reference| (*line, reference))
+        })
+        .collect();
+    let wanted: HashSet<_> = named
+        .iter()
+        .map(|(_, (_, kind, id))| (*kind, *id))
+        .filter(|pair| !defined.contains(pair))
+        .collect();
+    let missing: HashSet<_> =
+        backup::missing(cx, &wanted.into_iter().collect::<Vec<_>>()).await?.into_iter().collect();
+    let wrong =
+        named.into_iter().filter(|(_, (_, kind, id))| missing.contains(&((*kind).to_owned(), *id)));
+    Ok(wrong
+        .map(|(line, (field, ..))| LineError {
+            line,
+            field: field.to_owned(),
+            why: "is not registered".to_owned(),
+        })
+        .collect())
 }
 
 /// What a record registers: the kind and the id.
@@ -333,27 +423,40 @@ fn defined(record: &Record) -> Option<(&'static str, i64)> {
 
 /// What a record refers to: the member, the kind, the id.
 fn references(record: &Record) -> Vec<(&'static str, &'static str, i64)> {
-    let object_type = ["USER", "DEPT", "GROUP"].into_iter().find(|kind| record.text("authObjectType") == Some(kind));
+    let object_type = ["USER", "DEPT", "GROUP"]
+        .into_iter()
+        .find(|kind| record.text("authObjectType") == Some(kind));
     let members: &[(&str, Option<&'static str>)] = match record.kind.word {
         "api" => &[("serviceId", Some("SERVICE"))],
         "member" => &[("authObjectId", object_type), ("userId", Some("USER"))],
         "grant" => &[("serviceId", Some("SERVICE")), ("authObjectId", object_type)],
         _ => &[],
     };
-    members.iter().filter_map(|(member, kind)| Some((*member, (*kind)?, record.number(member)?))).collect()
+    members
+        .iter()
+        .filter_map(|(member, kind)| Some((*member, (*kind)?, record.number(member)?)))
+        .collect()
 }
 
-/// The lines that say of somebody what is said of somebody else here. Where that is the caller, who is new here, they make way:
-/// the id that they get instead is answered, too.
-async fn contradictions(cx: &Cx, by: &Caller, records: &[(usize, Record)]) -> Result<(Option<UserId>, Vec<LineError>)> {
+/// The lines that say of somebody what is said of somebody else here. Where that is the caller, who
+/// is new here, they make way: the id that they get instead is answered, too.
+async fn contradictions(
+    cx: &Cx,
+    by: &Caller,
+    records: &[(usize, Record)],
+) -> Result<(Option<UserId>, Vec<LineError>)> {
     let (mut moved, mut errors) = (None, Vec::new());
     for kind in &KINDS {
-        let (Some(key), Some(identity)) = (kind.keys().next(), kind.same().next()) else { continue };
-        let lines: HashMap<i64, usize> =
-            of_kind(records, kind.word).filter_map(|(line, record)| Some((record.number(key.member)?, *line))).collect();
+        let (Some(key), Some(identity)) = (kind.keys().next(), kind.same().next()) else {
+            continue;
+        };
+        let lines: HashMap<i64, usize> = of_kind(records, kind.word)
+            .filter_map(|(line, record)| Some((record.number(key.member)?, *line)))
+            .collect();
         let found = backup::contradictions(cx, kind, records).await?;
         let own = by.user().ok().map(|caller| caller.user.id);
-        let are_callers = found.iter().all(|found| own == Some(UserId(found.known_key))) && !found.is_empty();
+        let are_callers =
+            found.iter().all(|found| own == Some(UserId(found.known_key))) && !found.is_empty();
         if kind.word == "user" && are_callers && is_new_here(cx, own).await? {
             let of_own_name = found.iter().find(|found| found.key != found.known_key);
             moved = Some(of_own_name.map_or_else(|| new_place(cx), |found| Ok(UserId(found.key)))?);
@@ -364,7 +467,13 @@ async fn contradictions(cx: &Cx, by: &Caller, records: &[(usize, Record)]) -> Re
             let (field, why) = if found.known_key == found.key {
                 (key.member, format!("is that of {} {:?} here", kind.word, found.known_identity))
             } else {
-                (identity.member, format!("{:?} is here as {} {}", found.known_identity, kind.word, found.known_key))
+                (
+                    identity.member,
+                    format!(
+                        "{:?} is here as {} {}",
+                        found.known_identity, kind.word, found.known_key
+                    ),
+                )
             };
             errors.push(LineError { line: *line, field: field.to_owned(), why });
         }
@@ -372,10 +481,12 @@ async fn contradictions(cx: &Cx, by: &Caller, records: &[(usize, Record)]) -> Re
     Ok((moved, errors))
 }
 
-/// Whether the caller is the first administrator of a Postern that has nobody else yet, or was that when this restore began.
+/// Whether the caller is the first administrator of a Postern that has nobody else yet, or was that
+/// when this restore began.
 async fn is_new_here(cx: &Cx, caller: Option<UserId>) -> Result<bool> {
     let Some(id) = caller else { return Ok(false) };
-    Ok(!backup::is_referred_to(cx, id).await? && (id.0 >= NEW_PLACES || backup::has_one_user(cx).await?))
+    Ok(!backup::is_referred_to(cx, id).await?
+        && (id.0 >= NEW_PLACES || backup::has_one_user(cx).await?))
 }
 
 /// Ids that nobody else has: whoever made way for a record gets one of these.
@@ -393,7 +504,11 @@ pub async fn count(cx: &Cx, secrets: Secrets) -> Result<i64> {
 
 /// Writes into the audit trail that somebody brings out secrets.
 pub async fn note_secrets(cx: &Cx, by: &Caller) -> Result<()> {
-    Write::default().deed(by.deed("directory.export", "with sealed secrets")).commit(cx).await.map(drop)
+    Write::default()
+        .deed(by.deed("directory.export", "with sealed secrets"))
+        .commit(cx)
+        .await
+        .map(drop)
 }
 
 /// Where an export is.
@@ -408,7 +523,10 @@ impl Export {
     /// From the beginning, or behind a record that an earlier export ended with.
     #[must_use]
     pub fn behind(last: Option<Record>, secrets: Secrets) -> Self {
-        let at = last.as_ref().and_then(|last| KINDS.iter().position(|kind| kind.word == last.kind.word)).unwrap_or_default();
+        let at = last
+            .as_ref()
+            .and_then(|last| KINDS.iter().position(|kind| kind.word == last.kind.word))
+            .unwrap_or_default();
         Self { kinds: KINDS.get(at..).unwrap_or_default(), after: last, secrets }
     }
 
@@ -420,7 +538,8 @@ impl Export {
                 self.kinds = rest;
                 continue;
             }
-            let mut records = backup::page(cx, kind, self.after.as_ref(), with_secrets, PAGE).await?;
+            let mut records =
+                backup::page(cx, kind, self.after.as_ref(), with_secrets, PAGE).await?;
             self.after = records.last().cloned();
             if i64::try_from(records.len()).is_ok_and(|count| count < PAGE) {
                 self.kinds = rest;
@@ -438,8 +557,15 @@ impl Export {
 /// Seals what is stored as it is, and must not be readable outside.
 fn seal_hashes(cx: &Cx, record: &mut Record) -> Result<()> {
     for field in record.kind.fields.iter().filter(|field| matches!(field.is, Is::Hash(_))) {
-        let (Some(hash), Some(belongs_to)) = (record.text(field.member), belongs_to(field, record)) else { continue };
-        let sealed = cx.config.master_keys.seal_for_export(hash.as_bytes(), &belongs_to).map_err(Error::Internal)?;
+        let (Some(hash), Some(belongs_to)) = (record.text(field.member), belongs_to(field, record))
+        else {
+            continue;
+        };
+        let sealed = cx
+            .config
+            .master_keys
+            .seal_for_export(hash.as_bytes(), &belongs_to)
+            .map_err(Error::Internal)?;
         record.set(field.member, json!(sealed));
     }
     Ok(())

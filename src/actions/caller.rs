@@ -42,8 +42,8 @@ pub enum Credential {
         /// The cookie that it is in.
         cookie: SessionCookie,
     },
-    /// The cookie of a session of the console. It is looked at only where a page of the console's own
-    /// web origin sends it.
+    /// The cookie of a session of the console. It is looked at only where a page of the console's
+    /// own web origin sends it.
     Console(PlainToken),
     /// A token in a header or a cookie that a variable names.
     Placed {
@@ -67,7 +67,10 @@ impl Credential {
     /// Whether a browser sends it by itself, and a page of another origin may have made it do so.
     #[must_use]
     pub fn is_cookie(&self) -> bool {
-        matches!(self, Self::Cookie(_) | Self::Session { .. } | Self::Placed { is_cookie: true, .. })
+        matches!(
+            self,
+            Self::Cookie(_) | Self::Session { .. } | Self::Placed { is_cookie: true, .. }
+        )
     }
 
     /// The word for its kind, in counters.
@@ -86,12 +89,16 @@ impl Credential {
     /// The credential that a token is where Postern's keys are taken too.
     #[must_use]
     pub fn of_token(token: PlainToken) -> Self {
-        if machine_key::looks_like_one(token.expose()) { Self::Key { name: None, key: token } } else { Self::Token(token) }
+        if machine_key::looks_like_one(token.expose()) {
+            Self::Key { name: None, key: token }
+        } else {
+            Self::Token(token)
+        }
     }
 }
 
-/// Who calls: a user, or a key. Whatever needs a user asks for one by [`Caller::user`], which refuses
-/// a key; so nothing that is written for users is open to keys by accident.
+/// Who calls: a user, or a key. Whatever needs a user asks for one by [`Caller::user`], which
+/// refuses a key; so nothing that is written for users is open to keys by accident.
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// A user.
@@ -146,12 +153,13 @@ impl Caller {
         }
     }
 
-    /// A write that is refused where that user is not as they were when the caller was let in. It is for
-    /// what lasts, and for what has waited: an administrator may have disabled the user meanwhile, or
-    /// reset their password.
+    /// A write that is refused where that user is not as they were when the caller was let in. It
+    /// is for what lasts, and for what has waited: an administrator may have disabled the user
+    /// meanwhile, or reset their password.
     #[must_use]
     pub fn unchanged(&self) -> Write {
-        self.limited_by().map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)))
+        self.limited_by()
+            .map_or_else(Write::default, |user| Write::of(machine_keys::refuse_changed_user(user)))
     }
 
     /// The id of that user.
@@ -172,8 +180,8 @@ impl Caller {
         self.may(May::Decisions)
     }
 
-    /// Administrators may all of it. A key needs the right itself, and one that speaks for a user may
-    /// it only if the user is an administrator.
+    /// Administrators may all of it. A key needs the right itself, and one that speaks for a user
+    /// may it only if the user is an administrator.
     fn may(&self, may: May) -> bool {
         let has_right = match self {
             Self::User(_) => true,
@@ -220,8 +228,8 @@ impl Caller {
 }
 
 impl UserCaller {
-    /// When the credential ends, seen from `now`; a password does not. A token that is past its `exp`,
-    /// and good by `CLOCK_LEEWAY_S`, ends with that.
+    /// When the credential ends, seen from `now`; a password does not. A token that is past its
+    /// `exp`, and good by `CLOCK_LEEWAY_S`, ends with that.
     #[must_use]
     pub fn ends_at(&self, now: Millis, leeway_s: i64) -> Option<Millis> {
         match &self.proof {
@@ -284,8 +292,8 @@ pub struct Hints<'a> {
 }
 
 impl Hints<'_> {
-    /// What to read ahead, of a caller who is known in this way so far: standings and groups that will
-    /// be asked for.
+    /// What to read ahead, of a caller who is known in this way so far: standings and groups that
+    /// will be asked for.
     pub(crate) fn ahead(&self, caller: Subject) -> impl Iterator<Item = Wanted> + use<> {
         let groups = self.groups.then(|| Wanted::Groups(caller.clone()));
         let other = self.user_id.map(Subject::Id);

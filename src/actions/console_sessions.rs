@@ -35,7 +35,11 @@ struct Sealed {
 
 /// Begins a session by a password. The role is looked at after the password, so that a wrong one
 /// does not tell who is an administrator.
-pub async fn begin(cx: &Cx, username: &str, password: &Secret) -> Result<(ConsoleSession, PlainToken)> {
+pub async fn begin(
+    cx: &Cx,
+    username: &str,
+    password: &Secret,
+) -> Result<(ConsoleSession, PlainToken)> {
     let user = sign_in::check(cx, username, password).await?;
     if !user.is_administrator() {
         return Err(Refusal::ConsoleIsForAdministrators.into());
@@ -61,7 +65,11 @@ pub async fn begin_by_key(cx: &Cx, key: &PlainToken) -> Result<(ConsoleSession, 
         return Err(Refusal::ConsoleIsForAdministrators.into());
     }
     let stands_for = format!("{}\n{}", ends_at.0, key.expose());
-    let cookie = cx.config.master_keys.seal_console(stands_for.as_bytes(), cx.random()?).map_err(Error::Internal)?;
+    let cookie = cx
+        .config
+        .master_keys
+        .seal_console(stands_for.as_bytes(), cx.random()?)
+        .map_err(Error::Internal)?;
     Write::default().deed(caller.deed("token.issue", name)).commit(cx).await?;
     Ok((ConsoleSession { caller, ends_at }, PlainToken::new(cookie)))
 }
@@ -73,7 +81,11 @@ pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<Cons
         cx.ended_session.set(Some(EndedSession::OfConsole));
     }
     let session = found?;
-    if session.caller.is_administrator() { Ok(session) } else { Err(Refusal::NotAdministrator.into()) }
+    if session.caller.is_administrator() {
+        Ok(session)
+    } else {
+        Err(Refusal::NotAdministrator.into())
+    }
 }
 
 async fn find_whosever(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<ConsoleSession> {
@@ -141,7 +153,8 @@ fn sealed(cx: &Cx, cookie: &PlainToken) -> Result<Option<Sealed>> {
         return Ok(None);
     }
     let opened = cx.config.master_keys.open_console(cookie.expose()).ok_or(Denied::Expired)?;
-    let (ends_at, key) = opened.expose_text().and_then(|text| text.split_once('\n')).ok_or(Denied::Expired)?;
+    let (ends_at, key) =
+        opened.expose_text().and_then(|text| text.split_once('\n')).ok_or(Denied::Expired)?;
     let ends_at = Millis(ends_at.parse().map_err(|_| Denied::Expired)?);
     Ok(Some(Sealed { ends_at, key: PlainToken::new(key) }))
 }

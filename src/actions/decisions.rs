@@ -1,6 +1,7 @@
-//! Decisions about subjects, actions and resources that are named by texts, as the AuthZEN API names
-//! them. Permissions and the rules of the gateway decide, by the same code as everywhere. Warm, nothing
-//! is read; cold, the names are read in one round trip, and all standings in one more.
+//! Decisions about subjects, actions and resources that are named by texts, as the AuthZEN API
+//! names them. Permissions and the rules of the gateway decide, by the same code as everywhere.
+//! Warm, nothing is read; cold, the names are read in one round trip, and all standings in one
+//! more.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -141,8 +142,8 @@ impl Decision {
 }
 
 impl Decision {
-    /// For whoever may ask by a permission on the service only: the decision is theirs to know, and not
-    /// whether somebody is there or disabled.
+    /// For whoever may ask by a permission on the service only: the decision is theirs to know, and
+    /// not whether somebody is there or disabled.
     fn without_state(self) -> Self {
         match self.reason {
             Reason::UserDisabled | Reason::UserUnknown => Self { reason: Reason::NoGrant, ..self },
@@ -179,14 +180,19 @@ impl Resource<'_> {
     }
 }
 
-/// An int64 as it is written by itself: `7`, and neither `+7` nor `07`, so that a thing has one name.
+/// An int64 as it is written by itself: `7`, and neither `+7` nor `07`, so that a thing has one
+/// name.
 #[must_use]
 pub fn decimal(text: &str) -> Option<i64> {
     text.parse::<i64>().ok().filter(|number| number.to_string() == text)
 }
 
 /// Answers questions in their order. An answer is an error where the caller may not ask.
-pub async fn evaluate(cx: &Cx, caller: &Caller, asked: &[Asked<'_>]) -> Result<Vec<Result<Decision>>> {
+pub async fn evaluate(
+    cx: &Cx,
+    caller: &Caller,
+    asked: &[Asked<'_>],
+) -> Result<Vec<Result<Decision>>> {
     let asking = Asking::new(cx, caller, asked).await?;
     let mut answers = Vec::with_capacity(asked.len());
     for one in asked {
@@ -199,8 +205,13 @@ pub async fn evaluate(cx: &Cx, caller: &Caller, asked: &[Asked<'_>]) -> Result<V
     Ok(answers)
 }
 
-/// The grants that give what was decided, for each that is asked about. They are read from D1 now, together.
-pub async fn via(cx: &Cx, caller: &Caller, decided: &[Option<(Pair, Permission)>]) -> Result<Vec<Vec<Grant>>> {
+/// The grants that give what was decided, for each that is asked about. They are read from D1 now,
+/// together.
+pub async fn via(
+    cx: &Cx,
+    caller: &Caller,
+    decided: &[Option<(Pair, Permission)>],
+) -> Result<Vec<Vec<Grant>>> {
     let own_id = caller.own_id().map(|id| id.0);
     let statement = |(pair, _): &(Pair, Permission)| {
         let token_groups = if own_id == Some(pair.user_id) { caller.groups() } else { &[] };
@@ -214,8 +225,13 @@ pub async fn via(cx: &Cx, caller: &Caller, decided: &[Option<(Pair, Permission)>
             all.push(Vec::new());
             continue;
         };
-        let reaching = rows.rows.iter().map(|row| grants::named(row).map(|(grant, _)| grant)).collect::<Result<Vec<_>>>()?;
-        let gives = |grant: &Grant| grant.period.contains(cx.now) && grant.permissions.has(permission);
+        let reaching = rows
+            .rows
+            .iter()
+            .map(|row| grants::named(row).map(|(grant, _)| grant))
+            .collect::<Result<Vec<_>>>()?;
+        let gives =
+            |grant: &Grant| grant.period.contains(cx.now) && grant.permissions.has(permission);
         all.push(reaching.into_iter().filter(gives).collect());
     }
     Ok(all)
@@ -232,11 +248,12 @@ pub(super) struct Asking<'c> {
 impl<'c> Asking<'c> {
     /// Reads what the answers depend on, as far as memory does not know it.
     ///
-    /// Who may not ask about everybody is judged first, by their own standings alone. Of a question that
-    /// they may not ask, nothing about its subject is read: the time of the refusal tells nothing about
-    /// them, and no names push others out of memory.
+    /// Who may not ask about everybody is judged first, by their own standings alone. Of a question
+    /// that they may not ask, nothing about its subject is read: the time of the refusal tells
+    /// nothing about them, and no names push others out of memory.
     pub(super) async fn new(cx: &'c Cx, caller: &'c Caller, asked: &[Asked<'_>]) -> Result<Self> {
-        let mut asking = Self { cx, caller, names: KnownNames::default(), standings: HashMap::new() };
+        let mut asking =
+            Self { cx, caller, names: KnownNames::default(), standings: HashMap::new() };
         let asked: Vec<_> = asked.iter().collect();
         if caller.asks_about_everybody() {
             let mut names = AskedNames::default();
@@ -275,7 +292,8 @@ impl<'c> Asking<'c> {
 
     /// Whether the caller is told all that is known about the subject.
     fn is_told_all(&self, one: &Asked<'_>) -> bool {
-        self.caller.asks_about_everybody() || self.own_id().is_some_and(|own_id| self.user_id(&one.subject) == Some(own_id))
+        self.caller.asks_about_everybody()
+            || self.own_id().is_some_and(|own_id| self.user_id(&one.subject) == Some(own_id))
     }
 
     /// The caller's own standings with the services of the questions about others.
@@ -288,7 +306,10 @@ impl<'c> Asking<'c> {
             other => self.service_id(other),
         };
         let services: BTreeSet<_> = about_others.filter_map(service_id).collect();
-        self.add_standings(services.into_iter().map(|service_id| Pair { service_id, user_id }).collect()).await
+        self.add_standings(
+            services.into_iter().map(|service_id| Pair { service_id, user_id }).collect(),
+        )
+        .await
     }
 
     async fn read_standings(&mut self, asked: &[&Asked<'_>]) -> Result<()> {
@@ -298,9 +319,13 @@ impl<'c> Asking<'c> {
             self.add_needed(one, &mut pairs, &mut in_groups);
         }
         if !in_groups.is_empty() {
-            Known::groups_ahead(self.cx, &in_groups.into_iter().map(UserId).collect::<Vec<_>>()).await?;
+            Known::groups_ahead(self.cx, &in_groups.into_iter().map(UserId).collect::<Vec<_>>())
+                .await?;
         }
-        self.add_standings(pairs.into_iter().map(|(service_id, user_id)| Pair { service_id, user_id }).collect()).await
+        self.add_standings(
+            pairs.into_iter().map(|(service_id, user_id)| Pair { service_id, user_id }).collect(),
+        )
+        .await
     }
 
     async fn add_standings(&mut self, pairs: Vec<Pair>) -> Result<()> {
@@ -312,16 +337,27 @@ impl<'c> Asking<'c> {
     }
 
     /// The pairs, as service and user, and the users whose groups count, that an answer depends on.
-    fn add_needed(&self, one: &Asked<'_>, pairs: &mut BTreeSet<(i64, i64)>, in_groups: &mut BTreeSet<i64>) {
+    fn add_needed(
+        &self,
+        one: &Asked<'_>,
+        pairs: &mut BTreeSet<(i64, i64)>,
+        in_groups: &mut BTreeSet<i64>,
+    ) {
         let user_id = self.user_id(&one.subject);
         if let Resource::Route(Some(matched)) = &one.resource {
             let Some(user_id) = user_id else { return };
-            pairs.extend(rules::asked(matched).flat_map(Rule::permissions).map(|(service_id, _)| (service_id, user_id)));
+            pairs.extend(
+                rules::asked(matched)
+                    .flat_map(Rule::permissions)
+                    .map(|(service_id, _)| (service_id, user_id)),
+            );
             in_groups.extend(rules::asked(matched).any(Rule::asks_groups).then_some(user_id));
             return;
         }
         let pair = self.service_id(&one.resource).zip(user_id);
-        pairs.extend(pair.filter(|&(service_id, user_id)| self.standing(service_id, user_id).is_none()));
+        pairs.extend(
+            pair.filter(|&(service_id, user_id)| self.standing(service_id, user_id).is_none()),
+        );
     }
 
     pub(super) fn own_id(&self) -> Option<i64> {
@@ -353,12 +389,18 @@ impl<'c> Asking<'c> {
     pub(super) fn service_id(&self, resource: &Resource<'_>) -> Option<i64> {
         match resource {
             Resource::Service(id) => Some(*id),
-            Resource::Named(name) => self.names.services.iter().find(|(of, _)| of == name).and_then(|(_, service_id)| *service_id),
+            Resource::Named(name) => self
+                .names
+                .services
+                .iter()
+                .find(|(of, _)| of == name)
+                .and_then(|(_, service_id)| *service_id),
             Resource::Organization(_) | Resource::Route(_) | Resource::Nothing => None,
         }
     }
 
-    /// The names of the actions of a resource; a service by its id has none but the permissions' own.
+    /// The names of the actions of a resource; a service by its id has none but the permissions'
+    /// own.
     pub(super) fn actions(&self, resource: &Resource<'_>) -> Actions {
         match resource {
             Resource::Named(name) => self.actions_of(&name.of),
@@ -367,26 +409,39 @@ impl<'c> Asking<'c> {
     }
 
     pub(super) fn actions_of(&self, of: &ResourceType) -> Actions {
-        self.names.actions.iter().find(|(own, _)| own == of).map(|(_, actions)| Rc::clone(actions)).unwrap_or_default()
+        self.names
+            .actions
+            .iter()
+            .find(|(own, _)| own == of)
+            .map(|(_, actions)| Rc::clone(actions))
+            .unwrap_or_default()
     }
 
     pub(super) fn standing(&self, service_id: i64, user_id: i64) -> Option<&Standing> {
         self.standings.get(&Pair { service_id, user_id })
     }
 
-    /// Refuses a caller who may not ask about somebody and something. Whoever may ask about others with
-    /// GRANT on a service only is not told whether a name is somebody's.
-    pub(super) fn refuse_stranger(&self, user_id: Option<i64>, resource: &Resource<'_>) -> Result<()> {
+    /// Refuses a caller who may not ask about somebody and something. Whoever may ask about others
+    /// with GRANT on a service only is not told whether a name is somebody's.
+    pub(super) fn refuse_stranger(
+        &self,
+        user_id: Option<i64>,
+        resource: &Resource<'_>,
+    ) -> Result<()> {
         if self.caller.asks_about_everybody() || (user_id.is_some() && user_id == self.own_id()) {
             return Ok(());
         }
         let service_id = self.service_id(resource);
-        let own = service_id.zip(self.own_id()).and_then(|(service_id, own_id)| self.standing(service_id, own_id));
+        let own = service_id
+            .zip(self.own_id())
+            .and_then(|(service_id, own_id)| self.standing(service_id, own_id));
         if own.is_some_and(|own| own.allows(Permission::Grant)) {
             return Ok(());
         }
         Err(match resource {
-            Resource::Service(service_id) => Refusal::NoPermission { permission: Permission::Grant, service_id: *service_id },
+            Resource::Service(service_id) => {
+                Refusal::NoPermission { permission: Permission::Grant, service_id: *service_id }
+            }
             _ => Refusal::NotYourself,
         }
         .into())
@@ -397,11 +452,18 @@ impl<'c> Asking<'c> {
         self.refuse_stranger(user_id, &one.resource)?;
         match (&one.subject, &one.resource) {
             (_, Resource::Route(matched)) => self.decide_by_rules(one, matched.as_ref()).await,
-            (Subject::Application(access_key), Resource::Organization(id)) => Ok(self.decide_of_application(access_key, id, &one.action)),
-            (_, Resource::Organization(_) | Resource::Nothing) => Ok(Decision::no(Reason::ResourceUnknown)),
+            (Subject::Application(access_key), Resource::Organization(id)) => {
+                Ok(self.decide_of_application(access_key, id, &one.action))
+            }
+            (_, Resource::Organization(_) | Resource::Nothing) => {
+                Ok(Decision::no(Reason::ResourceUnknown))
+            }
             (_, Resource::Service(_) | Resource::Named(_)) => {
-                let Some(service_id) = self.service_id(&one.resource) else { return Ok(Decision::no(Reason::ResourceUnknown)) };
-                let Some(permission) = names::meaning(&self.actions(&one.resource), &one.action) else {
+                let Some(service_id) = self.service_id(&one.resource) else {
+                    return Ok(Decision::no(Reason::ResourceUnknown));
+                };
+                let Some(permission) = names::meaning(&self.actions(&one.resource), &one.action)
+                else {
                     return Ok(Decision::no(Reason::ActionUnknown));
                 };
                 let Some(user_id) = user_id else { return Ok(Decision::no(Reason::UserUnknown)) };
@@ -413,7 +475,12 @@ impl<'c> Asking<'c> {
         }
     }
 
-    fn decide_of_application(&self, access_key: &AccessKey, organization: &str, action: &str) -> Decision {
+    fn decide_of_application(
+        &self,
+        access_key: &AccessKey,
+        organization: &str,
+        action: &str,
+    ) -> Decision {
         let found = self.names.applications.iter().find(|(of, _)| of == access_key);
         let Some(application) = found.and_then(|(_, application)| application.as_deref()) else {
             return Decision::no(Reason::UserUnknown);
@@ -429,9 +496,13 @@ impl<'c> Asking<'c> {
         }
     }
 
-    /// Goes the way of a request through the gateway or a proxy. Whoever asks about themselves is judged
-    /// with what their token says; of others no token is known.
-    async fn decide_by_rules(&self, one: &Asked<'_>, matched: Option<&Matched<'_>>) -> Result<Decision> {
+    /// Goes the way of a request through the gateway or a proxy. Whoever asks about themselves is
+    /// judged with what their token says; of others no token is known.
+    async fn decide_by_rules(
+        &self,
+        one: &Asked<'_>,
+        matched: Option<&Matched<'_>>,
+    ) -> Result<Decision> {
         let Some(matched) = matched else { return Ok(Decision::no(Reason::ActionUnknown)) };
         let rules = match &matched.demand {
             Demand::Nothing => return Ok(Decision::yes(Reason::Public)),
@@ -441,7 +512,9 @@ impl<'c> Asking<'c> {
         if rules.iter().all(|rule| rule.deny) {
             return Ok(Decision::no(Reason::NoRule));
         }
-        let Some(user) = self.user(&one.subject) else { return Ok(Decision::no(Reason::UserUnknown)) };
+        let Some(user) = self.user(&one.subject) else {
+            return Ok(Decision::no(Reason::UserUnknown));
+        };
         if !user.profile.enabled {
             return Ok(Decision::no(Reason::UserDisabled));
         }
@@ -452,7 +525,9 @@ impl<'c> Asking<'c> {
         let what = format!("{} {}", one.action, one.about).escape_debug().to_string();
         match rules::require(self.cx, &subject, matched, &what).await {
             Ok(()) => Ok(Decision::yes(Reason::Granted)),
-            Err(Error::Forbidden(Refusal::NoPermission { .. })) => Ok(Decision::no(Reason::NoGrant)),
+            Err(Error::Forbidden(Refusal::NoPermission { .. })) => {
+                Ok(Decision::no(Reason::NoGrant))
+            }
             Err(Error::Forbidden(_)) => Ok(Decision::no(Reason::Rule)),
             Err(Error::NotFound { .. }) => Ok(Decision::no(Reason::ResourceUnknown)),
             Err(error) => Err(error),
@@ -470,7 +545,9 @@ fn by_standing(standing: Standing, permission: Permission, is_strict: bool) -> D
         None if is_strict => Decision::no(Reason::UserUnknown),
         Some(user) if !user.enabled => Decision::no(Reason::UserDisabled),
         _ if is_strict && !standing.service_exists => Decision::no(Reason::ResourceUnknown),
-        _ if standing.is_administrator() || standing.granted.has(permission) => Decision::yes(Reason::Granted),
+        _ if standing.is_administrator() || standing.granted.has(permission) => {
+            Decision::yes(Reason::Granted)
+        }
         _ if standing.allows(permission) => Decision::yes(Reason::SwitchOff),
         None => Decision::no(Reason::UserUnknown),
         Some(_) if !standing.service_exists => Decision::no(Reason::ResourceUnknown),
@@ -494,7 +571,9 @@ fn add_subjects(cx: &Cx, names: &mut AskedNames, asked: &[&Asked<'_>]) {
         match &one.subject {
             Subject::Username(name) => add(&mut names.users, name),
             // A standing tells what else decides about a user.
-            Subject::UserId(id) if cx.config.strict_directory || matches!(one.resource, Resource::Route(_)) => {
+            Subject::UserId(id)
+                if cx.config.strict_directory || matches!(one.resource, Resource::Route(_)) =>
+            {
                 add(&mut names.user_ids, &UserId(*id));
             }
             Subject::Application(access_key) => add(&mut names.applications, access_key),
@@ -514,10 +593,13 @@ pub(super) fn candidates(asking: &Asking<'_>, resource: &Resource<'_>) -> Vec<St
     let mut found: Vec<String> = match resource {
         Resource::Service(_) | Resource::Named(_) => {
             let own = asking.actions(resource);
-            let permissions = Permission::ALL.into_iter().map(|permission| permission.name().to_owned());
+            let permissions =
+                Permission::ALL.into_iter().map(|permission| permission.name().to_owned());
             own.iter().map(|(name, _)| name.clone()).chain(permissions).collect()
         }
-        Resource::Organization(_) => AuthorizationType::ALL.into_iter().map(|kind| kind.name().to_owned()).collect(),
+        Resource::Organization(_) => {
+            AuthorizationType::ALL.into_iter().map(|kind| kind.name().to_owned()).collect()
+        }
         Resource::Route(_) => method::KNOWN.map(str::to_owned).to_vec(),
         Resource::Nothing => Vec::new(),
     };

@@ -50,7 +50,8 @@ pub enum About {
 /// Everything that was looked at.
 #[derive(Debug, Default)]
 pub struct Explanation {
-    /// Whether the token would be accepted, the user be let in, and have the permission that was asked about.
+    /// Whether the token would be accepted, the user be let in, and have the permission that was
+    /// asked about.
     pub holds: bool,
     /// Each check.
     pub checks: Vec<Checked>,
@@ -74,13 +75,24 @@ pub struct Checked {
 }
 
 impl Explanation {
-    fn add(&mut self, app: Option<&TokenApp>, check: &'static str, result: std::result::Result<String, (String, &str)>) -> bool {
+    fn add(
+        &mut self,
+        app: Option<&TokenApp>,
+        check: &'static str,
+        result: std::result::Result<String, (String, &str)>,
+    ) -> bool {
         let held = result.is_ok();
         let (detail, fix) = match result {
             Ok(detail) => (detail, None),
             Err((detail, fix)) => (detail, (!fix.is_empty()).then(|| fix.to_owned())),
         };
-        self.checks.push(Checked { app: app.map(|app| app.name.as_str().to_owned()), check, held, detail, fix });
+        self.checks.push(Checked {
+            app: app.map(|app| app.name.as_str().to_owned()),
+            check,
+            held,
+            detail,
+            fix,
+        });
         held
     }
 }
@@ -129,12 +141,23 @@ pub async fn who(cx: &Cx, about: About) -> Result<(Vec<Checked>, Option<Who>)> {
     })
 }
 
-async fn find(cx: &Cx, explanation: &mut Explanation, about: &About, app: Option<&str>) -> Result<Found> {
+async fn find(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    about: &About,
+    app: Option<&str>,
+) -> Result<Found> {
     match about {
         About::Username(name) => named(cx, explanation, name).await,
-        About::Token(token) if token.expose().contains('.') => of_token(cx, explanation, token, app).await,
-        About::Token(token) if machine_key::looks_like_one(token.expose()) => of_key(cx, explanation, token).await,
-        About::Token(token) if opaque_token::is_token(token.expose()) => of_opaque_token(cx, explanation, token).await,
+        About::Token(token) if token.expose().contains('.') => {
+            of_token(cx, explanation, token, app).await
+        }
+        About::Token(token) if machine_key::looks_like_one(token.expose()) => {
+            of_key(cx, explanation, token).await
+        }
+        About::Token(token) if opaque_token::is_token(token.expose()) => {
+            of_opaque_token(cx, explanation, token).await
+        }
         About::Token(token) => of_foreign_token(cx, explanation, token, app).await,
     }
 }
@@ -149,11 +172,15 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
         return Ok(enabled(explanation, None, Who::without_token(user)));
     }
     let (why, fix) = if tombstones::find(cx, name).await?.is_some() {
-        let fix =
-            format!("create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{name}, so that a token may create them");
+        let fix = format!(
+            "create them by POST /v1/users, or free the name by DELETE /v1/tombstones/{name}, so that a token may create them"
+        );
         (format!("the user {name:?} was deleted"), fix)
     } else {
-        (format!("there is no user {name:?}"), "create them by POST /v1/users, or let a token do it".to_owned())
+        (
+            format!("there is no user {name:?}"),
+            "create them by POST /v1/users, or let a token do it".to_owned(),
+        )
     };
     explanation.add(None, "user", Err((why, &fix)));
     Ok(Found::Nobody)
@@ -161,16 +188,29 @@ async fn named(cx: &Cx, explanation: &mut Explanation, name: &str) -> Result<Fou
 
 fn enabled(explanation: &mut Explanation, app: Option<&TokenApp>, who: Who) -> Found {
     let Who { user, .. } = &who;
-    let named = format!("user {} ({:?}, {})", user.id.0, user.username.as_str(), user.profile.user_type.name());
+    let named = format!(
+        "user {} ({:?}, {})",
+        user.id.0,
+        user.username.as_str(),
+        user.profile.user_type.name()
+    );
     let fix = "enable them: PATCH /v1/users/{id} {\"enabled\":true}";
-    let result = if user.profile.enabled { Ok(format!("{named} is enabled")) } else { Err((format!("{named} is disabled"), fix)) };
+    let result = if user.profile.enabled {
+        Ok(format!("{named} is enabled"))
+    } else {
+        Err((format!("{named} is disabled"), fix))
+    };
     if !explanation.add(app, "user", result) {
         return Found::Nobody;
     }
     Found::Somebody(Box::new(who))
 }
 
-async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken) -> Result<Found> {
+async fn of_opaque_token(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    token: &PlainToken,
+) -> Result<Found> {
     match sessions::find(cx, token.hashed(), Hints::default()).await {
         Ok(caller) => {
             explanation.add(None, "token", Ok("an opaque token of Postern that counts".to_owned()));
@@ -184,28 +224,53 @@ async fn of_opaque_token(cx: &Cx, explanation: &mut Explanation, token: &PlainTo
     }
 }
 
-/// A token that means nothing here, if an app's endpoint says what it means. Each endpoint is asked now.
-async fn of_foreign_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, app: Option<&str>) -> Result<Found> {
+/// A token that means nothing here, if an app's endpoint says what it means. Each endpoint is asked
+/// now.
+async fn of_foreign_token(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    token: &PlainToken,
+    app: Option<&str>,
+) -> Result<Found> {
     let apps = token_apps::list(cx).await?;
-    let is_asked = |of: &&TokenApp| of.terms.enabled && app.is_none_or(|app| app == of.name.as_str());
-    let mut asked: Vec<_> = apps.iter().filter(|of| of.terms.algorithm == Algorithm::Introspection).filter(is_asked).collect();
+    let is_asked =
+        |of: &&TokenApp| of.terms.enabled && app.is_none_or(|app| app == of.name.as_str());
+    let mut asked: Vec<_> = apps
+        .iter()
+        .filter(|of| of.terms.algorithm == Algorithm::Introspection)
+        .filter(is_asked)
+        .collect();
     asked.sort_by_key(|app| token_app::rank(app));
     if asked.is_empty() {
         return of_opaque_token(cx, explanation, token).await;
     }
     for app in asked.into_iter().take(introspected_tokens::MAX_ASKED) {
-        let said = match introspected_tokens::ask_now(cx, app, Shown::opaque(token.expose())).await {
+        let said = match introspected_tokens::ask_now(cx, app, Shown::opaque(token.expose())).await
+        {
             Ok(Some(said)) => {
-                explanation.add(Some(app), "introspection", Ok("the endpoint calls the token active".to_owned()));
+                explanation.add(
+                    Some(app),
+                    "introspection",
+                    Ok("the endpoint calls the token active".to_owned()),
+                );
                 said
             }
             Ok(None) => {
-                let fix = "get a new token from its issuer, or show it to the app whose issuer made it";
-                explanation.add(Some(app), "introspection", Err(("the endpoint calls the token inactive".to_owned(), fix)));
+                let fix =
+                    "get a new token from its issuer, or show it to the app whose issuer made it";
+                explanation.add(
+                    Some(app),
+                    "introspection",
+                    Err(("the endpoint calls the token inactive".to_owned(), fix)),
+                );
                 continue;
             }
             Err(problem) => {
-                explanation.add(Some(app), "introspection", Err((problem, "mend the endpoint, or what the app has of it")));
+                explanation.add(
+                    Some(app),
+                    "introspection",
+                    Err((problem, "mend the endpoint, or what the app has of it")),
+                );
                 return Ok(Found::Nobody);
             }
         };
@@ -222,14 +287,30 @@ async fn of_foreign_token(cx: &Cx, explanation: &mut Explanation, token: &PlainT
 async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Result<Found> {
     match machine_keys::find(cx, None, key, Hints::default()).await {
         Ok(KeyCaller { key, .. }) => {
-            explanation.add(None, "key", Ok(format!("the key {} ({:?}) counts", key.id, key.name.as_str())));
-            explanation.add(None, "user", Err(("a key is no user".to_owned(), "ask about a user by user name")));
+            explanation.add(
+                None,
+                "key",
+                Ok(format!("the key {} ({:?}) counts", key.id, key.name.as_str())),
+            );
+            explanation.add(
+                None,
+                "user",
+                Err(("a key is no user".to_owned(), "ask about a user by user name")),
+            );
         }
         Err(Error::Unauthenticated(denied)) => {
-            explanation.add(None, "key", Err((denied.to_string(), "make another one by POST /v1/keys")));
+            explanation.add(
+                None,
+                "key",
+                Err((denied.to_string(), "make another one by POST /v1/keys")),
+            );
         }
         Err(Error::Forbidden(refusal)) => {
-            explanation.add(None, "key", Err((refusal.to_string(), "enable its user, or make a key that needs none")));
+            explanation.add(
+                None,
+                "key",
+                Err((refusal.to_string(), "enable its user, or make a key that needs none")),
+            );
         }
         Err(error) => return Err(error),
     }
@@ -237,24 +318,49 @@ async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Res
 }
 
 /// The user of a JSON Web Token, if an app accepts it.
-async fn of_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, app: Option<&str>) -> Result<Found> {
+async fn of_token(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    token: &PlainToken,
+    app: Option<&str>,
+) -> Result<Found> {
     let read = match UnverifiedToken::parse(token.expose()) {
         Ok(read) => read,
         Err(denied) => {
-            explanation.add(None, "form", Err((denied.to_string(), "the token must be a JWS in compact form, as its issuer made it")));
+            explanation.add(
+                None,
+                "form",
+                Err((
+                    denied.to_string(),
+                    "the token must be a JWS in compact form, as its issuer made it",
+                )),
+            );
             return Ok(Found::Nobody);
         }
     };
-    let issuer = read.issuer().map_or_else(|| "no iss".to_owned(), |issuer| format!("iss {issuer:?}"));
+    let issuer =
+        read.issuer().map_or_else(|| "no iss".to_owned(), |issuer| format!("iss {issuer:?}"));
     let key = read.key_id().map_or_else(|| "no kid".to_owned(), |id| format!("kid {id:?}"));
-    explanation.add(None, "form", Ok(format!("a token under {}, {issuer}, {key}", read.algorithm().name())));
+    explanation.add(
+        None,
+        "form",
+        Ok(format!("a token under {}, {issuer}, {key}", read.algorithm().name())),
+    );
     let apps = token_apps::list(cx).await?;
     let asked = asked_about(&apps, &read, app)?;
     if asked.is_empty() {
-        let which = app.map_or_else(|| "there is no token app".to_owned(), |app| format!("there is no token app {app:?}"));
-        explanation.add(None, "app", Err((which, "name another in app, or create one by POST /v1/token-apps")));
+        let which = app.map_or_else(
+            || "there is no token app".to_owned(),
+            |app| format!("there is no token app {app:?}"),
+        );
+        explanation.add(
+            None,
+            "app",
+            Err((which, "name another in app, or create one by POST /v1/token-apps")),
+        );
     }
-    // The first app that accepts the token decides whose it is, also where it may not speak for that user.
+    // The first app that accepts the token decides whose it is, also where it may not speak for
+    // that user.
     let mut decided = None;
     for app in asked {
         if let Some(claims) = of_app(cx, explanation, app, &read).await? {
@@ -269,13 +375,25 @@ async fn of_token(cx: &Cx, explanation: &mut Explanation, token: &PlainToken, ap
 const MAX_APPS: usize = 64;
 
 /// The apps that a token is compared with, in the order in which verification tries them.
-fn asked_about<'a>(apps: &'a [TokenApp], token: &UnverifiedToken<'_>, app: Option<&str>) -> Result<Vec<&'a TokenApp>> {
-    let is_app = |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
+fn asked_about<'a>(
+    apps: &'a [TokenApp],
+    token: &UnverifiedToken<'_>,
+    app: Option<&str>,
+) -> Result<Vec<&'a TokenApp>> {
+    let is_app =
+        |name: &&str| apps.iter().any(|app| app.terms.enabled && app.name.as_str() == *name);
     let name = app.or_else(|| token.key_id().filter(is_app));
     let looks_at_signature = |of: &&TokenApp| of.terms.algorithm != Algorithm::Introspection;
-    let mut asked: Vec<_> = apps.iter().filter(looks_at_signature).filter(|of| name.is_none_or(|name| name == of.name.as_str())).collect();
+    let mut asked: Vec<_> = apps
+        .iter()
+        .filter(looks_at_signature)
+        .filter(|of| name.is_none_or(|name| name == of.name.as_str()))
+        .collect();
     if asked.len() > MAX_APPS {
-        return Err(Error::invalid("app", format!("must name the token app: there are more than {MAX_APPS}")));
+        return Err(Error::invalid(
+            "app",
+            format!("must name the token app: there are more than {MAX_APPS}"),
+        ));
     }
     asked.sort_by_key(|app| token_app::rank(app));
     Ok(asked)
@@ -340,25 +458,42 @@ async fn of_app<'t>(
 }
 
 /// Whether all checks of what a token says hold.
-async fn checked(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<bool> {
+async fn checked(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> Result<bool> {
     let mut held = true;
     let clock = clock(cx);
     for check in &CHECKS {
-        let result = (check.holds)(claims, &app.terms, clock, &mut Reading::default()).map(|()| "holds".to_owned());
-        held &= explanation.add(Some(app), check.name, result.map_err(|error| told(&error, claims, app, clock)));
+        let result = (check.holds)(claims, &app.terms, clock, &mut Reading::default())
+            .map(|()| "holds".to_owned());
+        held &= explanation.add(
+            Some(app),
+            check.name,
+            result.map_err(|error| told(&error, claims, app, clock)),
+        );
     }
     held &= explanation.add(Some(app), REVOCATION, unrevoked(cx, app, claims).await?);
     Ok(held)
 }
 
 /// Whether the token was revoked, as D1 has it now.
-async fn unrevoked(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<std::result::Result<String, (String, &'static str)>> {
+async fn unrevoked(
+    cx: &Cx,
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> Result<std::result::Result<String, (String, &'static str)>> {
     let mut known = Known::read(cx, &[], None).await?;
     match find_signer::refuse_revoked(&mut known, app, claims).await {
         Ok(()) => Ok(Ok("holds".to_owned())),
         Err(Error::Unauthenticated(Denied::Revoked)) => {
             let found = "the token, or its jti, was revoked; GET /v1/audit?action=token.revoke tells by whom";
-            Ok(Err((found.to_owned(), "get a new token from its issuer, since no revocation is taken back")))
+            Ok(Err((
+                found.to_owned(),
+                "get a new token from its issuer, since no revocation is taken back",
+            )))
         }
         Err(error) => Err(error),
     }
@@ -371,19 +506,35 @@ fn clock(cx: &Cx) -> Clock {
 /// How much of a claim is told, in characters.
 const MAX_TOLD: usize = 500;
 
-/// What an administrator is told of a check that does not hold: what the token says, what the app wants, and what to change.
-fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock) -> (String, &'static str) {
-    let told = |value: &serde_json::Value| value.to_string().chars().take(MAX_TOLD).collect::<String>();
-    let claim = |name: &str| claims.get(name).map_or_else(|| format!("no {name}"), |value| format!("{name} {}", told(value)));
+/// What an administrator is told of a check that does not hold: what the token says, what the app
+/// wants, and what to change.
+fn told(
+    error: &Error,
+    claims: &VerifiedClaims<'_>,
+    app: &TokenApp,
+    clock: Clock,
+) -> (String, &'static str) {
+    let told =
+        |value: &serde_json::Value| value.to_string().chars().take(MAX_TOLD).collect::<String>();
+    let claim = |name: &str| {
+        claims
+            .get(name)
+            .map_or_else(|| format!("no {name}"), |value| format!("{name} {}", told(value)))
+    };
     let policy = &app.terms.policy;
     let now_s = clock.now.seconds();
     let off = |name: &str| {
-        let seconds = claims.get(name).and_then(serde_json::Value::as_i64).map(|at| at.saturating_sub(now_s));
+        let seconds =
+            claims.get(name).and_then(serde_json::Value::as_i64).map(|at| at.saturating_sub(now_s));
         seconds.map_or_else(String::new, |seconds| format!(", which is {seconds} s from now"))
     };
     match error {
         Error::Unauthenticated(Denied::IssuerMismatch) => (
-            format!("the token has {}, the app wants {:?}", claim("iss"), policy.issuer.as_deref().unwrap_or_default()),
+            format!(
+                "the token has {}, the app wants {:?}",
+                claim("iss"),
+                policy.issuer.as_deref().unwrap_or_default()
+            ),
             "set issuer (and tenants) of the app to what the token says, if you trust it",
         ),
         Error::Unauthenticated(Denied::AudienceMismatch) => (
@@ -395,7 +546,11 @@ fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock
                 "the token's type is {:?}, the app takes {:?}{}",
                 claims.kind(),
                 policy.types,
-                if claims.get("events").is_some() { "; it has events, and so is no credential" } else { "" }
+                if claims.get("events").is_some() {
+                    "; it has events, and so is no credential"
+                } else {
+                    ""
+                }
             ),
             "show an access or ID token, or add the type to types",
         ),
@@ -410,9 +565,10 @@ fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock
             ),
             "add the client to authorizedParties",
         ),
-        Error::Unauthenticated(Denied::BoundToken) => {
-            (format!("the token has {}", claim("cnf")), "let the issuer make bearer tokens, or set boundTokens to ignore")
-        }
+        Error::Unauthenticated(Denied::BoundToken) => (
+            format!("the token has {}", claim("cnf")),
+            "let the issuer make bearer tokens, or set boundTokens to ignore",
+        ),
         Error::Unauthenticated(Denied::Expired) => (
             format!(
                 "the token has {}{}, {}{}; the app's expire is {} s",
@@ -436,12 +592,18 @@ fn told(error: &Error, claims: &VerifiedClaims<'_>, app: &TokenApp, clock: Clock
             "set the issuer's clock; times are in seconds",
         ),
         Error::Unauthenticated(Denied::TooLongLived) => (
-            format!("the token has {}{} and no iat; the app's expire is {} s", claim("exp"), off("exp"), app.terms.expire_s),
+            format!(
+                "the token has {}{} and no iat; the app's expire is {} s",
+                claim("exp"),
+                off("exp"),
+                app.terms.expire_s
+            ),
             "let the issuer set iat or an earlier exp, in seconds, or raise expire",
         ),
-        Error::Unauthenticated(Denied::ClaimMissing(_) | Denied::ClaimType(_)) => {
-            (error_sentence(error), "let the issuer put the claim into the token, or name another in claims")
-        }
+        Error::Unauthenticated(Denied::ClaimMissing(_) | Denied::ClaimType(_)) => (
+            error_sentence(error),
+            "let the issuer put the claim into the token, or name another in claims",
+        ),
         Error::Forbidden(Refusal::InsufficientScope { scopes }) => (
             format!("the token has {}, {}; {scopes} are needed", claim("scope"), claim("scp")),
             "ask the issuer for the scopes, or change requiredScopes",
@@ -459,8 +621,14 @@ fn error_sentence(error: &Error) -> String {
 }
 
 /// The user whom the claims name, if the app may speak for them.
-async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Found> {
-    let Admission { username, lifetime } = checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
+async fn user_of(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> Result<Found> {
+    let Admission { username, lifetime } =
+        checks::admit(claims, &app.terms, clock(cx)).map_err(|failed| failed.why)?;
     let accepted = Accepted { app, claims: claims.again(), username, lifetime };
     let has_no_iat = claims.get("iat").is_none();
     let says = || (app.name.as_str().to_owned(), token_user::says(app, &accepted.claims));
@@ -469,7 +637,11 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
             Ok(enabled(explanation, Some(app), Who { user, groups, leaves, token: Some(says()) }))
         }
         Ok(WouldBe { user, is_new: true, groups, leaves, .. }) => {
-            explanation.add(Some(app), "user", Ok(format!("{:?} would be created at first sight", accepted.username.as_str())));
+            explanation.add(
+                Some(app),
+                "user",
+                Ok(format!("{:?} would be created at first sight", accepted.username.as_str())),
+            );
             Ok(Found::Somebody(Box::new(Who { user, groups, leaves, token: Some(says()) })))
         }
         Err(error @ (Error::Forbidden(_) | Error::Unauthenticated(_))) => {
@@ -491,11 +663,15 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                 Error::Unauthenticated(Denied::Revoked) => {
                     "get a token that is issued after the user was made, or after their tokens were revoked"
                 }
-                Error::Unauthenticated(_) => "let the issuer correct the claim, or name another in claims",
+                Error::Unauthenticated(_) => {
+                    "let the issuer correct the claim, or name another in claims"
+                }
                 _ => "",
             };
             let why = match &error {
-                Error::Forbidden(Refusal::IdConflict) => token_user::id_conflict(cx, &accepted).await?,
+                Error::Forbidden(Refusal::IdConflict) => {
+                    token_user::id_conflict(cx, &accepted).await?
+                }
                 Error::Unauthenticated(Denied::Revoked) if has_no_iat => format!(
                     "the token has no iat, so it counts as issued at its exp less the app's expire of {} s; what was issued to the user \
                      then is over",
@@ -503,7 +679,11 @@ async fn user_of(cx: &Cx, explanation: &mut Explanation, app: &TokenApp, claims:
                 ),
                 _ => error_sentence(&error),
             };
-            explanation.add(Some(app), "user", Err((format!("{:?}: {why}", accepted.username.as_str()), fix)));
+            explanation.add(
+                Some(app),
+                "user",
+                Err((format!("{:?}: {why}", accepted.username.as_str()), fix)),
+            );
             Ok(Found::Nobody)
         }
         Err(error) => Err(error),
@@ -524,9 +704,18 @@ impl Who {
     }
 }
 
-async fn permitted(cx: &Cx, explanation: &mut Explanation, who: &Who, of: (i64, Permission)) -> Result<bool> {
+async fn permitted(
+    cx: &Cx,
+    explanation: &mut Explanation,
+    who: &Who,
+    of: (i64, Permission),
+) -> Result<bool> {
     let explained = who.explain(cx, of).await?;
-    let result = if explained.decided_by.allows() { Ok(found(&explained)) } else { Err((found(&explained), fix(&explained))) };
+    let result = if explained.decided_by.allows() {
+        Ok(found(&explained))
+    } else {
+        Err((found(&explained), fix(&explained)))
+    };
     explanation.permission = Some(explained);
     Ok(explanation.add(None, "permission", result))
 }
@@ -535,7 +724,9 @@ fn found(explained: &PermissionExplained) -> String {
     let switch = if explained.switch { "on" } else { "off" };
     let decides = match explained.decided_by {
         DecidedBy::UnknownService => "the directory is strict, and does not have the service",
-        DecidedBy::Switch => "the switch decides: while it is off, it allows everything but GRANT and RELEASE",
+        DecidedBy::Switch => {
+            "the switch decides: while it is off, it allows everything but GRANT and RELEASE"
+        }
         DecidedBy::Administrator => "the user is an administrator",
         DecidedBy::Grant => "a grant decides",
         DecidedBy::NoGrant => "no grant that counts now gives it",
@@ -549,7 +740,8 @@ fn found(explained: &PermissionExplained) -> String {
 }
 
 fn fix(explained: &PermissionExplained) -> &'static str {
-    let is_out_of_time = |of: &Reaching| of.phase != Phase::Within && of.grant.permissions.has(explained.permission);
+    let is_out_of_time =
+        |of: &Reaching| of.phase != Phase::Within && of.grant.permissions.has(explained.permission);
     if explained.decided_by == DecidedBy::UnknownService {
         "register the service: POST /v1/services"
     } else if explained.grants.iter().any(is_out_of_time) {

@@ -1,11 +1,13 @@
-//! Why somebody may do something with a service, or may not: which grants reach them, which way, and
-//! what decides. It is read from D1 now; `tests/host/oracle.rs` compares it with the check.
+//! Why somebody may do something with a service, or may not: which grants reach them, which way,
+//! and what decides. It is read from D1 now; `tests/host/oracle.rs` compares it with the check.
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
 use crate::domain::permissions::grant::Grant;
 use crate::domain::permissions::period::Phase;
-use crate::domain::permissions::permission::{ObjectType, Permission, Permissions, Standing, StandingUser};
+use crate::domain::permissions::permission::{
+    ObjectType, Permission, Permissions, Standing, StandingUser,
+};
 use crate::domain::permissions::reach::{Reach, Through};
 use crate::error::{Error, Result};
 use crate::ports::{Row, Rows};
@@ -33,7 +35,8 @@ pub enum DecidedBy {
 
 impl DecidedBy {
     /// The words in answers, in the order of the variants.
-    pub const NAMES: [&'static str; 5] = ["unknownService", "switch", "administrator", "grant", "noGrant"];
+    pub const NAMES: [&'static str; 5] =
+        ["unknownService", "switch", "administrator", "grant", "noGrant"];
 
     /// The word in answers.
     #[must_use]
@@ -105,18 +108,36 @@ pub async fn explain(
         services::count_apis_off(service_id),
     ];
     let results: Vec<Rows> = sql::query_all(cx, batch).await?;
-    let reached = sql::rows(&results, 0)?.iter().map(reaches::reached).collect::<Result<Vec<_>>>()?;
+    let reached =
+        sql::rows(&results, 0)?.iter().map(reaches::reached).collect::<Result<Vec<_>>>()?;
     let reach = Reach::new(&reached);
-    let grants = sql::rows(&results, 1)?.iter().map(|row| reaching(cx, row, &reach, permission)).collect::<Result<Vec<_>>>()?;
+    let grants = sql::rows(&results, 1)?
+        .iter()
+        .map(|row| reaching(cx, row, &reach, permission))
+        .collect::<Result<Vec<_>>>()?;
     let stored = standings::read(service_id, sql::rows(&results, 2)?, cx.now)?;
-    let stored = stored.first().and_then(|(_, standing)| standing.at(cx.now)).ok_or_else(|| Error::internal("a standing is missing"))?;
+    let stored = stored
+        .first()
+        .and_then(|(_, standing)| standing.at(cx.now))
+        .ok_or_else(|| Error::internal("a standing is missing"))?;
     let counting = grants.iter().filter(|of| of.phase == Phase::Within);
     let granted = counting.fold(Permissions::NONE, |union, of| union.union(of.grant.permissions));
     let standing = Standing { user: Some(user), granted, ..stored };
     let apis_off = sql::rows(&results, 3)?.first().map_or(Ok(0), |row| row.number("apis_off"))?;
-    let decided_by =
-        if cx.config.strict_directory && !standing.service_exists { DecidedBy::UnknownService } else { decided_by(standing, permission) };
-    Ok(PermissionExplained { service_id, permission, decided_by, switch: standing.switch, apis_off, granted, grants })
+    let decided_by = if cx.config.strict_directory && !standing.service_exists {
+        DecidedBy::UnknownService
+    } else {
+        decided_by(standing, permission)
+    };
+    Ok(PermissionExplained {
+        service_id,
+        permission,
+        decided_by,
+        switch: standing.switch,
+        apis_off,
+        granted,
+        grants,
+    })
 }
 
 fn decided_by(standing: Standing, permission: Permission) -> DecidedBy {
@@ -136,7 +157,11 @@ fn reaching(cx: &Cx, row: &Row, reach: &Reach<'_>, permission: Permission) -> Re
     let phase = grant.period.phase(cx.now);
     let kind = UnitKind::ALL.into_iter().find(|kind| kind.object_type() == grant.object_type);
     let unit = kind.and_then(|kind| reach.unit(kind, grant.object_id));
-    let path = if grant.object_type == ObjectType::Dept { reach.path_to(grant.object_id) } else { Vec::new() };
+    let path = if grant.object_type == ObjectType::Dept {
+        reach.path_to(grant.object_id)
+    } else {
+        Vec::new()
+    };
     let path = path.into_iter().map(|unit| (unit.id, unit.name.clone())).collect();
     let gives = phase == Phase::Within && grant.permissions.has(permission);
     Ok(Reaching { grant, name, phase, gives, through: unit.map(|unit| unit.through), path })

@@ -3,7 +3,9 @@
 use crate::actions::explain::{self, About, Who};
 use crate::actions::rules::{asked, sentence};
 use crate::context::Cx;
-use crate::domain::origin::{Answer, Demand, Facts, Matched, Need, Rule, decide, holds, would_refuse};
+use crate::domain::origin::{
+    Answer, Demand, Facts, Matched, Need, Rule, decide, holds, would_refuse,
+};
 use crate::error::{Error, Result};
 use crate::memory::known::Known;
 
@@ -78,19 +80,33 @@ impl Tested {
 pub async fn test(cx: &Cx, matched: &Matched<'_>, about: Option<About>) -> Result<Tested> {
     let rules = match &matched.demand {
         Demand::Nothing => {
-            let checks = vec![Check { name: "public", held: true, detail: "the path is public, and nobody is asked".to_owned() }];
+            let checks = vec![Check {
+                name: "public",
+                held: true,
+                detail: "the path is public, and nobody is asked".to_owned(),
+            }];
             return Ok(Tested { verdict: Verdict::Public, rule: None, checks });
         }
         Demand::Methods(_) => &[][..],
         Demand::Rules(rules) => rules,
     };
     let Some(about) = about else {
-        return Ok(Tested::refused("credential", "the path is not public, and no credential was sent"));
+        return Ok(Tested::refused(
+            "credential",
+            "the path is not public, and no credential was sent",
+        ));
     };
     let (checks, who) = explain::who(cx, about).await?;
-    let told = |app: &Option<String>, detail: &str| app.as_ref().map_or_else(|| detail.to_owned(), |app| format!("{app}: {detail}"));
-    let mut checks: Vec<_> = checks.iter().map(|of| Check { name: of.check, held: of.held, detail: told(&of.app, &of.detail) }).collect();
-    let Some(who) = who else { return Ok(Tested { verdict: Verdict::Refused, rule: None, checks }) };
+    let told = |app: &Option<String>, detail: &str| {
+        app.as_ref().map_or_else(|| detail.to_owned(), |app| format!("{app}: {detail}"))
+    };
+    let mut checks: Vec<_> = checks
+        .iter()
+        .map(|of| Check { name: of.check, held: of.held, detail: told(&of.app, &of.detail) })
+        .collect();
+    let Some(who) = who else {
+        return Ok(Tested { verdict: Verdict::Refused, rule: None, checks });
+    };
     if let Demand::Methods(allow) = &matched.demand {
         let detail = format!("the rules of the path take {} only", allow.join(", "));
         checks.push(Check { name: "method", held: false, detail });
@@ -101,12 +117,22 @@ pub async fn test(cx: &Cx, matched: &Matched<'_>, about: Option<About>) -> Resul
         checks.extend(of_rule(rule, &facts));
     }
     for rule in &matched.reports {
-        let why = would_refuse(rule, &facts)
-            .map_or_else(|| "lets the caller pass".to_owned(), |error| format!("would have refused: {}", sentence(&error)));
-        checks.push(Check { name: "report", held: true, detail: format!("rule {}, which only reports, {why}", rule.number) });
+        let why = would_refuse(rule, &facts).map_or_else(
+            || "lets the caller pass".to_owned(),
+            |error| format!("would have refused: {}", sentence(&error)),
+        );
+        checks.push(Check {
+            name: "report",
+            held: true,
+            detail: format!("rule {}, which only reports, {why}", rule.number),
+        });
     }
     Ok(match decide(rules, &facts) {
-        Ok(()) => Tested { verdict: Verdict::Passes, rule: rules.iter().find(|rule| !rule.deny).map(|rule| rule.number), checks },
+        Ok(()) => Tested {
+            verdict: Verdict::Passes,
+            rule: rules.iter().find(|rule| !rule.deny).map(|rule| rule.number),
+            checks,
+        },
         Err((rule, error)) => Tested { verdict: Verdict::of(&error), rule: Some(rule), checks },
     })
 }
@@ -118,8 +144,16 @@ fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Vec<Check> {
     if rule.deny {
         let (held, detail) = match holds(&rule.needs, facts) {
             Ok(true) => (false, format!("rule {number} denies this caller")),
-            Ok(false) => (true, format!("rule {number} denies callers for whom all that it names holds, and this is none")),
-            Err(error) => (false, format!("rule {number} cannot be compared with the caller: {}", sentence(&error))),
+            Ok(false) => (
+                true,
+                format!(
+                    "rule {number} denies callers for whom all that it names holds, and this is none"
+                ),
+            ),
+            Err(error) => (
+                false,
+                format!("rule {number} cannot be compared with the caller: {}", sentence(&error)),
+            ),
         };
         checks.push(Check { name: "deny", held, detail });
     }
@@ -144,7 +178,10 @@ async fn facts<'w>(cx: &Cx, who: &'w Who, matched: &Matched<'_>) -> Facts<'w> {
     for rule in asked(matched) {
         asks_groups |= rule.asks_groups();
         for of in rule.permissions() {
-            permissions.push((of, who.explain(cx, of).await.map(|explained| explained.decided_by.allows())));
+            permissions.push((
+                of,
+                who.explain(cx, of).await.map(|explained| explained.decided_by.allows()),
+            ));
         }
     }
     Facts {
@@ -159,5 +196,10 @@ async fn facts<'w>(cx: &Cx, who: &'w Who, matched: &Matched<'_>) -> Facts<'w> {
 
 async fn groups(cx: &Cx, who: &Who) -> Answer<Vec<i64>> {
     let stored = Known::groups(cx, who.user.id).await?;
-    Ok(stored.iter().filter(|group| !who.leaves.contains(group)).chain(&who.groups).copied().collect())
+    Ok(stored
+        .iter()
+        .filter(|group| !who.leaves.contains(group))
+        .chain(&who.groups)
+        .copied()
+        .collect())
 }

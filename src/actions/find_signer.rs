@@ -1,4 +1,5 @@
-//! Which of the token apps a token is of: the first candidate whose key signed it, and whose terms it meets.
+//! Which of the token apps a token is of: the first candidate whose key signed it, and whose terms
+//! it meets.
 
 use std::rc::Rc;
 
@@ -20,8 +21,9 @@ use crate::memory::counters::Looked;
 use crate::memory::key_sets::WantedKey;
 use crate::memory::known::Known;
 
-/// How many keys of one app are tried on a token. The keys of an app with more of them that may have
-/// signed it are not tried: its tokens must name their key, and those of other apps lose nothing.
+/// How many keys of one app are tried on a token. The keys of an app with more of them that may
+/// have signed it are not tried: its tokens must name their key, and those of other apps lose
+/// nothing.
 const MAX_KEYS_OF_APP: usize = 64;
 /// How many keys are tried on one token in all.
 const MAX_KEYS: usize = 512;
@@ -47,18 +49,22 @@ pub async fn find_signer<'a, 't>(
     candidates: &'a [Rc<TokenApp>],
 ) -> Result<Accepted<'a, 't>> {
     let accepted = find_app(cx, token, candidates).await?;
-    refuse_revoked(known, accepted.app, &accepted.claims).await.inspect_err(|_| cx.noted.app(&accepted.app.name))?;
+    refuse_revoked(known, accepted.app, &accepted.claims)
+        .await
+        .inspect_err(|_| cx.noted.app(&accepted.app.name))?;
     Ok(accepted)
 }
 
-/// The token as an app accepts it whose introspection endpoint has said what it says, if it was not revoked.
+/// The token as an app accepts it whose introspection endpoint has said what it says, if it was not
+/// revoked.
 pub async fn accept_introspected<'a, 't>(
     cx: &Cx,
     known: &mut Known<'_>,
     app: &'a TokenApp,
     token: &'t Introspected<'_>,
 ) -> Result<Accepted<'a, 't>> {
-    let claims = token.claims().ok_or_else(|| Error::internal("an endpoint was not asked about a token"))?;
+    let claims =
+        token.claims().ok_or_else(|| Error::internal("an endpoint was not asked about a token"))?;
     let Admission { username, lifetime } = admit_known(cx, app, &claims)?;
     refuse_revoked(known, app, &claims).await.inspect_err(|_| cx.noted.app(&app.name))?;
     Ok(Accepted { app, claims, username, lifetime })
@@ -71,7 +77,11 @@ fn admit_known(cx: &Cx, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<A
 }
 
 /// The check after those of the list, [`checks::REVOCATION`].
-pub async fn refuse_revoked(known: &mut Known<'_>, app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
+pub async fn refuse_revoked(
+    known: &mut Known<'_>,
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> Result<()> {
     let token = || Some(claims.revocation_key());
     let jti = || claims.jti().map(|jti| RevocationKey::of_jti(&app.name, &jti));
     let token = known.may_have_revoked(RevocationKind::Token).then(token).flatten();
@@ -83,9 +93,14 @@ pub async fn refuse_revoked(known: &mut Known<'_>, app: &TokenApp, claims: &Veri
     Ok(())
 }
 
-/// The app whose key verifies the token and whose terms it meets. Where keys verify it and no terms are met, the app whose checks held longest
-/// says why; where no key does, it is `BadSignature`. Issuers whose keys are not known are asked for them last.
-async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Result<Accepted<'a, 't>> {
+/// The app whose key verifies the token and whose terms it meets. Where keys verify it and no terms
+/// are met, the app whose checks held longest says why; where no key does, it is `BadSignature`.
+/// Issuers whose keys are not known are asked for them last.
+async fn find_app<'a, 't>(
+    cx: &Cx,
+    token: &'t UnverifiedToken<'_>,
+    candidates: &'a [Rc<TokenApp>],
+) -> Result<Accepted<'a, 't>> {
     let known = remembered(cx, token, candidates);
     cx.memory.counters.look(Looked::SignedToken, known.is_some());
     cx.noted.looked(known.is_some());
@@ -93,7 +108,11 @@ async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &
         return Ok(accepted);
     }
     let mut failed: Option<(Failed, &TokenApp)> = None;
-    let mut offer = |app: &'a TokenApp, claims: VerifiedClaims<'t>| match checks::admit(&claims, &app.terms, clock(cx)) {
+    let mut offer = |app: &'a TokenApp, claims: VerifiedClaims<'t>| match checks::admit(
+        &claims,
+        &app.terms,
+        clock(cx),
+    ) {
         Ok(Admission { username, lifetime }) => Some(Accepted { app, claims, username, lifetime }),
         Err(new) => {
             if failed.as_ref().is_none_or(|(known, _)| known.held < new.held) {
@@ -110,7 +129,9 @@ async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &
             Keys::None | Keys::Introspected(_) => None,
             Keys::Shared(key) => {
                 search.count(1)?;
-                token.verify(app.terms.algorithm, &key.secret).inspect(|claims| cx.memory.signed_tokens.note(claims, key.id()))
+                token
+                    .verify(app.terms.algorithm, &key.secret)
+                    .inspect(|claims| cx.memory.signed_tokens.note(claims, key.id()))
             }
             Keys::Public(set) => search.among(app, set).await?.map(of_claims),
             Keys::Published(source) => {
@@ -127,7 +148,9 @@ async fn find_app<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &
     }
     for (app, source) in unknown {
         let Some(set) = search.published(app, source).await? else { continue };
-        if let Some(accepted) = search.among(app, &set).await?.and_then(|(claims, _)| offer(app, claims)) {
+        if let Some(accepted) =
+            search.among(app, &set).await?.and_then(|(claims, _)| offer(app, claims))
+        {
             return Ok(accepted);
         }
     }
@@ -145,8 +168,13 @@ fn clock(cx: &Cx) -> Clock {
     Clock { now: cx.now, leeway_s: cx.config.clock_leeway_s }
 }
 
-/// The same from memory: an app of which a key that counts now was found before to have signed the token. Nobody is asked for keys.
-fn remembered<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [Rc<TokenApp>]) -> Option<Accepted<'a, 't>> {
+/// The same from memory: an app of which a key that counts now was found before to have signed the
+/// token. Nobody is asked for keys.
+fn remembered<'a, 't>(
+    cx: &Cx,
+    token: &'t UnverifiedToken<'_>,
+    candidates: &'a [Rc<TokenApp>],
+) -> Option<Accepted<'a, 't>> {
     let (key_id, _) = token.verified_before()?;
     let has_it = |app: &TokenApp| {
         let key_name = key_name(token, app);
@@ -158,17 +186,21 @@ fn remembered<'a, 't>(cx: &Cx, token: &'t UnverifiedToken<'_>, candidates: &'a [
             Keys::None | Keys::Introspected(_) => false,
             Keys::Shared(key) => app.terms.algorithm == token.algorithm() && key.id() == key_id,
             Keys::Public(set) => is_among(set),
-            Keys::Published(source) => cx.memory.key_sets.fresh(source, cx.now).is_some_and(|set| is_among(&set)),
+            Keys::Published(source) => {
+                cx.memory.key_sets.fresh(source, cx.now).is_some_and(|set| is_among(&set))
+            }
         }
     };
     candidates.iter().filter(|app| has_it(app)).find_map(|app| {
         let (_, claims) = token.verified_before()?;
-        let Admission { username, lifetime } = checks::admit(&claims, &app.terms, clock(cx)).ok()?;
+        let Admission { username, lifetime } =
+            checks::admit(&claims, &app.terms, clock(cx)).ok()?;
         Some(Accepted { app, claims, username, lifetime })
     })
 }
 
-/// The `kid` by which a token names one of its app's keys. Where it is the app's own name, it has done its work.
+/// The `kid` by which a token names one of its app's keys. Where it is the app's own name, it has
+/// done its work.
 fn key_name<'t>(token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Option<&'t str> {
     token.key_id().filter(|id| *id != app.name.as_str())
 }
@@ -197,7 +229,11 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
     }
 
     /// What the token says, if one of these public keys signed it, and which of them.
-    async fn among(&mut self, app: &TokenApp, set: &KeySet) -> Result<Option<(VerifiedClaims<'t>, Rc<IssuerKey>)>> {
+    async fn among(
+        &mut self,
+        app: &TokenApp,
+        set: &KeySet,
+    ) -> Result<Option<(VerifiedClaims<'t>, Rc<IssuerKey>)>> {
         let algorithm = app.terms.algorithm;
         let keys = set.choose(algorithm, key_name(self.token, app));
         if keys.len() > MAX_KEYS_OF_APP {
@@ -207,7 +243,9 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
         self.count(keys.len())?;
         for key in keys {
             let signatures = &self.cx.signatures;
-            let check = async |signature: &[u8], message: &[u8]| signatures.verify(algorithm, &key.key, signature, message).await;
+            let check = async |signature: &[u8], message: &[u8]| {
+                signatures.verify(algorithm, &key.key, signature, message).await
+            };
             match self.token.verify_by(algorithm, &key.key, check).await {
                 Ok(Some(claims)) => {
                     self.cx.memory.signed_tokens.note(&claims, *key.key.id());
@@ -215,13 +253,18 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
                 }
                 Ok(None) => {}
                 // Such a key signs nothing; the others may.
-                Err(fault) => self.cx.log.line(&format!("a key of token app {:?} cannot be used: {}", app.name.as_str(), fault.for_log())),
+                Err(fault) => self.cx.log.line(&format!(
+                    "a key of token app {:?} cannot be used: {}",
+                    app.name.as_str(),
+                    fault.for_log()
+                )),
             }
         }
         Ok(None)
     }
 
-    /// The keys that the app's issuer publishes, where they are fresh and have what the token names.
+    /// The keys that the app's issuer publishes, where they are fresh and have what the token
+    /// names.
     fn at_hand(&self, app: &TokenApp, source: &KeySource) -> Option<Rc<KeySet>> {
         let key_name = key_name(self.token, app);
         let set = self.cx.memory.key_sets.fresh(source, self.cx.now)?;
@@ -229,12 +272,23 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
     }
 
     /// The keys that the app's issuer publishes, fetched where they are not known.
-    async fn published(&mut self, app: &TokenApp, source: &KeySource) -> Result<Option<Rc<KeySet>>> {
-        let wanted = WantedKey { algorithm: app.terms.algorithm, name: key_name(self.token, app), since: self.cx.now };
+    async fn published(
+        &mut self,
+        app: &TokenApp,
+        source: &KeySource,
+    ) -> Result<Option<Rc<KeySet>>> {
+        let wanted = WantedKey {
+            algorithm: app.terms.algorithm,
+            name: key_name(self.token, app),
+            since: self.cx.now,
+        };
         match key_sets::published(self.cx, source, wanted, &mut self.asks_left).await? {
             Found::Settled(set) => Ok(Some(set)),
             Found::Open { known, retry_after_s } => {
-                let retry_after_s = self.open.as_ref().map_or(retry_after_s, |open| open.retry_after_s.min(retry_after_s));
+                let retry_after_s = self
+                    .open
+                    .as_ref()
+                    .map_or(retry_after_s, |open| open.retry_after_s.min(retry_after_s));
                 self.open = Some(Open { retry_after_s, is_answered: known.is_some() });
                 Ok(known)
             }
@@ -242,8 +296,13 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
     }
 
     fn count(&mut self, keys: usize) -> Result<()> {
-        let why = || format!("must name the token app, or the token its key: more than {MAX_KEYS} keys could have signed this token");
-        self.keys_left = self.keys_left.checked_sub(keys).ok_or_else(|| Error::invalid("app", why()))?;
+        let why = || {
+            format!(
+                "must name the token app, or the token its key: more than {MAX_KEYS} keys could have signed this token"
+            )
+        };
+        self.keys_left =
+            self.keys_left.checked_sub(keys).ok_or_else(|| Error::invalid("app", why()))?;
         Ok(())
     }
 
@@ -251,7 +310,8 @@ impl<'c, 't, 'a> Search<'c, 't, 'a> {
     fn none(&self) -> Error {
         if let Some(Open { retry_after_s, is_answered }) = &self.open {
             let fault = if *is_answered {
-                Fault::new("the token names a key that its issuer did not have when it was asked").of_unknown_key()
+                Fault::new("the token names a key that its issuer did not have when it was asked")
+                    .of_unknown_key()
             } else {
                 Fault::new("an issuer has not answered, and may have the key").of_issuer()
             };
@@ -276,11 +336,19 @@ pub enum Signed<'t> {
 }
 
 /// Looks whether a key of the app signed the token.
-pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenApp) -> Result<Signed<'t>> {
+pub async fn signed_by<'t>(
+    cx: &Cx,
+    token: &'t UnverifiedToken<'_>,
+    app: &TokenApp,
+) -> Result<Signed<'t>> {
     let mut search = Search::new(cx, token);
     let (signed, keys) = match &app.keys {
         Keys::None => return Ok(Signed::ByNone(app.why_no_key().to_owned())),
-        Keys::Introspected(_) => return Ok(Signed::ByNone("the app looks at no signature: it asks its endpoint".to_owned())),
+        Keys::Introspected(_) => {
+            return Ok(Signed::ByNone(
+                "the app looks at no signature: it asks its endpoint".to_owned(),
+            ));
+        }
         Keys::Shared(key) => {
             let keys = "the shared secret".to_owned();
             return Ok(match token.verify(app.terms.algorithm, &key.secret) {
@@ -291,10 +359,20 @@ pub async fn signed_by<'t>(cx: &Cx, token: &'t UnverifiedToken<'_>, app: &TokenA
         Keys::Public(set) => (search.among(app, set).await?, "a registered key".to_owned()),
         Keys::Published(source) => {
             let Some(set) = search.published(app, source).await? else {
-                let problem = cx.memory.key_sets.problem(source).map_or_else(String::new, |problem| format!(": {problem}"));
-                return Ok(Signed::ByNone(format!("{} does not answer with a key set{problem}", source.as_str())));
+                let problem = cx
+                    .memory
+                    .key_sets
+                    .problem(source)
+                    .map_or_else(String::new, |problem| format!(": {problem}"));
+                return Ok(Signed::ByNone(format!(
+                    "{} does not answer with a key set{problem}",
+                    source.as_str()
+                )));
             };
-            (search.among(app, &set).await?, format!("a key that is published at {}", source.as_str()))
+            (
+                search.among(app, &set).await?,
+                format!("a key that is published at {}", source.as_str()),
+            )
         }
     };
     Ok(match signed {

@@ -1,10 +1,10 @@
-//! Sessions of the gateway: a browser that has shown a token in a URL, or has signed in at Postern's
-//! own page, shows a cookie from then on.
+//! Sessions of the gateway: a browser that has shown a token in a URL, or has signed in at
+//! Postern's own page, shows a cookie from then on.
 //!
-//! After a token the cookie is the token, sealed: no row is written, and whatever ends the token ends
-//! the session, since each request verifies it as any other. A new password of the user ends it, too,
-//! as it ends the rows. After a password the cookie is a random value of a row in `sessions`. The gateway
-//! takes it, and who asks whether a request may pass; management does not.
+//! After a token the cookie is the token, sealed: no row is written, and whatever ends the token
+//! ends the session, since each request verifies it as any other. A new password of the user ends
+//! it, too, as it ends the rows. After a password the cookie is a random value of a row in
+//! `sessions`. The gateway takes it, and who asks whether a request may pass; management does not.
 
 use crate::actions::caller::{Hints, UserCaller};
 use crate::actions::{revocations, sessions, verify_token};
@@ -15,21 +15,28 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::token_app::AppName;
 use crate::error::{Denied, Error, Result};
 
-/// The longest value of a cookie, in bytes: browsers keep 4096 for a name, its value and its attributes.
+/// The longest value of a cookie, in bytes: browsers keep 4096 for a name, its value and its
+/// attributes.
 const MAX_COOKIE_BYTES: usize = 3_900;
 
 /// What the cookie of a session stands for that began with a token.
 struct Sealed {
     app: AppName,
-    /// When the password of its user had been set. Times of one user are compared, and no clock is asked.
+    /// When the password of its user had been set. Times of one user are compared, and no clock is
+    /// asked.
     password_set_at: Millis,
     token: PlainToken,
 }
 
-/// What the cookie of a session is that begins with a token of an app; `None` where no cookie is that long.
+/// What the cookie of a session is that begins with a token of an app; `None` where no cookie is
+/// that long.
 pub fn of_token(cx: &Cx, app: &AppName, user: &User, token: &PlainToken) -> Result<Option<String>> {
     let stands_for = format!("{}\n{}\n{}", app.as_str(), user.password_set_at.0, token.expose());
-    let sealed = cx.config.master_keys.seal_session(stands_for.as_bytes(), cx.random()?).map_err(Error::Internal)?;
+    let sealed = cx
+        .config
+        .master_keys
+        .seal_session(stands_for.as_bytes(), cx.random()?)
+        .map_err(Error::Internal)?;
     Ok(Some(sealed).filter(|sealed| sealed.len() <= MAX_COOKIE_BYTES))
 }
 
@@ -39,8 +46,13 @@ pub async fn find(cx: &Cx, cookie: &PlainToken, hints: Hints<'_>) -> Result<User
         return sessions::find(cx, cookie.hashed_as_session(), hints).await;
     };
     // `authenticate` compares the app with one that the question names.
-    let caller = verify_token::verify(cx, &token, None, Hints { app: Some(app.as_str()), ..hints }).await?;
-    if password_set_at < caller.user.password_set_at { Err(Denied::Revoked.into()) } else { Ok(caller) }
+    let caller =
+        verify_token::verify(cx, &token, None, Hints { app: Some(app.as_str()), ..hints }).await?;
+    if password_set_at < caller.user.password_set_at {
+        Err(Denied::Revoked.into())
+    } else {
+        Ok(caller)
+    }
 }
 
 /// Ends a session, and with it the token that it began with. One that is over is left as it is.
@@ -79,5 +91,9 @@ fn sealed(cx: &Cx, cookie: &PlainToken) -> Result<Option<Sealed>> {
 fn read(text: &str) -> Option<Sealed> {
     let (app, rest) = text.split_once('\n')?;
     let (password_set_at, token) = rest.split_once('\n')?;
-    Some(Sealed { app: AppName::parse(app).ok()?, password_set_at: Millis(password_set_at.parse().ok()?), token: PlainToken::new(token) })
+    Some(Sealed {
+        app: AppName::parse(app).ok()?,
+        password_set_at: Millis(password_set_at.parse().ok()?),
+        token: PlainToken::new(token),
+    })
 }

@@ -17,18 +17,30 @@ pub struct Generated {
     pub expire_s: i64,
 }
 
-/// Signs `payload` for the app of that name. Keys that the app's claim names map are renamed; arrays stay, other values become strings.
-pub async fn generate_token(cx: &Cx, app: &str, secret: &Secret, payload: &Map<String, Value>) -> Result<Generated> {
+/// Signs `payload` for the app of that name. Keys that the app's claim names map are renamed;
+/// arrays stay, other values become strings.
+pub async fn generate_token(
+    cx: &Cx,
+    app: &str,
+    secret: &Secret,
+    payload: &Map<String, Value>,
+) -> Result<Generated> {
     if secret.is_empty() {
         return Err(Error::invalid("secret", "can not be empty"));
     }
     if payload.get("username").is_none_or(|name| *name == Value::Null || *name == json!("")) {
         return Err(Error::invalid("username", "can not be empty"));
     }
-    let app = token_apps::find(cx, app).await?.ok_or_else(|| Error::invalid("name", "does not exist"))?;
+    let app =
+        token_apps::find(cx, app).await?.ok_or_else(|| Error::invalid("name", "does not exist"))?;
     let algorithm = app.terms.algorithm;
     if !algorithm.has_shared_secret() {
-        return Err(Error::invalid("key", format!("is used with HS algorithms only: tokens under {algorithm} are signed by their issuer")));
+        return Err(Error::invalid(
+            "key",
+            format!(
+                "is used with HS algorithms only: tokens under {algorithm} are signed by their issuer"
+            ),
+        ));
     }
     let names = &app.terms.claims;
     let mut claims = Map::new();
@@ -45,14 +57,18 @@ pub async fn generate_token(cx: &Cx, app: &str, secret: &Secret, payload: &Map<S
             other => Value::String(other.to_string()),
         };
         if claims.insert(claim.to_owned(), value).is_some() {
-            return Err(Error::invalid("payload", format!("has two members for the claim {claim:?}")));
+            return Err(Error::invalid(
+                "payload",
+                format!("has two members for the claim {claim:?}"),
+            ));
         }
     }
     let now_s = cx.now.seconds();
     claims.insert("exp".to_owned(), json!(now_s.saturating_add(app.terms.expire_s)));
     claims.insert("iat".to_owned(), json!(now_s));
-    let secret = keys::shared_secret(algorithm, secret).map_err(|why| Error::invalid("key", why))?;
-    let token =
-        jwt::sign(algorithm, &secret, &claims).ok_or_else(|| Error::internal("an algorithm without a shared secret signs nothing"))?;
+    let secret =
+        keys::shared_secret(algorithm, secret).map_err(|why| Error::invalid("key", why))?;
+    let token = jwt::sign(algorithm, &secret, &claims)
+        .ok_or_else(|| Error::internal("an algorithm without a shared secret signs nothing"))?;
     Ok(Generated { token, expire_s: app.terms.expire_s })
 }

@@ -1,4 +1,5 @@
-//! Giving, changing and taking back permissions on services. All of it needs GRANT on the service, or an administrator.
+//! Giving, changing and taking back permissions on services. All of it needs GRANT on the service,
+//! or an administrator.
 
 use serde_json::json;
 
@@ -28,14 +29,19 @@ pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     let mut write = Write::default();
     if cx.config.strict_directory {
-        services::find(cx, service_id).await?.ok_or_else(|| Error::not_found("service", service_id))?;
+        services::find(cx, service_id)
+            .await?
+            .ok_or_else(|| Error::not_found("service", service_id))?;
         if !units::exists(cx, object_type, object_id).await? {
             return Err(Error::not_found(noun(object_type), object_id));
         }
     } else {
         write = write.and(services::register(service_id, cx.now));
     }
-    let already = || Error::AlreadyExists { what: "grant", id: format!("{}[{object_id}]", object_type.name()) };
+    let already = || Error::AlreadyExists {
+        what: "grant",
+        id: format!("{}[{object_id}]", object_type.name()),
+    };
     for statement in expired_grants::remove(cx, &by.actor(), &Which::To(*grant)) {
         write = write.and(statement);
     }
@@ -43,7 +49,13 @@ pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
         .answering(grants::insert(grant, cx.now))
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
         .deed_of_new(
-            deed(by, "grant.create", (service_id, object_type, object_id), None, Some((permissions, period))),
+            deed(
+                by,
+                "grant.create",
+                (service_id, object_type, object_id),
+                None,
+                Some((permissions, period)),
+            ),
             NewId::Newest("grants"),
         )
         .commit_unless(cx, &[Constraint::Grant], already)
@@ -54,7 +66,8 @@ pub async fn add(cx: &Cx, by: &Caller, grant: &NewGrant) -> Result<i64> {
 /// Replaces the permissions of a grant.
 pub async fn replace(cx: &Cx, by: &Caller, id: i64, permissions: Permissions) -> Result<()> {
     let before = touchable(cx, by, id).await?;
-    change(cx, by, &before, grants::update(id, permissions), "grant.update", Some(permissions)).await
+    change(cx, by, &before, grants::update(id, permissions), "grant.update", Some(permissions))
+        .await
 }
 
 /// Takes a grant back.
@@ -64,7 +77,13 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
 }
 
 /// Takes back what is granted on a service to an object.
-pub async fn delete_to(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64) -> Result<()> {
+pub async fn delete_to(
+    cx: &Cx,
+    by: &Caller,
+    service_id: i64,
+    object_type: ObjectType,
+    object_id: i64,
+) -> Result<()> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     let found = grants::find_to(cx, service_id, object_type, object_id).await?;
     let not_there = || Error::not_found("grant", format!("{}[{object_id}]", object_type.name()));
@@ -79,7 +98,13 @@ pub async fn user_id(cx: &Cx, by: &Caller, service_id: i64, user: &Named) -> Res
 }
 
 /// Sets the switches of all APIs of a service, and with `whole_service` its own.
-pub async fn set_switches(cx: &Cx, by: &Caller, service_id: i64, enabled: bool, whole_service: bool) -> Result<()> {
+pub async fn set_switches(
+    cx: &Cx,
+    by: &Caller,
+    service_id: i64,
+    enabled: bool,
+    whole_service: bool,
+) -> Result<()> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     let before = services::find(cx, service_id).await?;
     if before.is_none() && cx.config.strict_directory {
@@ -87,10 +112,15 @@ pub async fn set_switches(cx: &Cx, by: &Caller, service_id: i64, enabled: bool, 
     }
     let mut write = Write::of(services::set_api_switches(service_id, enabled));
     if whole_service {
-        write = write.and(services::set_switch(service_id, enabled, cx.now)).and(feed::service_changed(service_id, cx.now));
+        write = write
+            .and(services::set_switch(service_id, enabled, cx.now))
+            .and(feed::service_changed(service_id, cx.now));
     }
     let deed = by
-        .deed(if whole_service { "service.switch" } else { "service.switch_apis" }, service_id.to_string())
+        .deed(
+            if whole_service { "service.switch" } else { "service.switch_apis" },
+            service_id.to_string(),
+        )
         .before(before.map(|service| json!({ "authEnabled": service.auth_enabled })))
         .after(json!({ "authEnabled": enabled }));
     write.deed(deed).commit(cx).await.map(drop)
@@ -130,7 +160,13 @@ async fn change(
     let rows = Write::default()
         .answering(statement)
         .and(feed::grant_changed(service_id, object_type, object_id, cx.now))
-        .deed(deed(by, action, (service_id, object_type, object_id), Some((permissions, period)), after.map(|after| (after, period))))
+        .deed(deed(
+            by,
+            action,
+            (service_id, object_type, object_id),
+            Some((permissions, period)),
+            after.map(|after| (after, period)),
+        ))
         .commit(cx)
         .await?;
     // Somebody else took it back in between.
@@ -145,7 +181,9 @@ fn deed(
     after: Option<(Permissions, Period)>,
 ) -> Deed {
     let kept = |(permissions, period)| grant::for_audit(permissions, period);
-    by.deed(action, format!("{service_id}/{}/{object_id}", object_type.name())).before(before.map(kept)).after(after.map(kept))
+    by.deed(action, format!("{service_id}/{}/{object_id}", object_type.name()))
+        .before(before.map(kept))
+        .after(after.map(kept))
 }
 
 /// The noun of an object type.
@@ -166,13 +204,25 @@ pub async fn find_named(cx: &Cx, by: &Caller, id: i64) -> Result<NamedGrant> {
 }
 
 /// The grant on a service to an object, for callers who may give such.
-pub async fn find_to(cx: &Cx, by: &Caller, service_id: i64, object_type: ObjectType, object_id: i64) -> Result<Option<Grant>> {
+pub async fn find_to(
+    cx: &Cx,
+    by: &Caller,
+    service_id: i64,
+    object_type: ObjectType,
+    object_id: i64,
+) -> Result<Option<Grant>> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     grants::find_to(cx, service_id, object_type, object_id).await
 }
 
 /// The grants on a service by ascending id, for callers who may give such.
-pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<NamedGrant>> {
+pub async fn list_of_service(
+    cx: &Cx,
+    by: &Caller,
+    service_id: i64,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<NamedGrant>> {
     permissions::require(cx, by, service_id, Permission::Grant).await?;
     if cx.config.strict_directory && services::find(cx, service_id).await?.is_none() {
         return Err(Error::not_found("service", service_id));
@@ -180,24 +230,40 @@ pub async fn list_of_service(cx: &Cx, by: &Caller, service_id: i64, after_id: Op
     grants::list_of_service(cx, service_id, after_id, limit).await
 }
 
-/// The grants that reach a user, by ascending id: to themselves, and to their departments and groups.
-pub async fn list_of_user(cx: &Cx, by: &Caller, user_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<NamedGrant>> {
+/// The grants that reach a user, by ascending id: to themselves, and to their departments and
+/// groups.
+pub async fn list_of_user(
+    cx: &Cx,
+    by: &Caller,
+    user_id: i64,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<NamedGrant>> {
     grants::list_of_user(cx, &member(cx, by, user_id).await?, after_id, limit).await
 }
 
 /// The departments and groups whose grants reach a user.
-pub async fn list_reached(cx: &Cx, by: &Caller, user_id: i64, after: Option<(UnitKind, i64)>, limit: i64) -> Result<Vec<Reached>> {
+pub async fn list_reached(
+    cx: &Cx,
+    by: &Caller,
+    user_id: i64,
+    after: Option<(UnitKind, i64)>,
+    limit: i64,
+) -> Result<Vec<Reached>> {
     reach::list(cx, &member(cx, by, user_id).await?, after, limit).await
 }
 
-/// A user, if the caller may know what they may do: administrators may, and users of themselves. The groups of the caller's token count
-/// for the caller.
+/// A user, if the caller may know what they may do: administrators may, and users of themselves.
+/// The groups of the caller's token count for the caller.
 async fn member<'c>(cx: &Cx, by: &'c Caller, user_id: i64) -> Result<Member<'c>> {
     let is_own = by.own_id().map(|id| id.0) == Some(user_id);
     if !is_own && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
-    if cx.config.strict_directory && !is_own && !units::exists(cx, ObjectType::User, user_id).await? {
+    if cx.config.strict_directory
+        && !is_own
+        && !units::exists(cx, ObjectType::User, user_id).await?
+    {
         return Err(Error::not_found("user", user_id));
     }
     Ok(Member { user_id, token_groups: if is_own { by.groups() } else { &[] } })

@@ -1,7 +1,8 @@
 //! Hashing a password without holding up whoever else the isolate serves.
 //!
-//! A request takes a turn, and computes the hash in parts. Between two of them the event loop serves
-//! others, whose answers take microseconds. The alternatives were measured: bench/NOTES.md, "Hashing".
+//! A request takes a turn, and computes the hash in parts. Between two of them the event loop
+//! serves others, whose answers take microseconds. The alternatives were measured: bench/NOTES.md,
+//! "Hashing".
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -30,25 +31,26 @@ const LONGEST_WAIT: Millis = Millis::from_seconds(10);
 /// After how long it is worth trying again where too many wait.
 const RETRY_AFTER_S: i64 = 2;
 
-/// The right to hash, until it is dropped. Whatever is to be looked at again after the wait is looked
-/// at between [`turn`] and the hash.
+/// The right to hash, until it is dropped. Whatever is to be looked at again after the wait is
+/// looked at between [`turn`] and the hash.
 pub struct Turn<'a> {
     cx: &'a Cx,
     number: u64,
 }
 
-/// Waits for the turn to hash. What the request has read of D1 ages meanwhile, so that the wait ends
-/// before it is older than `STALENESS_S`.
+/// Waits for the turn to hash. What the request has read of D1 ages meanwhile, so that the wait
+/// ends before it is older than `STALENESS_S`.
 ///
 /// # Errors
 ///
-/// [`Limit::Hashing`] where too many wait, or the wait is too long. Whoever only proves anew what was
-/// open before goes first, and is refused by neither, since that would close it.
+/// [`Limit::Hashing`] where too many wait, or the wait is too long. Whoever only proves anew what
+/// was open before goes first, and is refused by neither, since that would close it.
 pub async fn turn(cx: &Cx) -> Result<Turn<'_>> {
     turn_within(cx, cx.config.staleness.usable() - PATIENCE).await
 }
 
-/// The same for whoever was let in before, perhaps by what memory said: the wait comes on top of its age.
+/// The same for whoever was let in before, perhaps by what memory said: the wait comes on top of
+/// its age.
 ///
 /// # Errors
 ///
@@ -64,7 +66,9 @@ async fn turn_within(cx: &Cx, longest: Millis) -> Result<Turn<'_>> {
     if cx.is_recheck {
         turn.wait().await;
     } else {
-        within(&*cx.timer, longest.min(LONGEST_WAIT), pin!(turn.wait())).await.ok_or_else(too_many)?;
+        within(&*cx.timer, longest.min(LONGEST_WAIT), pin!(turn.wait()))
+            .await
+            .ok_or_else(too_many)?;
     }
     Ok(turn)
 }
@@ -77,8 +81,8 @@ pub enum Waited<'a> {
     Checked(Rc<User>),
 }
 
-/// The same as [`turn`], unless another request checks the same password first: `digest` is what it is
-/// remembered by. So of many requests with one password, one computes the hash.
+/// The same as [`turn`], unless another request checks the same password first: `digest` is what it
+/// is remembered by. So of many requests with one password, one computes the hash.
 ///
 /// # Errors
 ///
@@ -109,8 +113,8 @@ fn checked_meanwhile(cx: &Cx, digest: &[u8; 32]) -> Option<Rc<User>> {
 }
 
 impl Turn<'_> {
-    /// Whether the password is the one that was hashed. `None` (no such user, or no password) costs as
-    /// much, and is never right.
+    /// Whether the password is the one that was hashed. `None` (no such user, or no password) costs
+    /// as much, and is never right.
     pub async fn is_right(&self, stored: Option<&PasswordHash>, password: &Secret) -> bool {
         if password.len() > password::MAX_BYTES {
             return false;
@@ -133,7 +137,8 @@ impl Turn<'_> {
                 return tag;
             }
             self.cx.timer.sleep(Millis(0)).await;
-            // It takes no time, unless the turn was given up because this request was away for too long.
+            // It takes no time, unless the turn was given up because this request was away for too
+            // long.
             self.wait().await;
         }
     }
@@ -143,7 +148,14 @@ impl Turn<'_> {
             match self.cx.memory.hashing.before(self.number, self.cx.timer.now()) {
                 0 => return,
                 // Whoever is far from it looks seldom, so that hundreds who wait cost little.
-                before => self.cx.timer.sleep(Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK)).await,
+                before => {
+                    self.cx
+                        .timer
+                        .sleep(
+                            Millis(LOOK.0 * i64::try_from(before).unwrap_or(1)).min(LONGEST_LOOK),
+                        )
+                        .await
+                }
             }
         }
     }

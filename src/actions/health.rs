@@ -18,7 +18,14 @@ use crate::store::{self, feed, snapshot, sql};
 const NAMED: usize = 20;
 
 /// What makes a deployment degraded, by the words for it.
-pub const CAUSES: [&str; 6] = [AUDIENCE_UNCHECKED, COPY_NOT_RENEWED, ISSUER_UNREACHABLE, SCHEMA_OUTDATED, SECRET_MISSING, SECRET_UNOPENED];
+pub const CAUSES: [&str; 6] = [
+    AUDIENCE_UNCHECKED,
+    COPY_NOT_RENEWED,
+    ISSUER_UNREACHABLE,
+    SCHEMA_OUTDATED,
+    SECRET_MISSING,
+    SECRET_UNOPENED,
+];
 const AUDIENCE_UNCHECKED: &str = "audience_unchecked";
 const COPY_NOT_RENEWED: &str = "copy_not_renewed";
 const ISSUER_UNREACHABLE: &str = "issuer_unreachable";
@@ -54,8 +61,10 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
     }
     let renewed = snapshot::renewed(cx).await;
     let known = Known::current(cx, Vec::new, None).await;
-    let is_unmigrated =
-        [asked.as_ref().err(), known.as_ref().err()].into_iter().flatten().any(|error| matches!(error, Error::Misconfigured(_)));
+    let is_unmigrated = [asked.as_ref().err(), known.as_ref().err()]
+        .into_iter()
+        .flatten()
+        .any(|error| matches!(error, Error::Misconfigured(_)));
     let d1 = asked.is_ok() || is_unmigrated;
     let apps = cx.memory.apps();
     let reachable = d1 || !matches!(known, Err(Error::Unavailable(_)));
@@ -72,14 +81,22 @@ pub async fn health(cx: &Cx) -> Rc<Health> {
         Cause { kind: SECRET_UNOPENED, count: sealed.unopened, names: sealed.names },
     ];
     let causes = causes.into_iter().filter(|cause| cause.count > 0).collect();
-    let health = Rc::new(Health { d1, kv: renewed.is_ok(), verifies, copy_renewed_at, causes, to_reencrypt: sealed.under_previous });
+    let health = Rc::new(Health {
+        d1,
+        kv: renewed.is_ok(),
+        verifies,
+        copy_renewed_at,
+        causes,
+        to_reencrypt: sealed.under_previous,
+    });
     cx.memory.health.keep(Rc::clone(&health), cx.now);
     health
 }
 
 /// Whether the schema is this Worker's, and what is not under the current master key.
 async fn ask_d1(cx: &Cx) -> Result<(bool, SealedCounts)> {
-    let batch = vec![feed::select_head(), store::health::select_newest(), SealedColumn::select_counts(cx)];
+    let batch =
+        vec![feed::select_head(), store::health::select_newest(), SealedColumn::select_counts(cx)];
     let results = sql::query_within(cx, sql::PATIENCE, batch).await?;
     let is_newest = store::health::is_newest(sql::rows(&results, 1)?);
     Ok((is_newest, SealedColumn::counts(sql::rows(&results, 2)?)?))
@@ -92,18 +109,28 @@ fn none_opens(apps: &[Rc<TokenApp>]) -> bool {
 }
 
 fn of_apps(kind: &'static str, apps: &[Rc<TokenApp>], is_one: impl Fn(&TokenApp) -> bool) -> Cause {
-    let names: Vec<_> = apps.iter().filter(|app| is_one(app)).map(|app| app.name.as_str().to_owned()).collect();
+    let names: Vec<_> =
+        apps.iter().filter(|app| is_one(app)).map(|app| app.name.as_str().to_owned()).collect();
     cause(kind, names)
 }
 
 /// Issuers that did not answer with a key set, or about a token, when this isolate last asked them.
 fn issuers(cx: &Cx, apps: &[Rc<TokenApp>]) -> Cause {
-    let sources = apps.iter().filter_map(|app| if let Keys::Published(source) = &app.keys { Some(source) } else { None });
+    let sources = apps.iter().filter_map(|app| {
+        if let Keys::Published(source) = &app.keys { Some(source) } else { None }
+    });
     let failed = sources.filter(|source| cx.memory.key_sets.problem(source).is_some());
     let mut names: Vec<_> = failed.map(|source| source.as_str().to_owned()).collect();
-    let endpoints =
-        apps.iter().filter_map(|app| if let Keys::Introspected(endpoint) = &app.keys { Some(endpoint.url.as_str()) } else { None });
-    names.extend(endpoints.filter(|url| cx.memory.introspections.problem(url).is_some()).map(str::to_owned));
+    let endpoints = apps.iter().filter_map(|app| {
+        if let Keys::Introspected(endpoint) = &app.keys {
+            Some(endpoint.url.as_str())
+        } else {
+            None
+        }
+    });
+    names.extend(
+        endpoints.filter(|url| cx.memory.introspections.problem(url).is_some()).map(str::to_owned),
+    );
     names.sort();
     names.dedup();
     cause(ISSUER_UNREACHABLE, names)

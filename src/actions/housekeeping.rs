@@ -11,21 +11,24 @@ use crate::memory::publish;
 use crate::memory::write::Write;
 use crate::store::expired_grants::{self, Which};
 use crate::store::sealed::{SealedColumn, SealedCounts};
-use crate::store::{applications, audit, feed, provisioned_users, revocations, sessions, sign_ins, sql};
+use crate::store::{
+    applications, audit, feed, provisioned_users, revocations, sessions, sign_ins, sql,
+};
 
 /// How many values of a kind are re-encrypted in one go; the rest follows at the next event.
 const RESEALED_AT_ONCE: i64 = 100;
 /// How many times as many are looked at, where they do not open.
 const RESEAL_PAGES: usize = 10;
-/// How many expired grants are removed in one go. Decisions ignore them already, and isolates read the
-/// change feed in parts that are not much longer.
+/// How many expired grants are removed in one go. Decisions ignore them already, and isolates read
+/// the change feed in parts that are not much longer.
 const EXPIRED_AT_ONCE: i64 = 250;
 /// How many names are folded in one go.
 const FOLDED_AT_ONCE: i64 = 500;
 /// How many events of the audit trail are deleted in one go: 288,000 a day.
 const PRUNED_EVENTS: i64 = 1000;
 
-/// Runs all of it. Each part is done even where another fails; failures are logged, and the first is answered.
+/// Runs all of it. Each part is done even where another fails; failures are logged, and the first
+/// is answered.
 pub async fn run(cx: &Cx) -> Result<()> {
     let results = [
         machine_keys::remove_expired(cx).await,
@@ -64,7 +67,11 @@ async fn remove_expired_grants(cx: &Cx) -> Result<()> {
 
 /// Folds names that neither a trigger nor the Worker that wrote them did.
 async fn fold_names(cx: &Cx) -> Result<()> {
-    let batch: Vec<_> = provisioned_users::unfolded(cx, FOLDED_AT_ONCE).await?.iter().map(provisioned_users::fold).collect();
+    let batch: Vec<_> = provisioned_users::unfolded(cx, FOLDED_AT_ONCE)
+        .await?
+        .iter()
+        .map(provisioned_users::fold)
+        .collect();
     if batch.is_empty() { Ok(()) } else { cx.sql.batch(batch).await.map(drop).map_err(Into::into) }
 }
 
@@ -78,8 +85,8 @@ async fn reseal(cx: &Cx) -> Result<()> {
     results.into_iter().collect()
 }
 
-/// Values that the previous key does not open, as damaged ones, are passed over, so that they hide no
-/// others.
+/// Values that the previous key does not open, as damaged ones, are passed over, so that they hide
+/// no others.
 async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
     let mut write = Write::default();
     let mut count = 0;
@@ -93,8 +100,12 @@ async fn reseal_place(cx: &Cx, place: SealedColumn) -> Result<()> {
             if let Some(statement) = place.reseal(cx, owner, stored)? {
                 write = write.and(statement);
                 write = match place {
-                    SealedColumn::TOKEN_APP_SECRET => write.and(feed::token_app_changed(owner, cx.now)),
-                    SealedColumn::APPLICATION_SECRET | SealedColumn::ACCESS_TOKEN => write.and(feed::application_changed(owner, cx.now)),
+                    SealedColumn::TOKEN_APP_SECRET => {
+                        write.and(feed::token_app_changed(owner, cx.now))
+                    }
+                    SealedColumn::APPLICATION_SECRET | SealedColumn::ACCESS_TOKEN => {
+                        write.and(feed::application_changed(owner, cx.now))
+                    }
                     // Nothing is remembered of these.
                     _ => write,
                 };

@@ -1,8 +1,9 @@
-//! Tokens that mean nothing here: the introspection endpoints of token apps are asked what they say.
+//! Tokens that mean nothing here: the introspection endpoints of token apps are asked what they
+//! say.
 //!
-//! Only what is neither a token of Postern nor one that a key of an app has signed is sent to them. Each
-//! question names no more than the token. Whether the app accepts what the endpoint says is looked at
-//! as for a JSON Web Token.
+//! Only what is neither a token of Postern nor one that a key of an app has signed is sent to them.
+//! Each question names no more than the token. Whether the app accepts what the endpoint says is
+//! looked at as for a JSON Web Token.
 
 use std::rc::Rc;
 
@@ -45,19 +46,27 @@ impl<'a> Shown<'a> {
         Self { token, is_jwt: false, issuer: None }
     }
 
-    /// Whether an endpoint may see it. Keys and tokens of Postern are nobody else's business. A text with the
-    /// dots of a signed token that cannot be read may be a revoked one that was altered: the endpoint may read
-    /// it all the same, and its digest is another. No token has white space or a character beyond ASCII, which
-    /// an endpoint may cut off.
+    /// Whether an endpoint may see it. Keys and tokens of Postern are nobody else's business. A
+    /// text with the dots of a signed token that cannot be read may be a revoked one that was
+    /// altered: the endpoint may read it all the same, and its digest is another. No token has
+    /// white space or a character beyond ASCII, which an endpoint may cut off.
     #[must_use]
     pub fn may_be_shown(&self) -> bool {
         if !self.token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return false;
         }
-        let is_ours = machine_key::looks_like_one(self.token) || opaque_token::is_token(self.token) || opaque_token::is_cookie(self.token);
+        let is_ours = machine_key::looks_like_one(self.token)
+            || opaque_token::is_token(self.token)
+            || opaque_token::is_cookie(self.token);
         // The letters of a header that begins with a brace.
-        let has_header = || matches!(self.token.as_bytes(), [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'+' | b'/', ..]);
-        let is_altered = || !self.is_jwt && matches!(self.token.matches('.').count(), 2 | 3) && has_header();
+        let has_header = || {
+            matches!(
+                self.token.as_bytes(),
+                [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'+' | b'/', ..]
+            )
+        };
+        let is_altered =
+            || !self.is_jwt && matches!(self.token.matches('.').count(), 2 | 3) && has_header();
         !is_ours && !is_altered()
     }
 
@@ -79,12 +88,19 @@ pub enum Told {
 }
 
 /// Asks the apps of a selection in their order, until one calls the token active.
-pub async fn ask(cx: &Cx, known: &mut Known<'_>, shown: Shown<'_>, selection: &Selection) -> Result<Told> {
+pub async fn ask(
+    cx: &Cx,
+    known: &mut Known<'_>,
+    shown: Shown<'_>,
+    selection: &Selection,
+) -> Result<Told> {
     let apps = known.candidates(selection).await?;
     if apps.len() > MAX_ASKED {
         return Err(Error::invalid(
             "app",
-            format!("must name the token app: more than {MAX_ASKED} would have to be asked about this token"),
+            format!(
+                "must name the token app: more than {MAX_ASKED} would have to be asked about this token"
+            ),
         ));
     }
     if apps.iter().any(|app| app.is_sealed()) {
@@ -102,7 +118,8 @@ pub async fn ask(cx: &Cx, known: &mut Known<'_>, shown: Shown<'_>, selection: &S
         }
     }
     if has_failed {
-        let fault = Fault::new("an introspection endpoint has not answered, and may know the token");
+        let fault =
+            Fault::new("an introspection endpoint has not answered, and may know the token");
         return Err(Error::Unavailable(fault.of_issuer().with_retry_after(FAILED_FOR.seconds())));
     }
     Ok(told)
@@ -112,7 +129,13 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
     let kept_for = Millis::from_seconds(app.terms.policy.introspection_cache_s);
     let version = app.modified_at.0.to_string();
     // No app has a slash in its name.
-    let question = sha256_of(&[app.name.as_str().as_bytes(), b"/", version.as_bytes(), b"/", shown.token.as_bytes()]);
+    let question = sha256_of(&[
+        app.name.as_str().as_bytes(),
+        b"/",
+        version.as_bytes(),
+        b"/",
+        shown.token.as_bytes(),
+    ]);
     let begun = cx.timer.now();
     // Where nothing is to be remembered, each request asks.
     let is_kept = kept_for > Millis(0);
@@ -145,7 +168,8 @@ async fn outcome(cx: &Cx, app: &TokenApp, endpoint: &Endpoint, shown: Shown<'_>)
     outcome
 }
 
-/// What is known of a token, by another request too that asks now; `None` where the caller is to ask.
+/// What is known of a token, by another request too that asks now; `None` where the caller is to
+/// ask.
 async fn known_or_asked(cx: &Cx, question: &Question) -> Option<Outcome> {
     let begun = cx.timer.now();
     loop {
@@ -163,7 +187,10 @@ async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
     let asked = introspect(cx, endpoint, shown).await;
     let url = endpoint.url.as_str();
     if let Err(problem) = &asked {
-        cx.log.line(&format!("{} does not introspect: {problem}", url.split('?').next().unwrap_or_default()));
+        cx.log.line(&format!(
+            "{} does not introspect: {problem}",
+            url.split('?').next().unwrap_or_default()
+        ));
     }
     cx.memory.introspections.note(url, asked.as_ref().err().cloned());
     match asked {
@@ -174,22 +201,38 @@ async fn fetch(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> Outcome {
 }
 
 /// What the endpoint says now. The error is a sentence without a full stop.
-async fn introspect(cx: &Cx, endpoint: &Endpoint, shown: Shown<'_>) -> std::result::Result<Option<Said>, String> {
+async fn introspect(
+    cx: &Cx,
+    endpoint: &Endpoint,
+    shown: Shown<'_>,
+) -> std::result::Result<Option<Said>, String> {
     let (authorization, body) = (endpoint.authorization(), Endpoint::question(shown.token));
-    let answer = cx.issuers.introspect(&endpoint.url, authorization, body, LIMIT).await.map_err(|problem| sentence(&problem))?;
-    Said::read(&answer, shown.token, shown.is_jwt).map_err(|why| format!("the answer is no introspection: it {why}"))
+    let answer = cx
+        .issuers
+        .introspect(&endpoint.url, authorization, body, LIMIT)
+        .await
+        .map_err(|problem| sentence(&problem))?;
+    Said::read(&answer, shown.token, shown.is_jwt)
+        .map_err(|why| format!("the answer is no introspection: it {why}"))
 }
 
 fn sentence(problem: &FetchProblem) -> String {
     match problem {
-        FetchProblem::Forbidden(status) => format!("the endpoint refuses the client id and secret: status {status}"),
+        FetchProblem::Forbidden(status) => {
+            format!("the endpoint refuses the client id and secret: status {status}")
+        }
         FetchProblem::Unreachable(why) => format!("the endpoint cannot be reached: {why}"),
         other => other.to_string(),
     }
 }
 
-/// What the endpoint of an app says of a token now, for explanations. The error is a sentence without a full stop.
-pub async fn ask_now(cx: &Cx, app: &TokenApp, shown: Shown<'_>) -> std::result::Result<Option<Said>, String> {
+/// What the endpoint of an app says of a token now, for explanations. The error is a sentence
+/// without a full stop.
+pub async fn ask_now(
+    cx: &Cx,
+    app: &TokenApp,
+    shown: Shown<'_>,
+) -> std::result::Result<Option<Said>, String> {
     match &app.keys {
         _ if !shown.may_be_shown() => {
             Err("the text has the form of a token or key of Postern's, or of a signed token that cannot be read".to_owned())
@@ -199,14 +242,19 @@ pub async fn ask_now(cx: &Cx, app: &TokenApp, shown: Shown<'_>) -> std::result::
     }
 }
 
-/// What is wrong with the endpoint of an app, for whoever registers it: it is asked about a made-up token.
+/// What is wrong with the endpoint of an app, for whoever registers it: it is asked about a made-up
+/// token.
 pub async fn try_out(cx: &Cx, keys: &Keys) -> Result<Option<String>> {
     let Keys::Introspected(endpoint) = keys else { return Ok(None) };
     let made_up = hex(&cx.random::<16>()?);
     let url = endpoint.url.as_str();
     Ok(match introspect(cx, endpoint, Shown::opaque(&made_up)).await {
         Ok(None) => None,
-        Ok(Some(_)) => Some(format!("{url} calls a token active that was made up: it says nothing about tokens")),
-        Err(problem) => Some(format!("{url} does not answer now, and tokens are refused until it does: {problem}")),
+        Ok(Some(_)) => Some(format!(
+            "{url} calls a token active that was made up: it says nothing about tokens"
+        )),
+        Err(problem) => Some(format!(
+            "{url} does not answer now, and tokens are refused until it does: {problem}"
+        )),
     })
 }

@@ -1,4 +1,5 @@
-//! Introspection (RFC 7662): whether a token is good, and what it says, for software that was shown one.
+//! Introspection (RFC 7662): whether a token is good, and what it says, for software that was shown
+//! one.
 
 use serde_json::Value;
 
@@ -26,8 +27,8 @@ pub struct Introspected {
     pub expires_at_s: i64,
     /// When it was issued, likewise.
     pub issued_at_s: Option<i64>,
-    /// Whose name space `sub` is of: Postern's, where the token is its own. What another issuer says stays
-    /// out, since its `sub` is another.
+    /// Whose name space `sub` is of: Postern's, where the token is its own. What another issuer
+    /// says stays out, since its `sub` is another.
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<Value>,
@@ -47,20 +48,25 @@ struct Said {
     id: Option<String>,
 }
 
-/// What a token is good for, where it is good and the caller may know. Why it is not, nobody is told:
-/// an answer that differs would help whoever tries tokens.
+/// What a token is good for, where it is good and the caller may know. Why it is not, nobody is
+/// told: an answer that differs would help whoever tries tokens.
 pub async fn introspect(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<Option<Introspected>> {
     // A key opens Postern's endpoints and nothing else, whoever asks.
     let Credential::Token(token) = Credential::of_token(token.clone()) else { return Ok(None) };
-    let (UserCaller { user, proof }, said) = match authenticate::by_token(cx, &token, Hints::default(), said).await {
-        Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::Invalid { .. }) => return Ok(None),
-        other => other?,
-    };
+    let (UserCaller { user, proof }, said) =
+        match authenticate::by_token(cx, &token, Hints::default(), said).await {
+            Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::Invalid { .. }) => {
+                return Ok(None);
+            }
+            other => other?,
+        };
     if !by.asks_about_everybody() && by.own_id() != Some(user.id) {
         return Ok(None);
     }
     let (client, expires_at_s, said) = match proof {
-        Proof::Jwt { app, expires_at_s, .. } => (app.as_str().to_owned(), expires_at_s, said.unwrap_or_default()),
+        Proof::Jwt { app, expires_at_s, .. } => {
+            (app.as_str().to_owned(), expires_at_s, said.unwrap_or_default())
+        }
         Proof::Session(session) => {
             let said = Said {
                 issued_at_s: Some(session.created_at.seconds()),
@@ -74,7 +80,17 @@ pub async fn introspect(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<Opti
     };
     let Said { issued_at_s, issuer, audience, scope, id } = said;
     let (username, user_id) = (user.username.clone(), user.id);
-    Ok(Some(Introspected { username, user_id, client, expires_at_s, issued_at_s, issuer, audience, scope, id }))
+    Ok(Some(Introspected {
+        username,
+        user_id,
+        client,
+        expires_at_s,
+        issued_at_s,
+        issuer,
+        audience,
+        scope,
+        id,
+    }))
 }
 
 fn said(Accepted { claims, lifetime, .. }: &Accepted<'_, '_>) -> Said {

@@ -39,16 +39,26 @@ pub enum Found {
 }
 
 /// The keys of a source in which a token's key is looked for. They are fetched where they are not
-/// known, and waited for where another request fetches them, each of which takes one of `asks_left`.
-pub async fn published(cx: &Cx, source: &KeySource, wanted: WantedKey<'_>, asks_left: &mut usize) -> Result<Found> {
+/// known, and waited for where another request fetches them, each of which takes one of
+/// `asks_left`.
+pub async fn published(
+    cx: &Cx,
+    source: &KeySource,
+    wanted: WantedKey<'_>,
+    asks_left: &mut usize,
+) -> Result<Found> {
     let begun = cx.timer.now();
     let mut has_waited = false;
     loop {
         let now = cx.timer.now();
         match cx.memory.key_sets.look(source, wanted, now) {
             Look::Use(set) => return Ok(Found::Settled(set)),
-            Look::Later { known, retry_after_s } => return Ok(Found::Open { known, retry_after_s }),
-            Look::Wait(known) if now - begun >= MAX_WAIT => return Ok(Found::Open { known, retry_after_s: 1 }),
+            Look::Later { known, retry_after_s } => {
+                return Ok(Found::Open { known, retry_after_s });
+            }
+            Look::Wait(known) if now - begun >= MAX_WAIT => {
+                return Ok(Found::Open { known, retry_after_s: 1 });
+            }
             Look::Wait(_) => {}
             Look::Fetch => {
                 begin(cx, source, now);
@@ -58,7 +68,11 @@ pub async fn published(cx: &Cx, source: &KeySource, wanted: WantedKey<'_>, asks_
             }
         }
         if !has_waited {
-            let why = || format!("must name the token app: more than {MAX_ASKED} issuers would have to be asked for their keys");
+            let why = || {
+                format!(
+                    "must name the token app: more than {MAX_ASKED} issuers would have to be asked for their keys"
+                )
+            };
             *asks_left = asks_left.checked_sub(1).ok_or_else(|| Error::invalid("app", why()))?;
             has_waited = true;
         }
@@ -77,7 +91,11 @@ fn begin(cx: &Cx, source: &KeySource, asked_at: Millis) {
 }
 
 /// Fetches a set, and remembers it or why it is not there.
-async fn fetch(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Result<Rc<KeySet>, FetchProblem> {
+async fn fetch(
+    cx: &Cx,
+    source: &KeySource,
+    asked_at: Millis,
+) -> std::result::Result<Rc<KeySet>, FetchProblem> {
     let asked = ask(cx, source, asked_at).await;
     match &asked {
         Ok((set, cache_control)) => keep(cx, source, set, cache_control.as_deref(), asked_at),
@@ -90,16 +108,27 @@ async fn fetch(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Re
 }
 
 fn log_problem(cx: &Cx, source: &KeySource, problem: &FetchProblem) {
-    cx.log.line(&format!("the keys of {source} cannot be fetched: {problem} {}", problem.for_log()));
+    cx.log
+        .line(&format!("the keys of {source} cannot be fetched: {problem} {}", problem.for_log()));
 }
 
-fn keep(cx: &Cx, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) {
+fn keep(
+    cx: &Cx,
+    source: &KeySource,
+    set: &Rc<KeySet>,
+    cache_control: Option<&str>,
+    asked_at: Millis,
+) {
     if cx.memory.key_sets.keep(source, set, cache_control, asked_at) {
         log_left_out(cx, source, set);
     }
 }
 
-async fn ask(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Result<(Rc<KeySet>, Option<String>), FetchProblem> {
+async fn ask(
+    cx: &Cx,
+    source: &KeySource,
+    asked_at: Millis,
+) -> std::result::Result<(Rc<KeySet>, Option<String>), FetchProblem> {
     let url = match source {
         KeySource::Url(url) => url.clone(),
         KeySource::Issuer(issuer) => metadata(cx, source, issuer, asked_at).await?.jwks_uri.clone(),
@@ -111,7 +140,12 @@ async fn ask(cx: &Cx, source: &KeySource, asked_at: Millis) -> std::result::Resu
 }
 
 /// The metadata of an issuer, from memory where it is fresh.
-async fn metadata(cx: &Cx, source: &KeySource, issuer: &IssuerUrl, asked_at: Millis) -> std::result::Result<Rc<Metadata>, FetchProblem> {
+async fn metadata(
+    cx: &Cx,
+    source: &KeySource,
+    issuer: &IssuerUrl,
+    asked_at: Millis,
+) -> std::result::Result<Rc<Metadata>, FetchProblem> {
     if let Some(metadata) = cx.memory.key_sets.metadata(source, asked_at) {
         return Ok(metadata);
     }
@@ -120,7 +154,12 @@ async fn metadata(cx: &Cx, source: &KeySource, issuer: &IssuerUrl, asked_at: Mil
         match get(cx, &url, asked_at).await {
             Ok(published) => {
                 let metadata = Rc::new(Metadata::read(&published.body, issuer)?);
-                cx.memory.key_sets.keep_metadata(source, &metadata, published.cache_control.as_deref(), asked_at);
+                cx.memory.key_sets.keep_metadata(
+                    source,
+                    &metadata,
+                    published.cache_control.as_deref(),
+                    asked_at,
+                );
                 return Ok(metadata);
             }
             Err(absent @ FetchProblem::NotFound(_)) => problem = absent,
@@ -131,7 +170,11 @@ async fn metadata(cx: &Cx, source: &KeySource, issuer: &IssuerUrl, asked_at: Mil
 }
 
 /// What is at a URL, within the time that the whole fetch has.
-async fn get(cx: &Cx, url: &HttpsUrl, asked_at: Millis) -> std::result::Result<Published, FetchProblem> {
+async fn get(
+    cx: &Cx,
+    url: &HttpsUrl,
+    asked_at: Millis,
+) -> std::result::Result<Published, FetchProblem> {
     let left = asked_at + FETCH_LIMIT - cx.timer.now();
     if left <= Millis(0) {
         return Err(FetchProblem::TimedOut);
@@ -163,8 +206,8 @@ pub struct Report {
     pub usable: Vec<UsableKey>,
     /// The keys that do not count, and why.
     pub left_out: Vec<LeftOut>,
-    /// Why an issuer's keys could not be fetched. That is no reason to refuse the app: the issuer may
-    /// be down.
+    /// Why an issuer's keys could not be fetched. That is no reason to refuse the app: the issuer
+    /// may be down.
     pub problem: Option<FetchProblem>,
     /// What to register instead, as a sentence without a full stop.
     pub hint: Option<String>,
@@ -231,9 +274,13 @@ async fn report(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Report {
     report
 }
 
-/// Whether a key of a set verifies tokens of an app under an algorithm. The error is the phrase that
-/// follows "it".
-async fn is_usable(cx: &Cx, key: &IssuerKey, algorithm: Algorithm) -> std::result::Result<(), String> {
+/// Whether a key of a set verifies tokens of an app under an algorithm. The error is the phrase
+/// that follows "it".
+async fn is_usable(
+    cx: &Cx,
+    key: &IssuerKey,
+    algorithm: Algorithm,
+) -> std::result::Result<(), String> {
     key.fits(algorithm)?;
     let accepted = cx.signatures.accepts(algorithm, &key.key).await;
     accepted.map_err(|_| "must be a usable key: WebCrypto does not take its numbers".to_owned())
@@ -267,23 +314,39 @@ pub struct LookedKey {
 
 impl LookedKey {
     fn left_out(LeftOut { kid, why }: &LeftOut) -> Self {
-        Self { kid: kid.clone(), kind: None, algorithm: None, bytes: None, why_not: Some(why.clone()) }
+        Self {
+            kid: kid.clone(),
+            kind: None,
+            algorithm: None,
+            bytes: None,
+            why_not: Some(why.clone()),
+        }
     }
 }
 
-/// Looks at what an app is verified with. An issuer is asked for its keys as a token would make it be
-/// asked: not more often, and for no longer.
+/// Looks at what an app is verified with. An issuer is asked for its keys as a token would make it
+/// be asked: not more often, and for no longer.
 pub async fn look(cx: &Cx, app: &TokenApp) -> Result<Looked> {
     let algorithm = app.terms.algorithm;
     match &app.keys {
-        Keys::None => Ok(Looked { problem: Some(app.why_no_key().to_owned()), ..Looked::default() }),
+        Keys::None => {
+            Ok(Looked { problem: Some(app.why_no_key().to_owned()), ..Looked::default() })
+        }
         Keys::Introspected(_) => Ok(Looked::default()),
         Keys::Shared(key) => {
             let bytes = Some(key.secret.len());
-            let key = LookedKey { kid: None, kind: Some("oct"), algorithm: Some(algorithm), bytes, why_not: None };
+            let key = LookedKey {
+                kid: None,
+                kind: Some("oct"),
+                algorithm: Some(algorithm),
+                bytes,
+                why_not: None,
+            };
             Ok(Looked { keys: vec![key], ..Looked::default() })
         }
-        Keys::Public(set) => Ok(Looked { keys: each_of(cx, set, algorithm).await, ..Looked::default() }),
+        Keys::Public(set) => {
+            Ok(Looked { keys: each_of(cx, set, algorithm).await, ..Looked::default() })
+        }
         Keys::Published(source) => {
             let wanted = WantedKey { algorithm, name: None, since: cx.now };
             let (set, retry_after_s) = match published(cx, source, wanted, &mut 1).await? {
@@ -294,9 +357,21 @@ pub async fn look(cx: &Cx, app: &TokenApp) -> Result<Looked> {
                 Some(set) => each_of(cx, set, algorithm).await,
                 None => Vec::new(),
             };
-            let waits = || retry_after_s.map(|seconds| format!("{source} has not answered yet: look again in {seconds} seconds"));
-            let problem = cx.memory.key_sets.problem(source).map(|problem| format!("the keys of {source} cannot be fetched: {problem}"));
-            Ok(Looked { keys, fetched_at: cx.memory.key_sets.fetched_at(source), problem: problem.or_else(waits) })
+            let waits = || {
+                retry_after_s.map(|seconds| {
+                    format!("{source} has not answered yet: look again in {seconds} seconds")
+                })
+            };
+            let problem = cx
+                .memory
+                .key_sets
+                .problem(source)
+                .map(|problem| format!("the keys of {source} cannot be fetched: {problem}"));
+            Ok(Looked {
+                keys,
+                fetched_at: cx.memory.key_sets.fetched_at(source),
+                problem: problem.or_else(waits),
+            })
         }
     }
 }
@@ -320,12 +395,19 @@ async fn each_of(cx: &Cx, set: &KeySet, algorithm: Algorithm) -> Vec<LookedKey> 
 async fn hint(cx: &Cx, source: &KeySource, problem: &FetchProblem) -> Option<String> {
     let issuer = match (source, problem) {
         (_, FetchProblem::IssuerMismatch { found }) => {
-            return Some(format!("the issuer must be written as its metadata has it, {found:?}, if that is the one you mean"));
+            return Some(format!(
+                "the issuer must be written as its metadata has it, {found:?}, if that is the one you mean"
+            ));
         }
-        (KeySource::Url(_), FetchProblem::IsMetadata { issuer, jwks_uri }) => return Some(instead(issuer, jwks_uri)),
+        (KeySource::Url(_), FetchProblem::IsMetadata { issuer, jwks_uri }) => {
+            return Some(instead(issuer, jwks_uri));
+        }
         (
             KeySource::Url(url),
-            FetchProblem::NotASet(_) | FetchProblem::NotFound(_) | FetchProblem::Forbidden(_) | FetchProblem::Status(_),
+            FetchProblem::NotASet(_)
+            | FetchProblem::NotFound(_)
+            | FetchProblem::Forbidden(_)
+            | FetchProblem::Status(_),
         ) => url.as_issuer()?,
         _ => return None,
     };
@@ -338,5 +420,7 @@ async fn hint(cx: &Cx, source: &KeySource, problem: &FetchProblem) -> Option<Str
 }
 
 fn instead(issuer: &str, jwks_uri: &str) -> String {
-    format!("register {jwks_uri:?}, where the issuer {issuer:?} has its keys, or the issuer itself with discover")
+    format!(
+        "register {jwks_uri:?}, where the issuer {issuer:?} has its keys, or the issuer itself with discover"
+    )
 }

@@ -1,7 +1,8 @@
 //! Keys for machines: whose one is that is shown, and making and removing them.
 //!
-//! No credential makes a key that outlives it. A key that a session, a token or another key made ends
-//! with that. Only administrators, and users who send their password, make keys without an end.
+//! No credential makes a key that outlives it. A key that a session, a token or another key made
+//! ends with that. Only administrators, and users who send their password, make keys without an
+//! end.
 
 use std::rc::Rc;
 
@@ -54,7 +55,12 @@ pub struct Wish {
 }
 
 /// The machine that shows a key. A text that cannot be a key costs no reading.
-pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_>) -> Result<KeyCaller> {
+pub async fn find(
+    cx: &Cx,
+    name: Option<&str>,
+    key: &PlainToken,
+    hints: Hints<'_>,
+) -> Result<KeyCaller> {
     if !machine_key::is_well_formed(key.expose()) {
         return Err(Denied::BadKey.into());
     }
@@ -78,7 +84,8 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
         return Err(Denied::Revoked.into());
     }
     // A key ends with the token that made it.
-    let of = |kind, digest: Option<HashedToken>| digest.map(|digest| RevocationKey { kind, digest });
+    let of =
+        |kind, digest: Option<HashedToken>| digest.map(|digest| RevocationKey { kind, digest });
     let ends_with = [of(RevocationKind::Token, key.token), of(RevocationKind::Jti, key.jti)];
     let ends_with: Vec<_> = ends_with.into_iter().flatten().collect();
     if !ends_with.is_empty() && known.is_revoked(&ends_with).await? {
@@ -88,9 +95,9 @@ pub async fn find(cx: &Cx, name: Option<&str>, key: &PlainToken, hints: Hints<'_
     Ok(KeyCaller { key, user })
 }
 
-/// Writes down behind the answer that a key was used today, unless that was done before. Then it shares
-/// `wanted`, what the request asked for, once more: another isolate that found the old entry would
-/// write the same again.
+/// Writes down behind the answer that a key was used today, unless that was done before. Then it
+/// shares `wanted`, what the request asked for, once more: another isolate that found the old entry
+/// would write the same again.
 fn note_use(cx: &Cx, hash: HashedToken, wanted: impl FnOnce() -> Vec<Wanted>) {
     let today = Day::of(cx.now);
     if cx.memory.is_pausing(cx.now) || !cx.memory.begin_noting_key(&hash, today) {
@@ -119,12 +126,26 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
         }
     }
     if wish.expires_at.is_some_and(|end| end <= cx.now) {
-        return Err(Error::invalid("expiresAt", format!("must be in the future, in epoch milliseconds: now is {}", cx.now.0)));
+        return Err(Error::invalid(
+            "expiresAt",
+            format!("must be in the future, in epoch milliseconds: now is {}", cx.now.0),
+        ));
     }
     let expires_at = [wish.expires_at, limits.expires_at].into_iter().flatten().min();
     let Limits { session_id, parent_id, token, jti, ref app, .. } = limits;
     let (name, app) = (&wish.name, app.as_deref());
-    let key = NewKey { name, may: wish.may, user_id, created_by: by.accountable(), session_id, parent_id, token, jti, app, expires_at };
+    let key = NewKey {
+        name,
+        may: wish.may,
+        user_id,
+        created_by: by.accountable(),
+        session_id,
+        parent_id,
+        token,
+        jti,
+        app,
+        expires_at,
+    };
     let secret = machine_key::generate(cx.random()?);
     let prefix = machine_key::prefix(&secret);
     let first = NewSecret { hash: secret.hashed(), prefix: &prefix };
@@ -135,11 +156,13 @@ pub async fn create(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, wish: Wish
         .deed_of_new(deed, NewId::Newest("machine_keys"))
         .commit(cx)
         .await?;
-    let id = rows.first().ok_or_else(|| Error::internal("a key was made without an id"))?.int64("id")?;
+    let id =
+        rows.first().ok_or_else(|| Error::internal("a key was made without an id"))?.int64("id")?;
     Ok(Made { listed: found(cx, id).await?, secret })
 }
 
-/// Gives a key a second secret, which counts beside the first one until one of them is removed. `shown` likewise.
+/// Gives a key a second secret, which counts beside the first one until one of them is removed.
+/// `shown` likewise.
 pub async fn add_secret(cx: &Cx, by: &Caller, shown: Option<&PlainToken>, id: i64) -> Result<Made> {
     let Listed { key, .. } = visible(cx, by, id).await?;
     if !ends_before(&key, by) {
@@ -203,16 +226,24 @@ pub async fn visible(cx: &Cx, by: &Caller, id: i64) -> Result<Listed> {
 pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
     let Listed { key, .. } = visible(cx, by, id).await?;
     let deed = by.deed("key.delete", key.name.as_str()).before(key.for_audit());
-    Write::of(machine_keys::delete(id)).and(feed::key_changed(id, cx.now)).deed(deed).commit(cx).await.map(drop)
+    Write::of(machine_keys::delete(id))
+        .and(feed::key_changed(id, cx.now))
+        .deed(deed)
+        .commit(cx)
+        .await
+        .map(drop)
 }
 
-/// Removes the key that is shown, and the keys that it made. Whoever has it may do so; `by` is who is signed in besides.
+/// Removes the key that is shown, and the keys that it made. Whoever has it may do so; `by` is who
+/// is signed in besides.
 pub async fn delete_shown(cx: &Cx, by: Option<&Caller>, shown: &PlainToken) -> Result<()> {
     let KeyCaller { key, .. } = find(cx, None, shown, Hints::default()).await?;
-    delete_found(cx, by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor), &key).await
+    delete_found(cx, by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor), &key)
+        .await
 }
 
-/// The key that is shown, whether it still counts or not: that of a disabled user does not, and may again.
+/// The key that is shown, whether it still counts or not: that of a disabled user does not, and may
+/// again.
 pub async fn shown(cx: &Cx, shown: &PlainToken) -> Result<Rc<MachineKey>> {
     if !machine_key::is_well_formed(shown.expose()) {
         return Err(Denied::BadKey.into());
@@ -226,19 +257,29 @@ pub async fn shown(cx: &Cx, shown: &PlainToken) -> Result<Rc<MachineKey>> {
 /// Removes a key, and the keys that it made.
 pub async fn delete_found(cx: &Cx, by: Actor, key: &MachineKey) -> Result<()> {
     let deed = Deed::new(by, "key.delete", key.name.as_str()).before(key.for_audit());
-    Write::of(machine_keys::delete(key.id)).and(feed::key_changed(key.id, cx.now)).deed(deed).commit(cx).await.map(drop)
+    Write::of(machine_keys::delete(key.id))
+        .and(feed::key_changed(key.id, cx.now))
+        .deed(deed)
+        .commit(cx)
+        .await
+        .map(drop)
 }
 
 /// Removes keys that expired a month ago.
 pub async fn remove_expired(cx: &Cx) -> Result<()> {
-    let expired = machine_keys::list_expired(cx, cx.now - LISTED_AFTER_END, REMOVED_AT_ONCE).await?;
+    let expired =
+        machine_keys::list_expired(cx, cx.now - LISTED_AFTER_END, REMOVED_AT_ONCE).await?;
     if expired.is_empty() {
         return Ok(());
     }
     let mut write = Write::default();
     for key in expired {
-        let deed = Deed::new(Actor::system(), "key.delete", key.name.as_str()).before(key.for_audit());
-        write = write.and(machine_keys::delete(key.id)).and(feed::key_changed(key.id, cx.now)).deed(deed);
+        let deed =
+            Deed::new(Actor::system(), "key.delete", key.name.as_str()).before(key.for_audit());
+        write = write
+            .and(machine_keys::delete(key.id))
+            .and(feed::key_changed(key.id, cx.now))
+            .deed(deed);
     }
     write.commit(cx).await.map(drop)
 }
@@ -251,8 +292,8 @@ fn of_secret(by: &Caller, action: &'static str, key: &MachineKey, prefix: &str) 
     by.deed(action, key.name.as_str()).after(serde_json::json!({ "id": key.id, "prefix": prefix }))
 }
 
-/// For whom a key is to speak. Users who are no administrators, and keys that speak for a user, make
-/// keys that speak for the same user, and no others.
+/// For whom a key is to speak. Users who are no administrators, and keys that speak for a user,
+/// make keys that speak for the same user, and no others.
 fn speaks_for(by: &Caller, asked: Option<UserId>) -> Result<Option<UserId>> {
     let is_free = by.is_administrator() && (matches!(by, Caller::User(_)) || by.own_id().is_none());
     match by.own_id() {
@@ -280,43 +321,74 @@ impl Limits {
             Caller::User(caller) if is_unlimited(caller) => Ok(Self::default()),
             Caller::User(UserCaller { proof, .. }) => Ok(match proof {
                 Proof::Password => Self::default(),
-                Proof::Session(session) => Self { expires_at: Some(session.expires_at), session_id: Some(session.id), ..Self::default() },
+                Proof::Session(session) => Self {
+                    expires_at: Some(session.expires_at),
+                    session_id: Some(session.id),
+                    ..Self::default()
+                },
                 // Only its issuer knows when it ends, so that no key could end with it.
-                Proof::Jwt { is_introspected: true, .. } => return Err(Refusal::WouldOutlive.into()),
+                Proof::Jwt { is_introspected: true, .. } => {
+                    return Err(Refusal::WouldOutlive.into());
+                }
                 Proof::Jwt { expires_at_s, app, .. } => {
                     let (token, jti) = revocation_keys(cx, shown, app)?;
-                    let (expires_at, app) = (Some(Millis::from_seconds(*expires_at_s)), Some(app.as_str().to_owned()));
-                    Self { expires_at, token: Some(token.digest), jti: jti.map(|key| key.digest), app, ..Self::default() }
+                    let (expires_at, app) =
+                        (Some(Millis::from_seconds(*expires_at_s)), Some(app.as_str().to_owned()));
+                    Self {
+                        expires_at,
+                        token: Some(token.digest),
+                        jti: jti.map(|key| key.digest),
+                        app,
+                        ..Self::default()
+                    }
                 }
             }),
             // One generation, so that whatever removes a key finds the keys that it made at once.
-            Caller::Key(KeyCaller { key, .. }) if key.parent_id.is_some() => Err(Refusal::KeyOfKey.into()),
+            Caller::Key(KeyCaller { key, .. }) if key.parent_id.is_some() => {
+                Err(Refusal::KeyOfKey.into())
+            }
             Caller::Key(KeyCaller { key, .. }) => {
                 let MachineKey { expires_at, session_id, token, jti, .. } = **key;
-                Ok(Self { expires_at, session_id, parent_id: Some(key.id), token, jti, app: key.app.clone() })
+                Ok(Self {
+                    expires_at,
+                    session_id,
+                    parent_id: Some(key.id),
+                    token,
+                    jti,
+                    app: key.app.clone(),
+                })
             }
         }
     }
 }
 
-/// A write that is refused where who makes a key is not as the isolate knows them. What was ended or
-/// changed elsewhere counts here a little later, and a key that was made meanwhile would stay.
+/// A write that is refused where who makes a key is not as the isolate knows them. What was ended
+/// or changed elsewhere counts here a little later, and a key that was made meanwhile would stay.
 fn by_an_unchanged_maker(cx: &Cx, by: &Caller, shown: Option<&PlainToken>) -> Result<Write> {
     let write = by.unchanged();
     Ok(match by {
         Caller::User(UserCaller { proof: Proof::Jwt { app, app_modified_at, .. }, .. }) => {
             let (token, jti) = revocation_keys(cx, shown, app)?;
             let keys: Vec<_> = [token].into_iter().chain(jti).collect();
-            write.and(machine_keys::refuse_changed_app(app, *app_modified_at)).and(machine_keys::refuse_revoked(&keys))
+            write
+                .and(machine_keys::refuse_changed_app(app, *app_modified_at))
+                .and(machine_keys::refuse_revoked(&keys))
         }
-        Caller::User(UserCaller { proof: Proof::Session(session), .. }) => write.and(machine_keys::refuse_ended_session(session.id)),
+        Caller::User(UserCaller { proof: Proof::Session(session), .. }) => {
+            write.and(machine_keys::refuse_ended_session(session.id))
+        }
         Caller::User(_) | Caller::Key(_) => write,
     })
 }
 
 /// By what the token is revoked that the caller shows.
-fn revocation_keys(cx: &Cx, shown: Option<&PlainToken>, app: &AppName) -> Result<(RevocationKey, Option<RevocationKey>)> {
-    let shown = shown.ok_or_else(|| Error::internal("a token counts that the request does not show"))?;
+fn revocation_keys(
+    cx: &Cx,
+    shown: Option<&PlainToken>,
+    app: &AppName,
+) -> Result<(RevocationKey, Option<RevocationKey>)> {
+    let shown =
+        shown.ok_or_else(|| Error::internal("a token counts that the request does not show"))?;
     Ok(cx.memory.signed_tokens.read(shown.expose())?.revocation_keys(app))
 }
 
@@ -329,7 +401,9 @@ fn is_unlimited(caller: &UserCaller) -> bool {
 fn ends_before(key: &MachineKey, by: &Caller) -> bool {
     match by {
         Caller::User(caller) if is_unlimited(caller) => true,
-        Caller::User(UserCaller { proof: Proof::Session(session), .. }) => key.session_id == Some(session.id),
+        Caller::User(UserCaller { proof: Proof::Session(session), .. }) => {
+            key.session_id == Some(session.id)
+        }
         Caller::User(_) => false,
         Caller::Key(caller) => key.parent_id == Some(caller.key.id),
     }

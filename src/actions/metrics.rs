@@ -21,23 +21,40 @@ pub async fn families(cx: &Cx) -> Vec<Family> {
 
 fn of_isolate(cx: &Cx) -> Vec<Family> {
     let begun_at = cx.memory.counters.begun_at().unwrap_or(cx.now);
-    let version = Sample { labels: vec![("version", env!("CARGO_PKG_VERSION").to_owned())], value: Value::Count(1) };
+    let version = Sample {
+        labels: vec![("version", env!("CARGO_PKG_VERSION").to_owned())],
+        value: Value::Count(1),
+    };
     let info = "The version of Postern that answers.";
     vec![
-        Family { samples: vec![version], ..Family::one("postern_info", Kind::Gauge, info, Value::Count(1)) },
+        Family {
+            samples: vec![version],
+            ..Family::one("postern_info", Kind::Gauge, info, Value::Count(1))
+        },
         Family::one(
             "postern_isolate_start_time_seconds",
             Kind::Gauge,
             "When this isolate answered its first request, in seconds since the epoch. Another value is another isolate.",
             Value::Time(begun_at),
         ),
-        Family::one("postern_isolate_age_seconds", Kind::Gauge, "How long ago that was.", Value::Time(cx.now - begun_at)),
+        Family::one(
+            "postern_isolate_age_seconds",
+            Kind::Gauge,
+            "How long ago that was.",
+            Value::Time(cx.now - begun_at),
+        ),
     ]
 }
 
 fn of_requests(cx: &Cx) -> Vec<Family> {
     let counters = &cx.memory.counters;
-    let recent: Vec<_> = cx.memory.refusals.of_last_hour(cx.now).iter().map(|one| (one.reason, one.dialect, one.count)).collect();
+    let recent: Vec<_> = cx
+        .memory
+        .refusals
+        .of_last_hour(cx.now)
+        .iter()
+        .map(|one| (one.reason, one.dialect, one.count))
+        .collect();
     vec![
         Family::by_words(
             "postern_requests_total",
@@ -84,7 +101,8 @@ fn of_requests(cx: &Cx) -> Vec<Family> {
 
 fn of_memory(cx: &Cx) -> Vec<Family> {
     let counters = &cx.memory.counters;
-    let entries: Vec<_> = cx.memory.entries().map(|(of, entries)| ("", of, count(entries))).to_vec();
+    let entries: Vec<_> =
+        cx.memory.entries().map(|(of, entries)| ("", of, count(entries))).to_vec();
     let (feed_reads, feed_gaps) = counters.feed_reads();
     let age = cx.memory.age(cx.now);
     let mut families = vec![
@@ -95,8 +113,19 @@ fn of_memory(cx: &Cx) -> Vec<Family> {
             ["of", "result"],
             &counters.looks(),
         ),
-        Family::by_words("postern_memory_entries", Kind::Gauge, "What this isolate remembers, by what it is of.", ["", "of"], &entries),
-        Family::one("postern_feed_reads_total", Kind::Counter, "Readings of the change feed by this isolate.", Value::Count(feed_reads)),
+        Family::by_words(
+            "postern_memory_entries",
+            Kind::Gauge,
+            "What this isolate remembers, by what it is of.",
+            ["", "of"],
+            &entries,
+        ),
+        Family::one(
+            "postern_feed_reads_total",
+            Kind::Counter,
+            "Readings of the change feed by this isolate.",
+            Value::Count(feed_reads),
+        ),
         Family::one(
             "postern_feed_gaps_total",
             Kind::Counter,
@@ -118,7 +147,8 @@ fn of_memory(cx: &Cx) -> Vec<Family> {
         ),
     ];
     families.extend(age.map(|age| {
-        let help = "How long ago this isolate, or another one of its data centre, read the change feed.";
+        let help =
+            "How long ago this isolate, or another one of its data centre, read the change feed.";
         Family::one("postern_feed_age_seconds", Kind::Gauge, help, Value::Time(age))
     }));
     families
@@ -128,10 +158,22 @@ fn of_d1(cx: &Cx) -> Vec<Family> {
     let d1 = cx.memory.counters.d1();
     let one = |name, help, value| Family::one(name, Kind::Counter, help, value);
     vec![
-        one("postern_d1_batches_total", "Round trips of this isolate to D1.", Value::Count(d1.batches)),
+        one(
+            "postern_d1_batches_total",
+            "Round trips of this isolate to D1.",
+            Value::Count(d1.batches),
+        ),
         one("postern_d1_statements_total", "Statements in them.", Value::Count(d1.statements)),
-        one("postern_d1_rows_read_total", "Rows that D1 says it has read for them.", Value::Count(d1.rows_read)),
-        one("postern_d1_wait_seconds_total", "How long they took, each by itself.", Value::Time(d1.waited)),
+        one(
+            "postern_d1_rows_read_total",
+            "Rows that D1 says it has read for them.",
+            Value::Count(d1.rows_read),
+        ),
+        one(
+            "postern_d1_wait_seconds_total",
+            "How long they took, each by itself.",
+            Value::Time(d1.waited),
+        ),
         Family::by_words(
             "postern_d1_failures_total",
             Kind::Counter,
@@ -143,7 +185,11 @@ fn of_d1(cx: &Cx) -> Vec<Family> {
 }
 
 fn of_health(cx: &Cx, health: &Health) -> Vec<Family> {
-    let up = [("", "d1", u64::from(health.d1)), ("", "kv", u64::from(health.kv)), ("", "verification", u64::from(health.verifies))];
+    let up = [
+        ("", "d1", u64::from(health.d1)),
+        ("", "kv", u64::from(health.kv)),
+        ("", "verification", u64::from(health.verifies)),
+    ];
     let causes = health::CAUSES.map(|kind| {
         let found = health.causes.iter().find(|cause| cause.kind == kind);
         ("", kind, found.map_or(0, |cause| u64::try_from(cause.count).unwrap_or_default()))

@@ -1,4 +1,5 @@
-//! Use cases: one function each, in no dialect's vocabulary. They read through `store`, decide through `domain`, write through `store`.
+//! Use cases: one function each, in no dialect's vocabulary. They read through `store`, decide
+//! through `domain`, write through `store`.
 
 pub mod access_tokens;
 pub mod applications;

@@ -29,7 +29,12 @@ fn not_found(name: &ResourceName) -> Error {
 }
 
 /// The names of a type by ascending id, with their services.
-pub async fn list(cx: &Cx, of: &ResourceType, after_id: &str, limit: i64) -> Result<Vec<(String, i64)>> {
+pub async fn list(
+    cx: &Cx,
+    of: &ResourceType,
+    after_id: &str,
+    limit: i64,
+) -> Result<Vec<(String, i64)>> {
     names::list(cx, of, after_id, limit).await
 }
 
@@ -39,9 +44,12 @@ pub async fn put(cx: &Cx, by: &Caller, name: &ResourceName, service_id: i64) -> 
         return Err(Error::not_found("service", service_id));
     }
     let before = names::find(cx, name).await?;
-    let deed = deed(by, "resource_name.put", name).before(before.map(for_audit)).after(for_audit(service_id));
+    let deed = deed(by, "resource_name.put", name)
+        .before(before.map(for_audit))
+        .after(for_audit(service_id));
     let has_name = || Constraint::ServiceIsNamed.error();
-    let write = Write::of(names::put(name, service_id)).and(feed::name_changed(name, cx.now)).deed(deed);
+    let write =
+        Write::of(names::put(name, service_id)).and(feed::name_changed(name, cx.now)).deed(deed);
     write.commit_unless(cx, &[Constraint::ServiceIsNamed], has_name).await.map(drop)
 }
 
@@ -49,7 +57,12 @@ pub async fn put(cx: &Cx, by: &Caller, name: &ResourceName, service_id: i64) -> 
 pub async fn delete(cx: &Cx, by: &Caller, name: &ResourceName) -> Result<()> {
     let before = find(cx, name).await?;
     let deed = deed(by, "resource_name.delete", name).before(for_audit(before));
-    Write::of(names::delete(name)).and(feed::name_changed(name, cx.now)).deed(deed).commit(cx).await.map(drop)
+    Write::of(names::delete(name))
+        .and(feed::name_changed(name, cx.now))
+        .deed(deed)
+        .commit(cx)
+        .await
+        .map(drop)
 }
 
 fn deed(by: &Caller, action: &'static str, name: &ResourceName) -> crate::domain::audit::Deed {
@@ -60,23 +73,44 @@ fn for_audit(service_id: i64) -> Value {
     json!({ "service": service_id })
 }
 
-/// The names of the actions of a type. A type without any is there where something has a name of it.
+/// The names of the actions of a type. A type without any is there where something has a name of
+/// it.
 pub async fn actions(cx: &Cx, of: &ResourceType) -> Result<Actions> {
     let (actions, is_used) = names::find_actions(cx, of).await?;
-    if actions.is_empty() && !is_used { Err(Error::not_found("resource type", of.as_str())) } else { Ok(actions) }
+    if actions.is_empty() && !is_used {
+        Err(Error::not_found("resource type", of.as_str()))
+    } else {
+        Ok(actions)
+    }
 }
 
 /// Replaces the names of the actions of a type.
-pub async fn set_actions(cx: &Cx, by: &Caller, of: &ResourceType, actions: &[(String, Permission)]) -> Result<()> {
+pub async fn set_actions(
+    cx: &Cx,
+    by: &Caller,
+    of: &ResourceType,
+    actions: &[(String, Permission)],
+) -> Result<()> {
     if actions.len() > rules::MAX_ACTIONS {
-        return Err(Error::invalid("actions", format!("must have at most {} names", rules::MAX_ACTIONS)));
+        return Err(Error::invalid(
+            "actions",
+            format!("must have at most {} names", rules::MAX_ACTIONS),
+        ));
     }
     let (before, _) = names::find_actions(cx, of).await?;
     let shown = |actions: &[(String, Permission)]| {
-        Value::Object(actions.iter().map(|(name, permission)| (name.clone(), json!(permission.name()))).collect::<Map<_, _>>())
+        Value::Object(
+            actions
+                .iter()
+                .map(|(name, permission)| (name.clone(), json!(permission.name())))
+                .collect::<Map<_, _>>(),
+        )
     };
-    let deed = by.deed("resource_type.put", of.as_str()).before(json!({ "actions": shown(&before) }));
+    let deed =
+        by.deed("resource_type.put", of.as_str()).before(json!({ "actions": shown(&before) }));
     let deed = deed.after(json!({ "actions": shown(actions) }));
-    let write = Write::default().and_all(names::replace_actions(of, actions)).and(feed::actions_changed(of, cx.now));
+    let write = Write::default()
+        .and_all(names::replace_actions(of, actions))
+        .and(feed::actions_changed(of, cx.now));
     write.deed(deed).commit(cx).await.map(drop)
 }

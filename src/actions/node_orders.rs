@@ -18,18 +18,37 @@ pub fn made_name(cx: &Cx) -> Result<String> {
 }
 
 /// Writes an order down. Answers its id.
-pub async fn order(cx: &Cx, by: &Caller, terms: &NodeTerms, password: Option<&Secret>) -> Result<i64> {
-    let sealed = password.map(|password| SealedColumn::NODE_PASSWORD.seal(cx, &terms.name, password.expose())).transpose()?;
+pub async fn order(
+    cx: &Cx,
+    by: &Caller,
+    terms: &NodeTerms,
+    password: Option<&Secret>,
+) -> Result<i64> {
+    let sealed = password
+        .map(|password| SealedColumn::NODE_PASSWORD.seal(cx, &terms.name, password.expose()))
+        .transpose()?;
     let deed = by
         .deed("node.order", terms.name.clone())
         .after(json!({ "nodeSpec": terms.spec, "nodeCount": terms.count, "physicalMachineName": terms.physical_machine_name }));
-    let write = Write::default().answering(node_orders::insert(terms, sealed.as_ref(), by.accountable(), cx.now));
+    let write = Write::default().answering(node_orders::insert(
+        terms,
+        sealed.as_ref(),
+        by.accountable(),
+        cx.now,
+    ));
     let write = write.deed_of_new(deed, NewId::Newest("node_orders"));
-    write.commit(cx).await?.first().ok_or_else(|| Error::internal("an order was written without an id"))?.int64("id")
+    write
+        .commit(cx)
+        .await?
+        .first()
+        .ok_or_else(|| Error::internal("an order was written without an id"))?
+        .int64("id")
 }
 
-/// Orders, the newest first, and how many there are on all pages. `page` is a number from 1 and a size; `None` is all.
+/// Orders, the newest first, and how many there are on all pages. `page` is a number from 1 and a
+/// size; `None` is all.
 pub async fn list(cx: &Cx, page: Option<(i64, i64)>) -> Result<(Vec<NodeOrder>, i64)> {
-    let (offset, limit) = page.map_or((0, -1), |(number, size)| ((number - 1).saturating_mul(size), size));
+    let (offset, limit) =
+        page.map_or((0, -1), |(number, size)| ((number - 1).saturating_mul(size), size));
     node_orders::list(cx, offset, limit).await
 }

@@ -12,11 +12,19 @@ use crate::store::constraint::Constraint;
 use crate::store::organizations;
 
 /// Registers an organization.
-pub async fn create(cx: &Cx, by: &Caller, id: &OrganizationId, name: Option<&str>) -> Result<Organization> {
+pub async fn create(
+    cx: &Cx,
+    by: &Caller,
+    id: &OrganizationId,
+    name: Option<&str>,
+) -> Result<Organization> {
     text::can_be_in_a_path(id.as_str()).map_err(|why| Error::invalid("id", why))?;
     let deed = by.deed("organization.create", id.as_str()).after(kept(name));
     let already = || Error::AlreadyExists { what: "organization", id: id.as_str().to_owned() };
-    Write::of(organizations::insert(id, name, cx.now)).deed(deed).commit_unless(cx, &[Constraint::OrganizationId], already).await?;
+    Write::of(organizations::insert(id, name, cx.now))
+        .deed(deed)
+        .commit_unless(cx, &[Constraint::OrganizationId], already)
+        .await?;
     find(cx, id.as_str()).await
 }
 
@@ -26,16 +34,29 @@ pub async fn find(cx: &Cx, id: &str) -> Result<Organization> {
 }
 
 /// Organizations by ascending id; where names must begin with a text, by name.
-pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
+pub async fn list(
+    cx: &Cx,
+    beginning: Option<&str>,
+    after_id: &str,
+    limit: i64,
+) -> Result<Vec<Organization>> {
     organizations::list(cx, beginning, after_id, limit).await
 }
 
 /// Changes an organization's name.
-pub async fn update(cx: &Cx, by: &Caller, id: &str, change: impl FnOnce(&mut Option<String>)) -> Result<Organization> {
+pub async fn update(
+    cx: &Cx,
+    by: &Caller,
+    id: &str,
+    change: impl FnOnce(&mut Option<String>),
+) -> Result<Organization> {
     let Organization { id, name: before, .. } = find(cx, id).await?;
     let mut name = before.clone();
     change(&mut name);
-    let deed = by.deed("organization.update", id.as_str()).before(kept(before.as_deref())).after(kept(name.as_deref()));
+    let deed = by
+        .deed("organization.update", id.as_str())
+        .before(kept(before.as_deref()))
+        .after(kept(name.as_deref()));
     Write::of(organizations::update(&id, name.as_deref(), cx.now)).deed(deed).commit(cx).await?;
     find(cx, id.as_str()).await
 }

@@ -1,6 +1,8 @@
-//! Checking a user name and a password, within the limit on failures. Setting one is a matter of `users`.
+//! Checking a user name and a password, within the limit on failures. Setting one is a matter of
+//! `users`.
 //!
-//! Unknown user and wrong password are one answer, in one time: both cost one reading, one Argon2id and one writing.
+//! Unknown user and wrong password are one answer, in one time: both cost one reading, one Argon2id
+//! and one writing.
 
 use std::rc::Rc;
 
@@ -21,11 +23,13 @@ use crate::store::{audit, feed, sign_ins, sql, users};
 /// How long the platform counts sign-ins together (`[[ratelimits]]` in `wrangler.toml`).
 pub(crate) const RATE_PERIOD_S: i64 = 10;
 
-/// Checks a password that comes with a request; one that was right less than a minute ago is not checked again.
+/// Checks a password that comes with a request; one that was right less than a minute ago is not
+/// checked again.
 pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCaller> {
     let network = cx.network();
     let digest = digest(cx, &network, username, password);
-    // Beyond the limit a right password must not be told from a wrong one, also where it is remembered.
+    // Beyond the limit a right password must not be told from a wrong one, also where it is
+    // remembered.
     let is_limited = cx.memory.is_limited(&limited_by(&network, username), cx.now);
     if !is_limited && let Some(user) = Known::with_password(cx, &digest).await? {
         return Ok(UserCaller { user, proof: Proof::Password });
@@ -43,7 +47,12 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<UserCal
 /// Checks a password that was right when something was opened which is still open. It is nobody's
 /// guess, so no failure counts: a user who has ten streams would lock themselves out by changing
 /// their password. Of many streams that are looked at together, one computes the hash.
-async fn check_again(cx: &Cx, username: &str, password: &Secret, digest: &[u8; 32]) -> Result<Rc<User>> {
+async fn check_again(
+    cx: &Cx,
+    username: &str,
+    password: &Secret,
+    digest: &[u8; 32],
+) -> Result<Rc<User>> {
     let turn = match hashing::turn_unless_checked(cx, digest).await? {
         Waited::Turn(turn) => turn,
         Waited::Checked(user) => return Ok(user),
@@ -52,7 +61,11 @@ async fn check_again(cx: &Cx, username: &str, password: &Secret, digest: &[u8; 3
     let rows = sql::query(cx, users::select_for_sign_in(username)).await?;
     let found = rows.first().map(users::with_password).transpose()?;
     let (user, hash) = found.ok_or(Denied::WrongPassword)?;
-    if turn.is_right(hash.as_ref(), password).await { Ok(Rc::new(user)) } else { Err(Denied::WrongPassword.into()) }
+    if turn.is_right(hash.as_ref(), password).await {
+        Ok(Rc::new(user))
+    } else {
+        Err(Denied::WrongPassword.into())
+    }
 }
 
 /// Checks a password against the database, whatever is remembered.
@@ -60,11 +73,17 @@ pub async fn check_now(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<
     check_unless(cx, username, password, None).await
 }
 
-/// Checks a password against the database, unless another request has checked the same one while this
-/// one waited for its turn: `digest` is what that is remembered by.
+/// Checks a password against the database, unless another request has checked the same one while
+/// this one waited for its turn: `digest` is what that is remembered by.
 ///
-/// The platform's limit is asked first, so that a flood from one address reads and computes nothing.
-async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option<&[u8; 32]>) -> Result<Rc<User>> {
+/// The platform's limit is asked first, so that a flood from one address reads and computes
+/// nothing.
+async fn check_unless(
+    cx: &Cx,
+    username: &str,
+    password: &Secret,
+    digest: Option<&[u8; 32]>,
+) -> Result<Rc<User>> {
     let checked = check_within_limits(cx, username, password, digest).await;
     if let Err(Error::TooMany { limit: Limit::Rate | Limit::Failures, retry_after_s }) = &checked {
         let until = cx.now + Millis::from_seconds(*retry_after_s);
@@ -73,7 +92,12 @@ async fn check_unless(cx: &Cx, username: &str, password: &Secret, digest: Option
     checked
 }
 
-async fn check_within_limits(cx: &Cx, username: &str, password: &Secret, digest: Option<&[u8; 32]>) -> Result<Rc<User>> {
+async fn check_within_limits(
+    cx: &Cx,
+    username: &str,
+    password: &Secret,
+    digest: Option<&[u8; 32]>,
+) -> Result<Rc<User>> {
     let network = cx.network();
     if !cx.limiter.admits(&network).await {
         return Err(Error::TooMany { limit: Limit::Rate, retry_after_s: RATE_PERIOD_S });
@@ -81,7 +105,9 @@ async fn check_within_limits(cx: &Cx, username: &str, password: &Secret, digest:
     // Cut to what a user name may have, whatever was sent.
     let claimed = Actor::claimed(username).name;
     let failures = || sign_ins::select_failures(&claimed, &network, cx.now);
-    let results = sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)]).await?;
+    let results =
+        sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)])
+            .await?;
     sign_ins::failures(sql::rows(&results, 0)?)?.check(cx.now)?;
     let found = sql::rows(&results, 1)?.first().map(users::with_password).transpose()?;
     let hash = found.as_ref().and_then(|(_, hash)| hash.as_ref());
@@ -94,20 +120,27 @@ async fn check_within_limits(cx: &Cx, username: &str, password: &Secret, digest:
     };
     let right = turn.is_right(hash, password).await;
     drop(turn);
-    // Counted once more, before anybody looks whether it was right: many guesses may have been begun at
-    // once, and beyond the limit the answer must not tell which of them was. And the user is read once
-    // more: the password that was checked may have been replaced while the request waited for its turn.
-    let again = sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)]).await?;
+    // Counted once more, before anybody looks whether it was right: many guesses may have been
+    // begun at once, and beyond the limit the answer must not tell which of them was. And the user
+    // is read once more: the password that was checked may have been replaced while the request
+    // waited for its turn.
+    let again =
+        sql::query_within(cx, sql::PATIENCE, vec![failures(), users::select_for_sign_in(username)])
+            .await?;
     let failures = sign_ins::failures(sql::rows(&again, 0)?)?;
     failures.check(cx.now)?;
     let current = sql::rows(&again, 1)?.first().map(users::with_password).transpose()?;
     let is_known = current.is_some();
     let is_same = |user: &User, current_hash: Option<&PasswordHash>| {
-        found.as_ref().is_some_and(|(before, hash)| before.id == user.id && hash.as_ref() == current_hash)
+        found
+            .as_ref()
+            .is_some_and(|(before, hash)| before.id == user.id && hash.as_ref() == current_hash)
     };
     let user = match current {
         Some((user, hash)) if right && is_same(&user, hash.as_ref()) => Some(Rc::new(user)),
-        None if is_first_administrator(cx, username, password) => first_administrator(cx, password).await?,
+        None if is_first_administrator(cx, username, password) => {
+            first_administrator(cx, password).await?
+        }
         _ => None,
     };
     if let Some((user, _)) = &found {
@@ -144,8 +177,8 @@ fn is_first_administrator(cx: &Cx, username: &str, password: &Secret) -> bool {
     is_password && first.username.as_str() == username
 }
 
-/// The first administrator, who is created only while there is no administrator at all. So whoever was
-/// deleted by another administrator does not come back by the secret of the deployment.
+/// The first administrator, who is created only while there is no administrator at all. So whoever
+/// was deleted by another administrator does not come back by the secret of the deployment.
 async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<User>>> {
     if !users::has_administrator(cx).await?
         && let Some(created) = create_first_administrator(cx, password).await?
@@ -153,8 +186,12 @@ async fn first_administrator(cx: &Cx, password: &Secret) -> Result<Option<Rc<Use
         return Ok(Some(created));
     }
     // Another request may have created this one since the name was looked for.
-    let rows = sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str())).await?;
-    let Some((user, hash)) = rows.first().map(users::with_password).transpose()? else { return Ok(None) };
+    let rows =
+        sql::query(cx, users::select_for_sign_in(cx.config.first_administrator.username.as_str()))
+            .await?;
+    let Some((user, hash)) = rows.first().map(users::with_password).transpose()? else {
+        return Ok(None);
+    };
     let is_right = hashing::turn(cx).await?.is_right(hash.as_ref(), password).await;
     Ok(is_right.then(|| Rc::new(user)))
 }
@@ -167,9 +204,16 @@ async fn create_first_administrator(cx: &Cx, password: &Secret) -> Result<Option
         .map_err(|why| Error::Misconfigured(vec![format!("ADMIN_USERNAME {why}")]))?;
     let profile = Profile::of_type(UserType::Administrator);
     let hash = hashing::turn(cx).await?.hash(password).await?;
-    let deed = Deed::new(Actor::bracketed("first administrator"), "user.create", username.as_str().to_owned()).after(profile.for_audit());
+    let deed = Deed::new(
+        Actor::bracketed("first administrator"),
+        "user.create",
+        username.as_str().to_owned(),
+    )
+    .after(profile.for_audit());
     let new = NewUser { password: Some(&hash), ..NewUser::new(username, &profile) };
-    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let write = Write::default()
+        .and_all(new_users::insert(&new, cx.now))
+        .and(feed::user_created(username, cx.now));
     let write = write.deed_of_new(deed, new.new_id());
     match write.commit(cx).await {
         Ok(_) => Known::created(cx, username).await.map(Some),
@@ -183,13 +227,19 @@ pub async fn hash(cx: &Cx, password: &Secret) -> Result<PasswordHash> {
     hashing::short_turn(cx).await?.hash(password).await
 }
 
-/// What a right password is remembered by: the network that it came from, and both parts, each with its
-/// length, under a key that only this deployment has. Whoever guesses from elsewhere finds nothing
-/// remembered, so that the limits count for them.
+/// What a right password is remembered by: the network that it came from, and both parts, each with
+/// its length, under a key that only this deployment has. Whoever guesses from elsewhere finds
+/// nothing remembered, so that the limits count for them.
 fn digest(cx: &Cx, network: &str, username: &str, password: &Secret) -> [u8; 32] {
     let lengths = format!("{}:{}:{}:", network.len(), username.len(), password.len());
     let key = cx.config.first_administrator.password.expose();
-    sha256_of(&[&sha256(key), lengths.as_bytes(), network.as_bytes(), username.as_bytes(), password.expose()])
+    sha256_of(&[
+        &sha256(key),
+        lengths.as_bytes(),
+        network.as_bytes(),
+        username.as_bytes(),
+        password.expose(),
+    ])
 }
 
 /// By what it is remembered that sign-ins are limited.

@@ -6,7 +6,9 @@ use crate::actions::caller::Caller;
 use crate::actions::user_names::{self, Named};
 use crate::context::Cx;
 use crate::domain::identity::machine_key::May;
-use crate::domain::permissions::permission::{Pair, Permission, Permissions, ServiceGroup, Standing};
+use crate::domain::permissions::permission::{
+    Pair, Permission, Permissions, ServiceGroup, Standing,
+};
 use crate::error::{Error, Refusal, Result};
 use crate::memory::known::Known;
 
@@ -35,9 +37,13 @@ pub struct Asked {
 /// An id that no user has: theirs begin at 1.
 const NOBODY: i64 = 0;
 
-/// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who may ask about
-/// them, and is looked up for nobody else.
-pub async fn check_named(cx: &Cx, caller: &Caller, asked: &[Asked]) -> Result<Vec<(Question, bool)>> {
+/// Answers questions as [`check_all`] does. Whether a name is somebody's is told to those only who
+/// may ask about them, and is looked up for nobody else.
+pub async fn check_named(
+    cx: &Cx,
+    caller: &Caller,
+    asked: &[Asked],
+) -> Result<Vec<(Question, bool)>> {
     let is_own = |user: &Named| caller.limited_by().is_some_and(|own| user.is(own));
     let about_others = asked.iter().filter(|asked| !is_own(&asked.user));
     refuse_stranger(cx, caller, about_others.map(|asked| asked.service_id)).await?;
@@ -54,12 +60,15 @@ pub async fn check_named(cx: &Cx, caller: &Caller, asked: &[Asked]) -> Result<Ve
         _ => None,
     });
     match (answers, unknown) {
-        (Ok(_) | Err(Error::NotFound { what: "user", .. }), Some(name)) => Err(Error::not_found("user", name)),
+        (Ok(_) | Err(Error::NotFound { what: "user", .. }), Some(name)) => {
+            Err(Error::not_found("user", name))
+        }
         (answers, _) => Ok(questions.into_iter().zip(answers?).collect()),
     }
 }
 
-/// Answers one question. Who is no administrator may ask about themselves, and about others with GRANT on the service.
+/// Answers one question. Who is no administrator may ask about themselves, and about others with
+/// GRANT on the service.
 pub async fn check(cx: &Cx, caller: &Caller, question: Question) -> Result<bool> {
     let answers = check_all(cx, caller, &[question]).await?;
     answers.first().copied().ok_or_else(|| Error::internal("a question has no answer"))
@@ -70,7 +79,8 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
     let own_id = caller.own_id().map(|id| id.0);
     let about_others = questions.iter().filter(|question| Some(question.user_id) != own_id);
     refuse_stranger(cx, caller, about_others.map(|question| question.service_id)).await?;
-    let pair = |question: &Question| Pair { service_id: question.service_id, user_id: question.user_id };
+    let pair =
+        |question: &Question| Pair { service_id: question.service_id, user_id: question.user_id };
     let subjects = standings(cx, caller, &questions.iter().map(pair).collect::<Vec<_>>()).await?;
     for (question, standing) in questions.iter().zip(&subjects) {
         refuse_unknown(cx, question.service_id, *standing)?;
@@ -78,12 +88,20 @@ pub async fn check_all(cx: &Cx, caller: &Caller, questions: &[Question]) -> Resu
             return Err(Error::not_found("user", question.user_id));
         }
     }
-    Ok(questions.iter().zip(&subjects).map(|(question, standing)| standing.allows(question.permission)).collect())
+    Ok(questions
+        .iter()
+        .zip(&subjects)
+        .map(|(question, standing)| standing.allows(question.permission))
+        .collect())
 }
 
-/// Refuses a caller who asks about others with services on which they have no GRANT. It reads the caller's own
-/// standings alone.
-async fn refuse_stranger(cx: &Cx, caller: &Caller, services: impl Iterator<Item = i64>) -> Result<()> {
+/// Refuses a caller who asks about others with services on which they have no GRANT. It reads the
+/// caller's own standings alone.
+async fn refuse_stranger(
+    cx: &Cx,
+    caller: &Caller,
+    services: impl Iterator<Item = i64>,
+) -> Result<()> {
     if caller.asks_about_everybody() {
         return Ok(());
     }
@@ -94,7 +112,8 @@ async fn refuse_stranger(cx: &Cx, caller: &Caller, services: impl Iterator<Item 
     }
     let needs = Some(May::Decisions);
     let user_id = caller.own_id().ok_or(Refusal::KeyMayNot { needs })?.0;
-    let pairs: Vec<_> = services.into_iter().map(|service_id| Pair { service_id, user_id }).collect();
+    let pairs: Vec<_> =
+        services.into_iter().map(|service_id| Pair { service_id, user_id }).collect();
     for (pair, standing) in pairs.iter().zip(standings(cx, caller, &pairs).await?) {
         if !standing.allows(Permission::Grant) {
             return Err(no_permission(Permission::Grant, pair.service_id));
@@ -103,9 +122,16 @@ async fn refuse_stranger(cx: &Cx, caller: &Caller, services: impl Iterator<Item 
     Ok(())
 }
 
-/// A user's permissions on a service, and the service's switch. With the switch off, VIEW is among them. `as_administrator` is for callers who
-/// are one, and gives everything. The same callers may ask as in [`check`].
-pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, as_administrator: bool) -> Result<(bool, Permissions)> {
+/// A user's permissions on a service, and the service's switch. With the switch off, VIEW is among
+/// them. `as_administrator` is for callers who are one, and gives everything. The same callers may
+/// ask as in [`check`].
+pub async fn effective(
+    cx: &Cx,
+    caller: &Caller,
+    service_id: i64,
+    user_id: i64,
+    as_administrator: bool,
+) -> Result<(bool, Permissions)> {
     check(cx, caller, Question { service_id, user_id, permission: Permission::View }).await?;
     let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
     if as_administrator && caller.is_administrator() {
@@ -113,7 +139,8 @@ pub async fn effective(cx: &Cx, caller: &Caller, service_id: i64, user_id: i64, 
     }
     let is_disabled = standing.user.is_some_and(|user| !user.enabled);
     let granted = standing.permissions();
-    let permissions = if standing.switch || is_disabled { granted } else { granted.with(Permission::View) };
+    let permissions =
+        if standing.switch || is_disabled { granted } else { granted.with(Permission::View) };
     Ok((standing.switch, permissions))
 }
 
@@ -126,14 +153,24 @@ pub async fn switch(cx: &Cx, caller: &Caller, service_id: i64) -> Result<bool> {
     Ok(standing.switch)
 }
 
-/// Refuses a caller who neither has the permission by a grant nor is an administrator; a switch that is off spares nobody.
-pub async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permission) -> Result<()> {
+/// Refuses a caller who neither has the permission by a grant nor is an administrator; a switch
+/// that is off spares nobody.
+pub async fn require(
+    cx: &Cx,
+    caller: &Caller,
+    service_id: i64,
+    permission: Permission,
+) -> Result<()> {
     if caller.is_administrator() {
         return Ok(());
     }
     let user_id = own_id(caller)?;
     let standing = standing(cx, caller, Pair { service_id, user_id }).await?;
-    if standing.permissions().has(permission) { Ok(()) } else { Err(no_permission(permission, service_id)) }
+    if standing.permissions().has(permission) {
+        Ok(())
+    } else {
+        Err(no_permission(permission, service_id))
+    }
 }
 
 /// Refuses a caller who may not see the service; a switch that is off lets everybody see it.
@@ -142,7 +179,8 @@ pub async fn require_view(cx: &Cx, caller: &Caller, service_ids: &[i64]) -> Resu
         return Ok(());
     }
     let user_id = own_id(caller)?;
-    let pairs: Vec<_> = service_ids.iter().map(|&service_id| Pair { service_id, user_id }).collect();
+    let pairs: Vec<_> =
+        service_ids.iter().map(|&service_id| Pair { service_id, user_id }).collect();
     for (pair, standing) in pairs.iter().zip(standings(cx, caller, &pairs).await?) {
         if !standing.allows(Permission::View) {
             return Err(no_permission(Permission::View, pair.service_id));
@@ -169,7 +207,11 @@ fn refuse_unknown(cx: &Cx, service_id: i64, standing: Standing) -> Result<()> {
 }
 
 async fn standing(cx: &Cx, caller: &Caller, pair: Pair) -> Result<Standing> {
-    standings(cx, caller, &[pair]).await?.first().copied().ok_or_else(|| Error::internal("a standing is missing"))
+    standings(cx, caller, &[pair])
+        .await?
+        .first()
+        .copied()
+        .ok_or_else(|| Error::internal("a standing is missing"))
 }
 
 /// How each of the pairs stands. The groups of the caller's token count for the caller.
@@ -178,19 +220,28 @@ pub(super) async fn standings(cx: &Cx, caller: &Caller, pairs: &[Pair]) -> Resul
 }
 
 /// The same, of the user of that id with these groups beside the stored ones.
-async fn standings_with(cx: &Cx, own_id: Option<i64>, groups: &[i64], pairs: &[Pair]) -> Result<Vec<Standing>> {
+async fn standings_with(
+    cx: &Cx,
+    own_id: Option<i64>,
+    groups: &[i64],
+    pairs: &[Pair],
+) -> Result<Vec<Standing>> {
     let mut standings = Known::standings(cx, pairs).await?;
     let is_own = |pair: &Pair| Some(pair.user_id) == own_id;
     if groups.is_empty() || !pairs.iter().any(is_own) {
         return Ok(standings);
     }
-    let services: BTreeSet<i64> = pairs.iter().filter(|pair| is_own(pair)).map(|pair| pair.service_id).collect();
-    let of = |service_id: i64| groups.iter().map(move |&group_id| ServiceGroup { service_id, group_id });
+    let services: BTreeSet<i64> =
+        pairs.iter().filter(|pair| is_own(pair)).map(|pair| pair.service_id).collect();
+    let of =
+        |service_id: i64| groups.iter().map(move |&group_id| ServiceGroup { service_id, group_id });
     let asked: Vec<_> = services.into_iter().flat_map(of).collect();
     let granted = Known::of_groups(cx, &asked).await?;
     for (standing, pair) in standings.iter_mut().zip(pairs).filter(|(_, pair)| is_own(pair)) {
-        let of_service = asked.iter().zip(&granted).filter(|(of, _)| of.service_id == pair.service_id);
-        standing.granted = of_service.fold(standing.granted, |union, (_, permissions)| union.union(*permissions));
+        let of_service =
+            asked.iter().zip(&granted).filter(|(of, _)| of.service_id == pair.service_id);
+        standing.granted =
+            of_service.fold(standing.granted, |union, (_, permissions)| union.union(*permissions));
     }
     Ok(standings)
 }

@@ -39,19 +39,27 @@ pub struct Page {
     pub total: i64,
 }
 
-/// A page of groups. Without a condition that selects, these are the provisioned ones. With members, the
-/// page ends where they are too many for one answer, but has one group at least.
-pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64, with_members: bool) -> Result<Page> {
+/// A page of groups. Without a condition that selects, these are the provisioned ones. With
+/// members, the page ends where they are too many for one answer, but has one group at least.
+pub async fn list(
+    cx: &Cx,
+    conditions: &[Condition],
+    skip: i64,
+    limit: i64,
+    with_members: bool,
+) -> Result<Page> {
     let (found, total) = if conditions.iter().any(Condition::is_selective) {
         let found = provisioned_groups::find_all(cx, conditions).await?;
         let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
-        let (skip, limit) = (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));
+        let (skip, limit) =
+            (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));
         (found.into_iter().skip(skip).take(limit).collect(), total)
     } else {
         let total = provisioned_groups::count(cx, conditions).await?;
         (provisioned_groups::list(cx, conditions, skip, limit, total).await?, total)
     };
-    let groups = if with_members && !found.is_empty() { fill(cx, found).await? } else { bare(found) };
+    let groups =
+        if with_members && !found.is_empty() { fill(cx, found).await? } else { bare(found) };
     Ok(Page { groups, total })
 }
 
@@ -73,7 +81,8 @@ async fn fill(cx: &Cx, groups: Vec<KnownGroup>) -> Result<Vec<(KnownGroup, Vec<i
             }
             break;
         }
-        let members = pairs.iter().filter(|(of, _)| *of == group.id).map(|(_, user)| *user).collect();
+        let members =
+            pairs.iter().filter(|(of, _)| *of == group.id).map(|(_, user)| *user).collect();
         filled.push((group, members));
     }
     Ok(filled)
@@ -101,20 +110,28 @@ pub async fn members(cx: &Cx, id: i64) -> Result<Vec<i64>> {
 /// Creates a group. One that provisioning did not make is adopted where `SCIM_ADOPT` is set.
 pub async fn create(cx: &Cx, by: &Caller, draft: Draft) -> Result<KnownGroup> {
     check(&draft.name, draft.external_id.as_deref())?;
-    let mut found = provisioned_groups::find_all(cx, &[Condition::Name(draft.name.clone())]).await?;
+    let mut found =
+        provisioned_groups::find_all(cx, &[Condition::Name(draft.name.clone())]).await?;
     let exact = found.iter().position(|known| known.name.as_deref() == Some(&draft.name));
     let is_one = exact.is_some() || found.len() == 1;
-    let may_adopt = cx.config.scim_adopts && is_one && found.iter().all(|known| !known.is_provisioned);
+    let may_adopt =
+        cx.config.scim_adopts && is_one && found.iter().all(|known| !known.is_provisioned);
     if !found.is_empty() && !may_adopt {
         let ids: Vec<_> = found.iter().map(|known| known.id.to_string()).collect();
-        return Err(Error::Conflict { why: format!("a group of that name exists: {}", ids.join(" and ")) });
+        return Err(Error::Conflict {
+            why: format!("a group of that name exists: {}", ids.join(" and ")),
+        });
     }
     if !found.is_empty() {
         let known = found.swap_remove(exact.unwrap_or(0));
         return write(cx, by, &known, draft).await;
     }
     let (MemberChange::Some { add: members, .. } | MemberChange::All(members)) = &draft.members;
-    let deed = by.deed("scim.group.create", "").after(for_audit(&draft.name, draft.external_id.as_deref(), &draft.members));
+    let deed = by.deed("scim.group.create", "").after(for_audit(
+        &draft.name,
+        draft.external_id.as_deref(),
+        &draft.members,
+    ));
     let rows = Write::with_id(cx, IdKind::Group, None)
         .and(provisioned_groups::refuse_taken_name(&draft.name, None))
         .answering(units::insert(UnitKind::Group, None, Some(&draft.name), None, cx.now))
@@ -123,11 +140,22 @@ pub async fn create(cx: &Cx, by: &Caller, draft: Draft) -> Result<KnownGroup> {
         .deed_of_new(deed, NewId::of(IdKind::Group, None))
         .commit(cx)
         .await?;
-    find(cx, rows.first().ok_or_else(|| Error::internal("a group was created without an id"))?.int64("id")?).await
+    find(
+        cx,
+        rows.first()
+            .ok_or_else(|| Error::internal("a group was created without an id"))?
+            .int64("id")?,
+    )
+    .await
 }
 
 /// Changes a group and who is in it.
-pub async fn update(cx: &Cx, by: &Caller, id: i64, change: &dyn Fn(&KnownGroup) -> Result<Draft>) -> Result<KnownGroup> {
+pub async fn update(
+    cx: &Cx,
+    by: &Caller,
+    id: i64,
+    change: &dyn Fn(&KnownGroup) -> Result<Draft>,
+) -> Result<KnownGroup> {
     let known = find(cx, id).await?;
     may_change(cx, &known)?;
     let draft = change(&known)?;
@@ -143,11 +171,21 @@ fn may_change(cx: &Cx, known: &KnownGroup) -> Result<()> {
 }
 
 /// Boxed, so that the wasm has it once.
-fn write<'a>(cx: &'a Cx, by: &'a Caller, known: &'a KnownGroup, draft: Draft) -> LocalFuture<'a, Result<KnownGroup>> {
+fn write<'a>(
+    cx: &'a Cx,
+    by: &'a Caller,
+    known: &'a KnownGroup,
+    draft: Draft,
+) -> LocalFuture<'a, Result<KnownGroup>> {
     Box::pin(write_changes(cx, by, known, draft))
 }
 
-async fn write_changes(cx: &Cx, by: &Caller, known: &KnownGroup, draft: Draft) -> Result<KnownGroup> {
+async fn write_changes(
+    cx: &Cx,
+    by: &Caller,
+    known: &KnownGroup,
+    draft: Draft,
+) -> Result<KnownGroup> {
     let Draft { external_id, name, members } = draft;
     let after = KnownGroup { external_id, name: Some(name.clone()), ..known.clone() };
     let is_same = known.is_provisioned && after == *known;
@@ -159,14 +197,19 @@ async fn write_changes(cx: &Cx, by: &Caller, known: &KnownGroup, draft: Draft) -
         check(&name, after.external_id.as_deref())?;
         let action = if known.is_provisioned { "scim.group.update" } else { "scim.group.adopt" };
         let old = known.name.as_deref().unwrap_or_default();
-        let deed = by.deed(action, known.id.to_string()).before(of_names(old, known.external_id.as_deref()));
+        let deed = by
+            .deed(action, known.id.to_string())
+            .before(of_names(old, known.external_id.as_deref()));
         let deed = deed.after(of_names(&name, after.external_id.as_deref()));
         let [of_group, of_provider] = provisioned_groups::update(known, &after, cx.now);
         if known.name != after.name {
             write = write.and(provisioned_groups::refuse_taken_name(&name, Some(known.id)));
         }
         let adopt = || provisioned_groups::adopt(known.id, after.external_id.as_deref(), cx.now);
-        write = write.and(of_group).and(if known.is_provisioned { of_provider } else { adopt() }).deed(deed);
+        write = write
+            .and(of_group)
+            .and(if known.is_provisioned { of_provider } else { adopt() })
+            .deed(deed);
     }
     if !members.is_none() {
         let deed = members_deed(by, known.id, &members);

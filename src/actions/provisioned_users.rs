@@ -29,12 +29,21 @@ pub struct Page {
 /// The groups of a page of users: the user, the group and its name.
 pub type Groups = Vec<(UserId, i64, Option<String>)>;
 
-/// A page of users. Without a condition that selects, these are the provisioned ones. Of those whom a
-/// condition selects, only those are in it for whom `also` holds.
-pub async fn list(cx: &Cx, conditions: &[Condition], also: &dyn Fn(&Person) -> bool, skip: i64, limit: i64) -> Result<Page> {
+/// A page of users. Without a condition that selects, these are the provisioned ones. Of those whom
+/// a condition selects, only those are in it for whom `also` holds.
+pub async fn list(
+    cx: &Cx,
+    conditions: &[Condition],
+    also: &dyn Fn(&Person) -> bool,
+    skip: i64,
+    limit: i64,
+) -> Result<Page> {
     if !conditions.iter().any(Condition::is_selective) {
         let total = provisioned_users::count(cx, conditions).await?;
-        return Ok(Page { users: provisioned_users::list(cx, conditions, skip, limit, total).await?, total });
+        return Ok(Page {
+            users: provisioned_users::list(cx, conditions, skip, limit, total).await?,
+            total,
+        });
     }
     let mut found = provisioned_users::find_all(cx, conditions).await?;
     for condition in conditions {
@@ -44,13 +53,18 @@ pub async fn list(cx: &Cx, conditions: &[Condition], also: &dyn Fn(&Person) -> b
     }
     found.retain(|known| also(&known.person));
     let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
-    let (skip, limit) = (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));
+    let (skip, limit) =
+        (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));
     Ok(Page { users: found.into_iter().skip(skip).take(limit).collect(), total })
 }
 
 /// The groups of these users.
 pub async fn groups_of(cx: &Cx, users: &[UserId]) -> Result<Groups> {
-    if users.is_empty() { Ok(Vec::new()) } else { provisioned_users::groups_of(cx, users, MAX_GROUPS).await }
+    if users.is_empty() {
+        Ok(Vec::new())
+    } else {
+        provisioned_users::groups_of(cx, users, MAX_GROUPS).await
+    }
 }
 
 /// One user.
@@ -59,25 +73,31 @@ pub async fn find(cx: &Cx, id: UserId) -> Result<KnownPerson> {
     found.ok_or_else(|| Error::not_found("user", id.0))
 }
 
-/// The user who is meant by a name: the one of exactly this name, else the only one whose name differs
-/// from it in case only.
+/// The user who is meant by a name: the one of exactly this name, else the only one whose name
+/// differs from it in case only.
 fn of_name(mut found: Vec<KnownPerson>, name: &str) -> Result<Option<KnownPerson>> {
     if let Some(exact) = found.iter().position(|known| known.person.username == name) {
         return Ok(Some(found.swap_remove(exact)));
     }
     if found.len() > 1 {
         let ids: Vec<_> = found.iter().map(|known| known.id.0.to_string()).collect();
-        let why = format!("the names of the users {} differ from this one in case only", ids.join(" and "));
+        let why = format!(
+            "the names of the users {} differ from this one in case only",
+            ids.join(" and ")
+        );
         return Err(Error::Conflict { why });
     }
     Ok(found.pop())
 }
 
-/// Creates a user. One whom the provider had switched off is switched on again, under the same id; one
-/// whom provisioning did not make is adopted where `SCIM_ADOPT` is set.
+/// Creates a user. One whom the provider had switched off is switched on again, under the same id;
+/// one whom provisioning did not make is adopted where `SCIM_ADOPT` is set.
 pub async fn create(cx: &Cx, by: &Caller, person: Person) -> Result<KnownPerson> {
-    let found = provisioned_users::find_all(cx, &[Condition::Username(person.username.clone())]).await?;
-    let Some(known) = of_name(found, &person.username)? else { return create_new(cx, by, &person).await };
+    let found =
+        provisioned_users::find_all(cx, &[Condition::Username(person.username.clone())]).await?;
+    let Some(known) = of_name(found, &person.username)? else {
+        return create_new(cx, by, &person).await;
+    };
     // Without the provider's id, the name may be another person's by now.
     let is_same = person.external_id.is_some() && known.person.external_id == person.external_id;
     let comes_back = known.is_provisioned && !known.person.active && is_same;
@@ -105,13 +125,19 @@ async fn create_new(cx: &Cx, by: &Caller, person: &Person) -> Result<KnownPerson
         .and(feed::user_created(&username, cx.now))
         .deed_of_new(deed, new.new_id());
     written.commit(cx).await?;
-    let found = provisioned_users::find_all(cx, &[Condition::Username(person.username.clone())]).await?;
+    let found =
+        provisioned_users::find_all(cx, &[Condition::Username(person.username.clone())]).await?;
     let created = of_name(found, &person.username)?;
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
 }
 
 /// Changes a user. Disabling one ends their tokens.
-pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: &dyn Fn(&mut Person) -> Result<()>) -> Result<KnownPerson> {
+pub async fn update(
+    cx: &Cx,
+    by: &Caller,
+    id: UserId,
+    change: &dyn Fn(&mut Person) -> Result<()>,
+) -> Result<KnownPerson> {
     let known = find(cx, id).await?;
     may_change(cx, &known)?;
     let mut person = known.person.clone();
@@ -128,25 +154,40 @@ fn may_change(cx: &Cx, known: &KnownPerson) -> Result<()> {
 }
 
 /// Boxed, so that the wasm has it once.
-fn write<'a>(cx: &'a Cx, by: &'a Caller, known: &'a KnownPerson, person: Person) -> LocalFuture<'a, Result<KnownPerson>> {
+fn write<'a>(
+    cx: &'a Cx,
+    by: &'a Caller,
+    known: &'a KnownPerson,
+    person: Person,
+) -> LocalFuture<'a, Result<KnownPerson>> {
     Box::pin(write_changes(cx, by, known, person))
 }
 
-async fn write_changes(cx: &Cx, by: &Caller, known: &KnownPerson, person: Person) -> Result<KnownPerson> {
+async fn write_changes(
+    cx: &Cx,
+    by: &Caller,
+    known: &KnownPerson,
+    person: Person,
+) -> Result<KnownPerson> {
     let (id, before) = (known.id, &known.person);
     check(&person, Some(before))?;
     if known.is_provisioned && person == *before {
         return Ok(known.clone());
     }
     let action = if known.is_provisioned { "scim.user.update" } else { "scim.user.adopt" };
-    let deed = by.deed(action, before.username.as_str()).before(before.for_audit()).after(person.for_audit());
+    let deed = by
+        .deed(action, before.username.as_str())
+        .before(before.for_audit())
+        .after(person.for_audit());
     let [of_user, of_provider] = provisioned_users::update(id, before, &person, cx.now);
     let mut write = Write::of(provisioned_users::refuse_administrator(id));
     if person.username != before.username {
         // Tokens that name the new name were issued to somebody else.
         let username = name(&person.username)?;
         let valid_from = Millis::from_seconds(cx.now.seconds() + 1);
-        write = write.and(provisioned_users::refuse_taken_name(&username, Some(id))).and(users::set_valid_from(id, valid_from, cx.now));
+        write = write
+            .and(provisioned_users::refuse_taken_name(&username, Some(id)))
+            .and(users::set_valid_from(id, valid_from, cx.now));
     }
     if !person.active || person.username != before.username {
         write = write.and(sessions::delete_all(id, None));
@@ -155,7 +196,11 @@ async fn write_changes(cx: &Cx, by: &Caller, known: &KnownPerson, person: Person
     if person.username != before.username {
         write = write.and(tombstones::sign_renamed(&before.username, &by.actor().name, cx.now));
     }
-    write = write.and(if known.is_provisioned { of_provider } else { provisioned_users::adopt(id, &person) });
+    write = write.and(if known.is_provisioned {
+        of_provider
+    } else {
+        provisioned_users::adopt(id, &person)
+    });
     write.and(feed::user_changed(id, cx.now)).deed(deed).commit(cx).await?;
     find(cx, id).await
 }
@@ -197,7 +242,10 @@ fn check(person: &Person, before: Option<&Person>) -> Result<()> {
         ("name.formatted", &person.formatted_name, Profile::MAX_TEXT),
     ];
     for (member, value, max) in texts {
-        value.as_deref().map_or(Ok(()), |value| text::printable(value, max)).map_err(|why| Error::invalid(member, why))?;
+        value
+            .as_deref()
+            .map_or(Ok(()), |value| text::printable(value, max))
+            .map_err(|why| Error::invalid(member, why))?;
     }
     person.emails.check().map_err(|why| Error::invalid("emails", why))
 }

@@ -1,7 +1,8 @@
 //! Revoking tokens.
 //!
 //! A JSON Web Token that was revoked is written down, until it is over by itself. Only a token that
-//! an enabled app accepts is, so that a stranger cannot fill the table. An opaque token is deleted, and so is a key.
+//! an enabled app accepts is, so that a stranger cannot fill the table. An opaque token is deleted,
+//! and so is a key.
 
 use serde_json::json;
 
@@ -25,12 +26,18 @@ use crate::store::{feed, token_apps};
 
 /// Revokes a token. Whoever has it may do so; `by` is who is signed in besides. It creates no user,
 /// and does not ask whether the token's user would be let in.
-pub async fn revoke_token(cx: &Cx, by: Option<&Caller>, token: &PlainToken, app: Option<&str>) -> Result<()> {
+pub async fn revoke_token(
+    cx: &Cx,
+    by: Option<&Caller>,
+    token: &PlainToken,
+    app: Option<&str>,
+) -> Result<()> {
     if machine_key::looks_like_one(token.expose()) {
         return machine_keys::delete_shown(cx, by, token).await;
     }
     // Whether the app may speak for the user whom the token names was not looked at.
-    let of_app = verify_token::accept_telling(cx, token, app, |accepted| OfApp::of(cx.now, accepted)).await;
+    let of_app =
+        verify_token::accept_telling(cx, token, app, |accepted| OfApp::of(cx.now, accepted)).await;
     let by_holder = || by.map_or_else(|| Actor::bracketed("holder of the token"), Caller::actor);
     match of_app {
         Ok(Some(found)) => found.revoke(cx, by_holder()).await,
@@ -66,14 +73,18 @@ impl OfApp {
     }
 
     async fn revoke(self, cx: &Cx, by: Actor) -> Result<()> {
-        let listed = Listed { app: self.app, username: Some(self.username.as_str().to_owned()), jti: self.jti };
+        let listed = Listed {
+            app: self.app,
+            username: Some(self.username.as_str().to_owned()),
+            jti: self.jti,
+        };
         write(cx, by, &self.revocation, &listed).await
     }
 }
 
 /// Revokes a token for a client (RFC 7009), where it is the caller's own, or the caller is an
-/// administrator. Nobody learns whether a token of somebody else is good: that it stays is in the audit
-/// trail only. A token that is not good need not be revoked.
+/// administrator. Nobody learns whether a token of somebody else is good: that it stays is in the
+/// audit trail only. A token that is not good need not be revoked.
 pub async fn revoke_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
     match revoke_if_own(cx, by, token).await {
         Err(Error::Unauthenticated(_) | Error::Forbidden(_) | Error::Invalid { .. }) => Ok(()),
@@ -92,7 +103,10 @@ async fn revoke_if_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
             refuse(cx, by, key.name.as_str()).await
         };
     }
-    let Some(found) = verify_token::accept_telling(cx, token, None, |accepted| OfApp::of(cx.now, accepted)).await? else {
+    let Some(found) =
+        verify_token::accept_telling(cx, token, None, |accepted| OfApp::of(cx.now, accepted))
+            .await?
+    else {
         let UserCaller { user, .. } = sessions::find(cx, token.hashed(), Hints::default()).await?;
         let is_own = by.own_id() == Some(user.id);
         return if may(by, is_own) {
@@ -102,7 +116,11 @@ async fn revoke_if_own(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<()> {
         };
     };
     let is_own = by.limited_by().is_some_and(|user| user.username == found.username);
-    if may(by, is_own) { found.revoke(cx, by.actor()).await } else { refuse(cx, by, found.username.as_str()).await }
+    if may(by, is_own) {
+        found.revoke(cx, by.actor()).await
+    } else {
+        refuse(cx, by, found.username.as_str()).await
+    }
 }
 
 fn may(by: &Caller, is_own: bool) -> bool {
@@ -119,16 +137,31 @@ pub async fn revoke_accepted_before(cx: &Cx, app: &AppName, token: &PlainToken) 
     let unverified = cx.memory.signed_tokens.read(token.expose())?;
     let (key, _) = unverified.revocation_keys(app);
     let listed = Listed { app: app.as_str().to_owned(), username: None, jti: None };
-    write(cx, Actor::bracketed("holder of the token"), &Revocation { key, until: revocation::latest_end(cx.now) }, &listed).await
+    write(
+        cx,
+        Actor::bracketed("holder of the token"),
+        &Revocation { key, until: revocation::latest_end(cx.now) },
+        &listed,
+    )
+    .await
 }
 
 /// Revokes all tokens of an app that have a `jti`, of which none need be at hand. `until` is when
 /// they are over; without it, the revocation is kept as long as a token of any app can last.
-pub async fn revoke_jti(cx: &Cx, by: &Caller, app: &AppName, jti: String, until: Option<Millis>) -> Result<()> {
+pub async fn revoke_jti(
+    cx: &Cx,
+    by: &Caller,
+    app: &AppName,
+    jti: String,
+    until: Option<Millis>,
+) -> Result<()> {
     let latest = revocation::latest_end(cx.now);
     let until = until.unwrap_or(latest);
     if until <= cx.now || until > latest {
-        return Err(Error::invalid("until", "must be after now and at most ten years ahead, in epoch milliseconds"));
+        return Err(Error::invalid(
+            "until",
+            "must be after now and at most ten years ahead, in epoch milliseconds",
+        ));
     }
     if token_apps::find(cx, app.as_str()).await?.is_none() {
         return Err(Error::not_found("token app", app.as_str()));
@@ -142,7 +175,13 @@ pub async fn revoke_jti(cx: &Cx, by: &Caller, app: &AppName, jti: String, until:
 const CONSOLE: &str = "Postern console";
 
 /// Revokes a session of the console that a key has begun, until it is over by itself.
-pub(crate) async fn revoke_console(cx: &Cx, by: Actor, key_name: String, key: RevocationKey, until: Millis) -> Result<()> {
+pub(crate) async fn revoke_console(
+    cx: &Cx,
+    by: Actor,
+    key_name: String,
+    key: RevocationKey,
+    until: Millis,
+) -> Result<()> {
     let listed = Listed { app: CONSOLE.to_owned(), username: None, jti: None };
     write_of(cx, by, key_name, &Revocation { key, until }, &listed).await
 }
@@ -153,7 +192,13 @@ async fn write(cx: &Cx, by: Actor, revocation: &Revocation, listed: &Listed) -> 
     write_of(cx, by, target, revocation, listed).await
 }
 
-async fn write_of(cx: &Cx, by: Actor, target: String, revocation: &Revocation, listed: &Listed) -> Result<()> {
+async fn write_of(
+    cx: &Cx,
+    by: Actor,
+    target: String,
+    revocation: &Revocation,
+    listed: &Listed,
+) -> Result<()> {
     let Listed { app, username, jti } = listed;
     let kind = revocation.key.kind.name();
     let after = json!({ "kind": kind, "app": app, "username": username, "jti": jti, "until": revocation.until.0 });

@@ -1,5 +1,5 @@
-//! Whether a caller may pass by the rules of the gateway. Here is looked up what the rules ask about;
-//! `domain/origin` decides.
+//! Whether a caller may pass by the rules of the gateway. Here is looked up what the rules ask
+//! about; `domain/origin` decides.
 
 use crate::actions::caller::{Caller, Hints, Proof, UserCaller};
 use crate::actions::permissions::{self, Question};
@@ -54,7 +54,10 @@ pub fn report_public(cx: &Cx, matched: &Matched<'_>, what: &str) {
 }
 
 fn report(cx: &Cx, rule: &Rule, what: &str, why: &str) {
-    cx.log.line(&format!("{} {what}: rule {} of ORIGIN_RULES, which only reports, would have refused: {why}", cx.request_id, rule.number));
+    cx.log.line(&format!(
+        "{} {what}: rule {} of ORIGIN_RULES, which only reports, would have refused: {why}",
+        cx.request_id, rule.number
+    ));
 }
 
 /// Why somebody is refused, or cannot be judged.
@@ -76,7 +79,12 @@ pub(super) fn asked<'m>(matched: &'m Matched<'_>) -> impl Iterator<Item = &'m Ru
 }
 
 /// What the rules ask about a caller. Warm, nothing is read.
-async fn facts<'c>(cx: &Cx, caller: &'c Caller, user: &'c UserCaller, rules: impl Iterator<Item = &Rule>) -> Facts<'c> {
+async fn facts<'c>(
+    cx: &Cx,
+    caller: &'c Caller,
+    user: &'c UserCaller,
+    rules: impl Iterator<Item = &Rule>,
+) -> Facts<'c> {
     let mut asked: Vec<(i64, Permission)> = Vec::new();
     let mut asks_groups = false;
     for rule in rules {
@@ -103,7 +111,11 @@ async fn permissions_of(
     asked: Vec<(i64, Permission)>,
 ) -> Vec<((i64, Permission), Answer<bool>)> {
     let user_id = user.user.id.0;
-    let question = |(service_id, permission): &(i64, Permission)| Question { service_id: *service_id, user_id, permission: *permission };
+    let question = |(service_id, permission): &(i64, Permission)| Question {
+        service_id: *service_id,
+        user_id,
+        permission: *permission,
+    };
     let questions: Vec<_> = asked.iter().map(question).collect();
     // One round trip for all of them. Where one may not be asked, each is asked by itself.
     if let Ok(answers) = permissions::check_all(cx, caller, &questions).await {

@@ -1,5 +1,6 @@
-//! Searches: who may do something, with what, and what somebody may do. A result is what an evaluation
-//! of the same answers with yes. Users and services are read from D1 now, a page at a time.
+//! Searches: who may do something, with what, and what somebody may do. A result is what an
+//! evaluation of the same answers with yes. Users and services are read from D1 now, a page at a
+//! time.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +36,13 @@ pub enum ResourceKind {
 }
 
 /// Who may do something with a resource. `kind` is `None` for subjects of a type that is not known.
-pub async fn subjects(cx: &Cx, caller: &Caller, kind: Option<SubjectKind>, asked: &Asked<'_>, page: Page) -> Result<Found> {
+pub async fn subjects(
+    cx: &Cx,
+    caller: &Caller,
+    kind: Option<SubjectKind>,
+    asked: &Asked<'_>,
+    page: Page,
+) -> Result<Found> {
     // GRANT on a service lets somebody ask about those whom they name. A list would have all
     // administrators, and everybody where the switch is off.
     if !caller.asks_about_everybody() {
@@ -44,7 +51,9 @@ pub async fn subjects(cx: &Cx, caller: &Caller, kind: Option<SubjectKind>, asked
     let own = caller.own_id().map_or(Subject::Nobody, |id| Subject::UserId(id.0));
     let asking = Asking::new(cx, caller, &[Asked { subject: own, ..asked.clone() }]).await?;
     let permission = names::meaning(&asking.actions(&asked.resource), &asked.action);
-    let (Some(kind), Some(service_id), Some(permission)) = (kind, asking.service_id(&asked.resource), permission) else {
+    let (Some(kind), Some(service_id), Some(permission)) =
+        (kind, asking.service_id(&asked.resource), permission)
+    else {
         return Ok(Found::new());
     };
     if cx.config.strict_directory && crate::store::services::find(cx, service_id).await?.is_none() {
@@ -75,15 +84,24 @@ pub async fn resources(
 ) -> Result<Found> {
     // The names of a type's actions are read with the name of a resource, which need not be there.
     let resource = match kind {
-        Some(ResourceKind::Named(of)) => ResourceName::new(of, "-").map(Resource::Named).map_err(Error::internal)?,
+        Some(ResourceKind::Named(of)) => {
+            ResourceName::new(of, "-").map(Resource::Named).map_err(Error::internal)?
+        }
         _ => Resource::Nothing,
     };
-    let asked = Asked { subject: subject.clone(), action: action.to_owned(), resource, about: String::new() };
+    let asked = Asked {
+        subject: subject.clone(),
+        action: action.to_owned(),
+        resource,
+        about: String::new(),
+    };
     let asking = Asking::new(cx, caller, std::slice::from_ref(&asked)).await?;
     let user_id = asking.user_id(subject);
     asking.refuse_stranger(user_id, &Resource::Nothing)?;
     let permission: Option<Permission> = names::meaning(&asking.actions(&asked.resource), action);
-    let (Some(kind), Some(user_id), Some(permission)) = (kind, user_id, permission) else { return Ok(Found::new()) };
+    let (Some(kind), Some(user_id), Some(permission)) = (kind, user_id, permission) else {
+        return Ok(Found::new());
+    };
     if cx.config.strict_directory && !asking.is_user(subject) {
         return Ok(Found::new());
     }
@@ -92,11 +110,16 @@ pub async fn resources(
         ResourceKind::Services => None,
         ResourceKind::Named(of) => Some(of),
     };
-    let services = searches::services(cx, &Member { user_id, token_groups }, permission, of, page).await?;
-    Ok(services.into_iter().map(|(id, name)| (id, name.unwrap_or_else(|| id.to_string()))).collect())
+    let services =
+        searches::services(cx, &Member { user_id, token_groups }, permission, of, page).await?;
+    Ok(services
+        .into_iter()
+        .map(|(id, name)| (id, name.unwrap_or_else(|| id.to_string())))
+        .collect())
 }
 
-/// What somebody may do with a resource, by ascending name. `resource` makes the resource for the name of an action.
+/// What somebody may do with a resource, by ascending name. `resource` makes the resource for the
+/// name of an action.
 pub async fn actions<'r>(
     cx: &Cx,
     caller: &Caller,

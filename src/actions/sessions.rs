@@ -38,7 +38,8 @@ pub async fn find(cx: &Cx, hash: HashedToken, hints: Hints<'_>) -> Result<UserCa
 
 /// The tokens of a user that have not ended, the newest first.
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
-    let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    let user =
+        users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
     let mut sessions = sessions::list(cx, user_id).await?;
     sessions.retain(|session| session.created_at >= user.valid_from);
     Ok(sessions)
@@ -50,13 +51,16 @@ pub async fn revoke_shown(cx: &Cx, by: Option<&Caller>, hash: HashedToken) -> Re
     let by = by.map_or_else(|| Actor::from(&*user), Caller::actor);
     match proof {
         Proof::Session(session) => end(cx, &by, user.username.as_str(), user.id, session.id).await,
-        Proof::Password | Proof::Jwt { .. } => Err(Error::internal("an opaque token has no session")),
+        Proof::Password | Proof::Jwt { .. } => {
+            Err(Error::internal("an opaque token has no session"))
+        }
     }
 }
 
 /// Revokes one token of a user.
 pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> Result<()> {
-    let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    let user =
+        users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
     if !sessions::exists(cx, user_id, session_id).await? {
         return Err(Error::not_found("token", session_id));
     }
@@ -65,14 +69,16 @@ pub async fn revoke(cx: &Cx, by: &Caller, user_id: UserId, session_id: i64) -> R
 
 /// Revokes all tokens that were issued to a user so far, by whomever.
 ///
-/// `iat` has whole seconds, so all tokens of the present second are over. The answer waits for the next
-/// second: a token that the user gets after it counts.
+/// `iat` has whole seconds, so all tokens of the present second are over. The answer waits for the
+/// next second: a token that the user gets after it counts.
 pub async fn revoke_all(cx: &Cx, by: &Caller, user_id: UserId) -> Result<()> {
-    let user = users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
+    let user =
+        users::find(cx, user_id).await?.ok_or_else(|| Error::not_found("user", user_id.0))?;
     let now = cx.timer.now().max(cx.now);
     let valid_from = Millis::from_seconds(now.seconds() + 1);
     // A trigger deletes them.
-    let of_user = Filter { user_id: Some(user_id), after_id: None, limit: machine_keys::MAX_OF_A_USER };
+    let of_user =
+        Filter { user_id: Some(user_id), after_id: None, limit: machine_keys::MAX_OF_A_USER };
     let mut keys = machine_keys::list(cx, &of_user).await?;
     keys.retain(|listed| listed.key.created_at < valid_from);
     let mut deed = by.deed("token.revoke_all", user.username.as_str().to_owned());
@@ -103,6 +109,8 @@ pub async fn sign_out(cx: &Cx, by: &Caller) -> Result<()> {
 
 async fn end(cx: &Cx, by: &Actor, username: &str, user_id: UserId, session_id: i64) -> Result<()> {
     let deed = Deed::new(by.clone(), "token.revoke", format!("{username}/{session_id}"));
-    let write = Write::of(sessions::delete(user_id, session_id)).and(feed::session_changed(session_id, cx.now)).deed(deed);
+    let write = Write::of(sessions::delete(user_id, session_id))
+        .and(feed::session_changed(session_id, cx.now))
+        .deed(deed);
     write.commit(cx).await.map(drop)
 }

@@ -50,11 +50,18 @@ pub async fn begin_console(cx: &Cx, user: &User) -> Result<(PlainToken, Millis)>
     let cookie = opaque_token::token(cx.random()?);
     // The row wants a token, and nobody gets this one.
     let no_token = opaque_token::token(cx.random()?).hashed();
-    let ends_at = insert(cx, user, no_token, cookie.hashed_as_console(), longest_console(cx)).await?;
+    let ends_at =
+        insert(cx, user, no_token, cookie.hashed_as_console(), longest_console(cx)).await?;
     Ok((cookie, ends_at))
 }
 
-async fn begin(cx: &Cx, username: &str, password: &Secret, token: HashedToken, cookie: HashedToken) -> Result<()> {
+async fn begin(
+    cx: &Cx,
+    username: &str,
+    password: &Secret,
+    token: HashedToken,
+    cookie: HashedToken,
+) -> Result<()> {
     let user = check(cx, username, password).await?;
     insert(cx, &user, token, cookie, Millis::from_seconds(cx.config.token_ttl_s)).await.map(drop)
 }
@@ -65,7 +72,13 @@ pub async fn check(cx: &Cx, username: &str, password: &Secret) -> Result<Rc<User
     if user.profile.enabled { Ok(user) } else { Err(Refusal::UserDisabled.into()) }
 }
 
-async fn insert(cx: &Cx, user: &User, token: HashedToken, cookie: HashedToken, lasts: Millis) -> Result<Millis> {
+async fn insert(
+    cx: &Cx,
+    user: &User,
+    token: HashedToken,
+    cookie: HashedToken,
+    lasts: Millis,
+) -> Result<Millis> {
     // Before this, all tokens of the user were revoked, in a second that is not over yet.
     let issued_at = cx.now.max(user.valid_from);
     let expires_at = cx.now + lasts;

@@ -43,7 +43,8 @@ pub enum InitialPasswordChange {
     Goes,
 }
 
-/// What a registration may leave alone. That is written as it was read, so nobody else may have changed it since: else it is a conflict.
+/// What a registration may leave alone. That is written as it was read, so nobody else may have
+/// changed it since: else it is a conflict.
 #[derive(Debug, Clone, Copy)]
 pub enum Kept {
     /// Members of the policy; everything else is replaced.
@@ -63,7 +64,8 @@ pub struct Registered {
     pub keys: Vec<UsableKey>,
 }
 
-/// Creates or replaces a token app, wholly or not at all. `registration` makes of the app as it was the one that is to be.
+/// Creates or replaces a token app, wholly or not at all. `registration` makes of the app as it was
+/// the one that is to be.
 pub async fn register(
     cx: &Cx,
     by: &Caller,
@@ -76,14 +78,18 @@ pub async fn register(
         text::can_be_in_a_path(name.as_str()).map_err(|why| Error::invalid("name", why))?;
     }
     let Registration { terms, secret, initial_password } = registration(before.as_ref())?;
-    let kept_secret = before.as_ref().and_then(|before| before.secret.as_ref()).filter(|secret| !secret.is_empty());
+    let kept_secret = before
+        .as_ref()
+        .and_then(|before| before.secret.as_ref())
+        .filter(|secret| !secret.is_empty());
     if secret.is_none() {
         refuse_to_send_kept(before.as_ref().map(|before| &before.terms), &terms)?;
     }
     let keys = keys(&terms, secret.as_ref(), kept_secret)?;
     // Whoever disables an app of an older release need not say first what it lacks. It is looked at
     // when the app is enabled again.
-    let is_laid_aside = !terms.enabled && before.as_ref().is_some_and(|before| before.terms.policy == terms.policy);
+    let is_laid_aside =
+        !terms.enabled && before.as_ref().is_some_and(|before| before.terms.policy == terms.policy);
     if !is_laid_aside {
         check_terms(&terms, &keys)?;
     }
@@ -91,7 +97,10 @@ pub async fn register(
     let report = key_sets::inspect(cx, &keys, terms.algorithm).await;
     // With discovery there is no secret, and the column is never NULL.
     let secret = if terms.policy.discover { Some(Secret::new("")) } else { secret };
-    let sealed = secret.as_ref().map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, name.as_str(), secret.expose())).transpose()?;
+    let sealed = secret
+        .as_ref()
+        .map(|secret| SealedColumn::TOKEN_APP_SECRET.seal(cx, name.as_str(), secret.expose()))
+        .transpose()?;
     let hash = match &initial_password {
         InitialPasswordChange::Becomes(password) => Some(passwords::hash(cx, password).await?),
         InitialPasswordChange::Stays | InitialPasswordChange::Goes => None,
@@ -102,20 +111,34 @@ pub async fn register(
         (_, None) => NewPassword::Goes,
     };
     let mut deed = by
-        .deed(if before.is_some() { "token_app.update" } else { "token_app.create" }, name.as_str().to_owned())
+        .deed(
+            if before.is_some() { "token_app.update" } else { "token_app.create" },
+            name.as_str().to_owned(),
+        )
         .before(before.as_ref().map(TokenApp::for_audit))
         .after(terms.for_audit());
     if let Some(before) = &before {
         deed = note_secrets(cx, deed, before, secret.as_ref(), &initial_password);
     }
-    let upsert = token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.accountable(), cx.now);
+    let upsert =
+        token_apps::upsert(name, &terms, sealed.as_ref(), &password, by.accountable(), cx.now);
     let before = before.as_ref();
     let unchanged = match kept {
-        Kept::Policy => token_apps::refuse_changed_policy(name, before.map(|before| &before.terms.policy)),
-        Kept::Everything => token_apps::refuse_changed(name, before.map(|before| before.modified_at)),
+        Kept::Policy => {
+            token_apps::refuse_changed_policy(name, before.map(|before| &before.terms.policy))
+        }
+        Kept::Everything => {
+            token_apps::refuse_changed(name, before.map(|before| before.modified_at))
+        }
     };
     let write = if hash.is_some() { by.unchanged() } else { Write::default() };
-    write.and(unchanged).and(upsert).and(feed::token_app_changed(name.as_str(), cx.now)).deed(deed).commit(cx).await?;
+    write
+        .and(unchanged)
+        .and(upsert)
+        .and(feed::token_app_changed(name.as_str(), cx.now))
+        .deed(deed)
+        .commit(cx)
+        .await?;
     let app = find(cx, name.as_str()).await?;
     let mut warnings = warnings(&app);
     warnings.extend(told(&report, &keys));
@@ -129,26 +152,42 @@ pub async fn register(
 }
 
 /// Notes in the audit which secrets of an app are replaced.
-fn note_secrets(cx: &Cx, deed: Deed, before: &TokenApp, secret: Option<&Secret>, password: &InitialPasswordChange) -> Deed {
+fn note_secrets(
+    cx: &Cx,
+    deed: Deed,
+    before: &TokenApp,
+    secret: Option<&Secret>,
+    password: &InitialPasswordChange,
+) -> Deed {
     let id = |secret: &Secret| {
-        Some(secret).filter(|secret| !secret.is_empty()).map(|secret| cx.config.master_keys.id_of_secret(secret.expose()))
+        Some(secret)
+            .filter(|secret| !secret.is_empty())
+            .map(|secret| cx.config.master_keys.id_of_secret(secret.expose()))
     };
     let (old, new) = (before.secret.as_ref().and_then(id), secret.and_then(id));
-    let deed = if secret.is_some() && old != new { deed.secret_changed(old.as_deref(), new.as_deref()) } else { deed };
+    let deed = if secret.is_some() && old != new {
+        deed.secret_changed(old.as_deref(), new.as_deref())
+    } else {
+        deed
+    };
     match password {
         InitialPasswordChange::Becomes(_) => deed.noting("initpwd", "set"),
-        InitialPasswordChange::Goes if before.initial_password.is_some() => deed.noting("initpwd", "removed"),
+        InitialPasswordChange::Goes if before.initial_password.is_some() => {
+            deed.noting("initpwd", "removed")
+        }
         InitialPasswordChange::Goes | InitialPasswordChange::Stays => deed,
     }
 }
 
-/// Refuses to send a secret that nobody can read to an endpoint that is new, or to verify by one that
-/// was an endpoint's: whoever names another endpoint has to know the secret.
+/// Refuses to send a secret that nobody can read to an endpoint that is new, or to verify by one
+/// that was an endpoint's: whoever names another endpoint has to know the secret.
 fn refuse_to_send_kept(before: Option<&TokenAppTerms>, terms: &TokenAppTerms) -> Result<()> {
     let whom = |terms: &TokenAppTerms| {
         let policy = &terms.policy;
         let is_asked = terms.algorithm == Algorithm::Introspection;
-        is_asked.then(|| (policy.introspection_endpoint.clone(), policy.introspection_client_id.clone()))
+        is_asked.then(|| {
+            (policy.introspection_endpoint.clone(), policy.introspection_client_id.clone())
+        })
     };
     match before {
         Some(before) if whom(before) != whom(terms) => Err(invalid_secret(
@@ -161,24 +200,38 @@ fn refuse_to_send_kept(before: Option<&TokenAppTerms>, terms: &TokenAppTerms) ->
 /// What an app is verified with, as it is to be.
 fn keys(terms: &TokenAppTerms, secret: Option<&Secret>, kept: Option<&Secret>) -> Result<Keys> {
     let policy = &terms.policy;
-    let names_endpoint = policy.introspection_endpoint.is_some() || policy.introspection_client_id.is_some();
+    let names_endpoint =
+        policy.introspection_endpoint.is_some() || policy.introspection_client_id.is_some();
     if names_endpoint && terms.algorithm != Algorithm::Introspection {
         return Err(Error::invalid("introspectionEndpoint", "needs the algorithm introspection"));
     }
     if policy.discover {
         if secret.is_some() {
-            return Err(invalid_secret("must be left out with discover: the issuer's metadata say where its keys are".to_owned()));
+            return Err(invalid_secret(
+                "must be left out with discover: the issuer's metadata say where its keys are"
+                    .to_owned(),
+            ));
         }
         let issuer = policy.issuer.as_deref();
-        let issuer = issuer.ok_or_else(|| Error::invalid("issuer", "is required with discover: its metadata say where the keys are"))?;
+        let issuer = issuer.ok_or_else(|| {
+            Error::invalid(
+                "issuer",
+                "is required with discover: its metadata say where the keys are",
+            )
+        })?;
         if terms.algorithm.has_shared_secret() || terms.algorithm == Algorithm::Introspection {
-            return Err(Error::invalid("discover", format!("needs an algorithm with public keys, not {}", terms.algorithm)));
+            return Err(Error::invalid(
+                "discover",
+                format!("needs an algorithm with public keys, not {}", terms.algorithm),
+            ));
         }
         return Keys::discovered(issuer).map_err(|why| Error::invalid("issuer", why));
     }
     let secret = secret.or(kept).ok_or_else(|| Constraint::TokenAppSecret.error())?;
     if terms.algorithm == Algorithm::Introspection {
-        return Endpoint::of(policy, secret).map(Keys::Introspected).map_err(|(member, why)| Error::invalid(member, why));
+        return Endpoint::of(policy, secret)
+            .map(Keys::Introspected)
+            .map_err(|(member, why)| Error::invalid(member, why));
     }
     Keys::parse(terms.algorithm, secret).map_err(invalid_secret)
 }
@@ -190,7 +243,8 @@ fn told(report: &Report, keys: &Keys) -> Vec<String> {
         .problem
         .as_ref()
         .map(|problem| format!("the keys of {source} cannot be fetched now, and tokens are refused until they can: {problem}"));
-    let none = (report.problem.is_none() && report.usable.is_empty()).then(|| format!("{source} has no key that can be used"));
+    let none = (report.problem.is_none() && report.usable.is_empty())
+        .then(|| format!("{source} has no key that can be used"));
     let left_out = report.left_out.iter().take(10).map(|key| match &key.kid {
         Some(kid) => format!("the key {kid:?} is left out: it {}", key.why),
         None => format!("a key without a name is left out: it {}", key.why),
@@ -211,7 +265,8 @@ pub async fn look_at_keys(cx: &Cx, app: &TokenApp) -> Result<Looked> {
 /// A shorter initial password is taken, with a warning.
 const ADVISED_CHARACTERS: usize = 12;
 
-/// What is said of an app whose keys sign for many audiences, where nobody said which of them count.
+/// What is said of an app whose keys sign for many audiences, where nobody said which of them
+/// count.
 pub const AUDIENCE_UNCHECKED: &str = "audience unchecked: its keys sign for other audiences too, and tokens for any of them are accepted";
 
 fn invalid_secret(why: String) -> Error {
@@ -235,17 +290,22 @@ pub fn warnings(app: &TokenApp) -> Vec<String> {
     warnings.extend(roles.filter_map(|role| role_like_a_type(role)));
     let has_administrators = UserType::among(&app.terms.initial_roles) == UserType::Administrator;
     if has_administrators && app.speaks_for() == SpeaksFor::Everybody {
-        warnings.push("its new users are administrators, and its tokens may name everybody".to_owned());
+        warnings
+            .push("its new users are administrators, and its tokens may name everybody".to_owned());
     }
     if has_administrators && app.speaks_for() != SpeaksFor::Everybody {
-        warnings.push("its new users would be administrators, for whom it may not speak: it creates none".to_owned());
+        warnings.push(
+            "its new users would be administrators, for whom it may not speak: it creates none"
+                .to_owned(),
+        );
     }
     warnings
 }
 
 /// A warning of a role that is no user type, and was probably meant to be one.
 fn role_like_a_type(role: &str) -> Option<String> {
-    let meant = spelling::nearest(role, UserType::ALL.into_iter().map(UserType::name)).filter(|name| *name != role)?;
+    let meant = spelling::nearest(role, UserType::ALL.into_iter().map(UserType::name))
+        .filter(|name| *name != role)?;
     Some(format!("the role {role:?} is no user type: did you mean {meant:?}?"))
 }
 
@@ -254,9 +314,11 @@ fn is_shared_by_many(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let of_any_tenant =
-        ["common", "organizations", "consumers"].iter().any(|name| path.to_ascii_lowercase().starts_with(&format!("{name}/")));
-    (host == "login.microsoftonline.com" && of_any_tenant) || (host == "www.googleapis.com" && path.starts_with("oauth2/"))
+    let of_any_tenant = ["common", "organizations", "consumers"]
+        .iter()
+        .any(|name| path.to_ascii_lowercase().starts_with(&format!("{name}/")));
+    (host == "login.microsoftonline.com" && of_any_tenant)
+        || (host == "www.googleapis.com" && path.starts_with("oauth2/"))
 }
 
 /// The rules for terms.
@@ -273,9 +335,13 @@ fn check_terms(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     if policy.types.is_empty() {
         return Err(Error::invalid("types", "must not be empty: no token would be accepted"));
     }
-    let gives_administrators = policy.role_map.values().any(|role| role == UserType::Administrator.name());
+    let gives_administrators =
+        policy.role_map.values().any(|role| role == UserType::Administrator.name());
     if gives_administrators && policy.speaks_for(&terms.initial_roles) != SpeaksFor::Everybody {
-        return Err(Error::invalid("roleMap", "may give Administrator only where speaksFor is everybody"));
+        return Err(Error::invalid(
+            "roleMap",
+            "may give Administrator only where speaksFor is everybody",
+        ));
     }
     check_passed(policy)
 }
@@ -290,7 +356,9 @@ fn check_issuer(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     if places == 1 && policy.tenants.is_empty() {
         return Err(Error::invalid(
             "tenants",
-            format!("is required where the issuer has {TENANT}: without it every tenant would be accepted"),
+            format!(
+                "is required where the issuer has {TENANT}: without it every tenant would be accepted"
+            ),
         ));
     }
     if places == 0 && !policy.tenants.is_empty() {
@@ -298,17 +366,27 @@ fn check_issuer(terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     }
     match keys {
         Keys::Published(url) if issuer.is_none() && is_shared_by_many(url.as_str()) => {
-            Err(Error::invalid("issuer", "is required for this key set, with which others than yours are signed for too"))
+            Err(Error::invalid(
+                "issuer",
+                "is required for this key set, with which others than yours are signed for too",
+            ))
         }
         _ => Ok(()),
     }
 }
 
 fn check_passed(policy: &Policy) -> Result<()> {
-    let names: Vec<String> = policy.pass_claims.iter().map(|claim| Policy::header_of(claim)).collect();
-    let doubled = names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name));
+    let names: Vec<String> =
+        policy.pass_claims.iter().map(|claim| Policy::header_of(claim)).collect();
+    let doubled = names
+        .iter()
+        .enumerate()
+        .find(|(index, name)| names.iter().take(*index).any(|other| other == *name));
     match doubled {
-        Some((_, name)) => Err(Error::invalid("passClaims", format!("has two claims for the header X-Auth-Claim-{name}"))),
+        Some((_, name)) => Err(Error::invalid(
+            "passClaims",
+            format!("has two claims for the header X-Auth-Claim-{name}"),
+        )),
         None => Ok(()),
     }
 }
@@ -318,7 +396,9 @@ async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
     let algorithm = terms.algorithm;
     let min = cx.config.min_secret_bytes;
     match keys {
-        Keys::Shared(key) if key.secret.len() < min => Err(invalid_secret(format!("must have at least {min} bytes (MIN_SECRET_BYTES)"))),
+        Keys::Shared(key) if key.secret.len() < min => {
+            Err(invalid_secret(format!("must have at least {min} bytes (MIN_SECRET_BYTES)")))
+        }
         // The issuer is asked when a token of its comes: it need not be there before.
         Keys::Shared(_) | Keys::Published(_) | Keys::Introspected(_) | Keys::None => Ok(()),
         Keys::Public(keys) => {
@@ -327,7 +407,9 @@ async fn check_keys(cx: &Cx, terms: &TokenAppTerms, keys: &Keys) -> Result<()> {
                     return Ok(());
                 }
             }
-            Err(invalid_secret("must be a usable key: WebCrypto does not take its numbers".to_owned()))
+            Err(invalid_secret(
+                "must be a usable key: WebCrypto does not take its numbers".to_owned(),
+            ))
         }
     }
 }

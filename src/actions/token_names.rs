@@ -9,6 +9,7 @@ use crate::memory::known::Known;
 /// that has the form of a token decides. `token` is what apps use unless they say otherwise.
 pub async fn may_carry_token(cx: &Cx, name: &str, value: &str) -> Result<bool> {
     let known = Known::current(cx, Vec::new, None).await?;
-    let is_name = known.is_token_name(name).unwrap_or_else(|| UnverifiedToken::parse(value).is_ok());
+    let is_name =
+        known.is_token_name(name).unwrap_or_else(|| UnverifiedToken::parse(value).is_ok());
     Ok(is_name || name == "token")
 }

@@ -1,5 +1,5 @@
-//! Whose an accepted token is: the user that it names, created at first sight where the app says so,
-//! and what of them follows the token.
+//! Whose an accepted token is: the user that it names, created at first sight where the app says
+//! so, and what of them follows the token.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -24,13 +24,20 @@ use crate::store::standings::Subject;
 use crate::store::{feed, tombstones, units, users};
 
 /// The user that the token names, as they are now.
-pub async fn find(cx: &Cx, mut known: Known<'_>, accepted: &Accepted<'_, '_>, hints: Hints<'_>) -> Result<Rc<User>> {
+pub async fn find(
+    cx: &Cx,
+    mut known: Known<'_>,
+    accepted: &Accepted<'_, '_>,
+    hints: Hints<'_>,
+) -> Result<Rc<User>> {
     let Accepted { app, claims, username, .. } = accepted;
     let id = claimed_id(app, claims)?;
     let ahead = || hints.ahead(Subject::Names(vec![username.as_str().to_owned()])).collect();
     let user = match known.user_named(username, ahead).await? {
         Some(user) => user,
-        None if app.terms.creates_users && !cx.is_recheck => create(cx, accepted, username, id).await?,
+        None if app.terms.creates_users && !cx.is_recheck => {
+            create(cx, accepted, username, id).await?
+        }
         None => return Err(Refusal::UnknownUser.into()),
     };
     cx.noted.user(user.id);
@@ -64,7 +71,12 @@ pub struct WouldBe {
 pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
     let Accepted { app, claims, username, .. } = accepted;
     let id = claimed_id(app, claims)?;
-    let groups = || Ok::<_, Denied>([groups_of_request(app, claims), groups_to_sync(app, claims)?.unwrap_or_default()].concat());
+    let groups = || {
+        Ok::<_, Denied>(
+            [groups_of_request(app, claims), groups_to_sync(app, claims)?.unwrap_or_default()]
+                .concat(),
+        )
+    };
     if let Some(user) = Known::read_user(cx, username).await? {
         may_be(app, &user, id)?;
         let (id, disabled) = (Some(user.id), !user.profile.enabled);
@@ -73,7 +85,10 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
         }
         let profile = if disabled { None } else { profile_to_follow(accepted, &user)? };
         let groups = if disabled { Vec::new() } else { groups()? };
-        let user = profile.map_or_else(|| Rc::clone(&user), |profile| Rc::new(User { profile, ..(*user).clone() }));
+        let user = profile.map_or_else(
+            || Rc::clone(&user),
+            |profile| Rc::new(User { profile, ..(*user).clone() }),
+        );
         let leaves = if disabled { Vec::new() } else { groups_to_leave(accepted, &user)? };
         return Ok(WouldBe { user, is_new: false, id, groups, leaves });
     }
@@ -112,19 +127,35 @@ pub async fn would_be(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<WouldBe> {
 pub const NOBODY: UserId = UserId(i64::MIN);
 
 /// The groups that [`sync_groups`] would take the user out of.
-fn groups_to_leave(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Result<Vec<i64>, Denied> {
+fn groups_to_leave(
+    accepted: &Accepted<'_, '_>,
+    user: &User,
+) -> std::result::Result<Vec<i64>, Denied> {
     let Accepted { app, claims, lifetime, .. } = accepted;
-    let Some(groups) = groups_to_sync(app, claims)?.filter(|_| lifetime.issued_at_s >= user.followed_at_s) else { return Ok(Vec::new()) };
-    Ok(app.terms.policy.group_map.values().copied().filter(|group| !groups.contains(group)).collect())
+    let Some(groups) =
+        groups_to_sync(app, claims)?.filter(|_| lifetime.issued_at_s >= user.followed_at_s)
+    else {
+        return Ok(Vec::new());
+    };
+    Ok(app
+        .terms
+        .policy
+        .group_map
+        .values()
+        .copied()
+        .filter(|group| !groups.contains(group))
+        .collect())
 }
 
 /// What stands against the id that the token says of its user, for administrators.
 pub async fn id_conflict(cx: &Cx, accepted: &Accepted<'_, '_>) -> Result<String> {
     let Accepted { app, claims, username, .. } = accepted;
     let Some(id) = claimed_id(app, claims)? else { return Ok(String::new()) };
-    let whose = whose_id::sentence(cx, id).await?.unwrap_or_else(|| format!("no user has the id {}", id.0));
+    let whose =
+        whose_id::sentence(cx, id).await?.unwrap_or_else(|| format!("no user has the id {}", id.0));
     let known = Known::read_user(cx, username).await?;
-    let has = known.map(|user| format!(", and the user has the id {}", user.id.0)).unwrap_or_default();
+    let has =
+        known.map(|user| format!(", and the user has the id {}", user.id.0)).unwrap_or_default();
     Ok(format!("the token says the id {}{has}; {whose}", id.0))
 }
 
@@ -153,7 +184,10 @@ fn is_still_valid(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Resu
 }
 
 /// The id that the token gives its user: a whole number from 1, or its digits.
-fn claimed_id(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Result<Option<UserId>, Denied> {
+fn claimed_id(
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> std::result::Result<Option<UserId>, Denied> {
     let Some(name) = &app.terms.policy.id_claim else { return Ok(None) };
     let value = claims.get(name).ok_or_else(|| Denied::ClaimMissing(name.as_str().into()))?;
     let digits = |text: &str| text.parse().ok().filter(|id: &i64| id.to_string() == text);
@@ -162,11 +196,17 @@ fn claimed_id(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Resul
 }
 
 /// The values of a claim with groups or roles; none where it is absent.
-fn values<'c>(claims: &'c VerifiedClaims<'_>, claim: Option<&String>) -> std::result::Result<Vec<&'c str>, Denied> {
+fn values<'c>(
+    claims: &'c VerifiedClaims<'_>,
+    claim: Option<&String>,
+) -> std::result::Result<Vec<&'c str>, Denied> {
     Ok(claim.map(|claim| claims.texts(claim)).transpose()?.flatten().unwrap_or_default())
 }
 
-fn claimed_roles(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Result<Option<ClaimedRoles>, Denied> {
+fn claimed_roles(
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> std::result::Result<Option<ClaimedRoles>, Denied> {
     let Some(claim) = &app.terms.policy.roles_claim else { return Ok(None) };
     values(claims, Some(claim)).map(|values| Some(app.terms.policy.roles_of(&values)))
 }
@@ -178,7 +218,9 @@ pub fn groups_of_request(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Vec<i64
     if policy.groups_mode != GroupsMode::Request {
         return Vec::new();
     }
-    values(claims, policy.groups_claim.as_ref()).map(|values| policy.groups_of(&values)).unwrap_or_default()
+    values(claims, policy.groups_claim.as_ref())
+        .map(|values| policy.groups_of(&values))
+        .unwrap_or_default()
 }
 
 /// What a token says, as far as rules of the gateway look at it.
@@ -193,21 +235,36 @@ pub fn says(app: &TokenApp, claims: &VerifiedClaims<'_>) -> TokenSays {
     TokenSays { scopes: scopes(), audiences: audiences(), groups: has_all_groups(app, claims) }
 }
 
-/// Whether [`groups_of_request`] are all groups of the token. With too many groups, Entra sends none,
-/// and says in `_claim_names` that there are some.
+/// Whether [`groups_of_request`] are all groups of the token. With too many groups, Entra sends
+/// none, and says in `_claim_names` that there are some.
 fn has_all_groups(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<()> {
     let policy = &app.terms.policy;
-    let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Request) else { return Ok(()) };
+    let Some(claim) =
+        policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Request)
+    else {
+        return Ok(());
+    };
     if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
-        return Err(Error::Unavailable(Fault::new("the token has so many groups that its issuer left them out").of_left_out_groups()));
+        return Err(Error::Unavailable(
+            Fault::new("the token has so many groups that its issuer left them out")
+                .of_left_out_groups(),
+        ));
     }
     Ok(values(claims, Some(claim)).map(drop)?)
 }
 
-/// The groups in which the token's user is to be, where the app wants memberships to be those of the token.
-fn groups_to_sync(app: &TokenApp, claims: &VerifiedClaims<'_>) -> std::result::Result<Option<Vec<i64>>, Denied> {
+/// The groups in which the token's user is to be, where the app wants memberships to be those of
+/// the token.
+fn groups_to_sync(
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+) -> std::result::Result<Option<Vec<i64>>, Denied> {
     let policy = &app.terms.policy;
-    let Some(claim) = policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Sync) else { return Ok(None) };
+    let Some(claim) =
+        policy.groups_claim.as_ref().filter(|_| policy.groups_mode == GroupsMode::Sync)
+    else {
+        return Ok(None);
+    };
     // With too many groups, Entra sends none, and says in `_claim_names` that there are some.
     if claims.get(claim).is_none() && claims.get("_claim_names").is_some() {
         return Ok(None);
@@ -220,11 +277,13 @@ fn roles_with(app: &TokenApp, claimed: Option<&ClaimedRoles>) -> (Vec<String>, U
     let initial = &app.terms.initial_roles;
     let claimed_roles = claimed.map(|claimed| claimed.roles.as_slice()).unwrap_or_default();
     let new = claimed_roles.iter().filter(|role| !initial.contains(role)).cloned();
-    let user_type = UserType::among(initial).max(claimed.and_then(|claimed| claimed.user_type).unwrap_or(UserType::Reader));
+    let user_type = UserType::among(initial)
+        .max(claimed.and_then(|claimed| claimed.user_type).unwrap_or(UserType::Reader));
     (initial.iter().cloned().chain(new).collect(), user_type)
 }
 
-/// What a user is whom the token creates. An app that may not speak for administrators creates none.
+/// What a user is whom the token creates. An app that may not speak for administrators creates
+/// none.
 fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
     let (roles, user_type) = roles_with(app, claimed_roles(app, claims)?.as_ref());
     if user_type == UserType::Administrator && app.speaks_for() != SpeaksFor::Everybody {
@@ -241,20 +300,40 @@ fn new_profile(app: &TokenApp, claims: &VerifiedClaims<'_>) -> Result<Profile> {
     })
 }
 
-/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at once.
-async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: Option<UserId>) -> Result<Rc<User>> {
+/// Creates the user of a token at first sight: exactly one, however many tokens of theirs arrive at
+/// once.
+async fn create(
+    cx: &Cx,
+    accepted: &Accepted<'_, '_>,
+    username: &Username,
+    id: Option<UserId>,
+) -> Result<Rc<User>> {
     may_be_created(username)?;
     let Accepted { app, claims, lifetime, .. } = accepted;
     let profile = new_profile(app, claims)?;
     // A token that is refused for its groups creates nobody.
     groups_to_sync(app, claims)?;
-    let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned()).after(profile.for_audit());
+    let deed = Deed::new(actor(app), "user.create", username.as_str().to_owned())
+        .after(profile.for_audit());
     let password = app.initial_password.as_ref();
-    let new = NewUser { password, id, issued_at_s: lifetime.issued_at_s, ..NewUser::new(username, &profile) };
-    let write = Write::default().and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let new = NewUser {
+        password,
+        id,
+        issued_at_s: lifetime.issued_at_s,
+        ..NewUser::new(username, &profile)
+    };
+    let write = Write::default()
+        .and_all(new_users::insert(&new, cx.now))
+        .and(feed::user_created(username, cx.now));
     let write = write.deed_of_new(deed, new.new_id());
-    match write.commit_unless(cx, &[Constraint::UserId, Constraint::IdOfDeletedUser], || Refusal::IdConflict.into()).await {
-        // Another request was first; theirs is as good. Where the id is somebody else's, the name is not there.
+    match write
+        .commit_unless(cx, &[Constraint::UserId, Constraint::IdOfDeletedUser], || {
+            Refusal::IdConflict.into()
+        })
+        .await
+    {
+        // Another request was first; theirs is as good. Where the id is somebody else's, the name
+        // is not there.
         Ok(_) | Err(Error::Conflict { .. }) => {}
         Err(Error::Forbidden(Refusal::IdConflict)) => {
             let known = Known::read_user(cx, username).await?;
@@ -265,9 +344,12 @@ async fn create(cx: &Cx, accepted: &Accepted<'_, '_>, username: &Username, id: O
     Known::created(cx, username).await
 }
 
-/// What the token makes of the profile, where the app wants it to follow, and this token may still change it: one that was issued before the
-/// one that they followed last may not.
-fn profile_to_follow(accepted: &Accepted<'_, '_>, user: &User) -> std::result::Result<Option<Profile>, Denied> {
+/// What the token makes of the profile, where the app wants it to follow, and this token may still
+/// change it: one that was issued before the one that they followed last may not.
+fn profile_to_follow(
+    accepted: &Accepted<'_, '_>,
+    user: &User,
+) -> std::result::Result<Option<Profile>, Denied> {
     let Accepted { app, claims, lifetime, .. } = accepted;
     if app.terms.policy.profile == ProfileMode::Once || lifetime.issued_at_s < user.followed_at_s {
         return Ok(None);
@@ -282,20 +364,35 @@ async fn follow(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<
     if !cx.memory.token_writes.may_write(user.id, cx.now) {
         return Ok(user);
     }
-    let deed = Deed::new(actor(app), "user.follow", user.username.as_str()).before(user.profile.for_audit()).after(profile.for_audit());
+    let deed = Deed::new(actor(app), "user.follow", user.username.as_str())
+        .before(user.profile.for_audit())
+        .after(profile.for_audit());
     let update = users::follow(user.id, &user.profile, &profile, lifetime.issued_at_s, cx.now);
     let write = Write::of(update).and(feed::user_changed(user.id, cx.now)).deed(deed);
-    let written = write.commit_unless(cx, &[Constraint::LastAdministrator], || Error::Conflict { why: String::new() }).await;
+    let written = write
+        .commit_unless(cx, &[Constraint::LastAdministrator], || Error::Conflict {
+            why: String::new(),
+        })
+        .await;
     written_behind(cx, written, user).await
 }
 
-/// What the profile is when it has followed the token; `None` where it is so already, which is nearly always.
-fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::result::Result<Option<Profile>, Denied> {
+/// What the profile is when it has followed the token; `None` where it is so already, which is
+/// nearly always.
+fn followed(
+    app: &TokenApp,
+    claims: &VerifiedClaims<'_>,
+    user: &User,
+) -> std::result::Result<Option<Profile>, Denied> {
     let names = &app.terms.claims;
-    let is_so =
-        |claim: &str, known: &Option<String>| claims.get(claim).is_none_or(|value| known.is_some() && value.as_str() == known.as_deref());
+    let is_so = |claim: &str, known: &Option<String>| {
+        claims.get(claim).is_none_or(|value| known.is_some() && value.as_str() == known.as_deref())
+    };
     let claimed = claimed_roles(app, claims)?;
-    if claimed.is_none() && is_so(&names.name, &user.profile.name) && is_so(&names.email, &user.profile.email) {
+    if claimed.is_none()
+        && is_so(&names.name, &user.profile.name)
+        && is_so(&names.email, &user.profile.email)
+    {
         return Ok(None);
     }
     let text = |claim: &str| claims.text(claim, Profile::MAX_TEXT);
@@ -304,27 +401,41 @@ fn followed(app: &TokenApp, claims: &VerifiedClaims<'_>, user: &User) -> std::re
     profile.email = text(&names.email).or(profile.email);
     if let Some(claimed) = claimed {
         let (roles, user_type) = roles_with(app, Some(&claimed));
-        // Only a map of roles that has types may change one; who administers is changed only where it has that one, too.
+        // Only a map of roles that has types may change one; who administers is changed only where
+        // it has that one, too.
         let policy = &app.terms.policy;
-        let has_administrator = policy.role_map.values().any(|role| role == UserType::Administrator.name());
+        let has_administrator =
+            policy.role_map.values().any(|role| role == UserType::Administrator.name());
         if policy.gives_types() && (has_administrator || !user.is_administrator()) {
-            let most = if app.speaks_for() == SpeaksFor::Everybody { UserType::Administrator } else { UserType::Creator };
+            let most = if app.speaks_for() == SpeaksFor::Everybody {
+                UserType::Administrator
+            } else {
+                UserType::Creator
+            };
             profile.user_type = user_type.min(most);
         }
-        // A type among the roles is the user's own: the origin is told the roles, and may go by them.
+        // A type among the roles is the user's own: the origin is told the roles, and may go by
+        // them.
         let user_type = profile.user_type;
-        profile.roles = roles.into_iter().filter(|role| UserType::from_name(role).is_none_or(|of_role| of_role <= user_type)).collect();
+        profile.roles = roles
+            .into_iter()
+            .filter(|role| UserType::from_name(role).is_none_or(|of_role| of_role <= user_type))
+            .collect();
     }
     Ok(Some(profile).filter(|profile| *profile != user.profile))
 }
 
-/// Makes the memberships of mapped groups those of the token, where the app wants it and they were others. A token that was issued before the
-/// one that they followed last changes nothing: it would bring back what was taken away since, for as long as no other token comes.
+/// Makes the memberships of mapped groups those of the token, where the app wants it and they were
+/// others. A token that was issued before the one that they followed last changes nothing: it would
+/// bring back what was taken away since, for as long as no other token comes.
 async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Result<Rc<User>> {
     let Accepted { app, claims, lifetime, .. } = accepted;
     let policy = &app.terms.policy;
     let issued_at_s = lifetime.issued_at_s;
-    let Some(groups) = groups_to_sync(app, claims)?.filter(|_| issued_at_s >= user.followed_at_s) else { return Ok(user) };
+    let Some(groups) = groups_to_sync(app, claims)?.filter(|_| issued_at_s >= user.followed_at_s)
+    else {
+        return Ok(user);
+    };
     let known = user.synced_groups.as_deref().unwrap_or("{}");
     let mut synced: BTreeMap<String, Vec<i64>> = serde_json::from_str(known).unwrap_or_default();
     let before = synced.insert(app.name.as_str().to_owned(), groups.clone());
@@ -332,7 +443,8 @@ async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Re
         return Ok(user);
     }
     let managed: Vec<i64> = policy.group_map.values().copied().collect();
-    let told = serde_json::to_string(&synced).map_err(|error| Error::internal(error.to_string()))?;
+    let told =
+        serde_json::to_string(&synced).map_err(|error| Error::internal(error.to_string()))?;
     let deed = Deed::new(actor(app), "user.sync_groups", user.username.as_str())
         .before(serde_json::json!({ "groups": before }))
         .after(serde_json::json!({ "groups": groups }));
@@ -347,7 +459,8 @@ async fn sync_groups(cx: &Cx, accepted: &Accepted<'_, '_>, user: Rc<User>) -> Re
     written_behind(cx, written, user).await
 }
 
-/// The user after a write that a token caused. While D1 does not answer, what is known of them serves, as it would without the write.
+/// The user after a write that a token caused. While D1 does not answer, what is known of them
+/// serves, as it would without the write.
 async fn written_behind<T>(cx: &Cx, written: Result<T>, user: Rc<User>) -> Result<Rc<User>> {
     match written {
         Ok(_) => Known::read_user(cx, &user.username).await?.ok_or_else(|| Denied::Revoked.into()),

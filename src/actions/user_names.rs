@@ -33,12 +33,17 @@ impl Named {
 }
 
 /// Their ids, in their order, as the isolate knows them; `None` for a name that nobody has.
-pub async fn ids<'u>(cx: &Cx, users: impl Iterator<Item = &'u Named> + Clone) -> Result<Vec<Option<i64>>> {
+pub async fn ids<'u>(
+    cx: &Cx,
+    users: impl Iterator<Item = &'u Named> + Clone,
+) -> Result<Vec<Option<i64>>> {
     let names: Vec<_> = users.clone().filter_map(Named::username).collect();
     let known = if names.is_empty() { Vec::new() } else { Known::users_named(cx, &names).await? };
     let id = |user: &Named| match user {
         Named::Id(id) => Some(*id),
-        Named::Username(name) => known.iter().find(|user| user.username.as_str() == name).map(|user| user.id.0),
+        Named::Username(name) => {
+            known.iter().find(|user| user.username.as_str() == name).map(|user| user.id.0)
+        }
     };
     Ok(users.map(id).collect())
 }

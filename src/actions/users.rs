@@ -28,9 +28,15 @@ pub async fn create(
         None => None,
     };
     let deed = by.deed("user.create", username.as_str()).after(profile.for_audit());
-    let new = NewUser { password: hash.as_ref(), id, may_follow_deleted: true, ..NewUser::new(username, profile) };
+    let new = NewUser {
+        password: hash.as_ref(),
+        id,
+        may_follow_deleted: true,
+        ..NewUser::new(username, profile)
+    };
     let write = if hash.is_some() { by.unchanged() } else { Write::default() };
-    let write = write.and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
+    let write =
+        write.and_all(new_users::insert(&new, cx.now)).and(feed::user_created(username, cx.now));
     let write = write.deed_of_new(deed, new.new_id());
     match (write.commit(cx).await, id) {
         (Ok(_), _) => {}
@@ -40,7 +46,12 @@ pub async fn create(
         }
         (Err(error), _) => return Err(error),
     }
-    let filter = Filter { username: Some(username.as_str().to_owned()), beginning: None, after_id: None, limit: 1 };
+    let filter = Filter {
+        username: Some(username.as_str().to_owned()),
+        beginning: None,
+        after_id: None,
+        limit: 1,
+    };
     let created = users::list(cx, &filter).await?.pop();
     created.ok_or_else(|| Error::internal("a user who was just created is not there"))
 }
@@ -68,12 +79,22 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
 }
 
 /// Changes what can be chosen about a user. Disabling one ends their opaque tokens for good.
-pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut Profile)) -> Result<Shown> {
+pub async fn update(
+    cx: &Cx,
+    by: &Caller,
+    id: UserId,
+    change: impl FnOnce(&mut Profile),
+) -> Result<Shown> {
     let before = find(cx, id).await?;
     let mut profile = before.profile.clone();
     change(&mut profile);
-    let deed = by.deed("user.update", before.username.as_str()).before(before.profile.for_audit()).after(profile.for_audit());
-    let mut write = Write::of(users::update(id, &before.profile, &profile, cx.now)).and(feed::user_changed(id, cx.now)).deed(deed);
+    let deed = by
+        .deed("user.update", before.username.as_str())
+        .before(before.profile.for_audit())
+        .after(profile.for_audit());
+    let mut write = Write::of(users::update(id, &before.profile, &profile, cx.now))
+        .and(feed::user_changed(id, cx.now))
+        .deed(deed);
     if !profile.enabled {
         write = write.and(sessions::delete_all(id, None));
     }
@@ -81,7 +102,8 @@ pub async fn update(cx: &Cx, by: &Caller, id: UserId, change: impl FnOnce(&mut P
     shown(cx, id).await
 }
 
-/// Deletes a user with their tokens, memberships and grants. No token creates one of the name again.
+/// Deletes a user with their tokens, memberships and grants. No token creates one of the name
+/// again.
 pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     let before = find(cx, id).await?;
     let deed = by.deed("user.delete", before.username.as_str()).before(before.for_audit());
@@ -95,20 +117,29 @@ pub async fn delete(cx: &Cx, by: &Caller, id: UserId) -> Result<()> {
     write.commit(cx).await.map(drop)
 }
 
-/// Sets a user's password, and ends their tokens but the one that the caller came with. Users who change their own must know the current one;
-/// the first one is set by an administrator.
-pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, current: Option<&Secret>) -> Result<()> {
+/// Sets a user's password, and ends their tokens but the one that the caller came with. Users who
+/// change their own must know the current one; the first one is set by an administrator.
+pub async fn set_password(
+    cx: &Cx,
+    by: &Caller,
+    id: UserId,
+    new: &Secret,
+    current: Option<&Secret>,
+) -> Result<()> {
     let is_own = by.own_id() == Some(id);
     if !is_own && !by.is_administrator() {
         return Err(Refusal::NotYourself.into());
     }
-    let (user, stored) = users::find_with_password(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))?;
+    let (user, stored) =
+        users::find_with_password(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))?;
     // A password that a token sets would outlive the token.
     if stored.is_none() && !by.is_administrator() {
         return Err(Refusal::NotAdministrator.into());
     }
     if is_own && stored.is_some() {
-        let current = current.ok_or_else(|| Error::invalid("currentPassword", "is required to change one's own password"))?;
+        let current = current.ok_or_else(|| {
+            Error::invalid("currentPassword", "is required to change one's own password")
+        })?;
         match passwords::check_now(cx, user.username.as_str(), current).await {
             Err(Error::Unauthenticated(Denied::WrongPassword)) => {
                 return Err(Error::invalid("currentPassword", "is not the current password"));
@@ -120,7 +151,9 @@ pub async fn set_password(cx: &Cx, by: &Caller, id: UserId, new: &Secret, curren
     password::rule(text).map_err(|why| Error::invalid("password", why))?;
     let hash = passwords::hash(cx, new).await?;
     let kept = match by {
-        Caller::User(UserCaller { proof: Proof::Session(session), .. }) if is_own => Some(session.id),
+        Caller::User(UserCaller { proof: Proof::Session(session), .. }) if is_own => {
+            Some(session.id)
+        }
         _ => None,
     };
     let write = by
@@ -141,7 +174,8 @@ pub async fn list_tombstones(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tom
 pub async fn free_tombstone(cx: &Cx, by: &Caller, username: &str) -> Result<()> {
     let not_there = || Error::not_found("tombstone", username);
     let before = tombstones::find(cx, username).await?.ok_or_else(not_there)?;
-    let deed = by.deed("tombstone.delete", username).before(serde_json::json!({ "id": before.id.0 }));
+    let deed =
+        by.deed("tombstone.delete", username).before(serde_json::json!({ "id": before.id.0 }));
     let write = Write::of(tombstones::free_id(username)).and_all(tombstones::free_name(username));
     write.deed(deed).commit(cx).await.map(drop)
 }

@@ -1,7 +1,8 @@
 //! Verifying a token app's token: which app accepts it, and whose it is.
 //!
-//! A warm verification does no I/O. A cold one reads the apps, the change feed and whoever the token claims to be in one round trip; what
-//! it claims is used for reading ahead only, and believed after the signature.
+//! A warm verification does no I/O. A cold one reads the apps, the change feed and whoever the
+//! token claims to be in one round trip; what it claims is used for reading ahead only, and
+//! believed after the signature.
 
 use std::rc::Rc;
 
@@ -22,7 +23,12 @@ use crate::memory::reading::Wanted;
 use crate::store::standings::Subject;
 
 /// Verifies a token. `parameter` is the URL parameter that carried it.
-pub async fn verify(cx: &Cx, token: &PlainToken, parameter: Option<&str>, hints: Hints<'_>) -> Result<UserCaller> {
+pub async fn verify(
+    cx: &Cx,
+    token: &PlainToken,
+    parameter: Option<&str>,
+    hints: Hints<'_>,
+) -> Result<UserCaller> {
     verify_telling(cx, token, parameter, hints, |_| ()).await.map(|(caller, ())| caller)
 }
 
@@ -37,7 +43,11 @@ pub async fn verify_telling<T>(
     match cx.memory.signed_tokens.read(token.expose()) {
         Ok(unverified) => verify_read(cx, &unverified, parameter, hints, tell).await,
         Err(denied) => {
-            let introspected = if parameter.is_none() { verify_foreign(cx, token, hints, tell).await? } else { None };
+            let introspected = if parameter.is_none() {
+                verify_foreign(cx, token, hints, tell).await?
+            } else {
+                None
+            };
             introspected.ok_or_else(|| denied.into())
         }
     }
@@ -56,7 +66,8 @@ async fn verify_read<T>(
         Err(Error::Unauthenticated(Denied::BadSignature)) => {
             if parameter.is_none()
                 && !names_known_issuer(&candidates)
-                && let Some(done) = verify_introspected(cx, Shown::of_jwt(unverified), hints, tell).await?
+                && let Some(done) =
+                    verify_introspected(cx, Shown::of_jwt(unverified), hints, tell).await?
             {
                 return Ok(done);
             }
@@ -66,8 +77,8 @@ async fn verify_read<T>(
     }
 }
 
-/// What `tell` makes of a token that an app accepts, of whose user nothing is known yet. `None` is a
-/// token that only Postern itself could know.
+/// What `tell` makes of a token that an app accepts, of whose user nothing is known yet. `None` is
+/// a token that only Postern itself could know.
 pub async fn accept_telling<T>(
     cx: &Cx,
     token: &PlainToken,
@@ -82,7 +93,8 @@ pub async fn accept_telling<T>(
     let read = cx.memory.signed_tokens.read(text);
     let unsigned = match &read {
         Ok(unverified) => {
-            let (mut known, candidates) = may_be_of(cx, unverified, None, Hints { app, ..Hints::default() }).await?;
+            let (mut known, candidates) =
+                may_be_of(cx, unverified, None, Hints { app, ..Hints::default() }).await?;
             match find_signer(cx, &mut known, unverified, &candidates).await {
                 Ok(accepted) => return Ok(Some(tell(&accepted))),
                 Err(Error::Unauthenticated(Denied::BadSignature)) => {}
@@ -101,16 +113,19 @@ pub async fn accept_telling<T>(
         return if is_signed { Err(unsigned) } else { Ok(None) };
     };
     let token = said.of(text);
-    find_signer::accept_introspected(cx, &mut known, &app, &token).await.map(|accepted| Some(tell(&accepted)))
+    find_signer::accept_introspected(cx, &mut known, &app, &token)
+        .await
+        .map(|accepted| Some(tell(&accepted)))
 }
 
-/// Whether a token that may be of these apps names the issuer of one: then it is that app's, also where
-/// its keys have not signed it.
+/// Whether a token that may be of these apps names the issuer of one: then it is that app's, also
+/// where its keys have not signed it.
 fn names_known_issuer(candidates: &[Rc<TokenApp>]) -> bool {
     candidates.iter().any(|app| app.terms.policy.issuer.is_some())
 }
 
-/// Verifies a token that is no JSON Web Token, where a token app has an endpoint that is asked about it.
+/// Verifies a token that is no JSON Web Token, where a token app has an endpoint that is asked
+/// about it.
 pub async fn verify_foreign<T>(
     cx: &Cx,
     token: &PlainToken,
@@ -126,24 +141,37 @@ async fn verify_introspected<T>(
     hints: Hints<'_>,
     tell: impl FnOnce(&Accepted<'_, '_>) -> T,
 ) -> Result<Option<(UserCaller, T)>> {
-    let Some((mut known, app, said)) = introspect(cx, shown, hints.app).await? else { return Ok(None) };
+    let Some((mut known, app, said)) = introspect(cx, shown, hints.app).await? else {
+        return Ok(None);
+    };
     let token = said.of(shown.token);
     let accepted = find_signer::accept_introspected(cx, &mut known, &app, &token).await?;
     caller(cx, known, accepted, hints, tell).await.map(Some)
 }
 
-/// The app whose endpoint calls a token active, and what it says; `None` where there is none to ask.
-pub async fn introspect<'c>(cx: &'c Cx, shown: Shown<'_>, app: Option<&str>) -> Result<Option<(Known<'c>, Rc<TokenApp>, Said)>> {
+/// The app whose endpoint calls a token active, and what it says; `None` where there is none to
+/// ask.
+pub async fn introspect<'c>(
+    cx: &'c Cx,
+    shown: Shown<'_>,
+    app: Option<&str>,
+) -> Result<Option<(Known<'c>, Rc<TokenApp>, Said)>> {
     if shown.token.len() > MAX_BYTES || !shown.may_be_shown() {
         return Ok(None);
     }
     let issuer = || shown.issuer.filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
     let issuer = (app.is_none() && shown.is_jwt).then(issuer);
-    let selection = Selection { algorithm: Algorithm::Introspection, token_name: None, app: app.map(str::to_owned), issuer };
+    let selection = Selection {
+        algorithm: Algorithm::Introspection,
+        token_name: None,
+        app: app.map(str::to_owned),
+        issuer,
+    };
     let mut known = Known::current(cx, Vec::new, Some(&selection)).await?;
     match introspected_tokens::ask(cx, &mut known, shown, &selection).await? {
         Told::Nobody => Ok(None),
-        // Else a token with a wrong signature would tell which names are those of apps that introspect.
+        // Else a token with a wrong signature would tell which names are those of apps that
+        // introspect.
         Told::Inactive if shown.is_jwt => Ok(None),
         Told::Inactive => Err(Denied::Revoked.into()),
         Told::Active(app, said) => Ok(Some((known, app, said))),
@@ -158,10 +186,18 @@ async fn caller<T>(
     hints: Hints<'_>,
     tell: impl FnOnce(&Accepted<'_, '_>) -> T,
 ) -> Result<(UserCaller, T)> {
-    let user = token_user::find(cx, known, &accepted, hints).await.inspect_err(|_| cx.noted.app(&accepted.app.name))?;
+    let user = token_user::find(cx, known, &accepted, hints)
+        .await
+        .inspect_err(|_| cx.noted.app(&accepted.app.name))?;
     let told = tell(&accepted);
     let Accepted { app, claims, lifetime, .. } = accepted;
-    let passed = app.terms.policy.pass_claims.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone()))).collect();
+    let passed = app
+        .terms
+        .policy
+        .pass_claims
+        .iter()
+        .filter_map(|name| Some((name.clone(), claims.get(name)?.clone())))
+        .collect();
     let groups = token_user::groups_of_request(app, &claims);
     let says = cx.config.rules_look_at_tokens.then(|| Rc::new(token_user::says(app, &claims)));
     let proof = Proof::Jwt {
@@ -187,13 +223,23 @@ pub async fn may_be_of<'c>(
     let mut known = Known::current(cx, || wanted(unverified, hints), Some(&of(hints.app))).await?;
     let candidates = candidates(&mut known, unverified, of, hints.app).await?;
     if candidates.len() > MAX_CANDIDATES {
-        return Err(Error::invalid("app", format!("must name the token app: more than {MAX_CANDIDATES} could have issued this token")));
+        return Err(Error::invalid(
+            "app",
+            format!(
+                "must name the token app: more than {MAX_CANDIDATES} could have issued this token"
+            ),
+        ));
     }
     Ok((known, candidates))
 }
 
 /// What it means that no app's key signed the token.
-async fn unsigned(known: &mut Known<'_>, unverified: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str>) -> Error {
+async fn unsigned(
+    known: &mut Known<'_>,
+    unverified: &UnverifiedToken<'_>,
+    parameter: Option<&str>,
+    app: Option<&str>,
+) -> Error {
     let of = |app: Option<&str>| select(unverified, parameter, app);
     match refuse_to_judge(known, of, app).await {
         Ok(()) => why_no_key(known, of, app).await.map_or_else(|error| error, Error::from),
@@ -201,10 +247,14 @@ async fn unsigned(known: &mut Known<'_>, unverified: &UnverifiedToken<'_>, param
     }
 }
 
-/// Refuses to say whether a token is good where an app may have signed it whose secret no master key
-/// opens, or that lacks one since an import. Whichever app a call or a `kid` names, all that are asked are looked at, so that the
-/// answer does not tell which names there are.
-async fn refuse_to_judge(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selection, app: Option<&str>) -> Result<()> {
+/// Refuses to say whether a token is good where an app may have signed it whose secret no master
+/// key opens, or that lacks one since an import. Whichever app a call or a `kid` names, all that
+/// are asked are looked at, so that the answer does not tell which names there are.
+async fn refuse_to_judge(
+    known: &mut Known<'_>,
+    of: impl Fn(Option<&str>) -> Selection,
+    app: Option<&str>,
+) -> Result<()> {
     let all = of(None);
     // The issuer of a token does not matter where the call names an app: see `select`.
     let all = if app.is_some() { Selection { issuer: None, ..all } } else { all };
@@ -219,9 +269,14 @@ async fn refuse_to_judge(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Sel
     Err(Error::Misconfigured(vec![why.to_owned()]))
 }
 
-/// Why no app's key signed the token. Whoever names an app, in the call or by the token's `kid`, hears the same whether or not there
-/// is an enabled app of that name, so that names cannot be guessed.
-async fn why_no_key(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selection, app: Option<&str>) -> Result<Denied> {
+/// Why no app's key signed the token. Whoever names an app, in the call or by the token's `kid`,
+/// hears the same whether or not there is an enabled app of that name, so that names cannot be
+/// guessed.
+async fn why_no_key(
+    known: &mut Known<'_>,
+    of: impl Fn(Option<&str>) -> Selection,
+    app: Option<&str>,
+) -> Result<Denied> {
     if app.is_some() {
         return Ok(Denied::NoApp);
     }
@@ -231,26 +286,44 @@ async fn why_no_key(known: &mut Known<'_>, of: impl Fn(Option<&str>) -> Selectio
     }
     if !known.candidates(&Selection { issuer: None, ..all.clone() }).await?.is_empty() {
         let has_issuer = all.issuer.flatten().is_some();
-        return Ok(if has_issuer { Denied::IssuerMismatch } else { Denied::ClaimMissing("iss".into()) });
+        return Ok(if has_issuer {
+            Denied::IssuerMismatch
+        } else {
+            Denied::ClaimMissing("iss".into())
+        });
     }
     let takes_others = known.takes_other_algorithm(&all).unwrap_or(false);
     Ok(if takes_others { Denied::WrongAlgorithm } else { Denied::NoApp })
 }
 
-/// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are refused; none is `Missing`.
-pub async fn verify_parameter(cx: &Cx, parameters: &[(String, PlainToken)], hints: Hints<'_>) -> Result<UserCaller> {
+/// Verifies the token in that of the URL parameters which is an enabled app's. Two of them are
+/// refused; none is `Missing`.
+pub async fn verify_parameter(
+    cx: &Cx,
+    parameters: &[(String, PlainToken)],
+    hints: Hints<'_>,
+) -> Result<UserCaller> {
     let is_short = |token: &PlainToken| token.expose().len() <= MAX_BYTES_IN_URL;
     let read = |token| cx.memory.signed_tokens.read(PlainToken::expose(token)).ok();
-    let unverified = parameters.iter().filter(|(_, token)| is_short(token)).find_map(|(name, token)| Some((name, read(token)?)));
+    let unverified = parameters
+        .iter()
+        .filter(|(_, token)| is_short(token))
+        .find_map(|(name, token)| Some((name, read(token)?)));
     let wanted = || unverified.iter().flat_map(|(_, token)| wanted(token, hints)).collect();
     let selection = unverified.as_ref().map(|(name, token)| select(token, Some(name), hints.app));
     let known = Known::current(cx, wanted, selection.as_ref()).await?;
-    let looks_like_one = |name: &str| name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name);
-    let mut named = parameters.iter().filter(|(name, _)| known.is_token_name(name).unwrap_or_else(|| looks_like_one(name)));
+    let looks_like_one = |name: &str| {
+        name == "token" || unverified.as_ref().is_some_and(|(first, _)| *first == name)
+    };
+    let mut named = parameters
+        .iter()
+        .filter(|(name, _)| known.is_token_name(name).unwrap_or_else(|| looks_like_one(name)));
     match (named.next(), named.next()) {
         (Some((_, token)), None) if !is_short(token) => Err(Denied::TooLong.into()),
         (Some((name, token)), None) => match &unverified {
-            Some((first, read)) if *first == name => verify_read(cx, read, Some(name), hints, |_| ()).await.map(|(caller, ())| caller),
+            Some((first, read)) if *first == name => {
+                verify_read(cx, read, Some(name), hints, |_| ()).await.map(|(caller, ())| caller)
+            }
             _ => verify(cx, token, Some(name), hints).await,
         },
         (Some((name, _)), Some(_)) => Err(Error::doubled_credential(name)),
@@ -269,22 +342,29 @@ fn wanted(token: &UnverifiedToken<'_>, hints: Hints<'_>) -> Vec<Wanted> {
 /// The longest `iss` by which apps are chosen.
 const MAX_ISSUER: usize = 2048;
 
-/// An app that is named is looked for whatever the token's issuer, which is compared after the signature: so whoever made a token for
-/// it hears of another issuer, and a stranger does not.
+/// An app that is named is looked for whatever the token's issuer, which is compared after the
+/// signature: so whoever made a token for it hears of another issuer, and a stranger does not.
 fn select(token: &UnverifiedToken<'_>, parameter: Option<&str>, app: Option<&str>) -> Selection {
     let issuer = || token.issuer().filter(|issuer| issuer.len() <= MAX_ISSUER).map(str::to_owned);
     let issuer = app.is_none().then(issuer);
-    Selection { algorithm: token.algorithm(), token_name: parameter.map(str::to_owned), app: app.map(str::to_owned), issuer }
+    Selection {
+        algorithm: token.algorithm(),
+        token_name: parameter.map(str::to_owned),
+        app: app.map(str::to_owned),
+        issuer,
+    }
 }
 
-/// The apps that the token may belong to, in order of name. `of` makes the selection of all, or of one by its name.
+/// The apps that the token may belong to, in order of name. `of` makes the selection of all, or of
+/// one by its name.
 async fn candidates(
     known: &mut Known<'_>,
     token: &UnverifiedToken<'_>,
     of: impl Fn(Option<&str>) -> Selection,
     app: Option<&str>,
 ) -> Result<Vec<Rc<TokenApp>>> {
-    // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds, the named one is looked for.
+    // A `kid` narrows only where it is an app's name; beyond the number of apps that memory holds,
+    // the named one is looked for.
     if let Some(name) = token.key_id().filter(|_| app.is_none()) {
         let narrow = match known.is_app(name) {
             Some(false) => None,

@@ -20,11 +20,15 @@ pub async fn sentence(cx: &Cx, id: UserId) -> Result<Option<String>> {
              or free it by DELETE /v1/tombstones/{{username}}",
             tombstone.username
         ),
-        None => format!("the id {number} belonged to a user who was deleted: name another, or {}", to_free(number)),
+        None => format!(
+            "the id {number} belonged to a user who was deleted: name another, or {}",
+            to_free(number)
+        ),
     }))
 }
 
-/// How an administrator frees the id of a deleted user whose name has no tombstone, or that of another id.
+/// How an administrator frees the id of a deleted user whose name has no tombstone, or that of
+/// another id.
 #[must_use]
 pub fn to_free(id: i64) -> String {
     format!(

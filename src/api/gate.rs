@@ -26,7 +26,9 @@ pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> String 
     match answer {
         Ok(response) => match stale(cx) {
             None => with_first(r#""ok":true"#, &response.body),
-            Some(age) => with_first(&format!(r#""ok":true,"headers":{}"#, object([age])), &response.body),
+            Some(age) => {
+                with_first(&format!(r#""ok":true,"headers":{}"#, object([age])), &response.body)
+            }
         },
         Err(error) => {
             if matches!(status, 401 | 403 | 429 | 500..) {
@@ -39,7 +41,13 @@ pub async fn answer(cx: &Cx, operation: &str, question: Option<&str>) -> String 
 
 /// Answers a question that got no context: the deployment lacks its secrets, and nobody is let in.
 #[must_use]
-pub fn refuse(log: &dyn Log, operation: &str, request_id: &str, now: Millis, problems: Vec<String>) -> String {
+pub fn refuse(
+    log: &dyn Log,
+    operation: &str,
+    request_id: &str,
+    now: Millis,
+    problems: Vec<String>,
+) -> String {
     let error = Error::Misconfigured(problems);
     refusals::note_without_context(log, request_id, now, &error, &refused(operation));
     refusal(&error, request_id, now, None)
@@ -55,12 +63,15 @@ fn refused(operation: &str) -> Refused<'_> {
 fn refusal(error: &Error, request_id: &str, now: Millis, stale: Option<Header>) -> String {
     let Response { headers, body, .. } = failure(&v1::DIALECT, error, now);
     let of_failure = headers.into_iter().filter(|(name, _)| *name != "content-type");
-    let headers = object(of_failure.chain(stale).chain([("x-request-id", request_id.to_owned().into())]));
+    let headers =
+        object(of_failure.chain(stale).chain([("x-request-id", request_id.to_owned().into())]));
     with_first(&format!(r#""ok":false,"headers":{headers}"#), &body)
 }
 
 fn object(headers: impl IntoIterator<Item = Header>) -> Value {
-    let named = headers.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value.into_owned())));
+    let named = headers
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::String(value.into_owned())));
     Value::Object(named.collect::<Map<_, _>>())
 }
 

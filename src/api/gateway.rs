@@ -1,7 +1,9 @@
-//! The gateway: what no dialect owns is verified and goes on to the origin, with who calls in its headers and without the credential.
+//! The gateway: what no dialect owns is verified and goes on to the origin, with who calls in its
+//! headers and without the credential.
 //!
-//! Here is decided whether a request may pass, and how it looks when it does; `edge` carries it there. Nothing that a client says about itself
-//! in headers of these names reaches the origin, in no spelling that an origin might take for the same name.
+//! Here is decided whether a request may pass, and how it looks when it does; `edge` carries it
+//! there. Nothing that a client says about itself in headers of these names reaches the origin, in
+//! no spelling that an origin might take for the same name.
 
 use crate::actions::assert_identity::assert_identity;
 use crate::actions::authenticate;
@@ -75,7 +77,10 @@ pub fn origin<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Option<&'c Origin
     if !console_host::has_gateway(cx, request) {
         return Ok(None);
     }
-    cx.config.origins.of(authority(request), request.path()).map_err(|why| Error::invalid("url", why))
+    cx.config
+        .origins
+        .of(authority(request), request.path())
+        .map_err(|why| Error::invalid("url", why))
 }
 
 /// The host and the port of a request.
@@ -99,36 +104,70 @@ pub async fn judge(cx: &Cx, request: &dyn Inbound) -> Result<Proven> {
         return Ok(None);
     }
     let query = Query::of_others(request.query());
-    let mut shown = credentials::shown(cx, request, session_cookie::origin(cx, request), credentials::in_query(&tokens_in(&query)))?;
+    let mut shown = credentials::shown(
+        cx,
+        request,
+        session_cookie::origin(cx, request),
+        credentials::in_query(&tokens_in(&query)),
+    )?;
     if dialects::is_of_cookie(&cx.config, request.path()) {
         shown.extend(credentials::of_gis_manager(request)?);
     }
-    let (caller, credential) = authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;
+    let (caller, credential) =
+        authenticate::authenticate_first(cx, &shown, rules::hints(&matched)).await?;
     if credential.is_cookie() {
-        // Most requests are of the application's own pages, and the second question reads all headers.
+        // Most requests are of the application's own pages, and the second question reads all
+        // headers.
         let refused = credentials::refuse_cross_origin(cx, request);
-        refused.or_else(|error| if credentials::may_change(request, method, request.query()) { Err(error) } else { Ok(()) })?;
+        refused.or_else(|error| {
+            if credentials::may_change(request, method, request.query()) {
+                Err(error)
+            } else {
+                Ok(())
+            }
+        })?;
     }
     let user = may_pass(cx, &caller, request, &matched).await?.clone();
     Ok(Some((user, credential.clone())))
 }
 
-/// The answer to a page that was opened with a token in its URL: from now on the browser shows a session in its
-/// place, and neither the address bar nor the history has the token. `None` where the request is no such one.
-pub fn begin_session(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &Credential) -> Result<Option<Response>> {
+/// The answer to a page that was opened with a token in its URL: from now on the browser shows a
+/// session in its place, and neither the address bar nor the history has the token. `None` where
+/// the request is no such one.
+pub fn begin_session(
+    cx: &Cx,
+    request: &dyn Inbound,
+    caller: &UserCaller,
+    credential: &Credential,
+) -> Result<Option<Response>> {
     let is_secure = session_cookie::is_secure(session_cookie::origin(cx, request));
-    let Some((name, value)) = session_cookie::begin(cx, request, caller, credential, is_secure)? else { return Ok(None) };
-    let location = navigation::location(request.path(), &without_tokens(cx, request.query(), Some(credential)));
+    let Some((name, value)) = session_cookie::begin(cx, request, caller, credential, is_secure)?
+    else {
+        return Ok(None);
+    };
+    let location = navigation::location(
+        request.path(),
+        &without_tokens(cx, request.query(), Some(credential)),
+    );
     Ok(Some(Response::empty(303).with("location", location).with(name, value)))
 }
 
 /// The same for a request of a dialect's own route, whose caller is known already.
-pub async fn judge_known<'c>(cx: &Cx, request: &dyn Inbound, caller: &'c Caller) -> Result<&'c UserCaller> {
+pub async fn judge_known<'c>(
+    cx: &Cx,
+    request: &dyn Inbound,
+    caller: &'c Caller,
+) -> Result<&'c UserCaller> {
     may_pass(cx, caller, request, &demand(cx, request)?).await
 }
 
 /// The user who calls, if they have what is demanded.
-async fn may_pass<'c>(cx: &Cx, caller: &'c Caller, request: &dyn Inbound, matched: &Matched<'_>) -> Result<&'c UserCaller> {
+async fn may_pass<'c>(
+    cx: &Cx,
+    caller: &'c Caller,
+    request: &dyn Inbound,
+    matched: &Matched<'_>,
+) -> Result<&'c UserCaller> {
     let what = if matched.reports.is_empty() { String::new() } else { told(request) };
     rules::require(cx, caller, matched, &what).await?;
     caller.user()
@@ -140,11 +179,18 @@ fn told(request: &dyn Inbound) -> String {
 }
 
 /// A request that was judged, as the origin gets it, with the assertion of who calls.
-pub async fn pass(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&UserCaller, &Credential)>) -> Result<Forward> {
+pub async fn pass(
+    cx: &Cx,
+    origin: &Origin,
+    request: &dyn Inbound,
+    proven: Option<(&UserCaller, &Credential)>,
+) -> Result<Forward> {
     let Some((caller, credential)) = proven else { return forward(cx, origin, request, None) };
     let assertion = assert_identity(cx, request.origin(), &origin.url, caller).await?;
     let mut forward = forward(cx, origin, request, Some((caller, credential)))?;
-    forward.headers.extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));
+    forward
+        .headers
+        .extend(assertion.map(|assertion| (identity::ASSERTION.to_owned(), assertion.to_string())));
     Ok(forward)
 }
 
@@ -169,12 +215,25 @@ const OF_PREFLIGHTS: [&str; 12] = [
 /// for. It carries no body and no header by which it could be anything else than a question. Some
 /// applications run a page whatever the method, so its answer comes back without a body, and only
 /// with what a browser reads (`cors::is_of_answer`): else anybody could read any page by OPTIONS.
-pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &Preflight) -> Result<Forward> {
+pub fn pass_preflight(
+    cx: &Cx,
+    origin: &Origin,
+    request: &dyn Inbound,
+    asked: &Preflight,
+) -> Result<Forward> {
     dialects::refuse_other_spelling(&cx.config, request.path())?;
     if method_override::is_in_query(request.query()) {
         return Err(Error::invalid("url", "must not have the parameter _method in a preflight"));
     }
-    match match_rules(&cx.config.rules, &asked.method, authority(request), request.path(), request.query())?.demand {
+    match match_rules(
+        &cx.config.rules,
+        &asked.method,
+        authority(request),
+        request.path(),
+        request.query(),
+    )?
+    .demand
+    {
         Demand::Methods(allow) => return Err(Error::MethodNotAllowed { allow }),
         Demand::Rules(rules) => {
             // What is denied to everybody is denied to whoever asks about it.
@@ -186,7 +245,9 @@ pub fn pass_preflight(cx: &Cx, origin: &Origin, request: &dyn Inbound, asked: &P
     }
     let mut forward = forward(cx, origin, request, None)?;
     let is_of_postern = |name: &str| name.starts_with("x-forwarded-") || name == "x-request-id";
-    forward.headers.retain(|(name, _)| is_of_postern(name) || OF_PREFLIGHTS.contains(&name.as_str()));
+    forward
+        .headers
+        .retain(|(name, _)| is_of_postern(name) || OF_PREFLIGHTS.contains(&name.as_str()));
     Ok(Forward { has_body: false, is_preflight: true, ..forward })
 }
 
@@ -202,20 +263,34 @@ fn demand<'c>(cx: &'c Cx, request: &dyn Inbound) -> Result<Matched<'c>> {
     if is_of_reading(method) || (rules.rules.is_empty() && rules.public.is_empty()) {
         return Ok(matched);
     }
-    destination::paths(request)?
-        .iter()
-        .try_fold(matched, |matched, path| Ok(matched.and(match_rules_as_written(rules, method, authority, path, destination::HEADER)?)))
+    destination::paths(request)?.iter().try_fold(matched, |matched, path| {
+        Ok(matched.and(match_rules_as_written(
+            rules,
+            method,
+            authority,
+            path,
+            destination::HEADER,
+        )?))
+    })
 }
 
 /// The request as the origin gets it. `proven` is who calls and by what; `None` where nobody asked.
-fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&UserCaller, &Credential)>) -> Result<Forward> {
+fn forward(
+    cx: &Cx,
+    origin: &Origin,
+    request: &dyn Inbound,
+    proven: Option<(&UserCaller, &Credential)>,
+) -> Result<Forward> {
     let credential = proven.map(|(_, credential)| credential);
     let query = without_tokens(cx, request.query(), credential);
     let question_mark = if query.is_empty() { "" } else { "?" };
     let mut headers = passed_headers(cx, request, credential);
     if let Some(address) = cx.peer_address() {
         let for_list = [request.header("x-forwarded-for"), Some(address)];
-        headers.push(("x-forwarded-for".to_owned(), for_list.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+        headers.push((
+            "x-forwarded-for".to_owned(),
+            for_list.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        ));
     }
     let (scheme, host) = request.origin().split_once("://").unwrap_or_default();
     headers.push(("x-forwarded-host".to_owned(), host.to_owned()));
@@ -225,7 +300,9 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
         headers.push(("upgrade".to_owned(), "websocket".to_owned()));
     }
     if let Some((caller, _)) = proven {
-        headers.extend(identity::headers(caller).into_iter().map(|(name, value)| (name.to_owned(), value)));
+        headers.extend(
+            identity::headers(caller).into_iter().map(|(name, value)| (name.to_owned(), value)),
+        );
         headers.extend(identity::passed_claims(caller));
     }
     let path = path_readings::as_sent(request.path()).map_err(|why| Error::invalid("url", why))?;
@@ -237,12 +314,17 @@ fn forward(cx: &Cx, origin: &Origin, request: &dyn Inbound, proven: Option<(&Use
         is_preflight: false,
         timeout_s: cx.config.origins.timeout_s(origin),
         is_for_everybody: proven.is_none(),
-        authority: proven.map(|(caller, _)| Authority::of(caller, cx.now, cx.config.clock_leeway_s)),
+        authority: proven
+            .map(|(caller, _)| Authority::of(caller, cx.now, cx.config.clock_leeway_s)),
         answer_headers: Vec::new(),
     })
 }
 
-fn passed_headers(cx: &Cx, request: &dyn Inbound, credential: Option<&Credential>) -> Vec<(String, String)> {
+fn passed_headers(
+    cx: &Cx,
+    request: &dyn Inbound,
+    credential: Option<&Credential>,
+) -> Vec<(String, String)> {
     let connection = request.header("connection").unwrap_or_default().to_ascii_lowercase();
     let of_this_hop: Vec<_> = connection.split(',').map(str::trim).collect();
     let stays = |name: &str| {
@@ -255,10 +337,17 @@ fn passed_headers(cx: &Cx, request: &dyn Inbound, credential: Option<&Credential
             || plain.starts_with("x-forwarded-")
             || plain == "x-request-id"
             || (is_of_reading(request.method()) && name == destination::HEADER)
-            || cx.config.browsers.token_headers.iter().any(|header| method_override::plain_name(header) == plain)
+            || cx
+                .config
+                .browsers
+                .token_headers
+                .iter()
+                .any(|header| method_override::plain_name(header) == plain)
             || (cx.config.rules.looks_at_methods() && method_override::is_header(name))
-            || (matches!(credential, Some(Credential::Password { .. } | Credential::Token(_) | Credential::Key { .. }))
-                && plain == "authorization"))
+            || (matches!(
+                credential,
+                Some(Credential::Password { .. } | Credential::Token(_) | Credential::Key { .. })
+            ) && plain == "authorization"))
     };
     let cleaned = |(name, value): (String, String)| match name.as_str() {
         "cookie" => Some((name, without_cookies(cx, &value)?)),
@@ -275,11 +364,14 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 }
 
 fn is_upgrade(request: &dyn Inbound) -> bool {
-    request.header("upgrade").is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+    request
+        .header("upgrade")
+        .is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// A cookie header without what is a credential; `None` where nothing is left. The application's own stay as they were sent. A
-/// header that was sent twice arrives joined by a comma, which a value may have too.
+/// A cookie header without what is a credential; `None` where nothing is left. The application's
+/// own stay as they were sent. A header that was sent twice arrives joined by a comma, which a
+/// value may have too.
 fn without_cookies(cx: &Cx, header: &str) -> Option<String> {
     let is_credential = |name: &str, value: &str| {
         session_cookie::is_ours(name)
@@ -290,7 +382,9 @@ fn without_cookies(cx: &Cx, header: &str) -> Option<String> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         !is_credential(name.trim(), value.trim())
     };
-    let others = |pair: &str| pair.split(',').filter(is_other).collect::<Vec<_>>().join(",").trim().to_owned();
+    let others = |pair: &str| {
+        pair.split(',').filter(is_other).collect::<Vec<_>>().join(",").trim().to_owned()
+    };
     let pairs: Vec<_> = header.split(';').map(others).filter(|pair| !pair.is_empty()).collect();
     Some(pairs.join("; ")).filter(|text| !text.is_empty())
 }

@@ -1,4 +1,5 @@
-//! The HTTP dialects, side by side, and the way of one request through them: dialect → route → access → handler → envelope.
+//! The HTTP dialects, side by side, and the way of one request through them: dialect → route →
+//! access → handler → envelope.
 //!
 //! Dialects never import each other.
 
@@ -31,7 +32,9 @@ use crate::api::http::console_host::{self, CONSOLE};
 use crate::api::http::cors::{self, Preflight};
 use crate::api::http::credentials;
 use crate::api::http::login;
-use crate::api::http::message::{self, Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response};
+use crate::api::http::message::{
+    self, Authority, Handled, Header, Inbound, MAX_URL_BYTES, Response,
+};
 use crate::api::http::misplaced;
 use crate::api::http::navigation;
 use crate::api::http::pages::{self, Language};
@@ -51,7 +54,8 @@ const STALE: &str = "x-postern-stale";
 /// The header that says in one word why somebody was refused, whatever the words of the dialect.
 const REASON: &str = "x-postern-reason";
 
-/// Answers a request, or says how it goes on to the origin. It never fails: failures are answers too.
+/// Answers a request, or says how it goes on to the origin. It never fails: failures are answers
+/// too.
 pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     cx.memory.counters.begin(cx.now);
     if let Some(response) = preflight(cx, request) {
@@ -59,7 +63,8 @@ pub async fn handle(cx: &Cx, request: &dyn Inbound) -> Handled {
     }
     let dialect = answering(cx, request);
     let handled = handle_in(cx, dialect, request).await;
-    let class = if let Handled::Answered(response) = &handled { class(response.status) } else { PASSED };
+    let class =
+        if let Handled::Answered(response) = &handled { class(response.status) } else { PASSED };
     cx.memory.counters.request(name(cx, dialect), class);
     handled
 }
@@ -98,7 +103,11 @@ async fn handle_in(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) ->
             if let Some(error) = told_otherwise {
                 refuse_as(cx, dialect, request, &error, response.status);
             }
-            Handled::Answered(timed(cx, dialect, finish(request, &cx.request_id, Some(cx), response)))
+            Handled::Answered(timed(
+                cx,
+                dialect,
+                finish(request, &cx.request_id, Some(cx), response),
+            ))
         }
         Ok(Handled::Passed(mut forward)) => {
             forward.answer_headers.push(("x-request-id", cx.request_id.clone().into()));
@@ -115,7 +124,9 @@ async fn handle_in(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) ->
 
 /// Tells an administrator where the time went.
 fn timed(cx: &Cx, dialect: Option<&Dialect>, response: Response) -> Response {
-    match server_timing::of(cx).filter(|_| dialect.is_some_and(|dialect| dialect.name == v1::DIALECT.name)) {
+    match server_timing::of(cx)
+        .filter(|_| dialect.is_some_and(|dialect| dialect.name == v1::DIALECT.name))
+    {
         Some(value) => response.with(server_timing::HEADER, value),
         None => response,
     }
@@ -133,7 +144,11 @@ fn note_decision(cx: &Cx, dialect: &'static str, refused: Option<&Error>) {
         (Some(500..), ..) => "failed",
         (Some(_), ..) => "wrong",
     };
-    let rule = if let Some(Error::Forbidden(Refusal::ByRule { rule, .. })) = refused { Some(*rule) } else { cx.noted.rule_number() };
+    let rule = if let Some(Error::Forbidden(Refusal::ByRule { rule, .. })) = refused {
+        Some(*rule)
+    } else {
+        cx.noted.rule_number()
+    };
     decisions.note(&Decision {
         kind,
         outcome,
@@ -159,13 +174,21 @@ fn answering(cx: &Cx, request: &dyn Inbound) -> Option<&'static Dialect> {
 
 /// Answers a request that got no context: the deployment lacks its secrets, and lets nobody in.
 #[must_use]
-pub fn refuse(log: &dyn Log, request: &dyn Inbound, request_id: &str, now: Millis, problems: Vec<String>) -> Response {
+pub fn refuse(
+    log: &dyn Log,
+    request: &dyn Inbound,
+    request_id: &str,
+    now: Millis,
+    problems: Vec<String>,
+) -> Response {
     let error = Error::Misconfigured(problems);
     let dialect = dialects::owner(request.path());
     let name = dialect.map_or("none", |dialect| dialect.name);
     refusals::note_without_context(log, request_id, now, &error, &refused(request, name));
     let response = match dialect {
-        None if navigation::is_answered_by_a_page(request) => pages::of_failure(Language::of(request), &error, request_id, None, false),
+        None if navigation::is_answered_by_a_page(request) => {
+            pages::of_failure(Language::of(request), &error, request_id, None, false)
+        }
         dialect => failure(dialect.unwrap_or(&v1::DIALECT), &error, now),
     };
     finish(request, request_id, None, response)
@@ -191,14 +214,31 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     let Some(dialect) = dialect else { return elsewhere(cx, request).await };
     let Found { route, parameters } = dialects::find_in(dialect, request.method(), request.path())?;
     cx.noted.decides(route.decides);
-    let query = if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
-    let Admitted { caller, application, signed_body, credential } = admit(cx, dialect, route, request, &query).await?;
-    if let (Some(origin), Some(caller), Some(credential)) = (origin_of(cx, route, request)?, &caller, &credential) {
+    let query =
+        if route.takes_client_url { Query::default() } else { Query::parse(request.query())? };
+    let Admitted { caller, application, signed_body, credential } =
+        admit(cx, dialect, route, request, &query).await?;
+    if let (Some(origin), Some(caller), Some(credential)) =
+        (origin_of(cx, route, request)?, &caller, &credential)
+    {
         let user = gateway::judge_known(cx, request, caller).await?;
-        return gateway::pass(cx, origin, request, Some((user, credential))).await.map(Handled::Passed);
+        return gateway::pass(cx, origin, request, Some((user, credential)))
+            .await
+            .map(Handled::Passed);
     }
     let ignored = RefCell::default();
-    let call = Call { request, route, query: &query, parameters, caller, credential, application, signed_body, ignored, is_own_path };
+    let call = Call {
+        request,
+        route,
+        query: &query,
+        parameters,
+        caller,
+        credential,
+        application,
+        signed_body,
+        ignored,
+        is_own_path,
+    };
     if dialect.refuses_undeclared {
         refuse_undeclared(cx, dialect, &call).await?;
     } else {
@@ -209,11 +249,12 @@ async fn answer(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound) -> Re
     (route.handler)(cx, &call).await.map(Handled::Answered)
 }
 
-/// Refuses what the handler would not read. The handler itself refuses members of its body, since it
-/// reads them as the route declares them.
+/// Refuses what the handler would not read. The handler itself refuses members of its body, since
+/// it reads them as the route declares them.
 async fn refuse_undeclared(cx: &Cx, dialect: &Dialect, call: &Call<'_>) -> Result<()> {
     parameters::refuse_doubled(call.query)?;
-    let undeclared = parameters::undeclared(cx, dialect, call.route, call.request, call.query).await?;
+    let undeclared =
+        parameters::undeclared(cx, dialect, call.route, call.request, call.query).await?;
     match undeclared.first() {
         Some(undeclared) => Err(undeclared.refusal()),
         None => call.refuse_body().await,
@@ -226,7 +267,9 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
         Some(origin) => {
             cx.noted.decides(Some(GATEWAY));
             // Where Postern answers preflights, it answers all of them that it allows.
-            if let Some(asked) = cx.config.cors_origins.is_empty().then(|| Preflight::of(request)).flatten() {
+            if let Some(asked) =
+                cx.config.cors_origins.is_empty().then(|| Preflight::of(request)).flatten()
+            {
                 return gateway::pass_preflight(cx, origin, request, &asked).map(Handled::Passed);
             }
             let proven = gateway::judge(cx, request).await?;
@@ -247,7 +290,11 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
 
 /// The origin, where it answers a dialect's route.
 fn origin_of<'c>(cx: &'c Cx, route: &Route, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
-    if route.may_be_of_origin && cx.config.origins.takes_nodes { gateway::origin(cx, request) } else { Ok(None) }
+    if route.may_be_of_origin && cx.config.origins.takes_nodes {
+        gateway::origin(cx, request)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Whether the gateway keeps a path from the origin, which may read it as one of ours.
@@ -261,8 +308,8 @@ fn is_own_path(config: &Config, path: &str) -> Result<bool> {
     }
 }
 
-/// Whether a request that went on to the origin before, and has opened a stream, would go on now for
-/// the same `holder`. The context is one of a recheck.
+/// Whether a request that went on to the origin before, and has opened a stream, would go on now
+/// for the same `holder`. The context is one of a recheck.
 pub async fn may_stay_open(cx: &Cx, request: &dyn Inbound, holder: &str) -> bool {
     match caller_now(cx, request).await {
         Ok(Some(caller)) => Authority::of(&caller, cx.now, 0).holder() == holder,
@@ -293,9 +340,10 @@ async fn caller_now(cx: &Cx, request: &dyn Inbound) -> Result<Option<UserCaller>
     gateway::judge_known(cx, request, caller).await.cloned().map(Some)
 }
 
-/// With a bookmark that Postern has given, D1's primary is read, which has at least what the bookmark
-/// names. It counts before anybody is authenticated, so that a token is refused with the bookmark of
-/// its revocation. Any other text is ignored, so that nobody can make Postern read D1 each time.
+/// With a bookmark that Postern has given, D1's primary is read, which has at least what the
+/// bookmark names. It counts before anybody is authenticated, so that a token is refused with the
+/// bookmark of its revocation. Any other text is ignored, so that nobody can make Postern read D1
+/// each time.
 fn read_bookmark(cx: &Cx, request: &dyn Inbound) {
     let Some(marked) = request.header(BOOKMARK) else { return };
     if cx.config.master_keys.bookmark_of(&marked).is_some() {
@@ -313,7 +361,13 @@ struct Admitted {
 }
 
 /// Who calls, where the route wants to know; looked at before the body is, but for a signed call.
-async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Admitted> {
+async fn admit(
+    cx: &Cx,
+    dialect: &Dialect,
+    route: &Route,
+    request: &dyn Inbound,
+    query: &Query,
+) -> Result<Admitted> {
     if !route.access.is_checked_first() {
         return Ok(Admitted::default());
     }
@@ -323,7 +377,11 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
         BesideHeaders::Cookie => credentials::of_gis_manager(request),
         BesideHeaders::Console => console_cookie::read(cx, request),
     };
-    let in_headers = if route.access == Access::Client { credentials::of_client(request) } else { credentials::in_headers(request) };
+    let in_headers = if route.access == Access::Client {
+        credentials::of_client(request)
+    } else {
+        credentials::in_headers(request)
+    };
     let shown = match in_headers? {
         None => beside_headers()?,
         shown => shown,
@@ -345,7 +403,12 @@ async fn admit(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound,
 }
 
 /// An application that signed its call. Only the body that it signed is read further on.
-async fn admit_application(cx: &Cx, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Admitted> {
+async fn admit_application(
+    cx: &Cx,
+    route: &Route,
+    request: &dyn Inbound,
+    query: &Query,
+) -> Result<Admitted> {
     let call = credentials::signed_call(request)?.ok_or(Denied::Missing)?;
     let application = access_tokens::find(cx, &call).await?;
     let body = request.body().await?;
@@ -353,20 +416,29 @@ async fn admit_application(cx: &Cx, route: &Route, request: &dyn Inbound, query:
     Ok(Admitted { application: Some(application), signed_body: Some(body), ..Admitted::default() })
 }
 
-/// Whether an error is a refusal, which the operator is to see. What a caller has only written wrongly,
-/// or what is not there, is none; but a gateway or a proxy lets nothing pass that has any error.
+/// Whether an error is a refusal, which the operator is to see. What a caller has only written
+/// wrongly, or what is not there, is none; but a gateway or a proxy lets nothing pass that has any
+/// error.
 fn is_refusal(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error) -> bool {
     let stands_in_front = || match dialect {
-        Some(dialect) => dialects::find_in(dialect, request.method(), request.path()).is_ok_and(|found| found.route.is_about_client),
+        Some(dialect) => dialects::find_in(dialect, request.method(), request.path())
+            .is_ok_and(|found| found.route.is_about_client),
         None => matches!(gateway::origin(cx, request), Ok(Some(_))),
     };
     matches!(message::status(error), 401 | 403 | 429 | 500..) || stands_in_front()
 }
 
 /// Lets the operator see a refusal that was answered with this status.
-fn refuse_as(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Error, status: u16) {
+fn refuse_as(
+    cx: &Cx,
+    dialect: Option<&Dialect>,
+    request: &dyn Inbound,
+    error: &Error,
+    status: u16,
+) {
     if is_refusal(cx, dialect, request, error) {
-        let refused = Refused { status: Status::Answered(status), ..refused(request, name(cx, dialect)) };
+        let refused =
+            Refused { status: Status::Answered(status), ..refused(request, name(cx, dialect)) };
         refusals::note(cx, Some(request), error, &refused);
     }
 }
@@ -384,15 +456,27 @@ fn taken_back(cx: &Cx, request: &dyn Inbound) -> Option<Header> {
     })
 }
 
-/// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a page that says what to do.
+/// The answer to somebody who opened a page of the origin with a browser: the way to sign in, or a
+/// page that says what to do.
 fn for_people(cx: &Cx, request: &dyn Inbound, error: &Error) -> Option<Response> {
     if !console_host::has_gateway(cx, request) || !navigation::is_answered_by_a_page(request) {
         return None;
     }
     let may_sign_in = matches!(error, Error::Unauthenticated(_)) && navigation::is_one(request);
-    let to_login = may_sign_in.then(|| login::redirect(cx, request.path(), request.query())).flatten();
-    let sign_in = matches!(error, Error::Unauthenticated(_)).then(|| login::page_for(cx, request.path(), request.query())).flatten();
-    let page = || pages::of_failure(Language::of(request), error, &cx.request_id, sign_in.as_deref(), cx.config.browsers.in_frames);
+    let to_login =
+        may_sign_in.then(|| login::redirect(cx, request.path(), request.query())).flatten();
+    let sign_in = matches!(error, Error::Unauthenticated(_))
+        .then(|| login::page_for(cx, request.path(), request.query()))
+        .flatten();
+    let page = || {
+        pages::of_failure(
+            Language::of(request),
+            error,
+            &cx.request_id,
+            sign_in.as_deref(),
+            cx.config.browsers.in_frames,
+        )
+    };
     Some(to_login.unwrap_or_else(page))
 }
 
@@ -407,7 +491,12 @@ fn failed(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Err
     if dialect.is_none()
         && let Some(response) = for_people(cx, request, error)
     {
-        return finish(request, &cx.request_id, Some(cx), with_headers_of(error, challenge::offers_basic(request), response));
+        return finish(
+            request,
+            &cx.request_id,
+            Some(cx),
+            with_headers_of(error, challenge::offers_basic(request), response),
+        );
     }
     let dialect = dialect.unwrap_or(&v1::DIALECT);
     let way_out = match error {
@@ -421,7 +510,12 @@ fn failed(cx: &Cx, dialect: Option<&Dialect>, request: &dyn Inbound, error: &Err
         (Some(failure_with), Some(way_out)) => failure_with(error, &way_out),
         _ => (dialect.failure)(error, cx.now),
     };
-    finish(request, &cx.request_id, Some(cx), with_headers_of(error, challenge::offers_basic(request), response))
+    finish(
+        request,
+        &cx.request_id,
+        Some(cx),
+        with_headers_of(error, challenge::offers_basic(request), response),
+    )
 }
 
 /// A failure in the dialect's envelope, with the headers that HTTP wants in any.
@@ -440,7 +534,9 @@ fn with_headers_of(error: &Error, offers_basic: bool, response: Response) -> Res
     };
     match error {
         Error::MethodNotAllowed { allow } => response.with("allow", allow.join(", ")),
-        Error::TooMany { retry_after_s, .. } => response.with("retry-after", retry_after_s.to_string()),
+        Error::TooMany { retry_after_s, .. } => {
+            response.with("retry-after", retry_after_s.to_string())
+        }
         Error::Unavailable(fault) => match fault.retry_after_s() {
             Some(seconds) => response.with("retry-after", seconds.to_string()),
             None => response,
@@ -461,7 +557,12 @@ fn with_headers_of(error: &Error, offers_basic: bool, response: Response) -> Res
     }
 }
 
-fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response: Response) -> Response {
+fn finish(
+    request: &dyn Inbound,
+    request_id: &str,
+    cx: Option<&Cx>,
+    mut response: Response,
+) -> Response {
     if request.method() == "HEAD" {
         response.body.clear();
         response.pages = None;
@@ -471,7 +572,9 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
     let request_id = echoed.as_deref().unwrap_or(request_id);
     let mut response = with_standard_headers(response, request_id, is_secure);
     let Some(cx) = cx else { return response };
-    if let Some((name, value)) = taken_back(cx, request).filter(|(name, _)| response.header(name).is_none()) {
+    if let Some((name, value)) =
+        taken_back(cx, request).filter(|(name, _)| response.header(name).is_none())
+    {
         response = response.with(name, value);
     }
     if let Some((name, value)) = stale(cx).filter(|_| response.status < 500) {
@@ -487,22 +590,28 @@ fn finish(request: &dyn Inbound, request_id: &str, cx: Option<&Cx>, mut response
 }
 
 /// What every answer of Postern's own has, unless its handler says otherwise.
-const STANDARD_HEADERS: [(&str, &str); 2] = [("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
+const STANDARD_HEADERS: [(&str, &str); 2] =
+    [("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
 
-/// What an answer has besides that a browser may show as a page: it loads nothing, is framed nowhere,
-/// and tells nobody its URL, which may hold a token. JSON with `nosniff` is never a page, and each
-/// header costs a warm verification about one hundredth of its time.
-const OF_PAGES: [(&str, &str); 2] =
-    [("content-security-policy", "default-src 'none'; frame-ancestors 'none'"), ("referrer-policy", "no-referrer")];
+/// What an answer has besides that a browser may show as a page: it loads nothing, is framed
+/// nowhere, and tells nobody its URL, which may hold a token. JSON with `nosniff` is never a page,
+/// and each header costs a warm verification about one hundredth of its time.
+const OF_PAGES: [(&str, &str); 2] = [
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+];
 
 /// A year, as RFC 6797 shows it. Only over https: there, no one on the way can have added it.
 const ONLY_HTTPS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
 
 fn with_standard_headers(response: Response, request_id: &str, is_secure: bool) -> Response {
-    let is_json = response.header("content-type").is_some_and(|media_type| media_type.ends_with("json"));
+    let is_json =
+        response.header("content-type").is_some_and(|media_type| media_type.ends_with("json"));
     let of_pages = OF_PAGES.into_iter().filter(|_| !is_json);
     let mut response = response.with("x-request-id", request_id.to_owned());
-    for (name, value) in STANDARD_HEADERS.into_iter().chain(of_pages).chain(is_secure.then_some(ONLY_HTTPS)) {
+    for (name, value) in
+        STANDARD_HEADERS.into_iter().chain(of_pages).chain(is_secure.then_some(ONLY_HTTPS))
+    {
         if response.header(name).is_none() {
             response = response.with(name, value);
         }

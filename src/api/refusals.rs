@@ -1,7 +1,7 @@
 //! A refusal, as the operator sees it: one line of the log, which is one JSON text, and a count.
 //!
-//! A line holds no credential. It has no query, no header but the request's id, and nothing of a body;
-//! and of a path, no segment that looks like a token. Each member is bounded.
+//! A line holds no credential. It has no query, no header but the request's id, and nothing of a
+//! body; and of a path, no segment that looks like a token. Each member is bounded.
 
 use serde::Serialize;
 
@@ -79,7 +79,11 @@ struct Line<'a> {
 /// Logs and counts a refusal. `request` is `None` where another Worker called.
 pub fn note(cx: &Cx, request: Option<&dyn Inbound>, error: &Error, refused: &Refused<'_>) {
     cx.memory.refusals.note(error.word(), refused.dialect, cx.now);
-    let rule = if let Error::Forbidden(Refusal::ByRule { rule, .. }) = error { Some(*rule) } else { cx.noted.rule_number() };
+    let rule = if let Error::Forbidden(Refusal::ByRule { rule, .. }) = error {
+        Some(*rule)
+    } else {
+        cx.noted.rule_number()
+    };
     let line = Line {
         client_request_id: request.and_then(client_request_id),
         app: cx.noted.app_name(),
@@ -94,7 +98,13 @@ pub fn note(cx: &Cx, request: Option<&dyn Inbound>, error: &Error, refused: &Ref
 }
 
 /// Logs the refusal of a request that got no context, since the deployment lacks its secrets.
-pub fn note_without_context(log: &dyn Log, request_id: &str, now: Millis, error: &Error, refused: &Refused<'_>) {
+pub fn note_without_context(
+    log: &dyn Log,
+    request_id: &str,
+    now: Millis,
+    error: &Error,
+    refused: &Refused<'_>,
+) {
     Line::of(error, refused).write(log, request_id, now, error);
 }
 
@@ -140,23 +150,32 @@ fn about(what: &str) -> String {
     }
 }
 
-/// The two letters of the country that the platform tells, or its word for Tor and for what it does not
-/// know.
+/// The two letters of the country that the platform tells, or its word for Tor and for what it does
+/// not know.
 fn country(request: &dyn Inbound) -> Option<String> {
-    request.country().filter(|country| country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    request.country().filter(|country| {
+        country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// The id that the client gave its request, where answers say it in place of Postern's own. Clients
-/// name requests by UUIDs, as Postern names tokens; one that the request also shows as a credential is
-/// hidden.
+/// name requests by UUIDs, as Postern names tokens; one that the request also shows as a credential
+/// is hidden.
 fn client_request_id(request: &dyn Inbound) -> Option<String> {
     let id = authzen::request_id(request)?;
-    let is_plain = id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
-    let is_uuid = is_plain && id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let is_plain = id.len() <= MAX_REQUEST_ID
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
+    let is_uuid = is_plain
+        && id.len() == 36
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let is_shown = || {
-        let headers = ["authorization", "cookie"].into_iter().filter_map(|name| request.header(name));
-        headers.chain([request.query().to_owned(), request.path().to_owned()]).any(|text| text.contains(&id))
+        let headers =
+            ["authorization", "cookie"].into_iter().filter_map(|name| request.header(name));
+        headers
+            .chain([request.query().to_owned(), request.path().to_owned()])
+            .any(|text| text.contains(&id))
     };
-    let may_be_told = if is_uuid { !is_shown() } else { is_plain && !redaction::looks_like_token(&id) };
+    let may_be_told =
+        if is_uuid { !is_shown() } else { is_plain && !redaction::looks_like_token(&id) };
     Some(if may_be_told { id } else { redaction::HIDDEN.to_owned() })
 }

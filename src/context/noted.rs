@@ -1,7 +1,8 @@
-//! What a request finds out about itself on its way: for the log, for analytics and for `Server-Timing`.
+//! What a request finds out about itself on its way: for the log, for analytics and for
+//! `Server-Timing`.
 //!
-//! Nobody decides by it. Whatever is noted of a credential that was not accepted is noted only where it
-//! is known: an app once a key of it has signed the token, a user once they were found.
+//! Nobody decides by it. Whatever is noted of a credential that was not accepted is noted only
+//! where it is known: an app once a key of it has signed the token, a user once they were found.
 
 use std::cell::{Cell, RefCell};
 
@@ -57,8 +58,8 @@ impl Noted {
         self.is_settled.set(false);
     }
 
-    /// The credential was accepted. What is found out about other tokens from now on, as about one that
-    /// the caller asks about, is not noted.
+    /// The credential was accepted. What is found out about other tokens from now on, as about one
+    /// that the caller asks about, is not noted.
     pub fn settle(&self) {
         self.is_settled.set(true);
     }
@@ -89,7 +90,8 @@ impl Noted {
         self.rule.set(Some(rule));
     }
 
-    /// Notes whether the caller, and not some token that they ask about, may what administrators may.
+    /// Notes whether the caller, and not some token that they ask about, may what administrators
+    /// may.
     pub fn administrator(&self, is_one: bool) {
         self.is_administrator.set(is_one);
     }
@@ -108,7 +110,8 @@ impl Noted {
     pub fn answered(&self, is_yes: bool) {
         let Answers { yes, no } = self.answers.get();
         let (more_yes, more_no) = if is_yes { (1, 0) } else { (0, 1) };
-        self.answers.set(Answers { yes: yes.saturating_add(more_yes), no: no.saturating_add(more_no) });
+        self.answers
+            .set(Answers { yes: yes.saturating_add(more_yes), no: no.saturating_add(more_no) });
     }
 
     /// Notes a refusal whose answer is a page or a redirect, and not the failure of a dialect.

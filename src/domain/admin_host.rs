@@ -23,7 +23,8 @@ impl AdminHost {
             )
         };
         let (host, port) = split(text);
-        let port = port.map(|digits| digits.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong));
+        let port = port
+            .map(|digits| digits.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong));
         let host = read_host(host).map_err(|_| wrong())?;
         Ok(Self { host, port: port.transpose()? })
     }
@@ -67,7 +68,9 @@ impl std::fmt::Display for AdminHost {
 fn split(authority: &str) -> (&str, Option<&str>) {
     let end = authority.find(']').map_or(0, |at| at + 1);
     match authority.get(end..).and_then(|rest| rest.find(':')) {
-        Some(colon) => (authority.get(..end + colon).unwrap_or_default(), authority.get(end + colon + 1..)),
+        Some(colon) => {
+            (authority.get(..end + colon).unwrap_or_default(), authority.get(end + colon + 1..))
+        }
         None => (authority, None),
     }
 }

@@ -60,7 +60,9 @@ impl AssertionKey {
             return Err("must be a private JWK or a shared secret, and is a PEM".to_owned());
         }
         if text.len() < MIN_SECRET_BYTES {
-            return Err(format!("must have at least {MIN_SECRET_BYTES} bytes, or be a private JWK on P-256"));
+            return Err(format!(
+                "must have at least {MIN_SECRET_BYTES} bytes, or be a private JWK on P-256"
+            ));
         }
         Ok(Self::Shared(Secret::new(text)))
     }
@@ -107,17 +109,21 @@ impl AssertionKeys {
 
 impl PrivateKey {
     fn from_jwk(text: &str) -> Result<Self, String> {
-        let jwk = json::parse_object(text.as_bytes()).map_err(|why| format!("is no readable JWK: {why}"))?;
+        let jwk = json::parse_object(text.as_bytes())
+            .map_err(|why| format!("is no readable JWK: {why}"))?;
         let is = |name: &str, wanted: &str| jwk.get(name).is_some_and(|value| value == wanted);
         let is_absent_or = |name: &str, wanted: &str| !jwk.contains_key(name) || is(name, wanted);
         if !is("kty", "EC") || !is("crv", Curve::P256.name()) {
-            return Err("must be a private JWK on P-256: \"kty\" must be EC, and \"crv\" P-256".to_owned());
+            return Err(
+                "must be a private JWK on P-256: \"kty\" must be EC, and \"crv\" P-256".to_owned()
+            );
         }
         if !is_absent_or("alg", "ES256") || !is_absent_or("use", "sig") {
             return Err("must be a JWK for ES256: its \"alg\" or \"use\" says otherwise".to_owned());
         }
         let part = |name: &str| {
-            let wrong = || format!("must be a private JWK with 32 bytes in base64url as \"{name}\"");
+            let wrong =
+                || format!("must be a private JWK with 32 bytes in base64url as \"{name}\"");
             let text = jwk.get(name).and_then(Value::as_str).ok_or_else(wrong)?;
             let bytes = Secret::new(Base64UrlUnpadded::decode_vec(text).map_err(|_| wrong())?);
             if bytes.len() == Curve::P256.bytes() { Ok(text) } else { Err(wrong()) }
@@ -168,8 +174,8 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl Claims {
-    /// What Postern at `issuer` tells the origin at `audience` about a user, and about the token app
-    /// whose token they showed.
+    /// What Postern at `issuer` tells the origin at `audience` about a user, and about the token
+    /// app whose token they showed.
     #[must_use]
     pub fn of(issuer: &str, audience: &str, user: &User, app: Option<&str>) -> Self {
         let profile = &user.profile;
@@ -186,7 +192,12 @@ impl Claims {
             ("roles_truncated", (!has_roles).then_some(json!(true))),
             ("app", app.map(|app| json!(app))),
         ];
-        Self(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+        Self(
+            members
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
+        )
     }
 
     /// A digest of everything that they say.
@@ -215,7 +226,10 @@ mod tests {
     #[test]
     fn a_private_jwk_is_for_es256_and_anything_else_long_enough_for_hs256() {
         assert!(matches!(AssertionKey::parse(JWK), Ok(AssertionKey::Private(_))));
-        assert!(matches!(AssertionKey::parse(&with("alg", json!("ES256"))), Ok(AssertionKey::Private(_))));
+        assert!(matches!(
+            AssertionKey::parse(&with("alg", json!("ES256"))),
+            Ok(AssertionKey::Private(_))
+        ));
         assert!(matches!(AssertionKey::parse(&"x".repeat(32)), Ok(AssertionKey::Shared(_))));
         let wrong = [
             with("crv", json!("P-384")),
@@ -243,7 +257,10 @@ mod tests {
         let published = json!(keys.published().unwrap()).to_string();
         assert!(!published.contains("870MB6") && !format!("{keys:?}").contains("870MB6"));
         // Computed with jose 6: `calculateJwkThumbprint`.
-        assert!(published.contains(r#""kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s""#), "{published}");
+        assert!(
+            published.contains(r#""kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s""#),
+            "{published}"
+        );
         let shared = || AssertionKey::parse(&"x".repeat(32)).unwrap();
         assert_eq!(AssertionKeys { current: shared(), previous: None }.published(), None);
         let replaced = AssertionKeys { current: shared(), previous: Some(key()) };

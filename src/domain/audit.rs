@@ -1,4 +1,5 @@
-//! The audit trail: who did what, from where, and what it was before and after. Secrets are left out by whoever builds `before` and `after`.
+//! The audit trail: who did what, from where, and what it was before and after. Secrets are left
+//! out by whoever builds `before` and `after`.
 
 use serde_json::{Value, json};
 
@@ -23,7 +24,8 @@ pub struct Deed {
 /// Who does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// A user name; at a failed sign-in the one that was claimed; for what nobody asked for, a word in brackets.
+    /// A user name; at a failed sign-in the one that was claimed; for what nobody asked for, a word
+    /// in brackets.
     pub name: String,
     /// The user's id, where there is a user.
     pub id: Option<UserId>,
@@ -53,7 +55,8 @@ pub struct Event {
 }
 
 impl Deed {
-    /// Something that the actor did to the target. Whoever calls leaves secrets out of what it was before and after.
+    /// Something that the actor did to the target. Whoever calls leaves secrets out of what it was
+    /// before and after.
     #[must_use]
     pub fn new(actor: Actor, action: &'static str, target: impl Into<String>) -> Self {
         Self { actor, action, target: target.into(), before: None, after: None }

@@ -1,5 +1,5 @@
-//! What the variables say about people who come with a browser: where they sign in and out, and where
-//! their credential is.
+//! What the variables say about people who come with a browser: where they sign in and out, and
+//! where their credential is.
 
 use crate::domain::method;
 use crate::domain::path_readings::as_sent;
@@ -11,7 +11,8 @@ pub struct Browsers {
     pub login: Option<Login>,
     /// `LOGOUT_URL`: where somebody is sent who has signed out.
     pub logout_url: Option<String>,
-    /// `PUBLIC_ORIGIN`: the origin at which browsers reach Postern, where it is another than that of the requests.
+    /// `PUBLIC_ORIGIN`: the origin at which browsers reach Postern, where it is another than that
+    /// of the requests.
     pub public_origin: Option<String>,
     /// `SESSION_SAMESITE = none`: the session also counts in frames of other sites.
     pub in_frames: bool,
@@ -54,13 +55,18 @@ pub enum Login {
 impl Login {
     /// `password`, or the URL of a page; the error is the phrase that follows the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "password" { Ok(Self::Password) } else { page(text).map(Self::At).map_err(|why| format!("{why}, or the word password")) }
+        if text == "password" {
+            Ok(Self::Password)
+        } else {
+            page(text).map(Self::At).map_err(|why| format!("{why}, or the word password"))
+        }
     }
 }
 
 /// The URL of a page, for a header; the error is the phrase that follows the variable's name.
 pub fn page(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let rest =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     let is_wrong = |c: char| !c.is_ascii_graphic() || c == '#' || c == '\\';
     let host = rest.split(['/', '?']).next().unwrap_or_default();
     if host.is_empty() || host.contains('@') || rest.contains(is_wrong) {
@@ -69,7 +75,8 @@ pub fn page(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The name of a cookie (RFC 6265, 4.1.1); the error is the phrase that follows the variable's name.
+/// The name of a cookie (RFC 6265, 4.1.1); the error is the phrase that follows the variable's
+/// name.
 pub fn cookie_name(text: &str) -> Result<String, String> {
     if text.len() > 64 || !method::is_token(text) {
         return Err("must list names of cookies, of 64 characters at most, without spaces, semicolons and commas".to_owned());
@@ -77,13 +84,14 @@ pub fn cookie_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Where on this host a browser returns to: a path and its query. Anything that a browser may read as
-/// another host is the beginning of this one, also what becomes such a thing when a portal resolves the
-/// dots in it: the portal adds a token, and sends the browser there.
+/// Where on this host a browser returns to: a path and its query. Anything that a browser may read
+/// as another host is the beginning of this one, also what becomes such a thing when a portal
+/// resolves the dots in it: the portal adds a token, and sends the browser there.
 #[must_use]
 pub fn return_to(text: &str) -> &str {
     let path = text.split(['?', '#']).next().unwrap_or_default();
-    let is_path = text.starts_with('/') && as_sent(path).is_ok_and(|resolved| !resolved.starts_with("//"));
+    let is_path =
+        text.starts_with('/') && as_sent(path).is_ok_and(|resolved| !resolved.starts_with("//"));
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_path && is_plain && text.len() <= MAX_RETURN_TO { text } else { "/" }
 }
@@ -101,12 +109,28 @@ mod tests {
             assert_eq!(return_to(path), path);
         }
         let long = format!("/{}", "x".repeat(MAX_RETURN_TO));
-        for resolved in ["/.//evil.example", "/a/..//evil.example?x", "/%2e//evil.example", "/a/%2E%2e//evil.example", "/../a"] {
+        for resolved in [
+            "/.//evil.example",
+            "/a/..//evil.example?x",
+            "/%2e//evil.example",
+            "/a/%2E%2e//evil.example",
+            "/../a",
+        ] {
             assert_eq!(return_to(resolved), "/", "{resolved}");
         }
-        for other in
-            ["", "a", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "/\tx", "/a b", "/a\\b", "/ä", &long]
-        {
+        for other in [
+            "",
+            "a",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "/\tx",
+            "/a b",
+            "/a\\b",
+            "/ä",
+            &long,
+        ] {
             assert_eq!(return_to(other), "/", "{other:?}");
         }
     }
@@ -114,10 +138,20 @@ mod tests {
     #[test]
     fn a_login_is_the_word_or_a_url() {
         assert_eq!(Login::parse("password"), Ok(Login::Password));
-        assert_eq!(Login::parse("https://portal.example.com/login?x=1"), Ok(Login::At("https://portal.example.com/login?x=1".to_owned())));
-        for wrong in
-            ["Password", "/login", "portal.example.com", "https://", "https:///x", "javascript:alert(1)", "https://a/\nx", "https://a/#x"]
-        {
+        assert_eq!(
+            Login::parse("https://portal.example.com/login?x=1"),
+            Ok(Login::At("https://portal.example.com/login?x=1".to_owned()))
+        );
+        for wrong in [
+            "Password",
+            "/login",
+            "portal.example.com",
+            "https://",
+            "https:///x",
+            "javascript:alert(1)",
+            "https://a/\nx",
+            "https://a/#x",
+        ] {
             assert!(Login::parse(wrong).is_err(), "{wrong}");
         }
     }

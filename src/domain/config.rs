@@ -82,8 +82,10 @@ impl Config {
         let mut reader = Reader { bindings, problems: variables::misspelled(bindings) };
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, MasterKey::parse));
         let (current, previous) = (key("MASTER_KEY"), key("MASTER_KEY_PREVIOUS"));
-        let username = reader.read("ADMIN_USERNAME", |kind, value| kind.text(value, Username::parse));
-        let password = reader.read("ADMIN_PASSWORD", |kind, value| kind.text(value, |text| Ok(Secret::new(text))));
+        let username =
+            reader.read("ADMIN_USERNAME", |kind, value| kind.text(value, Username::parse));
+        let password = reader
+            .read("ADMIN_PASSWORD", |kind, value| kind.text(value, |text| Ok(Secret::new(text))));
         let token_ttl_s = reader.read("TOKEN_TTL_S", ValueKind::integer);
         let clock_leeway_s = reader.read("CLOCK_LEEWAY_S", ValueKind::integer);
         let staleness_s = reader.read("STALENESS_S", ValueKind::integer);
@@ -95,7 +97,9 @@ impl Config {
         let dialects = reader.read("DIALECTS", ValueKind::words);
         let cors_origins = reader.read("CORS_ORIGINS", |kind, value| kind.list(value, page_origin));
         let networks = reader.read("TRUSTED_PROXIES", |kind, value| kind.list(value, Cidr::parse));
-        let header = reader.read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name)).unwrap_or_default();
+        let header = reader
+            .read("CLIENT_ADDRESS_HEADER", |kind, value| kind.text(value, header_name))
+            .unwrap_or_default();
         let verdict_max_age_s = reader.read("VERDICT_MAX_AGE_S", ValueKind::integer);
         let audit_retention_days = reader.read("AUDIT_RETENTION_DAYS", ValueKind::integer);
         let scim_adopts = reader.read("SCIM_ADOPT", ValueKind::boolean);
@@ -104,31 +108,35 @@ impl Config {
         let admin_host = reader.admin_host(&browsers, &origins);
         let rules = reader.rules();
         let mut key = |name| reader.read(name, |kind, value| kind.text(value, AssertionKey::parse));
-        let (signing, signed_before) = (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
+        let (signing, signed_before) =
+            (key("ORIGIN_ASSERTION_KEY"), key("ORIGIN_ASSERTION_KEY_PREVIOUS"));
         match (current, username, password) {
-            (Some(current), Some(username), Some(password)) if reader.problems.is_empty() => Ok(Self {
-                master_keys: MasterKeys::new(current, previous),
-                first_administrator: FirstAdministrator { username, password },
-                token_ttl_s,
-                clock_leeway_s,
-                staleness: Staleness::of_seconds(staleness_s),
-                stale_if_error_s,
-                mask_secrets,
-                min_secret_bytes: usize::try_from(min_secret_bytes).unwrap_or(usize::MAX),
-                strict_directory,
-                dialects,
-                cors_origins,
-                trusted_proxies: TrustedProxies { networks, header },
-                verdict_max_age_s,
-                audit_retention_days,
-                scim_adopts,
-                browsers,
-                admin_host,
-                origins,
-                rules_look_at_tokens: rules.looks_at_tokens(),
-                rules,
-                assertion_keys: signing.map(|current| AssertionKeys { current, previous: signed_before }),
-            }),
+            (Some(current), Some(username), Some(password)) if reader.problems.is_empty() => {
+                Ok(Self {
+                    master_keys: MasterKeys::new(current, previous),
+                    first_administrator: FirstAdministrator { username, password },
+                    token_ttl_s,
+                    clock_leeway_s,
+                    staleness: Staleness::of_seconds(staleness_s),
+                    stale_if_error_s,
+                    mask_secrets,
+                    min_secret_bytes: usize::try_from(min_secret_bytes).unwrap_or(usize::MAX),
+                    strict_directory,
+                    dialects,
+                    cors_origins,
+                    trusted_proxies: TrustedProxies { networks, header },
+                    verdict_max_age_s,
+                    audit_retention_days,
+                    scim_adopts,
+                    browsers,
+                    admin_host,
+                    origins,
+                    rules_look_at_tokens: rules.looks_at_tokens(),
+                    rules,
+                    assertion_keys: signing
+                        .map(|current| AssertionKeys { current, previous: signed_before }),
+                })
+            }
             _ => Err(reader.problems),
         }
     }
@@ -142,12 +150,20 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The value of a variable, as its row in the table has it read. A problem is kept, and whoever
     /// asks goes on with an empty value, so that all problems are found at once.
-    fn read<T: Default>(&mut self, name: &str, read: impl FnOnce(&ValueKind, Option<&Value>) -> Result<T, String>) -> T {
-        let is_empty = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+    fn read<T: Default>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&ValueKind, Option<&Value>) -> Result<T, String>,
+    ) -> T {
+        let is_empty = |value: &Value| {
+            value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+        };
         let value = self.bindings.get(name).filter(|value| !is_empty(value));
         let result = match variables::find(name) {
             None => Err(format!("{name} is in no row of the table of variables")),
-            Some(Variable { kind: ValueKind::Secret { required: true }, .. }) if value.is_none() => {
+            Some(Variable { kind: ValueKind::Secret { required: true }, .. })
+                if value.is_none() =>
+            {
                 Err(format!("the secret {name} is missing"))
             }
             Some(variable) => read(&variable.kind, value).map_err(|why| format!("{name} {why}")),
@@ -158,10 +174,16 @@ impl Reader<'_> {
         })
     }
 
-    /// The default counts beside any `STALE_IF_ERROR_S`, since there were deployments before `STALENESS_S`.
+    /// The default counts beside any `STALE_IF_ERROR_S`, since there were deployments before
+    /// `STALENESS_S`.
     fn compare_staleness(&mut self, staleness_s: i64, stale_if_error_s: i64) {
-        if self.bindings.contains_key("STALENESS_S") && stale_if_error_s > 0 && staleness_s > stale_if_error_s {
-            self.problems.push(format!("STALENESS_S must be at most STALE_IF_ERROR_S, which is {stale_if_error_s}"));
+        if self.bindings.contains_key("STALENESS_S")
+            && stale_if_error_s > 0
+            && staleness_s > stale_if_error_s
+        {
+            self.problems.push(format!(
+                "STALENESS_S must be at most STALE_IF_ERROR_S, which is {stale_if_error_s}"
+            ));
         }
     }
 
@@ -172,7 +194,8 @@ impl Reader<'_> {
             public_origin: self.read("PUBLIC_ORIGIN", |kind, value| kind.text(value, page_origin)),
             in_frames: self.read("SESSION_SAMESITE", ValueKind::word) == "none",
             token_headers: self.read("TOKEN_HEADERS", |kind, value| kind.list(value, header_name)),
-            token_cookies: self.read("TOKEN_COOKIES", |kind, value| kind.list(value, browsers::cookie_name)),
+            token_cookies: self
+                .read("TOKEN_COOKIES", |kind, value| kind.list(value, browsers::cookie_name)),
         }
     }
 
@@ -190,7 +213,13 @@ impl Reader<'_> {
         let is_of_application = !origins.is_empty() || browsers.login.is_some();
         let public = browsers.public_origin.as_deref().filter(|_| is_of_application);
         let public = public.is_some_and(|origin| host.is(origin));
-        let of_list = || origins.list().iter().filter_map(|origin| origin.host.as_deref()).any(|of| host.is_all_of(of));
+        let of_list = || {
+            origins
+                .list()
+                .iter()
+                .filter_map(|origin| origin.host.as_deref())
+                .any(|of| host.is_all_of(of))
+        };
         let other = if public { Some("PUBLIC_ORIGIN") } else { of_list().then_some("ORIGINS") };
         if let Some(other) = other {
             self.problems.push(format!(
@@ -212,7 +241,8 @@ impl Reader<'_> {
 
 /// An origin as browsers send it; the error is the phrase that follows the variable's name.
 fn page_origin(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let host =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     if host.is_empty() || host.contains(['/', '*', '?', '#', '@']) {
         return Err(format!("must list origins like https://app.example.com, not {text:?}"));
     }
@@ -223,7 +253,9 @@ fn page_origin(text: &str) -> Result<String, String> {
 fn header_name(text: &str) -> Result<String, String> {
     let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if text.len() > 64 || !text.bytes().all(is_of_names) {
-        return Err("must be the name of a header: letters, digits and hyphens, 64 at most".to_owned());
+        return Err(
+            "must be the name of a header: letters, digits and hyphens, 64 at most".to_owned()
+        );
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -240,7 +272,10 @@ mod tests {
     #[test]
     fn missing_secrets_are_all_named() {
         let problems = read(&[("MASTER_KEY", " ")]).unwrap_err();
-        assert_eq!(problems, ["the secret MASTER_KEY is missing", "the secret ADMIN_PASSWORD is missing"]);
+        assert_eq!(
+            problems,
+            ["the secret MASTER_KEY is missing", "the secret ADMIN_PASSWORD is missing"]
+        );
     }
 
     #[test]
@@ -260,7 +295,10 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_readme() {
         let config = read(&[("MASTER_KEY", &"ab".repeat(32)), ("ADMIN_PASSWORD", "x")]).unwrap();
-        assert_eq!((config.token_ttl_s, config.clock_leeway_s, config.stale_if_error_s), (43_200, 60, 900));
+        assert_eq!(
+            (config.token_ttl_s, config.clock_leeway_s, config.stale_if_error_s),
+            (43_200, 60, 900)
+        );
         assert_eq!(config.first_administrator.username.as_str(), "admin");
         assert!(config.origins.is_empty());
     }

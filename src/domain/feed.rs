@@ -25,8 +25,8 @@ impl Change {
     }
 }
 
-/// How far somebody has read the feed. Revisions are given anew where the database was set back, so the
-/// time of the entry tells whether it is still the one that was read.
+/// How far somebody has read the feed. Revisions are given anew where the database was set back, so
+/// the time of the entry tells whether it is still the one that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The newest revision that was read.
@@ -40,14 +40,15 @@ pub struct Place {
 pub enum ChangeKind {
     /// A token app; the key is its name.
     TokenApp,
-    /// A token app was deleted, beside [`Self::TokenApp`]; the key is its name. Its users belong to none
-    /// now, also where there is another app of that name later.
+    /// A token app was deleted, beside [`Self::TokenApp`]; the key is its name. Its users belong to
+    /// none now, also where there is another app of that name later.
     DeletedTokenApp,
     /// A user; the key is their id. Their sessions are to be forgotten too.
     User,
     /// A session; the key is its id.
     Session,
-    /// A service, its switch, or a grant on it to a department or group; the key is the service's id.
+    /// A service, its switch, or a grant on it to a department or group; the key is the service's
+    /// id.
     Service,
     /// A grant to a user; the key is the service's id, a slash, the user's.
     Grant,
@@ -57,10 +58,11 @@ pub enum ChangeKind {
     Application,
     /// A key for machines; the key is its id. Those that it made are to be forgotten too.
     Key,
-    /// Departments, groups, or so many grants that how anybody stands with any service may be another; the key says nothing.
+    /// Departments, groups, or so many grants that how anybody stands with any service may be
+    /// another; the key says nothing.
     Directory,
-    /// A name of a resource, or the names of the actions of a type; the key is the type, and of a resource a slash
-    /// and its id behind it.
+    /// A name of a resource, or the names of the actions of a type; the key is the type, and of a
+    /// resource a slash and its id behind it.
     Name,
     /// A token was revoked; the key is the whole revocation, as `Revocation::text` writes it.
     Revocation,

@@ -1,6 +1,8 @@
-//! JSON from outside, read strictly: no duplicate members, no depth over 32, no trailing garbage, UTF-8 only.
+//! JSON from outside, read strictly: no duplicate members, no depth over 32, no trailing garbage,
+//! UTF-8 only.
 //!
-//! `serde_json` alone lets the last of two equal members win, and two readers of one text may then see two different texts.
+//! `serde_json` alone lets the last of two equal members win, and two readers of one text may then
+//! see two different texts.
 
 use std::fmt;
 
@@ -13,7 +15,9 @@ pub const MAX_DEPTH: usize = 32;
 /// Reads one JSON text; the error is a phrase for the caller.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Strict { depth_left: MAX_DEPTH }.deserialize(&mut reader).map_err(|error| error.to_string())?;
+    let value = Strict { depth_left: MAX_DEPTH }
+        .deserialize(&mut reader)
+        .map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     Ok(value)
 }
@@ -54,8 +58,9 @@ pub fn is_doubled(why: &str) -> bool {
     why.starts_with(DOUBLED)
 }
 
-/// The members of an object, in order: for few of them, which are read once, a list is cheaper than a map. Doubles are found at the end, in a
-/// sorted list of the names, so that however many there are, none has to be compared with all.
+/// The members of an object, in order: for few of them, which are read once, a list is cheaper than
+/// a map. Doubles are found at the end, in a sorted list of the names, so that however many there
+/// are, none has to be compared with all.
 #[derive(Debug)]
 pub struct Members(Vec<(String, Value)>);
 
@@ -85,7 +90,9 @@ impl Members {
         let (first, rest) = pointer
             .strip_prefix('/')?
             .split_once('/')
-            .map_or((pointer.get(1..)?, ""), |(first, _)| (first, pointer.get(first.len() + 1..).unwrap_or("")));
+            .map_or((pointer.get(1..)?, ""), |(first, _)| {
+                (first, pointer.get(first.len() + 1..).unwrap_or(""))
+            });
         self.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
     }
 
@@ -109,7 +116,10 @@ fn bytes_of(value: &Value) -> usize {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(|item| size_of::<Value>() + bytes_of(item)).sum(),
         // A map's nodes have room to spare.
-        Value::Object(members) => members.iter().map(|(name, value)| 3 * size_of::<Value>() + name.len() + bytes_of(value)).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| 3 * size_of::<Value>() + name.len() + bytes_of(value))
+            .sum(),
     }
 }
 
@@ -259,8 +269,16 @@ mod tests {
     #[test]
     fn members_are_read_as_strictly() {
         let deep = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
-        for wrong in [r#"{"a":1,"b":2,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"x":{"a":1,"a":2}}"#, "{} {}", "[]", "1", "", &deep(MAX_DEPTH)]
-        {
+        for wrong in [
+            r#"{"a":1,"b":2,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"x":{"a":1,"a":2}}"#,
+            "{} {}",
+            "[]",
+            "1",
+            "",
+            &deep(MAX_DEPTH),
+        ] {
             assert!(Members::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
         let members = Members::parse(br#"{"b":1,"a":{"b":2}}"#).unwrap();
@@ -292,8 +310,22 @@ mod tests {
     #[test]
     fn a_pointer_finds_what_serde_json_finds() {
         let text = br#"{"a":{"b/c":[1,{"~":2}],"":3},"a.b":4,"/realm":5,"":{"x":6}}"#;
-        let (members, object) = (Members::parse(text).unwrap(), Value::Object(parse_object(text).unwrap()));
-        for pointer in ["/a", "/a/b~1c/1/~0", "/a/b~1c/0", "/a/", "/a.b", "/~1realm", "//x", "/", "/none", "/a/b/c", "/a/b~1c/01", "a"] {
+        let (members, object) =
+            (Members::parse(text).unwrap(), Value::Object(parse_object(text).unwrap()));
+        for pointer in [
+            "/a",
+            "/a/b~1c/1/~0",
+            "/a/b~1c/0",
+            "/a/",
+            "/a.b",
+            "/~1realm",
+            "//x",
+            "/",
+            "/none",
+            "/a/b/c",
+            "/a/b~1c/01",
+            "a",
+        ] {
             assert_eq!(members.pointer(pointer), object.pointer(pointer), "{pointer}");
         }
     }

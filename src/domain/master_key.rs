@@ -1,10 +1,11 @@
-//! What `MASTER_KEY` is for: it encrypts secrets at rest, marks the bookmarks that Postern gives, and
-//! gives secrets the ids by which the audit trail tells them apart.
+//! What `MASTER_KEY` is for: it encrypts secrets at rest, marks the bookmarks that Postern gives,
+//! and gives secrets the ids by which the audit trail tells them apart.
 //!
-//! Secrets are sealed by AES-256-GCM, with a key id in the stored form so that the key can be rotated.
+//! Secrets are sealed by AES-256-GCM, with a key id in the stored form so that the key can be
+//! rotated.
 //!
-//! Stored form: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. What it belongs to is bound as associated data, so that a sealed
-//! value that is moved to another row does not open.
+//! Stored form: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. What it belongs to is bound as
+//! associated data, so that a sealed value that is moved to another row does not open.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
@@ -24,7 +25,8 @@ const OF_EXPORTS: &[u8] = b"postern/export/v1";
 const OF_SESSIONS: &[u8] = b"postern/session/v1";
 /// The same for the key that seals sessions of the console.
 const OF_CONSOLE: &[u8] = b"postern/console/v1";
-/// The same for the key that seals what the isolates of a data centre share, and for the one that names it.
+/// The same for the key that seals what the isolates of a data centre share, and for the one that
+/// names it.
 const OF_SHARED: &[u8] = b"postern/shared/v1";
 const OF_SHARED_NAMES: &[u8] = b"postern/shared-names/v1";
 /// The same for the key that makes ids of secrets.
@@ -56,7 +58,8 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// From 64 hex digits, or from 32 bytes in base64 (standard or URL-safe, padded or not); the error is the phrase that follows the variable's name.
+    /// From 64 hex digits, or from 32 bytes in base64 (standard or URL-safe, padded or not); the
+    /// error is the phrase that follows the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let bytes = from_hex(text).or_else(|| from_base64(text)).filter(|bytes| bytes.len() == 32);
@@ -66,7 +69,9 @@ impl MasterKey {
         Ok(Self {
             id,
             cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(bytes.expose())),
-            of_sessions: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SESSIONS).expose())),
+            of_sessions: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(
+                derived(OF_SESSIONS).expose(),
+            )),
             of_console: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_CONSOLE).expose())),
             of_shared: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(derived(OF_SHARED).expose())),
             of_shared_names: derived(OF_SHARED_NAMES),
@@ -82,7 +87,10 @@ impl MasterKey {
     }
 
     fn mark(&self, bookmark: &str) -> String {
-        Base64UrlUnpadded::encode_string(&hmac_sha256(self.of_bookmarks.expose(), bookmark.as_bytes()))
+        Base64UrlUnpadded::encode_string(&hmac_sha256(
+            self.of_bookmarks.expose(),
+            bookmark.as_bytes(),
+        ))
     }
 }
 
@@ -90,7 +98,10 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
-    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {
@@ -118,12 +129,22 @@ impl MasterKeys {
     }
 
     /// Seals a secret. `belongs_to` says what it is ("`token_app/ERP`"); `nonce` must be random.
-    pub fn seal(&self, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+    pub fn seal(
+        &self,
+        secret: &[u8],
+        belongs_to: &str,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, Fault> {
         seal_with(&self.current.cipher, &self.current.id, secret, belongs_to, nonce)
     }
 
-    /// Seals what a session of the gateway stands for, under a key of its own; `nonce` must be random.
-    pub fn seal_session(&self, stands_for: &[u8], nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+    /// Seals what a session of the gateway stands for, under a key of its own; `nonce` must be
+    /// random.
+    pub fn seal_session(
+        &self,
+        stands_for: &[u8],
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, Fault> {
         seal_with(&self.current.of_sessions, &self.current.id, stands_for, SESSION, nonce)
     }
 
@@ -134,7 +155,11 @@ impl MasterKeys {
     }
 
     /// Seals what a session of the console stands for, likewise.
-    pub fn seal_console(&self, stands_for: &[u8], nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+    pub fn seal_console(
+        &self,
+        stands_for: &[u8],
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, Fault> {
         seal_with(&self.current.of_console, &self.current.id, stands_for, CONSOLE, nonce)
     }
 
@@ -144,14 +169,20 @@ impl MasterKeys {
         self.open_with(|key| &key.of_console, sealed, CONSOLE)
     }
 
-    /// The name under which the isolates of a data centre share something. Nobody else can tell what it is.
+    /// The name under which the isolates of a data centre share something. Nobody else can tell
+    /// what it is.
     #[must_use]
     pub fn name_of_shared(&self, what: &str) -> String {
         hex(&hmac_sha256(self.current.of_shared_names.expose(), what.as_bytes()))
     }
 
     /// Seals what they share under that name; `nonce` must be random.
-    pub fn seal_shared(&self, text: &[u8], name: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
+    pub fn seal_shared(
+        &self,
+        text: &[u8],
+        name: &str,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, Fault> {
         seal_with(&self.current.of_shared, &self.current.id, text, name, nonce)
     }
 
@@ -161,31 +192,45 @@ impl MasterKeys {
         self.open_with(|key| &key.of_shared, sealed, name)
     }
 
-    /// Seals a value for an export: always to the same text, so that two exports of one state are the same. The nonce
-    /// is derived from the value and from what it belongs to, so that no nonce serves two values.
+    /// Seals a value for an export: always to the same text, so that two exports of one state are
+    /// the same. The nonce is derived from the value and from what it belongs to, so that no nonce
+    /// serves two values.
     pub fn seal_for_export(&self, value: &[u8], belongs_to: &str) -> Result<String, Fault> {
         let length = u64::try_from(belongs_to.len()).unwrap_or(u64::MAX).to_be_bytes();
-        let mark = hmac_sha256(self.current.of_exports.expose(), &[&length, belongs_to.as_bytes(), value].concat());
-        let nonce = mark.first_chunk().ok_or_else(|| Fault::new("a digest is shorter than a nonce"))?;
+        let mark = hmac_sha256(
+            self.current.of_exports.expose(),
+            &[&length, belongs_to.as_bytes(), value].concat(),
+        );
+        let nonce =
+            mark.first_chunk().ok_or_else(|| Fault::new("a digest is shorter than a nonce"))?;
         self.seal(value, belongs_to, *nonce)
     }
 
-    /// A name for a secret, by which people see whether it was replaced: 12 hex digits. Whoever does not
-    /// have the master key cannot find the secret by trying, however short it is.
+    /// A name for a secret, by which people see whether it was replaced: 12 hex digits. Whoever
+    /// does not have the master key cannot find the secret by trying, however short it is.
     #[must_use]
     pub fn id_of_secret(&self, secret: &[u8]) -> String {
         hex(&hmac_sha256(self.current.of_secret_ids.expose(), secret)).chars().take(12).collect()
     }
 
-    /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said to be.
+    /// Opens what [`seal`](Self::seal) made; `None` where no known key opens it as what it is said
+    /// to be.
     #[must_use]
     pub fn open(&self, stored: &str, belongs_to: &str) -> Option<Secret> {
         self.open_with(|key| &key.cipher, stored, belongs_to)
     }
 
-    fn open_with(&self, cipher: impl Fn(&MasterKey) -> &Aes256Gcm, stored: &str, belongs_to: &str) -> Option<Secret> {
+    fn open_with(
+        &self,
+        cipher: impl Fn(&MasterKey) -> &Aes256Gcm,
+        stored: &str,
+        belongs_to: &str,
+    ) -> Option<Secret> {
         let (id, text) = stored.strip_prefix("v1.")?.split_once('.')?;
-        let key = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == id)?;
+        let key = [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|key| key.id == id)?;
         let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
         let payload = Payload { msg: sealed, aad: belongs_to.as_bytes() };
@@ -198,8 +243,15 @@ const SESSION: &str = "session";
 /// What a sealed session of the console belongs to.
 const CONSOLE: &str = "console session";
 
-fn seal_with(cipher: &Aes256Gcm, key_id: &str, secret: &[u8], belongs_to: &str, nonce: [u8; NONCE_BYTES]) -> Result<String, Fault> {
-    let sealed = cipher.encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: belongs_to.as_bytes() });
+fn seal_with(
+    cipher: &Aes256Gcm,
+    key_id: &str,
+    secret: &[u8],
+    belongs_to: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, Fault> {
+    let sealed = cipher
+        .encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: belongs_to.as_bytes() });
     let sealed = sealed.map_err(|_| Fault::new(format!("{belongs_to} could not be encrypted")))?;
     let bytes = [nonce.as_slice(), &sealed].concat();
     Ok(format!("v1.{key_id}.{}", Base64UrlUnpadded::encode_string(&bytes)))
@@ -215,9 +267,15 @@ impl MasterKeys {
     /// The bookmark of D1 in what [`marked`](Self::marked) made; `None` for anything else.
     #[must_use]
     pub fn bookmark_of<'t>(&self, marked: &'t str) -> Option<&'t str> {
-        let (bookmark, mark) = marked.rsplit_once('.').filter(|_| marked.len() <= MAX_BOOKMARK_BYTES)?;
-        let is_mark_of = |key: &MasterKey| bool::from(key.mark(bookmark).as_bytes().ct_eq(mark.as_bytes()));
-        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().any(is_mark_of).then_some(bookmark)
+        let (bookmark, mark) =
+            marked.rsplit_once('.').filter(|_| marked.len() <= MAX_BOOKMARK_BYTES)?;
+        let is_mark_of =
+            |key: &MasterKey| bool::from(key.mark(bookmark).as_bytes().ct_eq(mark.as_bytes()));
+        [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(is_mark_of)
+            .then_some(bookmark)
     }
 }
 
@@ -231,7 +289,8 @@ impl MasterKeys {
     /// Whether [`mark_of_page`](Self::mark_of_page) made the mark for this text.
     #[must_use]
     pub fn is_mark_of_page(&self, text: &str, mark: &str) -> bool {
-        let is_mark_of = |key: &MasterKey| bool::from(key.mark_of_page(text).as_bytes().ct_eq(mark.as_bytes()));
+        let is_mark_of =
+            |key: &MasterKey| bool::from(key.mark_of_page(text).as_bytes().ct_eq(mark.as_bytes()));
         [Some(&self.current), self.previous.as_ref()].into_iter().flatten().any(is_mark_of)
     }
 }
@@ -279,8 +338,14 @@ mod tests {
         assert_eq!(keys(1, None).open_console(&sealed), Some(Secret::new("abcd")));
         assert_eq!(keys(2, Some(1)).open_console(&sealed), Some(Secret::new("abcd")));
         assert_eq!(keys(2, None).open_console(&sealed), None);
-        assert_eq!((keys(1, None).open(&sealed, CONSOLE), keys(1, None).open_session(&sealed)), (None, None));
-        let others = [keys(1, None).seal(b"abcd", CONSOLE, [9; 12]), keys(1, None).seal_session(b"abcd", [9; 12])];
+        assert_eq!(
+            (keys(1, None).open(&sealed, CONSOLE), keys(1, None).open_session(&sealed)),
+            (None, None)
+        );
+        let others = [
+            keys(1, None).seal(b"abcd", CONSOLE, [9; 12]),
+            keys(1, None).seal_session(b"abcd", [9; 12]),
+        ];
         for other in others {
             assert_eq!(keys(1, None).open_console(&other.unwrap()), None);
         }
@@ -293,8 +358,16 @@ mod tests {
         let sealed = keys.seal_shared(b"abcd", &window, [9; 12]).unwrap();
         assert_eq!(keys.open_shared(&sealed, &window), Some(Secret::new("abcd")));
         assert_eq!(keys.open_shared(&sealed, &other), None);
-        assert_eq!((keys.open(&sealed, &window), keys.open_session(&sealed)), (None, None), "its key is another one");
-        assert_ne!(window, MasterKeys::new(MasterKey::parse(&hex(&[2; 32])).unwrap(), None).name_of_shared("window"));
+        assert_eq!(
+            (keys.open(&sealed, &window), keys.open_session(&sealed)),
+            (None, None),
+            "its key is another one"
+        );
+        assert_ne!(
+            window,
+            MasterKeys::new(MasterKey::parse(&hex(&[2; 32])).unwrap(), None)
+                .name_of_shared("window")
+        );
     }
 
     #[test]
@@ -312,7 +385,13 @@ mod tests {
         assert_eq!(keys(2, Some(1)).bookmark_of(&marked), Some(bookmark));
         assert_eq!(keys(2, None).bookmark_of(&marked), None);
         let (_, mark) = marked.rsplit_once('.').unwrap();
-        for other in [bookmark, "first-primary", &format!("first-primary.{mark}"), &format!("{bookmark}."), ""] {
+        for other in [
+            bookmark,
+            "first-primary",
+            &format!("first-primary.{mark}"),
+            &format!("{bookmark}."),
+            "",
+        ] {
             assert_eq!(keys(1, None).bookmark_of(other), None, "{other}");
         }
         let endless = keys(1, None).marked(&"0".repeat(300));
@@ -323,10 +402,11 @@ mod tests {
     fn a_key_is_32_bytes_in_base64_or_hex() {
         let base64 = Base64::encode_string(&[0xfb; 32]);
         let url = base64.replace('+', "-").replace('/', "_");
-        let ids: Vec<_> = [hex(&[0xfb; 32]), base64.clone(), url, base64.trim_end_matches('=').to_owned()]
-            .iter()
-            .map(|text| MasterKey::parse(text).map(|key| key.id))
-            .collect();
+        let ids: Vec<_> =
+            [hex(&[0xfb; 32]), base64.clone(), url, base64.trim_end_matches('=').to_owned()]
+                .iter()
+                .map(|text| MasterKey::parse(text).map(|key| key.id))
+                .collect();
         assert!(ids.iter().all(|id| *id == ids[0] && id.is_ok()), "{ids:?}");
         for wrong in ["", "abcd", &hex(&[1; 31]), &Base64::encode_string(&[1; 33]), "ä"] {
             assert!(MasterKey::parse(wrong).is_err(), "{wrong:?}");

@@ -1,5 +1,5 @@
-//! The methods of requests that pass the gateway: all but CONNECT, which asks for a tunnel, and TRACE,
-//! whose answer shows a client the headers that Postern has added.
+//! The methods of requests that pass the gateway: all but CONNECT, which asks for a tunnel, and
+//! TRACE, whose answer shows a client the headers that Postern has added.
 
 /// Those that the runtime hands over. It answers 501 to every other method by itself.
 pub const KNOWN: [&str; 27] = [
@@ -35,11 +35,14 @@ pub const KNOWN: [&str; 27] = [
 /// The longest name of a method that is looked at, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// Whether it passes: a token (RFC 9110, 5.6.2) without lower-case letters. `fetch` makes capitals of
-/// these, so that the origin would see another method than the rules.
+/// Whether it passes: a token (RFC 9110, 5.6.2) without lower-case letters. `fetch` makes capitals
+/// of these, so that the origin would see another method than the rules.
 #[must_use]
 pub fn passes(method: &str) -> bool {
-    is_token(method) && method.len() <= MAX_BYTES && !method.bytes().any(|byte| byte.is_ascii_lowercase()) && !is_refused(method)
+    is_token(method)
+        && method.len() <= MAX_BYTES
+        && !method.bytes().any(|byte| byte.is_ascii_lowercase())
+        && !is_refused(method)
 }
 
 /// Reads the method that a rule names, in any case; the error is the phrase that follows "methods".
@@ -49,13 +52,17 @@ pub fn of_rule(text: &str) -> Result<String, String> {
     if KNOWN.contains(&method.as_str()) {
         return Ok(method);
     }
-    Err(format!("must be some of {}, which are the methods that arrive; {text:?} is none", KNOWN.join(", ")))
+    Err(format!(
+        "must be some of {}, which are the methods that arrive; {text:?} is none",
+        KNOWN.join(", ")
+    ))
 }
 
 /// Whether a text is a token, as the names of methods and headers are.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
-    let is_of_tokens = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_of_tokens =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_of_tokens)
 }
 
@@ -73,7 +80,20 @@ mod tests {
             assert!(passes(method), "{method}");
         }
         let long = "A".repeat(MAX_BYTES + 1);
-        for method in ["", "CONNECT", "TRACE", "trace", "Connect", "get", "G ET", "GET,", "GÉT", "GET\r\n", "(", long.as_str()] {
+        for method in [
+            "",
+            "CONNECT",
+            "TRACE",
+            "trace",
+            "Connect",
+            "get",
+            "G ET",
+            "GET,",
+            "GÉT",
+            "GET\r\n",
+            "(",
+            long.as_str(),
+        ] {
             assert!(!passes(method), "{method}");
         }
     }

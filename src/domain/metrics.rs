@@ -61,8 +61,17 @@ impl Family {
         labels: [&'static str; 2],
         numbers: &[(&'static str, &'static str, u64)],
     ) -> Self {
-        let named = |words: [&str; 2]| labels.into_iter().zip(words.map(str::to_owned)).filter(|(label, _)| !label.is_empty()).collect();
-        let sample = |(one, other, count): &(&str, &str, u64)| Sample { labels: named([one, other]), value: Value::Count(*count) };
+        let named = |words: [&str; 2]| {
+            labels
+                .into_iter()
+                .zip(words.map(str::to_owned))
+                .filter(|(label, _)| !label.is_empty())
+                .collect()
+        };
+        let sample = |(one, other, count): &(&str, &str, u64)| Sample {
+            labels: named([one, other]),
+            value: Value::Count(*count),
+        };
         Self { name, help, kind, samples: numbers.iter().map(sample).collect() }
     }
 }
@@ -82,8 +91,12 @@ pub fn text(comment: &str, families: &[Family]) -> String {
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         text.extend(["# HELP ", name, " ", &help, "\n# TYPE ", name, " ", kind, "\n"]);
         for Sample { labels, value } in samples {
-            let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let labels: Vec<_> = labels
+                .iter()
+                .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+                .collect();
+            let labels =
+                if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
             text.extend([*name, &labels, " ", &number(*value), "\n"]);
         }
     }
@@ -112,10 +125,19 @@ mod tests {
     #[test]
     fn labels_and_help_are_escaped_and_times_are_seconds() {
         let families = [
-            Family { samples: Vec::new(), ..Family::one("none", Kind::Counter, "a\\b\nc", Value::Count(0)) },
+            Family {
+                samples: Vec::new(),
+                ..Family::one("none", Kind::Counter, "a\\b\nc", Value::Count(0))
+            },
             Family::one("age_seconds", Kind::Gauge, "How old.", Value::Time(Millis(61_007))),
             Family::one("ahead_seconds", Kind::Gauge, "How old.", Value::Time(Millis(-7))),
-            Family::by_words("all_total", Kind::Counter, "All.", ["", "of"], &[("x", "a\"b\\c\nd", 3)]),
+            Family::by_words(
+                "all_total",
+                Kind::Counter,
+                "All.",
+                ["", "of"],
+                &[("x", "a\"b\\c\nd", 3)],
+            ),
         ];
         let expected = "# one\n# two\n# HELP none a\\\\b\\nc\n# TYPE none counter\n\
                         # HELP age_seconds How old.\n# TYPE age_seconds gauge\nage_seconds 61.007\n\

@@ -1,4 +1,5 @@
-//! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's vocabulary.
+//! Values and the decisions about them. Pure: no I/O, no clock, no randomness, no dialect's
+//! vocabulary.
 
 pub mod admin_host;
 pub mod applications;

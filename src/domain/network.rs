@@ -1,4 +1,5 @@
-//! Where a client comes from: its address behind proxies, and the network by which sign-ins are counted.
+//! Where a client comes from: its address behind proxies, and the network by which sign-ins are
+//! counted.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -22,23 +23,33 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. The error is the phrase that follows
-    /// the variable's name.
+    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. The error is the phrase that
+    /// follows the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("must list networks like 10.0.0.0/8 and 2001:db8::/32, not {text:?}");
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let wrong =
+            || format!("must list networks like 10.0.0.0/8 and 2001:db8::/32, not {text:?}");
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let first: IpAddr = address.parse().map_err(|_| wrong())?;
         let max = if first.is_ipv4() { 32 } else { 128 };
-        let is_number = |bits: &&str| bits.len() <= 3 && bits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            |bits: &&str| bits.len() <= 3 && bits.bytes().all(|byte| byte.is_ascii_digit());
         let bits = match bits {
             None => max,
-            Some(bits) => Some(bits).filter(is_number).and_then(|bits| bits.parse().ok()).filter(|bits| *bits <= max).ok_or_else(wrong)?,
+            Some(bits) => Some(bits)
+                .filter(is_number)
+                .and_then(|bits| bits.parse().ok())
+                .filter(|bits| *bits <= max)
+                .ok_or_else(wrong)?,
         };
         if first != first.to_canonical() {
             return Err(format!("must write {text:?} as a network of IPv4"));
         }
         if cut(first, bits) != first {
-            return Err(format!("must not have {text:?}: the network of /{bits} begins at {}", cut(first, bits)));
+            return Err(format!(
+                "must not have {text:?}: the network of /{bits} begins at {}",
+                cut(first, bits)
+            ));
         }
         Ok(Self { first, bits })
     }
@@ -51,17 +62,21 @@ impl Cidr {
 /// The address with only its first bits.
 fn cut(address: IpAddr, bits: u32) -> IpAddr {
     match address {
-        IpAddr::V4(address) => IpAddr::V4((address.to_bits() & u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0)).into()),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & u128::MAX.checked_shl(128 - bits.min(128)).unwrap_or(0)).into()),
+        IpAddr::V4(address) => IpAddr::V4(
+            (address.to_bits() & u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0)).into(),
+        ),
+        IpAddr::V6(address) => IpAddr::V6(
+            (address.to_bits() & u128::MAX.checked_shl(128 - bits.min(128)).unwrap_or(0)).into(),
+        ),
     }
 }
 
 impl TrustedProxies {
-    /// The address of the client who made a request; `header` reads a header of it. What a proxy says
-    /// is believed only of a trusted one. In a list, the last address that is no trusted proxy's
-    /// counts: whatever stands before it may be the client's invention. Where there is none, or where
-    /// something at its place is no address, it is the proxy's own: all such requests are then
-    /// limited as if one client had made them.
+    /// The address of the client who made a request; `header` reads a header of it. What a proxy
+    /// says is believed only of a trusted one. In a list, the last address that is no trusted
+    /// proxy's counts: whatever stands before it may be the client's invention. Where there is
+    /// none, or where something at its place is no address, it is the proxy's own: all such
+    /// requests are then limited as if one client had made them.
     #[must_use]
     pub fn client(&self, header: impl Fn(&str) -> Option<String>) -> Option<String> {
         let peer = header(PEER)?;
@@ -70,7 +85,8 @@ impl TrustedProxies {
         }
         let list = header(&self.header).unwrap_or_default();
         let said = list.rsplit(',').map(|item| address_of(item.trim()));
-        let client = said.take_while(Option::is_some).flatten().find(|address| !self.trusts(*address));
+        let client =
+            said.take_while(Option::is_some).flatten().find(|address| !self.trusts(*address));
         Some(client.map_or(peer, |address| address.to_string()))
     }
 
@@ -82,8 +98,10 @@ impl TrustedProxies {
 
 /// The address in an item of such a list. Some proxies add the client's port.
 fn address_of(item: &str) -> Option<IpAddr> {
-    let without_port = |text: &str| text.parse().map(|address: std::net::SocketAddr| address.ip()).ok();
-    let bracketed = || item.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let without_port =
+        |text: &str| text.parse().map(|address: std::net::SocketAddr| address.ip()).ok();
+    let bracketed =
+        || item.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     let address = item.parse().ok().or_else(bracketed).or_else(|| without_port(item))?;
     Some(address.to_canonical())
 }
@@ -127,7 +145,8 @@ mod tests {
             ("2001:db8:cd:ffff::1", "2001:db8::7", "2001:db8::7"),
             ("192.0.2.7", "198.51.100.1", "198.51.100.1"),
             ("::ffff:10.1.2.3", "198.51.100.1", "198.51.100.1"),
-            // A list ends with what the proxies have added; what the client wrote before it is not read.
+            // A list ends with what the proxies have added; what the client wrote before it is not
+            // read.
             ("10.1.2.3", "198.51.100.1, 198.51.100.2", "198.51.100.2"),
             ("10.1.2.3", "nonsense, 198.51.100.2, 10.9.9.9", "198.51.100.2"),
             ("10.1.2.3", "198.51.100.2,10.9.9.9,  192.0.2.7", "198.51.100.2"),
@@ -152,13 +171,23 @@ mod tests {
 
     #[test]
     fn without_trusted_proxies_no_header_is_read() {
-        let header = |name: &str| if name == PEER { Some("10.0.0.1".to_owned()) } else { panic!("{name} is read") };
+        let header = |name: &str| {
+            if name == PEER { Some("10.0.0.1".to_owned()) } else { panic!("{name} is read") }
+        };
         assert_eq!(TrustedProxies::default().client(header), Some("10.0.0.1".to_owned()));
     }
 
     #[test]
     fn networks_are_written_as_what_they_are() {
-        for right in ["0.0.0.0/0", "::/0", "10.0.0.0/8", "203.0.113.9", "203.0.113.9/32", "2001:db8::1/128", "2001:db8::/33"] {
+        for right in [
+            "0.0.0.0/0",
+            "::/0",
+            "10.0.0.0/8",
+            "203.0.113.9",
+            "203.0.113.9/32",
+            "2001:db8::1/128",
+            "2001:db8::/33",
+        ] {
             assert!(Cidr::parse(right).is_ok(), "{right}");
         }
         for wrong in [
@@ -178,7 +207,10 @@ mod tests {
         ] {
             assert!(Cidr::parse(wrong).is_err(), "{wrong:?}");
         }
-        assert!(!Cidr::parse("::/0").unwrap().contains("10.0.0.1".parse().unwrap()), "all of IPv6, and nothing else");
+        assert!(
+            !Cidr::parse("::/0").unwrap().contains("10.0.0.1".parse().unwrap()),
+            "all of IPv6, and nothing else"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Orders of GIS servers. Postern keeps them; whoever makes the servers reads them here, or gets them passed on.
+//! Orders of GIS servers. Postern keeps them; whoever makes the servers reads them here, or gets
+//! them passed on.
 
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;

@@ -1,8 +1,8 @@
-//! Whether an origin may take a path for one of Postern's own: for anything below a prefix, or for a
-//! route.
+//! Whether an origin may take a path for one of Postern's own: for anything below a prefix, or for
+//! a route.
 //!
-//! The readings are those of `origin::readings`. Letters of either case, and suffixes that some server
-//! cuts off, count as for the rules of an origin.
+//! The readings are those of `origin::readings`. Letters of either case, and suffixes that some
+//! server cuts off, count as for the rules of an origin.
 
 use crate::domain::origin::is_read_as;
 use crate::domain::path_readings;
@@ -12,7 +12,8 @@ use crate::domain::path_readings;
 pub fn may_begin_with(readings: &[Vec<u8>], prefix: &str) -> bool {
     readings.iter().any(|reading| {
         let mut segments = path_readings::segments(reading);
-        segments_of(prefix).all(|own| segments.next().is_some_and(|segment| is_read_as(segment, own)))
+        segments_of(prefix)
+            .all(|own| segments.next().is_some_and(|segment| is_read_as(segment, own)))
     })
 }
 
@@ -21,7 +22,8 @@ pub fn may_begin_with(readings: &[Vec<u8>], prefix: &str) -> bool {
 pub fn may_be_route(readings: &[Vec<u8>], route: &str) -> bool {
     readings.iter().any(|reading| {
         let mut segments = path_readings::segments(reading);
-        let begins = segments_of(route).all(|own| segments.next().is_some_and(|segment| fits(segment, own)));
+        let begins =
+            segments_of(route).all(|own| segments.next().is_some_and(|segment| fits(segment, own)));
         begins && segments.next().is_none()
     })
 }
@@ -34,7 +36,9 @@ fn segments_of(path: &str) -> impl Iterator<Item = &str> {
 fn fits(segment: &[u8], of_route: &str) -> bool {
     let Some((literal, _)) = of_route.split_once('{') else { return is_read_as(segment, of_route) };
     let text = String::from_utf8_lossy(segment).to_lowercase();
-    literal.is_empty() || text.trim_start_matches(' ').starts_with(&literal.to_lowercase()) || is_read_as(segment, literal)
+    literal.is_empty()
+        || text.trim_start_matches(' ').starts_with(&literal.to_lowercase())
+        || is_read_as(segment, literal)
 }
 
 #[cfg(test)]
@@ -63,14 +67,25 @@ mod tests {
         ] {
             assert!(is_route(path, route), "{path}");
         }
-        for path in ["/api/v1/services/5", "/api/v1/services/5/auth/x", "/api/v1/services/5/author", "/api/v1/services/auth"] {
+        for path in [
+            "/api/v1/services/5",
+            "/api/v1/services/5/auth/x",
+            "/api/v1/services/5/author",
+            "/api/v1/services/auth",
+        ] {
             assert!(!is_route(path, route), "{path}");
         }
     }
 
     #[test]
     fn a_parameter_may_stand_behind_a_part_of_a_segment() {
-        for path in ["/a/tokens.xml", "/a/TOKENS.xml", "/a/tokens.x.y", "/a/tokens%2exml", "/a/%20tokens.xml"] {
+        for path in [
+            "/a/tokens.xml",
+            "/a/TOKENS.xml",
+            "/a/tokens.x.y",
+            "/a/tokens%2exml",
+            "/a/%20tokens.xml",
+        ] {
             assert!(is_route(path, "/a/tokens.{format}"), "{path}");
         }
         for path in ["/a/tokensx", "/a/token.xml", "/a/tokens.xml/b"] {
@@ -81,7 +96,9 @@ mod tests {
     #[test]
     fn a_prefix_takes_all_that_is_below_it() {
         let begins = |path: &str| may_begin_with(&readings(path).unwrap(), "/scim/v2");
-        for path in ["/scim/v2", "/scim/v2/Users", "/SCIM/v2.json", "/scim%2fv2", "/x/..%2fscim/v2/a"] {
+        for path in
+            ["/scim/v2", "/scim/v2/Users", "/SCIM/v2.json", "/scim%2fv2", "/x/..%2fscim/v2/a"]
+        {
             assert!(begins(path), "{path}");
         }
         for path in ["/scim", "/scim/v3", "/scim/v2x", "/x/scim/v2"] {

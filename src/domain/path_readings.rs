@@ -71,11 +71,13 @@ pub fn as_sent(path: &str) -> Result<String, String> {
 pub fn is_same(url: &str, other: &str) -> bool {
     let path = |url: &str| {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let path = rest.find(['/', '?', '#']).and_then(|begin| rest.get(begin..)).unwrap_or_default();
+        let path =
+            rest.find(['/', '?', '#']).and_then(|begin| rest.get(begin..)).unwrap_or_default();
         decoded(&before(&before(path.as_bytes(), b'?'), b'#'))
     };
     // An empty path is a slash to every URL parser.
-    let [path, other] = [url, other].map(path).map(|path| if path.is_empty() { vec![b'/'] } else { path });
+    let [path, other] =
+        [url, other].map(path).map(|path| if path.is_empty() { vec![b'/'] } else { path });
     path == other
 }
 
@@ -85,7 +87,8 @@ pub fn segments(reading: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn refuse(reading: &[u8]) -> Result<(), String> {
-    let has = |part: &[u8]| reading.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
+    let has =
+        |part: &[u8]| reading.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
     if reading.iter().any(u8::is_ascii_control) {
         return Err("must not have control characters in its path".to_owned());
     }
@@ -152,7 +155,11 @@ fn joined<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 
 /// Each segment up to its first semicolon, as servlet containers read it.
 fn without_parameters(text: &[u8]) -> Vec<u8> {
-    joined(text.split(|byte| *byte == b'/').map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default()).skip(1))
+    joined(
+        text.split(|byte| *byte == b'/')
+            .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
+            .skip(1),
+    )
 }
 
 /// Each segment without the name of a stream (`:$DATA`), and without dots and spaces at its end.
@@ -160,8 +167,13 @@ fn without_parameters(text: &[u8]) -> Vec<u8> {
 fn as_on_windows(text: &[u8]) -> Vec<u8> {
     let name = |segment| {
         let file: &[u8] = <[u8]>::split(segment, |byte| *byte == b':').next().unwrap_or_default();
-        let length = file.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
-        if length == 0 && file.starts_with(b"..") { b"..".as_slice() } else { file.get(..length).unwrap_or_default() }
+        let length =
+            file.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
+        if length == 0 && file.starts_with(b"..") {
+            b"..".as_slice()
+        } else {
+            file.get(..length).unwrap_or_default()
+        }
     };
     joined(text.split(|byte| *byte == b'/').skip(1).map(name))
 }
@@ -202,7 +214,8 @@ fn character(text: &[u8]) -> Option<(u32, usize)> {
 }
 
 fn ascii(code: u32) -> Option<String> {
-    let letter = |first: u8, offset: u32| char::from_u32(u32::from(first) + offset).map(String::from);
+    let letter =
+        |first: u8, offset: u32| char::from_u32(u32::from(first) + offset).map(String::from);
     let text = match code {
         0..=0x7f => return letter(0, code),
         // Full-width forms.
@@ -216,7 +229,13 @@ fn ascii(code: u32) -> Option<String> {
         },
         0x1d7ce..=0x1d7ff => return letter(b'0', (code - 0x1d7ce) % 10),
         // Soft hyphen, combining marks, what has no width or only a direction.
-        0xad | 0x300..=0x36f | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f | 0xfeff => "",
+        0xad
+        | 0x300..=0x36f
+        | 0x200b..=0x200f
+        | 0x202a..=0x202e
+        | 0x2060..=0x206f
+        | 0xfe00..=0xfe0f
+        | 0xfeff => "",
         0xa0 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => " ",
         0x2024 | 0x3002 | 0xfe52 | 0xff61 => ".",
         0x2025 => "..",
@@ -280,7 +299,10 @@ mod tests {
         ] {
             assert!(reads(path, reading), "{path} may be read as {reading}");
         }
-        assert!(reads("/%72eports/..%2fstatic", "/reports/..%2fstatic"), "as by servers that split first");
+        assert!(
+            reads("/%72eports/..%2fstatic", "/reports/..%2fstatic"),
+            "as by servers that split first"
+        );
     }
 
     #[test]
@@ -321,7 +343,8 @@ mod tests {
     fn urls_are_the_same_if_only_escapes_differ() {
         assert!(is_same("http://a:80/b c?d", "http://a/b%20c"));
         assert!(is_same("http://a", "http://a/?x"));
-        for other in ["http://a/c", "http://a/b/../c", "http://a/b%20c/", "http://a/b", "http://a"] {
+        for other in ["http://a/c", "http://a/b/../c", "http://a/b%20c/", "http://a/b", "http://a"]
+        {
             assert!(!is_same("http://a/b c", other), "{other}");
         }
     }

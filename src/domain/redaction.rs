@@ -1,4 +1,5 @@
-//! Texts of strangers, as the log may have them: bounded, and without what is or looks like a token.
+//! Texts of strangers, as the log may have them: bounded, and without what is or looks like a
+//! token.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,7 +13,8 @@ pub const HIDDEN: &str = "{hidden}";
 /// What stands for the rest of a text that is too long.
 const CUT: char = '…';
 
-/// A run of this many characters with a digit, or with letters of both cases, looks like a random value.
+/// A run of this many characters with a digit, or with letters of both cases, looks like a random
+/// value.
 const LONGEST_WORD: usize = 20;
 /// A run of letters alone looks like one from this length on: a name in a program may be that long.
 const LONGEST_NAME: usize = 40;
@@ -38,14 +40,17 @@ pub fn method(method: &str) -> String {
 }
 
 fn path_of(path: &str, max: usize) -> String {
-    // Longer paths are cut before they are looked at, so that a long URL costs no more than a short one.
+    // Longer paths are cut before they are looked at, so that a long URL costs no more than a short
+    // one.
     let (begin, is_cut) = whole_parts(path, max.saturating_mul(2), |c| c == '/');
-    let segments = begin.split('/').map(|segment| if looks_like_token(segment) { HIDDEN } else { segment });
+    let segments =
+        begin.split('/').map(|segment| if looks_like_token(segment) { HIDDEN } else { segment });
     let hidden = segments.collect::<Vec<_>>().join("/");
     bounded(&hidden, max, is_cut)
 }
 
-/// A text with [`HIDDEN`] in place of each word that looks like a token, at most `max` characters long.
+/// A text with [`HIDDEN`] in place of each word that looks like a token, at most `max` characters
+/// long.
 #[must_use]
 pub fn text(text: &str, max: usize) -> String {
     let (begin, is_cut) = whole_parts(text, max.saturating_mul(2), parts_words);
@@ -59,7 +64,8 @@ pub fn text(text: &str, max: usize) -> String {
     bounded(&hidden, max, is_cut)
 }
 
-/// Whether a text is, or looks like, a token, a key, a cookie of a session or the hash of something.
+/// Whether a text is, or looks like, a token, a key, a cookie of a session or the hash of
+/// something.
 #[must_use]
 pub fn looks_like_token(text: &str) -> bool {
     let mut decoded = Cow::Borrowed(text);
@@ -75,13 +81,15 @@ pub fn looks_like_token(text: &str) -> bool {
     has_random_run(&decoded)
 }
 
-/// Whether there is a run that people do not write: of the characters of base64, base64url and hex, and
-/// of the dots of a JSON Web Token.
+/// Whether there is a run that people do not write: of the characters of base64, base64url and hex,
+/// and of the dots of a JSON Web Token.
 fn has_random_run(text: &str) -> bool {
-    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '=' | '~');
+    let is_of_token =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '=' | '~');
     text.split(|c| !is_of_token(c)).any(|run| {
         let has = |is: fn(&u8) -> bool| run.bytes().any(|byte| is(&byte));
-        let (digit, lower, upper) = (has(u8::is_ascii_digit), has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
+        let (digit, lower, upper) =
+            (has(u8::is_ascii_digit), has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
         let is_mixed = digit && (lower || upper);
         (run.len() >= LONGEST_WORD && is_mixed)
             || (run.len() >= LONGEST_NAME && (digit || (lower && upper)))
@@ -118,8 +126,9 @@ fn bounded(text: &str, max: usize, is_cut: bool) -> String {
     bounded
 }
 
-/// A JSON text in which everything is escaped that is no letter, no digit and nothing of ASCII that is
-/// seen: so it is one line in every program, and none of it changes how a terminal shows the rest.
+/// A JSON text in which everything is escaped that is no letter, no digit and nothing of ASCII that
+/// is seen: so it is one line in every program, and none of it changes how a terminal shows the
+/// rest.
 #[must_use]
 pub fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
@@ -150,7 +159,10 @@ mod tests {
             ("/a//b", "/a//b"),
             ("/reports/2026-11-28/summary.html", "/reports/2026-11-28/summary.html"),
             ("/assets/jquery-3.7.1.min.js", "/assets/jquery-3.7.1.min.js"),
-            ("/app-portal-service/v2.3/app/authorization/info", "/app-portal-service/v2.3/app/authorization/info"),
+            (
+                "/app-portal-service/v2.3/app/authorization/info",
+                "/app-portal-service/v2.3/app/authorization/info",
+            ),
             ("/api/getUserPermissionConfiguration", "/api/getUserPermissionConfiguration"),
             ("/t/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", "/t/{hidden}"),
             ("/t/%65yJhbGciOiJIUzI1NiJ9.e30.c2ln/x", "/t/{hidden}/x"),
@@ -183,15 +195,24 @@ mod tests {
     #[test]
     fn words_of_a_sentence_are_hidden_alike() {
         assert_eq!(
-            text("invalid value \"7ac687f1-51c3-46ad-8617-89d737d1ba0d\", expected i64 at line 1", 200),
+            text(
+                "invalid value \"7ac687f1-51c3-46ad-8617-89d737d1ba0d\", expected i64 at line 1",
+                200
+            ),
             "invalid value \"{hidden}\", expected i64 at line 1"
         );
-        assert_eq!(text("D1_ERROR: Network connection lost.", 200), "D1_ERROR: Network connection lost.");
+        assert_eq!(
+            text("D1_ERROR: Network connection lost.", 200),
+            "D1_ERROR: Network connection lost."
+        );
     }
 
     #[test]
     fn what_is_neither_ascii_nor_a_letter_is_escaped() {
         assert_eq!(escaped("{\"a\":\"Zoë 日本\"}"), "{\"a\":\"Zoë 日本\"}");
-        assert_eq!(escaped("\u{2028}\u{85}\u{202e}\u{7f}🙂"), "\\u2028\\u0085\\u202e\\u007f\\ud83d\\ude42");
+        assert_eq!(
+            escaped("\u{2028}\u{85}\u{202e}\u{7f}🙂"),
+            "\\u2028\\u0085\\u202e\\u007f\\ud83d\\ude42"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Strings that must not leak: redacted in `Debug`, without `Display`, compared in constant time, wiped when dropped.
+//! Strings that must not leak: redacted in `Debug`, without `Display`, compared in constant time,
+//! wiped when dropped.
 
 use std::fmt;
 
@@ -80,8 +81,8 @@ impl PlainToken {
         &self.0
     }
 
-    /// What is stored and compared. No token that Postern issues begins like the text that is hashed for a
-    /// cookie; one that does gets a digest that no cookie has.
+    /// What is stored and compared. No token that Postern issues begins like the text that is
+    /// hashed for a cookie; one that does gets a digest that no cookie has.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
         let is_like = |begin| self.0.as_bytes().starts_with(begin);
@@ -90,7 +91,8 @@ impl PlainToken {
         HashedToken(sha256_of(&[begin, self.0.as_bytes()]))
     }
 
-    /// What is stored and compared of a cookie: another digest, so that a cookie's value is never taken for a token, or the other way round.
+    /// What is stored and compared of a cookie: another digest, so that a cookie's value is never
+    /// taken for a token, or the other way round.
     #[must_use]
     pub fn hashed_as_cookie(&self) -> HashedToken {
         HashedToken(sha256_of(&[OF_COOKIES, self.0.as_bytes()]))
@@ -129,7 +131,8 @@ impl HashedToken {
     /// From what was stored; `None` where it is no such hash.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit =
+            |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let byte = |pair: &[u8]| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?);
         let bytes = text.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
         bytes.try_into().ok().map(Self)
@@ -163,14 +166,19 @@ pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
 /// HMAC with SHA-256 (RFC 2104).
 #[must_use]
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    // A key of exactly one block is what HMAC makes of any key, and the only length that cannot fail.
+    // A key of exactly one block is what HMAC makes of any key, and the only length that cannot
+    // fail.
     let mut block = [0; 64];
     let hashed = sha256(key);
     let key = if key.len() > block.len() { &hashed } else { key };
     for (byte, of_key) in block.iter_mut().zip(key) {
         *byte = *of_key;
     }
-    <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into()).chain_update(message).finalize().into_bytes().into()
+    <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into())
+        .chain_update(message)
+        .finalize()
+        .into_bytes()
+        .into()
 }
 
 /// Lower-case hex.
@@ -197,7 +205,11 @@ mod tests {
     #[test]
     fn debug_is_redacted() {
         let token = PlainToken::new("hunter2");
-        for text in [format!("{:?}", Secret::new("hunter2")), format!("{token:?}"), format!("{:?}", token.hashed())] {
+        for text in [
+            format!("{:?}", Secret::new("hunter2")),
+            format!("{token:?}"),
+            format!("{:?}", token.hashed()),
+        ] {
             assert_eq!(text, "[redacted]");
         }
     }
@@ -212,9 +224,18 @@ mod tests {
     #[test]
     fn no_token_is_stored_as_a_cookie_is() {
         let of = PlainToken::new("abc");
-        let cookies = [("cookie:", of.hashed_as_cookie()), ("session:", of.hashed_as_session()), ("console:", of.hashed_as_console())];
+        let cookies = [
+            ("cookie:", of.hashed_as_cookie()),
+            ("session:", of.hashed_as_session()),
+            ("console:", of.hashed_as_console()),
+        ];
         for (begin, cookie) in cookies {
-            for token in ["abc".to_owned(), format!("{begin}abc"), format!("token:{begin}abc"), format!("{begin}{begin}abc")] {
+            for token in [
+                "abc".to_owned(),
+                format!("{begin}abc"),
+                format!("token:{begin}abc"),
+                format!("{begin}{begin}abc"),
+            ] {
                 assert_ne!(PlainToken::new(token.as_str()).hashed(), cookie, "{token}");
             }
             assert_eq!(cookies.iter().filter(|(_, other)| *other == cookie).count(), 1, "{begin}");
@@ -226,7 +247,9 @@ mod tests {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(PlainToken::new("abc").hashed().to_hex(), expected);
         assert_eq!(HashedToken::from_hex(expected), Some(PlainToken::new("abc").hashed()));
-        for wrong in ["", "ba", &expected[..63], &format!("{expected}00"), &expected.replace('b', "g")] {
+        for wrong in
+            ["", "ba", &expected[..63], &format!("{expected}00"), &expected.replace('b', "g")]
+        {
             assert_eq!(HashedToken::from_hex(wrong), None, "{wrong:?}");
         }
     }

@@ -60,7 +60,8 @@ pub fn one_of(word: &str, known: &[&str]) -> String {
 /// What a rule is followed by where a known word is near the one that breaks it; else nothing.
 #[must_use]
 pub fn suggestion(word: &str, known: &[&str]) -> String {
-    nearest(word, known.iter().copied()).map_or_else(String::new, |nearest| format!(": did you mean {nearest:?}?"))
+    nearest(word, known.iter().copied())
+        .map_or_else(String::new, |nearest| format!(": did you mean {nearest:?}?"))
 }
 
 /// The beginning of a name, as an error shows it: whoever sent it may have sent a megabyte.
@@ -116,11 +117,16 @@ mod tests {
             ("kitten", "sitting", 3),
             ("Ä", "A", 1),
         ] {
-            assert_eq!((distance(one, other), distance(other, one)), (edits, edits), "{one} {other}");
+            assert_eq!(
+                (distance(one, other), distance(other, one)),
+                (edits, edits),
+                "{one} {other}"
+            );
         }
     }
 
-    const KNOWN: [&str; 9] = ["enabled", "user", "token_name", "id", "name", "app", "service", "limit", "permissions"];
+    const KNOWN: [&str; 9] =
+        ["enabled", "user", "token_name", "id", "name", "app", "service", "limit", "permissions"];
 
     #[test]
     fn the_name_that_was_meant_is_found() {
@@ -146,7 +152,20 @@ mod tests {
 
     #[test]
     fn no_other_word_is_suggested() {
-        for name in ["", "x", "i", "is", "page", "kid", "secret", "application", "password", "lists", "ä", "\0"] {
+        for name in [
+            "",
+            "x",
+            "i",
+            "is",
+            "page",
+            "kid",
+            "secret",
+            "application",
+            "password",
+            "lists",
+            "ä",
+            "\0",
+        ] {
             assert_eq!(nearest(name, KNOWN.into_iter()), None, "{name}");
         }
         assert_eq!(nearest(&"enabled".repeat(1000), KNOWN.into_iter()), None);
@@ -155,7 +174,10 @@ mod tests {
     #[test]
     fn a_rule_is_followed_by_the_word_that_is_near() {
         let known = ["decisions", "provisioning"];
-        assert_eq!(one_of("decision", &known), "must be one of decisions, provisioning: did you mean \"decisions\"?");
+        assert_eq!(
+            one_of("decision", &known),
+            "must be one of decisions, provisioning: did you mean \"decisions\"?"
+        );
         assert_eq!(one_of("all", &known), "must be one of decisions, provisioning");
     }
 

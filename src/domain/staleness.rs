@@ -32,9 +32,9 @@ impl Staleness {
         Millis(self.0.0 / 2)
     }
 
-    /// The oldest reading of the feed that a look at an open stream relies on. A change that comes right
-    /// after a reading is seen by the next look, and what is open ends as early as requests do, or
-    /// within 10 s where `STALENESS_S` is less.
+    /// The oldest reading of the feed that a look at an open stream relies on. A change that comes
+    /// right after a reading is seen by the next look, and what is open ends as early as requests
+    /// do, or within 10 s where `STALENESS_S` is less.
     #[must_use]
     pub fn of_rechecks(self) -> Millis {
         Millis(self.0.0 - RECHECKED_EVERY.0 - RECHECK_PATIENCE.0).max(RECHECKED_BY)

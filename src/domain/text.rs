@@ -1,4 +1,5 @@
-//! Rules for short texts. Each rule answers with the phrase that follows the field's name in an error.
+//! Rules for short texts. Each rule answers with the phrase that follows the field's name in an
+//! error.
 
 use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 use unicode_normalization::{IsNormalized, is_nfc_quick};
@@ -18,7 +19,8 @@ pub fn printable(text: &str, max: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Between 1 and `max` characters, each an ASCII letter, an ASCII digit or one of `others`; no space at either end.
+/// Between 1 and `max` characters, each an ASCII letter, an ASCII digit or one of `others`; no
+/// space at either end.
 pub fn plain(text: &str, max: usize, others: &str) -> Result<(), String> {
     printable(text, max)?;
     match text.chars().find(|&c| !c.is_ascii_alphanumeric() && !others.contains(c)) {
@@ -27,8 +29,8 @@ pub fn plain(text: &str, max: usize, others: &str) -> Result<(), String> {
     }
 }
 
-/// Refuses what no path can name: clients take `.` and `..` out of a URL, also where they are escaped.
-/// It is a rule for what is yet to be made.
+/// Refuses what no path can name: clients take `.` and `..` out of a URL, also where they are
+/// escaped. It is a rule for what is yet to be made.
 pub fn can_be_in_a_path(text: &str) -> Result<(), String> {
     if matches!(text, "." | "..") {
         return Err(format!("must not be {text:?}, which cannot be in a path"));
@@ -72,7 +74,9 @@ fn composed(text: &str) -> Vec<char> {
     for (class, c) in parts {
         let is_open = starter_at.is_some_and(|at| result.len() == at + 1 || last_class < class);
         let starter = starter_at.filter(|_| is_open).and_then(|at| result.get_mut(at));
-        if let Some((starter, whole)) = starter.and_then(|starter| compose(*starter, c).map(|whole| (starter, whole))) {
+        if let Some((starter, whole)) =
+            starter.and_then(|starter| compose(*starter, c).map(|whole| (starter, whole)))
+        {
             *starter = whole;
             continue;
         }

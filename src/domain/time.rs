@@ -5,7 +5,9 @@ use std::ops::{Add, Sub};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the epoch, UTC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Millis(pub i64);
 
@@ -15,11 +17,14 @@ pub const MAX_MILLIS: i64 = 1 << 53;
 const LEAST_MILLIS: i64 = 100_000_000_000;
 
 impl Millis {
-    /// A moment that a caller names. The error is the phrase that follows the member's name. Seconds are
-    /// refused: read as milliseconds they are long past, so that what is to begin then would have begun.
+    /// A moment that a caller names. The error is the phrase that follows the member's name.
+    /// Seconds are refused: read as milliseconds they are long past, so that what is to begin then
+    /// would have begun.
     pub fn named(number: i64) -> Result<Self, String> {
         match number {
-            1..LEAST_MILLIS => Err("looks like seconds: epoch milliseconds are expected".to_owned()),
+            1..LEAST_MILLIS => {
+                Err("looks like seconds: epoch milliseconds are expected".to_owned())
+            }
             0..=MAX_MILLIS => Ok(Self(number)),
             _ => Err("must be epoch milliseconds".to_owned()),
         }
@@ -34,9 +39,15 @@ impl Millis {
     /// As ISO 8601 writes it, in UTC: `2026-11-27T09:05:00.120Z`.
     #[must_use]
     pub fn iso(self) -> String {
-        let [hours, minutes, seconds] = [3_600_000, 60_000, 1000].map(|unit| self.0.rem_euclid(86_400_000) / unit);
+        let [hours, minutes, seconds] =
+            [3_600_000, 60_000, 1000].map(|unit| self.0.rem_euclid(86_400_000) / unit);
         let milliseconds = self.0.rem_euclid(1000);
-        format!("{}T{hours:02}:{:02}:{:02}.{milliseconds:03}Z", Day::of(self).text(), minutes % 60, seconds % 60)
+        format!(
+            "{}T{hours:02}:{:02}:{:02}.{milliseconds:03}Z",
+            Day::of(self).text(),
+            minutes % 60,
+            seconds % 60
+        )
     }
 
     /// Whole seconds, rounded down.
@@ -103,15 +114,20 @@ mod tests {
             (MAX_MILLIS + 1, Err("must be epoch milliseconds")),
             (-1, Err("must be epoch milliseconds")),
         ] {
-            assert_eq!(Millis::named(number), expected.map(|()| Millis(number)).map_err(str::to_owned));
+            assert_eq!(
+                Millis::named(number),
+                expected.map(|()| Millis(number)).map_err(str::to_owned)
+            );
         }
     }
 
     #[test]
     fn a_moment_is_told_in_utc() {
-        for (millis, text) in
-            [(0, "1970-01-01T00:00:00.000Z"), (1_795_737_599_999, "2026-11-26T23:59:59.999Z"), (-1, "1969-12-31T23:59:59.999Z")]
-        {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_737_599_999, "2026-11-26T23:59:59.999Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
             assert_eq!(Millis(millis).iso(), text);
         }
     }

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 
 use crate::domain::json::MAX_DEPTH;
@@ -122,7 +124,9 @@ impl<'de> Visitor<'de> for Tolerant {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Item, E> {
-        Ok(Number::from_f64(value).map(Value::Number).ok_or_else(|| "has a number out of range".to_owned()))
+        Ok(Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| "has a number out of range".to_owned()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Item, E> {
@@ -154,7 +158,9 @@ impl<'de> Visitor<'de> for Tolerant {
         let mut problem = None;
         while let Some(name) = members.next_key::<String>()? {
             match members.next_value_seed(inner)? {
-                Ok(_) if object.contains_key(&name) => problem = problem.or(Some(format!("has the member {name:?} twice"))),
+                Ok(_) if object.contains_key(&name) => {
+                    problem = problem.or(Some(format!("has the member {name:?} twice")))
+                }
                 Ok(value) => drop(object.insert(name, value)),
                 Err(why) => problem = problem.or(Some(why)),
             }
@@ -179,13 +185,28 @@ mod tests {
         let list = list_in(text.as_bytes(), "keys").expect("JSON").expect("a list");
         assert_eq!((list.first(), list.last()), (Some(&Ok(1.into())), Some(&Ok(2.into()))));
         let why: Vec<_> = list.iter().filter_map(|item| item.clone().err()).collect();
-        assert_eq!(why, ["has the member \"a\" twice", "has the member \"c\" twice", "is nested deeper than 32"]);
+        assert_eq!(
+            why,
+            [
+                "has the member \"a\" twice",
+                "has the member \"c\" twice",
+                "is nested deeper than 32"
+            ]
+        );
     }
 
     #[test]
     fn what_is_no_object_with_one_such_list_is_refused() {
-        for wrong in ["", "[]", "1", r#"{"keys":[]} x"#, r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#, r#"{"keys":[1}"#, r#"{"keys":null}"#]
-        {
+        for wrong in [
+            "",
+            "[]",
+            "1",
+            r#"{"keys":[]} x"#,
+            r#"{"keys":{}}"#,
+            r#"{"keys":[],"keys":[]}"#,
+            r#"{"keys":[1}"#,
+            r#"{"keys":null}"#,
+        ] {
             assert!(list_in(wrong.as_bytes(), "keys").is_err(), "{wrong}");
         }
         assert_eq!(list_in(b"{}", "keys"), Ok(None));

@@ -1,6 +1,8 @@
-//! The Worker: events in, answers out, D1, KV and WebCrypto behind the ports. The only place that names `worker`.
+//! The Worker: events in, answers out, D1, KV and WebCrypto behind the ports. The only place that
+//! names `worker`.
 //!
-//! `entry.mjs` is the module that the runtime loads; it calls the events below. They never return `Err`: a failure is an answer too.
+//! `entry.mjs` is the module that the runtime loads; it calls the events below. They never return
+//! `Err`: a failure is an answer too.
 
 mod ports;
 mod runtime;
@@ -32,7 +34,8 @@ use runtime::streams::Event;
 use runtime::{executor, gate, variables};
 
 thread_local! {
-    // Values only (and `CryptoKey`s, see `webcrypto`): handles of D1, KV and streams belong to the request that made them.
+    // Values only (and `CryptoKey`s, see `webcrypto`): handles of D1, KV and streams belong to the
+    // request that made them.
     static ISOLATE: Isolate = Isolate {
         memory: Rc::new(Memory::default()),
         signatures: Rc::new(webcrypto::WebCrypto),
@@ -63,21 +66,35 @@ struct Isolate {
 
 impl Isolate {
     fn meter(&self, noted: &Rc<Noted>) -> Meter {
-        Meter { memory: Rc::clone(&self.memory), noted: Rc::clone(noted), timer: Rc::clone(&self.timer) }
+        Meter {
+            memory: Rc::clone(&self.memory),
+            noted: Rc::clone(noted),
+            timer: Rc::clone(&self.timer),
+        }
     }
 }
 
-/// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest by a promise.
+/// The fetch event. What waits for nothing, as a warm verification, is answered at once; the rest
+/// by a promise.
 #[wasm_bindgen(js_name = fetch)]
 pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
-    executor::answered(Box::pin(async move { answer(request, env, Context::new(context)).await.into() }))
+    executor::answered(Box::pin(
+        async move { answer(request, env, Context::new(context)).await.into() },
+    ))
 }
 
-/// A question of another Worker, which is bound to the entrypoint `Gate`. The answer is an object, or
-/// a promise of one; `entry.mjs` names the operations.
+/// A question of another Worker, which is bound to the entrypoint `Gate`. The answer is an object,
+/// or a promise of one; `entry.mjs` names the operations.
 #[wasm_bindgen(js_name = gate)]
-pub fn gate(operation: String, question: JsValue, env: Env, context: worker_sys::Context) -> JsValue {
-    let answer = async move { gate::object_of(&answer_gate(&operation, &question, env, Context::new(context)).await) };
+pub fn gate(
+    operation: String,
+    question: JsValue,
+    env: Env,
+    context: worker_sys::Context,
+) -> JsValue {
+    let answer = async move {
+        gate::object_of(&answer_gate(&operation, &question, env, Context::new(context)).await)
+    };
     executor::answered(Box::pin(answer))
 }
 
@@ -88,9 +105,12 @@ async fn answer_gate(operation: &str, question: &JsValue, env: Env, context: Con
     let request_id = Random.id();
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return api::gate::refuse(&ConsoleLog, operation, &request_id, now(), problems),
+        Err(problems) => {
+            return api::gate::refuse(&ConsoleLog, operation, &request_id, now(), problems);
+        }
     };
-    let cx = cx(Rc::new(env), config, Rc::new(Background(context)), request_id, Rc::new(|_: &str| None));
+    let cx =
+        cx(Rc::new(env), config, Rc::new(Background(context)), request_id, Rc::new(|_: &str| None));
     api::gate::answer(&cx, operation, question.as_deref()).await
 }
 
@@ -105,19 +125,33 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sy
     runtime::panics::probe(api::http::message::Inbound::path(&*request)).await;
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return outbound(api::refuse(&ConsoleLog, &*request, &request_id, now(), problems)),
+        Err(problems) => {
+            return outbound(api::refuse(&ConsoleLog, &*request, &request_id, now(), problems));
+        }
     };
     let client = Rc::clone(&request);
     let request_header = Rc::new(move |name: &str| client.header_of_config(name));
     let background = Rc::new(Background(context));
-    let cx = cx(Rc::clone(&env), config, Rc::<Background>::clone(&background), request_id, request_header);
+    let cx = cx(
+        Rc::clone(&env),
+        config,
+        Rc::<Background>::clone(&background),
+        request_id,
+        request_header,
+    );
     match api::handle(&cx, &*request).await {
         Handled::Answered(response) => outbound(response),
         Handled::Passed(forward) => pass(&cx, &request, &forward, &env, &background).await,
     }
 }
 
-async fn pass(cx: &Cx, request: &WorkerRequest, forward: &Forward, env: &Env, background: &Background) -> web_sys::Response {
+async fn pass(
+    cx: &Cx,
+    request: &WorkerRequest,
+    forward: &Forward,
+    env: &Env,
+    background: &Background,
+) -> web_sys::Response {
     let event = Event { request: request.inner(), env, context: background.0.as_ref() };
     match origin::pass(&event, forward, background).await {
         Ok(response) => response,
@@ -125,16 +159,29 @@ async fn pass(cx: &Cx, request: &WorkerRequest, forward: &Forward, env: &Env, ba
     }
 }
 
-/// Whether a stream that a request of `holder` has opened may stay open. It is asked by streams.mjs,
-/// with what the request came with.
+/// Whether a stream that a request of `holder` has opened may stay open. It is asked by
+/// streams.mjs, with what the request came with.
 #[wasm_bindgen(js_name = mayStayOpen)]
-pub fn may_stay_open(request: web_sys::Request, env: Env, context: worker_sys::Context, holder: String) -> js_sys::Promise {
+pub fn may_stay_open(
+    request: web_sys::Request,
+    env: Env,
+    context: worker_sys::Context,
+    holder: String,
+) -> js_sys::Promise {
     future_to_promise(async move {
-        let (Ok(request), Ok(config)) = (WorkerRequest::new(request), config(&env)) else { return Ok(JsValue::FALSE) };
+        let (Ok(request), Ok(config)) = (WorkerRequest::new(request), config(&env)) else {
+            return Ok(JsValue::FALSE);
+        };
         let request = Rc::new(request);
         let client = Rc::clone(&request);
         let request_header = Rc::new(move |name: &str| client.header_of_config(name));
-        let cx = cx(Rc::new(env), config, Rc::new(Background(Context::new(context))), Random.id(), request_header);
+        let cx = cx(
+            Rc::new(env),
+            config,
+            Rc::new(Background(Context::new(context))),
+            Random.id(),
+            request_header,
+        );
         let cx = Cx { is_recheck: true, ..cx };
         Ok(api::may_stay_open(&cx, &*request, &holder).await.into())
     })
@@ -144,7 +191,9 @@ pub fn may_stay_open(request: web_sys::Request, env: Env, context: worker_sys::C
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let config = match config(&env) {
         Ok(config) => config,
-        Err(problems) => return ConsoleLog.line(&format!("the scheduled event: {}", problems.join("; "))),
+        Err(problems) => {
+            return ConsoleLog.line(&format!("the scheduled event: {}", problems.join("; ")));
+        }
     };
     let cx = cx(Rc::new(env), config, Rc::new(NoBackground), Random.id(), Rc::new(|_: &str| None));
     // Failures are logged where they occur; the next event tries again.
@@ -171,13 +220,22 @@ fn config(env: &Env) -> Result<Rc<Config>, Vec<String>> {
     ISOLATE.with(|isolate| isolate.config.get_or_init(read).clone())
 }
 
-fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String, request_header: HeaderReader) -> Cx {
+fn cx(
+    env: Rc<Env>,
+    config: Rc<Config>,
+    tasks: Rc<dyn Tasks>,
+    request_id: String,
+    request_header: HeaderReader,
+) -> Cx {
     let noted = Rc::new(Noted::default());
     ISOLATE.with(|isolate| Cx {
         sql: Rc::new(MeteredSql::new(d1::D1::new(Rc::clone(&env)), isolate.meter(&noted))),
         kv: Rc::new(kv::WorkersKv::new(Rc::clone(&env))),
         shared: Rc::new(MeteredShared::new(Rc::new(shared::DataCentre), isolate.meter(&noted))),
-        decisions: isolate.counts_decisions.get().then(|| Rc::new(decisions::DataSet::new(Rc::clone(&env))) as Rc<dyn Decisions>),
+        decisions: isolate
+            .counts_decisions
+            .get()
+            .then(|| Rc::new(decisions::DataSet::new(Rc::clone(&env))) as Rc<dyn Decisions>),
         limiter: Rc::new(limiter::RateLimit::new(env)),
         signatures: Rc::clone(&isolate.signatures),
         issuers: Rc::clone(&isolate.issuers),
@@ -199,7 +257,10 @@ fn cx(env: Rc<Env>, config: Rc<Config>, tasks: Rc<dyn Tasks>, request_id: String
 }
 
 fn now() -> Millis {
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds, which a double holds exactly")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds, which a double holds exactly"
+    )]
     Millis(js_sys::Date::now() as i64)
 }
 

@@ -1,7 +1,8 @@
 //! The copy in KV of what verification relies on. It is read only while D1 does not answer.
 //!
-//! It holds the enabled token apps, the revocations, and the users, at most [`MAX_USERS`](crate::memory::snapshot::MAX_USERS) of them,
-//! those changed last. It is refused when it is older than `STALE_IF_ERROR_S`.
+//! It holds the enabled token apps, the revocations, and the users, at most
+//! [`MAX_USERS`](crate::memory::snapshot::MAX_USERS) of them, those changed last. It is refused
+//! when it is older than `STALE_IF_ERROR_S`.
 
 use std::rc::Rc;
 
@@ -25,7 +26,8 @@ pub async fn fetch(cx: &Cx) -> Option<Rc<Snapshot>> {
     let snapshot = if let Some(kept) = cx.memory.snapshot(cx.now) {
         kept
     } else {
-        let (record, changes, renewed) = join3(snapshot::get(cx), snapshot::changes(cx), snapshot::renewed(cx)).await;
+        let (record, changes, renewed) =
+            join3(snapshot::get(cx), snapshot::changes(cx), snapshot::renewed(cx)).await;
         let (changes, renewed) = (logged(cx, changes), logged(cx, renewed));
         let fetched = logged(cx, record).and_then(|record| {
             let of = record.taken;
@@ -42,13 +44,22 @@ pub async fn fetch(cx: &Cx) -> Option<Rc<Snapshot>> {
 }
 
 pub(super) fn logged<T>(cx: &Cx, fetched: std::result::Result<Option<T>, Fault>) -> Option<T> {
-    let not_answered = |fault: Fault| cx.log.line(&format!("KV did not answer: {}", fault.for_log()));
+    let not_answered =
+        |fault: Fault| cx.log.line(&format!("KV did not answer: {}", fault.for_log()));
     fetched.map_err(not_answered).ok().flatten()
 }
 
 fn read(cx: &Cx, record: Record, holds_at: Millis) -> Result<Snapshot> {
-    let apps = record.apps.into_iter().map(|row| token_apps::app(cx, &Row::from(row)).map(Rc::new)).collect::<Result<_>>()?;
-    let users = record.users.into_iter().map(|row| users::user(&Row::from(row)).map(Rc::new)).collect::<Result<_>>()?;
+    let apps = record
+        .apps
+        .into_iter()
+        .map(|row| token_apps::app(cx, &Row::from(row)).map(Rc::new))
+        .collect::<Result<_>>()?;
+    let users = record
+        .users
+        .into_iter()
+        .map(|row| users::user(&Row::from(row)).map(Rc::new))
+        .collect::<Result<_>>()?;
     let revocations: Vec<_> = record.revocations.into_iter().map(Row::from).collect();
     let revocations = Revocations::new(revocations::all(&revocations)?.as_deref());
     let gone = record.gone.iter().filter_map(|id| id.parse().ok().map(UserId));

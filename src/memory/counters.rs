@@ -112,7 +112,10 @@ fn count_of_two([hits, misses]: &mut [u64; 2], is_hit: bool) {
 }
 
 /// Those of the two that are not zero.
-fn hits_and_misses(of: &'static str, [hits, misses]: [u64; 2]) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+fn hits_and_misses(
+    of: &'static str,
+    [hits, misses]: [u64; 2],
+) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
     [(of, "hit", hits), (of, "miss", misses)].into_iter().filter(|(_, _, number)| *number > 0)
 }
 
@@ -121,8 +124,8 @@ fn count(number: &Cell<u64>) {
 }
 
 impl Counters {
-    /// Notes that a request began. The first one is taken for the beginning of the isolate, which has no
-    /// clock before.
+    /// Notes that a request began. The first one is taken for the beginning of the isolate, which
+    /// has no clock before.
     pub fn begin(&self, now: Millis) {
         if self.begun_at.get().is_none() {
             self.begun_at.set(Some(now));
@@ -162,7 +165,10 @@ impl Counters {
         d1.statements = d1.statements.saturating_add(u64::try_from(statements).unwrap_or(u64::MAX));
         d1.waited = d1.waited + took.max(Millis(0));
         match answer {
-            Ok(results) => d1.rows_read = d1.rows_read.saturating_add(results.iter().map(|rows| rows.read).sum()),
+            Ok(results) => {
+                d1.rows_read =
+                    d1.rows_read.saturating_add(results.iter().map(|rows| rows.read).sum())
+            }
             Err(error) => add(&self.d1_failures, "d1", word(error)),
         }
         self.d1.set(d1);

@@ -31,11 +31,13 @@ pub struct Reading {
     pub oldest: i64,
     /// The revision after which `changes` begins; `None` where memory was empty.
     pub since: Option<i64>,
-    /// Whether the entry of that revision is not the one that was read: the database was set back, and written since.
+    /// Whether the entry of that revision is not the one that was read: the database was set back,
+    /// and written since.
     pub is_other: bool,
     /// What changed, ascending.
     pub changes: Vec<Change>,
-    /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of all.
+    /// The enabled apps that changed; where memory must be emptied, the first `MAX_APPS` + 1 of
+    /// all.
     pub apps: Vec<Rc<TokenApp>>,
     /// All revocations, where memory must be emptied; `None` where there are too many.
     pub revocations: Option<Vec<Revocation>>,
@@ -64,13 +66,15 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Whether changes between memory and this reading are missing in `changes`. SQL decides the same
-    /// for `apps` and `revocations`, by `store::feed::HAS_GAP`.
+    /// Whether changes between memory and this reading are missing in `changes`. SQL decides the
+    /// same for `apps` and `revocations`, by `store::feed::HAS_GAP`.
     #[must_use]
     pub fn has_gap(&self) -> bool {
         self.is_other
             || self.since.is_none_or(|since| {
-                since < self.oldest.saturating_sub(1) || self.head.saturating_sub(since) > MAX_CHANGES || self.head < since
+                since < self.oldest.saturating_sub(1)
+                    || self.head.saturating_sub(since) > MAX_CHANGES
+                    || self.head < since
             })
     }
 }

@@ -1,9 +1,9 @@
 //! Whose turn it is to hash a password.
 //!
-//! An isolate computes one hash at a time, in the order in which they came; but whoever only proves anew
-//! what was open before goes first, since a long wait would close it. The hash is kept here, and
-//! not by the request: the platform drops a request whose client has left, and what that request held is
-//! never freed. So at most one hash takes its 19 MiB, whoever leaves.
+//! An isolate computes one hash at a time, in the order in which they came; but whoever only proves
+//! anew what was open before goes first, since a long wait would close it. The hash is kept here,
+//! and not by the request: the platform drops a request whose client has left, and what that
+//! request held is never freed. So at most one hash takes its 19 MiB, whoever leaves.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -33,8 +33,8 @@ struct Place {
 }
 
 impl Hashing {
-    /// Takes a place: at the end, or before all who wait and do not go first. Answers its number, or
-    /// `None` where too many wait, which refuses nobody who goes first.
+    /// Takes a place: at the end, or before all who wait and do not go first. Answers its number,
+    /// or `None` where too many wait, which refuses nobody who goes first.
     pub fn join(&self, now: Millis, goes_first: bool) -> Option<u64> {
         let mut queue = self.queue.borrow_mut();
         queue.retain(|place| now - place.seen_at < SEEN_WITHIN);
@@ -68,9 +68,14 @@ impl Hashing {
         self.queue.borrow().iter().filter(|place| now - place.seen_at < SEEN_WITHIN).count()
     }
 
-    /// Computes so many blocks more of the hash of this place, which begins anew where another one was
-    /// begun since. Answers the tag once it is computed.
-    pub fn go_on(&self, number: u64, blocks: usize, begin: impl FnOnce() -> Argon2id) -> Option<Vec<u8>> {
+    /// Computes so many blocks more of the hash of this place, which begins anew where another one
+    /// was begun since. Answers the tag once it is computed.
+    pub fn go_on(
+        &self,
+        number: u64,
+        blocks: usize,
+        begin: impl FnOnce() -> Argon2id,
+    ) -> Option<Vec<u8>> {
         let mut current = self.current.borrow_mut();
         if current.as_ref().is_none_or(|(of, _)| *of != number) {
             // The old one first, so that there are never two.
@@ -121,7 +126,10 @@ mod tests {
         let sign_ins: Vec<_> = (0..3).map(|_| hashing.join(now, false).unwrap()).collect();
         let first = [(); 2].map(|()| hashing.join(now, true).unwrap());
         assert_eq!(first.map(|number| hashing.before(number, now)), [1, 2]);
-        assert_eq!(sign_ins.iter().map(|number| hashing.before(*number, now)).collect::<Vec<_>>(), [0, 3, 4]);
+        assert_eq!(
+            sign_ins.iter().map(|number| hashing.before(*number, now)).collect::<Vec<_>>(),
+            [0, 3, 4]
+        );
         hashing.leave(sign_ins[0]);
         assert!(hashing.is_first(first[0], now));
         let alone = Hashing::default();
@@ -176,7 +184,8 @@ mod tests {
     #[test]
     fn a_hash_that_another_one_has_replaced_begins_anew_and_is_right() {
         let cost = argon2id::Cost { memory_kib: 64, passes: 2 };
-        let begin = |password: &'static [u8]| move || Argon2id::begin(cost, 32, password, b"somesalt");
+        let begin =
+            |password: &'static [u8]| move || Argon2id::begin(cost, 32, password, b"somesalt");
         let right = |password| begin(password)().go_on(usize::MAX).unwrap();
         let hashing = Hashing::default();
         let [one, other] = [(); 2].map(|()| hashing.join(Millis(0), false).unwrap());
@@ -184,11 +193,19 @@ mod tests {
         assert_eq!(hashing.go_on(other, 100, begin(b"other")), None);
         assert_eq!(hashing.go_on(one, 100, begin(b"one")), None, "from the beginning");
         assert_eq!(hashing.go_on(one, 100, begin(b"one")), Some(right(b"one")));
-        assert_eq!(hashing.go_on(one, usize::MAX, begin(b"another")), Some(right(b"another")), "not the first one's tag");
+        assert_eq!(
+            hashing.go_on(one, usize::MAX, begin(b"another")),
+            Some(right(b"another")),
+            "not the first one's tag"
+        );
         hashing.leave(one);
         assert!(hashing.current.borrow().is_none());
         assert_eq!(hashing.go_on(other, 100, begin(b"other")), None);
         hashing.leave(one);
-        assert_eq!(hashing.go_on(other, 100, begin(b"other")), Some(right(b"other")), "who has left takes nothing of others away");
+        assert_eq!(
+            hashing.go_on(other, 100, begin(b"other")),
+            Some(right(b"other")),
+            "who has left takes nothing of others away"
+        );
     }
 }

@@ -17,7 +17,11 @@ use crate::store::sql::PATIENCE;
 const COPY_FETCHED_AFTER: Millis = Millis(1_000);
 
 /// Reads D1 now. `Unavailable` where it fails, or does not answer in time.
-pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Found> {
+pub(super) async fn read(
+    cx: &Cx,
+    wanted: &[Wanted],
+    selection: Option<&Selection>,
+) -> Result<Found> {
     let (behind, wanted, selection) = (cx.clone(), wanted.to_vec(), selection.cloned());
     let mut reading: LocalFuture<'static, Result<Found>> =
         Box::pin(async move { reading::read(&behind, &wanted, selection.as_ref()).await });

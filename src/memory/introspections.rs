@@ -1,9 +1,10 @@
 //! What introspection endpoints have said of tokens, as an isolate remembers it for a short time.
 //!
-//! An answer is known by a digest of the token, the app and when the app was changed, so that a changed
-//! app never gets an older one. Tokens that are not active have a place of their own: guesses push no
-//! good token out. Of many requests with one token, one asks and the others look here until the answer
-//! is there. A question that was lost with its request counts as under way for [`LOST_AFTER`].
+//! An answer is known by a digest of the token, the app and when the app was changed, so that a
+//! changed app never gets an older one. Tokens that are not active have a place of their own:
+//! guesses push no good token out. Of many requests with one token, one asks and the others look
+//! here until the answer is there. A question that was lost with its request counts as under way
+//! for [`LOST_AFTER`].
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,8 +17,8 @@ use crate::domain::tokens::introspection::Said;
 
 /// How long an endpoint may take to answer.
 pub const LIMIT: Millis = Millis::from_seconds(5);
-/// How many questions an isolate asks within [`LIMIT`] about tokens that it has known as active, and as
-/// many again about others.
+/// How many questions an isolate asks within [`LIMIT`] about tokens that it has known as active,
+/// and as many again about others.
 const ASKED_WITHIN_LIMIT: usize = 200;
 /// How many of them are about one token.
 const ASKED_ABOUT_ONE: usize = ASKED_WITHIN_LIMIT / 2;
@@ -69,7 +70,8 @@ pub struct Introspections {
     problems: RefCell<LruCache<String, String>>,
 }
 
-/// A question of a short time ago. `by` is the network that caused it; `None` for a token that was active.
+/// A question of a short time ago. `by` is the network that caused it; `None` for a token that was
+/// active.
 struct Asked {
     at: Millis,
     question: Question,
@@ -97,22 +99,28 @@ impl Introspections {
     /// Looks for an answer. `Ask` is taken as begun.
     #[must_use]
     pub fn look(&self, question: &Question, now: Millis) -> Look {
-        if let Some((said, _)) = self.active.borrow_mut().get(question).filter(|(_, until)| now < *until) {
+        if let Some((said, _)) =
+            self.active.borrow_mut().get(question).filter(|(_, until)| now < *until)
+        {
             return Look::Use(Outcome::Active(said.clone()));
         }
         let mut others = self.others.borrow_mut();
         match others.get(question) {
-            Some(Other::Known(outcome, until)) if now < *until => return Look::Use(outcome.clone()),
-            Some(Other::AskedSince(since)) if (now - *since).0.abs() < LOST_AFTER.0 => return Look::Wait,
+            Some(Other::Known(outcome, until)) if now < *until => {
+                return Look::Use(outcome.clone());
+            }
+            Some(Other::AskedSince(since)) if (now - *since).0.abs() < LOST_AFTER.0 => {
+                return Look::Wait;
+            }
             _ => {}
         }
         others.put(*question, Other::AskedSince(now));
         Look::Ask
     }
 
-    /// Whether one more question may be asked now, which counts it. Strangers who send tokens that nobody
-    /// knows make an isolate ask about each. Tokens that were active are counted apart, so that strangers
-    /// turn none of them away.
+    /// Whether one more question may be asked now, which counts it. Strangers who send tokens that
+    /// nobody knows make an isolate ask about each. Tokens that were active are counted apart, so
+    /// that strangers turn none of them away.
     #[must_use]
     pub fn may_ask(&self, question: &Question, network: &str, now: Millis) -> bool {
         let was_active = self.were_active.borrow_mut().get(question).is_some();
@@ -122,7 +130,8 @@ impl Introspections {
         let alike = asked.iter().filter(|asked| asked.by.is_some() == by.is_some()).count();
         let of_one = asked.iter().filter(|asked| by.is_some() && asked.by == by).count();
         let about_one = asked.iter().filter(|asked| asked.question == *question).count();
-        let may = alike < ASKED_WITHIN_LIMIT && of_one < ASKED_BY_ONE && about_one < ASKED_ABOUT_ONE;
+        let may =
+            alike < ASKED_WITHIN_LIMIT && of_one < ASKED_BY_ONE && about_one < ASKED_ABOUT_ONE;
         if may {
             asked.push_back(Asked { at: now, question: *question, by });
         }

@@ -1,11 +1,12 @@
 //! What an isolate remembers of the database, and for how long it may rely on it.
 //!
-//! Users can rely on `STALENESS_S`: within that time a change is in force everywhere. Up to half of it after
-//! the change feed was read, memory is used as it is. From then on, the feed is read behind the
-//! answer. After the whole time, the feed is read first. While D1 does not answer in time, memory and
-//! the snapshot serve until they are `STALE_IF_ERROR_S` old.
+//! Users can rely on `STALENESS_S`: within that time a change is in force everywhere. Up to half of
+//! it after the change feed was read, memory is used as it is. From then on, the feed is read
+//! behind the answer. After the whole time, the feed is read first. While D1 does not answer in
+//! time, memory and the snapshot serve until they are `STALE_IF_ERROR_S` old.
 //!
-//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
+//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot
+//! meet one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet};
@@ -55,8 +56,8 @@ pub const PASSWORD_REMEMBERED: Millis = Millis::from_seconds(60);
 const PAUSE_AFTER_FAILURE: Millis = Millis::from_seconds(2);
 /// How long a snapshot is used before KV is asked for a newer one.
 const SNAPSHOT_KEPT: Millis = Millis::from_seconds(10);
-/// How long a reading goes on behind an answer for which it came too late. The platform ends such work
-/// 30 s after the answer.
+/// How long a reading goes on behind an answer for which it came too late. The platform ends such
+/// work 30 s after the answer.
 pub const STALL_GIVEN_UP: Millis = Millis::from_seconds(25);
 
 const CACHED_USERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(10_000);
@@ -187,16 +188,21 @@ impl Remembered {
 
     /// What a reading drops, and then what it brings.
     fn take_in(&mut self, reading: &Reading, begun_at: Millis) {
-        // A head below the place where the reading itself began tells that the database was set back.
-        // Memory follows it.
+        // A head below the place where the reading itself began tells that the database was set
+        // back. Memory follows it.
         let known = self.place.map(|place| place.revision);
-        let overtaken = known.is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
+        let overtaken = known
+            .is_some_and(|revision| reading.head < revision && reading.since != Some(revision));
         if overtaken {
             return;
         }
         let has_gap = reading.has_gap();
         if has_gap {
-            *self = Remembered { read_at: self.read_at, expired_at: self.expired_at, ..Remembered::empty() };
+            *self = Remembered {
+                read_at: self.read_at,
+                expired_at: self.expired_at,
+                ..Remembered::empty()
+            };
             self.has_all_apps = reading.apps.len() <= MAX_APPS;
             self.revocations = Revocations::new(reading.revocations.as_deref());
         }
@@ -253,7 +259,9 @@ impl Remembered {
             self.of_groups.put(*of, permissions.clone());
         }
         for (access_key, application) in &reading.applications {
-            if let Some(token) = application.as_ref().and_then(|application| application.token.as_ref()) {
+            if let Some(token) =
+                application.as_ref().and_then(|application| application.token.as_ref())
+            {
                 self.access_tokens.put(token.hash, access_key.clone());
             }
             self.applications.put(access_key.clone(), application.clone());
@@ -270,17 +278,22 @@ impl Remembered {
                 self.selections.clear();
             }
             ChangeKind::User => self.forget_user(&change.key, change.revision),
-            ChangeKind::Session => forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key),
+            ChangeKind::Session => {
+                forget_where(&mut self.sessions, |_, session| session.id.to_string() == change.key)
+            }
             ChangeKind::Application => drop(self.applications.pop(change.key.as_str())),
-            // All of these at once: see `forget_standings` and `forget_users_of_gone_apps`. Keys and names
-            // are looked at above.
+            // All of these at once: see `forget_standings` and `forget_users_of_gone_apps`. Keys
+            // and names are looked at above.
             ChangeKind::Service
             | ChangeKind::Grant
             | ChangeKind::Directory
             | ChangeKind::Key
             | ChangeKind::Name
             | ChangeKind::DeletedTokenApp => {}
-            ChangeKind::Revocation => drop(Revocation::parse(&change.key).map(|revocation| self.revocations.add(&revocation, now))),
+            ChangeKind::Revocation => drop(
+                Revocation::parse(&change.key)
+                    .map(|revocation| self.revocations.add(&revocation, now)),
+            ),
             // Whoever is in other groups now is to be compared with their token's again.
             ChangeKind::Membership => {
                 if let Ok(id) = change.key.parse().map(UserId) {
@@ -291,7 +304,8 @@ impl Remembered {
         }
     }
 
-    /// The users of an app that is gone belong to none, also where there is another app of its name.
+    /// The users of an app that is gone belong to none, also where there is another app of its
+    /// name.
     fn forget_users_of_gone_apps(&mut self, reading: &Reading) {
         let is_one = |change: &&Change| change.kind == ChangeKind::TokenApp;
         for Change { key, .. } in reading.changes.iter().filter(is_one) {
@@ -299,7 +313,9 @@ impl Remembered {
             let known = self.apps.values().find(is_of_name).map(|app| app.created_at);
             let now = reading.apps.iter().find(is_of_name).map(|app| app.created_at);
             if known.is_none() || known != now {
-                forget_where(&mut self.users, |_, user| user.profile.token_app.as_ref() == Some(key));
+                forget_where(&mut self.users, |_, user| {
+                    user.profile.token_app.as_ref() == Some(key)
+                });
             }
         }
     }
@@ -327,7 +343,9 @@ impl Remembered {
         forget_where(&mut self.of_groups, |of, _| services.contains(&of.service_id.to_string()));
         forget_where(&mut self.standings, |pair, _| {
             let (service, user) = (pair.service_id.to_string(), pair.user_id.to_string());
-            pairs.contains(&format!("{service}/{user}")) || services.contains(&service) || users.contains(&user)
+            pairs.contains(&format!("{service}/{user}"))
+                || services.contains(&service)
+                || users.contains(&user)
         });
     }
 
@@ -347,8 +365,12 @@ impl Remembered {
     }
 }
 
-fn forget_where<K: Clone + std::hash::Hash + Eq, V>(cache: &mut LruCache<K, V>, gone: impl Fn(&K, &V) -> bool) {
-    let keys: Vec<K> = cache.iter().filter(|(key, value)| gone(key, value)).map(|(key, _)| key.clone()).collect();
+fn forget_where<K: Clone + std::hash::Hash + Eq, V>(
+    cache: &mut LruCache<K, V>,
+    gone: impl Fn(&K, &V) -> bool,
+) {
+    let keys: Vec<K> =
+        cache.iter().filter(|(key, value)| gone(key, value)).map(|(key, _)| key.clone()).collect();
     for key in keys {
         cache.pop(&key);
     }
@@ -365,7 +387,8 @@ impl Memory {
         }
     }
 
-    /// The time since the feed was last read; `None` where it never was, or where the clock went backwards by more than requests overlap.
+    /// The time since the feed was last read; `None` where it never was, or where the clock went
+    /// backwards by more than requests overlap.
     #[must_use]
     pub fn age(&self, now: Millis) -> Option<Millis> {
         let age = now - self.inside.borrow().read_at?;
@@ -384,8 +407,8 @@ impl Memory {
         self.inside.borrow().place
     }
 
-    /// Whether a reading of the feed should begin now. It then counts as begun. An earlier one that began
-    /// more than `lost_after` ago, and did not stall, has ended with its request.
+    /// Whether a reading of the feed should begin now. It then counts as begun. An earlier one that
+    /// began more than `lost_after` ago, and did not stall, has ended with its request.
     pub fn begin_reading(&self, now: Millis, lost_after: Millis) -> bool {
         if self.is_stalled(now) {
             return false;
@@ -398,8 +421,8 @@ impl Memory {
         idle
     }
 
-    /// Takes in a reading of D1 that began at `begun_at`. It drops exactly what changed. A reading that is
-    /// older than memory changes nothing.
+    /// Takes in a reading of D1 that began at `begun_at`. It drops exactly what changed. A reading
+    /// that is older than memory changes nothing.
     pub fn take_in(&self, reading: &Reading, begun_at: Millis) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
@@ -410,7 +433,8 @@ impl Memory {
         memory.take_in(reading, begun_at);
     }
 
-    /// Takes in a reading that another isolate has made. `recent` is what that isolate knows of the feed.
+    /// Takes in a reading that another isolate has made. `recent` is what that isolate knows of the
+    /// feed.
     pub fn take_in_shared(&self, reading: &Reading, asked_at: Millis, recent: Recent) {
         let memory = &mut *self.inside.borrow_mut();
         memory.reading_since = None;
@@ -422,13 +446,16 @@ impl Memory {
         }
     }
 
-    /// Takes in what was read at an earlier place, and then forgets what has changed since. Answers `false`,
-    /// and takes in nothing, where memory does not know that place, or where an app or the directory
-    /// has changed since.
+    /// Takes in what was read at an earlier place, and then forgets what has changed since. Answers
+    /// `false`, and takes in nothing, where memory does not know that place, or where an app or the
+    /// directory has changed since.
     pub fn take_in_earlier(&self, reading: &Reading, place: Place, now: Millis) -> bool {
         let memory = &mut *self.inside.borrow_mut();
         let Some(since) = memory.recent.since(place) else { return false };
-        if since.iter().any(|change| matches!(change.kind, ChangeKind::TokenApp | ChangeKind::Directory)) {
+        if since
+            .iter()
+            .any(|change| matches!(change.kind, ChangeKind::TokenApp | ChangeKind::Directory))
+        {
             return false;
         }
         let since: Vec<Change> = since.into_iter().cloned().collect();
@@ -445,7 +472,8 @@ impl Memory {
     #[must_use]
     pub fn may_learn_from(&self, asked_at: Millis) -> bool {
         let memory = self.inside.borrow();
-        memory.read_at.is_none_or(|at| at < asked_at) && memory.expired_at.is_none_or(|at| at + CLOCKS_DIFFER < asked_at)
+        memory.read_at.is_none_or(|at| at < asked_at)
+            && memory.expired_at.is_none_or(|at| at + CLOCKS_DIFFER < asked_at)
     }
 
     /// What memory knows of the feed, for another isolate, and when it was asked for.
@@ -519,7 +547,8 @@ impl Memory {
         self.inside.borrow_mut().revocations.find(key)
     }
 
-    /// Whether the URL parameter carries the tokens of an enabled app; `None` where memory does not know.
+    /// Whether the URL parameter carries the tokens of an enabled app; `None` where memory does not
+    /// know.
     #[must_use]
     pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
         let memory = self.inside.borrow();
@@ -574,7 +603,8 @@ impl Memory {
         self.inside.borrow_mut().keys.find(hash)
     }
 
-    /// Whether the use of a key on that day is still to be written down; it is then taken as written.
+    /// Whether the use of a key on that day is still to be written down; it is then taken as
+    /// written.
     pub fn begin_noting_key(&self, hash: &HashedToken, day: Day) -> bool {
         self.inside.borrow_mut().keys.begin_noting(hash, day)
     }
@@ -602,7 +632,8 @@ impl Memory {
         self.inside.borrow_mut().of_groups.get(of)?.at(now)
     }
 
-    /// An application by access key: `Some(None)` where there is none, `None` where memory does not know.
+    /// An application by access key: `Some(None)` where there is none, `None` where memory does not
+    /// know.
     #[must_use]
     pub fn application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
         self.inside.borrow_mut().applications.get(access_key).cloned()
@@ -615,7 +646,11 @@ impl Memory {
         let access_key = memory.access_tokens.get(token)?;
         let application = memory.applications.get(access_key)?.clone()?;
         // The token may have been replaced since.
-        application.token.as_ref().is_some_and(|current| current.hash == *token).then_some(application)
+        application
+            .token
+            .as_ref()
+            .is_some_and(|current| current.hash == *token)
+            .then_some(application)
     }
 
     /// The service of a name: `Some(None)` where it is nobody's, `None` where memory does not know.
@@ -655,8 +690,15 @@ impl Memory {
         memory.users.get(&id).cloned()
     }
 
-    /// Remembers that a password was right, if nothing changed since `revision`, at which the user was read.
-    pub fn remember_password(&self, digest: [u8; 32], user: &Rc<User>, revision: Option<i64>, now: Millis) {
+    /// Remembers that a password was right, if nothing changed since `revision`, at which the user
+    /// was read.
+    pub fn remember_password(
+        &self,
+        digest: [u8; 32],
+        user: &Rc<User>,
+        revision: Option<i64>,
+        now: Millis,
+    ) {
         let memory = &mut *self.inside.borrow_mut();
         if revision.is_some() && memory.place.map(|place| place.revision) == revision {
             memory.remember_user(user);
@@ -704,24 +746,35 @@ impl Memory {
         ]
     }
 
-    /// How many bytes the keys take that a request names by a text of its own choice. Each of them was
-    /// parsed before, so that their length is bounded, and their number is.
+    /// How many bytes the keys take that a request names by a text of its own choice. Each of them
+    /// was parsed before, so that their length is bounded, and their number is.
     #[must_use]
     pub fn named_bytes(&self) -> usize {
         let memory = self.inside.borrow();
-        let issuer = |of: &Selection| of.issuer.as_ref().and_then(Option::as_ref).map_or(0, String::len);
-        let names = |of: &Selection| [&of.token_name, &of.app].into_iter().flatten().map(String::len).sum::<usize>();
+        let issuer =
+            |of: &Selection| of.issuer.as_ref().and_then(Option::as_ref).map_or(0, String::len);
+        let names = |of: &Selection| {
+            [&of.token_name, &of.app].into_iter().flatten().map(String::len).sum::<usize>()
+        };
         let of_selection = |of: &Selection| issuer(of) + names(of);
-        let selections: usize = memory.selections.iter().map(|(selection, _)| of_selection(selection)).sum();
-        let usernames: usize = memory.user_ids.iter().map(|(username, _)| username.as_str().len()).sum();
-        let applications: usize = memory.applications.iter().map(|(access_key, _)| access_key.as_str().len()).sum();
+        let selections: usize =
+            memory.selections.iter().map(|(selection, _)| of_selection(selection)).sum();
+        let usernames: usize =
+            memory.user_ids.iter().map(|(username, _)| username.as_str().len()).sum();
+        let applications: usize =
+            memory.applications.iter().map(|(access_key, _)| access_key.as_str().len()).sum();
         selections + usernames + applications
     }
 
     /// When the enabled app of that name was made; `None` where memory has none.
     #[must_use]
     pub fn app_created_at(&self, name: &str) -> Option<Millis> {
-        self.inside.borrow().apps.values().find(|app| app.name.as_str() == name).map(|app| app.created_at)
+        self.inside
+            .borrow()
+            .apps
+            .values()
+            .find(|app| app.name.as_str() == name)
+            .map(|app| app.created_at)
     }
 
     /// The revision at which the user was last seen to change.

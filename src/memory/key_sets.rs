@@ -1,15 +1,17 @@
-//! The key sets that issuers publish, as an isolate remembers them: for how long, and when an issuer
-//! is asked again.
+//! The key sets that issuers publish, as an isolate remembers them: for how long, and when an
+//! issuer is asked again.
 //!
-//! A set is fresh for the `max-age` that the issuer said, 1 minute at least and 60 at most. At most one
-//! request fetches a set at a time; the others look here again until it is there. A fetch that was
-//! lost with its request counts as under way for [`LOST_AFTER`], then one of them starts the next.
+//! A set is fresh for the `max-age` that the issuer said, 1 minute at least and 60 at most. At most
+//! one request fetches a set at a time; the others look here again until it is there. A fetch that
+//! was lost with its request counts as under way for [`LOST_AFTER`], then one of them starts the
+//! next.
 //!
-//! A `kid` that the set does not have makes the issuer be asked again, once in [`UNKNOWN_KEY_PAUSE`]:
-//! so long at most do made-up key ids hide a rotation. While an issuer does not answer, its last set
-//! counts until it is [`KEPT`] old.
+//! A `kid` that the set does not have makes the issuer be asked again, once in
+//! [`UNKNOWN_KEY_PAUSE`]: so long at most do made-up key ids hide a rotation. While an issuer does
+//! not answer, its last set counts until it is [`KEPT`] old.
 //!
-//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot meet one.
+//! No borrow of the inside outlives a method, so requests that interleave at an `.await` cannot
+//! meet one.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -25,8 +27,8 @@ use crate::domain::tokens::key_source::{KeySource, Metadata};
 
 /// How long a fetch may take.
 pub const FETCH_LIMIT: Millis = Millis::from_seconds(FETCH_TIMEOUT_S as i64);
-/// How long one counts as under way that nobody ended: a little longer, for a fetch that ends by its
-/// time limit says so itself.
+/// How long one counts as under way that nobody ended: a little longer, for a fetch that ends by
+/// its time limit says so itself.
 const LOST_AFTER: Millis = Millis(FETCH_LIMIT.0 + 250);
 /// How long an issuer is left alone that was asked and may not have had a token's key yet.
 pub const UNKNOWN_KEY_PAUSE: Millis = Millis::from_seconds(10);
@@ -112,7 +114,8 @@ impl KeySets {
     pub fn look(&self, source: &KeySource, wanted: WantedKey<'_>, now: Millis) -> Look {
         let mut sets = self.0.borrow_mut();
         let kept = sets.get_or_insert_mut(source.clone(), Kept::default);
-        let Some(fetched) = kept.set.as_ref().filter(|fetched| now - fetched.asked_at < KEPT) else {
+        let Some(fetched) = kept.set.as_ref().filter(|fetched| now - fetched.asked_at < KEPT)
+        else {
             return match left_of(now, kept.failed_at, SHORT_PAUSE) {
                 _ if kept.is_fetching(now) => Look::Wait(None),
                 Some(left) => Look::Later { known: None, retry_after_s: left },
@@ -121,12 +124,14 @@ impl KeySets {
         };
         let set = Rc::clone(&fetched.value);
         let is_known = wanted.name.is_none() || set.has(wanted.algorithm, wanted.name);
-        let is_settled = if is_known { now < fetched.fresh_until } else { fetched.asked_at >= wanted.since };
+        let is_settled =
+            if is_known { now < fetched.fresh_until } else { fetched.asked_at >= wanted.since };
         if is_settled {
             return Look::Use(set);
         }
         if is_known {
-            let is_asked = kept.is_fetching(now) || left_of(now, kept.asked_at, FAILURE_PAUSE).is_some();
+            let is_asked =
+                kept.is_fetching(now) || left_of(now, kept.asked_at, FAILURE_PAUSE).is_some();
             return if is_asked { Look::Use(set) } else { kept.begin(now) };
         }
         match left_of(now, kept.asked_at, UNKNOWN_KEY_PAUSE) {
@@ -141,7 +146,8 @@ impl KeySets {
     pub fn fresh(&self, source: &KeySource, now: Millis) -> Option<Rc<KeySet>> {
         let mut sets = self.0.borrow_mut();
         let fetched = sets.get(source)?.set.as_ref()?;
-        (now < fetched.fresh_until && now - fetched.asked_at < KEPT).then(|| Rc::clone(&fetched.value))
+        (now < fetched.fresh_until && now - fetched.asked_at < KEPT)
+            .then(|| Rc::clone(&fetched.value))
     }
 
     /// When the issuer was asked for the set that serves now; `None` where there is none.
@@ -150,23 +156,38 @@ impl KeySets {
         Some(self.0.borrow().peek(source)?.set.as_ref()?.asked_at)
     }
 
-    /// Keeps a set that was asked for at `asked_at`, unless a newer one is there; `cache_control` is
-    /// what the issuer said about it. Answers whether other keys are left out of it than of the last.
-    pub fn keep(&self, source: &KeySource, set: &Rc<KeySet>, cache_control: Option<&str>, asked_at: Millis) -> bool {
+    /// Keeps a set that was asked for at `asked_at`, unless a newer one is there; `cache_control`
+    /// is what the issuer said about it. Answers whether other keys are left out of it than of the
+    /// last.
+    pub fn keep(
+        &self,
+        source: &KeySource,
+        set: &Rc<KeySet>,
+        cache_control: Option<&str>,
+        asked_at: Millis,
+    ) -> bool {
         let mut sets = self.0.borrow_mut();
         let kept = sets.get_or_insert_mut(source.clone(), Kept::default);
         kept.end(asked_at);
         if kept.set.as_ref().is_some_and(|fetched| fetched.asked_at > asked_at) {
             return false;
         }
-        let before = kept.set.replace(Fetched::new(Rc::clone(set), cache_control, asked_at, &SET_FRESH_S));
+        let before =
+            kept.set.replace(Fetched::new(Rc::clone(set), cache_control, asked_at, &SET_FRESH_S));
         kept.failed_at = None;
         kept.problem = None;
-        before.map_or(!set.left_out().is_empty(), |before| before.value.left_out() != set.left_out())
+        before
+            .map_or(!set.left_out().is_empty(), |before| before.value.left_out() != set.left_out())
     }
 
     /// Notes why the issuer, asked at `asked_at`, did not answer with a set.
-    pub fn note_failure(&self, source: &KeySource, problem: FetchProblem, asked_at: Millis, now: Millis) {
+    pub fn note_failure(
+        &self,
+        source: &KeySource,
+        problem: FetchProblem,
+        asked_at: Millis,
+        now: Millis,
+    ) {
         let mut sets = self.0.borrow_mut();
         let kept = sets.get_or_insert_mut(source.clone(), Kept::default);
         kept.end(asked_at);
@@ -188,9 +209,16 @@ impl KeySets {
     }
 
     /// Keeps metadata of an issuer.
-    pub fn keep_metadata(&self, source: &KeySource, metadata: &Rc<Metadata>, cache_control: Option<&str>, asked_at: Millis) {
+    pub fn keep_metadata(
+        &self,
+        source: &KeySource,
+        metadata: &Rc<Metadata>,
+        cache_control: Option<&str>,
+        asked_at: Millis,
+    ) {
         let fetched = Fetched::new(Rc::clone(metadata), cache_control, asked_at, &METADATA_FRESH_S);
-        self.0.borrow_mut().get_or_insert_mut(source.clone(), Kept::default).metadata = Some(fetched);
+        self.0.borrow_mut().get_or_insert_mut(source.clone(), Kept::default).metadata =
+            Some(fetched);
     }
 
     /// Why the last fetch from a source failed; `None` where it did not, or there was none.
@@ -203,7 +231,9 @@ impl KeySets {
     #[must_use]
     pub fn problems(&self) -> Vec<(KeySource, FetchProblem)> {
         let sets = self.0.borrow();
-        sets.iter().filter_map(|(source, kept)| Some((source.clone(), kept.problem.clone()?))).collect()
+        sets.iter()
+            .filter_map(|(source, kept)| Some((source.clone(), kept.problem.clone()?)))
+            .collect()
     }
 }
 
@@ -225,14 +255,19 @@ impl Kept {
 }
 
 impl<T> Fetched<T> {
-    fn new(value: Rc<T>, cache_control: Option<&str>, asked_at: Millis, limits: &Freshness) -> Self {
+    fn new(
+        value: Rc<T>,
+        cache_control: Option<&str>,
+        asked_at: Millis,
+        limits: &Freshness,
+    ) -> Self {
         let fresh_until = asked_at + Millis::from_seconds(fresh_s(cache_control, limits));
         Self { value, asked_at, fresh_until }
     }
 }
 
-/// How many seconds, at least one, are left of a pause that began at that moment; `None` where it is
-/// over. Requests that overlap have clocks that differ a little.
+/// How many seconds, at least one, are left of a pause that began at that moment; `None` where it
+/// is over. Requests that overlap have clocks that differ a little.
 fn left_of(now: Millis, began: Option<Millis>, pause: Millis) -> Option<i64> {
     let passed = (now - began?).0.abs();
     (passed < pause.0).then(|| (pause.0 - passed + 999).div_euclid(1000))
@@ -240,11 +275,18 @@ fn left_of(now: Millis, began: Option<Millis>, pause: Millis) -> Option<i64> {
 
 /// The `max-age` of a `Cache-Control` (RFC 9111, 5.2.2) within its limits.
 fn fresh_s(cache_control: Option<&str>, limits: &Freshness) -> i64 {
-    let directives = || cache_control.unwrap_or_default().split(',').map(|directive| directive.trim().to_ascii_lowercase());
+    let directives = || {
+        cache_control
+            .unwrap_or_default()
+            .split(',')
+            .map(|directive| directive.trim().to_ascii_lowercase())
+    };
     if directives().any(|directive| ["no-store", "no-cache"].contains(&directive.as_str())) {
         return limits.min;
     }
-    let max_age = directives().find_map(|directive| directive.strip_prefix("max-age=")?.trim_matches('"').parse::<u32>().ok());
+    let max_age = directives().find_map(|directive| {
+        directive.strip_prefix("max-age=")?.trim_matches('"').parse::<u32>().ok()
+    });
     max_age.map_or(limits.default, |seconds| i64::from(seconds).clamp(limits.min, limits.max))
 }
 
@@ -272,7 +314,12 @@ mod tests {
         for (text, seconds) in cases {
             assert_eq!(fresh_s(text, &SET_FRESH_S), seconds, "{text:?}");
         }
-        for (text, seconds) in [(None, 3600), (Some("max-age=5"), 300), (Some("max-age=7200"), 7200), (Some("max-age=999999"), 86400)] {
+        for (text, seconds) in [
+            (None, 3600),
+            (Some("max-age=5"), 300),
+            (Some("max-age=7200"), 7200),
+            (Some("max-age=999999"), 86400),
+        ] {
             assert_eq!(fresh_s(text, &METADATA_FRESH_S), seconds, "{text:?}");
         }
     }

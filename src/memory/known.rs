@@ -1,7 +1,8 @@
 //! The doors to what an isolate knows.
 //!
-//! Each door answers from what was read for this request, else from memory; else it reads D1, and falls back on copies while D1 does not answer.
-//! Where nobody knows, the door itself says `Unavailable`: `None` means that there is no such thing.
+//! Each door answers from what was read for this request, else from memory; else it reads D1, and
+//! falls back on copies while D1 does not answer. Where nobody knows, the door itself says
+//! `Unavailable`: `None` means that there is no such thing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -87,16 +88,21 @@ pub struct KnownNames {
 impl AskedNames {
     fn is_empty(&self) -> bool {
         let has_users = !self.users.is_empty() || !self.user_ids.is_empty();
-        !has_users && self.applications.is_empty() && self.resources.is_empty() && self.types.is_empty()
+        !has_users
+            && self.applications.is_empty()
+            && self.resources.is_empty()
+            && self.types.is_empty()
     }
 
     fn wanted(&self) -> Vec<Wanted> {
-        let users = || Wanted::Users(self.users.iter().map(|name| name.as_str().to_owned()).collect());
+        let users =
+            || Wanted::Users(self.users.iter().map(|name| name.as_str().to_owned()).collect());
         let users = (!self.users.is_empty()).then(users);
         let user_ids = (!self.user_ids.is_empty()).then(|| Wanted::UserIds(self.user_ids.clone()));
         let resources = (!self.resources.is_empty()).then(|| Wanted::Names(self.resources.clone()));
         let types = (!self.types.is_empty()).then(|| Wanted::Actions(self.types.clone()));
-        let applications = self.applications.iter().map(|access_key| Wanted::Application(access_key.clone()));
+        let applications =
+            self.applications.iter().map(|access_key| Wanted::Application(access_key.clone()));
         [users, user_ids, resources, types].into_iter().flatten().chain(applications).collect()
     }
 }
@@ -109,9 +115,13 @@ struct Copies {
 }
 
 impl<'c> Known<'c> {
-    /// Memory as it may be relied on now. Where D1 must be read first, what is wanted is read in the same round trip; where memory is only aging,
-    /// D1 is read behind the answer.
-    pub async fn current(cx: &'c Cx, wanted: impl FnOnce() -> Vec<Wanted>, selection: Option<&Selection>) -> Result<Self> {
+    /// Memory as it may be relied on now. Where D1 must be read first, what is wanted is read in
+    /// the same round trip; where memory is only aging, D1 is read behind the answer.
+    pub async fn current(
+        cx: &'c Cx,
+        wanted: impl FnOnce() -> Vec<Wanted>,
+        selection: Option<&Selection>,
+    ) -> Result<Self> {
         let selection = selection.filter(|selection| may_take_some(selection));
         if cx.must_read.get() {
             return Self::read(cx, &wanted(), selection).await;
@@ -124,7 +134,8 @@ impl<'c> Known<'c> {
         Ok(Self::of_memory(cx))
     }
 
-    /// Counts a look, for the isolate and for the request. What was read for this request is a miss.
+    /// Counts a look, for the isolate and for the request. What was read for this request is a
+    /// miss.
     fn looked(&self, of: Looked, is_found: bool) {
         let is_hit = is_found && self.found.is_none();
         self.cx.memory.counters.look(of, is_hit);
@@ -159,7 +170,11 @@ impl<'c> Known<'c> {
     }
 
     /// Reads D1 now, whatever memory says; falls back on copies that are young enough.
-    pub async fn read(cx: &'c Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Self> {
+    pub async fn read(
+        cx: &'c Cx,
+        wanted: &[Wanted],
+        selection: Option<&Selection>,
+    ) -> Result<Self> {
         let found = |found| Self { cx, found: Some(Box::new(found)), copies: None };
         // A caller who names a bookmark asks for D1 itself.
         if cx.must_read.get() {
@@ -176,7 +191,8 @@ impl<'c> Known<'c> {
 
     /// What serves while D1 does not answer.
     async fn of_copies(cx: &'c Cx) -> Result<Self> {
-        let failed = || Error::Unavailable(Fault::new("D1 does not answer, and no copy is young enough"));
+        let failed =
+            || Error::Unavailable(Fault::new("D1 does not answer, and no copy is young enough"));
         let copies = copies(cx).await.ok_or_else(failed)?;
         cx.memory.counters.copy_used();
         Ok(Self { cx, found: None, copies: Some(Box::new(copies)) })
@@ -184,8 +200,8 @@ impl<'c> Known<'c> {
 
     /// Makes memory as young as open streams need it. Many are looked at together, so one of them
     /// reads the feed and the others wait for its reading: a request may not wait for a promise of
-    /// another, so each has a timer of its own. While D1 fails, memory stays as it is, and serves as it
-    /// does for requests. What D1 does not confirm in time ends.
+    /// another, so each has a timer of its own. While D1 fails, memory stays as it is, and serves
+    /// as it does for requests. What D1 does not confirm in time ends.
     pub async fn refresh(cx: &'c Cx) -> Result<()> {
         let oldest = cx.config.staleness.of_rechecks();
         let ends_at = cx.timer.now() + RECHECK_PATIENCE;
@@ -211,7 +227,8 @@ impl<'c> Known<'c> {
         Ok(())
     }
 
-    /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the log: whatever D1 would have known.
+    /// What `look` finds; where it finds nothing, D1 is read for what is wanted. `what` is for the
+    /// log: whatever D1 would have known.
     async fn door<T>(
         &mut self,
         (what, of): (&str, Looked),
@@ -237,29 +254,49 @@ impl<'c> Known<'c> {
     }
 
     /// A user by name. `ahead` is read with them, where D1 is read.
-    pub async fn user_named(&mut self, username: &Username, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<Rc<User>>> {
+    pub async fn user_named(
+        &mut self,
+        username: &Username,
+        ahead: impl FnOnce() -> Vec<Wanted>,
+    ) -> Result<Option<Rc<User>>> {
         let wanted = || [user(username)].into_iter().chain(ahead()).collect();
-        self.door(("a user", Looked::User), wanted, |known| known.look_for_user_named(username)).await
+        self.door(("a user", Looked::User), wanted, |known| known.look_for_user_named(username))
+            .await
     }
 
-    /// The users of these names, as far as there are such. Those whom memory does not know are read together.
+    /// The users of these names, as far as there are such. Those whom memory does not know are read
+    /// together.
     pub async fn users_named(cx: &'c Cx, names: &[Username]) -> Result<Vec<Rc<User>>> {
-        let wanted = |names: Vec<&Username>| vec![Wanted::Users(names.into_iter().map(|name| name.as_str().to_owned()).collect())];
+        let wanted = |names: Vec<&Username>| {
+            vec![Wanted::Users(names.into_iter().map(|name| name.as_str().to_owned()).collect())]
+        };
         let known = Known::current(cx, || wanted(names.iter().collect()), None).await?;
-        let look = |known: &Self| names.iter().filter_map(|name| known.look_for_user_named(name)).collect::<Vec<_>>();
+        let look = |known: &Self| {
+            names.iter().filter_map(|name| known.look_for_user_named(name)).collect::<Vec<_>>()
+        };
         let mut found = look(&known);
-        let missing: Vec<_> = names.iter().filter(|name| !found.iter().any(|user| user.username == **name)).collect();
+        let missing: Vec<_> =
+            names.iter().filter(|name| !found.iter().any(|user| user.username == **name)).collect();
         if missing.is_empty() {
             return Ok(found);
         }
-        let known = if known.copies.is_some() { known } else { Known::read(cx, &wanted(missing), None).await? };
+        let known = if known.copies.is_some() {
+            known
+        } else {
+            Known::read(cx, &wanted(missing), None).await?
+        };
         found = [found, look(&known)].concat();
         let is_known = names.iter().all(|name| found.iter().any(|user| user.username == *name));
         if known.copies.is_some() && !is_known { Err(unavailable("a user")) } else { Ok(found) }
     }
 
-    /// The session of a token or cookie, whether it has ended or not; its user is known with it. `ahead` likewise.
-    pub async fn session(&mut self, hash: HashedToken, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<Rc<Session>>> {
+    /// The session of a token or cookie, whether it has ended or not; its user is known with it.
+    /// `ahead` likewise.
+    pub async fn session(
+        &mut self,
+        hash: HashedToken,
+        ahead: impl FnOnce() -> Vec<Wanted>,
+    ) -> Result<Option<Rc<Session>>> {
         let with_user = |known: &Self| {
             let session = known.look_for_session(&hash)?;
             known.look_for_user(session.user_id).map(|_| session)
@@ -289,9 +326,14 @@ impl<'c> Known<'c> {
 
     /// The key that has a secret of that hash, whether it is over or not, and the user for whom it
     /// speaks. `ahead` likewise.
-    pub async fn key(&mut self, hash: HashedToken, ahead: impl FnOnce() -> Vec<Wanted>) -> Result<Option<KeyAndUser>> {
+    pub async fn key(
+        &mut self,
+        hash: HashedToken,
+        ahead: impl FnOnce() -> Vec<Wanted>,
+    ) -> Result<Option<KeyAndUser>> {
         let wanted = || [Wanted::Key(hash)].into_iter().chain(ahead()).collect();
-        let found = self.door(("a key", Looked::Key), wanted, |known| known.look_for_key(&hash)).await?;
+        let found =
+            self.door(("a key", Looked::Key), wanted, |known| known.look_for_key(&hash)).await?;
         found.ok_or_else(|| unavailable("a key"))
     }
 
@@ -318,7 +360,11 @@ impl<'c> Known<'c> {
     /// Whether one of these was revoked.
     pub async fn is_revoked(&mut self, keys: &[RevocationKey]) -> Result<bool> {
         let found = self
-            .door(("a revocation", Looked::Revocation), || vec![Wanted::Revoked(keys.to_vec())], |known| known.look_for_revoked(keys))
+            .door(
+                ("a revocation", Looked::Revocation),
+                || vec![Wanted::Revoked(keys.to_vec())],
+                |known| known.look_for_revoked(keys),
+            )
             .await?;
         found.ok_or_else(|| unavailable("a revocation"))
     }
@@ -330,21 +376,31 @@ impl<'c> Known<'c> {
         for standing in &found {
             known.looked(Looked::Standing, standing.is_some());
         }
-        let missing: Vec<_> = pairs.iter().zip(&found).filter(|(_, standing)| standing.is_none()).map(|(pair, _)| pair).collect();
+        let missing: Vec<_> = pairs
+            .iter()
+            .zip(&found)
+            .filter(|(_, standing)| standing.is_none())
+            .map(|(pair, _)| pair)
+            .collect();
         if !missing.is_empty() && known.copies.is_none() {
             known = Known::read(cx, &standings_of(missing.into_iter()), None).await?;
             for (pair, standing) in pairs.iter().zip(&mut found) {
                 *standing = known.look_for_standing(pair).or(*standing);
             }
         }
-        found.into_iter().map(|standing| standing.ok_or_else(|| unavailable("a permission"))).collect()
+        found
+            .into_iter()
+            .map(|standing| standing.ok_or_else(|| unavailable("a permission")))
+            .collect()
     }
 
     /// The ids of a user's stored groups.
     pub async fn groups(cx: &'c Cx, id: UserId) -> Result<Rc<[i64]>> {
         let wanted = || vec![Wanted::Groups(Subject::Id(id.0))];
         let mut known = Known::current(cx, wanted, None).await?;
-        let found = known.door(("a user's groups", Looked::Group), wanted, |known| known.look_for_groups(id)).await?;
+        let found = known
+            .door(("a user's groups", Looked::Group), wanted, |known| known.look_for_groups(id))
+            .await?;
         found.ok_or_else(|| unavailable("a user's groups"))
     }
 
@@ -355,10 +411,15 @@ impl<'c> Known<'c> {
             for ServiceGroup { service_id, group_id } in asked {
                 services.entry(*service_id).or_default().push(*group_id);
             }
-            services.into_iter().map(|(service_id, groups)| Wanted::OfGroups { service_id, groups }).collect()
+            services
+                .into_iter()
+                .map(|(service_id, groups)| Wanted::OfGroups { service_id, groups })
+                .collect()
         };
         let mut known = Known::current(cx, wanted, None).await?;
-        let look = |known: &Self| asked.iter().map(|of| known.look_for_group(of)).collect::<Option<Vec<_>>>();
+        let look = |known: &Self| {
+            asked.iter().map(|of| known.look_for_group(of)).collect::<Option<Vec<_>>>()
+        };
         let found = known.door(("a group's grants", Looked::Group), wanted, look).await?;
         found.ok_or_else(|| unavailable("a group's grants"))
     }
@@ -377,12 +438,19 @@ impl<'c> Known<'c> {
         }
         let missing = known.look_for_names(&missing, &mut found);
         // A user name that D1 does not have is nobody's; of other names it says so itself.
-        if known.copies.is_some() && !missing.is_empty() { Err(unavailable("a name")) } else { Ok(found) }
+        if known.copies.is_some() && !missing.is_empty() {
+            Err(unavailable("a name"))
+        } else {
+            Ok(found)
+        }
     }
 
-    /// Reads the groups of these users ahead, all of them together, so that [`Self::groups`] has them.
+    /// Reads the groups of these users ahead, all of them together, so that [`Self::groups`] has
+    /// them.
     pub async fn groups_ahead(cx: &'c Cx, ids: &[UserId]) -> Result<()> {
-        let wanted = |ids: &mut dyn Iterator<Item = &UserId>| ids.map(|id| Wanted::Groups(Subject::Id(id.0))).collect::<Vec<_>>();
+        let wanted = |ids: &mut dyn Iterator<Item = &UserId>| {
+            ids.map(|id| Wanted::Groups(Subject::Id(id.0))).collect::<Vec<_>>()
+        };
         let known = Known::current(cx, || wanted(&mut ids.iter()), None).await?;
         let missing = wanted(&mut ids.iter().filter(|id| known.look_for_groups(**id).is_none()));
         if !missing.is_empty() && known.copies.is_none() {
@@ -395,7 +463,11 @@ impl<'c> Known<'c> {
     pub async fn application(cx: &Cx, access_key: &AccessKey) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::Application(access_key.clone())];
         let mut known = Known::current(cx, wanted, None).await?;
-        let found = known.door(("an application", Looked::Application), wanted, |known| known.look_for_application(access_key)).await?;
+        let found = known
+            .door(("an application", Looked::Application), wanted, |known| {
+                known.look_for_application(access_key)
+            })
+            .await?;
         found.ok_or_else(|| unavailable("an application"))
     }
 
@@ -403,19 +475,30 @@ impl<'c> Known<'c> {
     pub async fn application_of(cx: &Cx, token: HashedToken) -> Result<Option<Rc<Application>>> {
         let wanted = || vec![Wanted::AccessToken(token)];
         let mut known = Known::current(cx, wanted, None).await?;
-        known.door(("an access token", Looked::Application), wanted, |known| known.look_for_application_of(&token)).await
+        known
+            .door(("an access token", Looked::Application), wanted, |known| {
+                known.look_for_application_of(&token)
+            })
+            .await
     }
 
-    /// The user whose password was right less than a minute ago, by a keyed digest of both. Copies are not relied on for it.
+    /// The user whose password was right less than a minute ago, by a keyed digest of both. Copies
+    /// are not relied on for it.
     pub async fn with_password(cx: &Cx, digest: &[u8; 32]) -> Result<Option<Rc<User>>> {
         let known = Known::current(cx, Vec::new, None).await?;
-        Ok(if known.copies.is_some() { None } else { cx.memory.remembered_password(digest, cx.now) })
+        Ok(if known.copies.is_some() {
+            None
+        } else {
+            cx.memory.remembered_password(digest, cx.now)
+        })
     }
 
     /// A user who was just created.
     pub async fn created(cx: &Cx, username: &Username) -> Result<Rc<User>> {
         let known = Known::read(cx, &[user(username)], None).await?;
-        known.look_for_user_named(username).ok_or_else(|| Error::internal("a user who was just created is not there"))
+        known
+            .look_for_user_named(username)
+            .ok_or_else(|| Error::internal("a user who was just created is not there"))
     }
 
     /// A user by name, as D1 has them now.
@@ -424,21 +507,28 @@ impl<'c> Known<'c> {
         Ok(known.look_for_user_named(username))
     }
 
-    /// Whether the URL parameter carries the tokens of an enabled app; `None` where only D1 could tell.
+    /// Whether the URL parameter carries the tokens of an enabled app; `None` where only D1 could
+    /// tell.
     #[must_use]
     pub fn is_token_name(&self, parameter: &str) -> Option<bool> {
         match self.newer_snapshot() {
-            Some(snapshot) => Some(snapshot.apps.iter().any(|app| app.terms.token_name.as_str() == parameter)),
+            Some(snapshot) => {
+                Some(snapshot.apps.iter().any(|app| app.terms.token_name.as_str() == parameter))
+            }
             None => self.cx.memory.is_token_name(parameter),
         }
     }
 
-    /// Whether an enabled app takes the parameter of the selection, under another algorithm; `None` where only D1 could tell.
+    /// Whether an enabled app takes the parameter of the selection, under another algorithm; `None`
+    /// where only D1 could tell.
     #[must_use]
     pub fn takes_other_algorithm(&self, selection: &Selection) -> Option<bool> {
         match &selection.token_name {
             Some(name) => self.is_token_name(name),
-            None => self.newer_snapshot().map(|snapshot| !snapshot.apps.is_empty()).or_else(|| self.cx.memory.has_apps()),
+            None => self
+                .newer_snapshot()
+                .map(|snapshot| !snapshot.apps.is_empty())
+                .or_else(|| self.cx.memory.has_apps()),
         }
     }
 
@@ -459,8 +549,15 @@ impl<'c> Known<'c> {
     fn look_for_user_named(&self, username: &Username) -> Option<Rc<User>> {
         let remembered = || self.cx.memory.user_named(username);
         match &self.copies {
-            None => self.read_of(|found| &found.users).iter().find(|user| user.username == *username).cloned().or_else(remembered),
-            Some(copies) => copies.user(self.cx, remembered(), |snapshot| snapshot.user_id(username)),
+            None => self
+                .read_of(|found| &found.users)
+                .iter()
+                .find(|user| user.username == *username)
+                .cloned()
+                .or_else(remembered),
+            Some(copies) => {
+                copies.user(self.cx, remembered(), |snapshot| snapshot.user_id(username))
+            }
         }
     }
 
@@ -503,19 +600,36 @@ impl<'c> Known<'c> {
     /// `Some(None)`: nothing has that name.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_service(&self, name: &ResourceName) -> Option<Option<i64>> {
-        let read = || self.read_of(|found| &found.names).iter().find(|(of, _)| of == name).map(|(_, service_id)| *service_id);
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.named_service(name))).flatten()
+        let read = || {
+            self.read_of(|found| &found.names)
+                .iter()
+                .find(|(of, _)| of == name)
+                .map(|(_, service_id)| *service_id)
+        };
+        self.memory_serves()
+            .then(|| read().or_else(|| self.cx.memory.named_service(name)))
+            .flatten()
     }
 
     fn look_for_actions(&self, of: &ResourceType) -> Option<Actions> {
-        let read = || self.read_of(|found| &found.actions).iter().find(|(own, _)| own == of).map(|(_, actions)| actions.clone());
+        let read = || {
+            self.read_of(|found| &found.actions)
+                .iter()
+                .find(|(own, _)| own == of)
+                .map(|(_, actions)| actions.clone())
+        };
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.actions(of))).flatten()
     }
 
     fn look_for_user(&self, id: UserId) -> Option<Rc<User>> {
         let remembered = || self.cx.memory.user(id);
         match &self.copies {
-            None => self.read_of(|found| &found.users).iter().find(|user| user.id == id).cloned().or_else(remembered),
+            None => self
+                .read_of(|found| &found.users)
+                .iter()
+                .find(|user| user.id == id)
+                .cloned()
+                .or_else(remembered),
             Some(copies) => copies.user(self.cx, remembered(), |_| Some(id)),
         }
     }
@@ -526,7 +640,12 @@ impl<'c> Known<'c> {
     }
 
     fn look_for_session(&self, hash: &HashedToken) -> Option<Rc<Session>> {
-        let found = || self.found.as_ref().and_then(|found| found.session.clone()).or_else(|| self.cx.memory.session(hash));
+        let found = || {
+            self.found
+                .as_ref()
+                .and_then(|found| found.session.clone())
+                .or_else(|| self.cx.memory.session(hash))
+        };
         self.memory_serves().then(found).flatten()
     }
 
@@ -535,7 +654,8 @@ impl<'c> Known<'c> {
     fn look_for_key(&self, hash: &HashedToken) -> Option<Option<KeyAndUser>> {
         let read = || self.read_of(|found| &found.keys).iter().find(|(of, _)| of == hash);
         let read = || read().map(|(_, found)| found.as_ref().map(|found| Rc::clone(&found.key)));
-        let key = self.memory_serves().then(|| read().or_else(|| self.cx.memory.key(hash))).flatten()?;
+        let key =
+            self.memory_serves().then(|| read().or_else(|| self.cx.memory.key(hash))).flatten()?;
         let Some(key) = key else { return Some(None) };
         match key.user_id {
             None => Some(Some((key, None))),
@@ -545,46 +665,84 @@ impl<'c> Known<'c> {
 
     fn look_for_standing(&self, pair: &Pair) -> Option<Standing> {
         let now = self.cx.now;
-        let read = || self.read_of(|found| &found.standings).iter().find(|(of, _)| of == pair).and_then(|(_, standing)| standing.at(now));
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.standing(pair, now))).flatten()
+        let read = || {
+            self.read_of(|found| &found.standings)
+                .iter()
+                .find(|(of, _)| of == pair)
+                .and_then(|(_, standing)| standing.at(now))
+        };
+        self.memory_serves()
+            .then(|| read().or_else(|| self.cx.memory.standing(pair, now)))
+            .flatten()
     }
 
     fn look_for_groups(&self, id: UserId) -> Option<Rc<[i64]>> {
-        let read = || self.read_of(|found| &found.groups).iter().find(|(of, _)| *of == id).map(|(_, groups)| Rc::clone(groups));
+        let read = || {
+            self.read_of(|found| &found.groups)
+                .iter()
+                .find(|(of, _)| *of == id)
+                .map(|(_, groups)| Rc::clone(groups))
+        };
         self.memory_serves().then(|| read().or_else(|| self.cx.memory.groups(id))).flatten()
     }
 
     fn look_for_group(&self, of: &ServiceGroup) -> Option<Permissions> {
         let now = self.cx.now;
         let read = || {
-            self.read_of(|found| &found.of_groups).iter().find(|(group, _)| group == of).and_then(|(_, permissions)| permissions.at(now))
+            self.read_of(|found| &found.of_groups)
+                .iter()
+                .find(|(group, _)| group == of)
+                .and_then(|(_, permissions)| permissions.at(now))
         };
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.granted_to_group(of, now))).flatten()
+        self.memory_serves()
+            .then(|| read().or_else(|| self.cx.memory.granted_to_group(of, now)))
+            .flatten()
     }
 
     /// `Some(None)`: there is no such application.
     #[expect(clippy::option_option, reason = "not knowing and knowing of none are different")]
     fn look_for_application(&self, access_key: &AccessKey) -> Option<Option<Rc<Application>>> {
         let read = || {
-            self.read_of(|found| &found.applications).iter().find(|(of, _)| of == access_key).map(|(_, application)| application.clone())
+            self.read_of(|found| &found.applications)
+                .iter()
+                .find(|(of, _)| of == access_key)
+                .map(|(_, application)| application.clone())
         };
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.application(access_key))).flatten()
+        self.memory_serves()
+            .then(|| read().or_else(|| self.cx.memory.application(access_key)))
+            .flatten()
     }
 
     fn look_for_application_of(&self, token: &HashedToken) -> Option<Rc<Application>> {
-        let has_token = |application: &&Rc<Application>| application.token.as_ref().is_some_and(|of| of.hash == *token);
-        let read = || {
-            self.read_of(|found| &found.applications).iter().filter_map(|(_, application)| application.as_ref()).find(has_token).cloned()
+        let has_token = |application: &&Rc<Application>| {
+            application.token.as_ref().is_some_and(|of| of.hash == *token)
         };
-        self.memory_serves().then(|| read().or_else(|| self.cx.memory.application_of(token))).flatten()
+        let read = || {
+            self.read_of(|found| &found.applications)
+                .iter()
+                .filter_map(|(_, application)| application.as_ref())
+                .find(has_token)
+                .cloned()
+        };
+        self.memory_serves()
+            .then(|| read().or_else(|| self.cx.memory.application_of(token)))
+            .flatten()
     }
 
     fn look_for_revoked(&self, keys: &[RevocationKey]) -> Option<bool> {
-        let found =
-            |key: &RevocationKey| self.read_of(|found| &found.revoked).iter().find(|(of, _)| of == key).map(|(_, is_revoked)| *is_revoked);
-        let remembered = |key: &RevocationKey| found(key).or_else(|| self.cx.memory.has_revoked(key));
+        let found = |key: &RevocationKey| {
+            self.read_of(|found| &found.revoked)
+                .iter()
+                .find(|(of, _)| of == key)
+                .map(|(_, is_revoked)| *is_revoked)
+        };
+        let remembered =
+            |key: &RevocationKey| found(key).or_else(|| self.cx.memory.has_revoked(key));
         let Some(copies) = &self.copies else { return any(keys, remembered) };
-        let in_snapshot = copies.snapshot.as_ref().and_then(|snapshot| any(keys, |key| snapshot.has_revoked(key)));
+        let in_snapshot = copies
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| any(keys, |key| snapshot.has_revoked(key)));
         match any(keys, remembered) {
             // No revocation is ever taken back, so that the older copy is right too.
             Some(true) => Some(true),
@@ -596,37 +754,53 @@ impl<'c> Known<'c> {
     fn look_for_candidates(&self, selection: &Selection) -> Option<Vec<Rc<TokenApp>>> {
         match self.newer_snapshot() {
             Some(snapshot) => Some(token_app::candidates(snapshot.apps.iter(), selection)),
-            None => self.found.as_ref().and_then(|found| found.selected.clone()).or_else(|| self.cx.memory.candidates(selection)),
+            None => self
+                .found
+                .as_ref()
+                .and_then(|found| found.selected.clone())
+                .or_else(|| self.cx.memory.candidates(selection)),
         }
     }
 
     /// The snapshot, where D1 does not answer and memory is older.
     fn newer_snapshot(&self) -> Option<&Snapshot> {
-        self.copies.as_ref().filter(|copies| copies.snapshot_is_newer).and_then(|copies| copies.snapshot.as_deref())
+        self.copies
+            .as_ref()
+            .filter(|copies| copies.snapshot_is_newer)
+            .and_then(|copies| copies.snapshot.as_deref())
     }
 }
 
 impl Copies {
-    /// The newer copy first. A user known to have changed since the snapshot is not read from it, and
-    /// whoever a newer one knows to be gone or renamed is not taken from memory.
-    fn user(&self, cx: &Cx, remembered: Option<Rc<User>>, id: impl Fn(&Snapshot) -> Option<UserId>) -> Option<Rc<User>> {
+    /// The newer copy first. A user known to have changed since the snapshot is not read from it,
+    /// and whoever a newer one knows to be gone or renamed is not taken from memory.
+    fn user(
+        &self,
+        cx: &Cx,
+        remembered: Option<Rc<User>>,
+        id: impl Fn(&Snapshot) -> Option<UserId>,
+    ) -> Option<Rc<User>> {
         let remembered = remembered.filter(|_| self.memory_is_young);
         let in_snapshot = self.snapshot.as_ref().and_then(|snapshot| snapshot.user(id(snapshot)?));
-        let is_gone = |user: &User| self.snapshot.as_ref().is_some_and(|snapshot| snapshot.knows_otherwise(user));
+        let is_gone = |user: &User| {
+            self.snapshot.as_ref().is_some_and(|snapshot| snapshot.knows_otherwise(user))
+        };
         let stands = |user: &&Rc<User>| {
             let revision = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.revision);
             cx.memory.user_changed_at(user.id).is_none_or(|changed_at| changed_at <= revision)
         };
         let copied = in_snapshot.filter(stands).cloned();
         if self.snapshot_is_newer {
-            copied.or_else(|| remembered.filter(|user| !is_gone(user) && self.is_of_same_app(cx, user)))
+            copied.or_else(|| {
+                remembered.filter(|user| !is_gone(user) && self.is_of_same_app(cx, user))
+            })
         } else {
             remembered.or_else(|| copied.filter(|user| self.is_of_same_app(cx, user)))
         }
     }
 
-    /// Whether a user of the older copy may be judged with the apps of the newer one: the users of a
-    /// deleted app belong to no app, also where there is another one of its name.
+    /// Whether a user of the older copy may be judged with the apps of the newer one: the users of
+    /// a deleted app belong to no app, also where there is another one of its name.
     fn is_of_same_app(&self, cx: &Cx, user: &User) -> bool {
         let Some(name) = user.profile.token_app.as_deref() else { return true };
         let in_snapshot = self.snapshot.as_ref().and_then(|snapshot| snapshot.app_created_at(name));
@@ -635,22 +809,33 @@ impl Copies {
 }
 
 /// Whether one of the keys was revoked, by what is known of each.
-fn any(keys: &[RevocationKey], is_revoked: impl Fn(&RevocationKey) -> Option<bool>) -> Option<bool> {
+fn any(
+    keys: &[RevocationKey],
+    is_revoked: impl Fn(&RevocationKey) -> Option<bool>,
+) -> Option<bool> {
     let answers: Vec<_> = keys.iter().map(is_revoked).collect();
-    if answers.contains(&Some(true)) { Some(true) } else { answers.into_iter().all(|answer| answer.is_some()).then_some(false) }
+    if answers.contains(&Some(true)) {
+        Some(true)
+    } else {
+        answers.into_iter().all(|answer| answer.is_some()).then_some(false)
+    }
 }
 
 /// Memory and the snapshot, while one of them is young enough.
 async fn copies(cx: &Cx) -> Option<Copies> {
     let age = cx.memory.age(cx.now);
-    let memory_is_young = age.is_some_and(|age| age <= Millis::from_seconds(cx.config.stale_if_error_s));
+    let memory_is_young =
+        age.is_some_and(|age| age <= Millis::from_seconds(cx.config.stale_if_error_s));
     let patience = if memory_is_young { COPY_AWAITED } else { COPY_AWAITED_ALONE };
     let snapshot = within(&*cx.timer, patience, Box::pin(copy::fetch(cx))).await.flatten();
     let newer = |snapshot: &Rc<Snapshot>| age.is_none_or(|age| snapshot.taken_at > cx.now - age);
     let snapshot_is_newer = snapshot.as_ref().is_some_and(newer);
     let serves = memory_is_young || snapshot.is_some();
     let now = cx.timer.now();
-    let ages = [cx.memory.age(now).filter(|_| memory_is_young), snapshot.as_ref().map(|snapshot| now - snapshot.taken_at)];
+    let ages = [
+        cx.memory.age(now).filter(|_| memory_is_young),
+        snapshot.as_ref().map(|snapshot| now - snapshot.taken_at),
+    ];
     // An answer may rely on either, as where a session is in memory and its user in the snapshot.
     cx.stale_by.set(ages.into_iter().flatten().max());
     serves.then_some(Copies { snapshot, memory_is_young, snapshot_is_newer })
@@ -675,16 +860,17 @@ fn read_behind(cx: &Cx) {
     }
 }
 
-/// Within what time they take turns. It ends before memory expires, since whoever then comes waits for
-/// the reading that is under way.
+/// Within what time they take turns. It ends before memory expires, since whoever then comes waits
+/// for the reading that is under way.
 fn turns(cx: &Cx) -> Millis {
     let staleness = cx.config.staleness;
     let left = staleness.usable() - cx.memory.age(cx.now).unwrap_or(staleness.usable());
     Millis(staleness.fresh().0 / 2).min(LONGEST_TURNS).min(left).max(Millis(0))
 }
 
-/// Isolates that have learned of the same reading age at the same moment. Each waits for a time of its
-/// own, so that one of them asks D1 and the others find what that one has read. Answers whether this one has waited.
+/// Isolates that have learned of the same reading age at the same moment. Each waits for a time of
+/// its own, so that one of them asks D1 and the others find what that one has read. Answers whether
+/// this one has waited.
 async fn wait_for_turn(cx: &Cx) -> bool {
     if shared::works(cx) != Works::Yes {
         return false;
@@ -701,7 +887,8 @@ async fn is_fresh_by_sharing(cx: &Cx) -> bool {
 }
 
 /// Waits while another request of this isolate reads the feed. So of many requests that find memory
-/// expired at once, one asks D1. In a cold isolate nobody waits, since the feed is not all that it lacks.
+/// expired at once, one asks D1. In a cold isolate nobody waits, since the feed is not all that it
+/// lacks.
 async fn is_renewed_by_another(cx: &Cx) -> bool {
     let mut pause = SHORTEST_LOOK;
     let ends_at = cx.timer.now() + PATIENCE;
@@ -710,7 +897,8 @@ async fn is_renewed_by_another(cx: &Cx) -> bool {
         if cx.memory.freshness(cx.now, cx.config.staleness) != Freshness::Expired {
             return true;
         }
-        let is_read = cx.memory.place().is_some() && !cx.memory.is_pausing(now) && !cx.memory.is_stalled(now);
+        let is_read =
+            cx.memory.place().is_some() && !cx.memory.is_pausing(now) && !cx.memory.is_stalled(now);
         if !is_read || now >= ends_at || cx.memory.begin_reading(now, PATIENCE) {
             return false;
         }
@@ -719,10 +907,11 @@ async fn is_renewed_by_another(cx: &Cx) -> bool {
     }
 }
 
-/// Whether an app may have the names of the selection. Others are not asked about, and above all not
-/// remembered: a request may name anything.
+/// Whether an app may have the names of the selection. Others are not asked about, and above all
+/// not remembered: a request may name anything.
 fn may_take_some(selection: &Selection) -> bool {
-    let is_parameter = selection.token_name.as_deref().is_none_or(|name| TokenName::parse(name).is_ok());
+    let is_parameter =
+        selection.token_name.as_deref().is_none_or(|name| TokenName::parse(name).is_ok());
     is_parameter && selection.app.as_deref().is_none_or(|name| AppName::parse(name).is_ok())
 }
 
@@ -734,7 +923,11 @@ fn user(username: &Username) -> Wanted {
 fn standings_of<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Wanted> {
     let mut seen = HashSet::new();
     let once = pairs.filter(|pair| seen.insert(**pair));
-    once.map(|pair| Wanted::Standing { subject: Subject::Id(pair.user_id), service_id: pair.service_id }).collect()
+    once.map(|pair| Wanted::Standing {
+        subject: Subject::Id(pair.user_id),
+        service_id: pair.service_id,
+    })
+    .collect()
 }
 
 fn unavailable(what: &str) -> Error {

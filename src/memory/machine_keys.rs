@@ -1,5 +1,5 @@
-//! Keys that were shown: those that count, and texts that are none, each in bounds of its own, so that
-//! guesses push no key out.
+//! Keys that were shown: those that count, and texts that are none, each in bounds of its own, so
+//! that guesses push no key out.
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -102,7 +102,12 @@ impl RememberedKeys {
     }
 
     fn forget_where(&mut self, gone: impl Fn(&MachineKey) -> bool) {
-        let hashes: Vec<_> = self.known.iter().filter(|(_, found)| gone(&found.key)).map(|(hash, _)| *hash).collect();
+        let hashes: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, found)| gone(&found.key))
+            .map(|(hash, _)| *hash)
+            .collect();
         for hash in hashes {
             self.known.pop(&hash);
         }

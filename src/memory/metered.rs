@@ -1,5 +1,5 @@
-//! D1 and the cache of the data centre, with what they are asked counted: for the isolate, and for the
-//! request that asks.
+//! D1 and the cache of the data centre, with what they are asked counted: for the isolate, and for
+//! the request that asks.
 //!
 //! On the platform time stands still while the Worker computes, and goes on while it waits. So the
 //! times are those of the round trips, and of nothing else.

@@ -1,5 +1,5 @@
-//! Names of resources and actions that were asked about: those that are somebody's, and those that are
-//! nobody's, each in bounds of its own, so that guesses push no name out.
+//! Names of resources and actions that were asked about: those that are somebody's, and those that
+//! are nobody's, each in bounds of its own, so that guesses push no name out.
 
 use std::num::NonZeroUsize;
 
@@ -47,10 +47,16 @@ impl RememberedNames {
 
     #[must_use]
     pub fn entries(&self) -> usize {
-        [self.services.len(), self.missing.len(), self.actions.len(), self.without_actions.len()].into_iter().sum()
+        [self.services.len(), self.missing.len(), self.actions.len(), self.without_actions.len()]
+            .into_iter()
+            .sum()
     }
 
-    pub fn take_in(&mut self, names: &[(ResourceName, Option<i64>)], actions: &[(ResourceType, Actions)]) {
+    pub fn take_in(
+        &mut self,
+        names: &[(ResourceName, Option<i64>)],
+        actions: &[(ResourceType, Actions)],
+    ) {
         for (name, service_id) in names {
             match service_id {
                 Some(service_id) => drop(self.services.put(name.clone(), *service_id)),
@@ -58,7 +64,8 @@ impl RememberedNames {
             }
         }
         for (of, names) in actions {
-            let cache = if names.is_empty() { &mut self.without_actions } else { &mut self.actions };
+            let cache =
+                if names.is_empty() { &mut self.without_actions } else { &mut self.actions };
             cache.put(of.clone(), names.clone());
         }
     }

@@ -1,7 +1,8 @@
 //! Renews the copy in KV, at each scheduled event.
 //!
-//! All of it is read and written rarely. After a change the event reads what the change feed names, and
-//! writes that beside the record; where nothing changed that the copy holds, it writes only a note.
+//! All of it is read and written rarely. After a change the event reads what the change feed names,
+//! and writes that beside the record; where nothing changed that the copy holds, it writes only a
+//! note.
 
 use std::collections::BTreeSet;
 
@@ -58,10 +59,15 @@ async fn renew(cx: &Cx, note: Renewed) -> Result<Option<Renewed>> {
         return Ok(Some(Renewed { at: cx.now, place, ..note }));
     }
     let older = match note.changes {
-        Some(taken) => logged(cx, snapshot::changes(cx).await).filter(|older| (older.of, older.taken) == (note.record, taken)),
+        Some(taken) => logged(cx, snapshot::changes(cx).await)
+            .filter(|older| (older.of, older.taken) == (note.record, taken)),
         None => Some(Changes::none(note.record)),
     };
-    let Some(changes) = older.map(|older| older.and(newer)).filter(|changes| changes.len() <= MAX_CHANGED) else { return Ok(None) };
+    let Some(changes) =
+        older.map(|older| older.and(newer)).filter(|changes| changes.len() <= MAX_CHANGED)
+    else {
+        return Ok(None);
+    };
     snapshot::put_changes(cx, &changes).await?;
     Ok(Some(Renewed { at: cx.now, place, changes: Some(changes.taken), ..note }))
 }
@@ -78,26 +84,36 @@ async fn changes_since(cx: &Cx, note: &Renewed) -> Result<Option<(Place, Changes
     let results: Vec<Rows> = cx.sql.batch(batch).await?;
     let reading = read_feed(Some(since), sql::rows(&results, 0)?)?;
     // What the users of a deleted app are now is not in the feed.
-    let lost_an_app = reading.changes.iter().any(|change| change.kind == ChangeKind::DeletedTokenApp);
+    let lost_an_app =
+        reading.changes.iter().any(|change| change.kind == ChangeKind::DeletedTokenApp);
     if reading.has_gap() || lost_an_app {
         return Ok(None);
     }
     let keys = |kinds: &[ChangeKind]| -> BTreeSet<String> {
-        reading.changes.iter().filter(|change| kinds.contains(&change.kind)).map(|change| change.key.clone()).collect()
+        reading
+            .changes
+            .iter()
+            .filter(|change| kinds.contains(&change.kind))
+            .map(|change| change.key.clone())
+            .collect()
     };
     let was_added = reading.changes.iter().any(|change| change.kind == ChangeKind::Revocation);
     let changes = Changes {
         of: note.record,
         taken: Taken { revision: reading.head, taken_at: cx.now },
         apps: Part { keys: keys(&[ChangeKind::TokenApp]), rows: stored(&results, 1)? },
-        users: Part { keys: keys(&[ChangeKind::User, ChangeKind::Membership]), rows: stored(&results, 2)? },
+        users: Part {
+            keys: keys(&[ChangeKind::User, ChangeKind::Membership]),
+            rows: stored(&results, 2)?,
+        },
         revocations: if was_added { Some(stored(&results, 3)?) } else { None },
     };
     Ok(Some((Place { revision: reading.head, at: reading.head_at }, changes)))
 }
 
 async fn write_all(cx: &Cx) -> Result<Renewed> {
-    let revocations = revocations::select_all_at_gap(None, MAX_CHANGES, one_more_than(KEPT_ALL), cx.now);
+    let revocations =
+        revocations::select_all_at_gap(None, MAX_CHANGES, one_more_than(KEPT_ALL), cx.now);
     let batch = vec![
         feed::select_head(),
         token_apps::select_enabled(),
@@ -117,7 +133,14 @@ async fn write_all(cx: &Cx) -> Result<Renewed> {
         revocations: stored(&results, 3)?,
     };
     let mark = snapshot::put(cx, &record).await?;
-    Ok(Renewed { at: cx.now, place, record: taken, changes: None, mark, version: VERSION.to_owned() })
+    Ok(Renewed {
+        at: cx.now,
+        place,
+        record: taken,
+        changes: None,
+        mark,
+        version: VERSION.to_owned(),
+    })
 }
 
 fn head(rows: &[Row]) -> Result<Place> {

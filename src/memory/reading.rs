@@ -21,7 +21,9 @@ use crate::memory::machine_keys::ByItsSecret;
 use crate::memory::revocations::KEPT_ALL;
 use crate::ports::{Row, Rows, SqlError, Statement};
 use crate::store::standings::{self, Subject};
-use crate::store::{applications, feed, machine_keys, names, revocations, sessions, sql, token_apps, users};
+use crate::store::{
+    applications, feed, machine_keys, names, revocations, sessions, sql, token_apps, users,
+};
 
 /// Something that a request wants to know, beside what changed.
 #[derive(Debug, Clone)]
@@ -96,8 +98,8 @@ pub struct Plan {
     /// The time of the request.
     now: Millis,
     /// Whether two statements read the apps that changed, and all revocations where the feed has a
-    /// gap. They are left out while memory is fresh: both are rare, and a second batch reads them if
-    /// the feed shows that it must.
+    /// gap. They are left out while memory is fresh: both are rare, and a second batch reads them
+    /// if the feed shows that it must.
     with_apps: bool,
     wanted: Vec<Wanted>,
     selection: Option<Selection>,
@@ -107,7 +109,13 @@ impl Plan {
     /// Plans a reading from where memory is.
     #[must_use]
     pub fn new(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Self {
-        Self { since: cx.memory.place(), now: cx.now, with_apps: true, wanted: wanted.to_vec(), selection: selection.cloned() }
+        Self {
+            since: cx.memory.place(),
+            now: cx.now,
+            with_apps: true,
+            wanted: wanted.to_vec(),
+            selection: selection.cloned(),
+        }
     }
 
     /// The same where memory is fresh, and lacks only what is wanted.
@@ -119,11 +127,20 @@ impl Plan {
     #[must_use]
     pub fn statements(&self) -> Vec<Statement> {
         let mut statements = vec![feed::select_since(self.since, MAX_CHANGES)];
-        let apps = || token_apps::select_changed_since(self.since, MAX_CHANGES, one_more_than(MAX_APPS));
+        let apps =
+            || token_apps::select_changed_since(self.since, MAX_CHANGES, one_more_than(MAX_APPS));
         statements.extend(self.with_apps.then(apps));
-        let revoked = || revocations::select_all_at_gap(self.since, MAX_CHANGES, one_more_than(KEPT_ALL), self.now);
+        let revoked = || {
+            revocations::select_all_at_gap(
+                self.since,
+                MAX_CHANGES,
+                one_more_than(KEPT_ALL),
+                self.now,
+            )
+        };
         statements.extend(self.with_apps.then(revoked));
-        let candidates = |selection| token_apps::select_candidates(selection, one_more_than(MAX_CANDIDATES));
+        let candidates =
+            |selection| token_apps::select_candidates(selection, one_more_than(MAX_CANDIDATES));
         statements.extend(self.selection.as_ref().map(candidates));
         statements.extend(self.wanted.iter().map(Wanted::statement));
         statements
@@ -133,7 +150,10 @@ impl Plan {
     pub fn take_in(self, cx: &Cx, rows: Vec<Rows>) -> Result<Option<Found>> {
         let mut results = Results { results: &rows, next: 0 };
         let mut reading = read_feed(self.since, results.rows()?)?;
-        let lacks_apps = || reading.has_gap() || reading.changes.iter().any(|change| change.kind == ChangeKind::TokenApp);
+        let lacks_apps = || {
+            reading.has_gap()
+                || reading.changes.iter().any(|change| change.kind == ChangeKind::TokenApp)
+        };
         if !self.with_apps && lacks_apps() {
             return Ok(None);
         }
@@ -170,9 +190,13 @@ impl Plan {
     fn news(self, mut rows: Vec<Rows>, reading: &Reading) -> News {
         let place = Place { revision: reading.head, at: reading.head_at };
         let asked = rows.split_off(rows.len().saturating_sub(self.wanted.len()));
-        let is_all = self.with_apps && reading.has_gap() && reading.apps.len() <= MAX_APPS && rows.len() >= 3;
+        let is_all = self.with_apps
+            && reading.has_gap()
+            && reading.apps.len() <= MAX_APPS
+            && rows.len() >= 3;
         let trust = is_all.then(|| rows.drain(1..3).collect());
-        let is_shared = !asked.is_empty() && self.wanted.iter().zip(&asked).all(|(wanted, rows)| wanted.is_shared(rows));
+        let is_shared = !asked.is_empty()
+            && self.wanted.iter().zip(&asked).all(|(wanted, rows)| wanted.is_shared(rows));
         News { place, trust, asked: is_shared.then_some((self.wanted, asked)) }
     }
 }
@@ -186,7 +210,12 @@ pub(super) fn read_trust(cx: &Cx, results: &[Rows], reading: &mut Reading) -> Re
 }
 
 /// Reads what another isolate wanted.
-pub(super) fn read_wanted(cx: &Cx, wanted: &[Wanted], results: &[Rows], reading: &mut Reading) -> Result<()> {
+pub(super) fn read_wanted(
+    cx: &Cx,
+    wanted: &[Wanted],
+    results: &[Rows],
+    reading: &mut Reading,
+) -> Result<()> {
     let mut results = Results { results, next: 0 };
     wanted.iter().try_for_each(|wanted| wanted.read(cx, &mut results, reading))
 }
@@ -218,7 +247,12 @@ pub(super) fn read_feed(since: Option<Place>, rows: &[Row]) -> Result<Reading> {
         reading.oldest = row.number("oldest")?;
         if let Some(kind) = row.optional_text("kind")?.and_then(ChangeKind::from_name) {
             let at = Millis(row.number("changed_at")?);
-            reading.changes.push(Change { kind, key: row.text("key")?.to_owned(), revision: row.number("revision")?, at });
+            reading.changes.push(Change {
+                kind,
+                key: row.text("key")?.to_owned(),
+                revision: row.number("revision")?,
+                at,
+            });
         }
     }
     Ok(reading)
@@ -230,15 +264,25 @@ pub(super) fn one_more_than(limit: usize) -> i64 {
 }
 
 impl Wanted {
-    /// Whether the isolates of a data centre may share it. A change that it depends on names it in the feed.
+    /// Whether the isolates of a data centre may share it. A change that it depends on names it in
+    /// the feed.
     pub(super) fn may_be_shared(&self) -> bool {
-        matches!(self, Self::Users(_) | Self::Session(_) | Self::Key(_) | Self::Standing { .. } | Self::Groups(_))
+        matches!(
+            self,
+            Self::Users(_)
+                | Self::Session(_)
+                | Self::Key(_)
+                | Self::Standing { .. }
+                | Self::Groups(_)
+        )
     }
 
-    /// Whether they share these rows. Nobody shares that there is no such user, session or key: there may
-    /// be one a moment later, and no change would name it. A standing of nobody is not remembered.
+    /// Whether they share these rows. Nobody shares that there is no such user, session or key:
+    /// there may be one a moment later, and no change would name it. A standing of nobody is not
+    /// remembered.
     fn is_shared(&self, rows: &Rows) -> bool {
-        self.may_be_shared() && (!rows.rows.is_empty() || matches!(self, Self::Standing { .. } | Self::Groups(_)))
+        self.may_be_shared()
+            && (!rows.rows.is_empty() || matches!(self, Self::Standing { .. } | Self::Groups(_)))
     }
 
     pub(super) fn statement(&self) -> Statement {
@@ -249,7 +293,9 @@ impl Wanted {
             Self::Key(hash) => machine_keys::select_with_user(hash),
             Self::Standing { subject, service_id } => standings::select(subject, *service_id),
             Self::Groups(subject) => standings::select_groups(subject),
-            Self::OfGroups { service_id, groups } => standings::select_of_groups(*service_id, groups),
+            Self::OfGroups { service_id, groups } => {
+                standings::select_of_groups(*service_id, groups)
+            }
             Self::Revoked(keys) => revocations::select_among(keys),
             Self::Application(access_key) => applications::select(access_key.as_str()),
             Self::AccessToken(hash) => applications::select_by_token(hash),
@@ -262,13 +308,23 @@ impl Wanted {
     fn read(&self, cx: &Cx, results: &mut Results<'_>, reading: &mut Reading) -> Result<()> {
         let rows = results.rows()?;
         match self {
-            Self::Standing { service_id, .. } => reading.standings.extend(standings::read(*service_id, rows, cx.now)?),
+            Self::Standing { service_id, .. } => {
+                reading.standings.extend(standings::read(*service_id, rows, cx.now)?)
+            }
             Self::Groups(_) => {
-                reading.groups.extend(standings::read_groups(rows)?.into_iter().map(|(id, groups)| (id, groups.into())));
+                reading.groups.extend(
+                    standings::read_groups(rows)?
+                        .into_iter()
+                        .map(|(id, groups)| (id, groups.into())),
+                );
             }
             Self::OfGroups { service_id, groups } => {
-                let of_service = |(group_id, permissions)| (ServiceGroup { service_id: *service_id, group_id }, permissions);
-                reading.of_groups.extend(standings::read_of_groups(groups, rows, cx.now)?.into_iter().map(of_service));
+                let of_service = |(group_id, permissions)| {
+                    (ServiceGroup { service_id: *service_id, group_id }, permissions)
+                };
+                reading.of_groups.extend(
+                    standings::read_of_groups(groups, rows, cx.now)?.into_iter().map(of_service),
+                );
             }
             Self::Users(_) | Self::UserIds(_) => {
                 for row in rows {
@@ -285,10 +341,15 @@ impl Wanted {
                 let row = rows.first();
                 let read = |row| {
                     let key = Rc::new(machine_keys::key(row)?);
-                    Ok::<_, Error>(ByItsSecret { key, last_used_on: machine_keys::secret(row)?.last_used_on })
+                    Ok::<_, Error>(ByItsSecret {
+                        key,
+                        last_used_on: machine_keys::secret(row)?.last_used_on,
+                    })
                 };
                 let read = row.map(read).transpose()?;
-                if let (Some(row), true) = (row, read.as_ref().is_some_and(|read| read.key.user_id.is_some())) {
+                if let (Some(row), true) =
+                    (row, read.as_ref().is_some_and(|read| read.key.user_id.is_some()))
+                {
                     reading.users.push(Rc::new(users::user(row)?));
                 }
                 reading.keys.push((*hash, read));
@@ -315,7 +376,11 @@ impl Wanted {
 }
 
 /// Reads D1 now.
-pub(super) async fn read(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) -> Result<Found> {
+pub(super) async fn read(
+    cx: &Cx,
+    wanted: &[Wanted],
+    selection: Option<&Selection>,
+) -> Result<Found> {
     if cx.memory.freshness(cx.now, cx.config.staleness) == Freshness::Fresh
         && let Some(found) = run(cx, Plan::of_a_miss(cx, wanted, selection)).await?
     {

@@ -1,5 +1,5 @@
-//! The changes that memory has read of late, without a gap: what tells whether something that was read
-//! earlier still holds.
+//! The changes that memory has read of late, without a gap: what tells whether something that was
+//! read earlier still holds.
 
 use std::collections::VecDeque;
 
@@ -43,12 +43,16 @@ impl Recent {
         }
     }
 
-    /// What has changed since a place; `None` where that is not known. After the database was set back,
-    /// the same revision is of another time, and so the old place is not known.
+    /// What has changed since a place; `None` where that is not known. After the database was set
+    /// back, the same revision is of another time, and so the old place is not known.
     #[must_use]
     pub fn since(&self, place: Place) -> Option<Vec<&Change>> {
-        let is_known = self.floor == Some(place) || self.head == Some(place) || self.changes.iter().any(|change| change.place() == place);
-        is_known.then(|| self.changes.iter().filter(|change| change.revision > place.revision).collect())
+        let is_known = self.floor == Some(place)
+            || self.head == Some(place)
+            || self.changes.iter().any(|change| change.place() == place);
+        is_known.then(|| {
+            self.changes.iter().filter(|change| change.revision > place.revision).collect()
+        })
     }
 }
 
@@ -59,7 +63,12 @@ mod tests {
     use crate::domain::time::Millis;
 
     fn change(revision: i64) -> Change {
-        Change { kind: ChangeKind::User, key: revision.to_string(), revision, at: Millis(revision * 10) }
+        Change {
+            kind: ChangeKind::User,
+            key: revision.to_string(),
+            revision,
+            at: Millis(revision * 10),
+        }
     }
 
     fn since(recent: &Recent, place: Place) -> Option<Vec<i64>> {
@@ -88,6 +97,9 @@ mod tests {
         }
         assert_eq!(recent.ends(), Some((change(2).place(), change(MAX_CHANGES + 2).place())));
         assert_eq!(since(&recent, change(1).place()), None);
-        assert_eq!(since(&recent, change(2).place()).map(|list| list.len()), usize::try_from(MAX_CHANGES).ok());
+        assert_eq!(
+            since(&recent, change(2).place()).map(|list| list.len()),
+            usize::try_from(MAX_CHANGES).ok()
+        );
     }
 }

@@ -8,8 +8,8 @@ use crate::domain::time::Millis;
 const MINUTE: Millis = Millis::from_seconds(60);
 /// How many minutes are told apart.
 const MINUTES: usize = 60;
-/// Of how many pairs of a reason and a dialect this is kept. Both are words of Postern's own, so that
-/// nobody can bring up more of them; the bound holds also if somebody adds some.
+/// Of how many pairs of a reason and a dialect this is kept. Both are words of Postern's own, so
+/// that nobody can bring up more of them; the bound holds also if somebody adds some.
 const KEPT: usize = 2_000;
 
 /// The refusals of one reason in one dialect, within the last hour.
@@ -74,7 +74,12 @@ impl Refusals {
         counted.last_at = counted.last_at.max(now);
         // A request that began a moment before the newest one is of its minute.
         let place = index(counted.minute);
-        counted.by_minute.iter_mut().skip(place).take(1).for_each(|count| *count = count.saturating_add(1));
+        counted
+            .by_minute
+            .iter_mut()
+            .skip(place)
+            .take(1)
+            .for_each(|count| *count = count.saturating_add(1));
     }
 
     /// Those of the last hour, the most frequent first.
@@ -90,14 +95,19 @@ impl Refusals {
             })
             .filter(|recent| recent.count > 0)
             .collect();
-        recent.sort_by_key(|recent| (std::cmp::Reverse(recent.count), recent.reason, recent.dialect));
+        recent
+            .sort_by_key(|recent| (std::cmp::Reverse(recent.count), recent.reason, recent.dialect));
         recent
     }
 
     /// All since the isolate began: reason, dialect and how many.
     #[must_use]
     pub fn totals(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.0.borrow().iter().map(|((reason, dialect), counted)| (*reason, *dialect, counted.total)).collect()
+        self.0
+            .borrow()
+            .iter()
+            .map(|((reason, dialect), counted)| (*reason, *dialect, counted.total))
+            .collect()
     }
 }
 
@@ -112,7 +122,11 @@ mod tests {
     }
 
     fn counts(refusals: &Refusals, minutes: i64) -> Vec<(&'static str, &'static str, u64)> {
-        refusals.of_last_hour(at(minutes)).iter().map(|recent| (recent.reason, recent.dialect, recent.count)).collect()
+        refusals
+            .of_last_hour(at(minutes))
+            .iter()
+            .map(|recent| (recent.reason, recent.dialect, recent.count))
+            .collect()
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Up to [`KEPT_ALL`] of them are all kept, so that a token that is not among them needs no look at
 //! D1. Beyond that, D1 is asked about each token once, and the answers are kept in a bounded cache;
-//! the change feed brings each new revocation. Nothing is ever taken back, so a copy that is too old
-//! can only lack a revocation.
+//! the change feed brings each new revocation. Nothing is ever taken back, so a copy that is too
+//! old can only lack a revocation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
@@ -60,7 +60,9 @@ impl Revocations {
     #[must_use]
     pub fn has(&self, key: &RevocationKey) -> Option<bool> {
         match self {
-            Self::All(kinds) => Some(kinds.get(&key.kind).is_some_and(|known| known.contains_key(&key.digest))),
+            Self::All(kinds) => {
+                Some(kinds.get(&key.kind).is_some_and(|known| known.contains_key(&key.digest)))
+            }
             Self::Some(answers) => answers.peek(key).copied(),
         }
     }
@@ -73,7 +75,8 @@ impl Revocations {
         self.has(key)
     }
 
-    /// Adds a revocation. Where there are too many, those are forgotten whose tokens are over at `now`.
+    /// Adds a revocation. Where there are too many, those are forgotten whose tokens are over at
+    /// `now`.
     pub fn add(&mut self, revocation: &Revocation, now: Millis) {
         let Revocation { key, until } = *revocation;
         match self {
@@ -111,7 +114,10 @@ mod tests {
     use super::*;
 
     fn revocation(number: usize, until: i64) -> Revocation {
-        Revocation { key: RevocationKey::of_token(HashedToken::of(&[&number.to_le_bytes()])), until: Millis(until) }
+        Revocation {
+            key: RevocationKey::of_token(HashedToken::of(&[&number.to_le_bytes()])),
+            until: Millis(until),
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! What the isolates of a data centre share, so that one of them reads D1 and the others need not.
 //!
-//! There are three kinds of entries. The *window* is what an isolate knows of the change feed, and when
-//! it asked D1 for that. The *trust* is all enabled apps and all revocations. The third kind is what a
-//! request has *asked for*: users, sessions, keys and standings. Entries of the last two kinds name
-//! their place in the feed. They count while the window shows that nothing they rely on has changed
-//! since that place.
+//! There are three kinds of entries. The *window* is what an isolate knows of the change feed, and
+//! when it asked D1 for that. The *trust* is all enabled apps and all revocations. The third kind
+//! is what a request has *asked for*: users, sessions, keys and standings. Entries of the last two
+//! kinds name their place in the feed. They count while the window shows that nothing they rely on
+//! has changed since that place.
 //!
-//! The platform's cache may lose entries, keep old ones, or do nothing at all. An entry is sealed under
-//! its name with a key for this purpose only. So whoever writes to the cache can bring an old entry back
-//! and do nothing else, and an old entry says how old it is. Age counts from before D1 was asked.
+//! The platform's cache may lose entries, keep old ones, or do nothing at all. An entry is sealed
+//! under its name with a key for this purpose only. So whoever writes to the cache can bring an old
+//! entry back and do nothing else, and an old entry says how old it is. Age counts from before D1
+//! was asked.
 
 use futures_util::future::join3;
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,12 @@ pub async fn renew(cx: &Cx, wanted: &[Wanted], selection: Option<&Selection>) ->
     let is_cold = cx.memory.place().is_none();
     let trust = async { if is_cold { get::<Entry>(cx, &host, &What::Trust).await } else { None } };
     let asked = async { if is_cold { get_asked(cx, &host, wanted).await } else { None } };
-    let got = within(&*cx.timer, PATIENCE, Box::pin(join3(get::<Window>(cx, &host, &What::Window), trust, asked))).await;
+    let got = within(
+        &*cx.timer,
+        PATIENCE,
+        Box::pin(join3(get::<Window>(cx, &host, &What::Window), trust, asked)),
+    )
+    .await;
     let Some((window, trust, asked)) = got else { return Brought::Nothing };
     let window = window.filter(|window| window.asked_at <= cx.now + CLOCKS_DIFFER);
     cx.memory.counters.window(window.is_some());
@@ -103,7 +109,8 @@ pub async fn bring(cx: &Cx, wanted: &[Wanted]) -> bool {
         return false;
     }
     let Some(host) = host_worth_asking(cx) else { return false };
-    let asked = within(&*cx.timer, PATIENCE, Box::pin(get_asked(cx, &host, wanted))).await.flatten();
+    let asked =
+        within(&*cx.timer, PATIENCE, Box::pin(get_asked(cx, &host, wanted))).await.flatten();
     asked.is_some_and(|asked| take_asked(cx, wanted, &asked))
 }
 
@@ -115,8 +122,8 @@ async fn get_asked(cx: &Cx, host: &str, wanted: &[Wanted]) -> Option<Entry> {
     if are_shared(wanted) { get(cx, host, &What::Asked(wanted)).await } else { None }
 }
 
-/// Takes in a window that is newer than memory, from the place where memory is. Cold memory begins at the
-/// place of the trust.
+/// Takes in a window that is newer than memory, from the place where memory is. Cold memory begins
+/// at the place of the trust.
 fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
     let Some(recent) = window.recent() else { return false };
     let asked_at = window.asked_at.min(cx.now);
@@ -131,19 +138,31 @@ fn take_window(cx: &Cx, window: &Window, trust: Option<&Entry>) -> bool {
         return false;
     }
     // An isolate that has read further than the window keeps what it knows.
-    let Some(changes) = recent.since(place).filter(|_| place.revision <= head.revision) else { return false };
+    let Some(changes) = recent.since(place).filter(|_| place.revision <= head.revision) else {
+        return false;
+    };
     if changes.iter().any(|change| change.kind == ChangeKind::TokenApp) {
         return false;
     }
     let changes: Vec<Change> = changes.into_iter().cloned().collect();
     let since = here.map(|place| place.revision);
     let oldest = since.unwrap_or(head.revision);
-    let mut reading = Reading { head: head.revision, head_at: head.at, oldest, since, changes, ..Reading::default() };
+    let mut reading = Reading {
+        head: head.revision,
+        head_at: head.at,
+        oldest,
+        since,
+        changes,
+        ..Reading::default()
+    };
     if here.is_some() && reading.has_gap() {
         return false;
     }
     if here.is_none() {
-        let Some(Ok(())) = trust.map(|trust| reading::read_trust(cx, &trust.rows(), &mut reading)) else { return false };
+        let Some(Ok(())) = trust.map(|trust| reading::read_trust(cx, &trust.rows(), &mut reading))
+        else {
+            return false;
+        };
     }
     cx.memory.take_in_shared(&reading, asked_at, recent);
     true
@@ -174,15 +193,30 @@ async fn put_all(cx: &Cx, host: &str, news: News) -> Result<()> {
         put(cx, host, &What::Asked(&wanted), &Entry::new(place, &results), LIFETIME_S).await?;
     }
     let Some((asked_at, floor, head, changes)) = cx.memory.shared_window() else { return Ok(()) };
-    if cx.memory.sharing.begin_writing(host, asked_at, head.revision, cx.now, Millis(cx.config.staleness.fresh().0 / 2)) {
-        let changes = changes.into_iter().map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at)).collect();
-        let window = Window { asked_at, floor: (floor.revision, floor.at), head: (head.revision, head.at), changes };
+    if cx.memory.sharing.begin_writing(
+        host,
+        asked_at,
+        head.revision,
+        cx.now,
+        Millis(cx.config.staleness.fresh().0 / 2),
+    ) {
+        let changes = changes
+            .into_iter()
+            .map(|change| (change.kind.name().to_owned(), change.key, change.revision, change.at))
+            .collect();
+        let window = Window {
+            asked_at,
+            floor: (floor.revision, floor.at),
+            head: (head.revision, head.at),
+            changes,
+        };
         put(cx, host, &What::Window, &window, window_lifetime(cx).seconds()).await?;
     }
     Ok(())
 }
 
-/// As long as a window may serve: while D1 does not answer, that is longer than its changes are news.
+/// As long as a window may serve: while D1 does not answer, that is longer than its changes are
+/// news.
 fn window_lifetime(cx: &Cx) -> Millis {
     Millis::from_seconds(cx.config.stale_if_error_s).max(cx.config.staleness.usable())
 }
@@ -194,13 +228,20 @@ async fn get<T: for<'de> Deserialize<'de>>(cx: &Cx, host: &str, what: &What<'_>)
     serde_json::from_slice(text.expose()).ok()
 }
 
-async fn put<T: Serialize>(cx: &Cx, host: &str, what: &What<'_>, entry: &T, lifetime_s: i64) -> Result<()> {
+async fn put<T: Serialize>(
+    cx: &Cx,
+    host: &str,
+    what: &What<'_>,
+    entry: &T,
+    lifetime_s: i64,
+) -> Result<()> {
     let Ok(text) = serde_json::to_vec(entry) else { return Ok(()) };
     if text.len() > MAX_ENTRY_BYTES {
         return Ok(());
     }
     let name = name(cx, host, what);
-    let sealed = cx.config.master_keys.seal_shared(&text, &name, cx.random()?).map_err(Error::Internal)?;
+    let sealed =
+        cx.config.master_keys.seal_shared(&text, &name, cx.random()?).map_err(Error::Internal)?;
     cx.shared.put(&name, sealed, lifetime_s).await;
     Ok(())
 }
@@ -208,7 +249,8 @@ async fn put<T: Serialize>(cx: &Cx, host: &str, what: &What<'_>, entry: &T, life
 /// The host that the request names; `None` for an event that no request brought.
 fn host(cx: &Cx) -> Option<String> {
     let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    (cx.request_header)("host").filter(|host| (1..=MAX_HOST_BYTES).contains(&host.len()) && host.bytes().all(is_of_hosts))
+    (cx.request_header)("host")
+        .filter(|host| (1..=MAX_HOST_BYTES).contains(&host.len()) && host.bytes().all(is_of_hosts))
 }
 
 fn host_worth_asking(cx: &Cx) -> Option<String> {
@@ -220,16 +262,22 @@ pub fn works(cx: &Cx) -> Works {
     host(cx).map_or(Works::Unknown, |host| cx.memory.sharing.works(&host))
 }
 
-/// An entry's name: a URL without its scheme, of the request's own host, as the platform asks for. It
-/// tells nobody what the entry is of. Another release, which may write other entries, uses other names. So
-/// does another deployment with the same master key, since people reach it at another host.
+/// An entry's name: a URL without its scheme, of the request's own host, as the platform asks for.
+/// It tells nobody what the entry is of. Another release, which may write other entries, uses other
+/// names. So does another deployment with the same master key, since people reach it at another
+/// host.
 fn name(cx: &Cx, host: &str, what: &What<'_>) -> String {
     let what = match what {
         What::Window => "window".to_owned(),
         What::Trust => "trust".to_owned(),
-        What::Asked(wanted) => wanted.iter().map(|wanted| wanted.statement().name()).collect::<Vec<_>>().join("\n"),
+        What::Asked(wanted) => {
+            wanted.iter().map(|wanted| wanted.statement().name()).collect::<Vec<_>>().join("\n")
+        }
     };
-    let name = cx.config.master_keys.name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")));
+    let name = cx
+        .config
+        .master_keys
+        .name_of_shared(&format!("{}\n{host}\n{what}", env!("CARGO_PKG_VERSION")));
     format!("{host}/v1/shared/{name}")
 }
 
@@ -240,12 +288,20 @@ impl Window {
         let (floor, head) = (place(self.floor), place(self.head));
         let mut recent = Recent::from(floor);
         let read = |(kind, key, revision, at): &(String, String, i64, Millis)| {
-            Some(Change { kind: ChangeKind::from_name(kind)?, key: key.clone(), revision: *revision, at: *at })
+            Some(Change {
+                kind: ChangeKind::from_name(kind)?,
+                key: key.clone(),
+                revision: *revision,
+                at: *at,
+            })
         };
         let changes = self.changes.iter().map(read).collect::<Option<Vec<_>>>()?;
-        let revisions = || changes.iter().map(|change| change.revision).chain([head.revision.saturating_add(1)]);
+        let revisions = || {
+            changes.iter().map(|change| change.revision).chain([head.revision.saturating_add(1)])
+        };
         let ascends = revisions().zip(revisions().skip(1)).all(|(one, next)| one < next);
-        let begins = changes.first().is_none_or(|first| first.revision > floor.revision) && floor.revision <= head.revision;
+        let begins = changes.first().is_none_or(|first| first.revision > floor.revision)
+            && floor.revision <= head.revision;
         recent.go_on(&changes, head);
         (ascends && begins).then_some(recent)
     }
@@ -262,7 +318,10 @@ impl Entry {
     }
 
     fn rows(&self) -> Vec<Rows> {
-        let rows = |maps: &Vec<Map<String, Value>>| Rows { rows: maps.iter().cloned().map(Row::from).collect(), read: 0 };
+        let rows = |maps: &Vec<Map<String, Value>>| Rows {
+            rows: maps.iter().cloned().map(Row::from).collect(),
+            read: 0,
+        };
         self.results.iter().map(rows).collect()
     }
 }

@@ -7,16 +7,16 @@ use lru::LruCache;
 
 use crate::domain::time::Millis;
 
-/// After so many windows that were written and are not there, the cache is left alone: on `workers.dev` the
-/// platform keeps nothing.
+/// After so many windows that were written and are not there, the cache is left alone: on
+/// `workers.dev` the platform keeps nothing.
 const LOST_BEFORE_GIVEN_UP: u32 = 3;
 /// For how long it is left alone.
 const GIVEN_UP_FOR: Millis = Millis::from_seconds(300);
 /// For how many hosts this is remembered. Behind a wildcard route, a request may name any host.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
-/// The memory of one isolate, by host: each entry is of one host, and the cache may work for one host and
-/// not for another.
+/// The memory of one isolate, by host: each entry is of one host, and the cache may work for one
+/// host and not for another.
 pub struct Sharing(RefCell<LruCache<String, AtHost>>);
 
 impl Default for Sharing {
@@ -59,7 +59,9 @@ impl Sharing {
     /// Whether the cache is worth a look. It is not while it is left alone.
     #[must_use]
     pub fn is_worth_asking(&self, host: &str, now: Millis) -> bool {
-        self.at(host, |at_host| at_host.given_up_at.is_none_or(|at| now - at > GIVEN_UP_FOR || now < at))
+        self.at(host, |at_host| {
+            at_host.given_up_at.is_none_or(|at| now - at > GIVEN_UP_FOR || now < at)
+        })
     }
 
     /// Notes a window that was there: its head, and when D1 was asked for it.
@@ -70,7 +72,8 @@ impl Sharing {
         });
     }
 
-    /// Notes that no window was there. It is lost where this isolate wrote one that had not expired.
+    /// Notes that no window was there. It is lost where this isolate wrote one that had not
+    /// expired.
     pub fn missed(&self, host: &str, now: Millis, lifetime: Millis) {
         self.at(host, |at_host| {
             let is_lost = at_host.written_at.take().is_some_and(|at| now - at < lifetime);
@@ -82,12 +85,22 @@ impl Sharing {
     }
 
     /// Whether a window of this isolate is news for the others. It then counts as written.
-    pub fn begin_writing(&self, host: &str, asked_at: Millis, head: i64, now: Millis, interval: Millis) -> bool {
+    pub fn begin_writing(
+        &self,
+        host: &str,
+        asked_at: Millis,
+        head: i64,
+        now: Millis,
+        interval: Millis,
+    ) -> bool {
         self.at(host, |at_host| {
-            let is_news = |(newest, known)| asked_at - newest >= interval || (head > known && asked_at >= newest);
+            let is_news = |(newest, known)| {
+                asked_at - newest >= interval || (head > known && asked_at >= newest)
+            };
             let is_news = at_host.newest.is_none_or(is_news);
             if is_news {
-                *at_host = AtHost { newest: Some((asked_at, head)), written_at: Some(now), ..*at_host };
+                *at_host =
+                    AtHost { newest: Some((asked_at, head)), written_at: Some(now), ..*at_host };
             }
             is_news
         })

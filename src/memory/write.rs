@@ -1,4 +1,5 @@
-//! Writing: a change, its entries in the feed and in the audit trail, and a reading of the feed, in one batch.
+//! Writing: a change, its entries in the feed and in the audit trail, and a reading of the feed, in
+//! one batch.
 
 use crate::context::Cx;
 use crate::domain::audit::Deed;
@@ -29,7 +30,8 @@ impl Write {
     /// Begins with the choice of an id, where nobody named one.
     #[must_use]
     pub fn with_id(cx: &Cx, kind: IdKind, named: Option<i64>) -> Self {
-        let configured = if kind == IdKind::Service { cx.config.rules.services() } else { Vec::new() };
+        let configured =
+            if kind == IdKind::Service { cx.config.rules.services() } else { Vec::new() };
         if named.is_some() { Self::default() } else { Self::of(ids::choose(kind, &configured)) }
     }
 
@@ -61,21 +63,27 @@ impl Write {
         self
     }
 
-    /// Adds what the audit trail is to say of something that these statements create. A deed without a
-    /// target has the id as its target.
+    /// Adds what the audit trail is to say of something that these statements create. A deed
+    /// without a target has the id as its target.
     #[must_use]
     pub fn deed_of_new(mut self, deed: Deed, id: NewId) -> Self {
         self.deeds.push((deed, Some(id)));
         self
     }
 
-    /// Writes all of it, and reads the change feed in the same batch, so that it is in force at once in this isolate.
+    /// Writes all of it, and reads the change feed in the same batch, so that it is in force at
+    /// once in this isolate.
     pub async fn commit(self, cx: &Cx) -> Result<Vec<Row>> {
         self.commit_unless(cx, &[], || Error::internal("no constraint is named")).await
     }
 
     /// The same. Where one of these constraints refuses it, the error is that one.
-    pub async fn commit_unless(self, cx: &Cx, refused_by: &[Constraint], error: impl FnOnce() -> Error) -> Result<Vec<Row>> {
+    pub async fn commit_unless(
+        self,
+        cx: &Cx,
+        refused_by: &[Constraint],
+        error: impl FnOnce() -> Error,
+    ) -> Result<Vec<Row>> {
         let mut statements = self.statements;
         statements.extend(self.deeds.iter().map(|(deed, id)| match id {
             Some(id) => audit::insert_created(cx, deed, *id),
@@ -102,6 +110,7 @@ impl Write {
             }
         };
         plan.take_in(cx, results.split_off(written.min(results.len())))?;
-        self.answering.map_or(Ok(Vec::new()), |index| sql::rows(&results, index).map(<[Row]>::to_vec))
+        self.answering
+            .map_or(Ok(Vec::new()), |index| sql::rows(&results, index).map(<[Row]>::to_vec))
     }
 }

@@ -1,7 +1,10 @@
-//! Applications, and their access tokens. Secrets and tokens are sealed here on the way in and opened on the way out.
+//! Applications, and their access tokens. Secrets and tokens are sealed here on the way in and
+//! opened on the way out.
 
 use crate::context::Cx;
-use crate::domain::applications::application::{AccessKey, AccessToken, Application, ApplicationTerms, Authorizations, OrganizationId};
+use crate::domain::applications::application::{
+    AccessKey, AccessToken, Application, ApplicationTerms, Authorizations, OrganizationId,
+};
 use crate::domain::secret::{HashedToken, PlainToken};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
@@ -41,7 +44,11 @@ pub fn insert(
 
 /// Registers an application without a secret, where nobody has.
 #[must_use]
-pub fn register(access_key: &AccessKey, organization_id: &OrganizationId, now: Millis) -> Statement {
+pub fn register(
+    access_key: &AccessKey,
+    organization_id: &OrganizationId,
+    now: Millis,
+) -> Statement {
     Statement::new(
         "INSERT INTO applications (access_key, organization_id, created_at, modified_at) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (access_key) DO NOTHING",
@@ -51,7 +58,12 @@ pub fn register(access_key: &AccessKey, organization_id: &OrganizationId, now: M
 
 /// Changes what can be chosen about an application.
 #[must_use]
-pub fn update(access_key: &AccessKey, before: &ApplicationTerms, after: &ApplicationTerms, now: Millis) -> Statement {
+pub fn update(
+    access_key: &AccessKey,
+    before: &ApplicationTerms,
+    after: &ApplicationTerms,
+    now: Millis,
+) -> Statement {
     let both = |of: fn(&ApplicationTerms) -> Param| [before, after].map(of);
     let columns = [
         ("name", both(|terms| terms.name.clone().into())),
@@ -59,12 +71,23 @@ pub fn update(access_key: &AccessKey, before: &ApplicationTerms, after: &Applica
         ("authorizes", both(|terms| terms.authorizes.into())),
         ("enabled", both(|terms| terms.enabled.into())),
     ];
-    sql::edit("applications", &[("access_key", access_key.as_str().into())], &[("modified_at", now.into())], columns)
+    sql::edit(
+        "applications",
+        &[("access_key", access_key.as_str().into())],
+        &[("modified_at", now.into())],
+        columns,
+    )
 }
 
-/// Replaces what an application of that organization is authorized to. Answers its access key where it is there, and no shortcut.
+/// Replaces what an application of that organization is authorized to. Answers its access key where
+/// it is there, and no shortcut.
 #[must_use]
-pub fn set_authorizations(access_key: &str, organization_id: &str, authorizations: Authorizations, now: Millis) -> Statement {
+pub fn set_authorizations(
+    access_key: &str,
+    organization_id: &str,
+    authorizations: Authorizations,
+    now: Millis,
+) -> Statement {
     Statement::new(
         "UPDATE applications SET authorizations = ?3, modified_at = ?4 WHERE access_key = ?1 AND organization_id = ?2 AND shortcut = 0
          RETURNING access_key",
@@ -88,8 +111,9 @@ pub fn delete(access_key: &AccessKey) -> Statement {
     Statement::new("DELETE FROM applications WHERE access_key = ?1", [access_key.as_str().into()])
 }
 
-/// Gives an application an access token in place of the one whose hash is `replaced`; `None` stands for one that has ended, or for none. Where
-/// another request was first, nothing changes, and [`refuse_other_token`] refuses the batch.
+/// Gives an application an access token in place of the one whose hash is `replaced`; `None` stands
+/// for one that has ended, or for none. Where another request was first, nothing changes, and
+/// [`refuse_other_token`] refuses the batch.
 #[must_use]
 pub fn set_token(
     access_key: &str,
@@ -117,14 +141,18 @@ pub fn set_token(
 /// Remembers that a signature was used; used again, the batch is refused.
 #[must_use]
 pub fn use_once(used: &str, expires_at: Millis) -> Statement {
-    Statement::new("INSERT INTO used_signatures (hash, expires_at) VALUES (?1, ?2)", [used.into(), expires_at.into()])
+    Statement::new(
+        "INSERT INTO used_signatures (hash, expires_at) VALUES (?1, ?2)",
+        [used.into(), expires_at.into()],
+    )
 }
 
 /// Refuses the whole batch where the application has another access token than this one.
 #[must_use]
 pub fn refuse_other_token(access_key: &str, hash: HashedToken) -> Statement {
     Statement::new(
-        Constraint::TokenReplaced.refuse_where("?2 IS NOT (SELECT token_hash FROM applications WHERE access_key = ?1)"),
+        Constraint::TokenReplaced
+            .refuse_where("?2 IS NOT (SELECT token_hash FROM applications WHERE access_key = ?1)"),
         [access_key.into(), hash.to_hex().into()],
     )
 }
@@ -138,7 +166,8 @@ pub fn use_for_new_token(used: &str, hash: HashedToken, expires_at: Millis) -> S
     )
 }
 
-/// Remembers which access token a signature brought: the one that the application has now. What was remembered before stays.
+/// Remembers which access token a signature brought: the one that the application has now. What was
+/// remembered before stays.
 #[must_use]
 pub fn use_for_token(used: &str, access_key: &str, expires_at: Millis) -> Statement {
     Statement::new(
@@ -166,13 +195,19 @@ pub fn prune_tokens(now: Millis) -> Statement {
 /// One application, by access key.
 #[must_use]
 pub fn select(access_key: &str) -> Statement {
-    Statement::new(format!("SELECT {COLUMNS} FROM applications WHERE access_key = ?1"), [access_key.into()])
+    Statement::new(
+        format!("SELECT {COLUMNS} FROM applications WHERE access_key = ?1"),
+        [access_key.into()],
+    )
 }
 
 /// One application, by the hash of its access token.
 #[must_use]
 pub fn select_by_token(hash: &HashedToken) -> Statement {
-    Statement::new(format!("SELECT {COLUMNS} FROM applications WHERE token_hash = ?1"), [hash.to_hex().into()])
+    Statement::new(
+        format!("SELECT {COLUMNS} FROM applications WHERE token_hash = ?1"),
+        [hash.to_hex().into()],
+    )
 }
 
 /// One application.
@@ -180,38 +215,64 @@ pub async fn find(cx: &Cx, access_key: &str) -> Result<Option<Application>> {
     sql::query(cx, select(access_key)).await?.first().map(|row| application(cx, row)).transpose()
 }
 
-/// One application, and the hash of the access token that the signature brought before: `None` where it was not used, empty for no token.
-pub async fn find_with_use(cx: &Cx, access_key: &str, used: &str) -> Result<(Option<Application>, Option<String>)> {
-    let use_of = Statement::new("SELECT token_hash FROM used_signatures WHERE hash = ?1", [used.into()]);
+/// One application, and the hash of the access token that the signature brought before: `None`
+/// where it was not used, empty for no token.
+pub async fn find_with_use(
+    cx: &Cx,
+    access_key: &str,
+    used: &str,
+) -> Result<(Option<Application>, Option<String>)> {
+    let use_of =
+        Statement::new("SELECT token_hash FROM used_signatures WHERE hash = ?1", [used.into()]);
     let results = sql::query_all(cx, vec![select(access_key), use_of]).await?;
     let found = sql::rows(&results, 0)?.first().map(|row| application(cx, row)).transpose()?;
-    let token_hash = |row: &Row| row.optional_text("token_hash").map(|hash| hash.unwrap_or_default().to_owned());
+    let token_hash =
+        |row: &Row| row.optional_text("token_hash").map(|hash| hash.unwrap_or_default().to_owned());
     Ok((found, sql::rows(&results, 1)?.first().map(token_hash).transpose()?))
 }
 
 /// Applications by ascending access key, of one organization or of all.
-pub async fn list(cx: &Cx, organization_id: Option<&str>, after_key: &str, limit: i64) -> Result<Vec<Application>> {
+pub async fn list(
+    cx: &Cx,
+    organization_id: Option<&str>,
+    after_key: &str,
+    limit: i64,
+) -> Result<Vec<Application>> {
     let of_one = if organization_id.is_some() { " AND organization_id = ?3" } else { "" };
-    let sql = format!("SELECT {COLUMNS} FROM applications WHERE access_key > ?1{of_one} ORDER BY access_key LIMIT ?2");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM applications WHERE access_key > ?1{of_one} ORDER BY access_key LIMIT ?2"
+    );
     let mut params = vec![after_key.into(), Param::Number(limit)];
     params.extend(organization_id.map(Param::from));
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| application(cx, row)).collect()
+    sql::query(cx, Statement::new(sql, params))
+        .await?
+        .iter()
+        .map(|row| application(cx, row))
+        .collect()
 }
 
 pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {
-    let unreadable = |what: &str| Error::internal(format!("a stored application has an unreadable {what}"));
-    let access_key = AccessKey::parse(row.text("access_key")?).map_err(|_| unreadable("access key"))?;
+    let unreadable =
+        |what: &str| Error::internal(format!("a stored application has an unreadable {what}"));
+    let access_key =
+        AccessKey::parse(row.text("access_key")?).map_err(|_| unreadable("access key"))?;
     let open = |place: SealedColumn, stored: &str| place.open(cx, access_key.as_str(), stored);
-    let token = match (row.optional_text("token")?, row.optional_text("token_hash")?, row.optional_number("token_expires_at")?) {
+    let token = match (
+        row.optional_text("token")?,
+        row.optional_text("token_hash")?,
+        row.optional_number("token_expires_at")?,
+    ) {
         (Some(stored), Some(hash), Some(expires_at)) => Some(AccessToken {
-            token: open(SealedColumn::ACCESS_TOKEN, stored).and_then(|token| token.expose_text().map(PlainToken::new)),
+            token: open(SealedColumn::ACCESS_TOKEN, stored)
+                .and_then(|token| token.expose_text().map(PlainToken::new)),
             hash: HashedToken::from_hex(hash).ok_or_else(|| unreadable("token"))?,
             expires_at: Millis(expires_at),
         }),
         _ => None,
     };
     Ok(Application {
-        organization_id: OrganizationId::parse(row.text("organization_id")?).map_err(|_| unreadable("organization"))?,
+        organization_id: OrganizationId::parse(row.text("organization_id")?)
+            .map_err(|_| unreadable("organization"))?,
         terms: ApplicationTerms {
             name: row.optional_text("name")?.map(str::to_owned),
             shortcut: row.flag("shortcut")?,
@@ -219,7 +280,9 @@ pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {
             enabled: row.flag("enabled")?,
         },
         authorizations: Authorizations::from_bits(row.number("authorizations")?),
-        secret: row.optional_text("secret")?.and_then(|stored| open(SealedColumn::APPLICATION_SECRET, stored)),
+        secret: row
+            .optional_text("secret")?
+            .and_then(|stored| open(SealedColumn::APPLICATION_SECRET, stored)),
         token,
         created_at: Millis(row.number("created_at")?),
         modified_at: Millis(row.number("modified_at")?),

@@ -54,8 +54,8 @@ pub fn insert(cx: &Cx, deed: &Deed) -> Statement {
     )
 }
 
-/// Writes down that something was created: with its id in `after`, and as the target where the deed has
-/// no other.
+/// Writes down that something was created: with its id in `after`, and as the target where the deed
+/// has no other.
 #[must_use]
 pub fn insert_created(cx: &Cx, deed: &Deed, id: NewId) -> Statement {
     let mut statement = insert(cx, deed);
@@ -69,10 +69,15 @@ pub fn insert_created(cx: &Cx, deed: &Deed, id: NewId) -> Statement {
     statement
 }
 
-/// Writes a deed down where a condition holds. `condition` is its SQL, whose values are bound from the
-/// number on that it is given.
+/// Writes a deed down where a condition holds. `condition` is its SQL, whose values are bound from
+/// the number on that it is given.
 #[must_use]
-pub fn insert_where(cx: &Cx, deed: &Deed, condition: impl FnOnce(usize) -> String, values: Vec<Param>) -> Statement {
+pub fn insert_where(
+    cx: &Cx,
+    deed: &Deed,
+    condition: impl FnOnce(usize) -> String,
+    values: Vec<Param>,
+) -> Statement {
     let mut statement = insert(cx, deed);
     let condition = condition(statement.params.len() + 1);
     statement.sql = format!(
@@ -87,10 +92,15 @@ pub fn insert_where(cx: &Cx, deed: &Deed, condition: impl FnOnce(usize) -> Strin
 /// How many networks, and how many names that no user has, a summary of failed sign-ins lists.
 const LISTED: usize = 20;
 
-/// Adds a failed sign-in to the event that sums up those of its ten minutes: one event for each name
-/// that a user has, and one for all other names. So strangers cannot fill the audit trail.
+/// Adds a failed sign-in to the event that sums up those of its ten minutes: one event for each
+/// name that a user has, and one for all other names. So strangers cannot fill the audit trail.
 #[must_use]
-pub fn sum_up_failed_sign_in(cx: &Cx, claimed: &str, network: &str, is_known: bool) -> [Statement; 2] {
+pub fn sum_up_failed_sign_in(
+    cx: &Cx,
+    claimed: &str,
+    network: &str,
+    is_known: bool,
+) -> [Statement; 2] {
     let window = cx.now.0.div_euclid(WINDOW.0);
     let (of, actor) = if is_known {
         (format!("of {claimed}"), Actor::claimed(claimed))
@@ -98,8 +108,11 @@ pub fn sum_up_failed_sign_in(cx: &Cx, claimed: &str, network: &str, is_known: bo
         ("unknown".to_owned(), Actor::bracketed("unknown user"))
     };
     let summary = format!("sign_in.fail/{window}/{of}");
-    let after =
-        if is_known { json!({ "failures": 0, "addresses": [] }) } else { json!({ "failures": 0, "addresses": [], "usernames": [] }) };
+    let after = if is_known {
+        json!({ "failures": 0, "addresses": [] })
+    } else {
+        json!({ "failures": 0, "addresses": [], "usernames": [] })
+    };
     let target = actor.name.clone();
     let deed = Deed::new(actor, "sign_in.fail", target).after(after);
     let first = summarizing(cx, &deed, &summary);
@@ -110,7 +123,8 @@ pub fn sum_up_failed_sign_in(cx: &Cx, claimed: &str, network: &str, is_known: bo
                THEN json_extract(after, '$.{member}') ELSE json_insert(json_extract(after, '$.{member}'), '$[#]', {value}) END)"
         )
     };
-    let usernames = if is_known { String::new() } else { format!(", {}", listed("usernames", "?4")) };
+    let usernames =
+        if is_known { String::new() } else { format!(", {}", listed("usernames", "?4")) };
     let sql = format!(
         "UPDATE audit_events SET after = json_set(after, '$.failures', json_extract(after, '$.failures') + 1,
            '$.lastAt', CAST(?3 AS INTEGER), {}{usernames}) WHERE summary = ?1",
@@ -157,7 +171,9 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
         (" AND at < ?", filter.until.map(Param::from)),
         (" AND id < ?", filter.before_id.map(Param::Int64)),
     ];
-    for (condition, value) in conditions.into_iter().filter_map(|(condition, value)| Some((condition, value?))) {
+    for (condition, value) in
+        conditions.into_iter().filter_map(|(condition, value)| Some((condition, value?)))
+    {
         params.push(value);
         let _ = write!(sql, "{condition}{}", params.len());
     }
@@ -167,7 +183,11 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
 }
 
 fn event(row: &Row) -> Result<Event> {
-    let value = |column| Ok::<_, crate::error::Error>(row.optional_text(column)?.and_then(|text| serde_json::from_str(text).ok()));
+    let value = |column| {
+        Ok::<_, crate::error::Error>(
+            row.optional_text(column)?.and_then(|text| serde_json::from_str(text).ok()),
+        )
+    };
     let actor_id = row.optional_text("actor_id")?.and_then(|id| id.parse().ok()).map(UserId);
     Ok(Event {
         id: row.int64("id")?,

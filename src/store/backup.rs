@@ -1,5 +1,5 @@
-//! Import and export: a request's worth of records in a few statements, and pages of all there is in the order of their keys.
-//! Every statement derives from the table of kinds.
+//! Import and export: a request's worth of records in a few statements, and pages of all there is
+//! in the order of their keys. Every statement derives from the table of kinds.
 
 use std::collections::HashSet;
 
@@ -18,16 +18,22 @@ use crate::ports::{Datum, Param, Row, Statement};
 use crate::store::ids::IdKind;
 use crate::store::{new_users, sql};
 
-/// How many bytes of records one statement binds at most: D1 takes 2 MB a value, and text may double on its way.
+/// How many bytes of records one statement binds at most: D1 takes 2 MB a value, and text may
+/// double on its way.
 const MAX_BOUND_BYTES: usize = 900_000;
 
-/// The statements that write all of the records; what is there already is replaced. They count as one with what they are batched with.
+/// The statements that write all of the records; what is there already is replaced. They count as
+/// one with what they are batched with.
 #[must_use]
 pub fn write(records: &[(usize, Record)], now: Millis) -> Vec<Statement> {
-    let users = of_kind(records, "user").filter_map(|user| Some((user.text("username")?, user.number("id").map(UserId))));
+    let users = of_kind(records, "user")
+        .filter_map(|user| Some((user.text("username")?, user.number("id").map(UserId))));
     let mut statements = new_users::refuse_deleted(&users.collect::<Vec<_>>()).to_vec();
     for kind in &KINDS {
-        let rows = records.iter().filter(|(_, record)| record.kind.word == kind.word).map(|(_, record)| row_of(record));
+        let rows = records
+            .iter()
+            .filter(|(_, record)| record.kind.word == kind.word)
+            .map(|(_, record)| row_of(record));
         for chunk in chunks(rows) {
             let bound = || [Param::Text(chunk.clone()), now.into()];
             if kind.table == "grants" {
@@ -37,10 +43,13 @@ pub fn write(records: &[(usize, Record)], now: Millis) -> Vec<Statement> {
                 statements.push(Statement::new(DELETE_KEY_SECRETS, [Param::Text(chunk.clone())]));
             }
             if kind.word == "tombstone" {
-                statements.extend(DELETE_USERS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])));
+                statements.extend(
+                    DELETE_USERS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])),
+                );
             }
             if kind.table == SEQUENCES {
-                statements.extend(LAST_IDS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])));
+                statements
+                    .extend(LAST_IDS.map(|sql| Statement::new(sql, [Param::Text(chunk.clone())])));
             } else {
                 statements.push(Statement::new(upsert(kind), bound()));
             }
@@ -49,17 +58,34 @@ pub fn write(records: &[(usize, Record)], now: Millis) -> Vec<Statement> {
     statements
 }
 
-fn of_kind<'r>(records: &'r [(usize, Record)], word: &'static str) -> impl Iterator<Item = &'r Record> {
+fn of_kind<'r>(
+    records: &'r [(usize, Record)],
+    word: &'static str,
+) -> impl Iterator<Item = &'r Record> {
     records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word)
 }
 
-/// What goes before [`write`], which replaces passwords. Users who are to be disabled lose their opaque tokens. So do those whose password
-/// is replaced by another one, but for the session `but`; and that is noted, so that nobody begins a session or makes a key by the earlier
-/// one. It is not noted of the user `importer`: whoever restores into an empty Postern is the first administrator, whose password comes along.
+/// What goes before [`write`], which replaces passwords. Users who are to be disabled lose their
+/// opaque tokens. So do those whose password is replaced by another one, but for the session `but`;
+/// and that is noted, so that nobody begins a session or makes a key by the earlier one. It is not
+/// noted of the user `importer`: whoever restores into an empty Postern is the first administrator,
+/// whose password comes along.
 #[must_use]
-pub fn end_sessions(records: &[(usize, Record)], importer: Option<UserId>, but: Option<i64>, now: Millis) -> Vec<Statement> {
-    let rows = of_kind(records, "user").filter(|user| !user.flag("enabled") || user.text("password").is_some());
-    let rows = rows.map(|user| json!([stored(ID, user.get("id")), stored(Is::Flag, user.get("enabled")), user.get("password")]));
+pub fn end_sessions(
+    records: &[(usize, Record)],
+    importer: Option<UserId>,
+    but: Option<i64>,
+    now: Millis,
+) -> Vec<Statement> {
+    let rows = of_kind(records, "user")
+        .filter(|user| !user.flag("enabled") || user.text("password").is_some());
+    let rows = rows.map(|user| {
+        json!([
+            stored(ID, user.get("id")),
+            stored(Is::Flag, user.get("enabled")),
+            user.get("password")
+        ])
+    });
     let id = |id: Option<i64>| id.map_or(Param::Null, Param::Int64);
     let statements = |chunk: String| {
         let users = "json_each(?1) j CROSS JOIN users u ON u.id = CAST(j.value ->> 0 AS INTEGER)";
@@ -106,7 +132,8 @@ const DELETE_USERS: [&str; 4] = [
 ];
 
 /// Deletes the secrets of keys that were removed elsewhere.
-const DELETE_KEY_SECRETS: &str = "DELETE FROM machine_key_secrets WHERE hash IN (SELECT value ->> 0 FROM json_each(?1))";
+const DELETE_KEY_SECRETS: &str =
+    "DELETE FROM machine_key_secrets WHERE hash IN (SELECT value ->> 0 FROM json_each(?1))";
 
 /// JSON arrays of the rows, none of them too long for one statement.
 fn chunks(rows: impl Iterator<Item = Value>) -> Vec<String> {
@@ -136,12 +163,20 @@ fn stored(is: Is, value: &Value) -> Value {
     let names = || value.as_array().into_iter().flatten().filter_map(Value::as_str);
     match is {
         // Ids, because D1 speaks JavaScript numbers.
-        Is::Rights => json!(Rights::of(names().filter_map(|name| May::parse(name).ok())).map(Rights::bits)),
+        Is::Rights => {
+            json!(Rights::of(names().filter_map(|name| May::parse(name).ok())).map(Rights::bits))
+        }
         Is::Id(_) | Is::Texts(_) | Is::Json(_) => json!(value.to_string()),
         Is::Flag => json!(i32::from(value == &Value::Bool(true))),
         Is::Permissions => json!(Permissions::of_names(names()).bits()),
         Is::Authorizations => json!(Authorizations::of_names(names()).bits()),
-        Is::Number(_) | Is::Time | Is::Moment | Is::Text(_) | Is::Word(_) | Is::Sealed(_) | Is::Hash(_) => value.clone(),
+        Is::Number(_)
+        | Is::Time
+        | Is::Moment
+        | Is::Text(_)
+        | Is::Word(_)
+        | Is::Sealed(_)
+        | Is::Hash(_) => value.clone(),
     }
 }
 
@@ -161,29 +196,70 @@ fn upsert(kind: &Kind) -> String {
     let table = kind.table;
     let only = kind.only.map(|(column, value)| (column, format!("'{value}'")));
     let keys = kind.fields.iter().enumerate().filter(|(_, field)| field.presence == Presence::Key);
-    let keys: Vec<_> = only.clone().into_iter().chain(keys.map(|(index, field)| (field.column, given(index, field)))).collect();
-    let only = only.map(|(column, value)| Column { name: column.to_owned(), value, replaces: false, is_change: false });
-    let columns: Vec<_> =
-        only.into_iter().chain(kind.fields.iter().enumerate().flat_map(|(index, field)| columns_of(kind, index, field))).collect();
+    let keys: Vec<_> = only
+        .clone()
+        .into_iter()
+        .chain(keys.map(|(index, field)| (field.column, given(index, field))))
+        .collect();
+    let only = only.map(|(column, value)| Column {
+        name: column.to_owned(),
+        value,
+        replaces: false,
+        is_change: false,
+    });
+    let columns: Vec<_> = only
+        .into_iter()
+        .chain(
+            kind.fields
+                .iter()
+                .enumerate()
+                .flat_map(|(index, field)| columns_of(kind, index, field)),
+        )
+        .collect();
     let list = |parts: &mut dyn Iterator<Item = String>| parts.collect::<Vec<_>>().join(", ");
-    let changed = |of: &str| list(&mut columns.iter().filter(|column| column.is_change).map(|column| format!("{of}.{}", column.name)));
-    let set = list(&mut columns.iter().filter(|column| column.replaces).map(|column| format!("{0} = excluded.{0}", column.name)));
-    // Whoever has the key by another name is somebody else. The caller has looked; this is for what changed since.
-    let same = kind.same().map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column)).collect::<Vec<_>>().concat();
+    let changed = |of: &str| {
+        list(
+            &mut columns
+                .iter()
+                .filter(|column| column.is_change)
+                .map(|column| format!("{of}.{}", column.name)),
+        )
+    };
+    let set = list(
+        &mut columns
+            .iter()
+            .filter(|column| column.replaces)
+            .map(|column| format!("{0} = excluded.{0}", column.name)),
+    );
+    // Whoever has the key by another name is somebody else. The caller has looked; this is for what
+    // changed since.
+    let same = kind
+        .same()
+        .map(|field| format!("{table}.{0} = excluded.{0} AND ", field.column))
+        .collect::<Vec<_>>()
+        .concat();
     let stays = set.is_empty() || kind.meets == Meets::Stays;
     let conflict = if stays {
         "DO NOTHING".to_owned()
     } else {
-        format!("DO UPDATE SET {set} WHERE {same}({}) IS NOT ({})", changed(table), changed("excluded"))
+        format!(
+            "DO UPDATE SET {set} WHERE {same}({}) IS NOT ({})",
+            changed(table),
+            changed("excluded")
+        )
     };
     // A trigger looks at each row that is to be inserted, also where it is there.
-    let is_new = keys.first().filter(|_| stays).map(|(column, _)| format!("AND o.{column} IS NULL")).unwrap_or_default();
+    let is_new = keys
+        .first()
+        .filter(|_| stays)
+        .map(|(column, _)| format!("AND o.{column} IS NULL"))
+        .unwrap_or_default();
     // The import of a token app ends the keys that its tokens made, and their secrets with them.
-    let counts = kind
-        .fields
-        .iter()
-        .position(Field::is_key_secret)
-        .map(|index| format!("AND NOT EXISTS (SELECT 1 FROM past_key_secrets p WHERE p.hash = j.value ->> {index})"));
+    let counts = kind.fields.iter().position(Field::is_key_secret).map(|index| {
+        format!(
+            "AND NOT EXISTS (SELECT 1 FROM past_key_secrets p WHERE p.hash = j.value ->> {index})"
+        )
+    });
     let counts = counts.unwrap_or_default();
     format!(
         "INSERT INTO {table} ({}) SELECT {} FROM json_each(?1) j LEFT JOIN {table} o ON {} WHERE ?2 IS NOT NULL {is_new} {counts}
@@ -209,10 +285,18 @@ fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
     let value = match field.presence {
         // Its times: the grant of who created a service counts always.
         Presence::Optional if kind.table == "grants" => {
-            let creator = kind.fields.iter().position(|field| field.column == "creator").unwrap_or_default();
-            format!("CASE WHEN MAX(COALESCE(j.value ->> {creator}, 0), COALESCE(o.creator, 0)) THEN NULL ELSE {given} END")
+            let creator =
+                kind.fields.iter().position(|field| field.column == "creator").unwrap_or_default();
+            format!(
+                "CASE WHEN MAX(COALESCE(j.value ->> {creator}, 0), COALESCE(o.creator, 0)) THEN NULL ELSE {given} END"
+            )
         }
-        Presence::Key | Presence::Identity | Presence::Same | Presence::Needed | Presence::Optional | Presence::Default(_) => given.clone(),
+        Presence::Key
+        | Presence::Identity
+        | Presence::Same
+        | Presence::Needed
+        | Presence::Optional
+        | Presence::Default(_) => given.clone(),
         Presence::Kept(json) => format!("COALESCE({given}, o.{column}, {})", sql_literal(json)),
         Presence::Grows => format!("MAX(COALESCE({given}, 0), COALESCE(o.{column}, 0))"),
         Presence::IdWhereFree => format!(
@@ -222,7 +306,10 @@ fn columns_of(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
         Presence::Created => format!("COALESCE({given}, o.{column}, ?2)"),
         Presence::Modified => format!("COALESCE({given}, ?2)"),
     };
-    let replaces = !matches!(field.presence, Presence::Key | Presence::Identity | Presence::Same | Presence::IdWhereFree);
+    let replaces = !matches!(
+        field.presence,
+        Presence::Key | Presence::Identity | Presence::Same | Presence::IdWhereFree
+    );
     let is_change = replaces && field.presence != Presence::Modified;
     let mut columns = vec![Column { name: column.to_owned(), value, replaces, is_change }];
     if let (Is::Sealed(_), Presence::Kept(json)) = (field.is, field.presence) {
@@ -258,7 +345,8 @@ pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
     for kind in &KINDS {
         let Some(key) = kind.keys().next() else { continue };
         for field in kind.fields.iter().filter(|field| matches!(field.is, Is::Sealed(_))) {
-            let of_kind = records.iter().enumerate().filter(|(_, (_, record))| record.kind.word == kind.word);
+            let of_kind =
+                records.iter().enumerate().filter(|(_, (_, record))| record.kind.word == kind.word);
             let rows = of_kind.filter_map(|(index, (_, record))| {
                 let sealed = record.text(field.member)?;
                 Some(json!([index, stored(key.is, record.get(key.member)), sealed]))
@@ -280,7 +368,10 @@ pub async fn stored_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<
         }
     }
     let results = sql::query_all(cx, statements).await?;
-    let rows = results.iter().zip(members).flat_map(|(result, member)| result.rows.iter().map(move |row| (row, member)));
+    let rows = results
+        .iter()
+        .zip(members)
+        .flat_map(|(result, member)| result.rows.iter().map(move |row| (row, member)));
     let read = |(row, member): (&Row, &'static str)| {
         let index = usize::try_from(row.number("place")?).unwrap_or(usize::MAX);
         Ok(StoredSecret { index, member, sealed: row.text("sealed")?.to_owned() })
@@ -305,21 +396,32 @@ pub async fn missing(cx: &Cx, references: &[(&'static str, i64)]) -> Result<Vec<
     results.iter().flat_map(|result| &result.rows).map(pair).collect()
 }
 
-/// The token apps among the records whose secret is the one that is stored, or may be, and would be sent
-/// to another introspection endpoint than now, by name.
+/// The token apps among the records whose secret is the one that is stored, or may be, and would be
+/// sent to another introspection endpoint than now, by name.
 pub async fn sent_elsewhere(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<String>> {
     let row = |app: &Record| {
         let policy = |member: &str| app.get("policy").get(member).cloned().unwrap_or(Value::Null);
-        json!([app.get("name"), app.get("algorithm"), policy("introspectionEndpoint"), policy("introspectionClientId")])
+        json!([
+            app.get("name"),
+            app.get("algorithm"),
+            policy("introspectionEndpoint"),
+            policy("introspectionClientId")
+        ])
     };
     let sql = "SELECT t.name FROM json_each(?1) j CROSS JOIN token_apps t ON t.name = j.value ->> 0
                WHERE t.secret <> '' AND (t.algorithm = 'introspection' OR j.value ->> 1 = 'introspection')
                  AND (t.algorithm IS NOT j.value ->> 1
                    OR t.policy ->> '$.introspectionEndpoint' IS NOT j.value ->> 2
                    OR t.policy ->> '$.introspectionClientId' IS NOT j.value ->> 3)";
-    let statements = chunks(of_kind(records, "tokenApp").map(row)).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)]));
+    let statements = chunks(of_kind(records, "tokenApp").map(row))
+        .into_iter()
+        .map(|chunk| Statement::new(sql, [Param::Text(chunk)]));
     let results = sql::query_all(cx, statements.collect()).await?;
-    results.iter().flat_map(|result| &result.rows).map(|row| Ok(row.text("name")?.to_owned())).collect()
+    results
+        .iter()
+        .flat_map(|result| &result.rows)
+        .map(|row| Ok(row.text("name")?.to_owned()))
+        .collect()
 }
 
 /// A record that contradicts a deletion.
@@ -335,7 +437,12 @@ pub enum Deleted {
 
 /// The users and tombstones among the records that contradict a deletion.
 pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted>> {
-    let pairs = |word| chunks(of_kind(records, word).map(|record| json!([record.get("username"), stored(ID, record.get("id"))])));
+    let pairs = |word| {
+        chunks(
+            of_kind(records, word)
+                .map(|record| json!([record.get("username"), stored(ID, record.get("id"))])),
+        )
+    };
     let of_users = "SELECT 'name' AS what, value ->> 0 AS name, value ->> 1 AS id FROM json_each(?1)
            CROSS JOIN tombstones ON tombstones.username = value ->> 0
          UNION ALL
@@ -345,8 +452,11 @@ pub async fn deleted(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<Deleted
              AND NOT EXISTS (SELECT 1 FROM users WHERE id = past_ids.id AND username = value ->> 0)";
     let of_tombstones = "SELECT 'else' AS what, value ->> 0 AS name, CAST(u.id AS TEXT) AS id FROM json_each(?1)
            CROSS JOIN users u ON u.username = value ->> 0 WHERE u.id <> CAST(value ->> 1 AS INTEGER)";
-    let of_users = pairs("user").into_iter().map(|chunk| Statement::new(of_users, [Param::Text(chunk)]));
-    let of_tombstones = pairs("tombstone").into_iter().map(|chunk| Statement::new(of_tombstones, [Param::Text(chunk)]));
+    let of_users =
+        pairs("user").into_iter().map(|chunk| Statement::new(of_users, [Param::Text(chunk)]));
+    let of_tombstones = pairs("tombstone")
+        .into_iter()
+        .map(|chunk| Statement::new(of_tombstones, [Param::Text(chunk)]));
     let statements: Vec<_> = of_users.chain(of_tombstones).collect();
     let results = sql::query_all(cx, statements).await?;
     let read = |row: &Row| {
@@ -375,12 +485,15 @@ pub struct MakersOfKey {
 
 /// Of each of the keys, in their order.
 pub async fn makers_of_keys(cx: &Cx, keys: &[&Record]) -> Result<Vec<MakersOfKey>> {
-    let rows = keys.iter().map(|key| ["id", "parentId", "userId"].map(|member| stored(ID, key.get(member))).into_iter().collect());
+    let rows = keys.iter().map(|key| {
+        ["id", "parentId", "userId"].map(|member| stored(ID, key.get(member))).into_iter().collect()
+    });
     let sql = "SELECT EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 0 AS INTEGER)) AS has_key,
           EXISTS (SELECT 1 FROM machine_keys WHERE id = CAST(value ->> 1 AS INTEGER)) AS has_parent,
           u.valid_from, COALESCE(u.enabled, 0) AS user_is_enabled
         FROM json_each(?1) j LEFT JOIN users u ON u.id = CAST(value ->> 2 AS INTEGER) ORDER BY j.key";
-    let statements = chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
+    let statements =
+        chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
     let results = sql::query_all(cx, statements).await?;
     let read = |row: &Row| {
         Ok(MakersOfKey {
@@ -406,11 +519,19 @@ pub enum NoKeySecret {
 
 /// The secrets of keys among the records that cannot be added, by the key's id and what they begin
 /// with. Their hashes are opened. A key that is there is known by its own record only.
-pub async fn refused_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result<Vec<(i64, String, NoKeySecret)>> {
+pub async fn refused_key_secrets(
+    cx: &Cx,
+    records: &[(usize, Record)],
+) -> Result<Vec<(i64, String, NoKeySecret)>> {
     let with_key: HashSet<_> = of_kind(records, "key").filter_map(|key| key.number("id")).collect();
     let rows = of_kind(records, "keySecret").map(|secret| {
         let has_key = secret.number("keyId").is_some_and(|id| with_key.contains(&id));
-        json!([stored(ID, secret.get("keyId")), secret.get("prefix"), secret.get("hash"), i32::from(has_key)])
+        json!([
+            stored(ID, secret.get("keyId")),
+            secret.get("prefix"),
+            secret.get("hash"),
+            i32::from(has_key)
+        ])
     });
     let sql = "SELECT value ->> 0 AS id, value ->> 1 AS prefix,
           CASE WHEN EXISTS (SELECT 1 FROM past_key_secrets WHERE hash = value ->> 2) THEN 'past'
@@ -420,7 +541,8 @@ pub async fn refused_key_secrets(cx: &Cx, records: &[(usize, Record)]) -> Result
             WHEN EXISTS (SELECT 1 FROM machine_key_secrets WHERE key_id = CAST(value ->> 0 AS INTEGER)) THEN 'other'
           END AS why
         FROM json_each(?1)";
-    let statements = chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
+    let statements =
+        chunks(rows).into_iter().map(|chunk| Statement::new(sql, [Param::Text(chunk)])).collect();
     let results = sql::query_all(cx, statements).await?;
     let mut refused = Vec::new();
     for row in results.iter().flat_map(|result| &result.rows) {
@@ -446,14 +568,25 @@ pub struct Contradiction {
     pub known_identity: String,
 }
 
-/// The records of a kind whose key is here with another identity, or whose identity is here under another key.
-pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -> Result<Vec<Contradiction>> {
-    let (Some(key), Some(identity)) = (kind.keys().next(), kind.same().next()) else { return Ok(Vec::new()) };
-    let rows = records.iter().filter(|(_, record)| record.kind.word == kind.word).map(|(_, record)| {
-        let same = kind.same().map(|field| record.get(field.member).clone());
-        [stored(key.is, record.get(key.member))].into_iter().chain(same).collect::<Value>()
-    });
-    let others = kind.same().enumerate().map(|(index, field)| format!("t.{} <> j.value ->> {}", field.column, index + 1));
+/// The records of a kind whose key is here with another identity, or whose identity is here under
+/// another key.
+pub async fn contradictions(
+    cx: &Cx,
+    kind: &Kind,
+    records: &[(usize, Record)],
+) -> Result<Vec<Contradiction>> {
+    let (Some(key), Some(identity)) = (kind.keys().next(), kind.same().next()) else {
+        return Ok(Vec::new());
+    };
+    let rows =
+        records.iter().filter(|(_, record)| record.kind.word == kind.word).map(|(_, record)| {
+            let same = kind.same().map(|field| record.get(field.member).clone());
+            [stored(key.is, record.get(key.member))].into_iter().chain(same).collect::<Value>()
+        });
+    let others = kind
+        .same()
+        .enumerate()
+        .map(|(index, field)| format!("t.{} <> j.value ->> {}", field.column, index + 1));
     let others = others.collect::<Vec<_>>().join(" OR ");
     let (table, key, identity) = (kind.table, key.column, identity.column);
     let statement = |chunk| {
@@ -464,8 +597,14 @@ pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -
             )
         };
         let by_key = one(&format!("t.{key} = CAST(j.value ->> 0 AS INTEGER) AND ({others})"));
-        let by_identity = one(&format!("t.{identity} = j.value ->> 1 AND t.{key} <> CAST(j.value ->> 0 AS INTEGER)"));
-        let sql = if kind.identity().is_some() { format!("{by_key} UNION ALL {by_identity}") } else { by_key };
+        let by_identity = one(&format!(
+            "t.{identity} = j.value ->> 1 AND t.{key} <> CAST(j.value ->> 0 AS INTEGER)"
+        ));
+        let sql = if kind.identity().is_some() {
+            format!("{by_key} UNION ALL {by_identity}")
+        } else {
+            by_key
+        };
         Statement::new(sql, [Param::Text(chunk)])
     };
     let results = sql::query_all(cx, chunks(rows).into_iter().map(statement).collect()).await?;
@@ -483,7 +622,9 @@ pub async fn contradictions(cx: &Cx, kind: &Kind, records: &[(usize, Record)]) -
 #[must_use]
 pub fn move_user(from: UserId, to: UserId) -> [Statement; 3] {
     IdKind::OF_A_USER.map(|(table, column)| {
-        let sql = format!("UPDATE {table} SET {column} = CAST(?2 AS INTEGER) WHERE {column} = CAST(?1 AS INTEGER)");
+        let sql = format!(
+            "UPDATE {table} SET {column} = CAST(?2 AS INTEGER) WHERE {column} = CAST(?1 AS INTEGER)"
+        );
         Statement::new(sql, [Param::Int64(from.0), Param::Int64(to.0)])
     })
 }
@@ -496,19 +637,29 @@ pub async fn is_referred_to(cx: &Cx, id: UserId) -> Result<bool> {
 
 /// Whether there is one user.
 pub async fn has_one_user(cx: &Cx) -> Result<bool> {
-    let statement = Statement::new("SELECT COUNT(*) AS users FROM (SELECT 1 FROM users LIMIT 2)", []);
+    let statement =
+        Statement::new("SELECT COUNT(*) AS users FROM (SELECT 1 FROM users LIMIT 2)", []);
     sql::query(cx, statement).await?.first().map_or(Ok(false), |row| Ok(row.number("users")? == 1))
 }
 
 /// Those of the apps and applications that have no secret here, as people name them; 100 at most.
-pub async fn without_secret(cx: &Cx, records: &[(usize, Record)], are_left_out: bool) -> Result<Vec<String>> {
+pub async fn without_secret(
+    cx: &Cx,
+    records: &[(usize, Record)],
+    are_left_out: bool,
+) -> Result<Vec<String>> {
     let rows = |word: &'static str, key: &'static str| {
-        let records = records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word);
+        let records =
+            records.iter().map(|(_, record)| record).filter(move |record| record.kind.word == word);
         records.map(move |record| record.get(key).clone()).collect::<Vec<_>>()
     };
     let (apps, applications) = (rows("tokenApp", "name"), rows("application", "accessKey"));
     // Secrets of keys are records of their own, which may come in the next request.
-    let keys = if are_left_out { rows("key", "id").iter().map(|id| stored(ID, id)).collect() } else { Vec::new() };
+    let keys = if are_left_out {
+        rows("key", "id").iter().map(|id| stored(ID, id)).collect()
+    } else {
+        Vec::new()
+    };
     if apps.is_empty() && applications.is_empty() && keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -528,10 +679,12 @@ pub async fn without_secret(cx: &Cx, records: &[(usize, Record)], are_left_out: 
 
 /// How many records there are in all.
 pub async fn count(cx: &Cx, with_secrets: bool) -> Result<i64> {
-    let counts = KINDS.iter().filter(|kind| with_secrets || !kind.is_secret()).map(|kind| match kind.table {
-        // They are counted already.
-        "grants" => "(SELECT COALESCE(SUM(grants), 0) FROM grant_counts)".to_owned(),
-        table => format!("(SELECT COUNT(*) FROM {table} WHERE {})", rows_of(kind)),
+    let counts = KINDS.iter().filter(|kind| with_secrets || !kind.is_secret()).map(|kind| {
+        match kind.table {
+            // They are counted already.
+            "grants" => "(SELECT COALESCE(SUM(grants), 0) FROM grant_counts)".to_owned(),
+            table => format!("(SELECT COUNT(*) FROM {table} WHERE {})", rows_of(kind)),
+        }
     });
     let sql = format!("SELECT {} AS total", counts.collect::<Vec<_>>().join(" + "));
     sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(0), |row| row.number("total"))
@@ -555,8 +708,15 @@ fn rows_of(kind: &Kind) -> String {
     }
 }
 
-/// At most `limit` records of a kind, behind the key of `after` in its order. Secrets are left out unless `with_secrets`.
-pub async fn page(cx: &Cx, kind: &'static Kind, after: Option<&Record>, with_secrets: bool, limit: i64) -> Result<Vec<Record>> {
+/// At most `limit` records of a kind, behind the key of `after` in its order. Secrets are left out
+/// unless `with_secrets`.
+pub async fn page(
+    cx: &Cx,
+    kind: &'static Kind,
+    after: Option<&Record>,
+    with_secrets: bool,
+    limit: i64,
+) -> Result<Vec<Record>> {
     let table = kind.table;
     let column = |field: &Field| match (field.is, field.is_secret && !with_secrets) {
         (_, true) => format!("NULL AS {}", field.column),
@@ -564,14 +724,19 @@ pub async fn page(cx: &Cx, kind: &'static Kind, after: Option<&Record>, with_sec
         _ => field.column.to_owned(),
     };
     let columns = kind.fields.iter().map(column).collect::<Vec<_>>().join(", ");
-    let keys = kind.keys().map(|field| format!("{table}.{}", field.column)).collect::<Vec<_>>().join(", ");
+    let keys =
+        kind.keys().map(|field| format!("{table}.{}", field.column)).collect::<Vec<_>>().join(", ");
     let mut params = Vec::new();
     let mut behind = String::new();
     if let Some(after) = after {
         let mut places = Vec::new();
         for field in kind.keys() {
             let place = params.len() + 1;
-            places.push(if matches!(field.is, Is::Id(_)) { format!("CAST(?{place} AS INTEGER)") } else { format!("?{place}") });
+            places.push(if matches!(field.is, Is::Id(_)) {
+                format!("CAST(?{place} AS INTEGER)")
+            } else {
+                format!("?{place}")
+            });
             params.push(match (field.is, after.get(field.member)) {
                 (Is::Id(_), value) => Param::Int64(value.as_i64().unwrap_or_default()),
                 (_, value) => value.as_str().unwrap_or_default().into(),
@@ -580,7 +745,11 @@ pub async fn page(cx: &Cx, kind: &'static Kind, after: Option<&Record>, with_sec
         behind = format!(" AND ({keys}) > ({})", places.join(", "));
     }
     params.push(Param::Number(limit));
-    let sql = format!("SELECT {columns} FROM {table} WHERE {}{behind} ORDER BY {keys} LIMIT ?{}", rows_of(kind), params.len());
+    let sql = format!(
+        "SELECT {columns} FROM {table} WHERE {}{behind} ORDER BY {keys} LIMIT ?{}",
+        rows_of(kind),
+        params.len()
+    );
     sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| record(kind, row)).collect()
 }
 
@@ -593,7 +762,9 @@ fn read(field: &Field, row: &Row) -> Result<Value> {
     if matches!(row.value(column), None | Some(Datum::Null)) {
         return Ok(Value::Null);
     }
-    let unreadable = |error: &dyn std::fmt::Display| Error::internal(format!("a stored {column} is unreadable: {error}"));
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Error::internal(format!("a stored {column} is unreadable: {error}"))
+    };
     Ok(match field.is {
         Is::Id(_) => json!(row.int64(column)?),
         Is::Number(_) | Is::Time | Is::Moment => json!(row.number(column)?),
@@ -601,7 +772,9 @@ fn read(field: &Field, row: &Row) -> Result<Value> {
         Is::Permissions => json!(Permissions::from_bits(row.number(column)?).names()),
         Is::Authorizations => json!(Authorizations::from_bits(row.number(column)?).names()),
         Is::Rights => json!(Rights::from_bits(row.number(column)?).map(Rights::names)),
-        Is::Texts(_) | Is::Json(_) => serde_json::from_str(row.text(column)?).map_err(|error| unreadable(&error))?,
+        Is::Texts(_) | Is::Json(_) => {
+            serde_json::from_str(row.text(column)?).map_err(|error| unreadable(&error))?
+        }
         Is::Text(_) | Is::Word(_) | Is::Sealed(_) | Is::Hash(_) => json!(row.text(column)?),
     })
 }

@@ -1,5 +1,5 @@
-//! Lists of what has a name that begins with a text: in order of the folded name, and of the id among
-//! equal ones, which an index has. So a page reads its own rows only, wherever it begins.
+//! Lists of what has a name that begins with a text: in order of the folded name, and of the id
+//! among equal ones, which an index has. So a page reads its own rows only, wherever it begins.
 
 use crate::context::Cx;
 use crate::domain::permissions::directory::UnitKind;
@@ -39,14 +39,27 @@ fn folded_by_sqlite(text: &str) -> String {
 }
 
 /// Users by user name.
-pub const USERS: Named = Named { from: "users u", name: "u.username_folded", id: "u.id", condition: "1", fold: text::folded };
+pub const USERS: Named = Named {
+    from: "users u",
+    name: "u.username_folded",
+    id: "u.id",
+    condition: "1",
+    fold: text::folded,
+};
 /// Services.
-pub const SERVICES: Named =
-    Named { from: "services", name: "lower(name)", id: "services.id", condition: "name IS NOT NULL", fold: folded_by_sqlite };
+pub const SERVICES: Named = Named {
+    from: "services",
+    name: "lower(name)",
+    id: "services.id",
+    condition: "name IS NOT NULL",
+    fold: folded_by_sqlite,
+};
 /// Organizations.
-pub const ORGANIZATIONS: Named = Named { from: "organizations", id: "organizations.id", ..SERVICES };
+pub const ORGANIZATIONS: Named =
+    Named { from: "organizations", id: "organizations.id", ..SERVICES };
 /// Token apps, whose names are ids.
-pub const TOKEN_APPS: Named = Named { from: "token_apps", id: "token_apps.name", condition: "1", ..SERVICES };
+pub const TOKEN_APPS: Named =
+    Named { from: "token_apps", id: "token_apps.name", condition: "1", ..SERVICES };
 /// SQLite would else take the primary key, which begins with the type, and read all groups.
 const GROUPS: Named = Named {
     from: "units INDEXED BY groups_by_name_folded",

@@ -1,4 +1,5 @@
-//! What of the schema refuses a write, told by the words of SQLite. The migrations have the constraints themselves.
+//! What of the schema refuses a write, told by the words of SQLite. The migrations have the
+//! constraints themselves.
 
 use crate::error::{Denied, Error, Refusal};
 
@@ -70,7 +71,8 @@ pub enum Constraint {
 }
 
 impl Constraint {
-    /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the name of a check.
+    /// Each with what SQLite says of it: the columns of a unique index, the text of a trigger, the
+    /// name of a check.
     pub const ALL: [(Self, &str); 31] = [
         (Self::Username, "users.username"),
         (Self::UserId, "users.id"),
@@ -109,7 +111,10 @@ impl Constraint {
     /// What a refusal means; `None` where no rule of ours is in its text.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, words)| text.contains(words)).map(|(constraint, _)| constraint)
+        Self::ALL
+            .into_iter()
+            .find(|(_, words)| text.contains(words))
+            .map(|(constraint, _)| constraint)
     }
 
     /// What it means where the caller says nothing more exact.
@@ -120,39 +125,65 @@ impl Constraint {
             Self::Username => conflict("a user of that name exists"),
             Self::NameOfDeletedUser => Refusal::UserDeleted.into(),
             Self::TokenOfDeletedUser => Denied::Revoked.into(),
-            Self::IdOfDeletedUser => conflict("the id belonged to a user who was deleted: name another"),
+            Self::IdOfDeletedUser => {
+                conflict("the id belonged to a user who was deleted: name another")
+            }
             Self::LastAdministrator => conflict("the last enabled administrator must stay one"),
             Self::TokenAppSecret => Error::invalid("secret", "is required for a new token app"),
-            Self::TokenAppChanged => conflict("the token app was changed meanwhile: look at it, and repeat the change"),
-            Self::ServiceIsNamed => conflict("the service has a name of that type already: a service has one name of each type"),
+            Self::TokenAppChanged => {
+                conflict("the token app was changed meanwhile: look at it, and repeat the change")
+            }
+            Self::ServiceIsNamed => conflict(
+                "the service has a name of that type already: a service has one name of each type",
+            ),
             Self::DepartmentBelowItself => conflict("a department would lie below itself"),
             Self::DepartmentsBelow => conflict("there are departments below it"),
-            Self::OrganizationHasApplications => conflict("the organization has applications: delete them first"),
-            Self::UnknownOrganization => Error::invalid("organization", "must be the id of an organization"),
+            Self::OrganizationHasApplications => {
+                conflict("the organization has applications: delete them first")
+            }
+            Self::UnknownOrganization => {
+                Error::invalid("organization", "must be the id of an organization")
+            }
             Self::KeyName => conflict("there is a key of that name"),
-            Self::TooManyKeys => conflict("a user has at most 20 keys, and 10,000 speak for nobody: delete one first"),
-            Self::KeyMakerIsGone => {
-                conflict("the user, session, token app or key that makes it is over, or was changed meanwhile: look, and repeat it")
-            }
-            Self::TwoKeySecrets => conflict("the key has two secrets: remove one with DELETE /v1/keys/{id}/secret?prefix="),
-            Self::UserId | Self::ServiceId | Self::Grant | Self::UnitId | Self::OrganizationId | Self::AccessKey => {
-                conflict("it is there already")
-            }
+            Self::TooManyKeys => conflict(
+                "a user has at most 20 keys, and 10,000 speak for nobody: delete one first",
+            ),
+            Self::KeyMakerIsGone => conflict(
+                "the user, session, token app or key that makes it is over, or was changed meanwhile: look, and repeat it",
+            ),
+            Self::TwoKeySecrets => conflict(
+                "the key has two secrets: remove one with DELETE /v1/keys/{id}/secret?prefix=",
+            ),
+            Self::UserId
+            | Self::ServiceId
+            | Self::Grant
+            | Self::UnitId
+            | Self::OrganizationId
+            | Self::AccessKey => conflict("it is there already"),
             Self::SignatureUsed | Self::TokenReplaced => Denied::Replayed.into(),
             Self::ExternalIdOfUser => conflict("another user has that externalId"),
             Self::ExternalIdOfGroup => conflict("another group has that externalId"),
             Self::ProvisionedName => conflict("there is one of that name"),
             Self::UnknownMember => Error::invalid("members", "must be ids of users"),
-            Self::ProvisionedNobody => conflict("a provisionedUser is about no user: send the user before it, or with it"),
-            Self::ProvisionedNoGroup => conflict("a provisionedGroup is about no group: send the group before it, or with it"),
+            Self::ProvisionedNobody => {
+                conflict("a provisionedUser is about no user: send the user before it, or with it")
+            }
+            Self::ProvisionedNoGroup => conflict(
+                "a provisionedGroup is about no group: send the group before it, or with it",
+            ),
             Self::NotProvisioned => Refusal::NotProvisioned { is_administrator: false }.into(),
         }
     }
 
-    /// Refuses the batch where the condition holds. `constraint` is the name of a check of the table `refusals`, which holds no row ever.
+    /// Refuses the batch where the condition holds. `constraint` is the name of a check of the
+    /// table `refusals`, which holds no row ever.
     pub(super) fn refuse_where(self, condition: &str) -> String {
-        let name = Self::ALL.into_iter().find(|(constraint, _)| *constraint == self).map_or("", |(_, name)| name);
-        let rule = if self == Self::TokenAppChanged { "NULL".to_owned() } else { format!("'{name}'") };
+        let name = Self::ALL
+            .into_iter()
+            .find(|(constraint, _)| *constraint == self)
+            .map_or("", |(_, name)| name);
+        let rule =
+            if self == Self::TokenAppChanged { "NULL".to_owned() } else { format!("'{name}'") };
         format!("INSERT INTO refusals (rule) SELECT {rule} WHERE {condition}")
     }
 }
@@ -165,8 +196,14 @@ mod tests {
     fn what_sqlite_and_d1_say_is_told_apart() {
         for (text, constraint) in [
             ("UNIQUE constraint failed: users.username", Some(Constraint::Username)),
-            ("D1_ERROR: UNIQUE constraint failed: units.object_type, units.id: SQLITE_CONSTRAINT", Some(Constraint::UnitId)),
-            ("CHECK constraint failed: department_below_itself", Some(Constraint::DepartmentBelowItself)),
+            (
+                "D1_ERROR: UNIQUE constraint failed: units.object_type, units.id: SQLITE_CONSTRAINT",
+                Some(Constraint::UnitId),
+            ),
+            (
+                "CHECK constraint failed: department_below_itself",
+                Some(Constraint::DepartmentBelowItself),
+            ),
             ("NOT NULL constraint failed: token_apps.secret", Some(Constraint::TokenAppSecret)),
             ("last administrator", Some(Constraint::LastAdministrator)),
             ("no such table: users", None),
@@ -179,7 +216,10 @@ mod tests {
     fn each_rule_is_listed_once_and_no_text_is_part_of_another() {
         for (index, (constraint, words)) in Constraint::ALL.into_iter().enumerate() {
             for (other, others) in Constraint::ALL.into_iter().skip(index + 1) {
-                assert!(constraint != other && !words.contains(others) && !others.contains(words), "{words} {others}");
+                assert!(
+                    constraint != other && !words.contains(others) && !others.contains(words),
+                    "{words} {others}"
+                );
             }
         }
     }

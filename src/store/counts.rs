@@ -21,7 +21,9 @@ const ROWS: [(&str, &str); 8] = [
 const GRANTS: &str = "grants";
 
 /// Every kind that is counted.
-pub const KINDS: [&str; 9] = [GRANTS, ROWS[0].0, ROWS[1].0, ROWS[2].0, ROWS[3].0, ROWS[4].0, ROWS[5].0, ROWS[6].0, ROWS[7].0];
+pub const KINDS: [&str; 9] = [
+    GRANTS, ROWS[0].0, ROWS[1].0, ROWS[2].0, ROWS[3].0, ROWS[4].0, ROWS[5].0, ROWS[6].0, ROWS[7].0,
+];
 
 /// What was counted of a kind.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +44,9 @@ const GRANT_ROWS: &str = "grantRows";
 /// Counts all kinds, in one row with a column for each: D1 takes no more than five terms of UNION.
 #[must_use]
 pub fn select() -> Statement {
-    let of_rows = |(kind, from): &(&str, &str)| format!("(SELECT COUNT(*) FROM (SELECT 1 FROM {from} LIMIT ?1)) AS {kind}");
+    let of_rows = |(kind, from): &(&str, &str)| {
+        format!("(SELECT COUNT(*) FROM (SELECT 1 FROM {from} LIMIT ?1)) AS {kind}")
+    };
     let columns: Vec<_> = ROWS.iter().map(of_rows).collect();
     let sql = format!(
         "SELECT {}, of_grants.number AS {GRANTS}, of_grants.read AS {GRANT_ROWS}

@@ -35,7 +35,8 @@ impl Which {
     }
 }
 
-/// The statements that remove them and write down that `actor` did. They count as one with what they are batched with.
+/// The statements that remove them and write down that `actor` did. They count as one with what
+/// they are batched with.
 #[must_use]
 pub fn remove(cx: &Cx, actor: &Actor, which: &Which) -> [Statement; 2] {
     let (ids, mut params) = which.ids();

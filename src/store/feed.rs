@@ -11,8 +11,8 @@ use crate::ports::{Param, Statement};
 /// How long entries are kept.
 const KEPT: Millis = Millis::from_seconds(3600);
 
-/// Whether the feed lacks changes after the revision `?1`, whose entry was of the time `?3`; at most `?2`
-/// changes are read at once (`Reading::has_gap` decides the same).
+/// Whether the feed lacks changes after the revision `?1`, whose entry was of the time `?3`; at
+/// most `?2` changes are read at once (`Reading::has_gap` decides the same).
 pub(super) const HAS_GAP: &str =
     "SELECT ?1 < oldest - 1 OR ?1 > head OR head - ?1 > ?2 OR EXISTS (SELECT 1 FROM changes WHERE revision = ?1 AND at <> ?3)
     FROM (SELECT (SELECT MIN(revision) FROM changes) AS oldest, (SELECT MAX(revision) FROM changes) AS head)";
@@ -23,9 +23,10 @@ pub(super) fn of_gap(since: Option<Place>, max_changes: i64) -> Vec<Param> {
     vec![number(|place| place.revision), Param::Number(max_changes), number(|place| place.at.0)]
 }
 
-/// Where the feed begins and ends, and what changed after a place in it, at most `limit` entries: rows of `head`, `head_at`, `oldest`,
-/// `is_other`, `kind`, `key`, `revision` and `changed_at`. Where nothing changed there is one row, whose last four columns are NULL. `is_other` says that the
-/// entry at the place is not the one that was read. `None` as the place asks for no changes.
+/// Where the feed begins and ends, and what changed after a place in it, at most `limit` entries:
+/// rows of `head`, `head_at`, `oldest`, `is_other`, `kind`, `key`, `revision` and `changed_at`.
+/// Where nothing changed there is one row, whose last four columns are NULL. `is_other` says that
+/// the entry at the place is not the one that was read. `None` as the place asks for no changes.
 #[must_use]
 pub fn select_since(since: Option<Place>, limit: i64) -> Statement {
     Statement::new(
@@ -42,7 +43,10 @@ pub fn select_since(since: Option<Place>, limit: i64) -> Statement {
 /// The newest revision, as `head`.
 #[must_use]
 pub fn select_head() -> Statement {
-    Statement::new("SELECT revision AS head, at AS head_at FROM changes ORDER BY revision DESC LIMIT 1", [])
+    Statement::new(
+        "SELECT revision AS head, at AS head_at FROM changes ORDER BY revision DESC LIMIT 1",
+        [],
+    )
 }
 
 /// A token app was written.
@@ -77,7 +81,12 @@ pub fn service_changed(id: i64, now: Millis) -> Statement {
 
 /// A grant was changed.
 #[must_use]
-pub fn grant_changed(service_id: i64, object_type: ObjectType, object_id: i64, now: Millis) -> Statement {
+pub fn grant_changed(
+    service_id: i64,
+    object_type: ObjectType,
+    object_id: i64,
+    now: Millis,
+) -> Statement {
     match object_type {
         ObjectType::User => changed(ChangeKind::Grant, format!("{service_id}/{object_id}"), now),
         ObjectType::Dept | ObjectType::Group => service_changed(service_id, now),
@@ -96,8 +105,8 @@ pub fn application_changed(access_key: &str, now: Millis) -> Statement {
     changed(ChangeKind::Application, access_key.to_owned(), now)
 }
 
-/// A key for machines, or one of its secrets, was removed. A new one needs no entry: nobody can have
-/// shown it before.
+/// A key for machines, or one of its secrets, was removed. A new one needs no entry: nobody can
+/// have shown it before.
 #[must_use]
 pub fn key_changed(id: i64, now: Millis) -> Statement {
     changed(ChangeKind::Key, id.to_string(), now)
@@ -127,11 +136,14 @@ pub fn revoked(revocation: &Revocation, now: Millis) -> Statement {
     changed(ChangeKind::Revocation, revocation.text(), now)
 }
 
-/// So much was changed that everything is to be forgotten. Two entries that nobody can have read, and none
-/// before them, are a gap for every reader; and whoever finds a gap empties its memory.
+/// So much was changed that everything is to be forgotten. Two entries that nobody can have read,
+/// and none before them, are a gap for every reader; and whoever finds a gap empties its memory.
 #[must_use]
 pub fn everything_changed(now: Millis) -> Vec<Statement> {
-    let older = Statement::new("DELETE FROM changes WHERE revision < (SELECT MAX(revision) FROM changes)", []);
+    let older = Statement::new(
+        "DELETE FROM changes WHERE revision < (SELECT MAX(revision) FROM changes)",
+        [],
+    );
     vec![directory_changed(now), directory_changed(now), older]
 }
 
@@ -147,9 +159,15 @@ pub fn user_created(username: &Username, now: Millis) -> Statement {
 /// Deletes old entries, but never the newest: it tells readers where the feed is.
 #[must_use]
 pub fn prune(now: Millis) -> Statement {
-    Statement::new("DELETE FROM changes WHERE at < ?1 AND revision < (SELECT MAX(revision) FROM changes)", [Param::from(now - KEPT)])
+    Statement::new(
+        "DELETE FROM changes WHERE at < ?1 AND revision < (SELECT MAX(revision) FROM changes)",
+        [Param::from(now - KEPT)],
+    )
 }
 
 fn changed(kind: ChangeKind, key: String, now: Millis) -> Statement {
-    Statement::new("INSERT INTO changes (kind, key, at) VALUES (?1, ?2, ?3)", [kind.name().into(), key.into(), now.into()])
+    Statement::new(
+        "INSERT INTO changes (kind, key, at) VALUES (?1, ?2, ?3)",
+        [kind.name().into(), key.into(), now.into()],
+    )
 }

@@ -1,12 +1,15 @@
 //! Grants.
 //!
-//! A list reads what its rows cost: every order has an index below (service, type), the total comes from counters where nothing else is
-//! asked, and a page beyond the middle is read from the other end.
+//! A list reads what its rows cost: every order has an index below (service, type), the total comes
+//! from counters where nothing else is asked, and a page beyond the middle is read from the other
+//! end.
 
 use std::fmt::Write;
 
 use crate::context::Cx;
-use crate::domain::permissions::grant::{Condition, Grant, GrantField, GrantPage, GrantQuery, NewGrant, OrderBy, Test};
+use crate::domain::permissions::grant::{
+    Condition, Grant, GrantField, GrantPage, GrantQuery, NewGrant, OrderBy, Test,
+};
 use crate::domain::permissions::period::Period;
 use crate::domain::permissions::permission::{ObjectType, Permissions};
 use crate::domain::time::Millis;
@@ -20,13 +23,22 @@ const COLUMNS: &str =
     g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
 
 /// The same for rows that come as one text.
-const PACKED_COLUMNS: &str =
-    "g.id, g.service_id, g.object_type, g.object_id, g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
+const PACKED_COLUMNS: &str = "g.id, g.service_id, g.object_type, g.object_id, g.permissions, g.creator, g.created_at, g.starts_at, g.expires_at";
 /// The names of the columns, and of the object's name behind them.
-const NAMES: [&str; 10] =
-    ["id", "service_id", "object_type", "object_id", "permissions", "creator", "created_at", "starts_at", "expires_at", "object_name"];
-/// So many grants with their objects' names are shorter than a text in D1 may be, 2 MB: a name has 256 characters, of 4 bytes each, and the rest
-/// of a grant less than 200.
+const NAMES: [&str; 10] = [
+    "id",
+    "service_id",
+    "object_type",
+    "object_id",
+    "permissions",
+    "creator",
+    "created_at",
+    "starts_at",
+    "expires_at",
+    "object_name",
+];
+/// So many grants with their objects' names are shorter than a text in D1 may be, 2 MB: a name has
+/// 256 characters, of 4 bytes each, and the rest of a grant less than 200.
 const PACKED_WITH_NAMES: i64 = 1500;
 
 /// The name of whom a grant is given to.
@@ -64,13 +76,19 @@ pub fn update(id: i64, permissions: Permissions) -> Statement {
 /// Deletes a grant that is no creator's. Answers its id where it was there.
 #[must_use]
 pub fn delete(id: i64) -> Statement {
-    Statement::new("DELETE FROM grants WHERE id = ?1 AND creator = 0 RETURNING CAST(id AS TEXT) AS id", [Param::Int64(id)])
+    Statement::new(
+        "DELETE FROM grants WHERE id = ?1 AND creator = 0 RETURNING CAST(id AS TEXT) AS id",
+        [Param::Int64(id)],
+    )
 }
 
 /// Deletes all grants to an object.
 #[must_use]
 pub fn delete_of_object(object_type: ObjectType, object_id: i64) -> Statement {
-    Statement::new("DELETE FROM grants WHERE object_type = ?1 AND object_id = ?2", [object_type.name().into(), Param::Int64(object_id)])
+    Statement::new(
+        "DELETE FROM grants WHERE object_type = ?1 AND object_id = ?2",
+        [object_type.name().into(), Param::Int64(object_id)],
+    )
 }
 
 /// Deletes all grants on a service.
@@ -86,23 +104,37 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
 }
 
 /// The grant on a service to an object.
-pub async fn find_to(cx: &Cx, service_id: i64, object_type: ObjectType, object_id: i64) -> Result<Option<Grant>> {
-    let sql = format!("SELECT {COLUMNS} FROM grants g WHERE g.service_id = ?1 AND g.object_type = ?2 AND g.object_id = ?3");
+pub async fn find_to(
+    cx: &Cx,
+    service_id: i64,
+    object_type: ObjectType,
+    object_id: i64,
+) -> Result<Option<Grant>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM grants g WHERE g.service_id = ?1 AND g.object_type = ?2 AND g.object_id = ?3"
+    );
     let params = [Param::Int64(service_id), object_type.name().into(), Param::Int64(object_id)];
     sql::query(cx, Statement::new(sql, params)).await?.first().map(grant).transpose()
 }
 
 /// One grant, and the name of whom it is given to.
 pub async fn find_named(cx: &Cx, id: i64) -> Result<Option<Named>> {
-    let sql = format!("SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g WHERE g.id = ?1");
+    let sql =
+        format!("SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g WHERE g.id = ?1");
     sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(named).transpose()
 }
 
 /// A grant, and the name of whom it is given to, where it is known.
 pub type Named = (Grant, Option<String>);
 
-/// The grants on a service by ascending id. Of each type of object, no more are read than are wanted.
-pub async fn list_of_service(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+/// The grants on a service by ascending id. Of each type of object, no more are read than are
+/// wanted.
+pub async fn list_of_service(
+    cx: &Cx,
+    service_id: i64,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Named>> {
     let sql = format!(
         "WITH types (name) AS (VALUES ('USER'), ('DEPT'), ('GROUP'))
          SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM types t
@@ -111,12 +143,22 @@ pub async fn list_of_service(cx: &Cx, service_id: i64, after_id: Option<i64>, li
              WHERE x.service_id = CAST(?1 AS INTEGER) AND x.object_type = t.name AND x.id > CAST(?2 AS INTEGER) ORDER BY x.id LIMIT ?3)
          ORDER BY g.id LIMIT ?3"
     );
-    let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
+    let params = [
+        Param::Int64(service_id),
+        Param::Int64(after_id.unwrap_or(i64::MIN)),
+        Param::Number(limit),
+    ];
     sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
 }
 
-/// The grants that reach a user, by ascending id. Of each object that they are given to, no more are read than are wanted.
-pub async fn list_of_user(cx: &Cx, member: &Member<'_>, after_id: Option<i64>, limit: i64) -> Result<Vec<Named>> {
+/// The grants that reach a user, by ascending id. Of each object that they are given to, no more
+/// are read than are wanted.
+pub async fn list_of_user(
+    cx: &Cx,
+    member: &Member<'_>,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Named>> {
     let sql = format!(
         "WITH RECURSIVE {REACHED},
            objects (object_type, id) AS (SELECT 'USER', CAST(?1 AS INTEGER) UNION ALL SELECT object_type, id FROM reached)
@@ -153,8 +195,13 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     let total = |rows: &[Row]| rows.first().map_or(Ok(0), |row| row.number("total"));
     if query.offset == 0 && query.conditions.is_empty() {
         // Without filters, a limit beyond the total reads nothing more.
-        let results = sql::query_all(cx, vec![count(query), page(query, query.descending, 0, query.limit)]).await?;
-        return Ok(GrantPage { total: total(sql::rows(&results, 0)?)?, grants: read_page(query, query.limit, sql::rows(&results, 1)?)? });
+        let results =
+            sql::query_all(cx, vec![count(query), page(query, query.descending, 0, query.limit)])
+                .await?;
+        return Ok(GrantPage {
+            total: total(sql::rows(&results, 0)?)?,
+            grants: read_page(query, query.limit, sql::rows(&results, 1)?)?,
+        });
     }
     let total = total(&sql::query(cx, count(query)).await?)?;
     let limit = query.limit.min(total.saturating_sub(query.offset));
@@ -164,7 +211,8 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
     // The last page costs what the first does.
     let is_beyond_middle = query.offset > total / 2;
     let offset = if is_beyond_middle { total - query.offset - limit } else { query.offset };
-    let rows = sql::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
+    let rows =
+        sql::query(cx, page(query, query.descending != is_beyond_middle, offset, limit)).await?;
     let mut grants = read_page(query, limit, &rows)?;
     if is_beyond_middle {
         grants.reverse();
@@ -175,7 +223,9 @@ pub async fn list(cx: &Cx, query: &GrantQuery) -> Result<GrantPage> {
 fn count(query: &GrantQuery) -> Statement {
     if query.conditions.is_empty() {
         let (services, params) = services(query);
-        let sql = format!("SELECT COALESCE(SUM(g.grants), 0) AS total FROM grant_counts g WHERE {services} AND g.object_type = ?2");
+        let sql = format!(
+            "SELECT COALESCE(SUM(g.grants), 0) AS total FROM grant_counts g WHERE {services} AND g.object_type = ?2"
+        );
         return Statement::new(sql, params);
     }
     let (conditions, params) = conditions(query);
@@ -188,7 +238,11 @@ fn is_packed(query: &GrantQuery, limit: i64) -> bool {
 }
 
 fn read_page(query: &GrantQuery, limit: i64, rows: &[Row]) -> Result<Vec<Named>> {
-    if is_packed(query, limit) { sql::unpacked(&NAMES, rows)?.iter().map(named).collect() } else { rows.iter().map(named).collect() }
+    if is_packed(query, limit) {
+        sql::unpacked(&NAMES, rows)?.iter().map(named).collect()
+    } else {
+        rows.iter().map(named).collect()
+    }
 }
 
 fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statement {
@@ -196,12 +250,19 @@ fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statem
     let name = if query.with_names { OBJECT_NAME } else { "NULL" };
     let direction = if descending { "DESC" } else { "ASC" };
     let order = match query.order_by {
-        // Of one service, its id orders nothing; named all the same, so that the index is walked and nothing is sorted.
+        // Of one service, its id orders nothing; named all the same, so that the index is walked
+        // and nothing is sorted.
         OrderBy::Id if query.service_ids.len() > 1 => format!("g.id {direction}"),
-        OrderBy::Id | OrderBy::ServiceId => format!("g.service_id {direction}, g.object_type {direction}, g.id {direction}"),
-        OrderBy::CreatedAt if query.service_ids.len() > 1 => format!("g.created_at {direction}, g.id {direction}"),
+        OrderBy::Id | OrderBy::ServiceId => {
+            format!("g.service_id {direction}, g.object_type {direction}, g.id {direction}")
+        }
+        OrderBy::CreatedAt if query.service_ids.len() > 1 => {
+            format!("g.created_at {direction}, g.id {direction}")
+        }
         OrderBy::CreatedAt => {
-            format!("g.service_id {direction}, g.object_type {direction}, g.created_at {direction}, g.id {direction}")
+            format!(
+                "g.service_id {direction}, g.object_type {direction}, g.created_at {direction}, g.id {direction}"
+            )
         }
     };
     let is_packed = is_packed(query, limit);
@@ -219,17 +280,21 @@ fn page(query: &GrantQuery, descending: bool, offset: i64, limit: i64) -> Statem
 /// How a page is reached where SQLite would choose badly, since it knows nothing of the values.
 fn access(query: &GrantQuery) -> &'static str {
     let is_one_of = |field| {
-        let chosen = |condition: &Condition| condition.field == field && matches!(condition.test, Test::Among { not: false, .. });
+        let chosen = |condition: &Condition| {
+            condition.field == field && matches!(condition.test, Test::Among { not: false, .. })
+        };
         query.conditions.iter().any(chosen)
     };
-    let is_in_time = query.conditions.iter().any(|condition| condition.field == GrantField::CreatedAt);
+    let is_in_time =
+        query.conditions.iter().any(|condition| condition.field == GrantField::CreatedAt);
     if is_one_of(GrantField::Id) {
         // By the primary key, which is no index.
         "NOT INDEXED"
     } else if is_one_of(GrantField::ObjectId) {
         "INDEXED BY grants_by_object"
     } else if query.order_by == OrderBy::Id && query.service_ids.len() > 1 && !is_in_time {
-        // The services' rows come in the order of their ids: of each, no more are read than are wanted.
+        // The services' rows come in the order of their ids: of each, no more are read than are
+        // wanted.
         "INDEXED BY grants_in_order"
     } else if query.order_by == OrderBy::CreatedAt && query.service_ids.len() > 1 {
         // The SQLite of the current workerd would rather read all grants of the object type.
@@ -246,7 +311,10 @@ fn services(query: &GrantQuery) -> (&'static str, Vec<Param>) {
         [id] => ("g.service_id = CAST(?1 AS INTEGER)", vec![Param::Int64(*id), object_type]),
         ids => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-            ("g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))", vec![sql::stored_strings(&ids).into(), object_type])
+            (
+                "g.service_id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))",
+                vec![sql::stored_strings(&ids).into(), object_type],
+            )
         }
     }
 }
@@ -269,7 +337,9 @@ fn condition_sql(condition: &Condition, sql: &mut String, params: &mut Vec<Param
         GrantField::CreatedAt => "g.created_at",
     };
     let text = match condition.field {
-        GrantField::CreatedAt => "strftime('%Y-%m-%d %H:%M:%S', g.created_at / 1000, 'unixepoch')".to_owned(),
+        GrantField::CreatedAt => {
+            "strftime('%Y-%m-%d %H:%M:%S', g.created_at / 1000, 'unixepoch')".to_owned()
+        }
         _ => format!("CAST({column} AS TEXT)"),
     };
     let mut bind = |param: Param| {
@@ -281,15 +351,27 @@ fn condition_sql(condition: &Condition, sql: &mut String, params: &mut Vec<Param
         Test::Within(first, last) => {
             for (operator, bound) in [(">=", first), ("<=", last)] {
                 if let Some(bound) = bound {
-                    let _ = write!(sql, " AND {column} {operator} CAST(?{} AS INTEGER)", bind(Param::Int64(*bound)));
+                    let _ = write!(
+                        sql,
+                        " AND {column} {operator} CAST(?{} AS INTEGER)",
+                        bind(Param::Int64(*bound))
+                    );
                 }
             }
             Ok(())
         }
         Test::Among { values, not } => {
             let not = if *not { "NOT " } else { "" };
-            let value = if condition.field == GrantField::ObjectType { "value" } else { "CAST(value AS INTEGER)" };
-            write!(sql, " AND {column} {not}IN (SELECT {value} FROM json_each(?{}))", bind(sql::stored_strings(values).into()))
+            let value = if condition.field == GrantField::ObjectType {
+                "value"
+            } else {
+                "CAST(value AS INTEGER)"
+            };
+            write!(
+                sql,
+                " AND {column} {not}IN (SELECT {value} FROM json_each(?{}))",
+                bind(sql::stored_strings(values).into())
+            )
         }
         Test::Like { text: part, at_start, not } => {
             let not = if *not { "NOT " } else { "" };
@@ -310,14 +392,19 @@ pub(crate) fn named(row: &Row) -> Result<Named> {
 }
 
 fn grant(row: &Row) -> Result<Grant> {
-    let object_type = ObjectType::parse(row.text("object_type")?).map_err(|_| Error::internal("a stored grant has an unreadable type"))?;
+    let object_type = ObjectType::parse(row.text("object_type")?)
+        .map_err(|_| Error::internal("a stored grant has an unreadable type"))?;
     let creator = row.flag("creator")?;
     Ok(Grant {
         id: row.int64("id")?,
         service_id: row.int64("service_id")?,
         object_type,
         object_id: row.int64("object_id")?,
-        permissions: if creator { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) },
+        permissions: if creator {
+            Permissions::ALL
+        } else {
+            Permissions::from_bits(row.number("permissions")?)
+        },
         creator,
         created_at: Millis(row.number("created_at")?),
         period: period(row)?,

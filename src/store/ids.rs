@@ -79,9 +79,15 @@ impl IdKind {
 
     /// Whether anything names the user `?1` that they do not take along, as SQL.
     pub(super) fn is_user_named() -> String {
-        let goes_along = |place: &str| Self::OF_A_USER.iter().any(|(table, _)| place.split(' ').next() == Some(table));
-        let places = Self::User.named_in().iter().copied().chain(["machine_keys WHERE user_id = c.id"]);
-        let places: Vec<_> = places.filter(|place| !goes_along(place)).map(|place| format!("EXISTS (SELECT 1 FROM {place})")).collect();
+        let goes_along = |place: &str| {
+            Self::OF_A_USER.iter().any(|(table, _)| place.split(' ').next() == Some(table))
+        };
+        let places =
+            Self::User.named_in().iter().copied().chain(["machine_keys WHERE user_id = c.id"]);
+        let places: Vec<_> = places
+            .filter(|place| !goes_along(place))
+            .map(|place| format!("EXISTS (SELECT 1 FROM {place})"))
+            .collect();
         format!("SELECT {} AS found FROM (SELECT CAST(?1 AS INTEGER) AS id) c", places.join(" OR "))
     }
 
@@ -119,15 +125,17 @@ impl NewId {
     }
 }
 
-/// Chooses the next id of the kind, for the statements behind it in the same batch. `configured` are
-/// ids that the configuration names, which no table has.
+/// Chooses the next id of the kind, for the statements behind it in the same batch. `configured`
+/// are ids that the configuration names, which no table has.
 #[must_use]
 pub fn choose(kind: IdKind, configured: &[i64]) -> Statement {
     let name = kind.name();
     let places = kind.named_in().iter().map(|place| format!("EXISTS (SELECT 1 FROM {place})"));
     let past = format!("EXISTS (SELECT 1 FROM past_ids WHERE kind = '{name}' AND id = c.id)");
-    let configured: Vec<_> = configured.iter().map(|id| format!("CAST('{id}' AS INTEGER)")).collect();
-    let configured = (!configured.is_empty()).then(|| format!("c.id IN ({})", configured.join(", ")));
+    let configured: Vec<_> =
+        configured.iter().map(|id| format!("CAST('{id}' AS INTEGER)")).collect();
+    let configured =
+        (!configured.is_empty()).then(|| format!("c.id IN ({})", configured.join(", ")));
     let is_taken = places.chain([past]).chain(configured).collect::<Vec<_>>().join(" OR ");
     Statement::new(
         format!(

@@ -116,7 +116,12 @@ pub fn refuse_changed_user(user: &User) -> Statement {
             "NOT EXISTS (SELECT 1 FROM users WHERE id = ?1 AND enabled = 1 AND valid_from = ?2
                AND password_set_at = ?3 AND type = ?4)",
         ),
-        [Param::Int64(user.id.0), user.valid_from.into(), user.password_set_at.into(), user.profile.user_type.name().into()],
+        [
+            Param::Int64(user.id.0),
+            user.valid_from.into(),
+            user.password_set_at.into(),
+            user.profile.user_type.name().into(),
+        ],
     )
 }
 
@@ -124,7 +129,10 @@ pub fn refuse_changed_user(user: &User) -> Statement {
 #[must_use]
 pub fn refuse_changed_app(name: &AppName, modified_at: Millis) -> Statement {
     let changed = "NOT EXISTS (SELECT 1 FROM token_apps WHERE name = ?1 AND enabled = 1 AND modified_at = ?2)";
-    Statement::new(Constraint::KeyMakerIsGone.refuse_where(changed), [name.as_str().into(), modified_at.into()])
+    Statement::new(
+        Constraint::KeyMakerIsGone.refuse_where(changed),
+        [name.as_str().into(), modified_at.into()],
+    )
 }
 
 /// The same of that token itself.
@@ -228,7 +236,8 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Listed>> {
 
 /// Lists keys.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Listed>> {
-    let mut params = vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
+    let mut params =
+        vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
     let of_user = filter.user_id.map_or("", |id| {
         params.push(Param::Int64(id.0));
         " AND user_id = ?3"
@@ -243,8 +252,14 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Listed>> {
 
 /// Keys that expired before a time, the first of them.
 pub async fn list_expired(cx: &Cx, before: Millis, limit: i64) -> Result<Vec<MachineKey>> {
-    let sql = format!("SELECT {COLUMNS} FROM machine_keys k WHERE k.expires_at <= ?1 ORDER BY k.expires_at LIMIT ?2");
-    sql::query(cx, Statement::new(sql, [before.into(), Param::Number(limit)])).await?.iter().map(key).collect()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM machine_keys k WHERE k.expires_at <= ?1 ORDER BY k.expires_at LIMIT ?2"
+    );
+    sql::query(cx, Statement::new(sql, [before.into(), Param::Number(limit)]))
+        .await?
+        .iter()
+        .map(key)
+        .collect()
 }
 
 /// Rows of one key follow each other, one for each of its secrets.

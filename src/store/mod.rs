@@ -1,6 +1,7 @@
 //! Every SQL string and every KV key. One noun a file; no decisions, and no statuses.
 //!
-//! ids are selected as text (`CAST(id AS TEXT) AS id`), so `ORDER BY` names the table's column (`users.id`): the bare name would be the text.
+//! ids are selected as text (`CAST(id AS TEXT) AS id`), so `ORDER BY` names the table's column
+//! (`users.id`): the bare name would be the text.
 
 pub mod applications;
 pub mod audit;

@@ -29,7 +29,10 @@ pub fn services(asked: &[ResourceName], rows: &[Row]) -> Result<Vec<(ResourceNam
     for row in rows {
         found.insert((row.text("type")?, row.text("id")?), row.int64("service_id")?);
     }
-    Ok(asked.iter().map(|name| (name.clone(), found.get(&(name.of.as_str(), &*name.id)).copied())).collect())
+    Ok(asked
+        .iter()
+        .map(|name| (name.clone(), found.get(&(name.of.as_str(), &*name.id)).copied()))
+        .collect())
 }
 
 /// The names of the actions of these types: a row for each name.
@@ -48,9 +51,15 @@ pub fn actions(types: &[ResourceType], rows: &[Row]) -> Result<Vec<(ResourceType
     let mut found: BTreeMap<&str, Vec<(String, Permission)>> = BTreeMap::new();
     for row in rows {
         let permission = Permission::parse(row.text("permission")?).map_err(Error::internal)?;
-        found.entry(row.text("type")?).or_default().push((row.text("name")?.to_owned(), permission));
+        found
+            .entry(row.text("type")?)
+            .or_default()
+            .push((row.text("name")?.to_owned(), permission));
     }
-    Ok(types.iter().map(|of| (of.clone(), found.remove(of.as_str()).unwrap_or_default().into())).collect())
+    Ok(types
+        .iter()
+        .map(|of| (of.clone(), found.remove(of.as_str()).unwrap_or_default().into()))
+        .collect())
 }
 
 /// Gives a service a name, which it takes from the service that has it.
@@ -66,7 +75,10 @@ pub fn put(name: &ResourceName, service_id: i64) -> Statement {
 /// Takes a name away.
 #[must_use]
 pub fn delete(name: &ResourceName) -> Statement {
-    Statement::new("DELETE FROM resource_names WHERE type = ?1 AND id = ?2", [name.of.as_str().into(), (&*name.id).into()])
+    Statement::new(
+        "DELETE FROM resource_names WHERE type = ?1 AND id = ?2",
+        [name.of.as_str().into(), (&*name.id).into()],
+    )
 }
 
 /// Notes in the feed which names a service loses that is deleted behind it in the same batch.
@@ -85,16 +97,26 @@ pub async fn find(cx: &Cx, name: &ResourceName) -> Result<Option<i64>> {
 }
 
 /// The names of a type, by ascending id, with their services.
-pub async fn list(cx: &Cx, of: &ResourceType, after_id: &str, limit: i64) -> Result<Vec<(String, i64)>> {
+pub async fn list(
+    cx: &Cx,
+    of: &ResourceType,
+    after_id: &str,
+    limit: i64,
+) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT id, CAST(service_id AS TEXT) AS service_id FROM resource_names WHERE type = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    let rows = sql::query(cx, Statement::new(sql, [of.as_str().into(), after_id.into(), Param::Number(limit)])).await?;
+    let rows = sql::query(
+        cx,
+        Statement::new(sql, [of.as_str().into(), after_id.into(), Param::Number(limit)]),
+    )
+    .await?;
     rows.iter().map(|row| Ok((row.text("id")?.to_owned(), row.int64("service_id")?))).collect()
 }
 
 /// Replaces the names of the actions of a type.
 #[must_use]
 pub fn replace_actions(of: &ResourceType, actions: &[(String, Permission)]) -> [Statement; 2] {
-    let names: Vec<_> = actions.iter().map(|(name, permission)| json!([name, permission.name()])).collect();
+    let names: Vec<_> =
+        actions.iter().map(|(name, permission)| json!([name, permission.name()])).collect();
     [
         delete_actions(of),
         Statement::new(
@@ -110,10 +132,15 @@ pub fn delete_actions(of: &ResourceType) -> Statement {
     Statement::new("DELETE FROM action_names WHERE type = ?1", [of.as_str().into()])
 }
 
-/// The names of the actions of a type, as D1 has them now, and whether anything has a name of the type.
+/// The names of the actions of a type, as D1 has them now, and whether anything has a name of the
+/// type.
 pub async fn find_actions(cx: &Cx, of: &ResourceType) -> Result<(Actions, bool)> {
-    let is_used = Statement::new("SELECT 1 AS found FROM resource_names WHERE type = ?1 LIMIT 1", [of.as_str().into()]);
-    let results = sql::query_all(cx, vec![select_actions(std::slice::from_ref(of)), is_used]).await?;
+    let is_used = Statement::new(
+        "SELECT 1 AS found FROM resource_names WHERE type = ?1 LIMIT 1",
+        [of.as_str().into()],
+    );
+    let results =
+        sql::query_all(cx, vec![select_actions(std::slice::from_ref(of)), is_used]).await?;
     let actions = actions(std::slice::from_ref(of), sql::rows(&results, 0)?)?;
     let actions = actions.into_iter().next().map(|(_, actions)| actions).unwrap_or_default();
     Ok((actions, !sql::rows(&results, 1)?.is_empty()))

@@ -1,4 +1,5 @@
-//! Adding users: the one place, so that every way to create a user holds the rules about deleted ones.
+//! Adding users: the one place, so that every way to create a user holds the rules about deleted
+//! ones.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,14 @@ impl<'a> NewUser<'a> {
     /// A user without a password, whose id is chosen, and who follows no deleted one.
     #[must_use]
     pub const fn new(username: &'a Username, profile: &'a Profile) -> Self {
-        Self { username, profile, password: None, id: None, may_follow_deleted: false, issued_at_s: 0 }
+        Self {
+            username,
+            profile,
+            password: None,
+            id: None,
+            may_follow_deleted: false,
+            issued_at_s: 0,
+        }
     }
 
     /// The id that they get, for the audit.
@@ -104,13 +112,15 @@ fn refuse_deleted_names(users: &[(&str, Option<UserId>)]) -> Statement {
 /// Refuses the whole batch where the token is of whoever had a freed name before.
 fn refuse_earlier_token(new: &NewUser<'_>) -> Statement {
     Statement::new(
-        Constraint::TokenOfDeletedUser.refuse_where("EXISTS (SELECT 1 FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2)"),
+        Constraint::TokenOfDeletedUser.refuse_where(
+            "EXISTS (SELECT 1 FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2)",
+        ),
         [new.username.as_str().into(), Param::Number(new.issued_at_s)],
     )
 }
 
-/// Refuses the whole batch where one of the ids was a deleted user's of another name, and was not freed.
-/// A deleted user may have been made anew with their id.
+/// Refuses the whole batch where one of the ids was a deleted user's of another name, and was not
+/// freed. A deleted user may have been made anew with their id.
 fn refuse_deleted_ids(users: &[(&str, Option<UserId>)]) -> Statement {
     Statement::new(
         Constraint::IdOfDeletedUser.refuse_where(

@@ -11,7 +11,12 @@ use crate::store::sql;
 
 /// Adds an order. Answers its id.
 #[must_use]
-pub fn insert(terms: &NodeTerms, password: Option<&Sealed>, creator_id: UserId, now: Millis) -> Statement {
+pub fn insert(
+    terms: &NodeTerms,
+    password: Option<&Sealed>,
+    creator_id: UserId,
+    now: Millis,
+) -> Statement {
     Statement::new(
         "INSERT INTO node_orders (spec, count, name, password, password_key_id, description, physical_machine_name, creator_id, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING CAST(id AS TEXT) AS id",

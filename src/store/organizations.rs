@@ -50,7 +50,12 @@ pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
 }
 
 /// Organizations by ascending id; where names must begin with a text, by name.
-pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: &str, limit: i64) -> Result<Vec<Organization>> {
+pub async fn list(
+    cx: &Cx,
+    beginning: Option<&str>,
+    after_id: &str,
+    limit: i64,
+) -> Result<Vec<Organization>> {
     let statement = match beginning {
         Some(beginning) => {
             let after = Some(after_id).filter(|id| !id.is_empty()).map(Param::from);
@@ -65,7 +70,8 @@ pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: &str, limit: i64) 
 }
 
 fn organization(row: &Row) -> Result<Organization> {
-    let id = OrganizationId::parse(row.text("id")?).map_err(|_| Error::internal("a stored organization has an unreadable id"))?;
+    let id = OrganizationId::parse(row.text("id")?)
+        .map_err(|_| Error::internal("a stored organization has an unreadable id"))?;
     Ok(Organization {
         id,
         name: row.optional_text("name")?.map(str::to_owned),

@@ -1,5 +1,5 @@
-//! Groups as an identity provider keeps them here. Who is in one is changed by statements that name who
-//! comes and who goes, so that two changes at once lose nobody.
+//! Groups as an identity provider keeps them here. Who is in one is changed by statements that name
+//! who comes and who goes, so that two changes at once lose nobody.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,8 @@ const COLUMNS: &str = "CAST(g.id AS TEXT) AS id, g.name, g.created_at, p.group_i
 
 /// How many groups one filter finds at most.
 const MAX_FOUND: i64 = 1000;
-/// The change feed has an entry for each user whose groups one change changes, or one entry where they are more.
+/// The change feed has an entry for each user whose groups one change changes, or one entry where
+/// they are more.
 const MAX_ENTRIES: usize = 100;
 
 /// What a group must be to be in a list.
@@ -67,12 +68,13 @@ impl Condition {
     }
 }
 
-/// Those for which all conditions hold, whoever made them: the provisioned ones first. One condition is
-/// selective.
+/// Those for which all conditions hold, whoever made them: the provisioned ones first. One
+/// condition is selective.
 pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownGroup>> {
     // The id and a member are looked at together: that is how a provider asks for one membership.
     let mut params = Vec::new();
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.sql(&mut params)).collect();
+    let conditions: Vec<_> =
+        conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let sql = format!(
         "SELECT {COLUMNS} FROM units g LEFT JOIN provisioned_groups p ON p.group_id = g.id
          WHERE g.object_type = 'GROUP' AND {} ORDER BY p.group_id IS NULL, g.id LIMIT {MAX_FOUND}",
@@ -84,7 +86,8 @@ pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownGrou
 /// How many provisioned groups there are for which all conditions hold.
 pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
     let mut params = Vec::new();
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.sql(&mut params)).collect();
+    let conditions: Vec<_> =
+        conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let sql = if conditions.is_empty() {
         "SELECT total FROM provisioned_counts WHERE kind = 'group'".to_owned()
     } else {
@@ -94,12 +97,21 @@ pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
             conditions.join(" AND ")
         )
     };
-    sql::query(cx, Statement::new(sql, params)).await?.first().map_or(Ok(0), |row| row.number("total"))
+    sql::query(cx, Statement::new(sql, params))
+        .await?
+        .first()
+        .map_or(Ok(0), |row| row.number("total"))
 }
 
-/// A page of the provisioned groups for which all conditions hold, by ascending id. It is read from the
-/// end that is nearer.
-pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64, total: i64) -> Result<Vec<KnownGroup>> {
+/// A page of the provisioned groups for which all conditions hold, by ascending id. It is read from
+/// the end that is nearer.
+pub async fn list(
+    cx: &Cx,
+    conditions: &[Condition],
+    skip: i64,
+    limit: i64,
+    total: i64,
+) -> Result<Vec<KnownGroup>> {
     let limit = limit.min(total - skip);
     if limit <= 0 {
         return Ok(Vec::new());
@@ -107,14 +119,19 @@ pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64, tota
     let is_backward = skip > total / 2;
     let offset = if is_backward { total - skip - limit } else { skip };
     let mut params = vec![Param::Number(limit), Param::Number(offset)];
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.sql(&mut params)).collect();
+    let conditions: Vec<_> =
+        conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     let sql = format!(
         "SELECT {COLUMNS} FROM provisioned_groups p CROSS JOIN units g ON g.object_type = 'GROUP' AND g.id = p.group_id
          WHERE {condition} ORDER BY p.group_id {} LIMIT ?1 OFFSET ?2",
         if is_backward { "DESC" } else { "ASC" }
     );
-    let mut found: Vec<KnownGroup> = sql::query(cx, Statement::new(sql, params)).await?.iter().map(group).collect::<Result<_>>()?;
+    let mut found: Vec<KnownGroup> = sql::query(cx, Statement::new(sql, params))
+        .await?
+        .iter()
+        .map(group)
+        .collect::<Result<_>>()?;
     found.sort_by_key(|group| group.id);
     Ok(found)
 }
@@ -126,7 +143,8 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<KnownGroup>> {
 
 const OF_MEMBERS: [&str; 2] = ["group_id", "user_id"];
 
-/// Who is in these groups, as pairs of the group and the user; at most `limit`, those of the first groups first.
+/// Who is in these groups, as pairs of the group and the user; at most `limit`, those of the first
+/// groups first.
 pub async fn members_of(cx: &Cx, groups: &[i64], limit: i64) -> Result<Vec<(i64, i64)>> {
     let ids: Vec<_> = groups.iter().map(ToString::to_string).collect();
     let statement = Statement::new(
@@ -145,14 +163,21 @@ pub async fn members_behind(cx: &Cx, group: i64, after: i64, limit: i64) -> Resu
          ORDER BY memberships.user_id LIMIT ?3",
         [Param::Int64(group), Param::Int64(after), Param::Number(limit)],
     );
-    sql::query_packed(cx, &OF_MEMBERS, statement).await?.iter().map(|row| row.int64("user_id")).collect()
+    sql::query_packed(cx, &OF_MEMBERS, statement)
+        .await?
+        .iter()
+        .map(|row| row.int64("user_id"))
+        .collect()
 }
 
 /// Notes what a provider says of the group that was created in the same batch.
 #[must_use]
 pub fn insert_of_new(external_id: Option<&str>, now: Millis) -> Statement {
     Statement::new(
-        format!("INSERT INTO provisioned_groups (group_id, external_id, modified_at) VALUES ({}, ?1, ?2)", IdKind::Group.chosen()),
+        format!(
+            "INSERT INTO provisioned_groups (group_id, external_id, modified_at) VALUES ({}, ?1, ?2)",
+            IdKind::Group.chosen()
+        ),
         [external_id.map(str::to_owned).into(), now.into()],
     )
 }
@@ -171,7 +196,8 @@ pub fn insert_members_of_new(members: &BTreeSet<i64>, now: Millis) -> Vec<Statem
     let announced = if members.len() > MAX_ENTRIES {
         feed::directory_changed(now)
     } else {
-        let sql = "INSERT INTO changes (kind, key, at) SELECT 'membership', value, ?2 FROM json_each(?1)";
+        let sql =
+            "INSERT INTO changes (kind, key, at) SELECT 'membership', value, ?2 FROM json_each(?1)";
         Statement::new(sql, [ids(members), now.into()])
     };
     vec![refuse_unknown_members(members), announced, Statement::new(insert, [ids(members)])]
@@ -197,8 +223,18 @@ pub fn update(before: &KnownGroup, after: &KnownGroup, now: Millis) -> [Statemen
     ];
     let of_provider = [("external_id", both(|group| group.external_id.clone().into()))];
     [
-        sql::edit("units", &[("object_type", "GROUP".into()), ("id", Param::Int64(before.id))], &[], of_group),
-        sql::edit("provisioned_groups", &[("group_id", Param::Int64(before.id))], &[("modified_at", now.into())], of_provider),
+        sql::edit(
+            "units",
+            &[("object_type", "GROUP".into()), ("id", Param::Int64(before.id))],
+            &[],
+            of_group,
+        ),
+        sql::edit(
+            "provisioned_groups",
+            &[("group_id", Param::Int64(before.id))],
+            &[("modified_at", now.into())],
+            of_provider,
+        ),
     ]
 }
 
@@ -210,7 +246,10 @@ pub fn refuse_other_than(known: &KnownGroup) -> Statement {
     } else {
         "SELECT 1 FROM units WHERE object_type = 'GROUP' AND id = ?1"
     };
-    Statement::new(Constraint::NotProvisioned.refuse_where(&format!("NOT EXISTS ({there})")), [Param::Int64(known.id)])
+    Statement::new(
+        Constraint::NotProvisioned.refuse_where(&format!("NOT EXISTS ({there})")),
+        [Param::Int64(known.id)],
+    )
 }
 
 /// Refuses the whole batch where another group has this name, in whatever case.
@@ -233,31 +272,50 @@ pub fn change_members(cx: &Cx, group: i64, change: &MemberChange, deed: &Deed) -
         MemberChange::Some { add, remove } => (add, remove),
         MemberChange::All(all) => (all, &empty),
     };
-    let bound = |rest: Option<Param>| [Param::Int64(group), ids(add), ids(remove)].into_iter().chain(rest).collect::<Vec<_>>();
+    let bound = |rest: Option<Param>| {
+        [Param::Int64(group), ids(add), ids(remove)].into_iter().chain(rest).collect::<Vec<_>>()
+    };
     let changed = changed(change, 1);
-    let is_many = format!("(SELECT COUNT(*) FROM (SELECT 1 FROM ({changed}) LIMIT {})) > {MAX_ENTRIES}", MAX_ENTRIES + 1);
+    let is_many = format!(
+        "(SELECT COUNT(*) FROM (SELECT 1 FROM ({changed}) LIMIT {})) > {MAX_ENTRIES}",
+        MAX_ENTRIES + 1
+    );
     let each = format!(
         "INSERT INTO changes (kind, key, at) SELECT 'membership', CAST(user_id AS TEXT), ?4 FROM ({changed}) WHERE NOT ({is_many})"
     );
-    let all_at_once = format!("INSERT INTO changes (kind, key, at) SELECT 'directory', '', ?4 WHERE {is_many}");
-    let touch = format!("UPDATE provisioned_groups SET modified_at = ?4 WHERE group_id = ?1 AND EXISTS ({changed})");
+    let all_at_once =
+        format!("INSERT INTO changes (kind, key, at) SELECT 'directory', '', ?4 WHERE {is_many}");
+    let touch = format!(
+        "UPDATE provisioned_groups SET modified_at = ?4 WHERE group_id = ?1 AND EXISTS ({changed})"
+    );
     let now = || Some(Param::from(cx.now));
     let mut statements = vec![
         refuse_unknown_members(add),
         Statement::new(all_at_once, bound(now())),
         Statement::new(each, bound(now())),
         Statement::new(touch, bound(now())),
-        audit::insert_where(cx, deed, |first| format!("EXISTS ({})", self::changed(change, first)), bound(None)),
+        audit::insert_where(
+            cx,
+            deed,
+            |first| format!("EXISTS ({})", self::changed(change, first)),
+            bound(None),
+        ),
     ];
     let of_group = "FROM memberships WHERE object_type = 'GROUP' AND object_id = ?1 AND user_id";
     let listed = "(SELECT CAST(value AS INTEGER) FROM json_each(?2))";
     match change {
         MemberChange::Some { .. } if remove.is_empty() => {}
         MemberChange::Some { .. } => {
-            statements.push(Statement::new(format!("DELETE {of_group} IN {listed}"), [Param::Int64(group), ids(remove)]));
+            statements.push(Statement::new(
+                format!("DELETE {of_group} IN {listed}"),
+                [Param::Int64(group), ids(remove)],
+            ));
         }
         MemberChange::All(_) => {
-            statements.push(Statement::new(format!("DELETE {of_group} NOT IN {listed}"), [Param::Int64(group), ids(add)]));
+            statements.push(Statement::new(
+                format!("DELETE {of_group} NOT IN {listed}"),
+                [Param::Int64(group), ids(add)],
+            ));
         }
     }
     let insert = "INSERT INTO memberships (user_id, object_type, object_id)
@@ -267,15 +325,17 @@ pub fn change_members(cx: &Cx, group: i64, change: &MemberChange, deed: &Deed) -
     statements
 }
 
-/// Whose membership a change changes, as rows of `user_id`. The group, who comes and who goes are bound
-/// from `first` on.
+/// Whose membership a change changes, as rows of `user_id`. The group, who comes and who goes are
+/// bound from `first` on.
 fn changed(change: &MemberChange, first: usize) -> String {
     let [group, add, remove] = [first, first + 1, first + 2].map(|index| format!("?{index}"));
     let is_in = format!(
         "EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = CAST(j.value AS INTEGER) AND m.object_type = 'GROUP'
            AND m.object_id = {group})"
     );
-    let coming = format!("SELECT CAST(j.value AS INTEGER) AS user_id FROM json_each({add}) j WHERE NOT {is_in}");
+    let coming = format!(
+        "SELECT CAST(j.value AS INTEGER) AS user_id FROM json_each({add}) j WHERE NOT {is_in}"
+    );
     match change {
         MemberChange::Some { .. } => {
             format!("{coming} UNION ALL SELECT CAST(j.value AS INTEGER) FROM json_each({remove}) j WHERE {is_in}")

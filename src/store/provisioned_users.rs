@@ -53,10 +53,16 @@ impl Condition {
             Self::Id(id) => format!("u.id = ?{}", bind(Param::Int64(*id))),
             Self::Username(name) => {
                 let exact = bind(name.as_str().into());
-                format!("(u.username = ?{exact} OR u.username_folded = ?{})", bind(text::folded(name).into()))
+                format!(
+                    "(u.username = ?{exact} OR u.username_folded = ?{})",
+                    bind(text::folded(name).into())
+                )
             }
             Self::ExternalId(id) => format!("p.external_id = ?{}", bind(id.as_str().into())),
-            Self::Email(email) => format!("u.email IS NOT NULL AND lower(u.email) = lower(?{})", bind(email.as_str().into())),
+            Self::Email(email) => format!(
+                "u.email IS NOT NULL AND lower(u.email) = lower(?{})",
+                bind(email.as_str().into())
+            ),
             Self::Active(active) => format!("u.enabled = ?{}", bind((*active).into())),
             Self::HasExternalId => "p.external_id IS NOT NULL".to_owned(),
             Self::HasEmail => "u.email IS NOT NULL".to_owned(),
@@ -64,10 +70,12 @@ impl Condition {
     }
 }
 
-/// Those for whom all conditions hold, by ascending id, whoever made them. One condition is selective.
+/// Those for whom all conditions hold, by ascending id, whoever made them. One condition is
+/// selective.
 pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownPerson>> {
     let mut params = Vec::new();
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.sql(&mut params)).collect();
+    let conditions: Vec<_> =
+        conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let sql = format!(
         "SELECT {COLUMNS} FROM users u LEFT JOIN provisioned_users p ON p.user_id = u.id WHERE {} ORDER BY u.id LIMIT {MAX_FOUND}",
         conditions.join(" AND ")
@@ -78,21 +86,32 @@ pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownPers
 /// How many provisioned users there are for whom all conditions hold.
 pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
     if conditions.is_empty() {
-        let statement = Statement::new("SELECT total FROM provisioned_counts WHERE kind = 'user'", []);
+        let statement =
+            Statement::new("SELECT total FROM provisioned_counts WHERE kind = 'user'", []);
         return sql::query(cx, statement).await?.first().map_or(Ok(0), |row| row.number("total"));
     }
     let mut params = Vec::new();
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.sql(&mut params)).collect();
+    let conditions: Vec<_> =
+        conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let sql = format!(
         "SELECT COUNT(*) AS total FROM provisioned_users p CROSS JOIN users u ON u.id = p.user_id WHERE {}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params)).await?.first().map_or(Ok(0), |row| row.number("total"))
+    sql::query(cx, Statement::new(sql, params))
+        .await?
+        .first()
+        .map_or(Ok(0), |row| row.number("total"))
 }
 
-/// A page of the provisioned users for whom all conditions hold, by ascending id. It is read from the
-/// end that is nearer.
-pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64, total: i64) -> Result<Vec<KnownPerson>> {
+/// A page of the provisioned users for whom all conditions hold, by ascending id. It is read from
+/// the end that is nearer.
+pub async fn list(
+    cx: &Cx,
+    conditions: &[Condition],
+    skip: i64,
+    limit: i64,
+    total: i64,
+) -> Result<Vec<KnownPerson>> {
     let limit = limit.min(total - skip);
     if limit <= 0 {
         return Ok(Vec::new());
@@ -100,7 +119,8 @@ pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64, tota
     let is_backward = skip > total / 2;
     let offset = if is_backward { total - skip - limit } else { skip };
     let mut params = vec![Param::Number(limit), Param::Number(offset)];
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.sql(&mut params)).collect();
+    let conditions: Vec<_> =
+        conditions.iter().map(|condition| condition.sql(&mut params)).collect();
     let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     let order = if is_backward { "DESC" } else { "ASC" };
     // The rows that are passed over are those of the small table.
@@ -115,13 +135,21 @@ pub async fn list(cx: &Cx, conditions: &[Condition], skip: i64, limit: i64, tota
              ORDER BY p.user_id {order} LIMIT ?1 OFFSET ?2"
         )
     };
-    let mut found: Vec<KnownPerson> = sql::query(cx, Statement::new(sql, params)).await?.iter().map(person).collect::<Result<_>>()?;
+    let mut found: Vec<KnownPerson> = sql::query(cx, Statement::new(sql, params))
+        .await?
+        .iter()
+        .map(person)
+        .collect::<Result<_>>()?;
     found.sort_by_key(|person| person.id);
     Ok(found)
 }
 
 /// The registered groups of users, as the user's id, the group's and its name; at most `limit`.
-pub async fn groups_of(cx: &Cx, users: &[UserId], limit: i64) -> Result<Vec<(UserId, i64, Option<String>)>> {
+pub async fn groups_of(
+    cx: &Cx,
+    users: &[UserId],
+    limit: i64,
+) -> Result<Vec<(UserId, i64, Option<String>)>> {
     let ids: Vec<_> = users.iter().map(|id| id.0.to_string()).collect();
     let statement = Statement::new(
         "SELECT CAST(m.user_id AS TEXT) AS user_id, CAST(g.id AS TEXT) AS id, g.name FROM json_each(?1) j
@@ -129,7 +157,13 @@ pub async fn groups_of(cx: &Cx, users: &[UserId], limit: i64) -> Result<Vec<(Use
          CROSS JOIN units g ON g.object_type = 'GROUP' AND g.id = m.object_id LIMIT ?2",
         [sql::stored_strings(&ids).into(), Param::Number(limit)],
     );
-    let read = |row: &Row| Ok((UserId(row.int64("user_id")?), row.int64("id")?, row.optional_text("name")?.map(str::to_owned)));
+    let read = |row: &Row| {
+        Ok((
+            UserId(row.int64("user_id")?),
+            row.int64("id")?,
+            row.optional_text("name")?.map(str::to_owned),
+        ))
+    };
     sql::query(cx, statement).await?.iter().map(read).collect()
 }
 
@@ -167,7 +201,9 @@ fn insert(condition: &str, key: Param, person: &Person) -> Statement {
 /// Changes what differs.
 #[must_use]
 pub fn update(id: UserId, before: &Person, after: &Person, now: Millis) -> [Statement; 2] {
-    let text = |of: fn(&Person) -> &Option<String>| [before, after].map(|person| Param::from(of(person).clone()));
+    let text = |of: fn(&Person) -> &Option<String>| {
+        [before, after].map(|person| Param::from(of(person).clone()))
+    };
     let both = |of: fn(&Person) -> Param| [before, after].map(of);
     let of_user = [
         ("username", both(|person| person.username.as_str().into())),
@@ -204,7 +240,9 @@ pub fn refuse_taken_name(username: &Username, but: Option<UserId>) -> Statement 
 #[must_use]
 pub fn refuse_administrator(id: UserId) -> Statement {
     Statement::new(
-        Constraint::NotProvisioned.refuse_where("NOT EXISTS (SELECT 1 FROM users WHERE id = ?1 AND type <> 'Administrator')"),
+        Constraint::NotProvisioned.refuse_where(
+            "NOT EXISTS (SELECT 1 FROM users WHERE id = ?1 AND type <> 'Administrator')",
+        ),
         [Param::Int64(id.0)],
     )
 }
@@ -217,7 +255,13 @@ pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
          LIMIT ?1",
         [Param::Number(limit)],
     );
-    let read = |row: &Row| Ok(Unfolded { is_user: row.text("kind")? == "user", id: row.int64("id")?, name: row.text("name")?.to_owned() });
+    let read = |row: &Row| {
+        Ok(Unfolded {
+            is_user: row.text("kind")? == "user",
+            id: row.int64("id")?,
+            name: row.text("name")?.to_owned(),
+        })
+    };
     sql::query(cx, statement).await?.iter().map(read).collect()
 }
 
@@ -242,11 +286,20 @@ pub fn fold(Unfolded { is_user, id, name }: &Unfolded) -> Statement {
 
 fn person(row: &Row) -> Result<KnownPerson> {
     let text = |column| row.optional_text(column).map(|text| text.map(str::to_owned));
-    let unreadable = |error| Error::internal(format!("stored e-mail addresses are unreadable: {error}"));
-    let stored = row.optional_text("emails")?.map(serde_json::from_str::<Emails>).transpose().map_err(unreadable)?;
+    let unreadable =
+        |error| Error::internal(format!("stored e-mail addresses are unreadable: {error}"));
+    let stored = row
+        .optional_text("emails")?
+        .map(serde_json::from_str::<Emails>)
+        .transpose()
+        .map_err(unreadable)?;
     let email = text("email")?;
-    let only =
-        || Emails { list: email.map(|value| Email { value, kind: Some("work".to_owned()), primary: Some(true) }).into_iter().collect() };
+    let only = || Emails {
+        list: email
+            .map(|value| Email { value, kind: Some("work".to_owned()), primary: Some(true) })
+            .into_iter()
+            .collect(),
+    };
     Ok(KnownPerson {
         id: UserId(row.int64("id")?),
         person: Person {

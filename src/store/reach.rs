@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
-/// Two tables of a `WITH RECURSIVE`: `reached` has each department and group once. `?1` and `?2` are [`Member::params`].
+/// Two tables of a `WITH RECURSIVE`: `reached` has each department and group once. `?1` and `?2`
+/// are [`Member::params`].
 pub(super) const REACHED: &str = "reached (object_type, id) AS (
            SELECT m.object_type, m.object_id FROM memberships m WHERE m.user_id = CAST(?1 AS INTEGER)
            UNION SELECT 'GROUP', CAST(value AS INTEGER) FROM json_each(?2)
@@ -52,7 +53,12 @@ pub fn select(member: &Member<'_>, after: Option<(UnitKind, i64)>, limit: i64) -
 }
 
 /// Runs [`select`].
-pub async fn list(cx: &Cx, member: &Member<'_>, after: Option<(UnitKind, i64)>, limit: i64) -> Result<Vec<Reached>> {
+pub async fn list(
+    cx: &Cx,
+    member: &Member<'_>,
+    after: Option<(UnitKind, i64)>,
+    limit: i64,
+) -> Result<Vec<Reached>> {
     sql::query(cx, select(member, after, limit)).await?.iter().map(reached).collect()
 }
 

@@ -10,12 +10,22 @@ use crate::ports::{Param, Row, Statement};
 use crate::store::{feed, sql};
 
 /// All revocations whose tokens are not over, in one row, since thousands would cost a cold isolate
-/// more time: `entries` as the change feed writes them, parted by spaces. Where there are `too_many`,
-/// `limit` or more, there are no entries; nor are there where the feed has no gap after `since`, so
-/// that memory has all of them.
+/// more time: `entries` as the change feed writes them, parted by spaces. Where there are
+/// `too_many`, `limit` or more, there are no entries; nor are there where the feed has no gap after
+/// `since`, so that memory has all of them.
 #[must_use]
-pub fn select_all_at_gap(since: Option<Place>, max_changes: i64, limit: i64, now: Millis) -> Statement {
-    select_all_where(&format!("?1 IS NULL OR ({})", feed::HAS_GAP), feed::of_gap(since, max_changes), limit, now)
+pub fn select_all_at_gap(
+    since: Option<Place>,
+    max_changes: i64,
+    limit: i64,
+    now: Millis,
+) -> Statement {
+    select_all_where(
+        &format!("?1 IS NULL OR ({})", feed::HAS_GAP),
+        feed::of_gap(since, max_changes),
+        limit,
+        now,
+    )
 }
 
 /// The same, and none where the feed names no revocation after `since`.
@@ -40,7 +50,9 @@ fn select_all_where(condition: &str, of_gap: Vec<Param>, limit: i64, now: Millis
 
 /// What that statement found; `None` where there are too many.
 pub fn all(rows: &[Row]) -> Result<Option<Vec<Revocation>>> {
-    let Some(row) = rows.first() else { return Err(Error::internal("the revocations were not answered")) };
+    let Some(row) = rows.first() else {
+        return Err(Error::internal("the revocations were not answered"));
+    };
     if row.flag("too_many")? {
         return Ok(None);
     }
@@ -65,7 +77,8 @@ pub fn select_among(keys: &[RevocationKey]) -> Statement {
 
 /// The key of a row of [`select_among`].
 pub fn key(row: &Row) -> Result<RevocationKey> {
-    let key = RevocationKind::from_name(row.text("kind")?).zip(HashedToken::from_hex(row.text("key")?));
+    let key =
+        RevocationKind::from_name(row.text("kind")?).zip(HashedToken::from_hex(row.text("key")?));
     let (kind, digest) = key.ok_or_else(|| Error::internal("a stored revocation is unreadable"))?;
     Ok(RevocationKey { kind, digest })
 }
@@ -129,7 +142,11 @@ fn stored(row: &Row) -> Result<Stored> {
     Ok(Stored {
         id: row.int64("id")?,
         kind: row.text("kind")?.to_owned(),
-        listed: Listed { app: row.text("app")?.to_owned(), username: text("username")?, jti: text("jti")? },
+        listed: Listed {
+            app: row.text("app")?.to_owned(),
+            username: text("username")?,
+            jti: text("jti")?,
+        },
         until: Millis(row.number("until")?),
         created_at: Millis(row.number("created_at")?),
     })

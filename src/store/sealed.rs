@@ -1,4 +1,5 @@
-//! Values that are stored under a master key: sealed on the way in, opened on the way out, and sealed anew when the key was replaced.
+//! Values that are stored under a master key: sealed on the way in, opened on the way out, and
+//! sealed anew when the key was replaced.
 
 use crate::context::Cx;
 use crate::domain::secret::Secret;
@@ -6,12 +7,14 @@ use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::sql;
 
-/// A column with sealed values; the id of their master key is in the column of that name with `_key_id`.
+/// A column with sealed values; the id of their master key is in the column of that name with
+/// `_key_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedColumn {
     /// The table.
     table: &'static str,
-    /// The column that says what a value belongs to; a sealed value that is moved to another row does not open.
+    /// The column that says what a value belongs to; a sealed value that is moved to another row
+    /// does not open.
     owner: &'static str,
     /// The column itself.
     column: &'static str,
@@ -47,25 +50,47 @@ pub struct Sealed {
 
 impl SealedColumn {
     /// The secrets of token apps.
-    pub const TOKEN_APP_SECRET: Self =
-        Self { table: "token_apps", owner: "name", column: "secret", kind: "token_app", what: "secret of token app" };
+    pub const TOKEN_APP_SECRET: Self = Self {
+        table: "token_apps",
+        owner: "name",
+        column: "secret",
+        kind: "token_app",
+        what: "secret of token app",
+    };
     /// The secrets of applications.
-    pub const APPLICATION_SECRET: Self =
-        Self { table: "applications", owner: "access_key", column: "secret", kind: "application", what: "secret of application" };
+    pub const APPLICATION_SECRET: Self = Self {
+        table: "applications",
+        owner: "access_key",
+        column: "secret",
+        kind: "application",
+        what: "secret of application",
+    };
     /// The access tokens of applications.
-    pub const ACCESS_TOKEN: Self =
-        Self { table: "applications", owner: "access_key", column: "token", kind: "access_token", what: "access token of application" };
+    pub const ACCESS_TOKEN: Self = Self {
+        table: "applications",
+        owner: "access_key",
+        column: "token",
+        kind: "access_token",
+        what: "access token of application",
+    };
     /// The passwords of ordered servers.
-    pub const NODE_PASSWORD: Self =
-        Self { table: "node_orders", owner: "name", column: "password", kind: "node_password", what: "password of node" };
+    pub const NODE_PASSWORD: Self = Self {
+        table: "node_orders",
+        owner: "name",
+        column: "password",
+        kind: "node_password",
+        what: "password of node",
+    };
 
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::TOKEN_APP_SECRET, Self::APPLICATION_SECRET, Self::ACCESS_TOKEN, Self::NODE_PASSWORD];
+    pub const ALL: [Self; 4] =
+        [Self::TOKEN_APP_SECRET, Self::APPLICATION_SECRET, Self::ACCESS_TOKEN, Self::NODE_PASSWORD];
 
     /// Seals a value of that owner.
     pub fn seal(self, cx: &Cx, owner: &str, value: &[u8]) -> Result<Sealed> {
         let keys = &cx.config.master_keys;
-        let stored = keys.seal(value, &self.name_of(owner), cx.random()?).map_err(Error::Internal)?;
+        let stored =
+            keys.seal(value, &self.name_of(owner), cx.random()?).map_err(Error::Internal)?;
         Ok(Sealed { stored, key_id: keys.current_id().to_owned() })
     }
 
@@ -74,21 +99,35 @@ impl SealedColumn {
     pub fn open(self, cx: &Cx, owner: &str, stored: &str) -> Option<Secret> {
         let opened = cx.config.master_keys.open(stored, &self.name_of(owner));
         if opened.is_none() {
-            cx.log.line(&format!("the {} {owner:?} cannot be opened: is MASTER_KEY the one that sealed it?", self.what));
+            cx.log.line(&format!(
+                "the {} {owner:?} cannot be opened: is MASTER_KEY the one that sealed it?",
+                self.what
+            ));
         }
         opened
     }
 
-    /// Owners and stored values of at most `limit` values under the previous master key, in order of
-    /// their owners; only those behind `after`. Values of unknown keys are not among them.
-    pub async fn list_under_previous_key(self, cx: &Cx, after: &str, limit: i64) -> Result<Vec<(String, String)>> {
+    /// Owners and stored values of at most `limit` values under the previous master key, in order
+    /// of their owners; only those behind `after`. Values of unknown keys are not among them.
+    pub async fn list_under_previous_key(
+        self,
+        cx: &Cx,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<(String, String)>> {
         let Some(previous) = cx.config.master_keys.previous_id() else { return Ok(Vec::new()) };
         let Self { table, owner, column, .. } = self;
         let sql = format!(
             "SELECT {owner} AS owner, {column} AS stored FROM {table} WHERE {column}_key_id = ?1 AND {owner} > ?2 ORDER BY {owner} LIMIT ?3"
         );
-        let rows = sql::query(cx, Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)])).await?;
-        rows.iter().map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned()))).collect()
+        let rows = sql::query(
+            cx,
+            Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)]),
+        )
+        .await?;
+        rows.iter()
+            .map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned())))
+            .collect()
     }
 
     /// How many values of each kind are under the previous master key, and how many under keys that
@@ -96,11 +135,13 @@ impl SealedColumn {
     #[must_use]
     pub fn select_counts(cx: &Cx) -> Statement {
         let keys = &cx.config.master_keys;
-        let (current, previous) = (keys.current_id(), keys.previous_id().unwrap_or_else(|| keys.current_id()));
+        let (current, previous) =
+            (keys.current_id(), keys.previous_id().unwrap_or_else(|| keys.current_id()));
         let counts = Self::ALL.map(|place| {
             let Self { table, owner, column, what, .. } = place;
             let key = format!("{column}_key_id");
-            // With discovery there is no secret, and an empty one is sealed. An import may leave the secret out.
+            // With discovery there is no secret, and an empty one is sealed. An import may leave
+            // the secret out.
             let has_one =
                 if place == Self::TOKEN_APP_SECRET { "AND secret <> '' AND json_extract(policy, '$.discover') IS NOT 1" } else { "" };
             let unknown = format!("FROM {table} WHERE ({key} < ?1 OR ({key} > ?1 AND {key} < ?2) OR {key} > ?2) {has_one}");
@@ -112,7 +153,10 @@ impl SealedColumn {
             )
         });
         let under_previous = keys.previous_id().unwrap_or_default();
-        Statement::new(counts.join(" UNION ALL "), [current.min(previous).into(), current.max(previous).into(), under_previous.into()])
+        Statement::new(
+            counts.join(" UNION ALL "),
+            [current.min(previous).into(), current.max(previous).into(), under_previous.into()],
+        )
     }
 
     /// Reads the rows of [`select_counts`](Self::select_counts).
@@ -122,18 +166,23 @@ impl SealedColumn {
             counts.under_previous += row.number("under_previous")?;
             counts.unopened += row.number("unopened")?;
             let what = row.text("what")?;
-            counts.names.extend(sql::strings(row.text("owners")?)?.iter().map(|owner| format!("{what} {owner}")));
+            counts.names.extend(
+                sql::strings(row.text("owners")?)?.iter().map(|owner| format!("{what} {owner}")),
+            );
         }
         Ok(counts)
     }
 
-    /// Replaces a stored value by the same one under the current master key, unless it was changed meanwhile; `None` where none opens it.
+    /// Replaces a stored value by the same one under the current master key, unless it was changed
+    /// meanwhile; `None` where none opens it.
     pub fn reseal(self, cx: &Cx, owner: &str, stored: &str) -> Result<Option<Statement>> {
         let Some(value) = self.open(cx, owner, stored) else { return Ok(None) };
         let sealed = self.seal(cx, owner, value.expose())?;
         let Self { table, owner: owner_column, column, .. } = self;
         Ok(Some(Statement::new(
-            format!("UPDATE {table} SET {column} = ?2, {column}_key_id = ?3 WHERE {owner_column} = ?1 AND {column} = ?4"),
+            format!(
+                "UPDATE {table} SET {column} = ?2, {column}_key_id = ?3 WHERE {owner_column} = ?1 AND {column} = ?4"
+            ),
             [owner.into(), sealed.stored.into(), sealed.key_id.into(), stored.into()],
         )))
     }

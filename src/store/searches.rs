@@ -1,5 +1,5 @@
-//! Who may do something with a service, and with which services somebody may do it: a page at a time,
-//! by ascending id. What is read of each source ends with the page.
+//! Who may do something with a service, and with which services somebody may do it: a page at a
+//! time, by ascending id. What is read of each source ends with the page.
 
 use crate::context::Cx;
 use crate::domain::permissions::names::ResourceType;
@@ -31,8 +31,9 @@ fn bit(permission: Permission) -> Param {
     Param::Number(Permissions::NONE.with(permission).bits())
 }
 
-/// Users who may do something with a service: their ids and names. `also` is a user who may for a reason
-/// that is not stored. With `strangers`, ids that no user has, and that grants or memberships name, are among them.
+/// Users who may do something with a service: their ids and names. `also` is a user who may for a
+/// reason that is not stored. With `strangers`, ids that no user has, and that grants or
+/// memberships name, are among them.
 pub async fn users(
     cx: &Cx,
     (service_id, permission): (i64, Permission),
@@ -83,11 +84,13 @@ pub async fn users(
         also.map_or(Param::Null, Param::Int64),
     ];
     let rows = sql::query_packed(cx, &["id", "username"], Statement::new(sql, params)).await?;
-    rows.iter().map(|row| Ok((row.int64("id")?, row.optional_text("username")?.map(str::to_owned)))).collect()
+    rows.iter()
+        .map(|row| Ok((row.int64("id")?, row.optional_text("username")?.map(str::to_owned))))
+        .collect()
 }
 
-/// Services with which somebody may do something: their ids, and their names of a type where one is named; then
-/// only those that have such a name.
+/// Services with which somebody may do something: their ids, and their names of a type where one is
+/// named; then only those that have such a name.
 pub async fn services(
     cx: &Cx,
     member: &Member<'_>,
@@ -96,17 +99,25 @@ pub async fn services(
     page: Page,
 ) -> Result<Vec<(i64, Option<String>)>> {
     let mut params = member.params();
-    params.extend([Param::Number(page.limit), is_spared(permission).into(), bit(permission), cx.now.into(), Param::Int64(page.after)]);
+    params.extend([
+        Param::Number(page.limit),
+        is_spared(permission).into(),
+        bit(permission),
+        cx.now.into(),
+        Param::Int64(page.after),
+    ]);
     if let Some(of) = of {
         params.extend([of.as_str().into(), cx.config.strict_directory.into()]);
     }
     let sql = if of.is_some() { named_services() } else { all_services() };
     let rows = sql::query_packed(cx, &["id", "name"], Statement::new(sql, params)).await?;
-    rows.iter().map(|row| Ok((row.int64("id")?, row.optional_text("name")?.map(str::to_owned)))).collect()
+    rows.iter()
+        .map(|row| Ok((row.int64("id")?, row.optional_text("name")?.map(str::to_owned))))
+        .collect()
 }
 
-/// The beginning of both searches for services: everybody to whom a grant must be so that it reaches
-/// the user, and whether the user is an administrator.
+/// The beginning of both searches for services: everybody to whom a grant must be so that it
+/// reaches the user, and whether the user is an administrator.
 fn who() -> String {
     format!(
         "WITH RECURSIVE {REACHED},
@@ -117,7 +128,8 @@ fn who() -> String {
 }
 
 /// Whoever is disabled may do nothing.
-const IS_NOT_DISABLED: &str = "NOT EXISTS (SELECT 1 FROM users WHERE id = CAST(?1 AS INTEGER) AND enabled = 0)";
+const IS_NOT_DISABLED: &str =
+    "NOT EXISTS (SELECT 1 FROM users WHERE id = CAST(?1 AS INTEGER) AND enabled = 0)";
 
 fn all_services() -> String {
     format!(

@@ -13,9 +13,16 @@ use crate::store::sql;
 const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, auth_enabled, CAST(creator_id AS TEXT) AS creator_id, created_at";
 const API_COLUMNS: &str = "CAST(service_id AS TEXT) AS service_id, CAST(id AS TEXT) AS id, name, auth_enabled, created_at";
 
-/// Creates a service; its id must be free. Without one, `ids::choose` goes before it. Answers its id.
+/// Creates a service; its id must be free. Without one, `ids::choose` goes before it. Answers its
+/// id.
 #[must_use]
-pub fn insert(id: Option<i64>, name: Option<&str>, auth_enabled: bool, creator_id: Option<i64>, now: Millis) -> Statement {
+pub fn insert(
+    id: Option<i64>,
+    name: Option<&str>,
+    auth_enabled: bool,
+    creator_id: Option<i64>,
+    now: Millis,
+) -> Statement {
     Statement::new(
         format!(
             "INSERT INTO services (id, name, auth_enabled, creator_id, created_at, modified_at)
@@ -58,8 +65,16 @@ pub fn register(id: i64, now: Millis) -> Statement {
 #[must_use]
 pub fn update(before: &Service, after: &Service, now: Millis) -> Statement {
     let both = |of: fn(&Service) -> Param| [before, after].map(of);
-    let columns = [("name", both(|service| service.name.clone().into())), ("auth_enabled", both(|service| service.auth_enabled.into()))];
-    sql::edit("services", &[("id", Param::Int64(before.id))], &[("modified_at", now.into())], columns)
+    let columns = [
+        ("name", both(|service| service.name.clone().into())),
+        ("auth_enabled", both(|service| service.auth_enabled.into())),
+    ];
+    sql::edit(
+        "services",
+        &[("id", Param::Int64(before.id))],
+        &[("modified_at", now.into())],
+        columns,
+    )
 }
 
 /// Sets a service's switch, registering it where nobody has.
@@ -75,7 +90,10 @@ pub fn set_switch(id: i64, enabled: bool, now: Millis) -> Statement {
 /// Sets the switches of all APIs of a service.
 #[must_use]
 pub fn set_api_switches(id: i64, enabled: bool) -> Statement {
-    Statement::new("UPDATE service_apis SET auth_enabled = ?2 WHERE service_id = ?1", [Param::Int64(id), enabled.into()])
+    Statement::new(
+        "UPDATE service_apis SET auth_enabled = ?2 WHERE service_id = ?1",
+        [Param::Int64(id), enabled.into()],
+    )
 }
 
 /// Deletes a service; its APIs and grants are to go in the same batch.
@@ -92,7 +110,13 @@ pub fn delete_apis(service_id: i64) -> Statement {
 
 /// Creates or replaces an API.
 #[must_use]
-pub fn put_api(service_id: i64, id: i64, name: Option<&str>, auth_enabled: bool, now: Millis) -> Statement {
+pub fn put_api(
+    service_id: i64,
+    id: i64,
+    name: Option<&str>,
+    auth_enabled: bool,
+    now: Millis,
+) -> Statement {
     Statement::new(
         "INSERT INTO service_apis (service_id, id, name, auth_enabled, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (service_id, id) DO UPDATE SET name = excluded.name, auth_enabled = excluded.auth_enabled",
@@ -103,7 +127,10 @@ pub fn put_api(service_id: i64, id: i64, name: Option<&str>, auth_enabled: bool,
 /// Deletes an API.
 #[must_use]
 pub fn delete_api(service_id: i64, id: i64) -> Statement {
-    Statement::new("DELETE FROM service_apis WHERE service_id = ?1 AND id = ?2", [Param::Int64(service_id), Param::Int64(id)])
+    Statement::new(
+        "DELETE FROM service_apis WHERE service_id = ?1 AND id = ?2",
+        [Param::Int64(service_id), Param::Int64(id)],
+    )
 }
 
 /// One service.
@@ -113,9 +140,18 @@ pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
 }
 
 /// Services by ascending id; where names must begin with a text, by name.
-pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: Option<i64>, limit: i64) -> Result<Vec<Service>> {
+pub async fn list(
+    cx: &Cx,
+    beginning: Option<&str>,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Service>> {
     let statement = match beginning {
-        Some(beginning) => beginnings::SERVICES.select(cx, COLUMNS, Page { beginning, after: after_id.map(Param::Int64), limit }).await?,
+        Some(beginning) => {
+            beginnings::SERVICES
+                .select(cx, COLUMNS, Page { beginning, after: after_id.map(Param::Int64), limit })
+                .await?
+        }
         None => Statement::new(
             format!("SELECT {COLUMNS} FROM services WHERE id > ?1 ORDER BY services.id LIMIT ?2"),
             [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
@@ -125,16 +161,28 @@ pub async fn list(cx: &Cx, beginning: Option<&str>, after_id: Option<i64>, limit
 }
 
 /// The APIs of a service by ascending id.
-pub async fn list_apis(cx: &Cx, service_id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<Api>> {
-    let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY service_apis.id LIMIT ?3");
-    let params = [Param::Int64(service_id), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)];
+pub async fn list_apis(
+    cx: &Cx,
+    service_id: i64,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Api>> {
+    let sql = format!(
+        "SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id > ?2 ORDER BY service_apis.id LIMIT ?3"
+    );
+    let params = [
+        Param::Int64(service_id),
+        Param::Int64(after_id.unwrap_or(i64::MIN)),
+        Param::Number(limit),
+    ];
     sql::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
 }
 
 /// How many APIs of a service have their switch off, as `apis_off`.
 #[must_use]
 pub fn count_apis_off(service_id: i64) -> Statement {
-    let sql = "SELECT COUNT(*) AS apis_off FROM service_apis WHERE service_id = ?1 AND auth_enabled = 0";
+    let sql =
+        "SELECT COUNT(*) AS apis_off FROM service_apis WHERE service_id = ?1 AND auth_enabled = 0";
     Statement::new(sql, [Param::Int64(service_id)])
 }
 

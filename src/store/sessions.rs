@@ -17,15 +17,25 @@ const COLUMNS: &str = "CAST(s.id AS TEXT) AS session_id, CAST(s.user_id AS TEXT)
 pub fn select_with_user(hash: &HashedToken) -> Statement {
     let user = users::COLUMNS;
     Statement::new(
-        format!("SELECT {user}, {COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?1 OR s.cookie_hash = ?1"),
+        format!(
+            "SELECT {user}, {COLUMNS} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?1 OR s.cookie_hash = ?1"
+        ),
         [hash.to_hex().into()],
     )
 }
 
-/// Adds a session of the user as they were when their password was right. Where they were disabled or deleted since, or their password
-/// or all of their tokens ended, nothing is added and no row is answered.
+/// Adds a session of the user as they were when their password was right. Where they were disabled
+/// or deleted since, or their password or all of their tokens ended, nothing is added and no row is
+/// answered.
 #[must_use]
-pub fn insert(token: HashedToken, cookie: HashedToken, user: &User, address: Option<String>, now: Millis, expires_at: Millis) -> Statement {
+pub fn insert(
+    token: HashedToken,
+    cookie: HashedToken,
+    user: &User,
+    address: Option<String>,
+    now: Millis,
+    expires_at: Millis,
+) -> Statement {
     Statement::new(
         "INSERT INTO sessions (token_hash, cookie_hash, user_id, address, created_at, expires_at)
          SELECT ?1, ?2, id, ?4, ?5, ?6 FROM users WHERE id = ?3 AND enabled = 1 AND valid_from = ?7 AND password_set_at = ?8
@@ -46,18 +56,24 @@ pub fn insert(token: HashedToken, cookie: HashedToken, user: &User, address: Opt
 /// Ends one session of a user.
 #[must_use]
 pub fn delete(user_id: UserId, id: i64) -> Statement {
-    Statement::new("DELETE FROM sessions WHERE id = ?1 AND user_id = ?2", [Param::Int64(id), Param::Int64(user_id.0)])
+    Statement::new(
+        "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2",
+        [Param::Int64(id), Param::Int64(user_id.0)],
+    )
 }
 
 /// Ends all sessions of a user, but for one.
 #[must_use]
 pub fn delete_all(user_id: UserId, but: Option<i64>) -> Statement {
     let but = but.map_or(Param::Null, Param::Int64);
-    Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND (?2 IS NULL OR id <> CAST(?2 AS INTEGER))", [Param::Int64(user_id.0), but])
+    Statement::new(
+        "DELETE FROM sessions WHERE user_id = ?1 AND (?2 IS NULL OR id <> CAST(?2 AS INTEGER))",
+        [Param::Int64(user_id.0), but],
+    )
 }
 
-/// Deletes what has expired. A session with keys that end with it stays until they are removed, which
-/// the audit trail tells.
+/// Deletes what has expired. A session with keys that end with it stays until they are removed,
+/// which the audit trail tells.
 #[must_use]
 pub fn prune(now: Millis) -> Statement {
     Statement::new(
@@ -69,7 +85,9 @@ pub fn prune(now: Millis) -> Statement {
 
 /// The sessions of a user that have not ended, the newest first, 500 at most.
 pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.id DESC LIMIT 500");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM sessions s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.id DESC LIMIT 500"
+    );
     let statement = Statement::new(sql, [Param::Int64(user_id.0), cx.now.into()]);
     sql::query(cx, statement).await?.iter().map(session).collect()
 }

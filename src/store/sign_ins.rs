@@ -1,13 +1,15 @@
 //! Failed sign-ins, for the limits on them, and the networks from which users have signed in.
 
-use crate::domain::identity::sign_in_limit::{Count, Failures, KEPT_NETWORKS, KNOWN_FOR, OF_NAME, OF_NETWORK, OF_PAIR, WINDOW};
+use crate::domain::identity::sign_in_limit::{
+    Count, Failures, KEPT_NETWORKS, KNOWN_FOR, OF_NAME, OF_NETWORK, OF_PAIR, WINDOW,
+};
 use crate::domain::identity::user::UserId;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::ports::{Param, Row, Statement};
 
-/// The failures that bear on a sign-in: three rows, each of the last failures up to its limit, and a
-/// row of the network where the user has signed in from it.
+/// The failures that bear on a sign-in: three rows, each of the last failures up to its limit, and
+/// a row of the network where the user has signed in from it.
 #[must_use]
 pub fn select_failures(username: &str, network: &str, now: Millis) -> Statement {
     let last = |condition: &str, limit: i64| {
@@ -50,7 +52,10 @@ pub fn failures(rows: &[Row]) -> Result<Failures> {
 /// Adds a failure.
 #[must_use]
 pub fn insert_failure(username: &str, network: &str, now: Millis) -> Statement {
-    Statement::new("INSERT INTO failed_sign_ins (username, network, at) VALUES (?1, ?2, ?3)", [username.into(), network.into(), now.into()])
+    Statement::new(
+        "INSERT INTO failed_sign_ins (username, network, at) VALUES (?1, ?2, ?3)",
+        [username.into(), network.into(), now.into()],
+    )
 }
 
 /// Notes that a user has signed in from a network, and deletes the oldest of too many such notes.

@@ -1,5 +1,5 @@
-//! The copy in KV of what verification relies on: a record of all of it, what changed since, and a note
-//! that says until when nothing else did. Each is sealed under `MASTER_KEY`.
+//! The copy in KV of what verification relies on: a record of all of it, what changed since, and a
+//! note that says until when nothing else did. Each is sealed under `MASTER_KEY`.
 
 use std::collections::BTreeSet;
 
@@ -30,8 +30,8 @@ pub struct Taken {
     pub taken_at: Millis,
 }
 
-/// Rows as D1 answered them, so that one reader serves both. The secrets in them are sealed a second
-/// time, as they are in D1.
+/// Rows as D1 answered them, so that one reader serves both. The secrets in them are sealed a
+/// second time, as they are in D1.
 pub type StoredRows = Vec<Map<String, Value>>;
 
 /// All that verification relies on.
@@ -82,7 +82,9 @@ pub struct Part {
 impl Part {
     /// The rows with these changes made; `column` holds the key.
     fn made_in(self, rows: StoredRows, column: &str) -> StoredRows {
-        let stays = |row: &Map<String, Value>| !row.get(column).and_then(Value::as_str).is_some_and(|key| self.keys.contains(key));
+        let stays = |row: &Map<String, Value>| {
+            !row.get(column).and_then(Value::as_str).is_some_and(|key| self.keys.contains(key))
+        };
         let mut rows: StoredRows = rows.into_iter().filter(stays).collect();
         rows.extend(self.rows);
         rows
@@ -90,7 +92,8 @@ impl Part {
 
     /// The keys without a row.
     fn gone(&self, column: &str) -> BTreeSet<String> {
-        let there: BTreeSet<_> = self.rows.iter().filter_map(|row| row.get(column)?.as_str()).collect();
+        let there: BTreeSet<_> =
+            self.rows.iter().filter_map(|row| row.get(column)?.as_str()).collect();
         self.keys.iter().filter(|key| !there.contains(key.as_str())).cloned().collect()
     }
 
@@ -165,7 +168,8 @@ pub struct Renewed {
     pub changes: Option<Taken>,
     /// How the record begins, as it is sealed. Each sealing has a random nonce there.
     pub mark: String,
-    /// The version of Postern that took the record. Another one may want more of the rows than are in it.
+    /// The version of Postern that took the record. Another one may want more of the rows than are
+    /// in it.
     pub version: String,
 }
 
@@ -180,27 +184,38 @@ impl Renewed {
     /// changes that it is about, of which `taken` are the newer.
     #[must_use]
     pub fn holds_at(renewed: Option<&Self>, record: Taken, taken: Taken) -> Millis {
-        let is_about = |note: &&Self| note.record == record && note.changes.unwrap_or(note.record) == taken;
+        let is_about =
+            |note: &&Self| note.record == record && note.changes.unwrap_or(note.record) == taken;
         renewed.filter(is_about).map_or(taken.taken_at, |note| note.at.max(taken.taken_at))
     }
 
     fn of_long_ago() -> Self {
         let record = Taken { revision: -1, taken_at: Millis(0) };
         let place = Place { revision: -1, at: Millis(0) };
-        Self { at: Millis(0), place, record, changes: None, mark: String::new(), version: String::new() }
+        Self {
+            at: Millis(0),
+            place,
+            record,
+            changes: None,
+            mark: String::new(),
+            version: String::new(),
+        }
     }
 }
 
-/// Reads the record; `None` where there is none, or none that a master key opens. The error says that
-/// KV does not answer. Until the scheduled event has written one, the record of an older release serves. It
-/// knows of no revocation, and later such records, as of a Worker that still runs, are not read.
+/// Reads the record; `None` where there is none, or none that a master key opens. The error says
+/// that KV does not answer. Until the scheduled event has written one, the record of an older
+/// release serves. It knows of no revocation, and later such records, as of a Worker that still
+/// runs, are not read.
 pub async fn get(cx: &Cx) -> std::result::Result<Option<Record>, Fault> {
     if let Some(sealed) = cx.kv.get(KEY).await? {
         return Ok(read(cx, &sealed));
     }
     let Some(sealed) = cx.kv.get(KEY_BEFORE).await? else { return Ok(None) };
     let Some(text) = cx.config.master_keys.open(&sealed, KEY_BEFORE) else { return Ok(None) };
-    let Ok(mut record) = serde_json::from_slice::<Map<String, Value>>(text.expose()) else { return Ok(None) };
+    let Ok(mut record) = serde_json::from_slice::<Map<String, Value>>(text.expose()) else {
+        return Ok(None);
+    };
     record.insert("revocations".to_owned(), json!([{ "too_many": 0, "entries": null }]));
     Ok(serde_json::from_value(Value::Object(record)).ok())
 }
@@ -215,7 +230,12 @@ fn open<T: DeserializeOwned>(cx: &Cx, sealed: &str, key: &str) -> Option<T> {
 }
 
 /// Writes it sealed, and answers how that begins.
-async fn put_sealed(cx: &Cx, key: &str, content: &impl Serialize, lifetime_s: u32) -> Result<String> {
+async fn put_sealed(
+    cx: &Cx,
+    key: &str,
+    content: &impl Serialize,
+    lifetime_s: u32,
+) -> Result<String> {
     let text = serde_json::to_vec(content).map_err(|error| Error::internal(error.to_string()))?;
     let sealed = cx.config.master_keys.seal(&text, key, cx.random()?).map_err(Error::Internal)?;
     let mark = mark(&sealed);
@@ -227,8 +247,8 @@ fn mark(sealed: &str) -> String {
     sealed.chars().take(MARK_CHARACTERS).collect()
 }
 
-/// The mark of the record that is there. It tells without opening the record whether it is the one that
-/// a note is about: KV may have lost it, and an older release may have written another one.
+/// The mark of the record that is there. It tells without opening the record whether it is the one
+/// that a note is about: KV may have lost it, and an older release may have written another one.
 pub async fn mark_of_record(cx: &Cx) -> std::result::Result<Option<String>, Fault> {
     Ok(cx.kv.get(KEY).await?.as_deref().map(mark))
 }
@@ -248,9 +268,9 @@ pub async fn put_changes(cx: &Cx, changes: &Changes) -> Result<()> {
     put_sealed(cx, CHANGES_KEY, changes, LIFETIME_S).await.map(drop)
 }
 
-/// Reads the note; `None` where there is none. It also tells whether KV answers, without the record's
-/// length. A note that no master key opens is one of long ago, about no record: it is renewed, and
-/// `/health` tells that nobody has renewed it.
+/// Reads the note; `None` where there is none. It also tells whether KV answers, without the
+/// record's length. A note that no master key opens is one of long ago, about no record: it is
+/// renewed, and `/health` tells that nobody has renewed it.
 pub async fn renewed(cx: &Cx) -> std::result::Result<Option<Renewed>, Fault> {
     let note = |sealed: String| open(cx, &sealed, RENEWED_KEY).unwrap_or_else(Renewed::of_long_ago);
     Ok(cx.kv.get(RENEWED_KEY).await?.map(note))

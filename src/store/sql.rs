@@ -16,23 +16,36 @@ pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
     Ok(results.pop().map(|result| result.rows).unwrap_or_default())
 }
 
-/// Lets the rows of a statement come as one text, which costs the Worker and D1 a fraction of what as many rows cost. `columns` are those of the
-/// statement. It orders and limits its rows, which together have to be shorter than a text in D1 may be, 2 MB. An int64 is not cast to text in
-/// it, since it comes as digits.
+/// Lets the rows of a statement come as one text, which costs the Worker and D1 a fraction of what
+/// as many rows cost. `columns` are those of the statement. It orders and limits its rows, which
+/// together have to be shorter than a text in D1 may be, 2 MB. An int64 is not cast to text in it,
+/// since it comes as digits.
 pub(crate) fn packed(columns: &[&'static str], statement: Statement) -> Statement {
     let Statement { sql, params } = statement;
-    Statement::new(format!("SELECT json_group_array(json_array({})) AS packed FROM ({sql})", columns.join(", ")), params)
+    Statement::new(
+        format!(
+            "SELECT json_group_array(json_array({})) AS packed FROM ({sql})",
+            columns.join(", ")
+        ),
+        params,
+    )
 }
 
 /// The rows that came as one text.
 pub(crate) fn unpacked(columns: &[&'static str], rows: &[Row]) -> Result<Vec<Row>> {
     let text = rows.first().map_or(Ok("[]"), |row| row.text("packed"))?;
-    let rows = serde_json::from_str(text).map_err(|error| Error::internal(format!("the database answered unreadable rows: {error}")))?;
+    let rows = serde_json::from_str(text).map_err(|error| {
+        Error::internal(format!("the database answered unreadable rows: {error}"))
+    })?;
     Ok(Rows::of(columns.iter().map(ToString::to_string).collect(), rows).rows)
 }
 
 /// Runs one statement that only reads, and whose rows come as one text.
-pub(crate) async fn query_packed(cx: &Cx, columns: &[&'static str], statement: Statement) -> Result<Vec<Row>> {
+pub(crate) async fn query_packed(
+    cx: &Cx,
+    columns: &[&'static str],
+    statement: Statement,
+) -> Result<Vec<Row>> {
     unpacked(columns, &query(cx, packed(columns, statement)).await?)
 }
 
@@ -50,8 +63,9 @@ pub async fn query_within(cx: &Cx, limit: Millis, statements: Vec<Statement>) ->
     Ok(within(&*cx.timer, limit, cx.sql.batch(statements)).await.ok_or_else(late)??)
 }
 
-/// Writes what differs of a row that was read before: each column with its value then and its value to be. The other columns stay as they are now, since
-/// somebody else may have changed them since. `keys` find the row, and `always` is written in any case.
+/// Writes what differs of a row that was read before: each column with its value then and its value
+/// to be. The other columns stay as they are now, since somebody else may have changed them since.
+/// `keys` find the row, and `always` is written in any case.
 pub(crate) fn edit<const N: usize>(
     table: &str,
     keys: &[(&'static str, Param)],
@@ -68,25 +82,39 @@ fn edit_columns(
     always: &[(&'static str, Param)],
     columns: Vec<(&'static str, [Param; 2])>,
 ) -> Statement {
-    let changed = columns.into_iter().filter(|(_, [before, after])| before != after).map(|(column, [_, after])| (column, after));
-    let values: Vec<_> = keys.iter().cloned().chain(always.iter().cloned()).chain(changed).collect();
-    let assigned = values.iter().enumerate().map(|(index, (column, _))| format!("{column} = ?{}", index + 1)).collect::<Vec<_>>();
+    let changed = columns
+        .into_iter()
+        .filter(|(_, [before, after])| before != after)
+        .map(|(column, [_, after])| (column, after));
+    let values: Vec<_> =
+        keys.iter().cloned().chain(always.iter().cloned()).chain(changed).collect();
+    let assigned = values
+        .iter()
+        .enumerate()
+        .map(|(index, (column, _))| format!("{column} = ?{}", index + 1))
+        .collect::<Vec<_>>();
     let (condition, set) = assigned.split_at_checked(keys.len()).unwrap_or_default();
     // An UPDATE must set something.
-    let set = if set.is_empty() { keys.iter().map(|(column, _)| format!("{column} = {column}")).collect() } else { set.to_vec() };
+    let set = if set.is_empty() {
+        keys.iter().map(|(column, _)| format!("{column} = {column}")).collect()
+    } else {
+        set.to_vec()
+    };
     let sql = format!("UPDATE {table} SET {} WHERE {}", set.join(", "), condition.join(" AND "));
     Statement::new(sql, values.into_iter().map(|(_, value)| value).collect::<Vec<_>>())
 }
 
 /// The rows of the `index`th statement of a batch.
 pub(crate) fn rows(results: &[Rows], index: usize) -> Result<&[Row]> {
-    let missing = || Error::internal("the database answered fewer results than there were statements");
+    let missing =
+        || Error::internal("the database answered fewer results than there were statements");
     results.get(index).map(|result| result.rows.as_slice()).ok_or_else(missing)
 }
 
 /// A JSON array of strings, as stored.
 pub(crate) fn strings(text: &str) -> Result<Vec<String>> {
-    serde_json::from_str(text).map_err(|error| Error::internal(format!("a stored list is unreadable: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| Error::internal(format!("a stored list is unreadable: {error}")))
 }
 
 /// How a list of strings is stored.

@@ -1,4 +1,5 @@
-//! How somebody stands with a service, in one statement: the switch, the user, and the union of the grants that reach them.
+//! How somebody stands with a service, in one statement: the switch, the user, and the union of the
+//! grants that reach them.
 
 use std::collections::HashMap;
 
@@ -27,8 +28,8 @@ pub enum Subject {
     Key(HashedToken),
 }
 
-/// A row for the subject, without permissions, and one for each grant that reaches them. It reads the subject's memberships, the departments
-/// above, and for each of these one index entry.
+/// A row for the subject, without permissions, and one for each grant that reaches them. It reads
+/// the subject's memberships, the departments above, and for each of these one index entry.
 #[must_use]
 pub fn select(subject: &Subject, service_id: i64) -> Statement {
     let (is_kept, who, param) = who(subject);
@@ -120,27 +121,46 @@ pub fn read(service_id: i64, rows: &[Row], now: Millis) -> Result<Vec<(Pair, InT
         }
         let switch = row.optional_number("switch")?;
         let user = match row.optional_text("type")? {
-            Some(name) => Some(StandingUser { is_administrator: is_administrator(name)?, enabled: row.flag("enabled")? }),
+            Some(name) => Some(StandingUser {
+                is_administrator: is_administrator(name)?,
+                enabled: row.flag("enabled")?,
+            }),
             None => None,
         };
-        found.insert(user_id, Standing { switch: switch != Some(0), service_exists: switch.is_some(), user, granted: Permissions::NONE });
+        found.insert(
+            user_id,
+            Standing {
+                switch: switch != Some(0),
+                service_exists: switch.is_some(),
+                user,
+                granted: Permissions::NONE,
+            },
+        );
     }
     let in_time = |(user_id, standing): (i64, Standing)| {
         let given = given.get(&user_id).map_or(&[][..], Vec::as_slice);
-        (Pair { service_id, user_id }, period::union(given, now).map(|granted| Standing { granted, ..standing }))
+        (
+            Pair { service_id, user_id },
+            period::union(given, now).map(|granted| Standing { granted, ..standing }),
+        )
     };
     Ok(found.into_iter().map(in_time).collect())
 }
 
 /// What a grant gives, and when.
 fn granted(row: &Row) -> Result<(Permissions, Period)> {
-    let permissions = if row.flag("creator")? { Permissions::ALL } else { Permissions::from_bits(row.number("permissions")?) };
+    let permissions = if row.flag("creator")? {
+        Permissions::ALL
+    } else {
+        Permissions::from_bits(row.number("permissions")?)
+    };
     Ok((permissions, grants::period(row)?))
 }
 
 fn is_administrator(name: &str) -> Result<bool> {
     let user_type = crate::domain::identity::user::UserType::from_name(name);
-    let user_type = user_type.ok_or_else(|| Error::internal("a stored user has an unreadable type"))?;
+    let user_type =
+        user_type.ok_or_else(|| Error::internal("a stored user has an unreadable type"))?;
     Ok(user_type == crate::domain::identity::user::UserType::Administrator)
 }
 
@@ -156,8 +176,13 @@ pub fn select_of_groups(service_id: i64, groups: &[i64]) -> Statement {
 }
 
 /// Reads what [`select_of_groups`] answered at `now`: the permissions of each of the groups.
-pub fn read_of_groups(groups: &[i64], rows: &[Row], now: Millis) -> Result<Vec<(i64, InTime<Permissions>)>> {
-    let mut given: HashMap<i64, Vec<(Permissions, Period)>> = groups.iter().map(|group| (*group, Vec::new())).collect();
+pub fn read_of_groups(
+    groups: &[i64],
+    rows: &[Row],
+    now: Millis,
+) -> Result<Vec<(i64, InTime<Permissions>)>> {
+    let mut given: HashMap<i64, Vec<(Permissions, Period)>> =
+        groups.iter().map(|group| (*group, Vec::new())).collect();
     for row in rows {
         given.entry(row.int64("object_id")?).or_default().push(granted(row)?);
     }

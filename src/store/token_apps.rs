@@ -11,7 +11,9 @@ use crate::domain::time::Millis;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::keys::Keys;
 use crate::domain::tokens::policy::{Policy, TENANT};
-use crate::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
+use crate::domain::tokens::token_app::{
+    AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName,
+};
 use crate::error::{Error, Result};
 use crate::ports::{Param, Row, Statement};
 use crate::store::beginnings::{self, Page};
@@ -22,8 +24,8 @@ use crate::store::{feed, sql};
 const COLUMNS: &str = "name, token_name, secret, expire_s, claim_username, claim_name, claim_email, algorithm, enabled, creates_users,
     initial_roles, initial_password, policy, CAST(creator_id AS TEXT) AS creator_id, created_at, modified_at";
 
-/// The enabled apps that changed after a place in the feed, at most `limit`; all of them where there is no place, or where the feed has a gap of more
-/// than `max_changes` there.
+/// The enabled apps that changed after a place in the feed, at most `limit`; all of them where
+/// there is no place, or where the feed has a gap of more than `max_changes` there.
 #[must_use]
 pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) -> Statement {
     let has_gap = feed::HAS_GAP;
@@ -39,8 +41,8 @@ pub fn select_changed_since(since: Option<Place>, max_changes: i64, limit: i64) 
     )
 }
 
-/// The enabled apps of a selection, at most `limit`: those that name the issuer first, each part in order of name. An issuer with the place of
-/// a tenant in it is compared later.
+/// The enabled apps of a selection, at most `limit`: those that name the issuer first, each part in
+/// order of name. An issuer with the place of a tenant in it is compared later.
 #[must_use]
 pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
     let Selection { algorithm, token_name, app, issuer } = selection;
@@ -65,7 +67,12 @@ pub fn select_candidates(selection: &Selection, limit: i64) -> Statement {
 
 /// The other name under which apps of the algorithm may be stored, or the same one.
 fn other_name(algorithm: Algorithm) -> &'static str {
-    Algorithm::ALL.into_iter().rev().find(|other| other.canonical() == algorithm).unwrap_or(algorithm).name()
+    Algorithm::ALL
+        .into_iter()
+        .rev()
+        .find(|other| other.canonical() == algorithm)
+        .unwrap_or(algorithm)
+        .name()
 }
 
 /// All enabled apps in order of name.
@@ -91,8 +98,8 @@ impl NewPassword<'_> {
     }
 }
 
-/// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret the stored one is kept; where there is none,
-/// the write is refused.
+/// Creates or wholly replaces an app, but for its creator and date of creation. Without a secret
+/// the stored one is kept; where there is none, the write is refused.
 #[must_use]
 pub fn upsert(
     name: &AppName,
@@ -139,7 +146,8 @@ pub fn upsert(
 pub fn refuse_changed_policy(name: &AppName, read: Option<&Policy>) -> Statement {
     let policy = read.map(Policy::chosen).unwrap_or_default();
     Statement::new(
-        Constraint::TokenAppChanged.refuse_where("COALESCE((SELECT policy FROM token_apps WHERE name = ?1), '{}') <> ?2"),
+        Constraint::TokenAppChanged
+            .refuse_where("COALESCE((SELECT policy FROM token_apps WHERE name = ?1), '{}') <> ?2"),
         [name.as_str().into(), Value::Object(policy).to_string().into()],
     )
 }
@@ -162,13 +170,22 @@ pub fn delete(name: &str) -> Statement {
 /// One app.
 pub async fn find(cx: &Cx, name: &str) -> Result<Option<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name = ?1");
-    sql::query(cx, Statement::new(sql, [name.into()])).await?.first().map(|row| app(cx, row)).transpose()
+    sql::query(cx, Statement::new(sql, [name.into()]))
+        .await?
+        .first()
+        .map(|row| app(cx, row))
+        .transpose()
 }
 
 /// The apps of these names that exist.
 pub async fn find_all(cx: &Cx, names: &[String]) -> Result<Vec<TokenApp>> {
-    let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
-    sql::query(cx, Statement::new(sql, [sql::stored_strings(names).into()])).await?.iter().map(|row| app(cx, row)).collect()
+    let sql =
+        format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
+    sql::query(cx, Statement::new(sql, [sql::stored_strings(names).into()]))
+        .await?
+        .iter()
+        .map(|row| app(cx, row))
+        .collect()
 }
 
 /// The apps whose name begins with a text, in whatever case, by name.
@@ -185,24 +202,29 @@ pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
 }
 
 fn stored_name(row: &Row) -> Result<AppName> {
-    AppName::parse(row.text("name")?).map_err(|_| Error::internal("a stored token app has an unreadable name"))
+    AppName::parse(row.text("name")?)
+        .map_err(|_| Error::internal("a stored token app has an unreadable name"))
 }
 
 pub(crate) fn app(cx: &Cx, row: &Row) -> Result<TokenApp> {
-    let unreadable = |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
+    let unreadable =
+        |what: &str| Error::internal(format!("a stored token app has an unreadable {what}"));
     let name = stored_name(row)?;
     let secret = match row.text("secret")? {
         // An import brought the app without its secret.
         "" => Some(Secret::new("")),
         stored => SealedColumn::TOKEN_APP_SECRET.open(cx, name.as_str(), stored),
     };
-    let algorithm = Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?;
-    let policy: Policy = serde_json::from_str(row.added_text("policy")?.unwrap_or("{}")).map_err(|_| unreadable("policy"))?;
+    let algorithm =
+        Algorithm::from_name(row.text("algorithm")?).ok_or_else(|| unreadable("algorithm"))?;
+    let policy: Policy = serde_json::from_str(row.added_text("policy")?.unwrap_or("{}"))
+        .map_err(|_| unreadable("policy"))?;
     let keys = Keys::of_app(algorithm, &policy, secret.as_ref());
     Ok(TokenApp {
         name,
         terms: TokenAppTerms {
-            token_name: TokenName::parse(row.text("token_name")?).map_err(|_| unreadable("token name"))?,
+            token_name: TokenName::parse(row.text("token_name")?)
+                .map_err(|_| unreadable("token name"))?,
             algorithm,
             expire_s: row.number("expire_s")?,
             claims: ClaimNames {

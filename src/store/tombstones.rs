@@ -22,7 +22,8 @@ pub struct Tombstone {
     pub deleted_by: String,
 }
 
-/// Notes who deleted a user, behind the deletion and in the same batch: its trigger left the tombstone.
+/// Notes who deleted a user, behind the deletion and in the same batch: its trigger left the
+/// tombstone.
 #[must_use]
 pub fn sign(username: &str, id: UserId, deleted_by: &str, now: Millis) -> Statement {
     Statement::new(
@@ -34,15 +35,15 @@ pub fn sign(username: &str, id: UserId, deleted_by: &str, now: Millis) -> Statem
 /// The id in the tombstone of a name that somebody gave up: they have their id still.
 const OF_NOBODY: UserId = UserId(0);
 
-/// Notes who gave a user another name, behind the change and in the same batch: its trigger left the
-/// tombstone at the old one.
+/// Notes who gave a user another name, behind the change and in the same batch: its trigger left
+/// the tombstone at the old one.
 #[must_use]
 pub fn sign_renamed(old_name: &str, renamed_by: &str, now: Millis) -> Statement {
     sign(old_name, OF_NOBODY, renamed_by, now)
 }
 
-/// Lets a user of the name be created. The id stays what nobody gets, and tokens that were issued before the
-/// deletion stay over.
+/// Lets a user of the name be created. The id stays what nobody gets, and tokens that were issued
+/// before the deletion stay over.
 #[must_use]
 pub fn free_name(username: &str) -> [Statement; 2] {
     [
@@ -72,7 +73,11 @@ pub async fn find(cx: &Cx, username: &str) -> Result<Option<Tombstone>> {
 /// The tombstone of an id.
 pub async fn of_id(cx: &Cx, id: UserId) -> Result<Option<Tombstone>> {
     let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(tombstone).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
+        .await?
+        .first()
+        .map(tombstone)
+        .transpose()
 }
 
 /// Whether the id was a deleted user's, and was not freed.
@@ -84,12 +89,15 @@ pub async fn is_past(cx: &Cx, id: UserId) -> Result<bool> {
 /// Whether a token of that time means whoever had a freed name before.
 pub async fn is_of_former(cx: &Cx, username: &str, issued_at_s: i64) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2";
-    Ok(!sql::query(cx, Statement::new(sql, [username.into(), Param::Number(issued_at_s)])).await?.is_empty())
+    Ok(!sql::query(cx, Statement::new(sql, [username.into(), Param::Number(issued_at_s)]))
+        .await?
+        .is_empty())
 }
 
 /// Tombstones by ascending name.
 pub async fn list(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tombstone>> {
-    let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE username > ?1 ORDER BY username LIMIT ?2");
+    let sql =
+        format!("SELECT {COLUMNS} FROM tombstones WHERE username > ?1 ORDER BY username LIMIT ?2");
     let rows = sql::query(cx, Statement::new(sql, [after.into(), Param::Number(limit)])).await?;
     rows.iter().map(tombstone).collect()
 }

@@ -12,7 +12,8 @@ use crate::store::constraint::Constraint;
 use crate::store::ids::IdKind;
 use crate::store::sql;
 
-const COLUMNS: &str = "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
+const COLUMNS: &str =
+    "CAST(id AS TEXT) AS id, name, CAST(parent_id AS TEXT) AS parent_id, created_at";
 
 /// The kind of its ids.
 #[must_use]
@@ -26,7 +27,13 @@ pub const fn id_kind(kind: UnitKind) -> IdKind {
 /// Creates a department or group; its id must be free. Without one, `ids::choose` goes before it.
 /// Answers its id.
 #[must_use]
-pub fn insert(kind: UnitKind, id: Option<i64>, name: Option<&str>, parent_id: Option<i64>, now: Millis) -> Statement {
+pub fn insert(
+    kind: UnitKind,
+    id: Option<i64>,
+    name: Option<&str>,
+    parent_id: Option<i64>,
+    now: Millis,
+) -> Statement {
     Statement::new(
         format!(
             "INSERT INTO units (object_type, id, name, parent_id, created_at, name_folded)
@@ -58,14 +65,18 @@ pub fn update(before: &Unit, after: &Unit) -> Statement {
         ("name_folded", both(|unit| folded(unit.kind, unit.name.as_deref()))),
         ("parent_id", both(|unit| unit.parent_id.map_or(Param::Null, Param::Int64))),
     ];
-    let keys = [("object_type", before.kind.object_type().name().into()), ("id", Param::Int64(before.id))];
+    let keys =
+        [("object_type", before.kind.object_type().name().into()), ("id", Param::Int64(before.id))];
     sql::edit("units", &keys, &[], columns)
 }
 
 /// Deletes a department or group; who is in it, and the grants to it, are to go in the same batch.
 #[must_use]
 pub fn delete(kind: UnitKind, id: i64) -> Statement {
-    Statement::new("DELETE FROM units WHERE object_type = ?1 AND id = ?2", [kind.object_type().name().into(), Param::Int64(id)])
+    Statement::new(
+        "DELETE FROM units WHERE object_type = ?1 AND id = ?2",
+        [kind.object_type().name().into(), Param::Int64(id)],
+    )
 }
 
 /// Refuses the whole batch where one of these departments now lies below itself.
@@ -116,7 +127,8 @@ pub fn delete_member(kind: UnitKind, id: i64, user_id: i64) -> Statement {
     )
 }
 
-/// Takes a user out of those of the groups that are not wanted by a token, unless a token that was issued later spoke.
+/// Takes a user out of those of the groups that are not wanted by a token, unless a token that was
+/// issued later spoke.
 #[must_use]
 pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64], issued_at_s: i64) -> Statement {
     Statement::new(
@@ -128,9 +140,15 @@ pub fn leave_groups(user_id: i64, groups: &[i64], wanted: &[i64], issued_at_s: i
     )
 }
 
-/// Puts a user into the groups of a token, unless a token that was issued later spoke; in a strict directory, into those that are registered.
+/// Puts a user into the groups of a token, unless a token that was issued later spoke; in a strict
+/// directory, into those that are registered.
 #[must_use]
-pub fn join_groups(user_id: i64, groups: &[i64], only_registered: bool, issued_at_s: i64) -> Statement {
+pub fn join_groups(
+    user_id: i64,
+    groups: &[i64],
+    only_registered: bool,
+    issued_at_s: i64,
+) -> Statement {
     Statement::new(
         "INSERT INTO memberships (user_id, object_type, object_id)
          SELECT CAST(?1 AS INTEGER), 'GROUP', CAST(value AS INTEGER) FROM json_each(?2)
@@ -164,26 +182,48 @@ pub fn delete_memberships(user_id: i64) -> Statement {
 pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
     let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id = ?2");
     let params = [kind.object_type().name().into(), Param::Int64(id)];
-    sql::query(cx, Statement::new(sql, params)).await?.first().map(|row| unit(kind, row)).transpose()
+    sql::query(cx, Statement::new(sql, params))
+        .await?
+        .first()
+        .map(|row| unit(kind, row))
+        .transpose()
 }
 
 /// Departments or groups by ascending id; where names must begin with a text, by name.
-pub async fn list(cx: &Cx, kind: UnitKind, beginning: Option<&str>, after_id: Option<i64>, limit: i64) -> Result<Vec<Unit>> {
+pub async fn list(
+    cx: &Cx,
+    kind: UnitKind,
+    beginning: Option<&str>,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Unit>> {
     let statement = match beginning {
         Some(beginning) => {
             let page = Page { beginning, after: after_id.map(Param::Int64), limit };
             beginnings::units(kind).select(cx, COLUMNS, page).await?
         }
         None => Statement::new(
-            format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3"),
-            [kind.object_type().name().into(), Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
+            format!(
+                "SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id > ?2 ORDER BY units.id LIMIT ?3"
+            ),
+            [
+                kind.object_type().name().into(),
+                Param::Int64(after_id.unwrap_or(i64::MIN)),
+                Param::Number(limit),
+            ],
         ),
     };
     sql::query(cx, statement).await?.iter().map(|row| unit(kind, row)).collect()
 }
 
 /// Who is in a department or group, by ascending id of the user.
-pub async fn list_members(cx: &Cx, kind: UnitKind, id: i64, after_id: Option<i64>, limit: i64) -> Result<Vec<i64>> {
+pub async fn list_members(
+    cx: &Cx,
+    kind: UnitKind,
+    id: i64,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<i64>> {
     let statement = Statement::new(
         "SELECT CAST(user_id AS TEXT) AS user_id FROM memberships WHERE object_type = ?1 AND object_id = ?2 AND user_id > ?3
          ORDER BY memberships.user_id LIMIT ?4",
@@ -196,7 +236,9 @@ pub async fn list_members(cx: &Cx, kind: UnitKind, id: i64, after_id: Option<i64
 pub async fn exists(cx: &Cx, object_type: ObjectType, id: i64) -> Result<bool> {
     let sql = match object_type {
         ObjectType::User => "SELECT 1 AS found FROM users WHERE id = ?1 AND ?2 = 'USER'",
-        ObjectType::Dept | ObjectType::Group => "SELECT 1 AS found FROM units WHERE id = ?1 AND object_type = ?2",
+        ObjectType::Dept | ObjectType::Group => {
+            "SELECT 1 AS found FROM units WHERE id = ?1 AND object_type = ?2"
+        }
     };
     let statement = Statement::new(sql, [Param::Int64(id), object_type.name().into()]);
     Ok(!sql::query(cx, statement).await?.is_empty())

@@ -43,7 +43,9 @@ pub struct Filter {
 #[must_use]
 pub fn select_named(names: &[String]) -> Statement {
     Statement::new(
-        format!("SELECT {COLUMNS} FROM users u WHERE u.username IN (SELECT value FROM json_each(?1))"),
+        format!(
+            "SELECT {COLUMNS} FROM users u WHERE u.username IN (SELECT value FROM json_each(?1))"
+        ),
         [sql::stored_strings(names).into()],
     )
 }
@@ -53,7 +55,9 @@ pub fn select_named(names: &[String]) -> Statement {
 pub fn select_of_ids(ids: &[UserId]) -> Statement {
     let ids: Vec<_> = ids.iter().map(|id| id.0.to_string()).collect();
     Statement::new(
-        format!("SELECT {COLUMNS} FROM json_each(?1) ids CROSS JOIN users u ON u.id = CAST(ids.value AS INTEGER)"),
+        format!(
+            "SELECT {COLUMNS} FROM json_each(?1) ids CROSS JOIN users u ON u.id = CAST(ids.value AS INTEGER)"
+        ),
         [sql::stored_strings(&ids).into()],
     )
 }
@@ -61,7 +65,10 @@ pub fn select_of_ids(ids: &[UserId]) -> Statement {
 /// The users that were changed last, at most `limit`.
 #[must_use]
 pub fn select_changed_last(limit: i64) -> Statement {
-    Statement::new(format!("SELECT {COLUMNS} FROM users u ORDER BY u.modified_at DESC LIMIT ?1"), [Param::Number(limit)])
+    Statement::new(
+        format!("SELECT {COLUMNS} FROM users u ORDER BY u.modified_at DESC LIMIT ?1"),
+        [Param::Number(limit)],
+    )
 }
 
 /// The users that the first `max_changes` changes after a revision name.
@@ -77,12 +84,20 @@ pub fn select_changed_since(revision: i64, max_changes: i64) -> Statement {
     )
 }
 
-/// Lets name, email, type and roles follow a token, unless those of a token that was issued later did.
-/// What is as it was in `before` is not written: somebody else may have changed it since it was read.
+/// Lets name, email, type and roles follow a token, unless those of a token that was issued later
+/// did. What is as it was in `before` is not written: somebody else may have changed it since it
+/// was read.
 #[must_use]
-pub fn follow(id: UserId, before: &Profile, after: &Profile, issued_at_s: i64, now: Millis) -> Statement {
+pub fn follow(
+    id: UserId,
+    before: &Profile,
+    after: &Profile,
+    issued_at_s: i64,
+    now: Millis,
+) -> Statement {
     let roles = (after.roles != before.roles).then(|| sql::stored_strings(&after.roles));
-    let user_type = (after.user_type != before.user_type).then(|| after.user_type.name().to_owned());
+    let user_type =
+        (after.user_type != before.user_type).then(|| after.user_type.name().to_owned());
     Statement::new(
         "UPDATE users SET name = COALESCE(?2, name), email = COALESCE(?3, email), type = COALESCE(?4, type), roles = COALESCE(?5, roles),
            modified_at = ?6, followed_at = ?7 WHERE id = ?1 AND followed_at <= ?7",
@@ -110,7 +125,9 @@ pub fn set_synced_groups(id: UserId, synced_groups: &str, issued_at_s: i64) -> S
 /// Changes what can be chosen about a user.
 #[must_use]
 pub fn update(id: UserId, before: &Profile, after: &Profile, now: Millis) -> Statement {
-    let text = |of: fn(&Profile) -> &Option<String>| [before, after].map(|profile| Param::from(of(profile).clone()));
+    let text = |of: fn(&Profile) -> &Option<String>| {
+        [before, after].map(|profile| Param::from(of(profile).clone()))
+    };
     let both = |of: fn(&Profile) -> Param| [before, after].map(of);
     let columns = [
         ("name", text(|profile| &profile.name)),
@@ -150,7 +167,8 @@ pub fn set_valid_from(id: UserId, valid_from: Millis, now: Millis) -> Statement 
 
 /// Whether there is an administrator, enabled or not.
 pub async fn has_administrator(cx: &Cx) -> Result<bool> {
-    // The enabled ones have an index. Triggers keep one of them, so that the others are hardly ever looked for.
+    // The enabled ones have an index. Triggers keep one of them, so that the others are hardly ever
+    // looked for.
     let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE type = 'Administrator' AND enabled = 1)
         OR EXISTS (SELECT 1 FROM users WHERE type = 'Administrator') AS found";
     sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(true), |row| row.flag("found"))
@@ -165,13 +183,23 @@ pub fn delete(id: UserId) -> Statement {
 /// One user with the password hash, by name: for signing in.
 #[must_use]
 pub fn select_for_sign_in(username: &str) -> Statement {
-    Statement::new(format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.username = ?1"), [username.into()])
+    Statement::new(
+        format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.username = ?1"),
+        [username.into()],
+    )
 }
 
 /// One user with the password hash, by id.
-pub async fn find_with_password(cx: &Cx, id: UserId) -> Result<Option<(User, Option<PasswordHash>)>> {
+pub async fn find_with_password(
+    cx: &Cx,
+    id: UserId,
+) -> Result<Option<(User, Option<PasswordHash>)>> {
     let sql = format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(with_password).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
+        .await?
+        .first()
+        .map(with_password)
+        .transpose()
 }
 
 /// One user.
@@ -183,18 +211,25 @@ pub async fn find(cx: &Cx, id: UserId) -> Result<Option<User>> {
 /// One user with the grants that name their id.
 pub async fn show(cx: &Cx, id: UserId) -> Result<Option<Shown>> {
     let sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(of_shown).transpose()
+    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
+        .await?
+        .first()
+        .map(of_shown)
+        .transpose()
 }
 
 /// Lists users.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     if let Some(beginning) = &filter.beginning {
-        let page = Page { beginning, after: filter.after_id.map(Param::Int64), limit: filter.limit };
-        let statement = beginnings::USERS.select(cx, &format!("{COLUMNS}, {GRANTS_NAMING_ID}"), page).await?;
+        let page =
+            Page { beginning, after: filter.after_id.map(Param::Int64), limit: filter.limit };
+        let statement =
+            beginnings::USERS.select(cx, &format!("{COLUMNS}, {GRANTS_NAMING_ID}"), page).await?;
         return sql::query(cx, statement).await?.iter().map(of_shown).collect();
     }
     let mut sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id > ?1");
-    let mut params = vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
+    let mut params =
+        vec![Param::Int64(filter.after_id.unwrap_or(i64::MIN)), Param::Number(filter.limit)];
     if let Some(username) = &filter.username {
         params.push(username.as_str().into());
         sql.push_str(" AND u.username = ?3");
@@ -214,7 +249,8 @@ pub(crate) fn with_password(row: &Row) -> Result<(User, Option<PasswordHash>)> {
 pub(crate) fn user(row: &Row) -> Result<User> {
     let text = |column| row.optional_text(column).map(|text| text.map(str::to_owned));
     let added = |column| row.added_text(column).map(|text| text.map(str::to_owned));
-    let unreadable = |what: &str| Error::internal(format!("a stored user has an unreadable {what}"));
+    let unreadable =
+        |what: &str| Error::internal(format!("a stored user has an unreadable {what}"));
     Ok(User {
         id: UserId(row.int64("id")?),
         username: Username::parse(row.text("username")?).map_err(|_| unreadable("username"))?,

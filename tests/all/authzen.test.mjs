@@ -1,5 +1,6 @@
-// A gateway that asks by AuthZEN: Envoy with examples/envoy-authzen.yaml, an application behind it, and
-// Postern's ORIGIN_RULES, which decide. The names are those of the interoperability scenario of API gateways.
+// A gateway that asks by AuthZEN: Envoy with examples/envoy-authzen.yaml, an application behind it,
+// and Postern's ORIGIN_RULES, which decide. The names are those of the interoperability scenario of
+// API gateways.
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";

@@ -1,5 +1,6 @@
-// The console's five tasks in a real browser: in both languages, on a wide and on a narrow window, by
-// mouse and by keyboard alone. tests/all/console/ has the rest: pages, failures, hostile pages, size.
+// The console's five tasks in a real browser: in both languages, on a wide and on a narrow window,
+// by mouse and by keyboard alone. tests/all/console/ has the rest: pages, failures, hostile pages,
+// size.
 
 import { after, before, test } from "node:test";
 import { DEEDS } from "./console/deeds.mjs";

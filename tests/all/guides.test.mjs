@@ -1,5 +1,6 @@
 // The commands of README.md and of the guides, run as they stand: by bash, in a folder that looks
-// like a checkout in which `make dev` runs. What they print is compared with the block that follows.
+// like a checkout in which `make dev` runs. What they print is compared with the block that
+// follows.
 //
 // A block `sh` is run. A block `console` is for readers only: it needs an account, a provider or
 // another machine.

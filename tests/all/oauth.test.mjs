@@ -20,7 +20,8 @@ test("authlib introspects and revokes, with a client id and secret that need esc
   await registerApp(postern);
   const body = { name: "order service", may: ["administration"] };
   const { key } = await administer(postern, "POST", "/v1/keys", body);
-  // authlib encodes neither, and Postern can tell. Letters beyond ASCII it sends as Latin-1, which is refused.
+  // authlib encodes neither, and Postern can tell. Letters beyond ASCII it sends as Latin-1, which
+  // is refused.
   const [username, password] = ["svc+orders@example.com", "p%2Bss:w/rd +&="];
   const user = { username, password, type: "Administrator" };
   await administer(postern, "POST", "/v1/users", user);

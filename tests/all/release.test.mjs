@@ -258,7 +258,8 @@ test("two archives of one commit have the same bytes, wherever its files lie", a
     cpSync(join(top, path), join(copy, path), { recursive: true });
   cpSync(join(top, "build"), join(copy, "build"), { recursive: true });
   const again = join(scratch, "again");
-  // The copy shares its index with these sources where these are a worktree, and leaves it as it is.
+  // The copy shares its index with these sources where these are a worktree, and leaves it as it
+  // is.
   const env = { ...process.env, GIT_OPTIONAL_LOCKS: "0" };
   await promisify(execFile)(process.execPath, [join(copy, "scripts/release.mjs"), again], { env });
   const digest = (folder) =>

@@ -1,5 +1,5 @@
-// The four documented systems whole behind the gateway, with their own clients where there are some:
-// Postern answers the documented paths, and the system all others, for whoever calls.
+// The four documented systems whole behind the gateway, with their own clients where there are
+// some: Postern answers the documented paths, and the system all others, for whoever calls.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
-// The certification scenario of AuthZEN Authorization API 1.0, and what the suite's modules check beside it, on workerd,
-// with both ways to show a credential that the suite has. Basic Core, Batch Core, Search Core and Discovery: the
-// decisions that need properties are not claimed.
+// The certification scenario of AuthZEN Authorization API 1.0, and what the suite's modules check
+// beside it, on workerd, with both ways to show a credential that the suite has. Basic Core, Batch
+// Core, Search Core and Discovery: the decisions that need properties are not claimed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -84,7 +84,8 @@ function suite(postern, authorization) {
 }
 
 async function basicLevel({ hold, same, raw, ask, ok, refused, decides }) {
-  // Decisions 1 to 4, which hold with a context, with properties and with members of a later version.
+  // Decisions 1 to 4, which hold with a context, with properties and with members of a later
+  // version.
   for (const [subject, name, id, decision] of [[alice, "read", "record-1", true], [alice, "write", "record-1", true], [bob, "read", "record-1", true], [bob, "write", "record-1", false]]) {
     const body = asked(subject, name, record(id));
     await decides(body, decision);

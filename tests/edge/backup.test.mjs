@@ -1,5 +1,6 @@
-// The command line behind `make backup` and `make restore`: what it brings in and out, what it says of wrong lines, and how it goes on after
-// having been killed. A proxy stands between it and Postern, so that it can be killed at a chosen moment.
+// The command line behind `make backup` and `make restore`: what it brings in and out, what it says
+// of wrong lines, and how it goes on after having been killed. A proxy stands between it and
+// Postern, so that it can be killed at a chosen moment.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -17,8 +18,9 @@ const REQUEST_BYTES = 20_000;
 
 /**
  * A proxy in front of Postern. `interfere(number)` decides about each request, counted from 0:
- * undefined lets it pass, "unheard" hangs before Postern hears of it, "unanswered" hangs after Postern has answered, "reset" closes the
- * connection, "cut" does so in the midst of the answer, and a number answers with that status.
+ * undefined lets it pass, "unheard" hangs before Postern hears of it, "unanswered" hangs after
+ * Postern has answered, "reset" closes the connection, "cut" does so in the midst of the answer,
+ * and a number answers with that status.
  */
 async function proxy(test, postern) {
   const proxied = { interfere: () => undefined, count: 0, hung: undefined };
@@ -210,7 +212,8 @@ const grant = (changes) => ({ record: "grant", serviceId: 1, authObjectType: "US
 test("a wrong line is told with its number in the file and its field, and nothing of its request is written", async (test) => {
   const { folder, postern, file } = await prepare(test);
   const lines = Array.from({ length: 600 }, (_, index) => JSON.stringify(grant({ authObjectId: index })));
-  // With a byte order mark, line ends of Windows and blank lines, none of which may shift the numbers.
+  // With a byte order mark, line ends of Windows and blank lines, none of which may shift the
+  // numbers.
   const text = (wrong) => `\ufeff${[...lines.slice(0, 100), "", " ", ...lines.slice(100, 400), ...wrong, ...lines.slice(400)].join("\r\n")}`;
   writeFileSync(file, text([JSON.stringify(grant({ permissions: ["FLY"] })), "no JSON", JSON.stringify(grant({ authObjectType: undefined }))]));
   const { code, stderr } = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES }).ended;

@@ -52,7 +52,8 @@ test("the set-up refuses a configuration that wrangler would read instead of its
 test("the set-up finds the same again when what it has set up calls it, as wrangler does", async () => {
   const env = () => readFileSync(join(top, ".build/env"), "utf8");
   const before = env();
-  // The Node that runs this test is before all others, be it the machine's or the one that was brought.
+  // The Node that runs this test is before all others, be it the machine's or the one that was
+  // brought.
   const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
   await promisify(execFile)(join(top, "scripts/setup.sh"), { env: { ...process.env, PATH } });
   assert.equal(env(), before);

@@ -1,4 +1,5 @@
-// What a verification costs: nothing when warm, one round trip when cold. An entry that only tests know counts the calls.
+// What a verification costs: nothing when warm, one round trip when cold. An entry that only tests
+// know counts the calls.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
-// What happens at once happens once, or wholly. Each crowd is spread over two isolates on one database.
+// What happens at once happens once, or wholly. Each crowd is spread over two isolates on one
+// database.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -56,7 +57,8 @@ test("50 simultaneous updates of one token app leave one of them whole", async (
   const { algorithm: alg, fieldmap, secret, token_name: parameter } = variant(expire - 1000);
   const token = sign(secret, { [fieldmap.username]: "alice", exp: nowInSeconds() + 600 }, { typ: "JWT", alg });
   for (const isolate of isolates) {
-    // With a bookmark the isolate reads D1 first: that it may be up to 10 s behind is for isolation.test.mjs.
+    // With a bookmark the isolate reads D1 first: that it may be up to 10 s behind is for
+    // isolation.test.mjs.
     const bookmark = answers.at(-1).headers["x-postern-bookmark"];
     const answer = await isolate.send({ path: `/v1/verify?${parameter}=${token}`, headers: { "x-postern-bookmark": bookmark } });
     assert.equal(expectStatus(answer, 200).json.user.username, "alice");

@@ -1,5 +1,5 @@
-// Signing in to the console on workerd, and ADMIN_HOST in front of an application. The rules one by one
-// are tests/host/console's.
+// Signing in to the console on workerd, and ADMIN_HOST in front of an application. The rules one by
+// one are tests/host/console's.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

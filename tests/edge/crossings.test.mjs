@@ -1,4 +1,5 @@
-// How often a warm request crosses from wasm to JavaScript: each crossing costs, and makes objects that cost more.
+// How often a warm request crosses from wasm to JavaScript: each crossing costs, and makes objects
+// that cost more.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

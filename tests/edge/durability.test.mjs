@@ -1,4 +1,5 @@
-// SIGKILL to workerd in the midst of writes: whatever was answered with success is there when it starts again on the same state.
+// SIGKILL to workerd in the midst of writes: whatever was answered with success is there when it
+// starts again on the same state.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

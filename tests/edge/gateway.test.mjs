@@ -1,4 +1,5 @@
-// The gateway on workerd, in front of a real HTTP server. What is decided is tests/host/gateway.rs's; here is what flows.
+// The gateway on workerd, in front of a real HTTP server. What is decided is
+// tests/host/gateway.rs's; here is what flows.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,5 +1,6 @@
 // A copy of somebody's cookie is worth nothing once its session has ended: at once in the isolate
-// where it ended, and within 10 s in another. What ends a session is tests/host/gateway_sessions.rs's.
+// where it ended, and within 10 s in another. What ends a session is
+// tests/host/gateway_sessions.rs's.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// Every transcript over HTTP, each on an isolate, a D1 and a KV of its own. Each body is held against the OpenAPI document;
-// in the end comes a look for credentials in what is left.
+// Every transcript over HTTP, each on an isolate, a D1 and a KV of its own. Each body is held
+// against the OpenAPI document; in the end comes a look for credentials in what is left.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,4 +1,5 @@
-// One grant is there once, however many ask for it at once, and is worth nothing from the moment that it is taken back.
+// One grant is there once, however many ask for it at once, and is worth nothing from the moment
+// that it is taken back.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,7 +1,8 @@
-// A change is in force at once in the isolate that made it, and within 10 s in all others: here in another workerd process on the same state.
+// A change is in force at once in the isolate that made it, and within 10 s in all others: here in
+// another workerd process on the same state.
 //
-// The processes take turns in writing. On the local runtime two that write at the same moment get SQLITE_BUSY, and so the
-// answer 503, where the real D1 would queue them.
+// The processes take turns in writing. On the local runtime two that write at the same moment get
+// SQLITE_BUSY, and so the answer 503, where the real D1 would queue them.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
-// Issuers that publish their keys. What the Worker fetches is answered here, by the URL: workerd takes no certificate that a test could make.
+// Issuers that publish their keys. What the Worker fetches is answered here, by the URL: workerd
+// takes no certificate that a test could make.
 
 import { before, after, beforeEach, describe, it } from "node:test";
 import assert from "node:assert/strict";

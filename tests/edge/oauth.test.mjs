@@ -1,5 +1,5 @@
-// Software that speaks OAuth 2.0 asks Postern: openid-client finds introspection and revocation by the
-// metadata, and shows a client id and a secret that need escaping inside Basic.
+// Software that speaks OAuth 2.0 asks Postern: openid-client finds introspection and revocation by
+// the metadata, and shows a client id and a secret that need escaping inside Basic.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// SCIM on the platform: several changes at once lose no member, and whoever is deprovisioned is refused
-// by another process within the bound.
+// SCIM on the platform: several changes at once lose no member, and whoever is deprovisioned is
+// refused by another process within the bound.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
-// Secrets, passwords and tokens are nowhere in the clear: not in D1, not in KV, not in the log, whatever was done with them.
+// Secrets, passwords and tokens are nowhere in the clear: not in D1, not in KV, not in the log,
+// whatever was done with them.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

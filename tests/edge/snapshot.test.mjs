@@ -1,4 +1,5 @@
-// The snapshot in KV: written by the scheduled event, sealed, and what verification goes on with while D1 does not answer.
+// The snapshot in KV: written by the scheduled event, sealed, and what verification goes on with
+// while D1 does not answer.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -156,7 +157,8 @@ test("a warm isolate goes on with its memory when D1 and KV are lost", async (te
   expectStatus(await verifyBearer(postern, state.opaque), 200);
   assert.equal(expectStatus(await verifyBearer(postern, state.revoked), 401).json.reason, "revoked");
   await setStates(postern, { d1: "down", kv: "down" });
-  // Nobody knows whether this write took effect, so memory counts as expired from here on: what follows is no longer the fast path.
+  // Nobody knows whether this write took effect, so memory counts as expired from here on: what
+  // follows is no longer the fast path.
   const json = { username: "bob" };
   expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: rootCredential, json }), 503);
   expectStatus(await verifyBearer(postern, token()), 200);

@@ -1,4 +1,5 @@
-// D1 that takes seconds, or never answers, and what the isolates of a data centre share, on workerd.
+// D1 that takes seconds, or never answers, and what the isolates of a data centre share, on
+// workerd.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
-// Variables as the runtime hands them over. Which values are right is tests/host/variables.rs's; here is that they arrive.
+// Variables as the runtime hands them over. Which values are right is tests/host/variables.rs's;
+// here is that they arrive.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";

@@ -43,13 +43,17 @@ fn objects(connection: &Connection) -> BTreeMap<String, Object> {
     let sql = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'";
     let mut statement = connection.prepare(sql).expect("the catalogue");
     let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, Object { kind: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })))
+        .query_map([], |row| {
+            Ok((row.get(0)?, Object { kind: row.get(1)?, table: row.get(2)?, sql: row.get(3)? }))
+        })
         .expect("objects");
     rows.map(|row| row.expect("an object")).collect()
 }
 
 fn count(connection: &Connection, table: &str) -> i64 {
-    connection.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).unwrap_or(0)
+    connection
+        .query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0))
+        .unwrap_or(0)
 }
 
 /// Whether a table's definition has only got further columns: SQLite puts those in one place.
@@ -60,7 +64,8 @@ fn has_only_grown(then: &str, now: &str) -> bool {
     let added = normal(&String::from_utf8_lossy(added));
     // Where a table ends with its primary key, the comma stands behind the column.
     let is_of_columns = added.is_empty() || added.starts_with(',') || added.ends_with(',');
-    is_of_columns && !["UNIQUE", "PRIMARY KEY", "FOREIGN KEY"].iter().any(|word| added.contains(word))
+    is_of_columns
+        && !["UNIQUE", "PRIMARY KEY", "FOREIGN KEY"].iter().any(|word| added.contains(word))
 }
 
 /// Why the Worker of a release could not run on its database after these migrations.
@@ -68,14 +73,18 @@ fn objections(release: &str, migrations: &[String]) -> Vec<String> {
     let connection = Connection::open_in_memory().expect("SQLite opens in memory");
     connection.execute_batch(release).expect("the database of a release");
     let before = objects(&connection);
-    let tables: Vec<_> = before.iter().filter(|(_, object)| object.kind == "table").map(|(name, _)| name).collect();
+    let tables: Vec<_> =
+        before.iter().filter(|(_, object)| object.kind == "table").map(|(name, _)| name).collect();
     let counts: Vec<_> = tables.iter().map(|table| count(&connection, table)).collect();
     let mut found = Vec::new();
     for sql in migrations {
         let text = normal(sql);
-        let refused = ["DROP TABLE", "DROP COLUMN", " RENAME "].iter().filter(|words| text.contains(**words));
+        let refused =
+            ["DROP TABLE", "DROP COLUMN", " RENAME "].iter().filter(|words| text.contains(**words));
         found.extend(refused.map(|words| format!("{} is not additive", words.trim())));
-        found.extend(connection.execute_batch(sql).err().map(|error| format!("SQLite refuses it: {error}")));
+        found.extend(
+            connection.execute_batch(sql).err().map(|error| format!("SQLite refuses it: {error}")),
+        );
     }
     let after = objects(&connection);
     found.extend(changed(&before, &after));
@@ -93,14 +102,23 @@ fn changed(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>) 
     for (name, then) in before.iter().filter(|(_, object)| !object.is_plain_index()) {
         match after.get(name) {
             None => found.push(format!("the {} {name} is gone", then.kind)),
-            Some(now) if then.kind == "table" && now.kind == "table" && has_only_grown(&then.sql, &now.sql) => {}
+            Some(now)
+                if then.kind == "table"
+                    && now.kind == "table"
+                    && has_only_grown(&then.sql, &now.sql) => {}
             Some(now) if then == now => {}
             Some(_) => found.push(format!("the {} {name} is another", then.kind)),
         }
     }
-    for (name, new) in after.iter().filter(|(name, new)| !before.contains_key(*name) && before.contains_key(&new.table)) {
+    for (name, new) in after
+        .iter()
+        .filter(|(name, new)| !before.contains_key(*name) && before.contains_key(&new.table))
+    {
         if new.is_unique_index() || new.may_refuse() {
-            found.push(format!("the {} {name} may refuse what the last release writes to {}", new.kind, new.table));
+            found.push(format!(
+                "the {} {name} may refuse what the last release writes to {}",
+                new.kind, new.table
+            ));
         }
     }
     found
@@ -108,13 +126,20 @@ fn changed(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>) 
 
 /// The migrations that a release does not have.
 fn newer_than(fixture: &Fixture) -> Vec<String> {
-    let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir("migrations")
+        .expect("migrations")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
     files.sort();
     let is_newer = |file: &std::path::PathBuf| {
         let name = file.file_name().expect("a name").to_string_lossy();
         fixture.facts["migrations"][name.as_ref()].is_null()
     };
-    files.iter().filter(|file| is_newer(file)).map(|file| std::fs::read_to_string(file).expect("a migration")).collect()
+    files
+        .iter()
+        .filter(|file| is_newer(file))
+        .map(|file| std::fs::read_to_string(file).expect("a migration"))
+        .collect()
 }
 
 #[test]
@@ -132,7 +157,11 @@ fn a_released_migration_is_as_it_was_released() {
         assert!(!released.is_empty());
         for (name, hash) in released {
             let bytes = std::fs::read(format!("migrations/{name}")).unwrap_or_default();
-            assert_eq!(&Value::String(hex(&sha256(&bytes))), hash, "migrations/{name} has been released: add a new file instead");
+            assert_eq!(
+                &Value::String(hex(&sha256(&bytes))),
+                hash,
+                "migrations/{name} has been released: add a new file instead"
+            );
         }
     }
 }
@@ -168,7 +197,10 @@ fn what_the_last_release_could_not_run_on_is_refused() {
         ("ALTER TABLE users RENAME COLUMN phone TO email_2", "the table users is another"),
         ("ALTER TABLE users RENAME TO accounts", "the table users is gone"),
         ("ALTER TABLE users ADD COLUMN locale TEXT NOT NULL", "SQLite refuses it"),
-        ("CREATE UNIQUE INDEX users_by_email ON users (email)", "may refuse what the last release writes to users"),
+        (
+            "CREATE UNIQUE INDEX users_by_email ON users (email)",
+            "may refuse what the last release writes to users",
+        ),
         (
             "CREATE TRIGGER users_need_email BEFORE INSERT ON users WHEN NEW.email IS NULL BEGIN SELECT RAISE(ABORT, 'email'); END",
             "may refuse what the last release writes to users",

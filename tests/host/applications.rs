@@ -25,7 +25,11 @@ impl Application {
             json_of(&response)["secret"].as_str().expect("a secret").to_owned()
         };
         create(&json!({ "organization": "o1", "accessKey": "target" }));
-        Self { secret: create(&json!({ "organization": "o1", "accessKey": "console", "authorizeApplications": true })) }
+        Self {
+            secret: create(
+                &json!({ "organization": "o1", "accessKey": "console", "authorizeApplications": true }),
+            ),
+        }
     }
 
     fn proof(&self, at: i64) -> Value {
@@ -37,7 +41,13 @@ impl Application {
         let body = json!({ "appId": "target", "dataAuthorizeType": types }).to_string();
         let timestamp = Timestamp::parse(&at.to_string()).expect("a time");
         let query = [("orgId".to_owned(), "o1".to_owned())];
-        let signature = signature(token, &query, body.as_bytes(), &timestamp, &Secret::new(self.secret.as_str()));
+        let signature = signature(
+            token,
+            &query,
+            body.as_bytes(),
+            &timestamp,
+            &Secret::new(self.secret.as_str()),
+        );
         Request::new("POST", SET)
             .header("apim-accesstoken", token)
             .header("apim-timestamp", &at.to_string())
@@ -61,7 +71,10 @@ fn status(response: &Response) -> i64 {
 fn token(response: &Response) -> (String, i64) {
     let data = &json_of(response)["data"];
     assert_eq!(response.status, 200, "{}", response.body);
-    (data["accessToken"].as_str().expect("a token").to_owned(), data["expire"].as_i64().expect("seconds"))
+    (
+        data["accessToken"].as_str().expect("a token").to_owned(),
+        data["expire"].as_i64().expect("seconds"),
+    )
 }
 
 fn authorizations(isolate: &Isolate<'_>) -> Value {
@@ -117,11 +130,20 @@ fn fifty_that_ask_at_once_get_one_token() {
     let world = World::new();
     let isolate = world.isolate();
     let application = Application::new(&isolate);
-    let requests: Vec<_> = (0..50).map(|number| ask(GET, &application.proof(now(&world) + number / 2))).collect();
-    let answers = all_at_once(requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect());
-    let tokens: std::collections::BTreeSet<_> = answers.iter().map(|answer| token(answer).0).collect();
+    let requests: Vec<_> =
+        (0..50).map(|number| ask(GET, &application.proof(now(&world) + number / 2))).collect();
+    let answers = all_at_once(
+        requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect(),
+    );
+    let tokens: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| token(answer).0).collect();
     assert_eq!(tokens.len(), 1);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'access_token.issue'"), 1);
+    assert_eq!(
+        world
+            .database
+            .number("SELECT COUNT(*) FROM audit_events WHERE action = 'access_token.issue'"),
+        1
+    );
 }
 
 #[test]
@@ -136,10 +158,18 @@ fn of_refreshes_at_once_one_makes_the_token_and_all_tell_it() {
         ask(REFRESH, &body)
     };
     let requests: Vec<_> = (0..10).map(request).collect();
-    let answers = all_at_once(requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect());
-    let tokens: std::collections::BTreeSet<_> = answers.iter().map(|answer| token(answer).0).collect();
+    let answers = all_at_once(
+        requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect(),
+    );
+    let tokens: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| token(answer).0).collect();
     assert!(tokens.len() == 1 && !tokens.contains(&first));
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'access_token.refresh'"), 1);
+    assert_eq!(
+        world
+            .database
+            .number("SELECT COUNT(*) FROM audit_events WHERE action = 'access_token.refresh'"),
+        1
+    );
 }
 
 #[test]
@@ -158,7 +188,11 @@ fn of_a_signed_call_that_is_sent_twenty_times_one_counts() {
     assert_eq!((isolate.send(&early).status, isolate.send(&early).status), (400, 401));
     world.pass(16 * 60);
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM used_signatures"), 0, "what no timestamp lets in is forgotten");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM used_signatures"),
+        0,
+        "what no timestamp lets in is forgotten"
+    );
     assert_eq!(isolate.send(&request).status, 401, "its timestamp is too old");
 }
 
@@ -176,14 +210,23 @@ fn a_token_of_another_application_signs_nothing() {
     let timestamp = Timestamp::parse(&now(&world).to_string()).expect("a time");
     let proof = json!({ "appKey": "other", "timestamp": now(&world), "encryption": encryption("other", &timestamp, &other) });
     let (foreign, _) = token(&isolate.send(&ask(GET, &proof)));
-    assert_eq!(isolate.send(&application.signed(&foreign, now(&world), &["USER"])).status, 401, "its token, our secret");
+    assert_eq!(
+        isolate.send(&application.signed(&foreign, now(&world), &["USER"])).status,
+        401,
+        "its token, our secret"
+    );
     let ours = Application { secret: other.expose_text().expect("text").to_owned() };
-    assert_eq!(isolate.send(&ours.signed(&foreign, now(&world), &["USER"])).status, 403, "its own, in another organization");
+    assert_eq!(
+        isolate.send(&ours.signed(&foreign, now(&world), &["USER"])).status,
+        403,
+        "its own, in another organization"
+    );
     assert_eq!(authorizations(&isolate), json!([]));
 }
 
 #[test]
-fn a_check_costs_one_round_trip_cold_and_none_warm_and_a_change_is_in_force_elsewhere_within_ten_seconds() {
+fn a_check_costs_one_round_trip_cold_and_none_warm_and_a_change_is_in_force_elsewhere_within_ten_seconds()
+ {
     let world = World::new();
     let (writer, reader) = (world.isolate(), world.isolate());
     let application = Application::new(&writer);
@@ -235,17 +278,33 @@ fn whatever_ends_an_application_ends_its_token_everywhere_within_ten_seconds() {
         let reader = world.isolate();
         world.pass(60);
         let (key, _) = token(&writer.send(&ask(GET, &application.proof(now(&world)))));
-        assert_eq!(reader.send(&application.signed(&key, now(&world), &["USER"])).status, 200, "{method} {path}");
+        assert_eq!(
+            reader.send(&application.signed(&key, now(&world), &["USER"])).status,
+            200,
+            "{method} {path}"
+        );
         let response = writer.administer(method, path, &body);
         assert!(response.status < 300, "{}", response.body);
         if let Some(new) = json_of(&response)["secret"].as_str() {
             new.clone_into(&mut secret);
         }
-        assert_eq!(writer.send(&application.signed(&key, now(&world) + 1, &["ROLE"])).status, 401, "at once here: {path}");
+        assert_eq!(
+            writer.send(&application.signed(&key, now(&world) + 1, &["ROLE"])).status,
+            401,
+            "at once here: {path}"
+        );
         world.pass(11);
-        assert_eq!(reader.send(&application.signed(&key, now(&world), &["ROLE"])).status, 401, "{path}");
+        assert_eq!(
+            reader.send(&application.signed(&key, now(&world), &["ROLE"])).status,
+            401,
+            "{path}"
+        );
         assert_eq!(authorizations(&writer), json!(["USER"]));
-        writer.administer("PATCH", "/v1/applications/console", &json!({ "enabled": true, "shortcut": false }));
+        writer.administer(
+            "PATCH",
+            "/v1/applications/console",
+            &json!({ "enabled": true, "shortcut": false }),
+        );
     }
 }
 
@@ -257,12 +316,17 @@ fn without_d1_a_token_counts_where_it_is_remembered_and_nothing_is_written() {
     let (key, _) = token(&isolate.send(&ask(GET, &application.proof(now(&world)))));
     let info = |isolate: &Isolate<'_>| {
         let timestamp = Timestamp::parse(&now(&world).to_string()).expect("a time");
-        let query = [("orgId".to_owned(), "o1".to_owned()), ("appId".to_owned(), "target".to_owned())];
-        let signature = signature(&key, &query, b"", &timestamp, &Secret::new(application.secret.as_str()));
-        let request = Request::new("GET", "/app-portal-service/v2.3/app/authorization/info?orgId=o1&appId=target")
-            .header("apim-accesstoken", &key)
-            .header("apim-timestamp", &now(&world).to_string())
-            .header("apim-signature", &signature);
+        let query =
+            [("orgId".to_owned(), "o1".to_owned()), ("appId".to_owned(), "target".to_owned())];
+        let signature =
+            signature(&key, &query, b"", &timestamp, &Secret::new(application.secret.as_str()));
+        let request = Request::new(
+            "GET",
+            "/app-portal-service/v2.3/app/authorization/info?orgId=o1&appId=target",
+        )
+        .header("apim-accesstoken", &key)
+        .header("apim-timestamp", &now(&world).to_string())
+        .header("apim-signature", &signature);
         isolate.send(&request).status
     };
     assert_eq!(info(&isolate), 200);
@@ -290,10 +354,14 @@ fn secrets_tokens_and_passwords_are_sealed_and_sealed_anew() {
     let dump = world.database.dump();
     for secret in [application.secret.as_str(), key.as_str(), "distinctive node password"] {
         assert!(!dump.contains(secret), "{secret} is in the database");
-        assert!(!world.log.0.borrow().iter().any(|line| line.contains(secret)), "{secret} is in the log");
+        assert!(
+            !world.log.0.borrow().iter().any(|line| line.contains(secret)),
+            "{secret} is in the log"
+        );
     }
 
-    let between = world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
+    let between =
+        world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
     block_on(housekeeping::run(&between.cx())).expect("the scheduled event");
     let keys = "SELECT COUNT(DISTINCT k) FROM (SELECT secret_key_id AS k FROM applications UNION ALL SELECT token_key_id FROM applications
         WHERE token IS NOT NULL UNION ALL SELECT password_key_id FROM node_orders)";
@@ -302,5 +370,9 @@ fn secrets_tokens_and_passwords_are_sealed_and_sealed_anew() {
     let (same, _) = token(&after.send(&ask(GET, &application.proof(now(&world) + 1))));
     assert_eq!(same, key, "under the new key alone");
     let lost = world.isolate_with(&[("MASTER_KEY", Some(OLD))]);
-    assert_eq!(status(&lost.send(&ask(GET, &application.proof(now(&world) + 2)))), 1003, "the old key alone opens nothing");
+    assert_eq!(
+        status(&lost.send(&ask(GET, &application.proof(now(&world) + 2)))),
+        1003,
+        "the old key alone opens nothing"
+    );
 }

@@ -1,5 +1,5 @@
-//! What the audit trail says of what was created, by its id, and of secrets: which were replaced, and
-//! never what they are.
+//! What the audit trail says of what was created, by its id, and of secrets: which were replaced,
+//! and never what they are.
 
 use serde_json::{Value, json};
 
@@ -113,7 +113,11 @@ fn what_is_created_shows_with_its_id() {
         ("/v1/groups", "group.create", json!({ "name": "Surveyors" })),
         ("/v1/departments", "department.create", json!({ "name": "Field" })),
         ("/v1/users", "user.create", json!({ "username": "alice" })),
-        ("/v1/services/1/grants", "grant.create", json!({ "username": "alice", "permissions": ["VIEW"] })),
+        (
+            "/v1/services/1/grants",
+            "grant.create",
+            json!({ "username": "alice", "permissions": ["VIEW"] }),
+        ),
         ("/v1/keys", "key.create", json!({ "name": "ci", "may": ["decisions"] })),
     ] {
         let has_named_id = !["/v1/services/1/grants", "/v1/keys"].contains(&path);
@@ -127,14 +131,22 @@ fn what_is_created_shows_with_its_id() {
             let response = isolate.administer("POST", path, &body);
             assert_eq!(response.status, 201, "{path} {body} {}", response.body);
             let created = json_of(&response)["id"].clone();
-            assert!(created.is_i64() && id.is_none_or(|id| created == id), "{path} {}", response.body);
-            let events = json_of(&isolate.get(&format!("/v1/audit?action={action}&limit=1"), &admin()));
+            assert!(
+                created.is_i64() && id.is_none_or(|id| created == id),
+                "{path} {}",
+                response.body
+            );
+            let events =
+                json_of(&isolate.get(&format!("/v1/audit?action={action}&limit=1"), &admin()));
             let event = &events["items"][0];
             assert_eq!(event["after"]["id"], created, "{path} {event}");
             if ["service.create", "group.create", "department.create"].contains(&action) {
                 assert_eq!(event["target"], created.to_string(), "{event}");
                 let found = json_of(&isolate.get(&format!("/v1/audit?target={created}"), &admin()));
-                assert!(found["items"].as_array().is_some_and(|items| items.contains(event)), "{found}");
+                assert!(
+                    found["items"].as_array().is_some_and(|items| items.contains(event)),
+                    "{found}"
+                );
             }
         }
     }

@@ -21,14 +21,28 @@ impl<'a> Records<'a> {
             json_of(&response)
         };
         for name in ["alice", "bob"] {
-            send("POST", "/v1/users", &json!({ "username": name, "type": "SYS_Reader", "password": PASSWORD }));
+            send(
+                "POST",
+                "/v1/users",
+                &json!({ "username": name, "type": "SYS_Reader", "password": PASSWORD }),
+            );
         }
         for (record, service) in [("record-1", 101), ("record-2", 102)] {
             send("POST", "/v1/services", &json!({ "id": service, "name": record }));
-            send("PUT", &format!("/v1/resource-types/record/resources/{record}"), &json!({ "service": service }));
+            send(
+                "PUT",
+                &format!("/v1/resource-types/record/resources/{record}"),
+                &json!({ "service": service }),
+            );
         }
-        send("PUT", "/v1/resource-types/record", &json!({ "actions": { "read": "VIEW", "write": "MODIFY", "delete": "DELETE" } }));
-        for (service, user, permission) in [(101, 2, "MODIFY"), (101, 3, "VIEW"), (102, 3, "MODIFY")] {
+        send(
+            "PUT",
+            "/v1/resource-types/record",
+            &json!({ "actions": { "read": "VIEW", "write": "MODIFY", "delete": "DELETE" } }),
+        );
+        for (service, user, permission) in
+            [(101, 2, "MODIFY"), (101, 3, "VIEW"), (102, 3, "MODIFY")]
+        {
             let grant = json!({ "authObjectType": "USER", "authObjectId": user, "permissions": [permission] });
             send("POST", &format!("/v1/services/{service}/grants"), &grant);
         }
@@ -76,7 +90,9 @@ fn a_batch_reads_its_names_in_one_round_trip_and_its_standings_in_one_and_warm_n
     let world = World::new();
     let records = Records::new(world.isolate());
     let names = ["alice", "bob", "nobody", "admin"];
-    let items: Vec<_> = (0..100).map(|n| question(names[n % 4], "read", ["record-1", "record-2", "record-3"][n / 4 % 3])).collect();
+    let items: Vec<_> = (0..100)
+        .map(|n| question(names[n % 4], "read", ["record-1", "record-2", "record-3"][n / 4 % 3]))
+        .collect();
     // That a key was used is noted once a day.
     records.ask("evaluation", &question("alice", "read", "record-1"));
     let cold = world.isolate();
@@ -94,7 +110,11 @@ fn a_batch_reads_its_names_in_one_round_trip_and_its_standings_in_one_and_warm_n
     // What is unknown as a user is asked for again, since somebody may have been made.
     let known: Vec<_> = items.iter().filter(|item| item["subject"]["id"] != "nobody").collect();
     assert_eq!(ask("evaluations", &json!({ "evaluations": known })).1, 0);
-    assert_eq!(ask("evaluation", &question("alice", "read", "record-3")).1, 0, "a name that is nobody's is remembered");
+    assert_eq!(
+        ask("evaluation", &question("alice", "read", "record-3")).1,
+        0,
+        "a name that is nobody's is remembered"
+    );
     assert_eq!(
         ask("evaluation", &question("bob", "write", "record-2")),
         (json!({ "decision": true, "context": { "reason": "granted" } }), 0)
@@ -105,11 +125,19 @@ fn a_batch_reads_its_names_in_one_round_trip_and_its_standings_in_one_and_warm_n
 fn a_hundred_items_are_answered_and_one_more_is_refused() {
     let world = World::new();
     let records = Records::new(world.isolate());
-    let items = |count: usize| json!({ "evaluations": vec![question("alice", "read", "record-1"); count] });
-    assert_eq!(records.ask("evaluations", &items(100))["evaluations"].as_array().map(Vec::len), Some(100));
+    let items =
+        |count: usize| json!({ "evaluations": vec![question("alice", "read", "record-1"); count] });
+    assert_eq!(
+        records.ask("evaluations", &items(100))["evaluations"].as_array().map(Vec::len),
+        Some(100)
+    );
     let (status, told) = records.refused("evaluations", &items(101));
     assert!(status == 400 && told.contains("100"), "{status} {told}");
-    let large = with(question("alice", "read", "record-1"), "context", json!({ "filler": "x".repeat(1024 * 1024) }));
+    let large = with(
+        question("alice", "read", "record-1"),
+        "context",
+        json!({ "filler": "x".repeat(1024 * 1024) }),
+    );
     assert_eq!(records.refused("evaluation", &large).0, 413);
 }
 
@@ -120,15 +148,21 @@ fn a_revoked_grant_is_denied_within_the_bound_elsewhere_and_at_once_with_a_bookm
     let there = world.isolate();
     let authorization = format!("Bearer {}", records.key);
     let decision = |bookmark: Option<&str>| {
-        let mut request = Request::new("POST", "/access/v1/evaluation").authorization(&authorization);
+        let mut request =
+            Request::new("POST", "/access/v1/evaluation").authorization(&authorization);
         if let Some(bookmark) = bookmark {
             request = request.header("x-postern-bookmark", bookmark);
         }
         let body = question("alice", "write", "record-1").to_string();
-        json_of(&there.send(&request.header("content-type", "application/json").body(&body)))["decision"] == true
+        json_of(&there.send(&request.header("content-type", "application/json").body(&body)))["decision"]
+            == true
     };
     assert!(decision(None));
-    let gone = records.isolate.administer("DELETE", "/v1/services/101/grants?authObjectType=USER&authObjectId=2", &Value::Null);
+    let gone = records.isolate.administer(
+        "DELETE",
+        "/v1/services/101/grants?authObjectType=USER&authObjectId=2",
+        &Value::Null,
+    );
     assert!(gone.status < 300, "{} {}", gone.status, gone.body);
     assert!(decision(None), "remembered for a moment");
     assert!(!decision(gone.header("x-postern-bookmark")), "not by whoever has seen the change");
@@ -144,9 +178,13 @@ fn a_name_that_is_given_moved_or_taken_away_counts_within_the_bound_elsewhere() 
     let authorization = format!("Bearer {}", records.key);
     let reason = |action: &str, record: &str| {
         let body = question("bob", action, record);
-        json_of(&ask_at(&there, "evaluation", &authorization, &body))["context"]["reason"].as_str().map(str::to_owned)
+        json_of(&ask_at(&there, "evaluation", &authorization, &body))["context"]["reason"]
+            .as_str()
+            .map(str::to_owned)
     };
-    let expect = |action: &str, record: &str, is: &str| assert_eq!(reason(action, record).as_deref(), Some(is), "{action} {record}");
+    let expect = |action: &str, record: &str, is: &str| {
+        assert_eq!(reason(action, record).as_deref(), Some(is), "{action} {record}")
+    };
     let here = &records.isolate;
     let send = |method: &str, path: &str, body: &Value, status: u16| {
         let response = here.administer(method, path, body);
@@ -159,7 +197,12 @@ fn a_name_that_is_given_moved_or_taken_away_counts_within_the_bound_elsewhere() 
     send("PUT", "/v1/resource-types/record/resources/new", &json!({ "service": 102 }), 409);
     send("DELETE", "/v1/resource-types/record/resources/record-2", &Value::Null, 204);
     send("PUT", "/v1/resource-types/record/resources/new", &json!({ "service": 102 }), 200);
-    send("PUT", "/v1/resource-types/record", &json!({ "actions": { "write": "VIEW", "share": "SHARE" } }), 200);
+    send(
+        "PUT",
+        "/v1/resource-types/record",
+        &json!({ "actions": { "write": "VIEW", "share": "SHARE" } }),
+        200,
+    );
     expect("write", "record-1", "granted");
     expect("write", "new", "granted");
     expect("share", "record-1", "no_grant");
@@ -181,29 +224,57 @@ fn a_token_of_a_page_counts_for_its_search_only_and_cannot_be_made_up() {
     let token = first["page"]["next_token"].as_str().expect("a token").to_owned();
     assert!(!token.is_empty());
     // The token alone goes on, with the limit that it was made for.
-    let second = records.ask("search/subject", &with(search("read"), "page", json!({ "token": token })));
+    let second =
+        records.ask("search/subject", &with(search("read"), "page", json!({ "token": token })));
     assert_eq!(second["page"]["count"], 1);
     assert_ne!(second["results"], first["results"]);
     // Another limit beside it counts.
-    let rest = records.ask("search/subject", &with(search("read"), "page", json!({ "token": token, "limit": 50 })));
+    let rest = records.ask(
+        "search/subject",
+        &with(search("read"), "page", json!({ "token": token, "limit": 50 })),
+    );
     assert_eq!(rest["page"]["next_token"], "");
 
     let page = |token: &str| json!({ "token": token });
-    assert_eq!(records.refused("search/subject", &with(search("write"), "page", page(&token))).0, 400, "of another action");
+    assert_eq!(
+        records.refused("search/subject", &with(search("write"), "page", page(&token))).0,
+        400,
+        "of another action"
+    );
     let of_user_ids = with(search("read"), "subject", json!({ "type": "user_id" }));
-    assert_eq!(records.refused("search/subject", &with(of_user_ids, "page", page(&token))).0, 400, "of another type");
+    assert_eq!(
+        records.refused("search/subject", &with(of_user_ids, "page", page(&token))).0,
+        400,
+        "of another type"
+    );
     let actions = json!({ "subject": { "type": "user", "id": "alice" }, "resource": { "type": "record", "id": "record-1" } });
-    assert_eq!(records.refused("search/action", &with(actions, "page", page(&token))).0, 400, "of another endpoint");
+    assert_eq!(
+        records.refused("search/action", &with(actions, "page", page(&token))).0,
+        400,
+        "of another endpoint"
+    );
     for index in [0, token.len() / 2, token.len() - 1] {
         let mut altered = token.clone().into_bytes();
         altered[index] = if altered[index] == b'A' { b'B' } else { b'A' };
         let altered = String::from_utf8(altered).expect("ASCII");
-        assert_eq!(records.refused("search/subject", &with(search("read"), "page", page(&altered))).0, 400, "{index}");
+        assert_eq!(
+            records.refused("search/subject", &with(search("read"), "page", page(&altered))).0,
+            400,
+            "{index}"
+        );
     }
     for wrong in [json!(0), json!(-1), json!(1.5), json!("1"), Value::Null] {
-        assert_eq!(records.refused("search/subject", &with(search("read"), "page", json!({ "limit": wrong }))).0, 400);
+        assert_eq!(
+            records
+                .refused("search/subject", &with(search("read"), "page", json!({ "limit": wrong })))
+                .0,
+            400
+        );
     }
-    let many = records.ask("search/subject", &with(search("read"), "page", json!({ "limit": 99_999_999_999_u64, "later": true })));
+    let many = records.ask(
+        "search/subject",
+        &with(search("read"), "page", json!({ "limit": 99_999_999_999_u64, "later": true })),
+    );
     assert_eq!(many["page"]["next_token"], "");
 }
 
@@ -212,14 +283,16 @@ fn pages_neither_repeat_nor_skip_where_a_grant_goes_or_comes_between_them() {
     let world = World::new();
     let records = Records::new(world.isolate());
     for id in 1000..1010 {
-        let grant = json!({ "authObjectType": "USER", "authObjectId": id, "permissions": ["VIEW"] });
+        let grant =
+            json!({ "authObjectType": "USER", "authObjectId": id, "permissions": ["VIEW"] });
         assert!(records.isolate.administer("POST", "/v1/services/101/grants", &grant).status < 300);
     }
-    let search =
-        json!({ "subject": { "type": "user_id" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
+    let search = json!({ "subject": { "type": "user_id" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
     let ids = |answer: &Value| -> Vec<i64> {
         let results = answer["results"].as_array().expect("results").iter();
-        results.map(|result| result["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")).collect()
+        results
+            .map(|result| result["id"].as_str().and_then(|id| id.parse().ok()).expect("an id"))
+            .collect()
     };
     // 1 is the administrator; 2 and 3 are Alice and Bob.
     let first = records.ask("search/subject", &with(search.clone(), "page", json!({ "limit": 6 })));
@@ -228,7 +301,11 @@ fn pages_neither_repeat_nor_skip_where_a_grant_goes_or_comes_between_them() {
         assert!(
             records
                 .isolate
-                .administer("DELETE", &format!("/v1/services/101/grants?authObjectType=USER&authObjectId={gone}"), &Value::Null)
+                .administer(
+                    "DELETE",
+                    &format!("/v1/services/101/grants?authObjectType=USER&authObjectId={gone}"),
+                    &Value::Null
+                )
                 .status
                 < 300
         );
@@ -251,25 +328,43 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
     assert_eq!(status("evaluation", &question("alice", "read", "nothing")), 200);
     for (subject, resource) in [("bob", "record-1"), ("nobody", "record-1"), ("bob", "nothing")] {
         let response = records.ask_as(&alice, "evaluation", &question(subject, "read", resource));
-        assert_eq!((response.status, json_of(&response)), (403, json!("only the user themselves or an administrator may do this")));
+        assert_eq!(
+            (response.status, json_of(&response)),
+            (403, json!("only the user themselves or an administrator may do this"))
+        );
     }
     let batch = json!({ "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")] });
     let answers = json_of(&records.ask_as(&alice, "evaluations", &batch));
     assert_eq!(answers["evaluations"][0]["decision"], true);
     assert_eq!(answers["evaluations"][1]["context"]["error"]["status"], 403, "{answers}");
     assert_eq!(answers["evaluations"][1]["decision"], false);
-    let subjects =
-        json!({ "subject": { "type": "user" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
-    let of =
-        |name: &str| json!({ "subject": { "type": "user", "id": name }, "action": { "name": "read" }, "resource": { "type": "record" } });
+    let subjects = json!({ "subject": { "type": "user" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
+    let of = |name: &str| json!({ "subject": { "type": "user", "id": name }, "action": { "name": "read" }, "resource": { "type": "record" } });
     assert_eq!(status("search/subject", &subjects), 403);
-    assert_eq!([status("search/resource", &of("alice")), status("search/resource", &of("bob"))], [200, 403]);
     assert_eq!(
-        [status("search/action", &question("alice", "x", "record-1")), status("search/action", &question("bob", "x", "record-1"))],
+        [status("search/resource", &of("alice")), status("search/resource", &of("bob"))],
         [200, 403]
     );
-    let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["MODIFY", "GRANT"] });
-    assert!(records.isolate.administer("DELETE", "/v1/services/101/grants?authObjectType=USER&authObjectId=2", &Value::Null).status < 300);
+    assert_eq!(
+        [
+            status("search/action", &question("alice", "x", "record-1")),
+            status("search/action", &question("bob", "x", "record-1"))
+        ],
+        [200, 403]
+    );
+    let grant =
+        json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["MODIFY", "GRANT"] });
+    assert!(
+        records
+            .isolate
+            .administer(
+                "DELETE",
+                "/v1/services/101/grants?authObjectType=USER&authObjectId=2",
+                &Value::Null
+            )
+            .status
+            < 300
+    );
     assert!(records.isolate.administer("POST", "/v1/services/101/grants", &grant).status < 300);
     assert_eq!(status("evaluation", &question("bob", "read", "record-1")), 200);
     assert_eq!(status("search/subject", &subjects), 403, "a list would have all administrators");
@@ -283,19 +378,28 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
     };
     let disabled = json!({ "username": "carol", "enabled": false });
     let carol = json_of(&records.isolate.administer("POST", "/v1/users", &disabled))["id"].clone();
-    for subject in [json!({ "type": "user_id", "id": carol.to_string() }), json!({ "type": "user_id", "id": "99" })] {
+    for subject in [
+        json!({ "type": "user_id", "id": carol.to_string() }),
+        json!({ "type": "user_id", "id": "99" }),
+    ] {
         assert_eq!(reason(subject.clone()), "no_grant", "{subject}");
     }
     assert_eq!(reason(json!({ "type": "user", "id": "nobody" })), "no_grant");
-    assert_eq!(records.ask_as("", "evaluation", &question("alice", "read", "record-1")).status, 401);
+    assert_eq!(
+        records.ask_as("", "evaluation", &question("alice", "read", "record-1")).status,
+        401
+    );
 }
 
-/// The time of a refusal must not tell what is somebody's, so a refusal reads the same of every name.
+/// The time of a refusal must not tell what is somebody's, so a refusal reads the same of every
+/// name.
 #[test]
 fn a_refusal_reads_nothing_about_the_subject_that_was_asked_about() {
     let world = World::new();
     let records = Records::new(world.isolate());
-    let send = |path: &str, body: &Value| assert!(records.isolate.administer("POST", path, body).status < 300);
+    let send = |path: &str, body: &Value| {
+        assert!(records.isolate.administer("POST", path, body).status < 300)
+    };
     send("/v1/organizations", &json!({ "id": "acme" }));
     let alice = basic("alice", PASSWORD);
     let application = |key: &str| {
@@ -316,15 +420,30 @@ fn a_refusal_reads_nothing_about_the_subject_that_was_asked_about() {
             let cold = world.isolate();
             reads(&cold, "evaluation", &question("alice", "read", "record-2"));
             let first = reads(&cold, "evaluation", &question(subject, "read", resource));
-            assert_eq!(first, 2, "the name of {resource} and Alice's own standing, whoever {subject} is");
-            assert_eq!(reads(&cold, "evaluation", &question(subject, "read", resource)), 0, "{subject}");
-            assert_eq!(reads(&cold, "evaluation", &question("carol", "read", resource)), 0, "another name");
+            assert_eq!(
+                first, 2,
+                "the name of {resource} and Alice's own standing, whoever {subject} is"
+            );
+            assert_eq!(
+                reads(&cold, "evaluation", &question(subject, "read", resource)),
+                0,
+                "{subject}"
+            );
+            assert_eq!(
+                reads(&cold, "evaluation", &question("carol", "read", resource)),
+                0,
+                "another name"
+            );
         }
     }
     let isolate = world.isolate();
     reads(&isolate, "evaluation", &question("alice", "read", "record-1"));
     let items: Vec<_> = (0..100).map(|n| application(&format!("key-{n}"))).collect();
-    assert_eq!(reads(&isolate, "evaluations", &json!({ "evaluations": items })), 0, "no application is looked for");
+    assert_eq!(
+        reads(&isolate, "evaluations", &json!({ "evaluations": items })),
+        0,
+        "no application is looked for"
+    );
     // The same holds for checks by user name.
     for user in ["bob", "nobody"] {
         let cold = world.isolate();
@@ -334,10 +453,17 @@ fn a_refusal_reads_nothing_about_the_subject_that_was_asked_about() {
             world.database.batches.get() - before
         };
         get("/v1/check?service=102&permission=VIEW&username=bob".to_owned());
-        assert_eq!(get(format!("/v1/check?service=102&permission=VIEW&username={user}")), 0, "{user}");
-        let batch = json!({ "checks": [{ "service": 102, "permission": "VIEW", "username": user }] });
+        assert_eq!(
+            get(format!("/v1/check?service=102&permission=VIEW&username={user}")),
+            0,
+            "{user}"
+        );
+        let batch =
+            json!({ "checks": [{ "service": 102, "permission": "VIEW", "username": user }] });
         let before = world.database.batches.get();
-        let request = Request::new("POST", "/v1/check/batch").authorization(&alice).header("content-type", "application/json");
+        let request = Request::new("POST", "/v1/check/batch")
+            .authorization(&alice)
+            .header("content-type", "application/json");
         assert_eq!(cold.send(&request.body(&batch.to_string())).status, 403);
         assert_eq!(world.database.batches.get() - before, 0, "{user}");
     }
@@ -352,14 +478,23 @@ fn administrators_are_told_the_grants_that_decided_and_nobody_else_is() {
     assert_eq!(records.ask("evaluation", &asked)["context"], json!({ "reason": "granted" }));
     let of_admin = |path: &str, body: &Value| json_of(&records.ask_as(&admin(), path, body));
     let via = of_admin("evaluation", &asked)["context"]["via"].clone();
-    assert!(via[0]["grant"].is_i64() && via[0]["object_type"] == "USER" && via[0]["object_id"] == 2, "{via}");
-    assert_eq!(of_admin("evaluation", &explained(question("bob", "write", "record-1")))["context"]["via"], json!([]));
-    assert!(of_admin("evaluation", &question("alice", "write", "record-1"))["context"]["via"].is_null());
+    assert!(
+        via[0]["grant"].is_i64() && via[0]["object_type"] == "USER" && via[0]["object_id"] == 2,
+        "{via}"
+    );
+    assert_eq!(
+        of_admin("evaluation", &explained(question("bob", "write", "record-1")))["context"]["via"],
+        json!([])
+    );
+    assert!(
+        of_admin("evaluation", &question("alice", "write", "record-1"))["context"]["via"].is_null()
+    );
     // In a batch, each item has its own.
     let items = json!([{ "subject": { "type": "user", "id": "alice" } }, { "context": {} }, { "resource": {} }]);
     let batch = with(explained(question("bob", "read", "record-1")), "evaluations", items);
     let answer = of_admin("evaluations", &batch);
-    let vias = [0, 1, 2].map(|index| answer["evaluations"][index]["context"]["via"][0]["object_id"].clone());
+    let vias = [0, 1, 2]
+        .map(|index| answer["evaluations"][index]["context"]["via"][0]["object_id"].clone());
     assert_eq!(vias, [json!(2), Value::Null, Value::Null], "{answer}");
     assert_eq!(answer["evaluations"][2]["context"]["error"]["status"], 400);
 }
@@ -410,11 +545,19 @@ fn routes_are_decided_by_the_rules_of_the_gateway() {
         ("nobody", "GET", "/open/door", true, "public"),
     ] {
         let answer = records.ask("evaluation", &route(subject, method, id));
-        assert_eq!(answer, json!({ "decision": decision, "context": { "reason": reason } }), "{subject} {method} {id}");
+        assert_eq!(
+            answer,
+            json!({ "decision": decision, "context": { "reason": reason } }),
+            "{subject} {method} {id}"
+        );
         // What a request of theirs would meet, by the page that explains the rules.
-        if !matches!(reason, "no_rule" | "action_unknown" | "resource_unknown") && subject != "nobody" {
+        if !matches!(reason, "no_rule" | "action_unknown" | "resource_unknown")
+            && subject != "nobody"
+        {
             let test = json!({ "method": method, "url": id, "username": subject });
-            let verdict = json_of(&records.isolate.administer("POST", "/v1/rules/test", &test))["verdict"].clone();
+            let verdict =
+                json_of(&records.isolate.administer("POST", "/v1/rules/test", &test))["verdict"]
+                    .clone();
             assert_eq!(verdict == "passes", decision, "{subject} {method} {id}: {verdict}");
         }
     }
@@ -428,10 +571,15 @@ fn routes_are_decided_by_the_rules_of_the_gateway() {
     assert_eq!(world.database.batches.get(), warm, "from memory");
     let found = records.ask("search/action", &route("bob", "", "/todos"));
     assert_eq!(found["results"], json!([{ "name": "GET" }, { "name": "HEAD" }]));
-    assert_eq!(records.refused("search/subject", &route("", "GET", "/todos")).0, 400, "it cannot be listed");
+    assert_eq!(
+        records.refused("search/subject", &route("", "GET", "/todos")).0,
+        400,
+        "it cannot be listed"
+    );
     assert_eq!(records.refused("search/resource", &route("bob", "GET", "")).0, 400);
     // `user_id` names the same user.
-    let by_id = with(route("", "POST", "/todos"), "subject", json!({ "type": "user_id", "id": "2" }));
+    let by_id =
+        with(route("", "POST", "/todos"), "subject", json!({ "type": "user_id", "id": "2" }));
     assert_eq!(records.ask("evaluation", &by_id)["decision"], true);
 }
 
@@ -443,12 +591,28 @@ fn a_batch_of_routes_reads_in_three_round_trips() {
     // That a key was used is noted once a day.
     records.ask("evaluation", &question("alice", "read", "record-1"));
     let cold = world.isolate_with(&[("ORIGIN_RULES", Some(RULES))]);
-    let items: Vec<_> =
-        (0..99).map(|n| route(["alice", "bob", "admin"][n % 3], "GET", ["/todos", "/users/1", "/reports"][n / 3 % 3])).collect();
+    let items: Vec<_> = (0..99)
+        .map(|n| {
+            route(
+                ["alice", "bob", "admin"][n % 3],
+                "GET",
+                ["/todos", "/users/1", "/reports"][n / 3 % 3],
+            )
+        })
+        .collect();
     let before = world.database.batches.get();
-    let answer = ask_at(&cold, "evaluations", &format!("Bearer {}", records.key), &json!({ "evaluations": items }));
+    let answer = ask_at(
+        &cold,
+        "evaluations",
+        &format!("Bearer {}", records.key),
+        &json!({ "evaluations": items }),
+    );
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(world.database.batches.get() - before, 4, "the key; the names; the groups; the standings");
+    assert_eq!(
+        world.database.batches.get() - before,
+        4,
+        "the key; the names; the groups; the standings"
+    );
 }
 
 #[test]
@@ -484,7 +648,11 @@ fn what_is_unknown_is_denied_also_where_the_directory_is_strict() {
         (alice, json!({ "type": "tool", "id": "x" }), "resource_unknown"),
     ] {
         let answer = records.ask("evaluation", &of(subject.clone(), resource.clone()));
-        assert_eq!(answer, json!({ "decision": false, "context": { "reason": reason } }), "{subject} {resource}");
+        assert_eq!(
+            answer,
+            json!({ "decision": false, "context": { "reason": reason } }),
+            "{subject} {resource}"
+        );
     }
     let search = of(json!({ "type": "user" }), json!({ "type": "service", "id": "999" }));
     assert_eq!(records.ask("search/subject", &search), json!({ "results": [] }));
@@ -503,7 +671,11 @@ fn an_application_is_asked_about_in_its_organization() {
     );
     assert!(made.status < 300, "{}", made.body);
     let set = json!({ "appId": "turbines", "dataAuthorizeType": ["USER"] });
-    let response = records.isolate.administer("POST", "/app-portal-service/v2.3/app/authorization/set?orgId=wind", &set);
+    let response = records.isolate.administer(
+        "POST",
+        "/app-portal-service/v2.3/app/authorization/set?orgId=wind",
+        &set,
+    );
     let is_set = response.status == 200;
     let ask = |key: &str, action: &str, organization: &str| {
         let body = json!({
@@ -511,7 +683,10 @@ fn an_application_is_asked_about_in_its_organization() {
             "action": { "name": action },
             "resource": { "type": "organization", "id": organization },
         });
-        records.ask("evaluation", &body)["context"]["reason"].as_str().unwrap_or_default().to_owned()
+        records.ask("evaluation", &body)["context"]["reason"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
     assert!(is_set, "{}", response.body);
     assert_eq!(ask("turbines", "USER", "wind"), "granted");
@@ -528,12 +703,27 @@ fn nobody_is_denied_because_the_database_does_not_answer() {
     let cold = world.isolate();
     let authorization = format!("Bearer {}", records.key);
     // The key is known to this isolate; what is asked about is not.
-    assert_eq!(ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")).status, 200);
+    assert_eq!(
+        ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")).status,
+        200
+    );
     world.database.answers.set(false);
-    assert_eq!(json_of(&ask_at(&cold, "evaluation", &authorization, &question("alice", "read", "record-1")))["decision"], true);
-    let response = ask_at(&cold, "evaluation", &authorization, &question("bob", "read", "record-2"));
+    assert_eq!(
+        json_of(&ask_at(
+            &cold,
+            "evaluation",
+            &authorization,
+            &question("alice", "read", "record-1")
+        ))["decision"],
+        true
+    );
+    let response =
+        ask_at(&cold, "evaluation", &authorization, &question("bob", "read", "record-2"));
     assert_eq!(response.status, 503, "{}", response.body);
-    assert!(response.header("retry-after").is_some() && json_of(&response).is_string(), "{response:?}");
+    assert!(
+        response.header("retry-after").is_some() && json_of(&response).is_string(),
+        "{response:?}"
+    );
 }
 
 #[test]
@@ -546,14 +736,27 @@ fn a_check_takes_the_name_of_a_resource() {
     };
     let key = format!("Bearer {}", records.key);
     let checked = json!({ "allowed": true, "service": 101, "permission": "MODIFY", "user": 2 });
-    assert_eq!(get("/v1/check?resource=record:record-1&permission=MODIFY&username=alice", &key), (200, checked.clone()));
-    assert_eq!(get("/v1/check?resource=record:record-1&permission=MODIFY", &basic("alice", PASSWORD)), (200, checked));
+    assert_eq!(
+        get("/v1/check?resource=record:record-1&permission=MODIFY&username=alice", &key),
+        (200, checked.clone())
+    );
+    assert_eq!(
+        get("/v1/check?resource=record:record-1&permission=MODIFY", &basic("alice", PASSWORD)),
+        (200, checked)
+    );
     assert_eq!(get("/v1/check?resource=record:nothing&permission=VIEW&user=2", &key).0, 404);
     assert_eq!(get("/v1/check?resource=nothing&permission=VIEW&user=2", &key).0, 400);
-    assert_eq!(get("/v1/check?resource=record:record-1&service=101&permission=VIEW&user=2", &key).0, 400);
+    assert_eq!(
+        get("/v1/check?resource=record:record-1&service=101&permission=VIEW&user=2", &key).0,
+        400
+    );
     // Whoever may not ask about Bob learns of no name.
-    let refused = ["record-1", "nothing"]
-        .map(|id| get(&format!("/v1/check?resource=record:{id}&permission=VIEW&username=bob"), &basic("alice", PASSWORD)));
+    let refused = ["record-1", "nothing"].map(|id| {
+        get(
+            &format!("/v1/check?resource=record:{id}&permission=VIEW&username=bob"),
+            &basic("alice", PASSWORD),
+        )
+    });
     assert_eq!(refused[0], refused[1]);
     assert_eq!(refused[0].0, 403);
 }

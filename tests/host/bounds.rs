@@ -22,10 +22,16 @@ fn requests(route: &Route, path: &str, number: usize) -> Vec<Request> {
     });
     let long_path = plain.collect::<Vec<_>>().join("/");
     let header = json!({ "alg": "HS256", "kid": long(90) }).to_string();
-    let token = forge(&header, &json!({ "iss": long(89), "loginname": long(91), "exp": 4_000_000_000_i64 }).to_string(), b"abcd");
+    let token = forge(
+        &header,
+        &json!({ "iss": long(89), "loginname": long(91), "exp": 4_000_000_000_i64 }).to_string(),
+        b"abcd",
+    );
     let body = json!({ "username": long(92), "name": long(93), "token": token, "accessKey": long(94), "appId": long(95) }).to_string();
     let query = format!("app={}&name={}", long(96), long(97));
-    let to = |path: &str, query: &str| Request::new(route.method, &format!("{path}?{query}")).body(&body);
+    let to = |path: &str, query: &str| {
+        Request::new(route.method, &format!("{path}?{query}")).body(&body)
+    };
     vec![
         to(&long_path, ""),
         to(&long_path, "").authorization(&admin()),
@@ -33,7 +39,9 @@ fn requests(route: &Route, path: &str, number: usize) -> Vec<Request> {
         to(&path, &format!("{}={token}", long(98))),
         to(&path, &query).authorization(&basic(&long(99), "wrong")),
         to(&path, &query).header("x-auth-token", &long(100)),
-        to(&path, "").header("x-forwarded-uri", &format!("/?token={token}")).header("x-forwarded-method", "GET"),
+        to(&path, "")
+            .header("x-forwarded-uri", &format!("/?token={token}"))
+            .header("x-forwarded-method", "GET"),
     ]
 }
 
@@ -65,16 +73,28 @@ fn what_may_be_a_name_is_remembered_and_counted() {
     let isolate = world.isolate();
     isolate.register(&json!({}));
     let before = isolate.memory.named_bytes();
-    let check =
-        |isolate: &Isolate<'_>, key: &str| isolate.administer("GET", &format!("/v1/applications/{key}/authorizations/USER"), &Value::Null);
+    let check = |isolate: &Isolate<'_>, key: &str| {
+        isolate.administer(
+            "GET",
+            &format!("/v1/applications/{key}/authorizations/USER"),
+            &Value::Null,
+        )
+    };
     assert_eq!(json_of(&check(&isolate, "unknown"))["allowed"], json!(false));
     let batches = world.database.batches.get();
     assert_eq!(json_of(&check(&isolate, "unknown"))["allowed"], json!(false));
-    assert_eq!((world.database.batches.get(), isolate.memory.named_bytes()), (batches, before + "unknown".len()));
+    assert_eq!(
+        (world.database.batches.get(), isolate.memory.named_bytes()),
+        (batches, before + "unknown".len())
+    );
     for key in ["x".repeat(129), "x".repeat(15_000), "%20".to_owned(), "%C3%A4".to_owned()] {
         assert_eq!(json_of(&check(&isolate, &key))["allowed"], json!(false), "{key}");
     }
-    assert_eq!((world.database.batches.get(), isolate.memory.named_bytes()), (batches, before + "unknown".len()), "no key is asked about");
+    assert_eq!(
+        (world.database.batches.get(), isolate.memory.named_bytes()),
+        (batches, before + "unknown".len()),
+        "no key is asked about"
+    );
 }
 
 #[test]
@@ -96,13 +116,23 @@ fn asking_for_health_reads_little_and_rarely() {
         assert_eq!(isolate.get("/health", "").status, 200);
     }
     let (calls, bytes, batches) = before;
-    assert!(world.kv.bytes_read.get() - bytes < 4 * 500, "the note on the snapshot is read, and not the snapshot");
+    assert!(
+        world.kv.bytes_read.get() - bytes < 4 * 500,
+        "the note on the snapshot is read, and not the snapshot"
+    );
     let asked = (world.kv.calls.get() - calls, world.database.batches.get() - batches);
-    assert_eq!(asked, (4, 5), "once in three seconds, and one reading of the feed behind an answer");
+    assert_eq!(
+        asked,
+        (4, 5),
+        "once in three seconds, and one reading of the feed behind an answer"
+    );
 
     world.kv.fails.set(true);
     world.database.answers.set(false);
     world.pass(3);
     let health = json_of(&isolate.get("/health", ""));
-    assert_eq!((&health["status"], &health["d1"], &health["kv"]), (&json!("degraded"), &json!("down"), &json!("down")));
+    assert_eq!(
+        (&health["status"], &health["d1"], &health["kv"]),
+        (&json!("degraded"), &json!("down"), &json!("down"))
+    );
 }

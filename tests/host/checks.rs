@@ -1,10 +1,12 @@
-//! What a permission check costs, and how soon a write is in force. Whether its answer is right is for `oracle.rs`.
+//! What a permission check costs, and how soon a write is in force. Whether its answer is right is
+//! for `oracle.rs`.
 
 use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, admin, json_of};
 
-/// An app whose tokens are alice's, a service with the id 1, and a grant of TEST to her. Answers her id and the grant's.
+/// An app whose tokens are alice's, a service with the id 1, and a grant of TEST to her. Answers
+/// her id and the grant's.
 fn set_up(isolate: &Isolate<'_>) -> (i64, i64) {
     isolate.register(&json!({}));
     isolate.verify(&isolate.token("alice"));
@@ -33,21 +35,37 @@ fn a_cold_check_is_one_round_trip_with_its_verification_and_a_warm_one_none() {
     let writer = world.isolate();
     set_up(&writer);
     let jwt = format!("Bearer {}", writer.token("alice"));
-    let body = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string();
+    let body =
+        json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string();
     let opaque = writer.send(&Request::new("POST", "/imanager/security/tokens").body(&body)).body;
     for credential in [jwt.clone(), format!("Bearer {opaque}")] {
         let cold = world.isolate();
         assert_eq!(batches(&world, || assert!(allowed(&cold, &credential))), 1, "cold");
         assert_eq!(batches(&world, || assert!(allowed(&cold, &credential))), 0, "warm");
         let path = "/v1/forward-auth?service=1&permission=TEST";
-        assert_eq!(batches(&world, || assert_eq!(cold.get(path, &credential).status, 200)), 0, "warm");
+        assert_eq!(
+            batches(&world, || assert_eq!(cold.get(path, &credential).status, 200)),
+            0,
+            "warm"
+        );
         let cold = world.isolate();
-        assert_eq!(batches(&world, || assert_eq!(cold.get(path, &credential).status, 200)), 1, "cold");
+        assert_eq!(
+            batches(&world, || assert_eq!(cold.get(path, &credential).status, 200)),
+            1,
+            "cold"
+        );
     }
     let users = json_of(&writer.administer("GET", "/v1/users?username=alice", &Value::Null));
     let about_her = format!("/v1/check?service=1&permission=TEST&user={}", users["items"][0]["id"]);
     let cold = world.isolate();
-    assert_eq!(batches(&world, || assert_eq!(cold.get(&about_her, &format!("Bearer {opaque}")).status, 200)), 1, "about another user");
+    assert_eq!(
+        batches(&world, || assert_eq!(
+            cold.get(&about_her, &format!("Bearer {opaque}")).status,
+            200
+        )),
+        1,
+        "about another user"
+    );
     // The same in the services dialect, where the caller is known before the service is.
     let warm = world.isolate();
     assert!(allowed(&warm, &jwt));
@@ -60,8 +78,12 @@ fn a_batch_is_one_round_trip_however_many_questions_it_has() {
     let world = World::new();
     let isolate = world.isolate();
     let (id, _) = set_up(&isolate);
-    let checks: Vec<_> = (0..100).map(|number| json!({ "service": number % 50, "permission": "TEST", "user": id })).collect();
-    let request = Request::new("POST", "/v1/check/batch").authorization(&admin()).body(&json!({ "checks": checks }).to_string());
+    let checks: Vec<_> = (0..100)
+        .map(|number| json!({ "service": number % 50, "permission": "TEST", "user": id }))
+        .collect();
+    let request = Request::new("POST", "/v1/check/batch")
+        .authorization(&admin())
+        .body(&json!({ "checks": checks }).to_string());
     isolate.verify("warm up");
     isolate.get("/v1/verify", &admin());
     isolate.get("/v1/verify", &admin());
@@ -75,7 +97,8 @@ fn a_user_whom_a_warm_isolate_does_not_know_costs_one_round_trip_with_the_permis
     let (writer, isolate) = (world.isolate(), world.isolate());
     set_up(&writer);
     assert_eq!(writer.verify(&writer.token("bob")).0, 200);
-    let (alice, bob) = (format!("Bearer {}", writer.token("alice")), format!("Bearer {}", writer.token("bob")));
+    let (alice, bob) =
+        (format!("Bearer {}", writer.token("alice")), format!("Bearer {}", writer.token("bob")));
     assert!(allowed(&isolate, &alice));
     assert_eq!(batches(&world, || assert!(!allowed(&isolate, &bob))), 1);
     assert_eq!(batches(&world, || assert!(!allowed(&isolate, &bob))), 0);
@@ -88,11 +111,14 @@ fn a_revoked_grant_is_refused_at_once_here_and_within_ten_seconds_elsewhere() {
     let (id, grant) = set_up(&here);
     let jwt = format!("Bearer {}", here.token("alice"));
     assert!(allowed(&here, &jwt) && allowed(&there, &jwt));
-    let revoked = here.administer("DELETE", &format!("/api/v1/services/auth/{grant}"), &Value::Null);
+    let revoked =
+        here.administer("DELETE", &format!("/api/v1/services/auth/{grant}"), &Value::Null);
     assert!(!allowed(&here, &jwt), "at once");
     assert!(allowed(&there, &jwt), "memory is fresh there");
     let bookmark = revoked.header("x-postern-bookmark").expect("a bookmark");
-    let request = Request::new("GET", "/v1/check?service=1&permission=TEST").authorization(&jwt).header("x-postern-bookmark", bookmark);
+    let request = Request::new("GET", "/v1/check?service=1&permission=TEST")
+        .authorization(&jwt)
+        .header("x-postern-bookmark", bookmark);
     assert_eq!(json_of(&there.send(&request))["allowed"], json!(false), "past all caches");
 
     let body = json!({ "authObjectType": "USER", "authObjectId": id, "permissions": ["TEST"] });
@@ -125,10 +151,14 @@ fn fifty_identical_grants_at_once_make_one() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.get("/v1/verify", &admin());
-    let body = json!({ "authObjectType": "USER", "authObjectId": 5, "permissions": [] }).to_string();
-    let request = Request::new("POST", "/api/v1/services/1/auth").authorization(&admin()).body(&body);
-    let futures = (0..50).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>);
-    let answers: Vec<postern::api::http::message::Response> = crate::support::all_at_once(futures.collect());
+    let body =
+        json!({ "authObjectType": "USER", "authObjectId": 5, "permissions": [] }).to_string();
+    let request =
+        Request::new("POST", "/api/v1/services/1/auth").authorization(&admin()).body(&body);
+    let futures =
+        (0..50).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>);
+    let answers: Vec<postern::api::http::message::Response> =
+        crate::support::all_at_once(futures.collect());
     let count = |status| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(200), count(409)), (1, 49));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 1);

@@ -15,7 +15,8 @@ const RECORD: &str = "trust/snapshot/v2";
 const CHANGES: &str = "trust/changes/v2";
 const NOTE: &str = "trust/renewed/v2";
 
-/// Runs the scheduled event, and answers how often it has asked D1, and whether it wrote the record.
+/// Runs the scheduled event, and answers how often it has asked D1, and whether it wrote the
+/// record.
 fn published(isolate: &Isolate<'_>) -> (u32, bool) {
     let (batches, is_written, _) = renewed(isolate);
     (batches, is_written)
@@ -62,15 +63,23 @@ fn the_snapshot_is_sealed_and_renewed_without_reading_what_did_not_change() {
     let isolate = world.isolate();
     isolate.register(&json!({}));
     assert!(published(&isolate).1);
-    let (record, note) = (world.kv.values.borrow()[RECORD].clone(), world.kv.values.borrow()[NOTE].clone());
+    let (record, note) =
+        (world.kv.values.borrow()[RECORD].clone(), world.kv.values.borrow()[NOTE].clone());
     // With their quotes, which sealed text cannot have: short names may be in it by chance.
-    assert!(!record.contains("\"ERP\"") && !record.contains("\"admin\"") && !note.contains("revision"), "sealed");
+    assert!(
+        !record.contains("\"ERP\"") && !record.contains("\"admin\"") && !note.contains("revision"),
+        "sealed"
+    );
     world.pass(300);
     let (unchanged, is_written) = published(&isolate);
     assert!(!is_written, "only the note is");
     assert_ne!(world.kv.values.borrow()[NOTE], note, "its time is new");
     isolate.register(&json!({}));
-    assert_eq!(renewed(&isolate), (unchanged + 1, false, true), "what changed is read, and written beside the record");
+    assert_eq!(
+        renewed(&isolate),
+        (unchanged + 1, false, true),
+        "what changed is read, and written beside the record"
+    );
     world.pass(12 * 60 * 60 - 301);
     assert!(!published(&isolate).1, "not yet");
     world.pass(1);
@@ -96,7 +105,8 @@ fn the_record_serves_for_as_long_as_its_note_says_that_it_holds() {
     world.pass(1);
     assert_eq!(answers(), 503, "older than STALE_IF_ERROR_S");
     world.pass(-901);
-    let last_note = world.kv.values.borrow_mut().insert(NOTE.to_owned(), first_note).expect("a note");
+    let last_note =
+        world.kv.values.borrow_mut().insert(NOTE.to_owned(), first_note).expect("a note");
     assert_eq!(answers(), 503, "an old note does not make it young");
     world.kv.values.borrow_mut().insert(NOTE.to_owned(), format!("{last_note}x"));
     assert_eq!(answers(), 503, "nor does one that is not ours");
@@ -106,7 +116,8 @@ fn the_record_serves_for_as_long_as_its_note_says_that_it_holds() {
     assert_eq!(answers(), 200);
 }
 
-/// KV may bring an old record back. A user is disabled meanwhile, and the note is about the record that says so.
+/// KV may bring an old record back. A user is disabled meanwhile, and the note is about the record
+/// that says so.
 #[test]
 fn a_note_makes_no_other_record_young() {
     let world = World::new();
@@ -143,7 +154,8 @@ fn the_record_is_taken_anew_from_a_database_that_was_set_back() {
     isolate.register(&json!({}));
     published(&isolate);
     assert!(!published(&isolate).1);
-    let other = "UPDATE changes SET at = at + 1 WHERE revision = (SELECT MAX(revision) FROM changes)";
+    let other =
+        "UPDATE changes SET at = at + 1 WHERE revision = (SELECT MAX(revision) FROM changes)";
     block_on(isolate.cx().sql.batch(vec![Statement::new(other, [])])).expect("another history");
     assert!(published(&isolate).1);
 }
@@ -153,15 +165,23 @@ fn the_record_is_taken_anew_while_a_master_key_is_replaced() {
     let world = World::new();
     world.isolate().register(&json!({}));
     published(&world.isolate());
-    let between = world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
-    assert!(published(&between).1 && published(&between).1, "each time, since secrets are encrypted anew without a change of the feed");
+    let between =
+        world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
+    assert!(
+        published(&between).1 && published(&between).1,
+        "each time, since secrets are encrypted anew without a change of the feed"
+    );
     let after = world.isolate_with(&[("MASTER_KEY", Some(NEW))]);
     assert!(!published(&after).1);
     let token = after.token("alice");
     after.verify(&token);
     published(&after);
     world.database.answers.set(false);
-    assert_eq!(world.isolate_with(&[("MASTER_KEY", Some(NEW))]).verify(&token).0, 200, "under the new key alone");
+    assert_eq!(
+        world.isolate_with(&[("MASTER_KEY", Some(NEW))]).verify(&token).0,
+        200,
+        "under the new key alone"
+    );
 }
 
 #[test]
@@ -212,8 +232,8 @@ fn a_change_of_what_the_copy_does_not_hold_is_noted_alone() {
     assert_eq!(without_d1(&world), 200, "it holds since the event has looked");
 }
 
-/// KV may bring old changes back, or lose them. The record then counts with its own time, and old changes
-/// with theirs.
+/// KV may bring old changes back, or lose them. The record then counts with its own time, and old
+/// changes with theirs.
 #[test]
 fn a_note_makes_no_other_changes_young() {
     let world = World::new();
@@ -265,7 +285,11 @@ fn changes_that_kv_lost_or_too_many_of_them_are_a_record_written_anew() {
     let isolate = with_copy(&world);
     let create = |numbers: std::ops::Range<u32>| {
         for number in numbers {
-            isolate.administer("POST", "/v1/users", &json!({ "username": format!("user {number}") }));
+            isolate.administer(
+                "POST",
+                "/v1/users",
+                &json!({ "username": format!("user {number}") }),
+            );
         }
     };
     create(0..1);
@@ -285,12 +309,16 @@ fn changes_that_kv_lost_or_too_many_of_them_are_a_record_written_anew() {
     assert!(renewed(&isolate).1, "501 changes are not read at once");
 }
 
-/// The record and the changes, as whoever reads them puts them together: apps, users and revocations in order.
+/// The record and the changes, as whoever reads them puts them together: apps, users and
+/// revocations in order.
 fn copied(isolate: &Isolate<'_>) -> Vec<Vec<String>> {
     let cx = isolate.cx();
-    let (record, changes) = block_on(async { (snapshot::get(&cx).await, snapshot::changes(&cx).await) });
+    let (record, changes) =
+        block_on(async { (snapshot::get(&cx).await, snapshot::changes(&cx).await) });
     let record = record.expect("KV answers").expect("a record").with(changes.expect("KV answers"));
-    let texts = |rows: Vec<serde_json::Map<String, Value>>| rows.into_iter().map(|row| Value::Object(row).to_string());
+    let texts = |rows: Vec<serde_json::Map<String, Value>>| {
+        rows.into_iter().map(|row| Value::Object(row).to_string())
+    };
     let sorted = |rows| {
         let mut texts: Vec<_> = texts(rows).collect();
         texts.sort();
@@ -302,7 +330,8 @@ fn copied(isolate: &Isolate<'_>) -> Vec<Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever changes between the scheduled events, the parts together are what a record written anew would be.
+    /// Whatever changes between the scheduled events, the parts together are what a record written
+    /// anew would be.
     #[test]
     fn the_parts_are_the_whole(steps in proptest::collection::vec((0..10_u8, 0..4_u8), 1..40)) {
         let world = World::new();
@@ -400,14 +429,28 @@ fn who_is_gone_or_renamed_in_a_newer_copy_that_is_full_is_not_taken_from_memory(
         assert_eq!(warm.verify(&warm.token(name)).0, 200, "{name}");
     }
     world.pass(60);
-    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{}", id_of(&world, "alice")), &Value::Null).status, 204);
+    assert_eq!(
+        isolate
+            .administer("DELETE", &format!("/v1/users/{}", id_of(&world, "alice")), &Value::Null)
+            .status,
+        204
+    );
     let bob = id_of(&world, "bob");
     world.database.execute(&format!("UPDATE users SET username = 'robert' WHERE id = {bob}"));
-    assert_eq!(isolate.administer("PATCH", &format!("/v1/users/{bob}"), &json!({ "name": "Robert" })).status, 200);
+    assert_eq!(
+        isolate
+            .administer("PATCH", &format!("/v1/users/{bob}"), &json!({ "name": "Robert" }))
+            .status,
+        200
+    );
     assert!(renewed(&isolate).2, "beside the record");
     world.database.answers.set(false);
     assert_eq!(warm.verify(&warm.token("alice")).0, 503, "she is gone");
     assert_eq!(warm.verify(&warm.token("bob")).0, 503, "he has another name");
     assert_eq!(warm.verify(&warm.token("carol")).0, 200);
-    assert_eq!(warm.verify(&warm.token("user 1000")).0, 200, "who is not in the copy is judged by memory");
+    assert_eq!(
+        warm.verify(&warm.token("user 1000")).0,
+        200,
+        "who is not in the copy is judged by memory"
+    );
 }

@@ -22,7 +22,8 @@ const PLACES: [&str; 3] = [
 ];
 
 fn metadata(issuer: &str, jwks_uri: &str) -> String {
-    json!({ "issuer": issuer, "jwks_uri": jwks_uri, "response_types_supported": ["code"] }).to_string()
+    json!({ "issuer": issuer, "jwks_uri": jwks_uri, "response_types_supported": ["code"] })
+        .to_string()
 }
 
 fn set(keys: &[(&Issuer, &str)]) -> String {
@@ -40,7 +41,9 @@ fn source(keys: &Keys) -> &KeySource {
 fn finds(isolate: &Isolate<'_>, keys: &Keys, name: &str) -> bool {
     let cx = isolate.cx();
     let wanted = WantedKey { algorithm: Algorithm::EdDsa, name: Some(name), since: cx.now };
-    match block_on(key_sets::published(&cx, source(keys), wanted, &mut { MAX_ASKED })).expect("an outcome") {
+    match block_on(key_sets::published(&cx, source(keys), wanted, &mut { MAX_ASKED }))
+        .expect("an outcome")
+    {
         Found::Settled(set) => set.has(Algorithm::EdDsa, Some(name)),
         Found::Open { known, .. } => known.is_some_and(|set| set.has(Algorithm::EdDsa, Some(name))),
     }
@@ -80,12 +83,20 @@ fn metadata_is_found_in_each_of_its_three_places_and_kept_for_its_max_age() {
 
 #[test]
 fn only_a_missing_place_leads_to_the_next() {
-    for problem in [FetchProblem::Status(500), FetchProblem::Forbidden(403), FetchProblem::TimedOut, FetchProblem::TooLong] {
+    for problem in [
+        FetchProblem::Status(500),
+        FetchProblem::Forbidden(403),
+        FetchProblem::TimedOut,
+        FetchProblem::TooLong,
+    ] {
         let world = World::new();
         let isolate = world.isolate();
         world.issuers.fail(PLACES[0], problem.clone());
         world.issuers.publish(PLACES[1], &metadata(ISSUER, JWKS), None);
-        assert_eq!(inspect(&isolate, &Keys::discovered(ISSUER).expect("an issuer")).problem, Some(problem));
+        assert_eq!(
+            inspect(&isolate, &Keys::discovered(ISSUER).expect("an issuer")).problem,
+            Some(problem)
+        );
         assert_eq!(world.issuers.asked.get(), 1);
     }
 }
@@ -155,12 +166,21 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
     let (ours, ec) = (Issuer::of(Algorithm::EdDsa), Issuer::of(Algorithm::Es256));
     let keys = json!({ "keys": [ours.jwk(&json!({ "kid": "a", "alg": "Ed25519" })), ec.jwk(&json!({ "kid": "b" })), { "kid": "c", "kty": "future" }] });
     world.issuers.publish(JWKS, &keys.to_string(), None);
-    for keys in [at(JWKS), Keys::parse(Algorithm::EdDsa, &Secret::new(keys.to_string())).expect("a set")] {
+    for keys in
+        [at(JWKS), Keys::parse(Algorithm::EdDsa, &Secret::new(keys.to_string())).expect("a set")]
+    {
         let report = inspect(&isolate, &keys);
         let [usable] = &report.usable[..] else { panic!("{report:?}") };
-        assert_eq!((usable.kid.as_deref(), usable.algorithm, usable.thumbprint.len()), (Some("a"), Algorithm::Ed25519, 43));
-        let left_out: Vec<_> = report.left_out.iter().map(|key| (key.kid.as_deref(), key.why.as_str())).collect();
-        let expected = [(Some("c"), "must be an RSA, EC or Ed25519 key"), (Some("b"), "must be an Ed25519 key for EdDSA, not P-256")];
+        assert_eq!(
+            (usable.kid.as_deref(), usable.algorithm, usable.thumbprint.len()),
+            (Some("a"), Algorithm::Ed25519, 43)
+        );
+        let left_out: Vec<_> =
+            report.left_out.iter().map(|key| (key.kid.as_deref(), key.why.as_str())).collect();
+        let expected = [
+            (Some("c"), "must be an RSA, EC or Ed25519 key"),
+            (Some("b"), "must be an Ed25519 key for EdDSA, not P-256"),
+        ];
         assert_eq!(left_out, expected);
         assert!(report.problem.is_none() && report.hint.is_none(), "{report:?}");
     }
@@ -173,7 +193,9 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
 #[test]
 fn a_url_that_is_an_issuer_or_its_metadata_is_recognised() {
     let world = World::new();
-    let expected = format!("register {JWKS:?}, where the issuer {ISSUER:?} has its keys, or the issuer itself with discover");
+    let expected = format!(
+        "register {JWKS:?}, where the issuer {ISSUER:?} has its keys, or the issuer itself with discover"
+    );
     world.issuers.publish(PLACES[0], &metadata(ISSUER, JWKS), None);
     let report = inspect(&world.isolate(), &at(PLACES[0]));
     assert!(matches!(report.problem, Some(FetchProblem::IsMetadata { .. })), "{report:?}");
@@ -187,5 +209,8 @@ fn a_url_that_is_an_issuer_or_its_metadata_is_recognised() {
     assert_eq!((report.problem, report.hint), (Some(FetchProblem::NotFound(404)), Some(expected)));
     // One that is down is a warning, with nothing to propose.
     let report = inspect(&world.isolate(), &at("https://down.test/keys"));
-    assert!(matches!(report.problem, Some(FetchProblem::Unreachable(_))) && report.hint.is_none(), "{report:?}");
+    assert!(
+        matches!(report.problem, Some(FetchProblem::Unreachable(_))) && report.hint.is_none(),
+        "{report:?}"
+    );
 }

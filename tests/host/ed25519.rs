@@ -23,7 +23,9 @@ const SMALL: [&str; 7] = [
 ];
 
 fn encodings() -> Vec<[u8; 32]> {
-    let bytes = |text: &str| std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex"));
+    let bytes = |text: &str| {
+        std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex"))
+    };
     SMALL
         .iter()
         .map(|text| bytes(text))
@@ -45,7 +47,10 @@ fn points_of_small_order_are_refused_in_all_their_encodings() {
     let isolate = world.isolate();
     let good = Issuer::of(Algorithm::EdDsa);
     for point in encodings() {
-        assert!(ed25519_dalek::VerifyingKey::from_bytes(&point).is_ok_and(|key| key.is_weak()), "{point:?}");
+        assert!(
+            ed25519_dalek::VerifyingKey::from_bytes(&point).is_ok_and(|key| key.is_weak()),
+            "{point:?}"
+        );
         let (status, message) = try_register(&isolate, Algorithm::EdDsa, &jwk(&point).to_string());
         assert!(status == 400 && message.contains("small order"), "{point:?}: {message}");
         // The neutral element verifies the signature of a neutral R and S = 0 over any message.
@@ -77,23 +82,43 @@ proptest! {
 
 #[test]
 fn ed25519_and_eddsa_are_one_algorithm_under_two_names() {
-    for (of_app, of_key, of_token) in
-        [("EdDSA", "EdDSA", "Ed25519"), ("EdDSA", "Ed25519", "EdDSA"), ("Ed25519", "EdDSA", "EdDSA"), ("Ed25519", "Ed25519", "Ed25519")]
-    {
+    for (of_app, of_key, of_token) in [
+        ("EdDSA", "EdDSA", "Ed25519"),
+        ("EdDSA", "Ed25519", "EdDSA"),
+        ("Ed25519", "EdDSA", "EdDSA"),
+        ("Ed25519", "Ed25519", "Ed25519"),
+    ] {
         let world = World::new();
         let isolate = world.isolate();
         let algorithm = Algorithm::from_name(of_app).expect("an algorithm");
         let issuer = Issuer::of(algorithm);
         register(&isolate, algorithm, &issuer.jwk(&json!({ "alg": of_key })).to_string());
-        let token = issuer.token(algorithm, &json!({ "alg": of_token }), &Value::Object(isolate.claims("alice")));
+        let token = issuer.token(
+            algorithm,
+            &json!({ "alg": of_token }),
+            &Value::Object(isolate.claims("alice")),
+        );
         for isolate in [&isolate, &world.isolate()] {
             for _ in 0..3 {
-                assert_eq!(isolate.verify(&token), (200, "alice".to_owned()), "{of_app} {of_key} {of_token}");
+                assert_eq!(
+                    isolate.verify(&token),
+                    (200, "alice".to_owned()),
+                    "{of_app} {of_key} {of_token}"
+                );
             }
         }
-        let list = isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
-        assert_eq!(crate::support::json_of(&list)["data"][0]["algorithm"], of_app, "as it was given");
-        let lower = issuer.token(algorithm, &json!({ "alg": "ed25519" }), &Value::Object(isolate.claims("alice")));
+        let list =
+            isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
+        assert_eq!(
+            crate::support::json_of(&list)["data"][0]["algorithm"],
+            of_app,
+            "as it was given"
+        );
+        let lower = issuer.token(
+            algorithm,
+            &json!({ "alg": "ed25519" }),
+            &Value::Object(isolate.claims("alice")),
+        );
         assert_eq!(isolate.verify(&lower).0, 401);
     }
 }

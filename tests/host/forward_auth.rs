@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, json_of};
 
-const FORMS: [&str; 3] = ["/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"];
+const FORMS: [&str; 3] =
+    ["/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"];
 
 const RULES: &str = r#"[
     {"path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW"},
@@ -14,7 +15,11 @@ const RULES: &str = r#"[
 
 /// A Postern without a gateway. Alice may view the service 7.
 fn postern(world: &World) -> Isolate<'_> {
-    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(RULES)), ("ORIGIN_PUBLIC", Some("/static")), ("LOGIN_URL", Some("password"))]);
+    let isolate = world.isolate_with(&[
+        ("ORIGIN_RULES", Some(RULES)),
+        ("ORIGIN_PUBLIC", Some("/static")),
+        ("LOGIN_URL", Some("password")),
+    ]);
     isolate.register(&json!({}));
     assert_eq!(isolate.verify(&isolate.token("alice")).0, 200);
     let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["VIEW"] });
@@ -24,14 +29,19 @@ fn postern(world: &World) -> Isolate<'_> {
 
 fn send(isolate: &Isolate<'_>, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
     let request = Request::new(method, path);
-    isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
+    isolate
+        .send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
 }
 
 /// The value of a session's cookie.
 fn cookie(isolate: &Isolate<'_>) -> String {
     let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
     let response = isolate.send(&Request::new("POST", "/v1/sign-in").body(&body));
-    response.header("set-cookie").and_then(|cookie| cookie.split([';', '=']).nth(1)).expect("a cookie").to_owned()
+    response
+        .header("set-cookie")
+        .and_then(|cookie| cookie.split([';', '=']).nth(1))
+        .expect("a cookie")
+        .to_owned()
 }
 
 #[test]
@@ -51,9 +61,16 @@ fn an_unknown_parameter_is_refused_with_and_without_a_forwarded_url() {
         assert_eq!(status("?token=x"), (200, None), "{forwarded:?}");
         assert_eq!(status("?service=7&permission=VIEW"), (200, None), "{forwarded:?}");
     }
-    assert_eq!(send(&isolate, "GET", "/v1/forward-auth?servise=99", &[]).status, 400, "whoever asks");
+    assert_eq!(
+        send(&isolate, "GET", "/v1/forward-auth?servise=99", &[]).status,
+        400,
+        "whoever asks"
+    );
     let cold = world.isolate();
-    assert_eq!(send(&cold, "GET", &format!("/v1/forward-auth?token={}", cold.token("alice")), &[]).status, 200);
+    assert_eq!(
+        send(&cold, "GET", &format!("/v1/forward-auth?token={}", cold.token("alice")), &[]).status,
+        200
+    );
 }
 
 #[test]
@@ -63,7 +80,9 @@ fn a_path_form_reads_no_query_of_its_own() {
     let token = isolate.token("alice");
     let headers = [("x-forwarded-uri", "/reports"), ("x-forwarded-method", "GET")];
     for form in FORMS {
-        for query in ["", "?servise=99", "?service=9&permission=DELETE", "?q=100%&%zz=%ff", "?app=nobody"] {
+        for query in
+            ["", "?servise=99", "?service=9&permission=DELETE", "?q=100%&%zz=%ff", "?app=nobody"]
+        {
             let with_token = send(
                 &isolate,
                 "GET",
@@ -75,7 +94,12 @@ fn a_path_form_reads_no_query_of_its_own() {
         let own = send(&isolate, "GET", &format!("{form}?token={token}"), &headers);
         assert_eq!(own.status, 401, "{form}: a token in the own query is nobody's");
         let url = format!("/reports?token={token}");
-        let in_url = send(&isolate, "GET", form, &[("x-forwarded-uri", &url), ("x-forwarded-method", "GET")]);
+        let in_url = send(
+            &isolate,
+            "GET",
+            form,
+            &[("x-forwarded-uri", &url), ("x-forwarded-method", "GET")],
+        );
         assert_eq!((in_url.status, in_url.header("x-auth-user")), (200, Some("alice")), "{form}");
     }
 }
@@ -87,10 +111,24 @@ fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures
     let (alice, bob) = (isolate.token("alice"), isolate.token("bob"));
     assert_eq!(isolate.verify(&bob).0, 200);
     for form in FORMS {
-        let status = |method: &str, rest: &str, headers: &[(&str, &str)]| send(&isolate, method, &format!("{form}{rest}"), headers).status;
+        let status = |method: &str, rest: &str, headers: &[(&str, &str)]| {
+            send(&isolate, method, &format!("{form}{rest}"), headers).status
+        };
         assert_eq!(status("GET", &format!("/-/reports?token={alice}"), &[]), 200, "{form}");
-        assert_eq!(status("GET", &format!("/-/reports/%zz/%ff//x?a=%zz&token={alice}"), &[]), 200, "{form}");
-        assert_eq!(status("GET", &format!("/-/reports?service=9&permission=DELETE&app=nobody&token={alice}"), &[]), 200, "{form}");
+        assert_eq!(
+            status("GET", &format!("/-/reports/%zz/%ff//x?a=%zz&token={alice}"), &[]),
+            200,
+            "{form}"
+        );
+        assert_eq!(
+            status(
+                "GET",
+                &format!("/-/reports?service=9&permission=DELETE&app=nobody&token={alice}"),
+                &[]
+            ),
+            200,
+            "{form}"
+        );
         assert_eq!(
             status("GET", "/-/reports", &[("x-forwarded-uri", &format!("/reports?token={alice}"))]),
             401,
@@ -98,7 +136,11 @@ fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures
         );
         assert_eq!(status("GET", &format!("/-?token={alice}"), &[]), 200, "{form}");
         assert_eq!(status("GET", &format!("/-/?token={alice}"), &[]), 200, "{form}");
-        assert_eq!(status("GET", &format!("/x?token={alice}"), &[]), if form == FORMS[1] { 404 } else { 400 }, "{form}");
+        assert_eq!(
+            status("GET", &format!("/x?token={alice}"), &[]),
+            if form == FORMS[1] { 404 } else { 400 },
+            "{form}"
+        );
         let bobs = if form == FORMS[0] { 200 } else { 403 };
         assert_eq!(status("GET", &format!("/-/reports?token={bob}"), &[]), bobs, "{form}");
     }
@@ -114,16 +156,27 @@ fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures
 fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
     let world = World::new();
     let rules = r#"[{"path": "/ops", "roles": ["SYS_Reader"]}, {"path": "/ops", "methods": ["DELETE"], "roles": ["ops"]}]"#;
-    let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(rules)), ("ORIGIN_PUBLIC", Some("/static"))]);
+    let isolate =
+        world.isolate_with(&[("ORIGIN_RULES", Some(rules)), ("ORIGIN_PUBLIC", Some("/static"))]);
     isolate.register(&json!({}));
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let status = |method: &str, more: &[(&str, &str)]| {
-        let headers = [&[("x-forwarded-uri", "/ops"), ("x-forwarded-method", method), ("authorization", bearer.as_str())], more].concat();
+        let headers = [
+            &[
+                ("x-forwarded-uri", "/ops"),
+                ("x-forwarded-method", method),
+                ("authorization", bearer.as_str()),
+            ],
+            more,
+        ]
+        .concat();
         send(&isolate, "GET", "/v1/forward-auth/rules", &headers).status
     };
     assert_eq!((status("GET", &[]), status("DELETE", &[])), (200, 403));
     // Applications that make capitals of a method would do what the second rule is about.
-    for method in ["delete", "Delete", "get", "TRACE", "CONNECT", "", "GET,", "D\u{c9}L", "GET DELETE"] {
+    for method in
+        ["delete", "Delete", "get", "TRACE", "CONNECT", "", "GET,", "D\u{c9}L", "GET DELETE"]
+    {
         assert_eq!(status(method, &[]), 405, "{method:?}");
         assert_eq!(status("GET", &[("x-original-method", method)]), 405, "{method:?}");
     }
@@ -139,20 +192,35 @@ fn a_query_with_a_comma_and_a_space_hides_no_method() {
     let isolate = postern(&world);
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let status = |url: &str| {
-        let headers = [("x-forwarded-uri", url), ("x-forwarded-method", "GET"), ("authorization", bearer.as_str())];
+        let headers = [
+            ("x-forwarded-uri", url),
+            ("x-forwarded-method", "GET"),
+            ("authorization", bearer.as_str()),
+        ];
         send(&isolate, "GET", "/v1/forward-auth/rules", &headers).status
     };
     assert_eq!((status("/reports?a=b,c"), status("/reports?a=, /reports")), (200, 200));
-    for url in ["/reports?a=, /reports&_method=DELETE", "/reports?, /x, /y&a;%5Fmethod=1", "/reports?_method=x, /reports"] {
+    for url in [
+        "/reports?a=, /reports&_method=DELETE",
+        "/reports?, /x, /y&a;%5Fmethod=1",
+        "/reports?_method=x, /reports",
+    ] {
         assert_eq!(status(url), 400, "{url}");
     }
     let value = cookie(&isolate);
     let cookie = format!("postern={value}");
     let from_elsewhere = |url: &str| {
-        let headers = [("x-forwarded-uri", url), ("cookie", cookie.as_str()), ("sec-fetch-site", "cross-site")];
+        let headers = [
+            ("x-forwarded-uri", url),
+            ("cookie", cookie.as_str()),
+            ("sec-fetch-site", "cross-site"),
+        ];
         send(&isolate, "GET", "/v1/forward-auth/signed-in", &headers).status
     };
-    assert_eq!((from_elsewhere("/x?a=, /y"), from_elsewhere("/x?a=, /y&_method=DELETE")), (200, 403));
+    assert_eq!(
+        (from_elsewhere("/x?a=, /y"), from_elsewhere("/x?a=, /y&_method=DELETE")),
+        (200, 403)
+    );
 }
 
 #[test]
@@ -161,19 +229,41 @@ fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
     let isolate = postern(&world);
     let bearer = format!("Bearer {}", isolate.token("bob"));
     let status = |destination: &str| {
-        let headers = [("x-forwarded-uri", "/a"), ("x-forwarded-method", "POST"), ("authorization", bearer.as_str())];
-        send(&isolate, "GET", "/v1/forward-auth/rules", &[&headers[..], &[("destination", destination)]].concat()).status
+        let headers = [
+            ("x-forwarded-uri", "/a"),
+            ("x-forwarded-method", "POST"),
+            ("authorization", bearer.as_str()),
+        ];
+        send(
+            &isolate,
+            "GET",
+            "/v1/forward-auth/rules",
+            &[&headers[..], &[("destination", destination)]].concat(),
+        )
+        .status
     };
-    assert_eq!((status("https://app.test/b"), status("https://app.test/x//../reports/b"), status("reports")), (200, 403, 400));
+    assert_eq!(
+        (
+            status("https://app.test/b"),
+            status("https://app.test/x//../reports/b"),
+            status("reports")
+        ),
+        (200, 403, 400)
+    );
 }
 
 #[test]
 fn no_preflight_is_a_yes_to_a_proxy() {
     let world = World::new();
     let isolate = world.isolate_with(&[("CORS_ORIGINS", Some("https://app.example.com"))]);
-    for form in FORMS.into_iter().chain(["/v1/forward-auth", "/v1/forward-auth/signed-in/-/x", "/v1/forward-auth/rules/redirect/-"]) {
+    for form in FORMS.into_iter().chain([
+        "/v1/forward-auth",
+        "/v1/forward-auth/signed-in/-/x",
+        "/v1/forward-auth/rules/redirect/-",
+    ]) {
         for method in ["GET", "POST", "DELETE"] {
-            let headers = [("origin", "https://app.example.com"), ("access-control-request-method", method)];
+            let headers =
+                [("origin", "https://app.example.com"), ("access-control-request-method", method)];
             let response = send(&isolate, "OPTIONS", form, &headers);
             assert!(response.status >= 400, "{form} {method}: {}", response.status);
         }
@@ -186,10 +276,17 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
     let isolate = postern(&world);
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let status = |headers: &[(&str, &str)]| {
-        let response = send(&isolate, "GET", "/v1/forward-auth/rules", &[headers, &[("authorization", &bearer)]].concat());
+        let response = send(
+            &isolate,
+            "GET",
+            "/v1/forward-auth/rules",
+            &[headers, &[("authorization", &bearer)]].concat(),
+        );
         (response.status, response.header("x-auth-user").is_some_and(|user| !user.is_empty()))
     };
-    let asked = |method: &str, url: &str| status(&[("x-forwarded-method", method), ("x-forwarded-uri", url)]);
+    let asked = |method: &str, url: &str| {
+        status(&[("x-forwarded-method", method), ("x-forwarded-uri", url)])
+    };
     assert_eq!(asked("GET", "/reports/1?x=1"), (200, true));
     assert_eq!(asked("GET", "https://app.example.com/reports?x"), (200, true));
     assert_eq!(asked("POST", "/reports/1"), (403, false));
@@ -203,25 +300,69 @@ fn the_rules_decide_by_every_method_and_url_that_are_named() {
     assert_eq!(asked("GET, POST", "/reports"), (403, false));
     assert_eq!(status(&[("x-forwarded-uri", "/reports")]), (400, false), "the method is missing");
     assert_eq!(status(&[("x-forwarded-method", "GET")]), (400, false), "the URL is missing");
-    assert_eq!(status(&[("x-original-method", "POST"), ("x-original-url", "http://a.example/reports")]), (403, false));
-    assert_eq!(status(&[("x-original-method", "POST"), ("x-original-uri", "/reports")]), (403, false));
+    assert_eq!(
+        status(&[("x-original-method", "POST"), ("x-original-url", "http://a.example/reports")]),
+        (403, false)
+    );
+    assert_eq!(
+        status(&[("x-original-method", "POST"), ("x-original-uri", "/reports")]),
+        (403, false)
+    );
     // One of two is the client's own word.
-    let both = |own: &str, told: &str| status(&[("x-forwarded-method", "POST"), ("x-forwarded-uri", own), ("x-original-url", told)]);
+    let both = |own: &str, told: &str| {
+        status(&[
+            ("x-forwarded-method", "POST"),
+            ("x-forwarded-uri", own),
+            ("x-original-url", told),
+        ])
+    };
     assert_eq!(both("/static/x", "https://app.example.com/reports"), (403, false));
     assert_eq!(both("/reports", "https://app.example.com/static/x"), (403, false));
-    assert_eq!(status(&[("x-forwarded-method", "POST"), ("x-forwarded-uri", "/static/x"), ("x-forwarded-uri", "/reports")]), (403, false));
-    assert_eq!(status(&[("x-forwarded-method", "GET"), ("x-original-method", "POST"), ("x-forwarded-uri", "/reports")]), (403, false));
+    assert_eq!(
+        status(&[
+            ("x-forwarded-method", "POST"),
+            ("x-forwarded-uri", "/static/x"),
+            ("x-forwarded-uri", "/reports")
+        ]),
+        (403, false)
+    );
+    assert_eq!(
+        status(&[
+            ("x-forwarded-method", "GET"),
+            ("x-original-method", "POST"),
+            ("x-forwarded-uri", "/reports")
+        ]),
+        (403, false)
+    );
     // A proxy that appends the URL passes the method on, or names it.
     let behind = |method: &str, headers: &[(&str, &str)]| {
-        send(&isolate, method, "/v1/forward-auth/rules/-/reports", &[headers, &[("authorization", &bearer)]].concat()).status
+        send(
+            &isolate,
+            method,
+            "/v1/forward-auth/rules/-/reports",
+            &[headers, &[("authorization", &bearer)]].concat(),
+        )
+        .status
     };
-    assert_eq!((behind("GET", &[]), behind("POST", &[]), behind("GET", &[("x-forwarded-method", "POST")])), (200, 403, 403));
-    assert_eq!(behind("POST", &[("x-forwarded-method", "GET")]), 403, "a client's header frees nothing");
+    assert_eq!(
+        (behind("GET", &[]), behind("POST", &[]), behind("GET", &[("x-forwarded-method", "POST")])),
+        (200, 403, 403)
+    );
+    assert_eq!(
+        behind("POST", &[("x-forwarded-method", "GET")]),
+        403,
+        "a client's header frees nothing"
+    );
     // The proxy sends the path on as it is, and some servers read these as /reports.
-    for path in ["/static//../reports", "/reports/x\\..\\..\\static/y", "/reports/%2e%2e/static/x"] {
+    for path in ["/static//../reports", "/reports/x\\..\\..\\static/y", "/reports/%2e%2e/static/x"]
+    {
         let told = [("x-forwarded-method", "GET"), ("x-forwarded-uri", path)];
         assert_eq!(send(&isolate, "GET", "/v1/forward-auth/rules", &told).status, 401, "{path}");
-        assert_eq!(send(&isolate, "GET", &format!("/v1/forward-auth/rules/-{path}"), &[]).status, 401, "{path}");
+        assert_eq!(
+            send(&isolate, "GET", &format!("/v1/forward-auth/rules/-{path}"), &[]).status,
+            401,
+            "{path}"
+        );
     }
     let anonymous = send(&isolate, "GET", "/v1/forward-auth/rules/-/static/x", &[]);
     assert_eq!(anonymous.status, 200);
@@ -234,30 +375,72 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
     let isolate = postern(&world);
     let value = cookie(&isolate);
     let cookie = format!("__Host-postern={value}");
-    let at_proxy = [("x-forwarded-host", "app.example.com"), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/x")];
+    let at_proxy = [
+        ("x-forwarded-host", "app.example.com"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-uri", "/x"),
+    ];
     let status = |path: &str, method: &str, more: &[(&str, &str)]| {
-        let headers = [&at_proxy[..], &[("cookie", cookie.as_str()), ("x-forwarded-method", method)], more].concat();
+        let headers =
+            [&at_proxy[..], &[("cookie", cookie.as_str()), ("x-forwarded-method", method)], more]
+                .concat();
         let response = send(&isolate, "GET", path, &headers);
         let body: Value = json_of(&response);
-        (response.status, body["detail"].as_str().is_some_and(|detail| detail.contains("another origin")))
+        (
+            response.status,
+            body["detail"].as_str().is_some_and(|detail| detail.contains("another origin")),
+        )
     };
-    for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"] {
-        assert_eq!(status(path, "POST", &[("origin", "https://evil.example")]), (403, true), "{path}");
+    for path in [
+        "/v1/forward-auth",
+        "/v1/forward-auth/signed-in",
+        "/v1/forward-auth/7/VIEW",
+        "/v1/forward-auth/rules",
+    ] {
+        assert_eq!(
+            status(path, "POST", &[("origin", "https://evil.example")]),
+            (403, true),
+            "{path}"
+        );
         assert_eq!(status(path, "POST", &[("origin", "null")]), (403, true), "{path}");
-        assert_eq!(status(path, "DELETE", &[("sec-fetch-site", "cross-site")]), (403, true), "{path}");
-        assert_eq!(status(path, "POST", &[("origin", "https://app.example.com")]), (200, false), "{path}");
+        assert_eq!(
+            status(path, "DELETE", &[("sec-fetch-site", "cross-site")]),
+            (403, true),
+            "{path}"
+        );
+        assert_eq!(
+            status(path, "POST", &[("origin", "https://app.example.com")]),
+            (200, false),
+            "{path}"
+        );
         assert_eq!(status(path, "POST", &[]), (200, false), "{path}: no browser");
-        assert_eq!(status(path, "GET", &[("origin", "https://evil.example")]), (200, false), "{path}: it only reads");
+        assert_eq!(
+            status(path, "GET", &[("origin", "https://evil.example")]),
+            (200, false),
+            "{path}: it only reads"
+        );
     }
     for hosts in [", app.example.com", "app.example.com, app.example.com"] {
-        let headers =
-            [("x-forwarded-host", hosts), ("x-forwarded-proto", "https"), ("x-forwarded-uri", "/x"), ("x-forwarded-method", "POST")];
+        let headers = [
+            ("x-forwarded-host", hosts),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-uri", "/x"),
+            ("x-forwarded-method", "POST"),
+        ];
         let page = [("cookie", cookie.as_str()), ("origin", "https://app.example.com")];
-        assert_eq!(send(&isolate, "GET", "/v1/forward-auth", &[&headers[..], &page].concat()).status, 200, "{hosts}");
+        assert_eq!(
+            send(&isolate, "GET", "/v1/forward-auth", &[&headers[..], &page].concat()).status,
+            200,
+            "{hosts}"
+        );
     }
     let plain = format!("postern={value}");
     let other = [("cookie", plain.as_str()), ("origin", "https://app.example.com")];
-    assert_eq!(send(&isolate, "GET", "/v1/forward-auth", &other).status, 200, "no method and no origin is told");
+    assert_eq!(
+        send(&isolate, "GET", "/v1/forward-auth", &other).status,
+        200,
+        "no method and no origin is told"
+    );
     let behind = send(
         &isolate,
         "POST",
@@ -266,7 +449,11 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
     );
     assert_eq!(behind.status, 403);
     let bearer = format!("Bearer {}", isolate.token("alice"));
-    let elsewhere = [("authorization", bearer.as_str()), ("origin", "https://evil.example"), ("x-forwarded-method", "POST")];
+    let elsewhere = [
+        ("authorization", bearer.as_str()),
+        ("origin", "https://evil.example"),
+        ("x-forwarded-method", "POST"),
+    ];
     assert_eq!(
         send(&isolate, "GET", "/v1/forward-auth", &[&at_proxy[..], &elsewhere].concat()).status,
         200,
@@ -274,14 +461,20 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
     );
 }
 
-/// The proxy passes the request on as the client sent it, so the origin may take it for another method.
+/// The proxy passes the request on as the client sent it, so the origin may take it for another
+/// method.
 #[test]
 fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
     let world = World::new();
     let isolate = postern(&world);
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let status = |isolate: &Isolate<'_>, url: &str, header: &str, method: &str| {
-        let headers = [("authorization", bearer.as_str()), ("x-forwarded-uri", url), ("x-forwarded-method", "GET"), (header, method)];
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-forwarded-uri", url),
+            ("x-forwarded-method", "GET"),
+            (header, method),
+        ];
         send(isolate, "GET", "/v1/forward-auth/rules", &headers).status
     };
     assert_eq!(status(&isolate, "/reports", "x-other", "POST"), 200);
@@ -292,11 +485,23 @@ fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
     }
     for query in ["_method=POST", "a=b&%5fmethod=POST", "_method[]=POST"] {
         assert_eq!(status(&isolate, &format!("/reports?{query}"), "x-other", ""), 400, "{query}");
-        let behind = send(&isolate, "GET", &format!("/v1/forward-auth/rules/-/reports?{query}"), &[("authorization", &bearer)]);
+        let behind = send(
+            &isolate,
+            "GET",
+            &format!("/v1/forward-auth/rules/-/reports?{query}"),
+            &[("authorization", &bearer)],
+        );
         assert_eq!(behind.status, 400, "{query}");
     }
-    let other = world.isolate_with(&[("ORIGIN_RULES", Some(r#"[{"path": "/reports", "service": 7, "permission": "VIEW"}]"#))]);
-    assert_eq!(status(&other, "/reports?_method=POST", "x-http-method", "POST"), 200, "rules for every method need not look");
+    let other = world.isolate_with(&[(
+        "ORIGIN_RULES",
+        Some(r#"[{"path": "/reports", "service": 7, "permission": "VIEW"}]"#),
+    )]);
+    assert_eq!(
+        status(&other, "/reports?_method=POST", "x-http-method", "POST"),
+        200,
+        "rules for every method need not look"
+    );
 }
 
 /// A client may send a `#`, which some servers take for a part of the path.
@@ -304,8 +509,15 @@ fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
 fn what_is_behind_a_hash_sign_is_read_too() {
     let world = World::new();
     let isolate = postern(&world);
-    let status =
-        |url: &str| send(&isolate, "GET", "/v1/forward-auth/rules", &[("x-forwarded-uri", url), ("x-forwarded-method", "GET")]).status;
+    let status = |url: &str| {
+        send(
+            &isolate,
+            "GET",
+            "/v1/forward-auth/rules",
+            &[("x-forwarded-uri", url), ("x-forwarded-method", "GET")],
+        )
+        .status
+    };
     assert_eq!((status("/static"), status("/static/a#b")), (200, 200));
     assert_eq!(status("/static#/../reports"), 401);
     assert_eq!(status("/static/#/../../reports"), 401);

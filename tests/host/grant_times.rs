@@ -7,7 +7,13 @@ use crate::support::{Isolate, Request, START, World, admin, block_on, json_of};
 
 const SERVICE: i64 = 7;
 
-fn give(isolate: &Isolate<'_>, kind: &str, id: i64, starts_in_ms: Option<i64>, ends_in_ms: Option<i64>) {
+fn give(
+    isolate: &Isolate<'_>,
+    kind: &str,
+    id: i64,
+    starts_in_ms: Option<i64>,
+    ends_in_ms: Option<i64>,
+) {
     let now = isolate.world.now.get().0;
     let mut body = json!({ "authObjectType": kind, "authObjectId": id, "permissions": ["TEST"] });
     for (name, bound) in [("startsAt", starts_in_ms), ("expiresAt", ends_in_ms)] {
@@ -20,7 +26,8 @@ fn give(isolate: &Isolate<'_>, kind: &str, id: i64, starts_in_ms: Option<i64>, e
 }
 
 fn allowed(isolate: &Isolate<'_>, user: i64) -> bool {
-    let response = isolate.get(&format!("/v1/check?service={SERVICE}&permission=TEST&user={user}"), &admin());
+    let response =
+        isolate.get(&format!("/v1/check?service={SERVICE}&permission=TEST&user={user}"), &admin());
     assert_eq!(response.status, 200, "{}", response.body);
     json_of(&response)["allowed"] == json!(true)
 }
@@ -39,7 +46,11 @@ fn batches(world: &World, deed: impl FnOnce()) -> u32 {
 /// Directly, through a group, through a department, and through one above.
 fn directory(isolate: &Isolate<'_>) -> [(&'static str, i64, i64); 4] {
     isolate.administer("POST", "/v1/departments", &json!({ "id": 1, "name": "Company" }));
-    isolate.administer("POST", "/v1/departments", &json!({ "id": 2, "name": "Sales", "parentId": 1 }));
+    isolate.administer(
+        "POST",
+        "/v1/departments",
+        &json!({ "id": 2, "name": "Sales", "parentId": 1 }),
+    );
     isolate.administer("POST", "/v1/departments", &json!({ "id": 3, "name": "Stock" }));
     isolate.administer("PUT", "/v1/groups/1/members/102", &Value::Null);
     isolate.administer("PUT", "/v1/departments/3/members/103", &Value::Null);
@@ -62,7 +73,9 @@ fn a_grant_begins_and_ends_at_its_moment_in_an_isolate_that_has_it_in_memory() {
     for (passed, expected) in [(999, false), (1, true), (1999, true), (1, false), (1000, false)] {
         pass_ms(&world, passed);
         for isolate in [&here, &there] {
-            let queries = batches(&world, || assert_eq!(all(isolate), [expected; 4], "at {}", world.now.get().0 - START.0));
+            let queries = batches(&world, || {
+                assert_eq!(all(isolate), [expected; 4], "at {}", world.now.get().0 - START.0)
+            });
             assert_eq!(queries, 0, "at {}", world.now.get().0 - START.0);
         }
     }
@@ -76,7 +89,8 @@ fn a_grant_ends_while_d1_does_not_answer() {
     let token = format!("Bearer {}", isolate.token("alice"));
     let alice = json_of(&isolate.get("/v1/verify", &token))["user"]["id"].as_i64().expect("an id");
     give(&isolate, "USER", alice, None, Some(60_000));
-    let asked = || json_of(&isolate.get("/v1/check?service=7&permission=TEST", &token))["allowed"].clone();
+    let asked =
+        || json_of(&isolate.get("/v1/check?service=7&permission=TEST", &token))["allowed"].clone();
     assert_eq!(asked(), json!(true));
     world.database.answers.set(false);
     pass_ms(&world, 59_999);
@@ -93,7 +107,8 @@ fn every_way_of_asking_ends_with_the_grant() {
         ("ORIGIN_RULES", Some(r#"[{"path":"/reports","service":7,"permission":"TEST"}]"#)),
     ]);
     let body = json!({ "username": "alice", "password": "correct horse alice" });
-    let alice = json_of(&isolate.administer("POST", "/v1/users", &body))["id"].as_i64().expect("an id");
+    let alice =
+        json_of(&isolate.administer("POST", "/v1/users", &body))["id"].as_i64().expect("an id");
     let credential = crate::support::basic("alice", "correct horse alice");
     give(&isolate, "USER", alice, None, Some(2000));
     let asked = || {
@@ -102,17 +117,31 @@ fn every_way_of_asking_ends_with_the_grant() {
         let batch = isolate.send(&batch.body(r#"{"checks":[{"service":7,"permission":"TEST"}]}"#));
         let own = isolate.get("/api/v1/services/7/user/auth/current", &credential);
         (
-            (status("/v1/forward-auth?service=7&permission=TEST"), status("/v1/forward-auth/7/TEST"), status("/reports/1")),
+            (
+                status("/v1/forward-auth?service=7&permission=TEST"),
+                status("/v1/forward-auth/7/TEST"),
+                status("/reports/1"),
+            ),
             json_of(&batch)["results"][0]["allowed"].clone(),
             json_of(&own)["data"]["permissions"].clone(),
-            json_of(&isolate.get(&format!("/api/v1/services/7/user/{alice}/auth/TEST/check"), &credential))["data"].clone(),
+            json_of(
+                &isolate
+                    .get(&format!("/api/v1/services/7/user/{alice}/auth/TEST/check"), &credential),
+            )["data"]
+                .clone(),
         )
     };
     assert_eq!(asked(), ((200, 200, 299), json!(true), json!(["VIEW", "TEST"]), json!(true)));
     pass_ms(&world, 1999);
     assert_eq!(batches(&world, || assert_eq!(asked().0, (200, 200, 299))), 0);
     pass_ms(&world, 1);
-    assert_eq!(batches(&world, || assert_eq!(asked(), ((403, 403, 403), json!(false), json!([]), json!(false)))), 0);
+    assert_eq!(
+        batches(&world, || assert_eq!(
+            asked(),
+            ((403, 403, 403), json!(false), json!([]), json!(false))
+        )),
+        0
+    );
 }
 
 #[test]
@@ -124,9 +153,13 @@ fn the_groups_of_a_token_bring_only_what_counts_now() {
         "groupMap": { "ops": 4 } });
     assert_eq!(isolate.administer("POST", "/v1/token-apps", &app).status, 201);
     give(&isolate, "GROUP", 4, None, Some(2000));
-    let claims = json!({ "sub": "alice", "groups": ["ops"], "exp": world.now.get().seconds() + 600 }).to_string();
+    let claims =
+        json!({ "sub": "alice", "groups": ["ops"], "exp": world.now.get().seconds() + 600 })
+            .to_string();
     let token = crate::support::forge(r#"{"alg":"HS256","typ":"JWT"}"#, &claims, secret.as_bytes());
-    let asked = || json_of(&isolate.get("/v1/check?service=7&permission=TEST", &format!("Bearer {token}")))["allowed"].clone();
+    let asked = || {
+        json_of(&isolate.get("/v1/check?service=7&permission=TEST", &format!("Bearer {token}")))["allowed"].clone()
+    };
     assert_eq!(asked(), json!(true));
     pass_ms(&world, 1999);
     assert_eq!(batches(&world, || assert_eq!(asked(), json!(true))), 0);
@@ -175,12 +208,24 @@ fn the_scheduled_event_removes_what_expired_with_its_audit_entry() {
     run();
     assert_eq!(count("SELECT COUNT(*) FROM grants"), 1);
     assert_eq!(count("SELECT SUM(grants) FROM grant_counts"), 1, "the totals follow");
-    assert_eq!(count("SELECT MAX(revision) FROM changes"), feed + 2, "an entry in the feed for each");
+    assert_eq!(
+        count("SELECT MAX(revision) FROM changes"),
+        feed + 2,
+        "an entry in the feed for each"
+    );
     let events = json_of(&isolate.get("/v1/audit?action=grant.expire", &admin()));
-    let told = |index: usize| (events["items"][index]["target"].clone(), events["items"][index]["before"].clone());
+    let told = |index: usize| {
+        (events["items"][index]["target"].clone(), events["items"][index]["before"].clone())
+    };
     let before = json!({ "permissions": ["VIEW", "TEST"], "startsAt": START.0 + 500, "expiresAt": START.0 + 1001 });
     assert_eq!(told(0), (json!("7/GROUP/1"), before), "{events}");
-    assert_eq!(told(1), (json!("7/USER/101"), json!({ "permissions": ["VIEW", "TEST"], "expiresAt": START.0 + 1000 })));
+    assert_eq!(
+        told(1),
+        (
+            json!("7/USER/101"),
+            json!({ "permissions": ["VIEW", "TEST"], "expiresAt": START.0 + 1000 })
+        )
+    );
     assert_eq!(events["items"][0]["actor"], "[scheduled]");
 }
 
@@ -188,7 +233,10 @@ fn the_scheduled_event_removes_what_expired_with_its_audit_entry() {
 fn the_scheduled_event_leaves_the_grant_of_a_creator_whatever_its_row_says() {
     let world = World::new();
     let isolate = world.isolate();
-    assert_eq!(isolate.administer("POST", "/v1/services", &json!({ "id": 8, "name": "Orders" })).status, 201);
+    assert_eq!(
+        isolate.administer("POST", "/v1/services", &json!({ "id": 8, "name": "Orders" })).status,
+        201
+    );
     world.database.execute("UPDATE grants SET expires_at = 1");
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants WHERE creator = 1"), 1);
@@ -211,7 +259,10 @@ fn the_scheduled_event_removes_a_bounded_number_at_once() {
         block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
         assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), left);
     }
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'grant.expire'"), 300);
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'grant.expire'"),
+        300
+    );
 }
 
 /// In both dialects; what has not expired is there already.
@@ -220,7 +271,8 @@ fn a_grant_over_an_expired_one_replaces_it() {
     let world = World::new();
     let isolate = world.isolate();
     let add = |path: &str| {
-        let body = json!({ "authObjectType": "USER", "authObjectId": 101, "permissions": ["MODIFY"] });
+        let body =
+            json!({ "authObjectType": "USER", "authObjectId": 101, "permissions": ["MODIFY"] });
         isolate.administer("POST", path, &body).status
     };
     for (path, created) in [("/v1/services/7/grants", 201), ("/api/v1/services/7/auth", 200)] {
@@ -232,8 +284,15 @@ fn a_grant_over_an_expired_one_replaces_it() {
         assert_eq!(add(path), created, "{path}");
         assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 1);
         let grant = json_of(&isolate.get("/v1/services/7/grants", &admin()))["items"][0].clone();
-        assert_eq!((&grant["permissions"], &grant["expiresAt"]), (&json!(["VIEW", "MODIFY"]), &Value::Null));
-        isolate.administer("DELETE", &format!("/api/v1/services/auth/{}", grant["id"]), &Value::Null);
+        assert_eq!(
+            (&grant["permissions"], &grant["expiresAt"]),
+            (&json!(["VIEW", "MODIFY"]), &Value::Null)
+        );
+        isolate.administer(
+            "DELETE",
+            &format!("/api/v1/services/auth/{}", grant["id"]),
+            &Value::Null,
+        );
     }
     let events = json_of(&isolate.get("/v1/audit?action=grant.expire", &admin()));
     assert_eq!(events["items"].as_array().map(Vec::len), Some(2), "{events}");
@@ -245,16 +304,25 @@ fn a_seed_dialect_shows_no_times_and_keeps_them() {
     let world = World::new();
     let isolate = world.isolate();
     give(&isolate, "USER", 101, None, Some(1000));
-    let list = json_of(&isolate.get("/api/v1/services/auth?serviceId=7&authObjectType=USER", &admin()));
+    let list =
+        json_of(&isolate.get("/api/v1/services/auth?serviceId=7&authObjectType=USER", &admin()));
     let grant = list["data"]["list"][0].as_object().expect("a grant");
     let names: Vec<_> = grant.keys().map(String::as_str).collect();
-    assert!(["startsAt", "expiresAt", "state"].iter().all(|name| !names.contains(name)), "{names:?}");
-    let put = isolate.administer("PUT", &format!("/api/v1/services/auth/{}", grant["id"]), &json!({ "permissions": ["TEST", "SHARE"] }));
+    assert!(
+        ["startsAt", "expiresAt", "state"].iter().all(|name| !names.contains(name)),
+        "{names:?}"
+    );
+    let put = isolate.administer(
+        "PUT",
+        &format!("/api/v1/services/auth/{}", grant["id"]),
+        &json!({ "permissions": ["TEST", "SHARE"] }),
+    );
     assert_eq!(put.status, 200);
     assert!(allowed(&isolate, 101));
     pass_ms(&world, 1000);
     assert!(!allowed(&isolate, 101));
-    let list = json_of(&isolate.get("/api/v1/services/auth?serviceId=7&authObjectType=USER", &admin()));
+    let list =
+        json_of(&isolate.get("/api/v1/services/auth?serviceId=7&authObjectType=USER", &admin()));
     assert_eq!(list["data"]["total"], 1, "listed until it is removed");
 }
 
@@ -263,16 +331,29 @@ fn a_seed_dialect_shows_no_times_and_keeps_them() {
 fn the_grant_of_a_creator_never_ends() {
     let world = World::new();
     let isolate = world.isolate();
-    isolate.administer("POST", "/v1/users", &json!({ "username": "bob", "password": "correct horse bob!", "type": "SYS_Reader" }));
+    isolate.administer(
+        "POST",
+        "/v1/users",
+        &json!({ "username": "bob", "password": "correct horse bob!", "type": "SYS_Reader" }),
+    );
     let import = |line: &str| {
         let request = Request::new("POST", "/v1/import").authorization(&admin()).body(line);
         assert_eq!(isolate.send(&request).status, 200);
     };
-    import(r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"creator":true}"#);
-    import(r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"expiresAt":1000000000000}"#);
+    import(
+        r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"creator":true}"#,
+    );
+    import(
+        r#"{"record":"grant","serviceId":7,"authObjectType":"USER","authObjectId":2,"permissions":[],"expiresAt":1000000000000}"#,
+    );
     assert!(allowed(&isolate, 2));
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM grants WHERE creator = 1 AND expires_at IS NULL"), 1);
+    assert_eq!(
+        world
+            .database
+            .number("SELECT COUNT(*) FROM grants WHERE creator = 1 AND expires_at IS NULL"),
+        1
+    );
 }
 
 #[test]
@@ -286,7 +367,9 @@ fn what_is_exported_with_times_imports_as_the_same() {
         let lines = isolate.get(&format!("/v1/export?format={format}"), &admin()).body;
         let other = World::new();
         let empty = other.isolate();
-        let import = Request::new("POST", &format!("/v1/import?format={format}")).authorization(&admin()).body(&lines);
+        let import = Request::new("POST", &format!("/v1/import?format={format}"))
+            .authorization(&admin())
+            .body(&lines);
         assert_eq!(empty.send(&import).status, 200);
         assert_eq!(empty.get(&format!("/v1/export?format={format}"), &admin()).body, lines);
     }

@@ -10,11 +10,16 @@ use postern::memory::hashing::WAITING;
 use postern::ports::LocalFuture;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of, yield_once};
+use crate::support::{
+    ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of,
+    yield_once,
+};
 
 fn sign_in_by(password: &str, address: &str) -> Request {
     let body = json!({ "username": "admin", "password": password }).to_string();
-    Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", address).body(&body)
+    Request::new("POST", "/imanager/cloud/security/tokens.json")
+        .header("cf-connecting-ip", address)
+        .body(&body)
 }
 
 fn with_app(world: &World) -> Isolate<'_> {
@@ -31,7 +36,13 @@ fn others_are_answered_between_the_parts_of_a_hash() {
     let verified = Cell::new(0);
     let verify = async {
         while verified.get() < 50 {
-            assert_eq!(isolate.answer(&Request::new("GET", "/v1/verify").authorization(&token)).await.status, 200);
+            assert_eq!(
+                isolate
+                    .answer(&Request::new("GET", "/v1/verify").authorization(&token))
+                    .await
+                    .status,
+                200
+            );
             verified.set(verified.get() + 1);
             yield_once().await;
         }
@@ -50,17 +61,36 @@ fn others_are_answered_between_the_parts_of_a_hash() {
 fn of_many_sign_ins_at_once_as_many_wait_as_may_and_the_others_are_told_to_come_again() {
     let world = World::new();
     let isolate = with_app(&world);
-    let requests: Vec<_> =
-        (0..WAITING + 6).map(|number| sign_in_by(ADMIN_PASSWORD, &format!("192.0.{}.{}", number / 100, number % 100))).collect();
+    let requests: Vec<_> = (0..WAITING + 6)
+        .map(|number| {
+            sign_in_by(ADMIN_PASSWORD, &format!("192.0.{}.{}", number / 100, number % 100))
+        })
+        .collect();
     let before = isolate.memory.hashes();
-    let answers: Vec<Response> = all_at_once(requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect());
+    let answers: Vec<Response> = all_at_once(
+        requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect(),
+    );
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
-    assert_eq!((answers.iter().filter(|answer| answer.status == 200).count(), refused.len()), (WAITING + 1, 5));
+    assert_eq!(
+        (answers.iter().filter(|answer| answer.status == 200).count(), refused.len()),
+        (WAITING + 1, 5)
+    );
     for answer in refused {
-        assert_eq!((answer.header("x-postern-reason"), answer.header("retry-after")), (Some("too_many_at_once"), Some("2")));
+        assert_eq!(
+            (answer.header("x-postern-reason"), answer.header("retry-after")),
+            (Some("too_many_at_once"), Some("2"))
+        );
     }
-    assert_eq!(isolate.memory.hashes() - before, WAITING as u64 + 1, "who is refused costs no hash");
-    assert_eq!(isolate.send(&sign_in_by(ADMIN_PASSWORD, "192.0.2.1")).status, 200, "they may come again");
+    assert_eq!(
+        isolate.memory.hashes() - before,
+        WAITING as u64 + 1,
+        "who is refused costs no hash"
+    );
+    assert_eq!(
+        isolate.send(&sign_in_by(ADMIN_PASSWORD, "192.0.2.1")).status,
+        200,
+        "they may come again"
+    );
 }
 
 #[test]
@@ -72,7 +102,8 @@ fn of_many_calls_with_one_password_one_is_hashed() {
     world.pass(61);
     let before = isolate.memory.hashes();
     let request = Request::new("GET", "/v1/verify").authorization(&admin());
-    let answers: Vec<Response> = all_at_once((0..150).map(|_| Box::pin(isolate.answer(&request)) as _).collect());
+    let answers: Vec<Response> =
+        all_at_once((0..150).map(|_| Box::pin(isolate.answer(&request)) as _).collect());
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_eq!(isolate.memory.hashes() - before, 1);
 }
@@ -112,8 +143,9 @@ fn a_password_that_is_set_waits_for_its_turn_as_well() {
     while isolate.memory.hashes() == before {
         assert!(sign_in.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
-    let new =
-        Request::new("POST", "/v1/users").authorization(&admin()).body(&json!({ "username": "dora", "password": "12345678" }).to_string());
+    let new = Request::new("POST", "/v1/users")
+        .authorization(&admin())
+        .body(&json!({ "username": "dora", "password": "12345678" }).to_string());
     let mut set = pin!(isolate.answer(&new));
     for _ in 0..3 {
         assert!(set.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -155,13 +187,23 @@ fn whoever_would_wait_for_too_long_is_told_to_come_again() {
 fn beyond_the_limit_a_right_guess_is_answered_as_a_wrong_one() {
     let world = World::new();
     let isolate = with_app(&world);
-    isolate.administer("POST", "/v1/users", &json!({ "username": "carol", "password": "the right one" }));
+    isolate.administer(
+        "POST",
+        "/v1/users",
+        &json!({ "username": "carol", "password": "the right one" }),
+    );
     let guess = |password: &str| {
         let body = json!({ "username": "carol", "password": password }).to_string();
-        Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", "192.0.2.9").body(&body)
+        Request::new("POST", "/imanager/cloud/security/tokens.json")
+            .header("cf-connecting-ip", "192.0.2.9")
+            .body(&body)
     };
-    let requests: Vec<_> = (0..30).map(|number| guess(if number == 20 { "the right one" } else { "a wrong one" })).collect();
-    let answers: Vec<Response> = all_at_once(requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect());
+    let requests: Vec<_> = (0..30)
+        .map(|number| guess(if number == 20 { "the right one" } else { "a wrong one" }))
+        .collect();
+    let answers: Vec<Response> = all_at_once(
+        requests.iter().map(|request| Box::pin(isolate.answer(request)) as _).collect(),
+    );
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert!(statuses[..10].iter().all(|status| *status == 401), "{statuses:?}");
     assert!(statuses[11..].iter().all(|status| *status == 429), "{statuses:?}");
@@ -181,15 +223,24 @@ fn until_it_hashes(isolate: &Isolate<'_>, future: &mut LocalFuture<'_, Response>
 fn a_reset_by_an_administrator_is_not_undone_by_a_change_that_waited_for_its_hash() {
     let world = World::new();
     let isolate = with_app(&world);
-    let made = isolate.administer("POST", "/v1/users", &json!({ "username": "carol", "password": "a stolen one" }));
+    let made = isolate.administer(
+        "POST",
+        "/v1/users",
+        &json!({ "username": "carol", "password": "a stolen one" }),
+    );
     let path = format!("/v1/users/{}/password", json_of(&made)["id"]);
-    let body = json!({ "password": "the thief's own", "currentPassword": "a stolen one" }).to_string();
-    let change = Request::new("PUT", &path).authorization(&basic("carol", "a stolen one")).body(&body);
+    let body =
+        json!({ "password": "the thief's own", "currentPassword": "a stolen one" }).to_string();
+    let change =
+        Request::new("PUT", &path).authorization(&basic("carol", "a stolen one")).body(&body);
     let mut changing: LocalFuture<'_, Response> = Box::pin(isolate.answer(&change));
     until_it_hashes(&isolate, &mut changing, 3);
     world.pass(1);
     let elsewhere = world.isolate();
-    assert_eq!(elsewhere.administer("PUT", &path, &json!({ "password": "reset by the admin" })).status, 204);
+    assert_eq!(
+        elsewhere.administer("PUT", &path, &json!({ "password": "reset by the admin" })).status,
+        204
+    );
     assert_eq!(block_on(changing).status, 409);
     for (password, status) in [("reset by the admin", 200), ("the thief's own", 401)] {
         let verify = Request::new("GET", "/v1/verify").authorization(&basic("carol", password));
@@ -201,9 +252,15 @@ fn a_reset_by_an_administrator_is_not_undone_by_a_change_that_waited_for_its_has
 fn an_administrator_who_is_disabled_while_a_hash_waits_creates_nobody() {
     let world = World::new();
     let isolate = with_app(&world);
-    let made = isolate.administer("POST", "/v1/users", &json!({ "username": "eve", "password": "12345678", "type": "Administrator" }));
-    let new = json!({ "username": "mallory", "password": "87654321", "type": "Administrator" }).to_string();
-    let request = Request::new("POST", "/v1/users").authorization(&basic("eve", "12345678")).body(&new);
+    let made = isolate.administer(
+        "POST",
+        "/v1/users",
+        &json!({ "username": "eve", "password": "12345678", "type": "Administrator" }),
+    );
+    let new = json!({ "username": "mallory", "password": "87654321", "type": "Administrator" })
+        .to_string();
+    let request =
+        Request::new("POST", "/v1/users").authorization(&basic("eve", "12345678")).body(&new);
     let mut creating: LocalFuture<'_, Response> = Box::pin(isolate.answer(&request));
     until_it_hashes(&isolate, &mut creating, 2);
     let path = format!("/v1/users/{}", json_of(&made)["id"]);
@@ -222,9 +279,14 @@ fn a_password_that_was_replaced_or_a_user_who_was_disabled_while_the_hash_waited
     ] {
         let world = World::new();
         let isolate = with_app(&world);
-        let made = isolate.administer("POST", "/v1/users", &json!({ "username": "carol", "password": "the old one" }));
+        let made = isolate.administer(
+            "POST",
+            "/v1/users",
+            &json!({ "username": "carol", "password": "the old one" }),
+        );
         let path = format!("/v1/users/{}{path}", json_of(&made)["id"]);
-        let request = Request::new("GET", "/v1/verify").authorization(&basic("carol", "the old one"));
+        let request =
+            Request::new("GET", "/v1/verify").authorization(&basic("carol", "the old one"));
         let mut signing_in: LocalFuture<'_, Response> = Box::pin(isolate.answer(&request));
         until_it_hashes(&isolate, &mut signing_in, 1);
         assert!(world.isolate().administer(method, &path, &change).status < 300);

@@ -18,7 +18,10 @@ fn what_is_over_is_pruned_and_nothing_else() {
         isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body)).status
     };
     assert_eq!((sign_in(ADMIN_PASSWORD), sign_in("wrong password")), (200, 401));
-    let counts = || ["sessions", "failed_sign_ins", "changes"].map(|table| world.database.number(&format!("SELECT COUNT(*) FROM {table}")));
+    let counts = || {
+        ["sessions", "failed_sign_ins", "changes"]
+            .map(|table| world.database.number(&format!("SELECT COUNT(*) FROM {table}")))
+    };
     // The entry of the migration is older than an hour.
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     let before = counts();
@@ -30,7 +33,10 @@ fn what_is_over_is_pruned_and_nothing_else() {
     world.pass(43_200);
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
     assert_eq!(counts(), [0, 0, 1], "sessions are, and the feed but for its newest entry");
-    assert!(world.database.number("SELECT COUNT(*) FROM audit_events") > 0, "the audit trail stays");
+    assert!(
+        world.database.number("SELECT COUNT(*) FROM audit_events") > 0,
+        "the audit trail stays"
+    );
 }
 
 #[test]
@@ -40,14 +46,19 @@ fn a_master_key_is_rotated_without_a_pause() {
     for number in 0..3 {
         old.register(&json!({ "name": format!("App {number}") }));
     }
-    let between = world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
+    let between =
+        world.isolate_with(&[("MASTER_KEY", Some(NEW)), ("MASTER_KEY_PREVIOUS", Some(OLD))]);
     assert_eq!(between.verify(&between.token("alice")).0, 200, "under the old key still");
     block_on(housekeeping::run(&between.cx())).expect("the scheduled event");
     assert_eq!(world.database.number("SELECT COUNT(DISTINCT secret_key_id) FROM token_apps"), 1);
     let after = world.isolate_with(&[("MASTER_KEY", Some(NEW))]);
     assert_eq!(after.verify(&after.token("alice")).0, 200, "under the new key alone");
     assert_eq!(old.verify(&old.token("alice")).0, 200, "an isolate that remembers goes on");
-    assert_eq!(world.isolate().verify(&old.token("alice")).0, 503, "the old key alone opens nothing");
+    assert_eq!(
+        world.isolate().verify(&old.token("alice")).0,
+        503,
+        "the old key alone opens nothing"
+    );
 }
 
 #[test]

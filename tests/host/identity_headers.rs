@@ -9,8 +9,15 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{Isolate, Request, World};
 
-const NAMES: [&str; 7] =
-    ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app", "x-auth-roles-truncated"];
+const NAMES: [&str; 7] = [
+    "x-auth-user",
+    "x-auth-user-id",
+    "x-auth-name",
+    "x-auth-email",
+    "x-auth-roles",
+    "x-auth-app",
+    "x-auth-roles-truncated",
+];
 
 fn gateway(world: &World) -> Isolate<'_> {
     let key = "a shared secret of thirty-two bytes or more";
@@ -23,9 +30,11 @@ fn gateway(world: &World) -> Isolate<'_> {
 
 /// A user with these roles, and what shows that it is they.
 fn user(isolate: &Isolate<'_>, username: &str, roles: &[String]) -> String {
-    let app = json!({ "name": username, "token_name": username, "secret": username, "initroles": roles });
+    let app =
+        json!({ "name": username, "token_name": username, "secret": username, "initroles": roles });
     isolate.register(&app);
-    let token = jwt::sign(Algorithm::Hs256, &Secret::new(username), &isolate.claims(username)).expect("a shared secret");
+    let token = jwt::sign(Algorithm::Hs256, &Secret::new(username), &isolate.claims(username))
+        .expect("a shared secret");
     format!("Bearer {token}")
 }
 
@@ -42,10 +51,15 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 /// The headers of the same name that the gateway and forward-auth tell of a caller.
 fn told(isolate: &Isolate<'_>, credential: &str) -> Vec<(String, String)> {
     let forward = passed(isolate, &Request::new("GET", "/x").authorization(credential));
-    let answer = isolate.send(&Request::new("GET", "/v1/forward-auth/signed-in").authorization(credential));
+    let answer =
+        isolate.send(&Request::new("GET", "/v1/forward-auth/signed-in").authorization(credential));
     assert_eq!(answer.status, 200);
     for name in NAMES {
-        assert_eq!(value(&forward.headers, name), answer.header(name), "{name}: both ways tell the same");
+        assert_eq!(
+            value(&forward.headers, name),
+            answer.header(name),
+            "{name}: both ways tell the same"
+        );
         assert!(answer.header(name).is_some(), "{name} is there");
     }
     forward.headers
@@ -54,7 +68,8 @@ fn told(isolate: &Isolate<'_>, credential: &str) -> Vec<(String, String)> {
 fn assertion(headers: &[(String, String)]) -> Value {
     let token = value(headers, "x-postern-assertion").expect("an assertion");
     let claims = token.split('.').nth(1).expect("claims");
-    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).expect("base64url")).expect("JSON")
+    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).expect("base64url"))
+        .expect("JSON")
 }
 
 #[test]
@@ -65,21 +80,33 @@ fn what_is_unknown_is_empty() {
     let found: Vec<_> = NAMES.iter().filter_map(|name| value(&headers, name)).collect();
     assert_eq!(found, ["bare", "2", "", "", "", "bare", ""]);
     let headers = told(&isolate, &crate::support::admin());
-    assert_eq!((value(&headers, "x-auth-user"), value(&headers, "x-auth-app")), (Some("admin"), Some("")));
+    assert_eq!(
+        (value(&headers, "x-auth-user"), value(&headers, "x-auth-app")),
+        (Some("admin"), Some(""))
+    );
 }
 
 #[test]
 fn a_public_path_names_nobody() {
     let world = World::new();
     let isolate = gateway(&world);
-    let asked = Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-method", "GET").header("x-forwarded-uri", "/static/x");
+    let asked = Request::new("GET", "/v1/forward-auth/rules")
+        .header("x-forwarded-method", "GET")
+        .header("x-forwarded-uri", "/static/x");
     let answer = isolate.send(&asked.authorization(&crate::support::admin()));
     assert_eq!(answer.status, 200);
     for name in NAMES {
-        assert_eq!(answer.header(name), Some(""), "{name}: a proxy that copies it overwrites the client's word");
+        assert_eq!(
+            answer.header(name),
+            Some(""),
+            "{name}: a proxy that copies it overwrites the client's word"
+        );
     }
     let forward = passed(&isolate, &Request::new("GET", "/static/x").header("x-auth-user", "root"));
-    assert!(!forward.headers.iter().any(|(name, _)| name.starts_with("x-auth-")), "the gateway asks nobody, and sends nothing");
+    assert!(
+        !forward.headers.iter().any(|(name, _)| name.starts_with("x-auth-")),
+        "the gateway asks nobody, and sends nothing"
+    );
 }
 
 #[test]
@@ -92,16 +119,25 @@ fn roles_that_are_too_long_together_are_left_out_and_it_is_said() {
     let longest = roles.join(",");
     assert_eq!(longest.len(), 4096);
     let headers = told(&isolate, &user(&isolate, "fits", &roles));
-    assert_eq!((value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")), (Some(longest.as_str()), Some("")));
+    assert_eq!(
+        (value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")),
+        (Some(longest.as_str()), Some(""))
+    );
 
     roles.push("z".to_owned());
     let headers = told(&isolate, &user(&isolate, "long", &roles));
-    assert_eq!((value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")), (Some(""), Some("1")));
+    assert_eq!(
+        (value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")),
+        (Some(""), Some("1"))
+    );
 
     // What counts is what is sent: a letter outside ASCII takes six bytes.
     let encoded: Vec<_> = (0..30).map(|number| format!("{number}{}", "ä".repeat(30))).collect();
     let headers = told(&isolate, &user(&isolate, "encoded", &encoded));
-    assert_eq!((value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")), (Some(""), Some("1")));
+    assert_eq!(
+        (value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")),
+        (Some(""), Some("1"))
+    );
 }
 
 #[test]
@@ -109,19 +145,39 @@ fn the_assertion_leaves_out_long_roles_too() {
     let world = World::new();
     let isolate = gateway(&world);
     let few = told(&isolate, &user(&isolate, "few", &["a".to_owned(), "b".to_owned()]));
-    assert_eq!((&assertion(&few)["roles"], &assertion(&few)["roles_truncated"]), (&json!(["a", "b"]), &Value::Null));
-    let map: Map<_, _> = (0..200).map(|number| (number.to_string(), json!(format!("{number:0>100}")))).collect();
+    assert_eq!(
+        (&assertion(&few)["roles"], &assertion(&few)["roles_truncated"]),
+        (&json!(["a", "b"]), &Value::Null)
+    );
+    let map: Map<_, _> =
+        (0..200).map(|number| (number.to_string(), json!(format!("{number:0>100}")))).collect();
     let roles: Vec<_> = map.keys().cloned().collect();
-    let fieldmap = json!({ "username": "loginname", "name": "name", "email": "email", "roles": "roles" });
+    let fieldmap =
+        json!({ "username": "loginname", "name": "name", "email": "email", "roles": "roles" });
     isolate.register(&json!({ "name": "many", "token_name": "many", "secret": "many", "fieldmap": fieldmap, "role_map": map }));
     let mut claims = isolate.claims("many");
-    claims.extend([("roles".to_owned(), json!(roles)), ("iat".to_owned(), json!(world.now.get().seconds()))]);
-    let token = jwt::sign(Algorithm::Hs256, &Secret::new("many"), &claims).expect("a shared secret");
+    claims.extend([
+        ("roles".to_owned(), json!(roles)),
+        ("iat".to_owned(), json!(world.now.get().seconds())),
+    ]);
+    let token =
+        jwt::sign(Algorithm::Hs256, &Secret::new("many"), &claims).expect("a shared secret");
     let headers = told(&isolate, &format!("Bearer {token}"));
-    assert_eq!((value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")), (Some(""), Some("1")));
+    assert_eq!(
+        (value(&headers, "x-auth-roles"), value(&headers, "x-auth-roles-truncated")),
+        (Some(""), Some("1"))
+    );
     let claims = assertion(&headers);
-    assert_eq!((&claims["roles"], &claims["roles_truncated"]), (&Value::Null, &json!(true)), "{claims}");
+    assert_eq!(
+        (&claims["roles"], &claims["roles_truncated"]),
+        (&Value::Null, &json!(true)),
+        "{claims}"
+    );
     for (name, value) in &headers {
-        assert!(name.len() + value.len() < 8000, "{name} has {} bytes: nginx reads 8 KiB for one header", value.len());
+        assert!(
+            name.len() + value.len() < 8000,
+            "{name} has {} bytes: nginx reads 8 KiB for one header",
+            value.len()
+        );
     }
 }

@@ -21,7 +21,9 @@ fn file(module: &str) -> PathBuf {
 }
 
 fn exists(name: &str) -> bool {
-    let contains = |file: PathBuf, text: &str| std::fs::read_to_string(file).is_ok_and(|source| source.contains(text));
+    let contains = |file: PathBuf, text: &str| {
+        std::fs::read_to_string(file).is_ok_and(|source| source.contains(text))
+    };
     if let Some((script, title)) = name.split_once(": ") {
         return contains(PathBuf::from(script), title);
     }

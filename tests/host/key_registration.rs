@@ -1,4 +1,5 @@
-//! Public keys as they are registered: which are taken, which are refused and in which words, and how they are read.
+//! Public keys as they are registered: which are taken, which are refused and in which words, and
+//! how they are read.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::domain::tokens::algorithm::{Algorithm, Curve};
@@ -20,7 +21,11 @@ pub fn try_register(isolate: &Isolate<'_>, algorithm: Algorithm, secret: &str) -
 }
 
 pub fn register(isolate: &Isolate<'_>, algorithm: Algorithm, secret: &str) {
-    assert_eq!(try_register(isolate, algorithm, secret), (200, "success".to_owned()), "{algorithm}");
+    assert_eq!(
+        try_register(isolate, algorithm, secret),
+        (200, "success".to_owned()),
+        "{algorithm}"
+    );
 }
 
 pub fn without_lines(pem: &str) -> String {
@@ -75,15 +80,35 @@ fn keys_that_are_none_for_the_algorithm_are_refused_at_registration() {
         (Rs256, "MC4CAQA=".to_owned(), "must be the issuer's public key"),
         (Es256, format!("{}{}", p256.pem(), p256.pem()), "must be"),
         (Es256, p256.pem().replace("END PUBLIC", "END PRIVATE"), "must be one PEM"),
-        (Es256, jwk(&p256, json!({ "d": "AQ" })), "a private or shared key belongs to the issuer alone"),
-        (Es256, json!({ "keys": [p256.jwk(&json!({})), p256.jwk(&json!({ "d": "AQ" }))] }).to_string(), "must hold public keys only"),
-        (Es256, json!({ "keys": [p256.jwk(&json!({})), { "kty": "oct", "k": "AQ" }] }).to_string(), "must hold public keys only"),
-        (Es256, json!({ "kty": "oct", "k": "AQ" }).to_string(), "a private or shared key belongs to the issuer alone"),
+        (
+            Es256,
+            jwk(&p256, json!({ "d": "AQ" })),
+            "a private or shared key belongs to the issuer alone",
+        ),
+        (
+            Es256,
+            json!({ "keys": [p256.jwk(&json!({})), p256.jwk(&json!({ "d": "AQ" }))] }).to_string(),
+            "must hold public keys only",
+        ),
+        (
+            Es256,
+            json!({ "keys": [p256.jwk(&json!({})), { "kty": "oct", "k": "AQ" }] }).to_string(),
+            "must hold public keys only",
+        ),
+        (
+            Es256,
+            json!({ "kty": "oct", "k": "AQ" }).to_string(),
+            "a private or shared key belongs to the issuer alone",
+        ),
         (Es256, jwk(&p256, json!({ "use": "enc" })), "\"use\""),
         (Es256, jwk(&p256, json!({ "key_ops": ["sign"] })), "\"key_ops\""),
         (Es256, jwk(&p256, json!({ "key_ops": "verify" })), "\"key_ops\""),
         (Es256, jwk(&p256, json!({ "alg": "ECDH-ES" })), "\"alg\""),
-        (Rs256, jwk(&rsa, json!({ "alg": "PS256" })), "must be a key for RS256: its \"alg\" is PS256"),
+        (
+            Rs256,
+            jwk(&rsa, json!({ "alg": "PS256" })),
+            "must be a key for RS256: its \"alg\" is PS256",
+        ),
         (Es384, jwk(&p256, json!({ "alg": "ES384" })), "must be a key on P-384"),
         (Es256, jwk(&p256, json!({ "kid": 7 })), "\"kid\""),
         (Es256, jwk(&p256, json!({ "x": "AQ" })), "coordinates of 32 bytes"),
@@ -107,7 +132,10 @@ fn keys_that_are_none_for_the_algorithm_are_refused_at_registration() {
     ];
     for (algorithm, secret, why) in cases {
         let (status, message) = try_register(&isolate, algorithm, &secret);
-        assert!(status == 400 && message.starts_with("secret ") && message.contains(why), "{algorithm} {secret}: {status} {message}");
+        assert!(
+            status == 400 && message.starts_with("secret ") && message.contains(why),
+            "{algorithm} {secret}: {status} {message}"
+        );
     }
     let list = isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
     assert_eq!(json_of(&list)["data"], json!([]), "nothing of it was registered");
@@ -128,7 +156,10 @@ fn rsa_pem(bits: usize) -> String {
     let key = wrap(0x30, &[wrap(2, &modulus).as_slice(), &[2, 3, 1, 0, 1]].concat());
     let algorithm = [0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
     let spki = wrap(0x30, &[&algorithm[..], &wrap(3, &[&[0][..], &key].concat())].concat());
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", Base64::encode_string(&spki))
+    format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+        Base64::encode_string(&spki)
+    )
 }
 
 #[test]
@@ -137,12 +168,16 @@ fn a_public_key_is_listed_as_it_was_registered_and_may_be_masked() {
     let issuer = Issuer::of(Algorithm::EdDsa);
     register(&world.isolate(), Algorithm::EdDsa, &issuer.pem());
     let secret = |isolate: &Isolate<'_>| {
-        let list = isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
+        let list =
+            isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
         json_of(&list)["data"][0]["secret"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(secret(&world.isolate()), issuer.pem());
     assert_eq!(secret(&world.isolate_with(&[("MASK_SECRETS", Some("1"))])), "************");
-    assert!(!world.database.dump().contains(issuer.pem().lines().nth(1).expect("a line")), "it is sealed, as secrets are");
+    assert!(
+        !world.database.dump().contains(issuer.pem().lines().nth(1).expect("a line")),
+        "it is sealed, as secrets are"
+    );
 }
 
 #[test]
@@ -192,13 +227,24 @@ proptest! {
 #[test]
 fn the_length_of_a_signature_is_the_keys() {
     let rsa = PublicKey::rsa(&[0xff; 384], &[1, 0, 1]).expect("a key");
-    assert_eq!((rsa.kind(), rsa.signature_bytes(Algorithm::Ps512)), (KeyKind::Rsa { bytes: 384 }, Some(384)));
-    let lengths = [(Curve::P256, Algorithm::Es256, 64), (Curve::P384, Algorithm::Es384, 96), (Curve::P521, Algorithm::Es512, 132)];
+    assert_eq!(
+        (rsa.kind(), rsa.signature_bytes(Algorithm::Ps512)),
+        (KeyKind::Rsa { bytes: 384 }, Some(384))
+    );
+    let lengths = [
+        (Curve::P256, Algorithm::Es256, 64),
+        (Curve::P384, Algorithm::Es384, 96),
+        (Curve::P521, Algorithm::Es512, 132),
+    ];
     for (curve, algorithm, length) in lengths {
         let coordinate = vec![1; curve.bytes()];
         let key = PublicKey::ec(curve, &coordinate, &coordinate).expect("a key");
         for other in Algorithm::ALL {
-            assert_eq!(key.signature_bytes(other), (other == algorithm).then_some(length), "{other}");
+            assert_eq!(
+                key.signature_bytes(other),
+                (other == algorithm).then_some(length),
+                "{other}"
+            );
         }
     }
     let zero = PublicKey::rsa(&[0xfe; 256], &[1, 0, 1]);

@@ -1,4 +1,5 @@
-//! Token apps whose issuers publish their keys: when an issuer is asked, and what happens while it does not answer.
+//! Token apps whose issuers publish their keys: when an issuer is asked, and what happens while it
+//! does not answer.
 
 use postern::api::http::message::Response;
 use postern::domain::time::Millis;
@@ -13,7 +14,8 @@ use crate::support::{Isolate, Request, World, all_at_once, json_of};
 const URL: &str = "https://issuer.test/jwks.json";
 
 fn publish(world: &World, keys: &[(&Issuer, &str)], cache_control: Option<&str>) {
-    let keys: Vec<_> = keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id, "use": "sig" }))).collect();
+    let keys: Vec<_> =
+        keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id, "use": "sig" }))).collect();
     world.issuers.publish(URL, &json!({ "keys": keys }).to_string(), cache_control);
 }
 
@@ -41,12 +43,21 @@ fn accepted(isolate: &Isolate<'_>, issuer: &Issuer, id: &str) {
 }
 
 fn refused(isolate: &Isolate<'_>, issuer: &Issuer, id: &str) {
-    assert_eq!(isolate.verify(&token(isolate, issuer, id)), (401, "bad_signature".to_owned()), "{id}");
+    assert_eq!(
+        isolate.verify(&token(isolate, issuer, id)),
+        (401, "bad_signature".to_owned()),
+        "{id}"
+    );
 }
 
 #[test]
 fn an_issuer_is_asked_once_for_as_long_as_it_says_within_limits() {
-    for (cache_control, seconds) in [(Some("max-age=600"), 600), (Some("max-age=5"), 60), (Some("max-age=86400"), 3600), (None, 300)] {
+    for (cache_control, seconds) in [
+        (Some("max-age=600"), 600),
+        (Some("max-age=5"), 60),
+        (Some("max-age=86400"), 3600),
+        (None, 300),
+    ] {
         let world = World::new();
         let isolate = world.isolate();
         let ours = issuer();
@@ -93,7 +104,11 @@ fn later(isolate: &Isolate<'_>, issuer: &Issuer, id: &str) -> i64 {
 }
 
 fn retry_after(response: &Response) -> i64 {
-    let header = response.headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value.parse());
+    let header = response
+        .headers
+        .iter()
+        .find(|(name, _)| *name == "retry-after")
+        .map(|(_, value)| value.parse());
     header.expect("a Retry-After").expect("seconds")
 }
 
@@ -108,12 +123,20 @@ fn an_unknown_kid_asks_again_at_most_every_10_seconds_and_is_unknown_only_until_
     accepted(&isolate, &old, "1");
     publish(&world, &[(&old, "1"), (&new, "2")], Some("max-age=3600"));
     // Just read: whoever invents names of keys makes nobody ask.
-    assert_eq!(asked(&world, || (0..10).for_each(|id| assert_eq!(later(&isolate, &new, &format!("x{id}")), 10))), 0);
+    assert_eq!(
+        asked(&world, || (0..10)
+            .for_each(|id| assert_eq!(later(&isolate, &new, &format!("x{id}")), 10))),
+        0
+    );
     world.pass(5);
     assert_eq!(asked(&world, || assert_eq!(later(&isolate, &new, "2"), 5)), 0);
     world.pass(5);
     assert_eq!(asked(&world, || accepted(&isolate, &new, "2")), 1);
-    assert_eq!(asked(&world, || (0..10).for_each(|id| assert!(later(&isolate, &old, &format!("x{id}")) > 0))), 0);
+    assert_eq!(
+        asked(&world, || (0..10)
+            .for_each(|id| assert!(later(&isolate, &old, &format!("x{id}")) > 0))),
+        0
+    );
     world.pass(9);
     assert_eq!(asked(&world, || assert_eq!(later(&isolate, &new, "3"), 1)), 0);
     world.pass(1);
@@ -136,7 +159,10 @@ fn a_thousand_made_up_kids_delay_a_rotation_by_ten_seconds_at_most() {
     register(&isolate);
     accepted(&isolate, &old, "1");
     world.pass(10);
-    let made_up = |from: i64| (from..from + 100).for_each(|id| drop(isolate.verify(&token(&isolate, &old, &format!("x{id}")))));
+    let made_up = |from: i64| {
+        (from..from + 100)
+            .for_each(|id| drop(isolate.verify(&token(&isolate, &old, &format!("x{id}")))))
+    };
     let fetches = asked(&world, || made_up(0));
     publish(&world, &[(&old, "1"), (&new, "2")], Some("max-age=3600"));
     let mut waited = 0;
@@ -166,24 +192,29 @@ fn the_last_good_set_serves_for_a_day_while_the_issuer_does_not_answer() {
     accepted(&isolate, &ours, "1");
     world.issuers.answers.borrow_mut().clear();
     world.pass(600);
-    assert_eq!(asked(&world, || (0..10).for_each(|_| accepted(&isolate, &ours, "1"))), 1, "then it is left alone");
+    assert_eq!(
+        asked(&world, || (0..10).for_each(|_| accepted(&isolate, &ours, "1"))),
+        1,
+        "then it is left alone"
+    );
     world.pass(30);
     assert_eq!(asked(&world, || accepted(&isolate, &ours, "1")), 1);
-    assert!(
-        world
-            .log
-            .0
-            .borrow()
-            .iter()
-            .any(|line| line.contains("the keys of https://issuer.test/jwks.json cannot be fetched: the issuer cannot be reached"))
-    );
+    assert!(world.log.0.borrow().iter().any(|line| line.contains(
+        "the keys of https://issuer.test/jwks.json cannot be fetched: the issuer cannot be reached"
+    )));
     world.pass(24 * 60 * 60 - 631);
     accepted(&isolate, &ours, "1");
     world.pass(1);
     let response = isolate.get("/v1/verify", &format!("Bearer {}", token(&isolate, &ours, "1")));
-    assert_eq!((response.status, &json_of(&response)["detail"]), (503, &json!("the token's issuer does not answer; try again")));
+    assert_eq!(
+        (response.status, &json_of(&response)["detail"]),
+        (503, &json!("the token's issuer does not answer; try again"))
+    );
     publish(&world, &[(&ours, "1")], Some("max-age=600"));
-    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token(&isolate, &ours, "1")).0, 503)), 0);
+    assert_eq!(
+        asked(&world, || assert_eq!(isolate.verify(&token(&isolate, &ours, "1")).0, 503)),
+        0
+    );
     world.pass(5);
     assert_eq!(asked(&world, || accepted(&isolate, &ours, "1")), 1);
 }
@@ -233,8 +264,17 @@ fn an_issuer_that_does_not_answer_does_not_stand_in_the_way_of_others() {
     publish(&world, &[(&ours, "1")], None);
     register(&isolate);
     accepted(&isolate, &ours, "1");
-    assert_eq!(isolate.verify(&token(&isolate, &stranger, "1")).0, 503, "the silent one may have signed it");
-    assert_eq!(isolate.get("/v1/verify?app=ERP", &format!("Bearer {}", token(&isolate, &stranger, "1"))).status, 401);
+    assert_eq!(
+        isolate.verify(&token(&isolate, &stranger, "1")).0,
+        503,
+        "the silent one may have signed it"
+    );
+    assert_eq!(
+        isolate
+            .get("/v1/verify?app=ERP", &format!("Bearer {}", token(&isolate, &stranger, "1")))
+            .status,
+        401
+    );
 }
 
 #[test]
@@ -244,19 +284,35 @@ fn one_token_makes_at_most_eight_issuers_be_asked() {
     let ours = issuer();
     for number in 0..10 {
         let url = format!("https://issuer.test/{number}");
-        let keys = if number == 9 { vec![ours.jwk(&json!({}))] } else { vec![issuer().jwk(&json!({}))] };
+        let keys =
+            if number == 9 { vec![ours.jwk(&json!({}))] } else { vec![issuer().jwk(&json!({}))] };
         world.issuers.publish(&url, &json!({ "keys": keys }).to_string(), None);
         // By another isolate: the one that registers an app fetches its keys.
-        world.isolate().register(&json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": url }));
+        world.isolate().register(
+            &json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": url }),
+        );
     }
     let token = token(&isolate, &ours, "1");
     assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 400)), 8);
-    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 2, "the others are known by now");
-    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 0, "and the token is remembered from now on");
+    assert_eq!(
+        asked(&world, || assert_eq!(isolate.verify(&token).0, 200)),
+        2,
+        "the others are known by now"
+    );
+    assert_eq!(
+        asked(&world, || assert_eq!(isolate.verify(&token).0, 200)),
+        0,
+        "and the token is remembered from now on"
+    );
     world.pass(30);
-    assert_eq!(asked(&world, || assert_eq!(isolate.verify(&token).0, 200)), 0, "nobody is asked before the known keys are tried");
+    assert_eq!(
+        asked(&world, || assert_eq!(isolate.verify(&token).0, 200)),
+        0,
+        "nobody is asked before the known keys are tried"
+    );
     let cold = world.isolate();
-    let by_name = || assert_eq!(cold.get("/v1/verify?app=App%209", &format!("Bearer {token}")).status, 200);
+    let by_name =
+        || assert_eq!(cold.get("/v1/verify?app=App%209", &format!("Bearer {token}")).status, 200);
     assert_eq!(asked(&world, by_name), 1);
 }
 
@@ -266,7 +322,11 @@ fn the_url_is_the_apps_and_is_listed() {
     let isolate = world.isolate();
     let [ours, theirs] = [(); 2].map(|()| issuer());
     publish(&world, &[(&ours, "1")], None);
-    world.issuers.publish("https://evil.test/", &json!({ "keys": [theirs.jwk(&json!({ "kid": "1" }))] }).to_string(), None);
+    world.issuers.publish(
+        "https://evil.test/",
+        &json!({ "keys": [theirs.jwk(&json!({ "kid": "1" }))] }).to_string(),
+        None,
+    );
     register(&isolate);
     let header = json!({ "kid": "1", "jku": "https://evil.test/" });
     let forged = theirs.token(Algorithm::EdDsa, &header, &Value::Object(isolate.claims("alice")));
@@ -293,7 +353,12 @@ fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
     world.pass(30);
     // The feed, first: only the keys are to be fetched in what follows.
     accepted(&isolate, &old, "1");
-    let tokens: Vec<_> = (0..8).map(|index| if index % 4 == 3 { token(&isolate, &old, "1") } else { token(&isolate, &new, "2") }).collect();
+    let tokens: Vec<_> =
+        (0..8)
+            .map(|index| {
+                if index % 4 == 3 { token(&isolate, &old, "1") } else { token(&isolate, &new, "2") }
+            })
+            .collect();
     let mut statuses = Vec::new();
     assert_eq!(asked(&world, || statuses = at_once(&isolate, &tokens)), 1);
     assert_eq!(statuses, [200; 8]);
@@ -303,9 +368,14 @@ fn a_burst_of_tokens_by_a_new_key_asks_once_and_refuses_nobody() {
 
 /// The statuses of tokens that come at once.
 fn at_once(isolate: &Isolate<'_>, tokens: &[String]) -> Vec<u16> {
-    let request = |token: &String| Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
+    let request = |token: &String| {
+        Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"))
+    };
     let requests: Vec<_> = tokens.iter().map(request).collect();
-    let answers = requests.iter().map(|request| Box::pin(isolate.answer(request)) as LocalFuture<'_, Response>).collect();
+    let answers = requests
+        .iter()
+        .map(|request| Box::pin(isolate.answer(request)) as LocalFuture<'_, Response>)
+        .collect();
     all_at_once(answers).iter().map(|answer| answer.status).collect()
 }
 
@@ -353,7 +423,8 @@ fn nobody_waits_longer_than_an_issuer_may_take() {
 fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
     let (world, token) = cold(Millis(300));
     let isolate = world.isolate();
-    let request = Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
+    let request =
+        Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
     let answer = || Box::pin(isolate.answer(&request)) as LocalFuture<'_, Response>;
     let mut lost = answer();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -364,7 +435,10 @@ fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
     drop(lost);
     world.tasks.0.borrow_mut().clear();
     let begun = world.now.get();
-    let statuses: Vec<_> = all_at_once((0..40).map(|_| answer()).collect()).iter().map(|response| response.status).collect();
+    let statuses: Vec<_> = all_at_once((0..40).map(|_| answer()).collect())
+        .iter()
+        .map(|response| response.status)
+        .collect();
     assert_eq!(statuses, [200; 40]);
     assert_eq!(world.issuers.asked.get() - before, 2);
     let passed = (world.now.get() - begun).0;
@@ -375,7 +449,8 @@ fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
 fn whoever_begins_a_fetch_need_not_live_to_see_its_end() {
     let (world, token) = cold(Millis(300));
     let isolate = world.isolate();
-    let request = Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
+    let request =
+        Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {token}"));
     let mut cancelled = Box::pin(isolate.answer(&request));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let before = world.issuers.asked.get();
@@ -399,7 +474,8 @@ fn a_token_whose_key_is_in_the_fresh_set_never_waits() {
     world.pass(10);
     accepted(&isolate, &ours, "1");
     let unknown = token(&isolate, &ours, "2");
-    let request = Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {unknown}"));
+    let request =
+        Request::new("GET", "/v1/verify").header("authorization", &format!("Bearer {unknown}"));
     let mut waiting = Box::pin(isolate.answer(&request));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     for _ in 0..10 {
@@ -418,7 +494,10 @@ fn what_kind_of_problem_an_issuer_has_is_remembered_and_logged() {
         (FetchProblem::NotFound(404), "has nothing at this URL: status 404"),
         (FetchProblem::Status(500), "answered with status 500"),
         (FetchProblem::TooLong, "longer than 262144 bytes"),
-        (FetchProblem::BadRedirect("it leads nowhere".to_owned()), "redirect cannot be followed: it leads nowhere"),
+        (
+            FetchProblem::BadRedirect("it leads nowhere".to_owned()),
+            "redirect cannot be followed: it leads nowhere",
+        ),
     ];
     for (problem, text) in problems {
         let (world, token) = cold(Millis(0));
@@ -426,9 +505,16 @@ fn what_kind_of_problem_an_issuer_has_is_remembered_and_logged() {
         let isolate = world.isolate();
         let response = isolate.get("/v1/verify", &format!("Bearer {token}"));
         assert_eq!((response.status, retry_after(&response)), (503, 5));
-        assert!(world.log.0.borrow().iter().any(|line| line.contains(text)), "{text}: {:?}", world.log.0.borrow());
+        assert!(
+            world.log.0.borrow().iter().any(|line| line.contains(text)),
+            "{text}: {:?}",
+            world.log.0.borrow()
+        );
         let known = isolate.memory.key_sets.problems();
-        assert_eq!(known.iter().map(|(source, problem)| (source.as_str(), problem)).collect::<Vec<_>>(), [(URL, &problem)]);
+        assert_eq!(
+            known.iter().map(|(source, problem)| (source.as_str(), problem)).collect::<Vec<_>>(),
+            [(URL, &problem)]
+        );
         world.pass(5);
         world.issuers.publish(URL, r#"{"keys":[]}"#, None);
         assert_eq!(isolate.verify(&token).0, 401);
@@ -452,7 +538,9 @@ fn odd_keys_of_a_set_are_named_once_and_the_good_ones_are_used() {
             .0
             .borrow()
             .iter()
-            .filter(|line| line.contains("1 cannot be used: one without a name has the member \"kty\" twice"))
+            .filter(|line| {
+                line.contains("1 cannot be used: one without a name has the member \"kty\" twice")
+            })
             .count()
     };
     for _ in 0..3 {

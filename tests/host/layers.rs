@@ -1,5 +1,6 @@
-//! The architecture, read off the sources: which room may name which, which words stay where, and that no files go in circles. The compiler
-//! keeps one more rule: `edge` alone is compiled for wasm.
+//! The architecture, read off the sources: which room may name which, which words stay where, and
+//! that no files go in circles. The compiler keeps one more rule: `edge` alone is compiled for
+//! wasm.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use postern::api::dialects::DIALECTS;
 
 use crate::sources::{ROOT, Source, circles, graph, sources};
 
-/// Each room of `src`, and the rooms that its files may name. A room that is not listed may not be named.
+/// Each room of `src`, and the rooms that its files may name. A room that is not listed may not be
+/// named.
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &["domain", "error"]),
     ("error", &["domain"]),
@@ -49,7 +51,8 @@ fn is_in(path: &Path, places: &[&str]) -> bool {
 
 /// The folder of `src`, or the file, that a file belongs to.
 fn room(path: &Path) -> String {
-    let first = path.strip_prefix("src").ok().and_then(|path| path.iter().next()).expect("a source");
+    let first =
+        path.strip_prefix("src").ok().and_then(|path| path.iter().next()).expect("a source");
     first.to_string_lossy().trim_end_matches(".rs").to_owned()
 }
 
@@ -58,10 +61,16 @@ fn a_room_names_only_the_rooms_that_it_may_name() {
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| room(&source.path) != "lib") {
         let room = room(&source.path);
-        let (_, may_name) = ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{room} is not in ROOMS"));
-        let named: BTreeSet<_> = source.names().into_iter().filter_map(|name| name.into_iter().next()).collect();
+        let (_, may_name) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{room} is not in ROOMS"));
+        let named: BTreeSet<_> =
+            source.names().into_iter().filter_map(|name| name.into_iter().next()).collect();
         let is_room = |name: &&String| ROOMS.iter().any(|(room, _)| room == name);
-        let forbidden = named.iter().filter(|name| *name == ROOT || (is_room(name) && !may_name.contains(&name.as_str())));
+        let forbidden = named
+            .iter()
+            .filter(|name| *name == ROOT || (is_room(name) && !may_name.contains(&name.as_str())));
         wrong.extend(forbidden.map(|name| format!("{} names {name}", source.path.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -70,17 +79,29 @@ fn a_room_names_only_the_rooms_that_it_may_name() {
 #[test]
 fn every_dialect_has_a_folder_and_names_no_other_dialect() {
     let names: BTreeSet<_> = DIALECTS.iter().map(|dialect| dialect.name.to_owned()).collect();
-    let folders = std::fs::read_dir(DIALECT_FOLDER).expect(DIALECT_FOLDER).map(|entry| entry.expect("an entry").path());
-    let folders: BTreeSet<_> =
-        folders.filter(|path| path.is_dir()).map(|path| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();
+    let folders = std::fs::read_dir(DIALECT_FOLDER)
+        .expect(DIALECT_FOLDER)
+        .map(|entry| entry.expect("an entry").path());
+    let folders: BTreeSet<_> = folders
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
     assert_eq!(folders, names);
 
     for source in sources().iter().filter(|source| source.path.starts_with(DIALECT_FOLDER)) {
-        let Some(own) = names.iter().find(|name| source.path.starts_with(Path::new(DIALECT_FOLDER).join(name))) else { continue };
+        let Some(own) =
+            names.iter().find(|name| source.path.starts_with(Path::new(DIALECT_FOLDER).join(name)))
+        else {
+            continue;
+        };
         for name in source.names() {
             if let [api, dialects, dialect, ..] = name.as_slice() {
                 let is_dialect = api == "api" && dialects == "dialects" && names.contains(dialect);
-                assert!(!is_dialect || dialect == own, "{} names the dialect {dialect}", source.path.display());
+                assert!(
+                    !is_dialect || dialect == own,
+                    "{} names the dialect {dialect}",
+                    source.path.display()
+                );
             }
         }
     }
@@ -90,8 +111,12 @@ fn every_dialect_has_a_folder_and_names_no_other_dialect() {
 fn words_stay_where_they_belong() {
     let mut wrong = Vec::new();
     for source in sources() {
-        let foreign = WORDS.iter().filter(|(word, places)| source.code.contains(word) && !is_in(&source.path, places));
-        wrong.extend(foreign.map(|(word, places)| format!("{}: {word:?} belongs to {places:?}", source.path.display())));
+        let foreign = WORDS
+            .iter()
+            .filter(|(word, places)| source.code.contains(word) && !is_in(&source.path, places));
+        wrong.extend(foreign.map(|(word, places)| {
+            format!("{}: {word:?} belongs to {places:?}", source.path.display())
+        }));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -114,8 +139,10 @@ fn the_rules_name_things_that_exist() {
     // Each permission is used, so that the table claims no more than there is.
     for (name, may_name) in ROOMS {
         let files = sources.iter().filter(|source| room(&source.path) == *name);
-        let named: BTreeSet<_> = files.flat_map(Source::names).filter_map(|name| name.into_iter().next()).collect();
-        let unused: Vec<_> = may_name.iter().filter(|other| *other != name && !named.contains(**other)).collect();
+        let named: BTreeSet<_> =
+            files.flat_map(Source::names).filter_map(|name| name.into_iter().next()).collect();
+        let unused: Vec<_> =
+            may_name.iter().filter(|other| *other != name && !named.contains(**other)).collect();
         assert!(unused.is_empty(), "{name} names none of {unused:?}");
     }
 }
@@ -124,6 +151,7 @@ fn the_rules_name_things_that_exist() {
 fn a_circle_of_files_is_seen() {
     let graph = [("a", &["b"][..]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])];
     let path = |name: &&str| PathBuf::from(name);
-    let graph = graph.iter().map(|(file, named)| (path(file), named.iter().map(path).collect())).collect();
+    let graph =
+        graph.iter().map(|(file, named)| (path(file), named.iter().map(path).collect())).collect();
     assert_eq!(circles(&graph), [["a", "b", "c"].map(PathBuf::from)]);
 }

@@ -1,6 +1,12 @@
-//! Everything that can be tested without the platform: the real `api::handle` on SQLite with the real migrations.
+//! Everything that can be tested without the platform: the real `api::handle` on SQLite with the
+//! real migrations.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that meets what it does not expect has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it does not expect has failed"
+)]
 #![expect(clippy::cast_precision_loss, reason = "D1 answers with doubles")]
 #![expect(clippy::format_push_string, reason = "what a test prints need not be fast")]
 

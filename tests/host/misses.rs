@@ -16,9 +16,19 @@ fn a_miss_in_a_fresh_isolate_takes_in_the_apps_that_changed_meanwhile() {
     let old = reader.token("alice");
     // Nothing but a user is missed here, and the reading brings the new secret along.
     writer.register(&json!({ "secret": "rotated" }));
-    assert_eq!(reader.verify(&reader.token("bob")).0, 200, "it was begun with the app as remembered");
+    assert_eq!(
+        reader.verify(&reader.token("bob")).0,
+        200,
+        "it was begun with the app as remembered"
+    );
     assert_eq!(reader.verify(&old), (401, "bad_signature".to_owned()));
-    let signed = |username: &str| forge(r#"{"typ":"JWT","alg":"HS256"}"#, &Value::Object(reader.claims(username)).to_string(), b"rotated");
+    let signed = |username: &str| {
+        forge(
+            r#"{"typ":"JWT","alg":"HS256"}"#,
+            &Value::Object(reader.claims(username)).to_string(),
+            b"rotated",
+        )
+    };
     let new = signed("alice");
     let before = world.database.batches.get();
     assert_eq!(reader.verify(&new).0, 200);

@@ -1,6 +1,7 @@
 //! The rules of permissions, naively, over plain lists; and the real path against them.
 //!
-//! `CHECKS` sets how many checks are compared (100,000 unless it is set), `SEED` where the random numbers begin.
+//! `CHECKS` sets how many checks are compared (100,000 unless it is set), `SEED` where the random
+//! numbers begin.
 
 mod searches;
 
@@ -10,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Isolate, Request, World, admin, block_on, json_of};
 
-const PERMISSIONS: [&str; 9] = ["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+const PERMISSIONS: [&str; 9] =
+    ["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
 
 struct Grant {
     id: i64,
@@ -47,14 +49,20 @@ struct Oracle {
 impl Oracle {
     /// Whether a user may do something with a service.
     fn allows(&self, user: i64, service: i64, permission: &str) -> bool {
-        let (_, is_administrator, enabled) = *self.users.iter().find(|(id, ..)| *id == user).expect("a user");
+        let (_, is_administrator, enabled) =
+            *self.users.iter().find(|(id, ..)| *id == user).expect("a user");
         if !enabled {
             return false;
         }
-        if self.switched_off.contains(&service) && permission != "GRANT" && permission != "RELEASE" {
+        if self.switched_off.contains(&service) && permission != "GRANT" && permission != "RELEASE"
+        {
             return true;
         }
-        is_administrator || self.reach(user).iter().any(|object| self.grants_to(service, *object).contains(&permission))
+        is_administrator
+            || self
+                .reach(user)
+                .iter()
+                .any(|object| self.grants_to(service, *object).contains(&permission))
     }
 
     /// Whom a grant must be given to so that it reaches the user.
@@ -76,12 +84,17 @@ impl Oracle {
     }
 
     fn lies_below(&self, department: i64, other: i64) -> bool {
-        department == other || self.parent(department).is_some_and(|above| self.lies_below(above, other))
+        department == other
+            || self.parent(department).is_some_and(|above| self.lies_below(above, other))
     }
 
     fn grants_to(&self, service: i64, object: (&str, i64)) -> Vec<&'static str> {
-        let grants = self.grants.iter().filter(|grant| grant.service == service && grant.object == object);
-        grants.filter(|grant| grant.counts(self.now)).flat_map(|grant| grant.permissions.clone()).collect()
+        let grants =
+            self.grants.iter().filter(|grant| grant.service == service && grant.object == object);
+        grants
+            .filter(|grant| grant.counts(self.now))
+            .flat_map(|grant| grant.permissions.clone())
+            .collect()
     }
 }
 
@@ -105,7 +118,8 @@ impl Dice {
     }
 
     fn some(&mut self) -> Vec<&'static str> {
-        let mut permissions: Vec<_> = PERMISSIONS.into_iter().filter(|_| self.roll(4) == 0).collect();
+        let mut permissions: Vec<_> =
+            PERMISSIONS.into_iter().filter(|_| self.roll(4) == 0).collect();
         if !permissions.contains(&"VIEW") {
             permissions.push("VIEW");
         }
@@ -134,7 +148,12 @@ impl Game<'_> {
         for number in 0..12 {
             let is_administrator = number == 0;
             let user_type = if is_administrator { "Administrator" } else { "SYS_Reader" };
-            let user = self.send("POST", "/v1/users", &json!({ "username": format!("user {number}"), "type": user_type }), 201);
+            let user = self.send(
+                "POST",
+                "/v1/users",
+                &json!({ "username": format!("user {number}"), "type": user_type }),
+                201,
+            );
             self.oracle.users.push((user["id"].as_i64().expect("an id"), is_administrator, true));
         }
         for id in 1..=8 {
@@ -178,13 +197,18 @@ impl Game<'_> {
 
     /// Nearly half of them for a time, of which some moments come soon and some late.
     fn add_grant(&mut self) {
-        let (service, object, permissions) = (self.dice.pick(&self.services), self.object(), self.dice.some());
+        let (service, object, permissions) =
+            (self.dice.pick(&self.services), self.object(), self.dice.some());
         let mut moment = |sides| (self.dice.roll(4) == 0).then(|| self.dice.roll(sides));
         let now = self.oracle.now;
         let later = |at: usize| now + i64::try_from(at).expect("a number");
         let starts_at = moment(60_000).map(later);
         let expires_at = moment(60_000).map(|at| starts_at.unwrap_or(now).max(later(at)) + 1);
-        let known = self.oracle.grants.iter().position(|grant| grant.service == service && grant.object == object);
+        let known = self
+            .oracle
+            .grants
+            .iter()
+            .position(|grant| grant.service == service && grant.object == object);
         let is_there = known.is_some_and(|index| !self.oracle.grants[index].is_over(now));
         let mut body = json!({ "authObjectType": object.0, "authObjectId": object.1, "permissions": permissions });
         let answer = if starts_at.is_none() && expires_at.is_none() {
@@ -193,7 +217,12 @@ impl Game<'_> {
         } else {
             body["startsAt"] = json!(starts_at);
             body["expiresAt"] = json!(expires_at);
-            self.send("POST", &format!("/v1/services/{service}/grants"), &body, if is_there { 409 } else { 201 })
+            self.send(
+                "POST",
+                &format!("/v1/services/{service}/grants"),
+                &body,
+                if is_there { 409 } else { 201 },
+            )
         };
         if is_there {
             return;
@@ -256,7 +285,12 @@ impl Game<'_> {
     fn switch_service(&mut self) {
         let service = self.dice.pick(&self.services);
         let enabled = self.oracle.switched_off.contains(&service);
-        self.send("PATCH", &format!("/api/v1/services/{service}/auth/enabled?enabled={enabled}"), &Value::Null, 200);
+        self.send(
+            "PATCH",
+            &format!("/api/v1/services/{service}/auth/enabled?enabled={enabled}"),
+            &Value::Null,
+            200,
+        );
         self.oracle.switched_off.retain(|id| *id != service);
         if !enabled {
             self.oracle.switched_off.push(service);
@@ -271,30 +305,42 @@ impl Game<'_> {
     }
 
     fn move_department(&mut self) {
-        let (index, parent) = (self.dice.roll(self.oracle.departments.len()), self.dice.pick(&self.oracle.departments).0);
+        let (index, parent) = (
+            self.dice.roll(self.oracle.departments.len()),
+            self.dice.pick(&self.oracle.departments).0,
+        );
         let id = self.oracle.departments[index].0;
         let parent = (self.dice.roll(3) > 0).then_some(parent);
         let is_cycle = parent.is_some_and(|parent| self.oracle.lies_below(parent, id));
-        self.send("PATCH", &format!("/v1/departments/{id}"), &json!({ "parentId": parent }), if is_cycle { 409 } else { 200 });
+        self.send(
+            "PATCH",
+            &format!("/v1/departments/{id}"),
+            &json!({ "parentId": parent }),
+            if is_cycle { 409 } else { 200 },
+        );
         if !is_cycle {
             self.oracle.departments[index].1 = parent;
         }
     }
 
-    /// Asks for ten explanations, and compares what they say with the rules: who may, by which grants, and which way these reach the user.
+    /// Asks for ten explanations, and compares what they say with the rules: who may, by which
+    /// grants, and which way these reach the user.
     fn explain(&mut self) -> usize {
         let mut mismatches = 0;
         for _ in 0..10 {
             let index = self.dice.roll(self.oracle.users.len());
             let (user, is_administrator, enabled) = self.oracle.users[index];
-            let (service, permission) = (self.dice.pick(&self.services), self.dice.pick(&PERMISSIONS));
+            let (service, permission) =
+                (self.dice.pick(&self.services), self.dice.pick(&PERMISSIONS));
             let question = json!({ "username": format!("user {index}"), "service": service, "permission": permission });
             let told = self.send("POST", "/v1/explain", &question, 200);
             let allows = self.oracle.allows(user, service, permission);
             let mut agrees = told["verdict"] == if allows { "accepted" } else { "refused" };
             if enabled {
                 let giving = self.giving(user, service, permission);
-                let is_spared = self.oracle.switched_off.contains(&service) && permission != "GRANT" && permission != "RELEASE";
+                let is_spared = self.oracle.switched_off.contains(&service)
+                    && permission != "GRANT"
+                    && permission != "RELEASE";
                 let decides = match () {
                     () if is_administrator => "administrator",
                     () if !giving.is_empty() => "grant",
@@ -303,7 +349,11 @@ impl Game<'_> {
                 };
                 let of = &told["permission"];
                 let grants = of["grants"].as_array().map(Vec::as_slice).unwrap_or_default();
-                let gives: Vec<_> = grants.iter().filter(|grant| grant["gives"] == true).filter_map(|grant| grant["id"].as_i64()).collect();
+                let gives: Vec<_> = grants
+                    .iter()
+                    .filter(|grant| grant["gives"] == true)
+                    .filter_map(|grant| grant["id"].as_i64())
+                    .collect();
                 agrees &= of["allowed"] == allows && of["decidedBy"] == decides && gives == giving;
                 agrees &= grants.iter().all(|grant| self.is_way(user, grant));
             } else {
@@ -326,28 +376,42 @@ impl Game<'_> {
                 && grant.counts(self.oracle.now)
                 && grant.permissions.contains(&permission)
         };
-        let mut ids: Vec<_> = self.oracle.grants.iter().filter(gives).map(|grant| grant.id).collect();
+        let mut ids: Vec<_> =
+            self.oracle.grants.iter().filter(gives).map(|grant| grant.id).collect();
         ids.sort_unstable();
         ids
     }
 
-    /// Whether the path of an explained grant leads from a department of the user up to the one that it is given to.
+    /// Whether the path of an explained grant leads from a department of the user up to the one
+    /// that it is given to.
     fn is_way(&self, user: i64, grant: &Value) -> bool {
-        let path: Vec<_> = grant["path"].as_array().into_iter().flatten().filter_map(|unit| unit["id"].as_i64()).collect();
+        let path: Vec<_> = grant["path"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|unit| unit["id"].as_i64())
+            .collect();
         if grant["authObjectType"] != "DEPT" {
             return path.is_empty();
         }
-        let begins = path.first().is_some_and(|first| self.oracle.members.contains(&(user, "DEPT", *first)));
+        let begins =
+            path.first().is_some_and(|first| self.oracle.members.contains(&(user, "DEPT", *first)));
         let climbs = path.windows(2).all(|pair| self.oracle.parent(pair[0]) == Some(pair[1]));
         begins && climbs && path.last().copied() == grant["authObjectId"].as_i64()
     }
 
-    /// Asks 100 questions, some of them twice, and compares the answers. Answers how many mismatched.
+    /// Asks 100 questions, some of them twice, and compares the answers. Answers how many
+    /// mismatched.
     fn check(&mut self, at_writer: bool) -> usize {
         let mut questions: Vec<(i64, i64, &str)> = Vec::new();
         for _ in 0..100 {
-            let fresh = (self.dice.pick(&self.oracle.users).0, self.dice.pick(&self.services), self.dice.pick(&PERMISSIONS));
-            let again = (!questions.is_empty() && self.dice.roll(8) == 0).then(|| self.dice.roll(questions.len()));
+            let fresh = (
+                self.dice.pick(&self.oracle.users).0,
+                self.dice.pick(&self.services),
+                self.dice.pick(&PERMISSIONS),
+            );
+            let again = (!questions.is_empty() && self.dice.roll(8) == 0)
+                .then(|| self.dice.roll(questions.len()));
             questions.push(again.map_or(fresh, |index| questions[index]));
         }
         let checks: Vec<_> = questions
@@ -355,7 +419,9 @@ impl Game<'_> {
             .map(|(user, service, permission)| json!({ "user": user, "service": service, "permission": permission }))
             .collect();
         let isolate = if at_writer { &self.writer } else { &self.reader };
-        let request = Request::new("POST", "/v1/check/batch").authorization(&admin()).body(&json!({ "checks": checks }).to_string());
+        let request = Request::new("POST", "/v1/check/batch")
+            .authorization(&admin())
+            .body(&json!({ "checks": checks }).to_string());
         let response = isolate.send(&request);
         assert_eq!(response.status, 200, "{}", response.body);
         let body = json_of(&response);
@@ -373,7 +439,9 @@ impl Game<'_> {
 
 #[test]
 fn the_real_path_agrees_with_the_oracle() {
-    let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
     let (checks, seed) = (number("CHECKS", 100_000), number("SEED", 20_250_123));
     let world = World::new();
     let (writer, reader) = (world.isolate(), world.isolate());
@@ -390,7 +458,8 @@ fn the_real_path_agrees_with_the_oracle() {
         for _ in 0..game.dice.roll(4) {
             game.write();
         }
-        // At once where it was written, and ten seconds later elsewhere, from memory and from the database.
+        // At once where it was written, and ten seconds later elsewhere, from memory and from the
+        // database.
         mismatches += game.check(true);
         mismatches += game.explain();
         game.pass(&world, 11_000);

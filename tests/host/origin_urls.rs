@@ -51,7 +51,11 @@ fn a_default_port_may_be_there_or_not() {
         assert_eq!(public_location(said, origin).as_deref(), Some("/x"), "{origin} {said}");
     }
     assert_eq!(public_location("https://a.internal:80/x", "https://a.internal"), None);
-    assert_eq!(public_location("https://a.internal/x", "http://a.internal"), None, "this would go on for ever");
+    assert_eq!(
+        public_location("https://a.internal/x", "http://a.internal"),
+        None,
+        "this would go on for ever"
+    );
 }
 
 #[test]
@@ -67,7 +71,14 @@ fn below_a_path_of_the_origin_both_forms_are_told() {
     ] {
         assert_eq!(public_location(said, below).as_deref(), Some(told), "{said}");
     }
-    for other in ["https://app.internal/base/apple", "https://app.internal/", "/base/ap", "/login", "login", "//base/app/x"] {
+    for other in [
+        "https://app.internal/base/apple",
+        "https://app.internal/",
+        "/base/ap",
+        "/login",
+        "login",
+        "//base/app/x",
+    ] {
         assert_eq!(public_location(other, below), None, "{other}");
     }
 }
@@ -82,7 +93,14 @@ fn a_cookie_counts_on_the_path_that_clients_know() {
     ] {
         assert_eq!(public_cookie(said, below).as_deref(), Some(told), "{said}");
     }
-    for other in ["a=b", "a=b; Path=/", "a=b; Path=/basement", "a=b; Path", "Path=/base", "a=/base; Domain=/base"] {
+    for other in [
+        "a=b",
+        "a=b; Path=/",
+        "a=b; Path=/basement",
+        "a=b; Path",
+        "Path=/base",
+        "a=/base; Domain=/base",
+    ] {
         assert_eq!(public_cookie(other, below), None, "{other}");
     }
     assert_eq!(public_cookie("a=b; Path=/x", "https://app.internal"), None);

@@ -68,7 +68,11 @@ fn the_assertion_is_for_the_application_that_gets_it() {
         let bearer = format!("Bearer {}", isolate.token("alice"));
         assert_eq!(isolate.send(&Request::new("GET", url).authorization(&bearer)).status, PASSED);
         let forward = world.passed.borrow_mut().pop().expect("it went on");
-        let assertion = forward.headers.iter().find(|(name, _)| name == "x-postern-assertion").expect("an assertion");
+        let assertion = forward
+            .headers
+            .iter()
+            .find(|(name, _)| name == "x-postern-assertion")
+            .expect("an assertion");
         let claims = assertion.1.split('.').nth(1).expect("three parts");
         let claims = Base64UrlUnpadded::decode_vec(claims).expect("base64url");
         assert_eq!(serde_json::from_slice::<Value>(&claims).expect("JSON")["aud"], json!(audience));
@@ -81,10 +85,16 @@ fn what_no_application_takes_is_404_and_no_way_to_the_console() {
     let isolate = gateway(&world, &three(), None);
     assert_eq!(arrival(&isolate, "/maps").0, "http://maps.test/maps");
     for url in ["/", "/x", "https://other.example.com/"] {
-        assert_eq!(isolate.send(&Request::new("GET", url).authorization(&admin())).status, 404, "{url}");
+        assert_eq!(
+            isolate.send(&Request::new("GET", url).authorization(&admin())).status,
+            404,
+            "{url}"
+        );
     }
     assert_eq!(
-        isolate.send(&Request::new("GET", "/imanager/services.json").authorization(&admin())).status,
+        isolate
+            .send(&Request::new("GET", "/imanager/services.json").authorization(&admin()))
+            .status,
         404,
         "of a documented system, too"
     );
@@ -95,7 +105,9 @@ fn a_path_that_two_applications_may_read_as_their_own_is_refused() {
     let world = World::new();
     let isolate = gateway(&world, &three(), Some("http://rest.test"));
     let get = |path: &str| isolate.send(&Request::new("GET", path).authorization(&admin()));
-    for path in ["/maps%2f..%2fx", "/maps%5ctiles", "/maps/tiles%2fx", "/x%2f..%2fmaps", "/maps;x=1/tiles"] {
+    for path in
+        ["/maps%2f..%2fx", "/maps%5ctiles", "/maps/tiles%2fx", "/x%2f..%2fmaps", "/maps;x=1/tiles"]
+    {
         assert_eq!(get(path).status, 400, "{path}");
     }
     for path in ["/maps/a%2fb", "/maps/a;x=1", "/x%2fmaps", "/x;y/maps"] {
@@ -109,9 +121,12 @@ fn a_path_that_two_applications_may_read_as_their_own_is_refused() {
 /// Whatever an application with a `path` gets is below it, by the readings of real servers.
 #[test]
 fn no_spelling_brings_an_application_a_path_of_another() {
-    let list = read_origins(&[json!({ "path": "/base/reports", "url": "http://reports.test" })]).expect("origins");
+    let list = read_origins(&[json!({ "path": "/base/reports", "url": "http://reports.test" })])
+        .expect("origins");
     let origins = Origins::new(list, Some("http://rest.test".to_owned()), 60, false);
-    let is_below = |segments: &[String]| segments.len() >= 2 && segments[0] == "base" && segments[1].starts_with("reports");
+    let is_below = |segments: &[String]| {
+        segments.len() >= 2 && segments[0] == "base" && segments[1].starts_with("reports")
+    };
     let (mut to_reports, mut to_rest) = (0, 0);
     for path in spellings().take(SPELLINGS) {
         let path = format!("/base{path}");
@@ -121,14 +136,19 @@ fn no_spelling_brings_an_application_a_path_of_another() {
                 let sent = path_readings::as_sent(&path).expect("it was read");
                 for (name, model) in MODELS {
                     let read = model(&sent);
-                    assert!(read.as_deref().is_none_or(is_below), "{name} reads {sent} as {read:?}");
+                    assert!(
+                        read.as_deref().is_none_or(is_below),
+                        "{name} reads {sent} as {read:?}"
+                    );
                 }
             }
             Ok(_) => to_rest += 1,
             Err(_) => {}
         }
     }
-    println!("of {SPELLINGS} spellings {to_reports} go to the one application and {to_rest} to the other");
+    println!(
+        "of {SPELLINGS} spellings {to_reports} go to the one application and {to_rest} to the other"
+    );
     assert!(to_reports > SPELLINGS / 50 && to_rest > SPELLINGS / 50, "{to_reports} {to_rest}");
 }
 
@@ -136,8 +156,13 @@ fn no_spelling_brings_an_application_a_path_of_another() {
 fn the_tester_names_the_application_that_the_gateway_asks() {
     let world = World::new();
     let isolate = gateway(&world, &three(), None);
-    let ask =
-        |url: &str| json_of(&isolate.administer("POST", "/v1/rules/test", &json!({ "method": "GET", "url": url, "username": "admin" })));
+    let ask = |url: &str| {
+        json_of(&isolate.administer(
+            "POST",
+            "/v1/rules/test",
+            &json!({ "method": "GET", "url": url, "username": "admin" }),
+        ))
+    };
     for (url, origin, verdict) in [
         ("/maps/x", json!("http://maps.test"), "passes"),
         ("https://portal.example.com/maps/x", json!("http://portal.test/base"), "passes"),
@@ -145,7 +170,11 @@ fn the_tester_names_the_application_that_the_gateway_asks() {
         ("/maps%2fx", Value::Null, "refused"),
     ] {
         let told = ask(url);
-        assert_eq!((&told["origin"], &told["verdict"]), (&origin, &json!(verdict)), "{url}: {told}");
+        assert_eq!(
+            (&told["origin"], &told["verdict"]),
+            (&origin, &json!(verdict)),
+            "{url}: {told}"
+        );
         let met = isolate.send(&Request::new("GET", url).authorization(&admin())).status;
         assert_eq!(met == PASSED, verdict == "passes", "{url}");
     }
@@ -168,12 +197,23 @@ fn what_is_wrong_about_an_application_is_named() {
         (json!({ "url": "http://a.test", "path": "/maps/*" }), "without patterns"),
         (json!({ "url": "http://a.test", "host": "https://a.test" }), "host must be a host's name"),
         (json!({ "url": "http://a.test", "host": "*.example.com" }), "host must be a host's name"),
-        (json!({ "url": "http://a.test", "timeoutS": 0 }), "timeoutS is no whole number from 1 to 600"),
+        (
+            json!({ "url": "http://a.test", "timeoutS": 0 }),
+            "timeoutS is no whole number from 1 to 600",
+        ),
         (json!({ "url": "http://a.test", "timeoutS": "9" }), "timeoutS is no whole number"),
         (json!({ "url": "http://a.test", "timeout_s": 9 }), "member \"timeout_s\" is unknown"),
-        (json!({ "url": "http://a.test", "path": "/maps/" }), "host and path are those of number 1"),
+        (
+            json!({ "url": "http://a.test", "path": "/maps/" }),
+            "host and path are those of number 1",
+        ),
     ] {
-        let why = read_origins(&[json!({ "path": "/maps", "url": "http://maps.test" }), wrong.clone()]).expect_err("it is wrong");
-        assert!(why.starts_with("has an application (number 2) whose ") && why.contains(named), "{wrong}: {why}");
+        let why =
+            read_origins(&[json!({ "path": "/maps", "url": "http://maps.test" }), wrong.clone()])
+                .expect_err("it is wrong");
+        assert!(
+            why.starts_with("has an application (number 2) whose ") && why.contains(named),
+            "{wrong}: {why}"
+        );
     }
 }

@@ -40,7 +40,8 @@ impl Numbers {
     }
 }
 
-pub const SLASHES: [&str; 12] = ["/", "/", "/", "/", "//", "/./", "%2f", "%252F", "%5c", "\\", "%c0%af", "%25252f"];
+pub const SLASHES: [&str; 12] =
+    ["/", "/", "/", "/", "//", "/./", "%2f", "%252F", "%5c", "\\", "%c0%af", "%25252f"];
 const DOTS: [&str; 13] = [
     "..",
     "%2e%2e",
@@ -110,7 +111,10 @@ fn name(numbers: &mut Numbers) -> String {
         3 => "reports".chars().map(|c| letter(numbers, c)).collect(),
         _ => {
             let at = numbers.below(7);
-            "reports".char_indices().map(|(index, c)| if index == at { letter(numbers, c) } else { c.to_string() }).collect()
+            "reports"
+                .char_indices()
+                .map(|(index, c)| if index == at { letter(numbers, c) } else { c.to_string() })
+                .collect()
         }
     }
 }
@@ -156,7 +160,9 @@ fn utf8(text: &str) -> String {
 }
 
 fn has_broken_escape(path: &str) -> bool {
-    path.split('%').skip(1).any(|rest| !rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
+    path.split('%').skip(1).any(|rest| {
+        !rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 fn resolve(path: &str) -> Option<Vec<String>> {
@@ -194,14 +200,23 @@ fn httpd_with_slashes(path: &str) -> Option<Vec<String>> {
 /// encoded slash or a backslash, then normalizes.
 fn tomcat(path: &str) -> Option<Vec<String>> {
     let lower = path.to_ascii_lowercase();
-    if lower.contains("%2f") || lower.contains("%5c") || lower.contains('\\') { None } else { tomcat_with_slashes(path) }
+    if lower.contains("%2f") || lower.contains("%5c") || lower.contains('\\') {
+        None
+    } else {
+        tomcat_with_slashes(path)
+    }
 }
 
 /// `encodedSolidusHandling="decode"` and `ALLOW_BACKSLASH`, as older releases could be set.
 fn tomcat_with_slashes(path: &str) -> Option<Vec<String>> {
-    let cut: Vec<_> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    let cut: Vec<_> =
+        path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
     let decoded = decode(&cut.join("/"));
-    if has_broken_escape(path) || decoded.contains('\0') { None } else { resolve(&decoded.replace('\\', "/")) }
+    if has_broken_escape(path) || decoded.contains('\0') {
+        None
+    } else {
+        resolve(&decoded.replace('\\', "/"))
+    }
 }
 
 /// `http.sys` decodes once, also `%u` and overlong forms in its old releases; NTFS takes names in
@@ -215,7 +230,10 @@ fn iis(path: &str) -> Option<Vec<String>> {
     }
     let mut decoded = decode(&text);
     for code in 0x21..0x7f_u32 {
-        let overlong: String = [0xc0 | code >> 6, 0x80 | code & 0x3f].iter().filter_map(|byte| char::from_u32(*byte)).collect();
+        let overlong: String = [0xc0 | code >> 6, 0x80 | code & 0x3f]
+            .iter()
+            .filter_map(|byte| char::from_u32(*byte))
+            .collect();
         let plain = char::from_u32(code)?.to_string();
         decoded = decoded.replace(&overlong, &plain);
     }
@@ -232,7 +250,12 @@ fn iis(path: &str) -> Option<Vec<String>> {
         let trimmed = name.trim_end_matches(['.', ' ']);
         if trimmed.is_empty() && name.starts_with("..") { ".." } else { trimmed }
     });
-    Some(resolve(&names.collect::<Vec<_>>().join("/"))?.iter().map(|name| name.to_lowercase()).collect())
+    Some(
+        resolve(&names.collect::<Vec<_>>().join("/"))?
+            .iter()
+            .map(|name| name.to_lowercase())
+            .collect(),
+    )
 }
 
 /// Action Dispatch's journey router: splits at slashes, decodes each part, takes what follows the
@@ -264,15 +287,17 @@ fn twice(path: &str) -> Option<Vec<String>> {
 fn passed(table: &Rules, path: &str) -> Option<String> {
     match table.demand("GET", "", path).map(|matched| matched.demand) {
         Ok(Demand::Rules(list)) if !list.is_empty() => None,
-        Ok(Demand::Rules(_) | Demand::Nothing) => {
-            Some(format!("{BASE}{}", postern::domain::path_readings::as_sent(path).expect("it was decided about")))
-        }
+        Ok(Demand::Rules(_) | Demand::Nothing) => Some(format!(
+            "{BASE}{}",
+            postern::domain::path_readings::as_sent(path).expect("it was decided about")
+        )),
         Ok(Demand::Methods(_)) | Err(_) => None,
     }
 }
 
 fn is_forbidden(segments: &[String]) -> bool {
-    segments.first().is_none_or(|first| first != "base") || segments.get(1).is_some_and(|second| second == "reports")
+    segments.first().is_none_or(|first| first != "base")
+        || segments.get(1).is_some_and(|second| second == "reports")
 }
 
 pub fn spellings() -> impl Iterator<Item = String> {
@@ -286,14 +311,18 @@ fn no_spelling_is_read_as_what_a_rule_forbids_or_leaves_the_base() {
     let (mut went_on, mut dangerous) = (0, 0);
     for path in spellings().take(SPELLINGS) {
         let read = |path: &str| MODELS.map(|(name, model)| (name, model(path)));
-        let forbidden = |(_, segments): &(&str, Option<Vec<String>>)| segments.as_deref().is_some_and(is_forbidden);
+        let forbidden = |(_, segments): &(&str, Option<Vec<String>>)| {
+            segments.as_deref().is_some_and(is_forbidden)
+        };
         dangerous += usize::from(read(&format!("{BASE}{path}")).iter().any(forbidden));
         let Some(sent) = passed(&table, &path) else { continue };
         went_on += 1;
         let found = read(&sent).into_iter().find(forbidden);
         assert_eq!(found, None, "{path} goes on as {sent}");
     }
-    println!("of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and {went_on} went on");
+    println!(
+        "of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and {went_on} went on"
+    );
     // Else the grammar would prove nothing.
     assert!(dangerous > SPELLINGS / 4 && went_on > SPELLINGS / 20, "{dangerous} {went_on}");
 }
@@ -302,8 +331,9 @@ fn no_spelling_is_read_as_what_a_rule_forbids_or_leaves_the_base() {
 fn the_models_find_a_gate_that_compares_the_path_as_it_is() {
     let naive = |path: &str| !path.starts_with("/reports");
     for (name, model) in MODELS {
-        let found =
-            spellings().take(SPELLINGS).find(|path| naive(path) && model(&format!("{BASE}{path}")).is_some_and(|read| is_forbidden(&read)));
+        let found = spellings().take(SPELLINGS).find(|path| {
+            naive(path) && model(&format!("{BASE}{path}")).is_some_and(|read| is_forbidden(&read))
+        });
         assert!(found.is_some(), "{name} reads nothing in another way");
     }
 }
@@ -313,13 +343,18 @@ fn the_spellings_for_real_servers_are_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/spellings.txt");
     // Mostly such as the servers that are there would fall for.
     let servers = [nginx, httpd_with_slashes, tomcat, tomcat_with_slashes];
-    let is_dangerous = |path: &String| servers.iter().any(|read| read(&format!("{BASE}{path}")).is_some_and(|read| is_forbidden(&read)));
+    let is_dangerous = |path: &String| {
+        servers
+            .iter()
+            .any(|read| read(&format!("{BASE}{path}")).is_some_and(|read| is_forbidden(&read)))
+    };
     let (dangerous, others): (Vec<_>, Vec<_>) = spellings().take(SPELLINGS).partition(is_dangerous);
     let some = |paths: Vec<String>, count| {
         let mut seen = BTreeSet::new();
         paths.into_iter().filter(|path| seen.insert(path.clone())).take(count).collect::<Vec<_>>()
     };
-    let kept: Vec<_> = some(dangerous, KEPT * 4 / 5).into_iter().chain(some(others, KEPT / 5)).collect();
+    let kept: Vec<_> =
+        some(dangerous, KEPT * 4 / 5).into_iter().chain(some(others, KEPT / 5)).collect();
     assert_eq!(kept.len(), KEPT);
     let text = kept.join("\n") + "\n";
     if std::env::var_os("UPDATE").is_some() {

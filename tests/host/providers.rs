@@ -49,7 +49,8 @@ impl Provider<'_> {
     /// What differs from the status and the reason that a token is to get.
     fn differs(&self, what: &str, token: &str, status: u16, reason: &str) -> Option<String> {
         let answer = self.verify(token);
-        let is_right = answer["status"] == status && answer["reason"].as_str().unwrap_or_default() == reason;
+        let is_right =
+            answer["status"] == status && answer["reason"].as_str().unwrap_or_default() == reason;
         (!is_right).then(|| format!("{what}: {status} {reason} expected, not {answer}"))
     }
 
@@ -73,24 +74,37 @@ fn changed(good: &Value, change: &Value) -> Map<String, Value> {
 }
 
 fn mapped_groups(file: &Value) -> Vec<i64> {
-    file["app"]["groupMap"].as_object().into_iter().flatten().filter_map(|(_, id)| id.as_i64()).collect()
+    file["app"]["groupMap"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, id)| id.as_i64())
+        .collect()
 }
 
 /// The files, by name.
 fn files() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers");
-    let entries = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
-    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    let entries =
+        std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
     paths.sort();
-    let read = |path: &PathBuf| serde_json::from_str(&std::fs::read_to_string(path).expect("a text")).expect("JSON");
-    paths.iter().map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(path))).collect()
+    let read = |path: &PathBuf| {
+        serde_json::from_str(&std::fs::read_to_string(path).expect("a text")).expect("JSON")
+    };
+    paths
+        .iter()
+        .map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(path)))
+        .collect()
 }
 
 /// Registers the provider's app, and publishes its keys and what it says of itself.
 fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) -> Vec<String> {
     let world = World::new();
     let isolate = world.isolate();
-    let algorithm = Algorithm::from_name(file["app"]["algorithm"].as_str().expect("a name")).expect("an algorithm");
+    let algorithm = Algorithm::from_name(file["app"]["algorithm"].as_str().expect("a name"))
+        .expect("an algorithm");
     let key = Issuer::of(algorithm);
     let metadata = &file["metadata"];
     let jwks_uri = metadata["jwks_uri"].as_str().expect("a URL");
@@ -102,10 +116,17 @@ fn with_provider(file: &Value, test: impl FnOnce(&Provider<'_>) -> Vec<String>) 
         world.issuers.publish(url, &Value::Object(told).to_string(), None);
     }
     let response = isolate.administer("POST", "/v1/token-apps", &file["app"]);
-    assert_eq!((response.status, &json_of(&response)["warnings"]), (201, &Value::Null), "{}", response.body);
+    assert_eq!(
+        (response.status, &json_of(&response)["warnings"]),
+        (201, &Value::Null),
+        "{}",
+        response.body
+    );
     for group in mapped_groups(file) {
-        let grant = json!({ "authObjectType": "GROUP", "authObjectId": group, "permissions": ["TEST"] });
-        let response = isolate.administer("POST", &format!("/api/v1/services/{group}/auth"), &grant);
+        let grant =
+            json!({ "authObjectType": "GROUP", "authObjectId": group, "permissions": ["TEST"] });
+        let response =
+            isolate.administer("POST", &format!("/api/v1/services/{group}/auth"), &grant);
         assert_eq!(response.status, 200, "{}", response.body);
     }
     test(&Provider { file, isolate: &isolate, algorithm, key: &key })
@@ -117,7 +138,11 @@ fn for_all(test: impl Fn(&Provider<'_>) -> Vec<String>) {
     assert!(files.len() >= 8, "{}", files.len());
     let differences: Vec<String> = files
         .iter()
-        .flat_map(|(name, file)| with_provider(file, &test).into_iter().map(move |difference| format!("{name}: {difference}")))
+        .flat_map(|(name, file)| {
+            with_provider(file, &test)
+                .into_iter()
+                .map(move |difference| format!("{name}: {difference}"))
+        })
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
@@ -139,7 +164,11 @@ fn the_right_token_names_the_right_user_with_their_roles_and_groups() {
             "status": 200, "app": provider.file["app"]["name"], "user": good["user"],
             "groups": groups, "passed": good["passed"],
         });
-        if told == expected { Vec::new() } else { vec![format!("{expected} expected, not {answer}, {told}")] }
+        if told == expected {
+            Vec::new()
+        } else {
+            vec![format!("{expected} expected, not {answer}, {told}")]
+        }
     });
 }
 
@@ -151,7 +180,10 @@ fn tokens_that_look_alike_are_told_apart() {
             let text = |name: &str| other[name].as_str().unwrap_or_default();
             let made = || provider.token(&other["header"], &other["claims"]);
             let token = other["token"].as_str().map_or_else(made, str::to_owned);
-            let status = other["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+            let status = other["status"]
+                .as_u64()
+                .and_then(|status| u16::try_from(status).ok())
+                .expect("a status");
             let is_reason = Denied::REASONS.contains(&text("reason")) || status != 401;
             assert!(is_reason, "{other}");
             provider.differs(text("what"), &token, status, text("reason"))
@@ -169,44 +201,101 @@ fn no_provider_gets_these_through() {
         let none = json!({});
         let logout = json!({ "events": { LOGOUT: {} }, "nonce": null });
         let other_key = loop {
-            let key = if matches!(provider.key, Issuer::Rsa(_)) { other_rsa_key() } else { Issuer::of(provider.algorithm) };
+            let key = if matches!(provider.key, Issuer::Rsa(_)) {
+                other_rsa_key()
+            } else {
+                Issuer::of(provider.algorithm)
+            };
             if key.spki() != provider.key.spki() {
                 break key;
             }
         };
         let cases = [
-            ("another key", provider.token_signed_by(&other_key, &none, &none), 401, "bad_signature"),
-            ("another issuer", provider.token(&none, &json!({ "iss": format!("{issuer}x") })), 401, "issuer_mismatch"),
+            (
+                "another key",
+                provider.token_signed_by(&other_key, &none, &none),
+                401,
+                "bad_signature",
+            ),
+            (
+                "another issuer",
+                provider.token(&none, &json!({ "iss": format!("{issuer}x") })),
+                401,
+                "issuer_mismatch",
+            ),
             ("no issuer", provider.token(&none, &json!({ "iss": null })), 401, "claim_missing"),
-            ("an expired token", provider.token(&none, &json!({ "iat": -7200, "nbf": -7200, "exp": -3600 })), 401, "expired"),
-            ("a token of next year", provider.token(&none, &json!({ "nbf": 31_536_000, "exp": 31_539_600 })), 401, "not_yet_valid"),
-            ("a logout token", provider.token(&json!({ "typ": "logout+jwt" }), &logout), 401, "type_refused"),
-            ("a logout token of type JWT", provider.token(&json!({ "typ": "JWT" }), &logout), 401, "type_refused"),
-            ("a bound token", provider.token(&none, &json!({ "cnf": { "jkt": "x" } })), 401, "bound_token"),
-            ("an administrator's name", provider.token(&none, &json!({ username: "admin" })), 403, "user_refused"),
+            (
+                "an expired token",
+                provider.token(&none, &json!({ "iat": -7200, "nbf": -7200, "exp": -3600 })),
+                401,
+                "expired",
+            ),
+            (
+                "a token of next year",
+                provider.token(&none, &json!({ "nbf": 31_536_000, "exp": 31_539_600 })),
+                401,
+                "not_yet_valid",
+            ),
+            (
+                "a logout token",
+                provider.token(&json!({ "typ": "logout+jwt" }), &logout),
+                401,
+                "type_refused",
+            ),
+            (
+                "a logout token of type JWT",
+                provider.token(&json!({ "typ": "JWT" }), &logout),
+                401,
+                "type_refused",
+            ),
+            (
+                "a bound token",
+                provider.token(&none, &json!({ "cnf": { "jkt": "x" } })),
+                401,
+                "bound_token",
+            ),
+            (
+                "an administrator's name",
+                provider.token(&none, &json!({ username: "admin" })),
+                403,
+                "user_refused",
+            ),
         ];
-        cases.iter().filter_map(|(what, token, status, reason)| provider.differs(what, token, *status, reason)).collect()
+        cases
+            .iter()
+            .filter_map(|(what, token, status, reason)| {
+                provider.differs(what, token, *status, reason)
+            })
+            .collect()
     });
 }
 
 /// A second RSA key; [`Issuer::of`] has one for all.
 fn other_rsa_key() -> Issuer {
     static OTHER: std::sync::OnceLock<rsa::RsaPrivateKey> = std::sync::OnceLock::new();
-    let key = OTHER.get_or_init(|| rsa::RsaPrivateKey::new(&mut rand_core::OsRng, 2048).expect("a key"));
+    let key =
+        OTHER.get_or_init(|| rsa::RsaPrivateKey::new(&mut rand_core::OsRng, 2048).expect("a key"));
     Issuer::Rsa(Box::new(key.clone()))
 }
 
 /// The blocks of a page between fences of this kind.
 fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
     let begin = format!("```{kind}\n");
-    page.split(&begin).skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block)).collect()
+    page.split(&begin)
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block))
+        .collect()
 }
 
 /// The bodies that the page's commands send to `POST /v1/token-apps`.
 fn typed_bodies(page: &str) -> Vec<Value> {
     let sent = |block: &&str| block.contains("/v1/token-apps -d '");
-    let body =
-        |block: &str| block.split_once("/v1/token-apps -d '").and_then(|(_, rest)| rest.split_once('\'')).map(|(body, _)| body.to_owned());
+    let body = |block: &str| {
+        block
+            .split_once("/v1/token-apps -d '")
+            .and_then(|(_, rest)| rest.split_once('\''))
+            .map(|(body, _)| body.to_owned())
+    };
     let read = |body: String| serde_json::from_str(&body).expect("JSON");
     blocks(page, "sh").into_iter().filter(sent).filter_map(body).map(read).collect()
 }
@@ -215,10 +304,15 @@ fn typed_bodies(page: &str) -> Vec<Value> {
 fn the_page_for_operators_has_the_bodies_that_are_tested_here() {
     let page = include_str!("../../docs/identity-providers.md");
     let read = |block: &&str| serde_json::from_str::<Value>(block).expect("JSON");
-    let of_page: Vec<Value> = blocks(page, "json").iter().map(read).filter(|body| body["claims"].is_object()).collect();
+    let of_page: Vec<Value> =
+        blocks(page, "json").iter().map(read).filter(|body| body["claims"].is_object()).collect();
     let files = files();
     for (name, file) in &files {
-        assert!(of_page.contains(&file["app"]), "the page lacks the body of {name}: {}", file["app"]);
+        assert!(
+            of_page.contains(&file["app"]),
+            "the page lacks the body of {name}: {}",
+            file["app"]
+        );
     }
     assert_eq!(of_page.len(), files.len(), "every body of the page is in tests/providers");
     let world = World::new();
@@ -235,8 +329,13 @@ fn the_page_for_operators_has_the_bodies_that_are_tested_here() {
 fn the_page_for_operators_explains_every_reason_that_a_provider_can_meet() {
     let page = include_str!("../../docs/identity-providers.md");
     let (_, table) = page.split_once("| reason | what to look at |").expect("the table");
-    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
-    let explained: Vec<&str> = rows.flat_map(|cell| cell.split(',')).map(|word| word.trim().trim_matches('`')).collect();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.split('|').nth(1));
+    let explained: Vec<&str> =
+        rows.flat_map(|cell| cell.split(',')).map(|word| word.trim().trim_matches('`')).collect();
     let known: Vec<&str> = Denied::REASONS.into_iter().chain(Refusal::REASONS).collect();
     for word in &explained {
         assert!(known.contains(word), "{word} is no reason");

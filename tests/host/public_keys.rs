@@ -43,9 +43,17 @@ fn with_signature(token: &str, signature: &[u8]) -> String {
 fn every_algorithm_verifies_with_each_form_of_its_key() {
     for algorithm in PUBLIC {
         let issuer = Issuer::of(algorithm);
-        let (pem, jwk) = (issuer.pem(), issuer.jwk(&json!({ "kid": "k1", "use": "sig", "alg": algorithm.name() })));
-        let forms =
-            [format!(" \n{pem}"), pem.replace('\n', "\r\n"), without_lines(&pem), format!(" {jwk}"), json!({ "keys": [jwk] }).to_string()];
+        let (pem, jwk) = (
+            issuer.pem(),
+            issuer.jwk(&json!({ "kid": "k1", "use": "sig", "alg": algorithm.name() })),
+        );
+        let forms = [
+            format!(" \n{pem}"),
+            pem.replace('\n', "\r\n"),
+            without_lines(&pem),
+            format!(" {jwk}"),
+            json!({ "keys": [jwk] }).to_string(),
+        ];
         for secret in forms {
             let world = World::new();
             let isolate = world.isolate();
@@ -55,16 +63,30 @@ fn every_algorithm_verifies_with_each_form_of_its_key() {
             let cold = world.isolate();
             let before = world.database.batches.get();
             accepted(&cold, &token);
-            assert_eq!(world.database.batches.get() - before, 1, "a cold verification is one round trip");
+            assert_eq!(
+                world.database.batches.get() - before,
+                1,
+                "a cold verification is one round trip"
+            );
             accepted(&cold, &token);
             assert_eq!(world.database.batches.get() - before, 1, "a warm verification is none");
 
-            let mut signature = Base64UrlUnpadded::decode_vec(token.rsplit_once('.').expect("dots").1).expect("base64url");
+            let mut signature =
+                Base64UrlUnpadded::decode_vec(token.rsplit_once('.').expect("dots").1)
+                    .expect("base64url");
             signature[5] ^= 1;
             refused(&isolate, &with_signature(&token, &signature), "bad_signature");
-            let stranger = issuer.token(algorithm, &json!({}), &json!({ "loginname": "admin", "exp": 4_000_000_000_i64 }));
+            let stranger = issuer.token(
+                algorithm,
+                &json!({}),
+                &json!({ "loginname": "admin", "exp": 4_000_000_000_i64 }),
+            );
             let (text, _) = stranger.rsplit_once('.').expect("dots");
-            refused(&isolate, &format!("{text}.{}", token.rsplit_once('.').expect("dots").1), "bad_signature");
+            refused(
+                &isolate,
+                &format!("{text}.{}", token.rsplit_once('.').expect("dots").1),
+                "bad_signature",
+            );
         }
     }
 }
@@ -76,9 +98,17 @@ fn another_algorithm_of_the_same_key_is_not_the_apps() {
     let issuer = Issuer::of(Algorithm::Rs256);
     register(&isolate, Algorithm::Rs256, &issuer.pem());
     for algorithm in [Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256] {
-        refused(&isolate, &issuer.token(algorithm, &json!({}), &claims(&isolate)), "wrong_algorithm");
+        refused(
+            &isolate,
+            &issuer.token(algorithm, &json!({}), &claims(&isolate)),
+            "wrong_algorithm",
+        );
         // The header lies about how it was signed.
-        refused(&isolate, &issuer.token(algorithm, &json!({ "alg": "RS256" }), &claims(&isolate)), "bad_signature");
+        refused(
+            &isolate,
+            &issuer.token(algorithm, &json!({ "alg": "RS256" }), &claims(&isolate)),
+            "bad_signature",
+        );
     }
 }
 
@@ -89,9 +119,21 @@ fn a_token_of_another_curve_or_key_is_refused() {
     let ours = Issuer::of(Algorithm::Es256);
     register(&isolate, Algorithm::Es256, &ours.pem());
     let of_384 = Issuer::of(Algorithm::Es384);
-    refused(&isolate, &of_384.token(Algorithm::Es384, &json!({}), &claims(&isolate)), "wrong_algorithm");
-    refused(&isolate, &of_384.token(Algorithm::Es384, &json!({ "alg": "ES256" }), &claims(&isolate)), "bad_signature");
-    refused(&isolate, &Issuer::of(Algorithm::Es256).token(Algorithm::Es256, &json!({}), &claims(&isolate)), "bad_signature");
+    refused(
+        &isolate,
+        &of_384.token(Algorithm::Es384, &json!({}), &claims(&isolate)),
+        "wrong_algorithm",
+    );
+    refused(
+        &isolate,
+        &of_384.token(Algorithm::Es384, &json!({ "alg": "ES256" }), &claims(&isolate)),
+        "bad_signature",
+    );
+    refused(
+        &isolate,
+        &Issuer::of(Algorithm::Es256).token(Algorithm::Es256, &json!({}), &claims(&isolate)),
+        "bad_signature",
+    );
     accepted(&isolate, &ours.token(Algorithm::Es256, &json!({}), &claims(&isolate)));
 }
 
@@ -104,22 +146,43 @@ fn a_public_key_is_never_used_as_a_shared_secret() {
         let issuer = Issuer::of(algorithm);
         let (pem, claims) = (issuer.pem(), claims(&isolate).to_string());
         register(&isolate, algorithm, &pem);
-        let forms = [pem.clone(), pem.trim().to_owned(), format!("\n {pem}"), without_lines(&pem), issuer.jwk(&json!({})).to_string()];
+        let forms = [
+            pem.clone(),
+            pem.trim().to_owned(),
+            format!("\n {pem}"),
+            without_lines(&pem),
+            issuer.jwk(&json!({})).to_string(),
+        ];
         for secret in forms.iter().map(|form| form.as_bytes().to_vec()).chain([issuer.spki()]) {
             for name in ["HS256", "HS384", "HS512"] {
-                refused(&isolate, &forge(&format!(r#"{{"alg":"{name}"}}"#), &claims, &secret), "wrong_algorithm");
+                refused(
+                    &isolate,
+                    &forge(&format!(r#"{{"alg":"{name}"}}"#), &claims, &secret),
+                    "wrong_algorithm",
+                );
             }
-            refused(&isolate, &forge(&format!(r#"{{"alg":"{algorithm}"}}"#), &claims, &secret), "bad_signature");
+            refused(
+                &isolate,
+                &forge(&format!(r#"{{"alg":"{algorithm}"}}"#), &claims, &secret),
+                "bad_signature",
+            );
         }
         // Neither by registering it so …
         for secret in &forms {
             let (status, message) = try_register(&isolate, Algorithm::Hs256, secret);
-            assert!(status == 400 && message.contains("which is no shared secret"), "{secret}: {message}");
+            assert!(
+                status == 400 && message.contains("which is no shared secret"),
+                "{secret}: {message}"
+            );
         }
         // … nor where the stored pair came about in another way.
         world.database.text("UPDATE token_apps SET algorithm = 'HS256' RETURNING algorithm");
         for secret in &forms {
-            refused(&world.isolate(), &forge(r#"{"alg":"HS256"}"#, &claims, secret.as_bytes()), "bad_signature");
+            refused(
+                &world.isolate(),
+                &forge(r#"{"alg":"HS256"}"#, &claims, secret.as_bytes()),
+                "bad_signature",
+            );
         }
     }
 }
@@ -137,7 +200,11 @@ fn keys_in_the_header_are_never_consulted() {
         json!({ "x5c": [Base64::encode_string(&theirs.spki())] }),
         json!({ "kid": "ERP", "jwk": theirs.jwk(&json!({})) }),
     ] {
-        refused(&isolate, &theirs.token(Algorithm::Es256, &header, &claims(&isolate)), "bad_signature");
+        refused(
+            &isolate,
+            &theirs.token(Algorithm::Es256, &header, &claims(&isolate)),
+            "bad_signature",
+        );
         accepted(&isolate, &ours.token(Algorithm::Es256, &header, &claims(&isolate)));
     }
 }
@@ -150,10 +217,17 @@ fn signatures_of_zeros_ones_and_wrong_lengths_are_refused_before_any_verificatio
         let issuer = Issuer::of(algorithm);
         register(&isolate, algorithm, &issuer.pem());
         let token = issuer.token(algorithm, &json!({}), &claims(&isolate));
-        let signature = Base64UrlUnpadded::decode_vec(token.rsplit_once('.').expect("dots").1).expect("base64url");
+        let signature = Base64UrlUnpadded::decode_vec(token.rsplit_once('.').expect("dots").1)
+            .expect("base64url");
         let length = signature.len();
         let asked = world.signatures.verifications.get();
-        for wrong in [vec![], vec![0; length - 1], vec![0; length + 1], [signature.as_slice(), &[0]].concat(), signature[1..].to_vec()] {
+        for wrong in [
+            vec![],
+            vec![0; length - 1],
+            vec![0; length + 1],
+            [signature.as_slice(), &[0]].concat(),
+            signature[1..].to_vec(),
+        ] {
             refused(&isolate, &with_signature(&token, &wrong), "bad_signature");
         }
         assert_eq!(world.signatures.verifications.get(), asked, "{algorithm}");
@@ -190,7 +264,8 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
         a.jwk(&json!({ "kid": "enc", "use": "enc" })),
     ] });
     register(&isolate, Algorithm::Es256, &set.to_string());
-    let token = |issuer: &Issuer, header: Value| issuer.token(Algorithm::Es256, &header, &claims(&isolate));
+    let token =
+        |issuer: &Issuer, header: Value| issuer.token(Algorithm::Es256, &header, &claims(&isolate));
     for (issuer, id) in [(&a, "a"), (&b, "b"), (&nameless, "c"), (&a, "ERP"), (&b, "ERP")] {
         accepted(&isolate, &token(issuer, json!({ "kid": id })));
     }
@@ -210,7 +285,8 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
 fn many(keys: &[&Issuer], count: usize) -> String {
     let stranger = Issuer::of(Algorithm::EdDsa).jwk(&json!({}));
     let keys = keys.iter().map(|issuer| issuer.jwk(&json!({})));
-    json!({ "keys": keys.chain(std::iter::repeat_n(stranger, count)).collect::<Vec<_>>() }).to_string()
+    json!({ "keys": keys.chain(std::iter::repeat_n(stranger, count)).collect::<Vec<_>>() })
+        .to_string()
 }
 
 #[test]
@@ -225,7 +301,8 @@ fn an_app_with_many_keys_does_not_stand_in_the_way_of_others() {
     isolate.register(&json!({ "name": "A", "algorithm": "EdDSA", "secret": url }));
     isolate.register(&json!({ "name": "B", "algorithm": "EdDSA", "secret": ours.pem() }));
     isolate.register(&json!({ "name": "C", "algorithm": "EdDSA", "secret": many(&[&theirs], 63) }));
-    let token = |issuer: &Issuer, header: Value| issuer.token(Algorithm::EdDsa, &header, &claims(&isolate));
+    let token =
+        |issuer: &Issuer, header: Value| issuer.token(Algorithm::EdDsa, &header, &claims(&isolate));
     for _ in 0..2 {
         accepted(&isolate, &token(&ours, json!({})));
         accepted(&isolate, &token(&theirs, json!({})));
@@ -236,7 +313,10 @@ fn an_app_with_many_keys_does_not_stand_in_the_way_of_others() {
     let response = isolate.get("/v1/verify?app=A", &format!("Bearer {nameless}"));
     assert_eq!(response.status, 400);
     assert!(response.body.contains("more than 64 keys"), "{}", response.body);
-    assert_eq!(isolate.verify(&token(&Issuer::of(Algorithm::EdDsa), json!({ "kid": "named" }))).1, "bad_signature");
+    assert_eq!(
+        isolate.verify(&token(&Issuer::of(Algorithm::EdDsa), json!({ "kid": "named" }))).1,
+        "bad_signature"
+    );
 }
 
 #[test]
@@ -244,7 +324,8 @@ fn at_most_512_keys_are_tried_on_one_token() {
     let world = World::new();
     let isolate = world.isolate();
     let ours = Issuer::of(Algorithm::EdDsa);
-    let stranger = Issuer::of(Algorithm::EdDsa).token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
+    let stranger =
+        Issuer::of(Algorithm::EdDsa).token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
     for number in 0..8 {
         isolate.register(&json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": many(&[&ours], 63) }));
     }
@@ -271,6 +352,10 @@ fn a_token_is_dead_once_its_app_is_disabled_or_its_key_replaced() {
     isolate.register(&json!({ "algorithm": "EdDSA", "secret": new.pem() }));
     refused(&isolate, &token, "bad_signature");
     accepted(&isolate, &new.token(Algorithm::EdDsa, &json!({}), &claims(&isolate)));
-    isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    isolate.administer(
+        "POST",
+        "/plugin/datafor-modeler/api/token/delete",
+        &json!({ "name": "ERP" }),
+    );
     refused(&isolate, &token, "no_app");
 }

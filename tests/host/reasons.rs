@@ -1,4 +1,5 @@
-//! The page of reasons, which derives from `Denied`, `Refusal` and `Limit`. Each reason has its way out here.
+//! The page of reasons, which derives from `Denied`, `Refusal` and `Limit`. Each reason has its way
+//! out here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -45,7 +46,10 @@ const WAYS_OUT: [(&str, &str); 50] = [
          `none` is never accepted.",
     ),
     ("critical_extension", "Let the issuer leave out `crit` and `b64`."),
-    ("claim_type", "The issuer must give the claim another value. `POST /v1/explain` shows what was found."),
+    (
+        "claim_type",
+        "The issuer must give the claim another value. `POST /v1/explain` shows what was found.",
+    ),
     (
         "claim_missing",
         "Let the issuer put the claim into the token, or name another claim in the token app \
@@ -58,15 +62,24 @@ const WAYS_OUT: [(&str, &str); 50] = [
          /v1/explain` goes through all of them.",
     ),
     ("wrong_parameter", "Use the `token_name` of the app as the name of the URL parameter."),
-    ("wrong_algorithm", "Register an app with the token's `alg`, or let the issuer sign with the app's."),
+    (
+        "wrong_algorithm",
+        "Register an app with the token's `alg`, or let the issuer sign with the app's.",
+    ),
     (
         "bad_signature",
         "Another secret or another provider signed the token, or the key was withdrawn. Compare \
          the secret, also for a line break at its end.",
     ),
     ("expired", "Ask for a new token. If it is new, compare the clocks (`CLOCK_LEEWAY_S`)."),
-    ("not_yet_valid", "Compare the clocks: `nbf` or `iat` is in the future by more than `CLOCK_LEEWAY_S`."),
-    ("too_long_lived", "Let the issuer set `iat` or an earlier `exp`, or raise the app's `expire`."),
+    (
+        "not_yet_valid",
+        "Compare the clocks: `nbf` or `iat` is in the future by more than `CLOCK_LEEWAY_S`.",
+    ),
+    (
+        "too_long_lived",
+        "Let the issuer set `iat` or an earlier `exp`, or raise the app's `expire`.",
+    ),
     (
         "revoked",
         "Sign in again. If the token is new and has no `iat`, let the issuer set it: without it, \
@@ -102,7 +115,10 @@ const WAYS_OUT: [(&str, &str); 50] = [
     ),
     ("unknown_application", "Is the access key right, and the application enabled?"),
     ("replayed", "Sign each call anew, with a new timestamp."),
-    ("stale_timestamp", "Compare the clocks. A timestamp is in milliseconds and counts for 15 minutes."),
+    (
+        "stale_timestamp",
+        "Compare the clocks. A timestamp is in milliseconds and counts for 15 minutes.",
+    ),
     (
         "user_refused",
         "The app's `speaksFor` leaves this user out. Administrators need `everybody`; users of \
@@ -118,7 +134,10 @@ const WAYS_OUT: [(&str, &str); 50] = [
         "An administrator creates the user again (`POST /v1/users`), or frees the name (`DELETE \
          /v1/tombstones/{username}`).",
     ),
-    ("user_unknown", "Create the user, or let the app create its users (`createsUsers`, `inituser`)."),
+    (
+        "user_unknown",
+        "Create the user, or let the app create its users (`createsUsers`, `inituser`).",
+    ),
     ("id_conflict", "`POST /v1/explain` says whose the id is, and how to move the user."),
     (
         "insufficient_scope",
@@ -142,13 +161,19 @@ const WAYS_OUT: [(&str, &str); 50] = [
          key may.",
     ),
     ("cookie_refused", "Show a token or a password: a cookie is sent by every script of the page."),
-    ("would_outlive", "Send the password in place of the token, or let an administrator make the key."),
+    (
+        "would_outlive",
+        "Send the password in place of the token, or let an administrator make the key.",
+    ),
     (
         "not_provisioned",
         "Set `SCIM_ADOPT`, if the identity provider shall take over users and groups that it did \
          not make. Administrators are never taken over.",
     ),
-    ("rule", "`POST /v1/rules/test` says what the rule of `ORIGIN_RULES` demands and what was found."),
+    (
+        "rule",
+        "`POST /v1/rules/test` says what the rule of `ORIGIN_RULES` demands and what was found.",
+    ),
     (
         "too_many_failures",
         "Wait for `Retry-After`: ten passwords may fail in ten minutes for a name from one \
@@ -237,7 +262,10 @@ fn number(refusal: &Refusal) -> usize {
 }
 
 /// The rows of one status. A reason that has several sentences has them in one row.
-fn rows<R: Display>(of: impl IntoIterator<Item = R>, reason: impl Fn(&R) -> &'static str) -> String {
+fn rows<R: Display>(
+    of: impl IntoIterator<Item = R>,
+    reason: impl Fn(&R) -> &'static str,
+) -> String {
     let ways: BTreeMap<_, _> = WAYS_OUT.into_iter().collect();
     let mut sentences: Vec<(&str, Vec<String>)> = Vec::new();
     for one in of {
@@ -247,7 +275,9 @@ fn rows<R: Display>(of: impl IntoIterator<Item = R>, reason: impl Fn(&R) -> &'st
             None => sentences.push((word, vec![sentence])),
         }
     }
-    let row = |(word, list): (&str, Vec<String>)| format!("| `{word}` | {} | {} |\n", list.join("; "), ways[word]);
+    let row = |(word, list): (&str, Vec<String>)| {
+        format!("| `{word}` | {} | {} |\n", list.join("; "), ways[word])
+    };
     sentences.into_iter().map(row).collect()
 }
 
@@ -289,7 +319,8 @@ fn the_page_of_reasons_is_the_committed_one() {
 
 #[test]
 fn every_reason_has_a_way_out_and_a_row() {
-    let all: BTreeSet<_> = Denied::REASONS.into_iter().chain(Refusal::REASONS).chain(Limit::REASONS).collect();
+    let all: BTreeSet<_> =
+        Denied::REASONS.into_iter().chain(Refusal::REASONS).chain(Limit::REASONS).collect();
     let with_a_way: BTreeSet<_> = WAYS_OUT.into_iter().map(|(word, _)| word).collect();
     assert_eq!(with_a_way, all);
     assert_eq!(WAYS_OUT.len(), all.len(), "a reason is there twice");

@@ -14,7 +14,9 @@ fn what(field: &Field) -> String {
         Is::Flag => "true or false".to_owned(),
         Is::Text(_) => "text".to_owned(),
         Is::Word(words) => format!("`{}`", words.join("`, `")),
-        Is::Permissions | Is::Authorizations | Is::Rights => "list of names; in CSV joined by `\\|`".to_owned(),
+        Is::Permissions | Is::Authorizations | Is::Rights => {
+            "list of names; in CSV joined by `\\|`".to_owned()
+        }
         Is::Texts(_) => "list of texts; in CSV as JSON".to_owned(),
         Is::Json(_) => "object; in CSV as JSON".to_owned(),
         Is::Sealed(_) | Is::Hash(_) => "sealed".to_owned(),
@@ -23,7 +25,9 @@ fn what(field: &Field) -> String {
 
 fn if_left_out(field: &Field) -> String {
     match field.presence {
-        Presence::Key | Presence::Identity | Presence::Same | Presence::Needed => "refused".to_owned(),
+        Presence::Key | Presence::Identity | Presence::Same | Presence::Needed => {
+            "refused".to_owned()
+        }
         Presence::Optional => "none".to_owned(),
         Presence::Default(json) => format!("`{json}`"),
         Presence::Kept("null" | "\"\"") => "what is there stays".to_owned(),
@@ -51,10 +55,17 @@ travel only with `secrets=sealed`.
 "
     );
     for kind in &KINDS {
-        page.push_str(&format!("\n## {}\n\n{}\n\n| member | value | if it is left out |\n|---|---|---|\n", kind.word, kind.about));
+        page.push_str(&format!(
+            "\n## {}\n\n{}\n\n| member | value | if it is left out |\n|---|---|---|\n",
+            kind.word, kind.about
+        ));
         for field in kind.fields {
             let identifies = matches!(field.presence, Presence::Key | Presence::Identity);
-            let name = if identifies { format!("**`{}`**", field.member) } else { format!("`{}`", field.member) };
+            let name = if identifies {
+                format!("**`{}`**", field.member)
+            } else {
+                format!("`{}`", field.member)
+            };
             page.push_str(&format!("| {name} | {} | {} |\n", what(field), if_left_out(field)));
         }
     }

@@ -55,12 +55,21 @@ fn whoever_has_a_token_revokes_it_and_no_other() {
     let event = "SELECT actor || '|' || target || '|' || after FROM audit_events WHERE action = 'token.revoke'";
     let written = world.database.text(event);
     assert!(written.starts_with("[holder of the token]|alice|{"), "{written}");
-    assert_eq!(json_of(&isolate.get("/v1/audit?action=token.revoke", &admin()))["items"][0]["after"]["app"], "ERP");
+    assert_eq!(
+        json_of(&isolate.get("/v1/audit?action=token.revoke", &admin()))["items"][0]["after"]["app"],
+        "ERP"
+    );
 
     revoked(&isolate, &one);
     assert_eq!(rows(&world), 1, "to revoke it again succeeds and writes nothing");
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'token.revoke'"), 1);
-    assert!(!world.database.dump().contains(&one) && !world.database.dump().contains(one.split('.').nth(1).expect("claims")));
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'token.revoke'"),
+        1
+    );
+    assert!(
+        !world.database.dump().contains(&one)
+            && !world.database.dump().contains(one.split('.').nth(1).expect("claims"))
+    );
 }
 
 #[test]
@@ -82,10 +91,16 @@ fn a_token_that_no_app_accepts_is_written_nowhere() {
     ] {
         assert_eq!(reason(&isolate, &json!({ "token": token })), (401, json!(why)), "{token}");
     }
-    assert_eq!(reason(&isolate, &json!({ "token": isolate.token("alice"), "app": "CRM" })), (401, json!("no_app")));
+    assert_eq!(
+        reason(&isolate, &json!({ "token": isolate.token("alice"), "app": "CRM" })),
+        (401, json!("no_app"))
+    );
     assert_eq!(world.database.dump(), before);
     isolate.register(&json!({ "enable": "0" }));
-    assert_eq!(reason(&isolate, &json!({ "token": isolate.token("alice") })), (401, json!("no_app")));
+    assert_eq!(
+        reason(&isolate, &json!({ "token": isolate.token("alice") })),
+        (401, json!("no_app"))
+    );
     assert_eq!(rows(&world), 0);
 }
 
@@ -105,7 +120,12 @@ fn revoking_creates_nobody_and_needs_no_user_who_is_let_in() {
     assert_eq!((isolate.verify(&other).0, rows(&world)), (401, 2));
     // The app may not speak for administrators, so its word is not theirs in the audit trail.
     revoked(&isolate, &token_with(&isolate, &json!({ "loginname": "admin" })));
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'token.revoke' AND actor = 'admin'"), 0);
+    assert_eq!(
+        world.database.number(
+            "SELECT COUNT(*) FROM audit_events WHERE action = 'token.revoke' AND actor = 'admin'"
+        ),
+        0
+    );
 }
 
 #[test]
@@ -117,8 +137,15 @@ fn an_opaque_token_ends_with_its_cookie_by_the_way_that_there_is() {
     revoked(&isolate, &token);
     assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()));
     assert_eq!((rows(&world), world.database.number("SELECT COUNT(*) FROM sessions")), (0, 0));
-    assert_eq!(world.database.text("SELECT actor FROM audit_events WHERE action = 'token.revoke'"), "admin");
-    assert_eq!(reason(&isolate, &json!({ "token": token })), (401, json!("revoked")), "nobody can say that it was one");
+    assert_eq!(
+        world.database.text("SELECT actor FROM audit_events WHERE action = 'token.revoke'"),
+        "admin"
+    );
+    assert_eq!(
+        reason(&isolate, &json!({ "token": token })),
+        (401, json!("revoked")),
+        "nobody can say that it was one"
+    );
 }
 
 #[test]
@@ -128,11 +155,19 @@ fn a_credential_that_is_shown_besides_must_be_good_and_is_in_the_audit_trail() {
     isolate.register(&json!({}));
     let token = isolate.token("alice");
     let body = json!({ "token": token }).to_string();
-    let wrong = Request::new("POST", "/v1/revocations").authorization(&crate::support::basic("admin", "wrong")).body(&body);
+    let wrong = Request::new("POST", "/v1/revocations")
+        .authorization(&crate::support::basic("admin", "wrong"))
+        .body(&body);
     assert_eq!(isolate.send(&wrong).status, 401);
     assert_eq!(rows(&world), 0);
-    assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
-    assert_eq!(world.database.text("SELECT actor FROM audit_events WHERE action = 'token.revoke'"), "admin");
+    assert_eq!(
+        isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status,
+        204
+    );
+    assert_eq!(
+        world.database.text("SELECT actor FROM audit_events WHERE action = 'token.revoke'"),
+        "admin"
+    );
 }
 
 #[test]
@@ -145,13 +180,24 @@ fn only_administrators_revoke_what_they_do_not_have() {
     assert_eq!(reason(&isolate, &jti), (401, json!("missing")));
     let as_alice = |body: &Value| {
         let bearer = format!("Bearer {}", isolate.token("alice"));
-        isolate.send(&Request::new("POST", "/v1/revocations").authorization(&bearer).body(&body.to_string())).status
+        isolate
+            .send(
+                &Request::new("POST", "/v1/revocations")
+                    .authorization(&bearer)
+                    .body(&body.to_string()),
+            )
+            .status
     };
     assert_eq!((as_alice(&jti), rows(&world)), (403, 0));
 
-    let [text, number] = [json!("7"), json!(7)].map(|jti| token_with(&isolate, &json!({ "jti": jti })));
+    let [text, number] =
+        [json!("7"), json!(7)].map(|jti| token_with(&isolate, &json!({ "jti": jti })));
     let of_another = token_with(&isolate, &json!({ "jti": "8" }));
-    let of_crm = forge(HEADER, &json!({ "loginname": "alice", "jti": "7", "exp": 1_800_000_600 }).to_string(), b"efgh");
+    let of_crm = forge(
+        HEADER,
+        &json!({ "loginname": "alice", "jti": "7", "exp": 1_800_000_600 }).to_string(),
+        b"efgh",
+    );
     for token in [&text, &number, &of_another, &of_crm] {
         assert_eq!(isolate.verify(token).0, 200);
     }
@@ -173,7 +219,10 @@ fn only_administrators_revoke_what_they_do_not_have() {
     assert_eq!(refused(&json!({ "app": "ERP", "jti": "9", "token": "x" })), (400, json!("jti")));
     assert_eq!(refused(&json!({ "token": "x", "until": now + 1 })), (400, json!("until")));
     for until in [now, now - 1, now + 1000 * (MAX_EXPIRE_S + 1201), i64::MAX] {
-        assert_eq!(refused(&json!({ "app": "ERP", "jti": "9", "until": until })), (400, json!("until")));
+        assert_eq!(
+            refused(&json!({ "app": "ERP", "jti": "9", "until": until })),
+            (400, json!("until"))
+        );
     }
     assert_eq!(rows(&world), 1);
 }
@@ -202,7 +251,10 @@ fn a_revocation_is_kept_until_its_token_is_over_for_good() {
     isolate.register(&json!({ "expire": MAX_EXPIRE_S }));
     for isolate in [&isolate, &world.isolate()] {
         assert_eq!(isolate.verify(&short).0, 401);
-        assert_eq!((isolate.verify(&long).1, isolate.verify(&endless).1), ("revoked".to_owned(), "revoked".to_owned()));
+        assert_eq!(
+            (isolate.verify(&long).1, isolate.verify(&endless).1),
+            ("revoked".to_owned(), "revoked".to_owned())
+        );
     }
     world.now.set(Millis::from_seconds(start + 1199));
     prune();
@@ -230,7 +282,10 @@ fn of_two_revocations_of_one_jti_the_later_end_counts() {
         let body = json!({ "app": "ERP", "jti": "7", "until": now + after });
         assert_eq!(isolate.administer("POST", "/v1/revocations", &body).status, 204);
     }
-    assert_eq!((rows(&world), world.database.number("SELECT until FROM revocations")), (1, now + 900_000));
+    assert_eq!(
+        (rows(&world), world.database.number("SELECT until FROM revocations")),
+        (1, now + 900_000)
+    );
 }
 
 #[test]
@@ -238,7 +293,9 @@ fn the_list_is_paged_for_administrators_and_tells_no_token() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
-    let tokens: Vec<_> = (0..5).map(|number| token_with(&isolate, &json!({ "jti": format!("j{number}") }))).collect();
+    let tokens: Vec<_> = (0..5)
+        .map(|number| token_with(&isolate, &json!({ "jti": format!("j{number}") })))
+        .collect();
     for token in &tokens {
         revoked(&isolate, token);
     }
@@ -246,7 +303,9 @@ fn the_list_is_paged_for_administrators_and_tells_no_token() {
     let mut path = "/v1/revocations?limit=2".to_owned();
     loop {
         let page = json_of(&isolate.get(&path, &admin()));
-        jtis.extend(page["items"].as_array().expect("items").iter().map(|item| item["jti"].clone()));
+        jtis.extend(
+            page["items"].as_array().expect("items").iter().map(|item| item["jti"].clone()),
+        );
         let Some(next) = page["next"].as_str() else { break };
         path = format!("/v1/revocations?limit=2&cursor={next}");
     }
@@ -257,7 +316,10 @@ fn the_list_is_paged_for_administrators_and_tells_no_token() {
         "id": 5, "kind": "token", "app": "ERP", "username": "alice", "jti": "j4", "revokedAt": now, "until": now + 1_200_000,
     });
     assert_eq!(first, expected);
-    assert_eq!(isolate.get("/v1/revocations", &format!("Bearer {}", isolate.token("alice"))).status, 403);
+    assert_eq!(
+        isolate.get("/v1/revocations", &format!("Bearer {}", isolate.token("alice"))).status,
+        403
+    );
     assert_eq!(isolate.get("/v1/revocations", "").status, 401);
 }
 

@@ -38,7 +38,8 @@ pub fn filled(path: &str) -> String {
 fn every_route_is_reached_at_every_path() {
     for (_, route) in routes() {
         for path in route.paths {
-            let found = dialects::find(route.method, &filled(path)).unwrap_or_else(|error| panic!("{path}: {error:?}"));
+            let found = dialects::find(route.method, &filled(path))
+                .unwrap_or_else(|error| panic!("{path}: {error:?}"));
             assert_eq!(found.route.operation, route.operation, "{path}");
         }
     }
@@ -51,10 +52,18 @@ fn names_and_places_are_unique_and_summaries_are_sentences() {
         assert!(names.insert(route.operation), "{} is there twice", route.operation);
         for path in route.paths {
             assert!(places.insert((route.method, *path)), "{} {path} is there twice", route.method);
-            assert!(dialect.prefixes.iter().any(|prefix| path.starts_with(prefix)), "{path} is outside its dialect");
+            assert!(
+                dialect.prefixes.iter().any(|prefix| path.starts_with(prefix)),
+                "{path} is outside its dialect"
+            );
         }
         let begins = route.summary.chars().next().is_some_and(char::is_uppercase);
-        assert!(begins && !route.summary.ends_with('.') && route.summary.contains(' '), "{}: {:?}", route.operation, route.summary);
+        assert!(
+            begins && !route.summary.ends_with('.') && route.summary.contains(' '),
+            "{}: {:?}",
+            route.operation,
+            route.summary
+        );
     }
 }
 
@@ -68,8 +77,17 @@ fn every_operation_has_a_golden_success_and_a_golden_refusal() {
             .filter(|file| file.starts_with(&folder))
             .filter_map(|file| file.file_name()?.to_str()?.split('-').next()?.parse().ok())
             .collect();
-        assert!(statuses.contains(&route.answer.status), "{} lacks a {} transcript", folder.display(), route.answer.status);
-        assert!(statuses.iter().any(|status| *status >= 400), "{} lacks a refusal", folder.display());
+        assert!(
+            statuses.contains(&route.answer.status),
+            "{} lacks a {} transcript",
+            folder.display(),
+            route.answer.status
+        );
+        assert!(
+            statuses.iter().any(|status| *status >= 400),
+            "{} lacks a refusal",
+            folder.display()
+        );
     }
 }
 
@@ -94,21 +112,37 @@ const DOCUMENTED: [(&str, &str); 17] = [
     ("POST", "/app-portal-service/v2.3/app/authorization/set"),
 ];
 
-/// Each is a route, is on the page of endpoints, and is asked in a transcript that ends in the route's success.
+/// Each is a route, is on the page of endpoints, and is asked in a transcript that ends in the
+/// route's success.
 #[test]
 fn every_documented_path_is_routed_listed_and_has_a_transcript() {
     let page = std::fs::read_to_string(ENDPOINTS).expect(ENDPOINTS);
     for (method, path) in DOCUMENTED {
-        let found = dialects::find(method, &filled(path)).unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
-        assert!(found.route.paths.contains(&path), "{method} {path} is another route's: {}", found.route.operation);
-        let row = page.lines().find(|line| line.starts_with(&format!("| `{method}` ")) && line.contains(&format!("`{path}`")));
+        let found = dialects::find(method, &filled(path))
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        assert!(
+            found.route.paths.contains(&path),
+            "{method} {path} is another route's: {}",
+            found.route.operation
+        );
+        let row = page.lines().find(|line| {
+            line.starts_with(&format!("| `{method}` ")) && line.contains(&format!("`{path}`"))
+        });
         assert!(row.is_some(), "{method} {path} is not in {ENDPOINTS}");
         let success = format!("{}-", found.route.answer.status);
         let shows = |file: &std::path::PathBuf| {
-            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            file.iter().any(|part| part == found.route.operation) && name.starts_with(&success) && golden::asks(file, method, path)
+            let name = file
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            file.iter().any(|part| part == found.route.operation)
+                && name.starts_with(&success)
+                && golden::asks(file, method, path)
         };
-        assert!(golden::files().iter().any(shows), "no transcript of {method} {path} ends in {success}");
+        assert!(
+            golden::files().iter().any(shows),
+            "no transcript of {method} {path} ends in {success}"
+        );
     }
 }
 
@@ -118,7 +152,8 @@ fn nobody_gets_past_access_without_a_credential() {
     let isolate = world.isolate();
     for (_, route) in routes().filter(|(_, route)| route.access.is_checked_first()) {
         for path in route.paths {
-            let request = crate::support::Request::new(route.method, &filled(path)).body("{not json");
+            let request =
+                crate::support::Request::new(route.method, &filled(path)).body("{not json");
             assert_eq!(isolate.send(&request).status, 401, "{} {path}", route.method);
         }
     }
@@ -136,7 +171,8 @@ fn a_route_about_a_credential_refuses_a_request_that_shows_none() {
             let question = if *path == "/v1/verify" { "" } else { "?service=1&permission=VIEW" };
             let url = format!("{}{question}", filled(path));
             let request = crate::support::Request::new(route.method, &url);
-            let request = request.header("x-forwarded-uri", "/").header("x-forwarded-method", "GET");
+            let request =
+                request.header("x-forwarded-uri", "/").header("x-forwarded-method", "GET");
             assert_eq!(isolate.send(&request).status, 401, "{} {path}", route.method);
         }
     }
@@ -151,7 +187,10 @@ fn the_openapi_document_is_the_committed_one() {
         std::fs::write(path, &text).expect("public/v1/openapi.json");
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == text, "{path} is out of date: run UPDATE=1 cargo test --test host openapi");
+    assert!(
+        committed == text,
+        "{path} is out of date: run UPDATE=1 cargo test --test host openapi"
+    );
     refers_to_what_exists(&document, &document);
 }
 
@@ -176,17 +215,30 @@ const OF_ANY_OPERATION: [&str; 7] = ["404", "405", "406", "413", "414", "500", "
 #[test]
 fn each_status_of_a_transcript_is_in_the_document() {
     let document = openapi::document(DIALECTS, OPERATIONS);
-    let operations = document["paths"].as_object().into_iter().flatten().filter_map(|(_, path)| path.as_object()).flatten();
-    let responses: BTreeMap<_, _> =
-        operations.filter_map(|(_, operation)| Some((operation["operationId"].as_str()?, &operation["responses"]))).collect();
+    let operations = document["paths"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, path)| path.as_object())
+        .flatten();
+    let responses: BTreeMap<_, _> = operations
+        .filter_map(|(_, operation)| {
+            Some((operation["operationId"].as_str()?, &operation["responses"]))
+        })
+        .collect();
     let mut checked = 0;
     for file in golden::files() {
         for step in golden::steps(&golden::read(&file)) {
             let path = step["send"]["path"].as_str().unwrap_or_default();
-            let found = dialects::find(golden::method(step), path.split('?').next().unwrap_or_default());
-            let Some(responses) = found.ok().and_then(|found| responses.get(found.route.operation)) else { continue };
+            let found =
+                dialects::find(golden::method(step), path.split('?').next().unwrap_or_default());
+            let Some(responses) = found.ok().and_then(|found| responses.get(found.route.operation))
+            else {
+                continue;
+            };
             let status = step["expect"]["status"].to_string();
-            let is_there = responses.get(&status).is_some() || OF_ANY_OPERATION.contains(&status.as_str());
+            let is_there =
+                responses.get(&status).is_some() || OF_ANY_OPERATION.contains(&status.as_str());
             assert!(is_there, "{}: the document has no {status} for {path}", file.display());
             checked += 1;
         }
@@ -198,7 +250,10 @@ fn refers_to_what_exists(document: &Value, value: &Value) {
     match value {
         Value::Object(members) => {
             if let Some(Value::String(reference)) = members.get("$ref") {
-                assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+                assert!(
+                    document.pointer(reference.trim_start_matches('#')).is_some(),
+                    "{reference}"
+                );
             }
             members.values().for_each(|member| refers_to_what_exists(document, member));
         }
@@ -207,7 +262,8 @@ fn refers_to_what_exists(document: &Value, value: &Value) {
     }
 }
 
-/// An example with a member that its shape lacks, or without one that it requires, would mislead whoever copies it.
+/// An example with a member that its shape lacks, or without one that it requires, would mislead
+/// whoever copies it.
 #[test]
 fn examples_have_the_shapes_that_they_illustrate() {
     let document = openapi::document(DIALECTS, OPERATIONS);
@@ -215,10 +271,20 @@ fn examples_have_the_shapes_that_they_illustrate() {
     for path in document["paths"].as_object().into_iter().flat_map(|paths| paths.values()) {
         for operation in path.as_object().into_iter().flat_map(|path| path.values()) {
             let bodies = operation.pointer("/requestBody/content/application~1json").into_iter();
-            let answers = operation["responses"].as_object().into_iter().flat_map(|responses| responses.values());
-            let contents = answers.filter_map(|answer| answer["content"].as_object()).flat_map(|content| content.values());
+            let answers = operation["responses"]
+                .as_object()
+                .into_iter()
+                .flat_map(|responses| responses.values());
+            let contents = answers
+                .filter_map(|answer| answer["content"].as_object())
+                .flat_map(|content| content.values());
             for content in bodies.chain(contents) {
-                fits(&document, &content["schema"], &content["example"], operation["operationId"].as_str().unwrap_or_default());
+                fits(
+                    &document,
+                    &content["schema"],
+                    &content["example"],
+                    operation["operationId"].as_str().unwrap_or_default(),
+                );
                 checked += 1;
             }
         }
@@ -246,13 +312,20 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
     assert!(types.is_empty() || fits_type, "{place}: {example} is no {types:?}");
     for (name, value) in example.as_object().into_iter().flatten() {
         let property = &schema["properties"][name];
-        assert!(!property.is_null() || schema["properties"].is_null(), "{place}: {name} is not in the shape");
+        assert!(
+            !property.is_null() || schema["properties"].is_null(),
+            "{place}: {name} is not in the shape"
+        );
         fits(document, property, value, &format!("{place}.{name}"));
     }
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         assert!(example.get(name).is_some(), "{place}: {name} is required");
     }
-    example.as_array().into_iter().flatten().for_each(|item| fits(document, &schema["items"], item, place));
+    example
+        .as_array()
+        .into_iter()
+        .flatten()
+        .for_each(|item| fits(document, &schema["items"], item, place));
 }
 
 /// Whoever writes a client reads the examples: each failure shows its own.
@@ -260,7 +333,10 @@ fn fits(document: &Value, schema: &Value, example: &Value, place: &str) {
 fn the_example_of_a_failure_has_its_status() {
     let document = openapi::document(DIALECTS, OPERATIONS);
     let responses = document["components"]["responses"].as_object().expect("responses");
-    let of_v1: Vec<_> = responses.iter().filter_map(|(name, response)| Some((name.strip_prefix("Problem")?, response))).collect();
+    let of_v1: Vec<_> = responses
+        .iter()
+        .filter_map(|(name, response)| Some((name.strip_prefix("Problem")?, response)))
+        .collect();
     assert!(of_v1.len() > 8, "{of_v1:?}");
     for (status, response) in of_v1 {
         let example = &response["content"]["application/problem+json"]["example"];
@@ -288,7 +364,10 @@ fn the_page_of_endpoints_is_the_committed_one() {
         std::fs::write(ENDPOINTS, &page).expect(ENDPOINTS);
     }
     let committed = std::fs::read_to_string(ENDPOINTS).unwrap_or_default();
-    assert!(committed == page, "{ENDPOINTS} is out of date: run UPDATE=1 cargo test --test host page_of_endpoints");
+    assert!(
+        committed == page,
+        "{ENDPOINTS} is out of date: run UPDATE=1 cargo test --test host page_of_endpoints"
+    );
 }
 
 fn endpoint_row(route: &Route) -> String {

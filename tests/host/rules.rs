@@ -11,8 +11,11 @@ const PASSED: u16 = 299;
 
 fn gateway<'a>(world: &'a World, rules: &Value) -> Isolate<'a> {
     let rules = rules.to_string();
-    let variables =
-        [("ORIGIN_URL", Some("http://origin.test")), ("ORIGIN_PUBLIC", Some("/static")), ("ORIGIN_RULES", Some(rules.as_str()))];
+    let variables = [
+        ("ORIGIN_URL", Some("http://origin.test")),
+        ("ORIGIN_PUBLIC", Some("/static")),
+        ("ORIGIN_RULES", Some(rules.as_str())),
+    ];
     world.isolate_with(&variables)
 }
 
@@ -32,7 +35,10 @@ fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
 }
 
 fn get(isolate: &Isolate<'_>, path: &str, claims: &Value) -> (u16, String) {
-    answer(isolate, &Request::new("GET", path).authorization(&format!("Bearer {}", token(isolate, claims))))
+    answer(
+        isolate,
+        &Request::new("GET", path).authorization(&format!("Bearer {}", token(isolate, claims))),
+    )
 }
 
 /// The status, and the word that says why.
@@ -67,7 +73,11 @@ fn groups_are_read_with_the_caller_once_and_follow_the_feed() {
     assert_eq!(here.administer("PUT", "/v1/groups/5/members/2", &Value::Null).status, 204);
     assert_eq!(get(&here, "/a", &json!({})), passed(), "at once where it was changed");
     world.pass(11);
-    assert_eq!(get(&there, "/a", &json!({})), passed(), "elsewhere with the next reading of the feed");
+    assert_eq!(
+        get(&there, "/a", &json!({})),
+        passed(),
+        "elsewhere with the next reading of the feed"
+    );
     here.administer("DELETE", "/v1/groups/5/members/2", &Value::Null);
     world.pass(11);
     assert_eq!(get(&there, "/a", &json!({})), refused("rule"));
@@ -86,18 +96,31 @@ fn groups_are_read_with_the_caller_once_and_follow_the_feed() {
 #[test]
 fn groups_are_as_they_were_while_d1_does_not_answer_and_unknown_ones_are_503() {
     let world = World::new();
-    let isolate = gateway(&world, &json!([{ "path": "/a", "groups": [5] }, { "path": "/b", "groups": [5], "report": true }]));
+    let isolate = gateway(
+        &world,
+        &json!([{ "path": "/a", "groups": [5] }, { "path": "/b", "groups": [5], "report": true }]),
+    );
     set_up(&isolate);
     isolate.administer("PUT", "/v1/groups/5/members/2", &Value::Null);
-    let cold = gateway(&world, &json!([{ "path": "/a", "groups": [5] }, { "path": "/b", "groups": [5], "report": true }]));
+    let cold = gateway(
+        &world,
+        &json!([{ "path": "/a", "groups": [5] }, { "path": "/b", "groups": [5], "report": true }]),
+    );
     assert_eq!(get(&isolate, "/a", &json!({})), passed());
-    assert_eq!(get(&cold, "/c", &json!({})), passed(), "alice is known here, and her groups are not");
+    assert_eq!(
+        get(&cold, "/c", &json!({})),
+        passed(),
+        "alice is known here, and her groups are not"
+    );
     world.database.answers.set(false);
     world.pass(11);
     assert_eq!(get(&isolate, "/a", &json!({})), passed());
     assert_eq!(get(&cold, "/a", &json!({})).0, 503);
     assert_eq!(get(&cold, "/b", &json!({})), passed(), "what only reports refuses nobody");
-    assert!(world.log.0.borrow().iter().any(|line| line.contains("GET /b: rule 2 of ORIGIN_RULES") && line.contains("does not answer")));
+    assert!(
+        world.log.0.borrow().iter().any(|line| line.contains("GET /b: rule 2 of ORIGIN_RULES")
+            && line.contains("does not answer"))
+    );
 }
 
 #[test]
@@ -142,14 +165,23 @@ fn scopes_audience_app_and_roles_are_those_of_the_token_and_its_user() {
     ] {
         assert_eq!(get(&isolate, path, &claims), expected, "{path} {claims}");
     }
-    let by_password = |path: &str| answer(&isolate, &Request::new("GET", path).authorization(&basic("alice", "correct horse alice")));
+    let by_password = |path: &str| {
+        answer(
+            &isolate,
+            &Request::new("GET", path).authorization(&basic("alice", "correct horse alice")),
+        )
+    };
     assert_eq!(by_password("/scopes"), refused("insufficient_scope"));
     assert_eq!(by_password("/audience"), refused("rule"));
     assert_eq!(by_password("/app"), refused("rule"));
     assert_eq!(by_password("/type"), passed());
     isolate.administer("PATCH", "/v1/users/2", &json!({ "roles": ["sales"] }));
     assert_eq!(get(&isolate, "/roles", &json!({})), passed());
-    let key = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "k", "userId": 2, "may": ["decisions"] })));
+    let key = json_of(&isolate.administer(
+        "POST",
+        "/v1/keys",
+        &json!({ "name": "k", "userId": 2, "may": ["decisions"] }),
+    ));
     let key = format!("Bearer {}", key["key"].as_str().expect("a key"));
     assert_eq!(answer(&isolate, &Request::new("GET", "/type").authorization(&key)).0, 403);
 }
@@ -192,7 +224,9 @@ fn rules_of_a_host_are_for_that_host_behind_a_proxy_too() {
     assert_eq!(get(&isolate, "/a", &json!({})), passed());
     let jwt = format!("Bearer {}", token(&isolate, &json!({})));
     let asked = |hosts: Option<&str>, url: &str| {
-        let request = Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-method", "GET").header("x-original-url", url);
+        let request = Request::new("GET", "/v1/forward-auth/rules")
+            .header("x-forwarded-method", "GET")
+            .header("x-original-url", url);
         let request = match hosts {
             Some(hosts) => request.header("x-forwarded-host", hosts),
             None => request,
@@ -202,7 +236,11 @@ fn rules_of_a_host_are_for_that_host_behind_a_proxy_too() {
     assert_eq!(asked(Some("postern.test:8443"), "/a"), (401, 200));
     assert_eq!(asked(Some("open.test"), "/a"), (200, 200));
     assert_eq!(asked(Some("other.test"), "/a"), (401, 403));
-    assert_eq!(asked(Some("open.test, other.test"), "/a"), (401, 403), "either may be the client's");
+    assert_eq!(
+        asked(Some("open.test, other.test"), "/a"),
+        (401, 403),
+        "either may be the client's"
+    );
     assert_eq!(asked(Some("open.test"), "https://other.test/a"), (401, 403));
     assert_eq!(asked(None, "https://open.test/a"), (200, 200));
     assert_eq!(asked(None, "/a"), (400, 400), "rules look at hosts, and none is told");
@@ -210,7 +248,11 @@ fn rules_of_a_host_are_for_that_host_behind_a_proxy_too() {
 
 #[test]
 fn a_table_that_cannot_be_understood_lets_nobody_in() {
-    for rule in [json!({ "path": "/a", "group": [5] }), json!({ "path": "/a", "groups": [] }), json!({ "path": "/a", "any": [] })] {
+    for rule in [
+        json!({ "path": "/a", "group": [5] }),
+        json!({ "path": "/a", "groups": [] }),
+        json!({ "path": "/a", "any": [] }),
+    ] {
         let world = World::new();
         let isolate = gateway(&world, &json!([rule]));
         let response = isolate.send(&Request::new("GET", "/static/x").authorization(&admin()));
@@ -242,9 +284,15 @@ fn signed_in(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
 /// Something that a rule may want.
 fn a_need(numbers: &mut Numbers) -> (&'static str, Value) {
     match numbers.below(8) {
-        0 | 6 | 7 => ("groups", [json!([5]), json!([9]), json!([5, 9]), json!([6])][numbers.below(4)].clone()),
+        0 | 6 | 7 => (
+            "groups",
+            [json!([5]), json!([9]), json!([5, 9]), json!([6])][numbers.below(4)].clone(),
+        ),
         1 => ("roles", json!([numbers.one(&["sales", "boss", "SYS_Reader", "Administrator"])])),
-        2 => ("scopes", json!([["read", "write"], ["read", "read"], ["x", "read"]][numbers.below(3)])),
+        2 => (
+            "scopes",
+            json!([["read", "write"], ["read", "read"], ["x", "read"]][numbers.below(3)]),
+        ),
         3 => ("apps", json!([numbers.one(&["A", "B"])])),
         4 => ("audience", json!(numbers.one(&["bi", "crm"]))),
         _ => ("permission", json!(numbers.one(&["VIEW", "TEST", "MODIFY"]))),
@@ -292,10 +340,18 @@ fn the_tester_says_what_the_gate_does_for_10_000_requests() {
     set_up(&first);
     first.administer("PUT", "/v1/groups/5/members/2", &Value::Null);
     first.administer("PATCH", "/v1/users/2", &json!({ "roles": ["sales"] }));
-    first.administer("POST", "/v1/services/7/grants", &json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["TEST"] }));
+    first.administer(
+        "POST",
+        "/v1/services/7/grants",
+        &json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["TEST"] }),
+    );
     let admin = format!("Bearer {}", signed_in(&first, "admin", ADMIN_PASSWORD));
     let opaque = signed_in(&first, "alice", "correct horse alice");
-    let key = json_of(&first.administer("POST", "/v1/keys", &json!({ "name": "k", "userId": 2, "may": ["decisions"] })));
+    let key = json_of(&first.administer(
+        "POST",
+        "/v1/keys",
+        &json!({ "name": "k", "userId": 2, "may": ["decisions"] }),
+    ));
     let mut tokens: Vec<String> = [
         json!({}),
         json!({ "scope": "read", "aud": "bi" }),
@@ -348,11 +404,24 @@ fn the_tester_says_what_the_gate_does_for_10_000_requests() {
                 question["token"] = json!(token);
             }
             let met = met(&isolate, &request);
-            let asked = Request::new("POST", "/v1/rules/test").authorization(&admin).body(&question.to_string());
+            let asked = Request::new("POST", "/v1/rules/test")
+                .authorization(&admin)
+                .body(&question.to_string());
             let response = isolate.send(&asked);
             assert_eq!(response.status, 200, "{}", response.body);
-            assert_eq!(json_of(&response)["verdict"], met, "{method} {url} by {shown}: {}\n{}", response.body, json!(rules));
-            assert!(tokens.iter().filter(|token| token.len() > 8).all(|token| !response.body.contains(token)));
+            assert_eq!(
+                json_of(&response)["verdict"],
+                met,
+                "{method} {url} by {shown}: {}\n{}",
+                response.body,
+                json!(rules)
+            );
+            assert!(
+                tokens
+                    .iter()
+                    .filter(|token| token.len() > 8)
+                    .all(|token| !response.body.contains(token))
+            );
             *counts.entry(met).or_insert(0) += 1;
         }
     }
@@ -388,15 +457,26 @@ fn the_tester_tells_why_and_writes_nothing() {
           of the caller that does not hold: apps" },
     ]});
     assert_eq!(told, expected);
-    let denied = ask(&json!({ "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })) }));
+    let denied = ask(
+        &json!({ "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })) }),
+    );
     assert_eq!((&denied["verdict"], &denied["rule"]), (&json!("refused"), &json!(2)));
     // Whoever the token would create is judged as they would be, and is not created.
-    isolate.administer("PATCH", "/v1/token-apps/A", &json!({ "initialRoles": ["sales"], "createsUsers": true }));
+    isolate.administer(
+        "PATCH",
+        "/v1/token-apps/A",
+        &json!({ "initialRoles": ["sales"], "createsUsers": true }),
+    );
     let before_new = state();
     let new = json!({ "sub": "newcomer", "groups": ["testers"] });
     let told = ask(&json!({ "method": "GET", "url": "/a", "token": token(&isolate, &new) }));
     assert_eq!(
-        told["checks"].as_array().expect("checks").iter().filter(|check| check["check"] == "roles" && check["held"] == true).count(),
+        told["checks"]
+            .as_array()
+            .expect("checks")
+            .iter()
+            .filter(|check| check["check"] == "roles" && check["held"] == true)
+            .count(),
         1
     );
     assert_eq!(state(), before_new);
@@ -407,8 +487,13 @@ fn the_tester_tells_why_and_writes_nothing() {
         (json!({ "url": "/a" }), 400),
         (json!({ "method": "GET", "url": "/a", "user": "alice" }), 400),
     ] {
-        assert_eq!(isolate.administer("POST", "/v1/rules/test", &question).status, status, "{question}");
+        assert_eq!(
+            isolate.administer("POST", "/v1/rules/test", &question).status,
+            status,
+            "{question}"
+        );
     }
-    let of_alice = Request::new("GET", "/v1/rules").authorization(&basic("alice", "correct horse alice"));
+    let of_alice =
+        Request::new("GET", "/v1/rules").authorization(&basic("alice", "correct horse alice"));
     assert_eq!(isolate.send(&of_alice).status, 403);
 }

@@ -1,5 +1,5 @@
-//! SCIM where transcripts do not reach: several at once, several isolates, the change feed, and what a
-//! rename must not bring along.
+//! SCIM where transcripts do not reach: several at once, several isolates, the change feed, and
+//! what a rename must not bring along.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,21 @@ const GROUPS: &str = "/scim/v2/Groups";
 
 /// A key that may provision, as bearer token.
 fn provisioner(isolate: &Isolate<'_>) -> String {
-    let made = isolate.administer("POST", "/v1/keys", &json!({ "name": "entra", "may": ["provisioning"] }));
+    let made = isolate.administer(
+        "POST",
+        "/v1/keys",
+        &json!({ "name": "entra", "may": ["provisioning"] }),
+    );
     format!("Bearer {}", json_of(&made)["key"].as_str().expect("a key"))
 }
 
 fn request(method: &str, path: &str, key: &str, body: &Value) -> Request {
     let request = Request::new(method, path).authorization(key);
-    if body.is_null() { request } else { request.header("content-type", "application/scim+json").body(&body.to_string()) }
+    if body.is_null() {
+        request
+    } else {
+        request.header("content-type", "application/scim+json").body(&body.to_string())
+    }
 }
 
 fn send(isolate: &Isolate<'_>, method: &str, path: &str, key: &str, body: &Value) -> Response {
@@ -54,8 +62,9 @@ fn fill(world: &World, ids: std::ops::RangeInclusive<i64>) {
 }
 
 fn members_of(world: &World, group: i64) -> BTreeSet<i64> {
-    let sql =
-        format!("SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}");
+    let sql = format!(
+        "SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}"
+    );
     world.database.text(&sql).split(',').filter_map(|id| id.parse().ok()).collect()
 }
 
@@ -65,16 +74,21 @@ fn two_changes_at_once_lose_no_member() {
     let (one, other) = (world.isolate(), world.isolate());
     let key = provisioner(&one);
     fill(&world, 11..=40);
-    let group = made(&one, GROUPS, &key, &json!({ "displayName": "Sales", "members": members([11, 12]) }));
+    let group =
+        made(&one, GROUPS, &key, &json!({ "displayName": "Sales", "members": members([11, 12]) }));
     let path = format!("{GROUPS}/{group}");
-    let add = |ids: std::ops::RangeInclusive<i64>| patch(&json!([{ "op": "Add", "path": "members", "value": members(ids) }]));
+    let add = |ids: std::ops::RangeInclusive<i64>| {
+        patch(&json!([{ "op": "Add", "path": "members", "value": members(ids) }]))
+    };
     let remove = patch(&json!([{ "op": "Remove", "path": "members", "value": members([12]) }]));
-    let requests = [add(13..=20), add(21..=30), remove, add(31..=40)].map(|body| request("PATCH", &path, &key, &body));
+    let requests = [add(13..=20), add(21..=30), remove, add(31..=40)]
+        .map(|body| request("PATCH", &path, &key, &body));
     let running = requests.iter().zip([&one, &other, &one, &other]).map(|(request, isolate)| {
         let answer: postern::ports::LocalFuture<'_, Response> = Box::pin(isolate.answer(request));
         answer
     });
-    let statuses: Vec<_> = all_at_once(running.collect()).iter().map(|response| response.status).collect();
+    let statuses: Vec<_> =
+        all_at_once(running.collect()).iter().map(|response| response.status).collect();
     assert_eq!(statuses, [204; 4]);
     assert_eq!(members_of(&world, group), (11..=40).filter(|id| *id != 12).collect());
 }
@@ -88,7 +102,11 @@ fn whoever_is_deprovisioned_is_refused_by_another_isolate_within_the_bound() {
     let key = provisioner(&provider);
     let ada = made(&provider, USERS, &key, &json!({ "userName": "ada@example.com" }));
     let token = gate.token("ada@example.com");
-    assert_eq!(gate.verify(&token), (200, "ada@example.com".to_owned()), "the user of the same name is the same user");
+    assert_eq!(
+        gate.verify(&token),
+        (200, "ada@example.com".to_owned()),
+        "the user of the same name is the same user"
+    );
     let path = format!("{USERS}/{ada}");
     let off = patch(&json!([{ "op": "Replace", "path": "active", "value": "False" }]));
     assert_eq!(send(&provider, "PATCH", &path, &key, &off).status, 200);
@@ -114,7 +132,8 @@ fn a_password_and_an_opaque_token_end_with_active() {
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
     let password = crate::support::basic("alice", "correct horse alice");
     let sign_in = json!({ "username": "alice", "password": "correct horse alice" }).to_string();
-    let token = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens").body(&sign_in)).body;
+    let token =
+        isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens").body(&sign_in)).body;
     assert_eq!(isolate.verify(&token).0, 200);
     let off = patch(&json!([{ "op": "replace", "value": { "active": false } }]));
     assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/2"), &key, &off).status, 200);
@@ -122,31 +141,54 @@ fn a_password_and_an_opaque_token_end_with_active() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sessions"), 0);
 }
 
-/// Memberships decide at once in the isolate that changed them, and within the bound elsewhere, whether
-/// the feed has an entry for each user or one for all.
+/// Memberships decide at once in the isolate that changed them, and within the bound elsewhere,
+/// whether the feed has an entry for each user or one for all.
 #[test]
 fn a_grant_to_a_group_counts_for_its_members_everywhere() {
     let world = World::new();
     let (provider, gate) = (world.isolate(), world.isolate());
     let key = provisioner(&provider);
     fill(&world, 11..=300);
-    let group = made(&provider, GROUPS, &key, &json!({ "displayName": "Readers", "members": members([11]) }));
-    let grant = json!({ "authObjectType": "GROUP", "authObjectId": group, "permissions": ["VIEW"] });
+    let group = made(
+        &provider,
+        GROUPS,
+        &key,
+        &json!({ "displayName": "Readers", "members": members([11]) }),
+    );
+    let grant =
+        json!({ "authObjectType": "GROUP", "authObjectId": group, "permissions": ["VIEW"] });
     assert_eq!(provider.administer("POST", "/api/v1/services/5/auth", &grant).status, 200);
     let may = |isolate: &Isolate<'_>, user: i64| {
-        json_of(&isolate.get(&format!("/v1/check?service=5&permission=VIEW&user={user}"), &admin()))["allowed"] == json!(true)
+        json_of(&isolate.get(&format!("/v1/check?service=5&permission=VIEW&user={user}"), &admin()))
+            ["allowed"]
+            == json!(true)
     };
     let path = format!("{GROUPS}/{group}");
-    let entries = |kind: &str| world.database.number(&format!("SELECT COUNT(*) FROM changes WHERE kind = '{kind}'"));
-    for (operation, users, directory) in [("add", 12..=111, 0), ("remove", 12..=111, 0), ("add", 12..=112, 1), ("remove", 12..=112, 1)] {
-        assert_eq!((may(&gate, 12), may(&gate, 11)), (operation == "remove", true), "{operation} {users:?}");
+    let entries = |kind: &str| {
+        world.database.number(&format!("SELECT COUNT(*) FROM changes WHERE kind = '{kind}'"))
+    };
+    for (operation, users, directory) in [
+        ("add", 12..=111, 0),
+        ("remove", 12..=111, 0),
+        ("add", 12..=112, 1),
+        ("remove", 12..=112, 1),
+    ] {
+        assert_eq!(
+            (may(&gate, 12), may(&gate, 11)),
+            (operation == "remove", true),
+            "{operation} {users:?}"
+        );
         let before = (entries("membership"), entries("directory"));
         let count = i64::try_from(users.clone().count()).expect("a count");
         let body = patch(&json!([{ "op": operation, "path": "members", "value": members(users) }]));
         for repeated in 0..2 {
             assert_eq!(send(&provider, "PATCH", &path, &key, &body).status, 204);
             let new = (entries("membership") - before.0, entries("directory") - before.1);
-            assert_eq!(new, if directory == 1 { (0, 1) } else { (count, 0) }, "{operation}, repeated {repeated} times");
+            assert_eq!(
+                new,
+                if directory == 1 { (0, 1) } else { (count, 0) },
+                "{operation}, repeated {repeated} times"
+            );
         }
         assert_eq!(may(&provider, 12), operation == "add");
         world.pass(11);
@@ -166,19 +208,30 @@ fn what_changes_nothing_writes_nothing() {
     let world = World::new();
     let isolate = world.isolate();
     let key = provisioner(&isolate);
-    let ada = made(&isolate, USERS, &key, &json!({ "userName": "ada", "externalId": "x", "emails": [{ "value": "a@b" }] }));
-    let group = made(&isolate, GROUPS, &key, &json!({ "displayName": "Sales", "members": members([ada]) }));
+    let ada = made(
+        &isolate,
+        USERS,
+        &key,
+        &json!({ "userName": "ada", "externalId": "x", "emails": [{ "value": "a@b" }] }),
+    );
+    let group =
+        made(&isolate, GROUPS, &key, &json!({ "displayName": "Sales", "members": members([ada]) }));
     world.run_tasks();
     let before = world.database.dump();
     world.pass(1);
-    let user = patch(&json!([{ "op": "replace", "value": { "active": true, "externalId": "x", "emails": [{ "value": "a@b" }] } }]));
+    let user = patch(
+        &json!([{ "op": "replace", "value": { "active": true, "externalId": "x", "emails": [{ "value": "a@b" }] } }]),
+    );
     assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{ada}"), &key, &user).status, 200);
     for operations in [
         json!([{ "op": "add", "path": "members", "value": members([ada]) }, { "op": "remove", "path": "members[value eq \"77\"]" }]),
         json!([{ "op": "replace", "path": "members", "value": members([ada]) }]),
         json!([{ "op": "replace", "path": "displayName", "value": "Sales" }]),
     ] {
-        assert_eq!(send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &patch(&operations)).status, 204);
+        assert_eq!(
+            send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &patch(&operations)).status,
+            204
+        );
     }
     assert_eq!(world.database.dump(), before);
 }
@@ -209,8 +262,20 @@ fn the_rules_hold_where_somebody_else_was_faster() {
             "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
-        ("PUT", "/scim/v2/Users/2", user("Bob"), "UPDATE users SET type = 'Administrator' WHERE id = 2", 403),
-        ("DELETE", "/scim/v2/Users/2", Value::Null, "UPDATE users SET type = 'Administrator' WHERE id = 2", 403),
+        (
+            "PUT",
+            "/scim/v2/Users/2",
+            user("Bob"),
+            "UPDATE users SET type = 'Administrator' WHERE id = 2",
+            403,
+        ),
+        (
+            "DELETE",
+            "/scim/v2/Users/2",
+            Value::Null,
+            "UPDATE users SET type = 'Administrator' WHERE id = 2",
+            403,
+        ),
         (
             "POST",
             GROUPS,
@@ -257,15 +322,19 @@ fn a_renamed_user_gets_no_token_that_was_issued_before() {
         let rename = patch(&json!([{ "op": "replace", "path": "userName", "value": name }]));
         assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{id}"), &key, &rename).status, 200);
     }
-    assert_eq!(isolate.verify(&of_bob), (401, "revoked".to_owned()), "bob's token is no token of the new bob");
+    assert_eq!(
+        isolate.verify(&of_bob),
+        (401, "revoked".to_owned()),
+        "bob's token is no token of the new bob"
+    );
     assert_eq!(isolate.verify(&of_ada), (403, "user_unknown".to_owned()));
     world.pass(1);
     assert_eq!(isolate.verify(&signed("bob")), (200, "bob".to_owned()));
     assert_eq!(isolate.verify(&signed("robert")), (200, "robert".to_owned()));
 }
 
-/// Whoever has another name leaves the old one as a deleted user does: a token that names it makes nobody,
-/// and counts for no later user.
+/// Whoever has another name leaves the old one as a deleted user does: a token that names it makes
+/// nobody, and counts for no later user.
 #[test]
 fn a_name_that_somebody_gave_up_takes_no_token_of_theirs_along() {
     let world = World::new();
@@ -279,8 +348,12 @@ fn a_name_that_somebody_gave_up_takes_no_token_of_theirs_along() {
     let john = made(&isolate, USERS, &key, &json!({ "userName": "jsmith", "externalId": "john" }));
     let of_john = signed("jsmith");
     assert_eq!(isolate.verify(&of_john).0, 200);
-    let rename = |name: &str| patch(&json!([{ "op": "replace", "path": "userName", "value": name }]));
-    assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{john}"), &key, &rename("john.s")).status, 200);
+    let rename =
+        |name: &str| patch(&json!([{ "op": "replace", "path": "userName", "value": name }]));
+    assert_eq!(
+        send(&isolate, "PATCH", &format!("{USERS}/{john}"), &key, &rename("john.s")).status,
+        200
+    );
     assert_eq!(isolate.verify(&of_john), (403, "user_deleted".to_owned()), "it makes nobody");
     assert_eq!(world.isolate().verify(&of_john), (403, "user_deleted".to_owned()));
     let jane = made(&isolate, USERS, &key, &json!({ "userName": "jsmith", "externalId": "jane" }));
@@ -288,10 +361,25 @@ fn a_name_that_somebody_gave_up_takes_no_token_of_theirs_along() {
     assert_eq!(isolate.verify(&of_john), (401, "revoked".to_owned()), "nor is it the next one's");
     world.pass(2);
     assert_eq!(isolate.verify(&signed("jsmith")), (200, "jsmith".to_owned()));
-    assert_eq!(send(&isolate, "DELETE", &format!("{USERS}/{jane}"), &key, &Value::Null).status, 204);
-    assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{john}"), &key, &rename("jsmith")).status, 200, "back to the old name");
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM tombstones WHERE username = 'jsmith'"), 0);
-    assert_eq!(world.database.text("SELECT deleted_by || ' ' || id FROM tombstones WHERE username = 'john.s'"), "[key 1 entra] 0");
+    assert_eq!(
+        send(&isolate, "DELETE", &format!("{USERS}/{jane}"), &key, &Value::Null).status,
+        204
+    );
+    assert_eq!(
+        send(&isolate, "PATCH", &format!("{USERS}/{john}"), &key, &rename("jsmith")).status,
+        200,
+        "back to the old name"
+    );
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM tombstones WHERE username = 'jsmith'"),
+        0
+    );
+    assert_eq!(
+        world
+            .database
+            .text("SELECT deleted_by || ' ' || id FROM tombstones WHERE username = 'john.s'"),
+        "[key 1 entra] 0"
+    );
 }
 
 #[test]
@@ -303,7 +391,11 @@ fn only_the_providers_id_tells_that_somebody_comes_back() {
     let off = patch(&json!([{ "op": "replace", "path": "active", "value": false }]));
     assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{bob}"), &key, &off).status, 200);
     assert_eq!(send(&isolate, "POST", USERS, &key, &json!({ "userName": "bob" })).status, 409);
-    assert_eq!(send(&isolate, "POST", USERS, &key, &json!({ "userName": "bob", "externalId": "x" })).status, 409);
+    assert_eq!(
+        send(&isolate, "POST", USERS, &key, &json!({ "userName": "bob", "externalId": "x" }))
+            .status,
+        409
+    );
 }
 
 #[test]
@@ -312,11 +404,22 @@ fn long_lists_are_refused_before_anybody_goes_through_them() {
     let isolate = world.isolate();
     let key = provisioner(&isolate);
     let bob = made(&isolate, USERS, &key, &json!({ "userName": "bob" }));
-    let emails: Vec<_> = (0..21).map(|number| json!({ "value": format!("{number}@example.com") })).collect();
+    let emails: Vec<_> =
+        (0..21).map(|number| json!({ "value": format!("{number}@example.com") })).collect();
     let add = patch(&json!([{ "op": "add", "path": "emails", "value": emails }]));
     assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{bob}"), &key, &add).status, 400);
     let attributes = vec!["a"; 101];
-    assert_eq!(send(&isolate, "POST", "/scim/v2/Groups/.search", &key, &json!({ "attributes": attributes })).status, 400);
+    assert_eq!(
+        send(
+            &isolate,
+            "POST",
+            "/scim/v2/Groups/.search",
+            &key,
+            &json!({ "attributes": attributes })
+        )
+        .status,
+        400
+    );
     let group = made(&isolate, GROUPS, &key, &json!({ "displayName": "g" }));
     let many = patch(&json!([{ "op": "remove", "path": "members", "value": members(1..=20_001) }]));
     assert_eq!(send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &many).status, 400);
@@ -329,27 +432,47 @@ fn names_differ_in_case_in_no_alphabet() {
     let isolate = world.isolate();
     let key = provisioner(&isolate);
     let find = |path: &str, filter: &str| {
-        let encoded = percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
+        let encoded =
+            percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
         json_of(&send(&isolate, "GET", &format!("{path}?filter={encoded}"), &key, &Value::Null))["totalResults"].clone()
     };
     made(&isolate, USERS, &key, &json!({ "userName": "Åsa@Example.com" }));
     assert_eq!(isolate.administer("POST", "/v1/groups", &json!({ "name": "Führung" })).status, 201);
     for name in ["åsa@example.com", "ÅSA@EXAMPLE.COM", "A\u{30a}sa@example.com"] {
         assert_eq!(find(USERS, &format!("userName eq \"{name}\"")), json!(1), "{name}");
-        assert_eq!(send(&isolate, "POST", USERS, &key, &json!({ "userName": name })).status, 409, "{name}");
+        assert_eq!(
+            send(&isolate, "POST", USERS, &key, &json!({ "userName": name })).status,
+            409,
+            "{name}"
+        );
     }
     assert_eq!(find(GROUPS, "displayName eq \"FÜHRUNG\""), json!(1));
-    assert_eq!(send(&isolate, "POST", GROUPS, &key, &json!({ "displayName": "führung" })).status, 409);
-    assert_eq!(isolate.administer("PATCH", "/v1/groups/1", &json!({ "name": "Ärzte" })).status, 200);
-    assert_eq!((find(GROUPS, "displayName eq \"führung\""), find(GROUPS, "displayName eq \"ärzte\"")), (json!(0), json!(1)));
+    assert_eq!(
+        send(&isolate, "POST", GROUPS, &key, &json!({ "displayName": "führung" })).status,
+        409
+    );
+    assert_eq!(
+        isolate.administer("PATCH", "/v1/groups/1", &json!({ "name": "Ärzte" })).status,
+        200
+    );
+    assert_eq!(
+        (find(GROUPS, "displayName eq \"führung\""), find(GROUPS, "displayName eq \"ärzte\"")),
+        (json!(0), json!(1))
+    );
     // What the last release writes, or an import, is folded by the scheduled event.
     world.database.execute(
         "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (50, 'Öko', 'SYS_Reader', 0, 0), (51, 'ASCII', 'SYS_Reader', 0, 0);
          UPDATE units SET name = 'Übung' WHERE id = 1",
     );
-    assert_eq!((find(USERS, "userName eq \"öko\""), find(USERS, "userName eq \"ascii\"")), (json!(0), json!(1)));
+    assert_eq!(
+        (find(USERS, "userName eq \"öko\""), find(USERS, "userName eq \"ascii\"")),
+        (json!(0), json!(1))
+    );
     block_on(housekeeping::run(&isolate.cx())).expect("the scheduled event");
-    assert_eq!((find(USERS, "userName eq \"öko\""), find(GROUPS, "displayName eq \"übung\"")), (json!(1), json!(1)));
+    assert_eq!(
+        (find(USERS, "userName eq \"öko\""), find(GROUPS, "displayName eq \"übung\"")),
+        (json!(1), json!(1))
+    );
 }
 
 /// A list with members ends where they are too many, and goes on behind its last group.
@@ -370,14 +493,26 @@ fn a_list_of_large_groups_comes_in_parts() {
     }
     let mut seen = Vec::new();
     while seen.len() < 4 {
-        let page = json_of(&send(&isolate, "GET", &format!("{GROUPS}?startIndex={}", seen.len() + 1), &key, &Value::Null));
+        let page = json_of(&send(
+            &isolate,
+            "GET",
+            &format!("{GROUPS}?startIndex={}", seen.len() + 1),
+            &key,
+            &Value::Null,
+        ));
         let groups = page["Resources"].as_array().expect("groups");
         assert!(!groups.is_empty() && page["totalResults"] == json!(4), "{}", page["totalResults"]);
         assert_eq!(page["itemsPerPage"], json!(groups.len()));
         seen.extend(groups.iter().map(|group| group["members"].as_array().map_or(0, Vec::len)));
     }
     assert_eq!(seen, [5000, 10_000, 5000, 5000]);
-    let bare = json_of(&send(&isolate, "GET", &format!("{GROUPS}?excludedAttributes=members"), &key, &Value::Null));
+    let bare = json_of(&send(
+        &isolate,
+        "GET",
+        &format!("{GROUPS}?excludedAttributes=members"),
+        &key,
+        &Value::Null,
+    ));
     assert_eq!(bare["itemsPerPage"], json!(4));
 }
 
@@ -392,10 +527,15 @@ fn pages_have_everybody_once() {
     for count in [7, 50, 200] {
         let mut seen = Vec::new();
         loop {
-            let path = format!("{USERS}?startIndex={}&count={count}&attributes=userName", seen.len() + 1);
+            let path =
+                format!("{USERS}?startIndex={}&count={count}&attributes=userName", seen.len() + 1);
             let page = json_of(&send(&isolate, "GET", &path, &key, &Value::Null));
-            let ids: Vec<i64> =
-                page["Resources"].as_array().expect("users").iter().filter_map(|user| user["id"].as_str()?.parse().ok()).collect();
+            let ids: Vec<i64> = page["Resources"]
+                .as_array()
+                .expect("users")
+                .iter()
+                .filter_map(|user| user["id"].as_str()?.parse().ok())
+                .collect();
             if ids.is_empty() {
                 break;
             }
@@ -411,16 +551,25 @@ fn an_adopted_user_keeps_their_grants_and_a_deleted_one_leaves_none() {
     let world = World::new();
     let isolate = world.isolate_with(&[("SCIM_ADOPT", Some("true"))]);
     let key = provisioner(&isolate);
-    assert_eq!(isolate.administer("POST", "/v1/users", &json!({ "username": "alice" })).status, 201);
+    assert_eq!(
+        isolate.administer("POST", "/v1/users", &json!({ "username": "alice" })).status,
+        201
+    );
     let grant = json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["TEST"] });
     assert_eq!(isolate.administer("POST", "/api/v1/services/5/auth", &grant).status, 200);
     assert_eq!(made(&isolate, USERS, &key, &json!({ "userName": "alice" })), 2);
     let count = |table: &str| world.database.number(&format!("SELECT COUNT(*) FROM {table}"));
     assert_eq!((count("grants WHERE object_id = 2"), count("provisioned_users")), (1, 1));
-    assert_eq!(world.database.number("SELECT total FROM provisioned_counts WHERE kind = 'user'"), 1);
+    assert_eq!(
+        world.database.number("SELECT total FROM provisioned_counts WHERE kind = 'user'"),
+        1
+    );
     assert_eq!(send(&isolate, "DELETE", &format!("{USERS}/2"), &key, &Value::Null).status, 204);
     assert_eq!((count("grants WHERE object_id = 2"), count("provisioned_users")), (0, 0));
-    assert_eq!(world.database.number("SELECT total FROM provisioned_counts WHERE kind = 'user'"), 0);
+    assert_eq!(
+        world.database.number("SELECT total FROM provisioned_counts WHERE kind = 'user'"),
+        0
+    );
     // The next of that name is somebody else.
     assert_eq!(made(&isolate, USERS, &key, &json!({ "userName": "alice" })), 3);
 }
@@ -431,7 +580,9 @@ fn what_provisioning_keeps_is_imported_only_for_somebody_who_is_there() {
     let isolate = world.isolate();
     let import = |records: &[Value]| {
         let body = records.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
-        let request = Request::new("POST", "/v1/import").authorization(&admin()).header("content-type", "application/x-ndjson");
+        let request = Request::new("POST", "/v1/import")
+            .authorization(&admin())
+            .header("content-type", "application/x-ndjson");
         isolate.send(&request.body(&body))
     };
     for (record, words) in [
@@ -462,9 +613,17 @@ fn a_group_that_is_deleted_and_made_again_meanwhile_is_not_provisioning_s() {
         json!({ "op": "add", "path": "members", "value": [{ "value": "1" }] }),
     ] {
         world.database.overtake(2, &again);
-        let response = send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &patch(&json!([operation])));
+        let response = send(
+            &isolate,
+            "PATCH",
+            &format!("{GROUPS}/{group}"),
+            &key,
+            &patch(&json!([operation])),
+        );
         assert_eq!(response.status, 403, "{}", response.body);
-        world.database.execute(&format!("INSERT INTO provisioned_groups (group_id, modified_at) VALUES ({group}, 0)"));
+        world.database.execute(&format!(
+            "INSERT INTO provisioned_groups (group_id, modified_at) VALUES ({group}, 0)"
+        ));
     }
     world.database.overtake(2, &again);
     let response = send(&isolate, "DELETE", &format!("{GROUPS}/{group}"), &key, &Value::Null);
@@ -482,7 +641,8 @@ fn brackets_of_a_filter_are_about_one_address() {
     let found = |filter: &str| {
         let request = Request::new("POST", &format!("{USERS}/.search")).authorization(&key);
         let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter });
-        let response = isolate.send(&request.header("content-type", "application/scim+json").body(&body.to_string()));
+        let response = isolate
+            .send(&request.header("content-type", "application/scim+json").body(&body.to_string()));
         (response.status, json_of(&response)["totalResults"].as_i64())
     };
     for (filter, total) in [
@@ -504,9 +664,15 @@ fn many_operations_make_no_longer_list_than_one() {
     let isolate = world.isolate();
     let key = provisioner(&isolate);
     let ada = made(&isolate, USERS, &key, &json!({ "userName": "ada" }));
-    let emails = |from: usize| (from..from + 20).map(|n| json!({ "value": format!("a{n}@example.com") })).collect::<Value>();
-    let operations: Vec<_> = (0..3).map(|n| json!({ "op": "add", "path": "emails", "value": emails(n * 20) })).collect();
-    let response = send(&isolate, "PATCH", &format!("{USERS}/{ada}"), &key, &patch(&json!(operations)));
+    let emails = |from: usize| {
+        (from..from + 20)
+            .map(|n| json!({ "value": format!("a{n}@example.com") }))
+            .collect::<Value>()
+    };
+    let operations: Vec<_> =
+        (0..3).map(|n| json!({ "op": "add", "path": "emails", "value": emails(n * 20) })).collect();
+    let response =
+        send(&isolate, "PATCH", &format!("{USERS}/{ada}"), &key, &patch(&json!(operations)));
     assert_eq!(response.status, 400, "{}", response.body);
     assert!(response.body.contains("20 addresses"), "{}", response.body);
 }

@@ -12,7 +12,8 @@ use crate::key_registration::{register, try_register};
 use crate::support::signatures::Issuer;
 use crate::support::{World, forge, json_of};
 
-const SIGNERS: [Algorithm; 5] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa];
+const SIGNERS: [Algorithm; 5] =
+    [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa];
 
 fn hex(bytes: &[u8], separator: &str) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator)
@@ -32,13 +33,17 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 /// As much of a certificate as tells it from other things: what is signed, how, and a signature.
 fn certificate(spki: &[u8]) -> Vec<u8> {
     let algorithm = der(0x30, &der(6, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
-    let signed = der(0x30, &[der(0xa0, &der(2, &[2])), der(2, &[1]), algorithm.clone(), spki.to_vec()].concat());
+    let signed = der(
+        0x30,
+        &[der(0xa0, &der(2, &[2])), der(2, &[1]), algorithm.clone(), spki.to_vec()].concat(),
+    );
     der(0x30, &[signed, algorithm, der(3, &[0, 1, 2, 3])].concat())
 }
 
 /// The key of an RSA issuer as PKCS #1: what is in the bit string of its SPKI.
 fn pkcs1(spki: &[u8]) -> Vec<u8> {
-    let at = spki.windows(5).position(|window| window == [0x30, 0x82, 1, 0x0a, 2]).expect("the numbers");
+    let at =
+        spki.windows(5).position(|window| window == [0x30, 0x82, 1, 0x0a, 2]).expect("the numbers");
     spki[at..].to_vec()
 }
 
@@ -48,10 +53,13 @@ fn pem(label: &str, bytes: &[u8]) -> String {
 
 /// The key as OpenSSH writes it on the wire (RFC 4253, 6.6), with the name of its type.
 fn ssh(issuer: &Issuer) -> (String, Vec<u8>) {
-    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).expect("a length").to_be_bytes()[..], bytes].concat();
+    let string = |bytes: &[u8]| {
+        [&u32::try_from(bytes.len()).expect("a length").to_be_bytes()[..], bytes].concat()
+    };
     let jwk = issuer.jwk(&json!({}));
     let number = |name: &str| {
-        let bytes = Base64UrlUnpadded::decode_vec(jwk[name].as_str().expect("a number")).expect("base64url");
+        let bytes = Base64UrlUnpadded::decode_vec(jwk[name].as_str().expect("a number"))
+            .expect("base64url");
         if bytes[0] >= 0x80 { [vec![0], bytes].concat() } else { bytes }
     };
     let ec = |curve: &str, bytes: usize| {
@@ -61,11 +69,16 @@ fn ssh(issuer: &Issuer) -> (String, Vec<u8>) {
         (name.clone(), [string(name.as_bytes()), string(curve.as_bytes()), string(&point)].concat())
     };
     match issuer {
-        Issuer::Rsa(_) => ("ssh-rsa".to_owned(), [string(b"ssh-rsa"), string(&number("e")), string(&number("n"))].concat()),
+        Issuer::Rsa(_) => (
+            "ssh-rsa".to_owned(),
+            [string(b"ssh-rsa"), string(&number("e")), string(&number("n"))].concat(),
+        ),
         Issuer::P256(_) => ec("nistp256", 32),
         Issuer::P384(_) => ec("nistp384", 48),
         Issuer::P521(_) => ec("nistp521", 66),
-        Issuer::Ed25519(_) => ("ssh-ed25519".to_owned(), [string(b"ssh-ed25519"), string(&number("x"))].concat()),
+        Issuer::Ed25519(_) => {
+            ("ssh-ed25519".to_owned(), [string(b"ssh-ed25519"), string(&number("x"))].concat())
+        }
     }
 }
 
@@ -96,15 +109,34 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
         format!("ssh-dss {blob}"),
         format!("{name}-cert-v01@openssh.com {blob}"),
         blob.clone(),
-        format!("---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"alice\"\n{blob}\n---- END SSH2 PUBLIC KEY ----"),
+        format!(
+            "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"alice\"\n{blob}\n---- END SSH2 PUBLIC KEY ----"
+        ),
         format!("PuTTY-User-Key-File-3: {name}\nEncryption: none\nPublic-Lines: 1\n{blob}\n"),
-        format!("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{blob}\n-----END PGP PUBLIC KEY BLOCK-----"),
-        format!("<RSAKeyValue><Modulus>{}</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>", number("n")),
-        format!("<ds:KeyValue><dsig11:ECKeyValue>{}</dsig11:ECKeyValue></ds:KeyValue>", number("x")),
+        format!(
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{blob}\n-----END PGP PUBLIC KEY BLOCK-----"
+        ),
+        format!(
+            "<RSAKeyValue><Modulus>{}</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>",
+            number("n")
+        ),
+        format!(
+            "<ds:KeyValue><dsig11:ECKeyValue>{}</dsig11:ECKeyValue></ds:KeyValue>",
+            number("x")
+        ),
         format!("<ds:X509Certificate>{}</ds:X509Certificate>", Base64::encode_string(&certificate)),
         format!("{}\n-----END PUBLIC KEY-----", Base64::encode_string(&spki)),
     ];
-    for label in ["PUBLIC KEY", "RSA PUBLIC KEY", "EC PUBLIC KEY", "CERTIFICATE", "CERTIFICATE REQUEST", "X509 CRL", "PRIVATE KEY", "ANY"] {
+    for label in [
+        "PUBLIC KEY",
+        "RSA PUBLIC KEY",
+        "EC PUBLIC KEY",
+        "CERTIFICATE",
+        "CERTIFICATE REQUEST",
+        "X509 CRL",
+        "PRIVATE KEY",
+        "ANY",
+    ] {
         all.push(pem(label, &spki));
         all.push(format!("Bag Attributes\n    friendlyName: x\n{}", pem(label, &certificate)));
     }
@@ -114,24 +146,47 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
     }
     if let Issuer::P256(_) | Issuer::P384(_) | Issuer::P521(_) = issuer {
         let spki = issuer.spki();
-        let coordinates = Base64UrlUnpadded::decode_vec(&number("x")).expect("base64url").len().next_multiple_of(2);
+        let coordinates = Base64UrlUnpadded::decode_vec(&number("x"))
+            .expect("base64url")
+            .len()
+            .next_multiple_of(2);
         binaries.push([&[4], &spki[spki.len() - 2 * coordinates..]].concat());
     }
     for bytes in binaries {
         let base64 = Base64::encode_string(&bytes);
         let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-        all.extend([lines.join("\n"), lines.join("\r\n"), Base64UrlUnpadded::encode_string(&bytes), base64]);
-        all.extend([hex(&bytes, ""), hex(&bytes, ":"), hex(&bytes, " ").to_uppercase(), format!("0x{}", hex(&bytes, ""))]);
+        all.extend([
+            lines.join("\n"),
+            lines.join("\r\n"),
+            Base64UrlUnpadded::encode_string(&bytes),
+            base64,
+        ]);
+        all.extend([
+            hex(&bytes, ""),
+            hex(&bytes, ":"),
+            hex(&bytes, " ").to_uppercase(),
+            format!("0x{}", hex(&bytes, "")),
+        ]);
         let json = json!({ "kty": "oct", "k": Base64UrlUnpadded::encode_string(&bytes) });
         all.push(json.to_string());
     }
     // As environments and secret managers hold files.
-    for file in [issuer.pem(), jwk.to_string(), json!({ "keys": [jwk] }).to_string(), format!("{name} {blob} alice")] {
+    for file in [
+        issuer.pem(),
+        jwk.to_string(),
+        json!({ "keys": [jwk] }).to_string(),
+        format!("{name} {blob} alice"),
+    ] {
         let base64 = Base64::encode_string(file.as_bytes());
         all.push(Base64::encode_string(base64.as_bytes()));
-        all.extend([Base64UrlUnpadded::encode_string(file.as_bytes()), base64, hex(file.as_bytes(), "")]);
+        all.extend([
+            Base64UrlUnpadded::encode_string(file.as_bytes()),
+            base64,
+            hex(file.as_bytes(), ""),
+        ]);
     }
-    let oct = json!({ "kty": "oct", "k": Base64UrlUnpadded::encode_string(issuer.pem().as_bytes()) });
+    let oct =
+        json!({ "kty": "oct", "k": Base64UrlUnpadded::encode_string(issuer.pem().as_bytes()) });
     all.push(oct.to_string());
     all
 }
@@ -177,7 +232,17 @@ proptest! {
 
 #[test]
 fn passwords_that_mention_keys_are_secrets() {
-    for secret in ["my ssh-rsa password", "-----", "begin public key", "{}", "[1,2]", "untrusted", "age1 wine", "keys", "RSA"] {
+    for secret in [
+        "my ssh-rsa password",
+        "-----",
+        "begin public key",
+        "{}",
+        "[1,2]",
+        "untrusted",
+        "age1 wine",
+        "keys",
+        "RSA",
+    ] {
         assert_eq!(public_key_dress(secret.as_bytes()), None, "{secret}");
     }
     let keys = [
@@ -202,17 +267,29 @@ fn oct(more: &Value) -> String {
 fn a_shared_secret_of_bytes_is_registered_as_a_jwk() {
     let world = World::new();
     let isolate = world.isolate();
-    for more in [json!({}), json!({ "use": "sig", "key_ops": ["sign", "verify"], "alg": "HS256", "kid": "1" })] {
+    for more in [
+        json!({}),
+        json!({ "use": "sig", "key_ops": ["sign", "verify"], "alg": "HS256", "kid": "1" }),
+    ] {
         let secret = oct(&more);
         register(&isolate, Algorithm::Hs256, &secret);
         let claims = Value::Object(isolate.claims("alice")).to_string();
-        assert_eq!(isolate.verify(&forge(r#"{"alg":"HS256"}"#, &claims, &[0xff; 32])), (200, "alice".to_owned()));
-        assert_eq!(isolate.verify(&forge(r#"{"alg":"HS256"}"#, &claims, secret.as_bytes())).1, "bad_signature");
-        let body = json!({ "name": "ERP", "privateKey": secret, "payload": { "username": "alice" } });
-        let signed = isolate.administer("POST", "/plugin/datafor-modeler/api/token/generate", &body);
+        assert_eq!(
+            isolate.verify(&forge(r#"{"alg":"HS256"}"#, &claims, &[0xff; 32])),
+            (200, "alice".to_owned())
+        );
+        assert_eq!(
+            isolate.verify(&forge(r#"{"alg":"HS256"}"#, &claims, secret.as_bytes())).1,
+            "bad_signature"
+        );
+        let body =
+            json!({ "name": "ERP", "privateKey": secret, "payload": { "username": "alice" } });
+        let signed =
+            isolate.administer("POST", "/plugin/datafor-modeler/api/token/generate", &body);
         let token = json_of(&signed)["token"].as_str().unwrap_or_default().to_owned();
         assert_eq!(isolate.verify(&token), (200, "alice".to_owned()), "{}", signed.body);
-        let list = isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
+        let list =
+            isolate.administer("GET", "/plugin/datafor-modeler/api/token/list", &Value::Null);
         assert_eq!(json_of(&list)["data"][0]["secret"], secret, "as it was registered");
     }
 }
@@ -235,7 +312,10 @@ fn a_jwk_of_a_secret_that_does_not_fit_is_refused() {
     ];
     for (more, why) in cases {
         let (status, message) = try_register(&isolate, Algorithm::Hs256, &oct(&more));
-        assert!(status == 400 && message.starts_with("secret ") && message.contains(why), "{more}: {message}");
+        assert!(
+            status == 400 && message.starts_with("secret ") && message.contains(why),
+            "{more}: {message}"
+        );
     }
 }
 
@@ -253,5 +333,9 @@ fn the_length_of_a_secret_is_that_of_its_bytes() {
         "algorithm": "HS384", "enable": "1", "inituser": "1", "initroles": [],
     });
     let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);
-    assert!(response.status == 200 && response.body.contains("secret is shorter than 48 bytes"), "{}", response.body);
+    assert!(
+        response.status == 200 && response.body.contains("secret is shorter than 48 bytes"),
+        "{}",
+        response.body
+    );
 }

@@ -1,4 +1,5 @@
-//! What the isolates of a data centre share: what it spares, and that it makes nothing older than it may be.
+//! What the isolates of a data centre share: what it spares, and that it makes nothing older than
+//! it may be.
 
 use postern::domain::time::Millis;
 use serde_json::{Value, json};
@@ -27,12 +28,18 @@ fn cost(world: &World, deed: impl FnOnce()) -> (u32, u32) {
 }
 
 fn id_of(isolate: &Isolate<'_>, username: &str) -> i64 {
-    let response = isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
+    let response =
+        isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
     json_of(&response)["items"][0]["id"].as_i64().expect("an id")
 }
 
 fn set_user(isolate: &Isolate<'_>, id: i64, enabled: bool) {
-    assert_eq!(isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "enabled": enabled })).status, 200);
+    assert_eq!(
+        isolate
+            .administer("PATCH", &format!("/v1/users/{id}"), &json!({ "enabled": enabled }))
+            .status,
+        200
+    );
 }
 
 /// The tokens of users whom Postern knows from then on.
@@ -62,15 +69,31 @@ fn a_cold_isolate_answers_those_whom_the_data_centre_has_seen_without_d1() {
     world.run_tasks();
     world.shared.entries.borrow_mut().clear();
     let alone = world.isolate();
-    assert_eq!(cost(&world, || assert_eq!(alone.verify(&alice).0, 200)).0, 1, "nobody has read here before");
+    assert_eq!(
+        cost(&world, || assert_eq!(alone.verify(&alice).0, 200)).0,
+        1,
+        "nobody has read here before"
+    );
     world.run_tasks();
 
     let second = world.isolate();
-    assert_eq!(cost(&world, || assert_eq!(second.verify(&alice).0, 200)), (0, 3), "the window, the trust, and alice");
+    assert_eq!(
+        cost(&world, || assert_eq!(second.verify(&alice).0, 200)),
+        (0, 3),
+        "the window, the trust, and alice"
+    );
     assert_eq!(cost(&world, || assert_eq!(second.verify(&alice).0, 200)), (0, 0), "warm");
-    assert_eq!(cost(&world, || assert_eq!(second.verify(&bob).0, 200)), (1, 1), "bob was not seen here");
+    assert_eq!(
+        cost(&world, || assert_eq!(second.verify(&bob).0, 200)),
+        (1, 1),
+        "bob was not seen here"
+    );
     let third = world.isolate();
-    assert_eq!(cost(&world, || assert_eq!(third.verify(&bob).0, 200)).0, 1, "what bob's first isolate read is shared behind its answer");
+    assert_eq!(
+        cost(&world, || assert_eq!(third.verify(&bob).0, 200)).0,
+        1,
+        "what bob's first isolate read is shared behind its answer"
+    );
     world.run_tasks();
     let fourth = world.isolate();
     assert_eq!(cost(&world, || assert_eq!(fourth.verify(&bob).0, 200)), (0, 3));
@@ -86,10 +109,9 @@ fn sessions_keys_and_permissions_are_shared_too() {
     let id = id_of(&writer, "alice");
     let grant = json!({ "username": "alice", "permissions": ["VIEW"] });
     assert_eq!(writer.administer("POST", "/v1/services/7/grants", &grant).status, 201);
-    let opaque = writer.send(
-        &Request::new("POST", "/imanager/cloud/security/tokens.json")
-            .body(&json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string()),
-    );
+    let opaque = writer.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(
+        &json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string(),
+    ));
     let key = writer.administer("POST", "/v1/keys", &json!({ "name": "k", "may": ["decisions"] }));
     let key = json_of(&key)["key"].as_str().expect("a key").to_owned();
     world.run_tasks();
@@ -144,7 +166,8 @@ fn an_aging_isolate_learns_from_the_window_and_d1_is_asked_once_for_all() {
     assert_eq!(read.0, 1, "the same where all of them had expired");
 }
 
-/// All of them have learned of the same reading, and so memory is half as old as it may be in all of them at once.
+/// All of them have learned of the same reading, and so memory is half as old as it may be in all
+/// of them at once.
 #[test]
 fn of_isolates_that_age_at_the_same_moment_few_ask_d1() {
     let world = World::new();
@@ -209,15 +232,23 @@ fn what_ends_a_credential_reaches_everybody_by_the_window() {
     world.pass(11);
     assert_eq!(one.verify(&carol).0, 200);
     world.run_tasks();
-    let statuses = |isolate: &Isolate<'_>| [&alice, &bob, &carol].map(|token| isolate.verify(token).0);
+    let statuses =
+        |isolate: &Isolate<'_>| [&alice, &bob, &carol].map(|token| isolate.verify(token).0);
     let read = cost(&world, || assert_eq!(statuses(&two), [403, 401, 200])).0;
     assert_eq!(read, 1, "only alice, whom memory has forgotten, is read");
     world.run_tasks();
     let cold = world.isolate();
-    assert_eq!(statuses(&cold), [403, 401, 200], "the entries of alice and of the trust were written before");
+    assert_eq!(
+        statuses(&cold),
+        [403, 401, 200],
+        "the entries of alice and of the trust were written before"
+    );
     writer.register(&json!({ "enable": "0" }));
     world.pass(11);
-    assert_eq!((one.verify(&carol).0, two.verify(&carol).0, world.isolate().verify(&carol).0), (401, 401, 401));
+    assert_eq!(
+        (one.verify(&carol).0, two.verify(&carol).0, world.isolate().verify(&carol).0),
+        (401, 401, 401)
+    );
 }
 
 #[test]
@@ -239,9 +270,14 @@ fn while_d1_stalls_a_cold_isolate_knows_what_its_data_centre_had_read() {
     world.database.takes.set([Millis(10_000), Millis(0)]);
     let cold = world.isolate();
     for (token, status) in [(&alice, 200), (&bob, 401)] {
-        let answer = cold.send(&Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")));
+        let answer =
+            cold.send(&Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")));
         assert_eq!(answer.status, status, "{}", answer.body);
-        assert!(answer.header("x-postern-stale").is_some_and(|age| age.parse::<i64>().expect("seconds") >= 60));
+        assert!(
+            answer
+                .header("x-postern-stale")
+                .is_some_and(|age| age.parse::<i64>().expect("seconds") >= 60)
+        );
     }
     assert_eq!(cold.verify(&writer.token("carol")).0, 503, "who is new");
 }
@@ -257,25 +293,49 @@ fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
         assert!(answer.status < 300, "{method} {path}: {}", answer.body);
     };
     for department in [1, 2] {
-        administer("POST", "/v1/departments", &json!({ "id": department, "name": format!("d{department}") }));
+        administer(
+            "POST",
+            "/v1/departments",
+            &json!({ "id": department, "name": format!("d{department}") }),
+        );
     }
     administer("PUT", "/v1/departments/2/members?username=alice", &Value::Null);
-    let of_department = json!({ "authObjectType": "DEPT", "authObjectId": 1, "permissions": ["VIEW"] });
+    let of_department =
+        json!({ "authObjectType": "DEPT", "authObjectId": 1, "permissions": ["VIEW"] });
     let check = |isolate: &Isolate<'_>, service: i64| {
-        let answer = isolate.get(&format!("/v1/check?service={service}&permission=VIEW"), &format!("Bearer {token}"));
+        let answer = isolate.get(
+            &format!("/v1/check?service={service}&permission=VIEW"),
+            &format!("Bearer {token}"),
+        );
         json_of(&answer)["allowed"].as_bool().expect("an answer")
     };
     let ways: [(i64, Call<'_>, Call<'_>); 4] = [
         (
             7,
-            ("POST", "/v1/services/7/grants", json!({ "username": "alice", "permissions": ["VIEW"] })),
+            (
+                "POST",
+                "/v1/services/7/grants",
+                json!({ "username": "alice", "permissions": ["VIEW"] }),
+            ),
             ("DELETE", "/v1/services/7/grants?username=alice", Value::Null),
         ),
-        (8, ("PATCH", "/v1/departments/2", json!({ "parentId": 1 })), ("PATCH", "/v1/departments/2", json!({ "parentId": null }))),
-        (8, ("PATCH", "/v1/departments/2", json!({ "parentId": 1 })), ("DELETE", "/v1/departments/2/members?username=alice", Value::Null)),
+        (
+            8,
+            ("PATCH", "/v1/departments/2", json!({ "parentId": 1 })),
+            ("PATCH", "/v1/departments/2", json!({ "parentId": null })),
+        ),
+        (
+            8,
+            ("PATCH", "/v1/departments/2", json!({ "parentId": 1 })),
+            ("DELETE", "/v1/departments/2/members?username=alice", Value::Null),
+        ),
         (
             9,
-            ("POST", "/v1/services/9/grants", json!({ "username": "alice", "permissions": ["VIEW"] })),
+            (
+                "POST",
+                "/v1/services/9/grants",
+                json!({ "username": "alice", "permissions": ["VIEW"] }),
+            ),
             ("PATCH", "/v1/services/9", json!({ "name": "closed" })),
         ),
     ];
@@ -297,7 +357,11 @@ fn a_permission_that_was_taken_away_is_taken_from_what_is_shared() {
         world.run_tasks();
         let cold = world.isolate();
         assert_eq!(check(&cold, *service), *service == 9, "{take:?}");
-        assert_eq!(check(&world.isolate_with(&[("STALENESS_S", Some("2"))]), *service), *service == 9, "{take:?}");
+        assert_eq!(
+            check(&world.isolate_with(&[("STALENESS_S", Some("2"))]), *service),
+            *service == 9,
+            "{take:?}"
+        );
     }
 }
 
@@ -329,7 +393,8 @@ fn what_a_slow_reading_brings_is_shared_as_of_its_own_place() {
     assert_eq!(cost(&world, || assert_eq!(later.verify(&alice).0, 403)), (1, 1));
 }
 
-/// The users of an app that was deleted belong to none, and a new app of its name may not speak for them.
+/// The users of an app that was deleted belong to none, and a new app of its name may not speak for
+/// them.
 #[test]
 fn a_user_of_a_deleted_app_is_not_read_from_what_was_shared_before() {
     let world = World::new();
@@ -340,13 +405,20 @@ fn a_user_of_a_deleted_app_is_not_read_from_what_was_shared_before() {
     reader.verify(&bob);
     seen_here(&world, &alice);
     let delete = json!({ "name": "ERP" });
-    assert_eq!(writer.administer("POST", "/plugin/datafor-modeler/api/token/delete", &delete).status, 200);
+    assert_eq!(
+        writer.administer("POST", "/plugin/datafor-modeler/api/token/delete", &delete).status,
+        200
+    );
     world.pass(1);
     writer.register(&json!({ "speaks_for": "own" }));
     assert_eq!(writer.verify(&alice).0, 403);
     world.pass(11);
     let fresh = writer.token("carol");
-    assert_eq!(reader.verify(&fresh).0, 200, "who shares all that has changed since alice was read");
+    assert_eq!(
+        reader.verify(&fresh).0,
+        200,
+        "who shares all that has changed since alice was read"
+    );
     world.run_tasks();
     assert_eq!(world.isolate().verify(&fresh).0, 200, "who shares the new app");
     world.run_tasks();
@@ -355,7 +427,8 @@ fn a_user_of_a_deleted_app_is_not_read_from_what_was_shared_before() {
     assert_eq!(world.isolate().verify(&alice).0, 403);
 }
 
-/// Entries of a kind that this release does not know count as read, and nothing is forgotten for them.
+/// Entries of a kind that this release does not know count as read, and nothing is forgotten for
+/// them.
 #[test]
 fn a_window_that_spans_more_changes_than_it_knows_is_not_taken() {
     let world = World::new();
@@ -388,10 +461,14 @@ fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing()
     let good = world.shared.entries.borrow().clone();
     assert_eq!(good.len(), 3);
     let with_text = |change: &dyn Fn(&str, &str) -> String| {
-        good.iter().map(|(name, (text, until))| (name.clone(), (change(name, text), *until))).collect()
+        good.iter()
+            .map(|(name, (text, until))| (name.clone(), (change(name, text), *until)))
+            .collect()
     };
     let names: Vec<_> = good.keys().cloned().collect();
-    let next = |name: &str| names[(names.iter().position(|of| of == name).expect("a name") + 1) % names.len()].clone();
+    let next = |name: &str| {
+        names[(names.iter().position(|of| of == name).expect("a name") + 1) % names.len()].clone()
+    };
     let other_world = World::new();
     let other = {
         other_world.shared.works.set(true);
@@ -406,9 +483,17 @@ fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing()
     };
     let spoilt: [(&str, Entries); 6] = [
         ("cut", with_text(&|_, text| text[..text.len() - 1].to_owned())),
-        ("changed", with_text(&|_, text| format!("{}A", &text[..text.len() - 1]).replace("AA", "AB"))),
+        (
+            "changed",
+            with_text(&|_, text| format!("{}A", &text[..text.len() - 1]).replace("AA", "AB")),
+        ),
         ("exchanged", with_text(&|name, _| good[&next(name)].0.clone())),
-        ("of another key", with_text(&|name, _| other[names.iter().position(|of| of == name).expect("a name")].clone())),
+        (
+            "of another key",
+            with_text(&|name, _| {
+                other[names.iter().position(|of| of == name).expect("a name")].clone()
+            }),
+        ),
         ("no entry at all", with_text(&|_, _| "{}".to_owned())),
         ("empty", with_text(&|_, _| String::new())),
     ];
@@ -423,7 +508,11 @@ fn entries_that_are_foreign_cut_exchanged_or_from_the_future_count_for_nothing()
         *world.shared.entries.borrow_mut() = good.clone();
         world.now.set(now - Millis::from_seconds(behind_s));
         let cold = world.isolate();
-        assert_eq!(cost(&world, || assert_eq!(cold.verify(&token).0, 200)).0, reads, "{behind_s} s from the future");
+        assert_eq!(
+            cost(&world, || assert_eq!(cold.verify(&token).0, 200)).0,
+            reads,
+            "{behind_s} s from the future"
+        );
         *world.tasks.0.borrow_mut() = Vec::new();
     }
 }
@@ -434,7 +523,11 @@ fn another_host_and_another_deployment_share_nothing() {
     let writer = shared(&world);
     let token = writer.token("alice");
     seen_here(&world, &token);
-    let ask = |host: &str| Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("host", host);
+    let ask = |host: &str| {
+        Request::new("GET", "/v1/verify")
+            .authorization(&format!("Bearer {token}"))
+            .header("host", host)
+    };
     let cold = world.isolate();
     assert_eq!(cost(&world, || assert_eq!(cold.send(&ask("staging.example")).status, 200)).0, 1);
 }
@@ -458,7 +551,12 @@ fn entries_from_before_a_database_was_set_back_count_for_nothing() {
     world.pass(11);
     for number in 0..3 {
         let other = world.isolate();
-        assert_eq!(other.administer("POST", "/v1/users", &json!({ "username": format!("new{number}") })).status, 201);
+        assert_eq!(
+            other
+                .administer("POST", "/v1/users", &json!({ "username": format!("new{number}") }))
+                .status,
+            201
+        );
         world.run_tasks();
         assert_eq!(world.isolate().verify(&token).0, 403, "after {number} writes");
         world.run_tasks();
@@ -474,14 +572,19 @@ fn after_a_write_of_unknown_outcome_no_older_window_is_believed() {
     world.pass(1);
     seen_here(&world, &token);
     world.database.loses_answers.set(true);
-    let lost = isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    let lost = isolate.administer(
+        "POST",
+        "/plugin/datafor-modeler/api/token/delete",
+        &json!({ "name": "ERP" }),
+    );
     assert_eq!(lost.status, 503);
     world.database.loses_answers.set(false);
     world.pass(3);
     assert_eq!(isolate.verify(&token), (401, "no_app".to_owned()));
 }
 
-/// By the clock of another machine, a reading of before the write may seem to be a second younger than it.
+/// By the clock of another machine, a reading of before the write may seem to be a second younger
+/// than it.
 #[test]
 fn after_such_a_write_a_window_is_believed_only_when_clocks_leave_no_doubt() {
     let world = World::new();
@@ -495,12 +598,21 @@ fn after_such_a_write_a_window_is_believed_only_when_clocks_leave_no_doubt() {
         world.pass(11);
         world.run_tasks();
         world.database.loses_answers.set(true);
-        assert_eq!(isolate.administer("POST", "/v1/groups", &json!({ "name": format!("{passes}") })).status, 503);
+        assert_eq!(
+            isolate
+                .administer("POST", "/v1/groups", &json!({ "name": format!("{passes}") }))
+                .status,
+            503
+        );
         world.database.loses_answers.set(false);
         world.pass(passes);
         other.verify(&token);
         world.run_tasks();
-        assert_eq!(cost(&world, || assert_eq!(isolate.verify(&token).0, 200)).0, reads, "{passes} s after it");
+        assert_eq!(
+            cost(&world, || assert_eq!(isolate.verify(&token).0, 200)).0,
+            reads,
+            "{passes} s after it"
+        );
     }
 }
 
@@ -536,7 +648,8 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits") % limit
     }
 }
@@ -548,7 +661,10 @@ impl Truth {
     /// Whether she was in that state at some time from `from` on.
     fn was(&self, enabled: bool, from: Millis) -> bool {
         let until = |index: usize| self.0.get(index + 1).map_or(Millis(i64::MAX), |(at, _)| *at);
-        self.0.iter().enumerate().any(|(index, (_, state))| *state == enabled && until(index) >= from)
+        self.0
+            .iter()
+            .enumerate()
+            .any(|(index, (_, state))| *state == enabled && until(index) >= from)
     }
 }
 
@@ -567,7 +683,10 @@ impl<'w> Writer<'w> {
         isolate.register(&json!({ "expire": 86_400 }));
         let account = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD });
         let path = "/imanager/cloud/security/tokens.json";
-        let authorization = format!("Bearer {}", isolate.send(&Request::new("POST", path).body(&account.to_string())).body);
+        let authorization = format!(
+            "Bearer {}",
+            isolate.send(&Request::new("POST", path).body(&account.to_string())).body
+        );
         isolate.verify(&isolate.token("alice"));
         let id = id_of(&isolate, "alice");
         Self { isolate, authorization, id }
@@ -588,9 +707,14 @@ impl<'w> History<'w> {
         let world = writer.isolate.world;
         let mut history = Self {
             writer,
-            isolates: (0..3).map(|_| world.isolate_with(&[("STALENESS_S", Some(staleness))])).collect(),
+            isolates: (0..3)
+                .map(|_| world.isolate_with(&[("STALENESS_S", Some(staleness))]))
+                .collect(),
             truth: Truth(vec![(Millis(0), true)]),
-            token: writer.isolate.signed("abcd", &json!({ "loginname": "alice", "exp": world.now.get().seconds() + 86_000 })),
+            token: writer.isolate.signed(
+                "abcd",
+                &json!({ "loginname": "alice", "exp": world.now.get().seconds() + 86_000 }),
+            ),
             staleness_s: staleness.parse().expect("seconds"),
             answers: [0; 3],
         };
@@ -608,7 +732,9 @@ impl<'w> History<'w> {
         self.world().database.takes.set([Millis(0); 2]);
         self.world().pass(3);
         let body = json!({ "enabled": enabled }).to_string();
-        let request = Request::new("PATCH", &format!("/v1/users/{id}")).authorization(authorization).body(&body);
+        let request = Request::new("PATCH", &format!("/v1/users/{id}"))
+            .authorization(authorization)
+            .body(&body);
         if isolate.send(&request).status == 503 {
             // Its own reading of the feed is still stalled.
             self.world().pass(26);
@@ -621,9 +747,12 @@ impl<'w> History<'w> {
     /// long ago as it says.
     fn verify(&mut self, isolate: usize, story: &dyn Fn() -> String) {
         let asked_at = self.world().now.get();
-        let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {}", self.token));
+        let request =
+            Request::new("GET", "/v1/verify").authorization(&format!("Bearer {}", self.token));
         let response = self.isolates[isolate].send(&request);
-        let stale_s = response.header("x-postern-stale").map(|text| text.parse::<i64>().expect("seconds") + 1);
+        let stale_s = response
+            .header("x-postern-stale")
+            .map(|text| text.parse::<i64>().expect("seconds") + 1);
         let bound = Millis::from_seconds(stale_s.unwrap_or(self.staleness_s + 2));
         let enabled = match response.status {
             200 => true,
@@ -636,7 +765,12 @@ impl<'w> History<'w> {
         };
         self.answers[usize::from(enabled)] += 1;
         let from = asked_at - bound;
-        assert!(self.truth.was(enabled, from), "alice was answered as enabled={enabled} at {asked_at:?}: {:?}\n{}", self.truth.0, story());
+        assert!(
+            self.truth.was(enabled, from),
+            "alice was answered as enabled={enabled} at {asked_at:?}: {:?}\n{}",
+            self.truth.0,
+            story()
+        );
     }
 }
 
@@ -649,7 +783,8 @@ fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound
     let writer = Writer::new(&world);
     let mut told = [0; 3];
     for number in 0..5_u32.pow(5) {
-        let deeds: Vec<usize> = (0..5).map(|digit| (number / 5_u32.pow(digit)) as usize % 5).collect();
+        let deeds: Vec<usize> =
+            (0..5).map(|digit| (number / 5_u32.pow(digit)) as usize % 5).collect();
         let is_of_interest = [1, 2, 4].iter().all(|deed| deeds.contains(deed));
         if !is_of_interest || deeds.windows(2).any(|pair| pair[0] == pair[1] && pair[0] != 3) {
             continue;
@@ -681,10 +816,12 @@ fn no_order_of_writes_readings_and_expiries_makes_an_answer_older_than_the_bound
     assert!(told[0] > 20 && told[1] > 1_000 && told[2] == 0, "both kinds of answers: {told:?}");
 }
 
-/// D1 stalls, fails and lags, the cache loses entries and brings old ones back, isolates come and go.
+/// D1 stalls, fails and lags, the cache loses entries and brings old ones back, isolates come and
+/// go.
 #[test]
 fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
-    let histories = std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    let histories =
+        std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let world = World::new();
     let writer = Writer::new(&world);
     let mut told = [0; 3];
@@ -715,13 +852,20 @@ fn whatever_d1_and_the_cache_do_no_answer_is_older_than_it_may_be_or_says() {
                     world.database.takes.set([takes[numbers.below(6)], takes[numbers.below(6)]]);
                 }
                 15 => world.database.answers.set(numbers.below(2) == 0),
-                16 => history.isolates[numbers.below(3)] = world.isolate_with(&[("STALENESS_S", Some(staleness))]),
+                16 => {
+                    history.isolates[numbers.below(3)] =
+                        world.isolate_with(&[("STALENESS_S", Some(staleness))])
+                }
                 17 => past.push(world.shared.entries.borrow().clone()),
                 18 => {
                     // An old entry comes back, and lives as long as whoever brought it back likes.
                     if let Some(old) = past.get(numbers.below(past.len().max(1))) {
-                        let forever = |(text, _): &(String, Millis)| (text.clone(), Millis(i64::MAX));
-                        let old = old.iter().filter(|_| numbers.below(2) == 0).map(|(name, entry)| (name.clone(), forever(entry)));
+                        let forever =
+                            |(text, _): &(String, Millis)| (text.clone(), Millis(i64::MAX));
+                        let old = old
+                            .iter()
+                            .filter(|_| numbers.below(2) == 0)
+                            .map(|(name, entry)| (name.clone(), forever(entry)));
                         world.shared.entries.borrow_mut().extend(old.collect::<Vec<_>>());
                     }
                 }
@@ -764,8 +908,8 @@ fn health_tells_the_bound_and_what_an_isolate_has_seen_of_the_cache() {
     }
 }
 
-/// The platform keeps nothing for `workers.dev`, where people may reach the same isolates, and a wildcard
-/// route lets them name any host.
+/// The platform keeps nothing for `workers.dev`, where people may reach the same isolates, and a
+/// wildcard route lets them name any host.
 #[test]
 fn a_host_whose_entries_are_lost_does_not_end_sharing_at_another() {
     let world = World::new();
@@ -774,7 +918,9 @@ fn a_host_whose_entries_are_lost_does_not_end_sharing_at_another() {
     seen_here(&world, &token);
     let isolate = world.isolate();
     let elsewhere = || {
-        let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("host", "x.workers.dev");
+        let request = Request::new("GET", "/v1/verify")
+            .authorization(&format!("Bearer {token}"))
+            .header("host", "x.workers.dev");
         assert_eq!(isolate.send(&request).status, 200);
         world.run_tasks();
         world.shared.entries.borrow_mut().retain(|name, _| !name.starts_with("x.workers.dev"));
@@ -787,7 +933,11 @@ fn a_host_whose_entries_are_lost_does_not_end_sharing_at_another() {
     let other = world.isolate();
     other.verify(&token);
     world.run_tasks();
-    assert_eq!(cost(&world, || assert_eq!(isolate.verify(&token).0, 200)), (0, 1), "the window of the usual host");
+    assert_eq!(
+        cost(&world, || assert_eq!(isolate.verify(&token).0, 200)),
+        (0, 1),
+        "the window of the usual host"
+    );
     world.run_tasks();
 }
 
@@ -804,10 +954,13 @@ fn a_reading_for_one_host_does_not_keep_the_window_from_another() {
         world.run_tasks();
     }
     world.pass(11);
-    let made_up = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("host", "made-up.example");
+    let made_up = Request::new("GET", "/v1/verify")
+        .authorization(&format!("Bearer {token}"))
+        .header("host", "made-up.example");
     assert_eq!(isolate.send(&made_up).status, 200);
     world.run_tasks();
-    // Whoever was not seen here is read from D1, and the window of that reading is news at this host.
+    // Whoever was not seen here is read from D1, and the window of that reading is news at this
+    // host.
     isolate.verify(&bob);
     world.run_tasks();
     assert_eq!(cost(&world, || assert_eq!(other.verify(&token).0, 200)).0, 0);
@@ -850,7 +1003,9 @@ fn the_use_of_a_key_is_noted_once_a_day_however_many_isolates_find_it_shared() {
     let writer = shared(&world);
     let key = writer.administer("POST", "/v1/keys", &json!({ "name": "k", "may": ["decisions"] }));
     let key = json_of(&key)["key"].as_str().expect("a key").to_owned();
-    let ask = |isolate: &Isolate<'_>| isolate.get("/v1/check?service=7&permission=VIEW&user=5", &format!("Bearer {key}")).status;
+    let ask = |isolate: &Isolate<'_>| {
+        isolate.get("/v1/check?service=7&permission=VIEW&user=5", &format!("Bearer {key}")).status
+    };
     for day in 0..2 {
         for number in 0..4 {
             let isolate = world.isolate();

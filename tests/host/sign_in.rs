@@ -1,4 +1,5 @@
-//! Passwords: the first administrator, the limit on failures, and one answer for unknown user and wrong password.
+//! Passwords: the first administrator, the limit on failures, and one answer for unknown user and
+//! wrong password.
 
 use postern::api::http::message::Response;
 use serde_json::{Value, json};
@@ -14,14 +15,21 @@ fn sign_in(isolate: &Isolate<'_>, username: &str, password: &str) -> Response {
 fn the_first_administrator_signs_in_with_exactly_the_configured_words() {
     let world = World::new();
     let isolate = world.isolate();
-    for (username, password) in
-        [("admin", "wrong"), ("Admin", ADMIN_PASSWORD), ("admin", ""), ("", ADMIN_PASSWORD), ("root", ADMIN_PASSWORD)]
-    {
+    for (username, password) in [
+        ("admin", "wrong"),
+        ("Admin", ADMIN_PASSWORD),
+        ("admin", ""),
+        ("", ADMIN_PASSWORD),
+        ("root", ADMIN_PASSWORD),
+    ] {
         assert_eq!(sign_in(&isolate, username, password).status, 401, "{username}");
     }
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 0);
     assert_eq!(sign_in(&isolate, "admin", ADMIN_PASSWORD).status, 200);
-    assert_eq!(world.database.text("SELECT type FROM users WHERE username = 'admin'"), "Administrator");
+    assert_eq!(
+        world.database.text("SELECT type FROM users WHERE username = 'admin'"),
+        "Administrator"
+    );
 }
 
 #[test]
@@ -38,7 +46,8 @@ fn fifty_first_sign_ins_of_the_administrator_make_one() {
     let world = World::new();
     let isolate = world.isolate();
     let request = Request::new("GET", "/v1/verify").authorization(&admin());
-    let futures = (0..50).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>);
+    let futures =
+        (0..50).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>);
     let answers: Vec<Response> = all_at_once(futures.collect());
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1);
@@ -67,7 +76,12 @@ fn ten_failures_in_ten_minutes_are_the_limit() {
         world.pass(1);
     }
     let refused = sign_in(&isolate, "admin", ADMIN_PASSWORD);
-    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("590")), "{}", refused.body);
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (429, Some("590")),
+        "{}",
+        refused.body
+    );
     assert_eq!(json_of(&refused)["succeed"], json!(false), "in the dialect's envelope");
     assert_eq!(isolate.get("/v1/verify", &admin()).status, 429, "Basic counts the same");
     world.pass(589);
@@ -78,7 +92,11 @@ fn ten_failures_in_ten_minutes_are_the_limit() {
 
 fn sign_in_from(isolate: &Isolate<'_>, address: &str, username: &str, password: &str) -> Response {
     let body = json!({ "username": username, "password": password }).to_string();
-    isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", address).body(&body))
+    isolate.send(
+        &Request::new("POST", "/imanager/cloud/security/tokens.json")
+            .header("cf-connecting-ip", address)
+            .body(&body),
+    )
 }
 
 /// The status and why.
@@ -98,8 +116,17 @@ fn wrong_passwords_from_one_ipv6_network_lock_nobody_else_out() {
     let hashes = isolate.memory.hashes();
     let answers: Vec<_> = (0..200)
         .map(|number| {
-            let response = sign_in_from(&isolate, &format!("2001:db8:1:2:{number:x}::1"), "admin", "wrong password");
-            assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "{number}");
+            let response = sign_in_from(
+                &isolate,
+                &format!("2001:db8:1:2:{number:x}::1"),
+                "admin",
+                "wrong password",
+            );
+            assert_eq!(
+                sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status,
+                200,
+                "{number}"
+            );
             response.status
         })
         .collect();
@@ -107,9 +134,19 @@ fn wrong_passwords_from_one_ipv6_network_lock_nobody_else_out() {
     assert_eq!(answers.iter().filter(|status| **status == 429).count(), 190);
     assert_eq!(isolate.memory.hashes() - hashes, 10 + 200, "one for each that was tried");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM failed_sign_ins"), 10);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'sign_in.fail'"), 1);
-    assert_eq!(outcome(&sign_in_from(&isolate, "2001:db8:1:2::9", "admin", ADMIN_PASSWORD)), TOO_MANY);
-    assert_eq!(sign_in_from(&isolate, "2001:db8:1:3::9", "admin", ADMIN_PASSWORD).status, 200, "the next network is another client");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'sign_in.fail'"),
+        1
+    );
+    assert_eq!(
+        outcome(&sign_in_from(&isolate, "2001:db8:1:2::9", "admin", ADMIN_PASSWORD)),
+        TOO_MANY
+    );
+    assert_eq!(
+        sign_in_from(&isolate, "2001:db8:1:3::9", "admin", ADMIN_PASSWORD).status,
+        200,
+        "the next network is another client"
+    );
 }
 
 /// A thousand clients make a hundred guesses; the owner comes in from where they usually are, and a
@@ -126,7 +163,11 @@ fn wrong_passwords_from_a_thousand_addresses_lock_only_new_addresses_out() {
         let response = sign_in_from(&isolate, &address, "admin", "wrong password");
         tried += u64::from(response.status == 401);
         if number % 100 == 99 {
-            assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "after {number}");
+            assert_eq!(
+                sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status,
+                200,
+                "after {number}"
+            );
         }
     }
     assert_eq!(tried, 100);
@@ -135,7 +176,11 @@ fn wrong_passwords_from_a_thousand_addresses_lock_only_new_addresses_out() {
     assert_eq!(world.database.changes() - changes, 100 * 2 + 1 + 10 * 2);
     let refused = sign_in_from(&isolate, "203.0.113.77", "admin", ADMIN_PASSWORD);
     assert_eq!(outcome(&refused), (429, Some("new_address")));
-    assert!(refused.body.contains("only from an address used during the last 30 days"), "{}", refused.body);
+    assert!(
+        refused.body.contains("only from an address used during the last 30 days"),
+        "{}",
+        refused.body
+    );
     let unknown = sign_in_from(&isolate, "203.0.113.77", "nobody", "wrong password");
     assert_eq!(unknown.status, 401, "other names are not concerned");
     world.pass(601);
@@ -164,7 +209,11 @@ fn an_address_counts_as_used_for_thirty_days_and_twenty_are_kept() {
     let isolate = world.isolate();
     let day = 24 * 60 * 60;
     assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200);
-    let noted = || world.database.number(&format!("SELECT last_at FROM sign_in_networks WHERE network = '{USUAL}'"));
+    let noted = || {
+        world
+            .database
+            .number(&format!("SELECT last_at FROM sign_in_networks WHERE network = '{USUAL}'"))
+    };
     let first = noted();
     world.pass(day - 1);
     sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD);
@@ -179,24 +228,47 @@ fn an_address_counts_as_used_for_thirty_days_and_twenty_are_kept() {
     };
     world.pass(30 * day - 10);
     attack();
-    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "on the thirtieth day");
+    assert_eq!(
+        sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status,
+        200,
+        "on the thirtieth day"
+    );
     world.pass(30 * day);
     attack();
-    assert_eq!(outcome(&sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD)), (429, Some("new_address")), "and not after it");
+    assert_eq!(
+        outcome(&sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD)),
+        (429, Some("new_address")),
+        "and not after it"
+    );
     world.pass(601);
     for number in 0..25 {
         world.pass(1);
-        assert_eq!(sign_in_from(&isolate, &format!("198.51.100.{number}"), "admin", ADMIN_PASSWORD).status, 200);
+        assert_eq!(
+            sign_in_from(&isolate, &format!("198.51.100.{number}"), "admin", ADMIN_PASSWORD).status,
+            200
+        );
     }
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 20);
-    assert_eq!(world.database.text("SELECT network FROM sign_in_networks ORDER BY last_at LIMIT 1"), "198.51.100.5");
-    isolate.administer("POST", "/v1/users", &json!({ "username": "boss", "password": "password of boss", "type": "Administrator" }));
+    assert_eq!(
+        world.database.text("SELECT network FROM sign_in_networks ORDER BY last_at LIMIT 1"),
+        "198.51.100.5"
+    );
+    isolate.administer(
+        "POST",
+        "/v1/users",
+        &json!({ "username": "boss", "password": "password of boss", "type": "Administrator" }),
+    );
     assert_eq!(sign_in_from(&isolate, USUAL, "boss", "password of boss").status, 200);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 21);
     assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 20, "they go with their user");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM sign_in_networks"),
+        20,
+        "they go with their user"
+    );
     world.pass(31 * day);
-    crate::support::block_on(postern::actions::housekeeping::run(&isolate.cx())).expect("the scheduled event");
+    crate::support::block_on(postern::actions::housekeeping::run(&isolate.cx()))
+        .expect("the scheduled event");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sign_in_networks"), 0);
 }
 
@@ -214,26 +286,44 @@ fn the_platforms_limit_is_asked_before_anything_is_computed() {
     world.limiter.refused.borrow_mut().push("2001:db8:1:2::/64".to_owned());
     let (hashes, batches) = (isolate.memory.hashes(), world.database.batches.get());
     let refused = sign_in_from(&isolate, "2001:db8:1:2:3::4", "admin", ADMIN_PASSWORD);
-    assert_eq!((outcome(&refused), refused.header("retry-after")), ((429, Some("rate_limit")), Some("10")));
-    assert_eq!((isolate.memory.hashes(), world.database.batches.get(), world.limiter.asked.get()), (hashes, batches, asked + 1));
+    assert_eq!(
+        (outcome(&refused), refused.header("retry-after")),
+        ((429, Some("rate_limit")), Some("10"))
+    );
+    assert_eq!(
+        (isolate.memory.hashes(), world.database.batches.get(), world.limiter.asked.get()),
+        (hashes, batches, asked + 1)
+    );
     assert_eq!(sign_in_from(&isolate, "2001:db8:1:3:3::4", "admin", ADMIN_PASSWORD).status, 200);
 }
 
 #[test]
 fn behind_trusted_proxies_the_client_counts_and_not_the_proxy() {
     let world = World::new();
-    let isolate = world.isolate_with(&[("TRUSTED_PROXIES", Some("10.0.0.0/8")), ("CLIENT_ADDRESS_HEADER", Some("True-Client-IP"))]);
+    let isolate = world.isolate_with(&[
+        ("TRUSTED_PROXIES", Some("10.0.0.0/8")),
+        ("CLIENT_ADDRESS_HEADER", Some("True-Client-IP")),
+    ]);
     let attempt = |peer: &str, said: &str, password: &str| {
         let body = json!({ "username": "admin", "password": password }).to_string();
-        let request = Request::new("POST", "/imanager/cloud/security/tokens.json").header("cf-connecting-ip", peer);
+        let request = Request::new("POST", "/imanager/cloud/security/tokens.json")
+            .header("cf-connecting-ip", peer);
         isolate.send(&request.header("true-client-ip", said).body(&body)).status
     };
     for number in 0..10 {
         assert_eq!(attempt(&format!("10.0.0.{number}"), "192.0.2.1", "wrong password"), 401);
     }
     assert_eq!(attempt("10.0.0.1", "192.0.2.1", ADMIN_PASSWORD), 429);
-    assert_eq!(attempt("10.0.0.1", "192.0.2.2", ADMIN_PASSWORD), 200, "another client of the same proxy");
-    assert_eq!(attempt("192.0.2.1", "192.0.2.2", ADMIN_PASSWORD), 429, "nobody else may say who calls");
+    assert_eq!(
+        attempt("10.0.0.1", "192.0.2.2", ADMIN_PASSWORD),
+        200,
+        "another client of the same proxy"
+    );
+    assert_eq!(
+        attempt("192.0.2.1", "192.0.2.2", ADMIN_PASSWORD),
+        429,
+        "nobody else may say who calls"
+    );
     assert_eq!(world.database.text("SELECT DISTINCT address FROM sessions"), "192.0.2.2");
 }
 
@@ -254,15 +344,31 @@ fn an_address_is_limited_across_user_names() {
     let world = World::new();
     let isolate = world.isolate();
     assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200);
-    for (number, address) in (0..100).flat_map(|number| ["203.0.113.9", USUAL].map(|address| (number, address))) {
-        assert_eq!(sign_in_from(&isolate, address, &format!("user{number}"), "wrong password").status, 401);
+    for (number, address) in
+        (0..100).flat_map(|number| ["203.0.113.9", USUAL].map(|address| (number, address)))
+    {
+        assert_eq!(
+            sign_in_from(&isolate, address, &format!("user{number}"), "wrong password").status,
+            401
+        );
     }
-    assert_eq!(outcome(&sign_in(&isolate, "admin", ADMIN_PASSWORD)), (429, Some("address_failures")));
-    assert_eq!(sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status, 200, "whoever has signed in from there goes on");
-    assert_eq!(outcome(&sign_in_from(&isolate, USUAL, "user100", "wrong password")), (429, Some("address_failures")));
+    assert_eq!(
+        outcome(&sign_in(&isolate, "admin", ADMIN_PASSWORD)),
+        (429, Some("address_failures"))
+    );
+    assert_eq!(
+        sign_in_from(&isolate, USUAL, "admin", ADMIN_PASSWORD).status,
+        200,
+        "whoever has signed in from there goes on"
+    );
+    assert_eq!(
+        outcome(&sign_in_from(&isolate, USUAL, "user100", "wrong password")),
+        (429, Some("address_failures"))
+    );
 }
 
-/// Of guesses that are begun at once, none is right after the tenth failure, so that a burst finds no more than a trickle.
+/// Of guesses that are begun at once, none is right after the tenth failure, so that a burst finds
+/// no more than a trickle.
 #[test]
 fn a_burst_of_guesses_is_limited_like_a_trickle() {
     let world = World::new();
@@ -272,8 +378,12 @@ fn a_burst_of_guesses_is_limited_like_a_trickle() {
         let body = json!({ "username": "admin", "password": password }).to_string();
         Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body)
     };
-    let requests: Vec<_> = (0..30).map(|number| guess(if number == 29 { ADMIN_PASSWORD } else { "wrong password" })).collect();
-    let futures = requests.iter().map(|request| Box::pin(isolate.answer(request)) as postern::ports::LocalFuture<'_, _>);
+    let requests: Vec<_> = (0..30)
+        .map(|number| guess(if number == 29 { ADMIN_PASSWORD } else { "wrong password" }))
+        .collect();
+    let futures = requests
+        .iter()
+        .map(|request| Box::pin(isolate.answer(request)) as postern::ports::LocalFuture<'_, _>);
     let answers: Vec<Response> = all_at_once(futures.collect());
     assert_eq!(answers[29].status, 429, "the right one came after ten failures");
 }
@@ -289,7 +399,10 @@ fn a_right_password_is_remembered_for_a_minute() {
     assert_eq!(isolate.get("/v1/verify", &admin()).status, 200);
     assert_eq!(world.database.batches.get(), before, "remembered");
     // The same characters, divided otherwise, are another credential.
-    assert_eq!(isolate.get("/v1/verify", &basic("admi", &format!("n{ADMIN_PASSWORD}"))).status, 401);
+    assert_eq!(
+        isolate.get("/v1/verify", &basic("admi", &format!("n{ADMIN_PASSWORD}"))).status,
+        401
+    );
     for _ in 0..13 {
         world.pass(5);
         isolate.verify("none");
@@ -316,7 +429,11 @@ fn a_guess_is_limited_also_while_the_right_password_is_remembered() {
             assert_eq!(verify(elsewhere, &format!("guess {number}")), 401, "{elsewhere}");
         }
         assert_eq!(verify(elsewhere, "one more"), 429, "{elsewhere}");
-        assert_eq!(verify(elsewhere, ADMIN_PASSWORD), 429, "{elsewhere}: the right one is not told");
+        assert_eq!(
+            verify(elsewhere, ADMIN_PASSWORD),
+            429,
+            "{elsewhere}: the right one is not told"
+        );
         if elsewhere != USUAL {
             assert_eq!(of_owner(), 200, "the owner goes on");
         }
@@ -328,8 +445,13 @@ fn secrets_passwords_and_tokens_are_nowhere_in_the_clear() {
     let world = World::new();
     let isolate = world.isolate();
     let response = sign_in(&isolate, "admin", ADMIN_PASSWORD);
-    let cookie = response.header("set-cookie").and_then(|value| value.split(['=', ';']).nth(1)).expect("a cookie").to_owned();
-    isolate.register(&json!({ "secret": "a-secret-to-be-found", "initpwd": "an-initial-password" }));
+    let cookie = response
+        .header("set-cookie")
+        .and_then(|value| value.split(['=', ';']).nth(1))
+        .expect("a cookie")
+        .to_owned();
+    isolate
+        .register(&json!({ "secret": "a-secret-to-be-found", "initpwd": "an-initial-password" }));
     let user = json!({ "username": "alice", "password": "a-password-of-alice" });
     isolate.administer("POST", "/v1/users", &user);
     sign_in(&isolate, "alice", "a-wrong-password");
@@ -340,17 +462,36 @@ fn secrets_passwords_and_tokens_are_nowhere_in_the_clear() {
     )
     .expect("a shared secret");
     assert_eq!(isolate.verify(&token).0, 200);
-    crate::support::block_on(postern::actions::housekeeping::run(&isolate.cx())).expect("the scheduled event");
+    crate::support::block_on(postern::actions::housekeeping::run(&isolate.cx()))
+        .expect("the scheduled event");
     world.database.answers.set(false);
     sign_in(&isolate, "alice", "a-password-of-alice");
 
-    let kept = format!("{}{:?}{:?}", world.database.dump(), world.kv.values.borrow(), world.log.0.borrow());
+    let kept = format!(
+        "{}{:?}{:?}",
+        world.database.dump(),
+        world.kv.values.borrow(),
+        world.log.0.borrow()
+    );
     assert!(
-        kept.contains("alice") && kept.contains("sign_in.fail") && kept.contains("D1 does not answer"),
+        kept.contains("alice")
+            && kept.contains("sign_in.fail")
+            && kept.contains("D1 does not answer"),
         "the search finds what is there"
     );
-    let secrets = [ADMIN_PASSWORD, "a-secret-to-be-found", "an-initial-password", "a-password-of-alice", "a-wrong-password"];
-    for secret in secrets.into_iter().chain([response.body.as_str(), &cookie, &token, &token[token.len() - 43..]]) {
+    let secrets = [
+        ADMIN_PASSWORD,
+        "a-secret-to-be-found",
+        "an-initial-password",
+        "a-password-of-alice",
+        "a-wrong-password",
+    ];
+    for secret in secrets.into_iter().chain([
+        response.body.as_str(),
+        &cookie,
+        &token,
+        &token[token.len() - 43..],
+    ]) {
         assert!(!kept.contains(secret), "{secret}");
     }
     let audit = isolate.world.database.number("SELECT COUNT(*) FROM audit_events");
@@ -361,11 +502,18 @@ fn secrets_passwords_and_tokens_are_nowhere_in_the_clear() {
 fn without_its_secrets_the_worker_says_which_are_missing_and_lets_nobody_in() {
     let world = World::new();
     let isolate = world.isolate_with(&[("MASTER_KEY", None), ("ADMIN_PASSWORD", None)]);
-    for path in ["/v1/verify", "/plugin/datafor-modeler/api/token/list", "/imanager/security/logout", "/health", "/nowhere"] {
+    for path in [
+        "/v1/verify",
+        "/plugin/datafor-modeler/api/token/list",
+        "/imanager/security/logout",
+        "/health",
+        "/nowhere",
+    ] {
         let response = isolate.get(path, &basic("admin", ""));
         assert_eq!(response.status, 503, "{path}");
         assert!(
-            response.body.contains("MASTER_KEY is missing") && response.body.contains("ADMIN_PASSWORD is missing"),
+            response.body.contains("MASTER_KEY is missing")
+                && response.body.contains("ADMIN_PASSWORD is missing"),
             "{}",
             response.body
         );
@@ -391,7 +539,11 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
     let isolate = world.isolate_with(&[("ADMIN_USERNAME", Some(hidden))]);
     let response = isolate.get("/v1/verify", &basic(hidden, ADMIN_PASSWORD));
     assert_eq!(response.status, 503, "{}", response.body);
-    assert!(response.body.contains("ADMIN_USERNAME must not have the invisible"), "{}", response.body);
+    assert!(
+        response.body.contains("ADMIN_USERNAME must not have the invisible"),
+        "{}",
+        response.body
+    );
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 0);
 
     let world = World::new();
@@ -400,21 +552,25 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
     let token = isolate.token(hidden);
     assert_eq!(isolate.verify(&token).0, 403);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1, "the administrator");
-    let insert = format!("INSERT INTO users (username, type, created_at, modified_at) VALUES ('{hidden}', 'SYS_Reader', 0, 0)");
+    let insert = format!(
+        "INSERT INTO users (username, type, created_at, modified_at) VALUES ('{hidden}', 'SYS_Reader', 0, 0)"
+    );
     let insert = postern::ports::Statement::new(insert, []);
-    crate::support::block_on(isolate.cx().sql.batch(vec![insert])).expect("a user of an earlier version");
+    crate::support::block_on(isolate.cx().sql.batch(vec![insert]))
+        .expect("a user of an earlier version");
     assert_eq!(isolate.verify(&token), (200, hidden.to_owned()));
 }
 
-/// The first administrator is created while there is none at all. One who was deleted stays deleted,
-/// also where whoever deleted them is the only one left.
+/// The first administrator is created while there is none at all. One who was deleted stays
+/// deleted, also where whoever deleted them is the only one left.
 #[test]
 fn a_deleted_first_administrator_does_not_come_back() {
     let world = World::new();
     let isolate = world.isolate();
     let body = json!({ "username": "second", "type": "Administrator", "password": "correct horse second" });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
-    let delete = Request::new("DELETE", "/v1/users/1").authorization(&basic("second", "correct horse second"));
+    let delete = Request::new("DELETE", "/v1/users/1")
+        .authorization(&basic("second", "correct horse second"));
     assert_eq!(isolate.send(&delete).status, 204);
     world.pass(61);
     let cost = |username: &str| {
@@ -424,7 +580,8 @@ fn a_deleted_first_administrator_does_not_come_back() {
     assert_eq!(cost("admin"), cost("nobody"));
     assert_eq!(cost("admin").0, 401);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1);
-    // The schema keeps an enabled one. Where only a disabled one is left all the same, that is one too.
+    // The schema keeps an enabled one. Where only a disabled one is left all the same, that is one
+    // too.
     world.database.execute("DROP TRIGGER users_keep_an_administrator_on_update");
     world.database.execute("UPDATE users SET enabled = 0");
     assert_eq!(cost("admin").0, 401);

@@ -1,4 +1,5 @@
-//! Tokens whose signature was checked before: what is saved, and that everything else is looked at again.
+//! Tokens whose signature was checked before: what is saved, and that everything else is looked at
+//! again.
 
 use std::rc::Rc;
 
@@ -35,7 +36,13 @@ fn token(isolate: &Isolate<'_>, issuer: &Issuer) -> String {
 
 /// How many signatures are verified, and how often D1 and issuers are asked.
 fn cost(world: &World, deed: impl FnOnce()) -> (u32, u32, u32) {
-    let now = || (world.signatures.verifications.get(), world.database.batches.get(), world.issuers.asked.get());
+    let now = || {
+        (
+            world.signatures.verifications.get(),
+            world.database.batches.get(),
+            world.issuers.asked.get(),
+        )
+    };
     let before = now();
     deed();
     let after = now();
@@ -62,12 +69,18 @@ fn a_signature_is_verified_twice_an_isolate_and_not_again() {
     let isolate = world.isolate();
     let ours = issuer();
     register(&isolate, &json!({ "secret": ours.pem() }));
-    let [first, second] =
-        [token(&isolate, &ours), ours.token(Algorithm::EdDsa, &json!({ "x": 2 }), &Value::Object(isolate.claims("alice")))];
+    let [first, second] = [
+        token(&isolate, &ours),
+        ours.token(Algorithm::EdDsa, &json!({ "x": 2 }), &Value::Object(isolate.claims("alice"))),
+    ];
     accepted(&isolate, &first);
     assert_eq!(cost(&world, || accepted(&isolate, &first)), (1, 0, 0), "many tokens are seen once");
     assert_eq!(cost(&world, || (0..10).for_each(|_| accepted(&isolate, &first))), (0, 0, 0));
-    assert_eq!(cost(&world, || accepted(&isolate, &second)), (1, 0, 0), "another token is another signature");
+    assert_eq!(
+        cost(&world, || accepted(&isolate, &second)),
+        (1, 0, 0),
+        "another token is another signature"
+    );
     let cold = world.isolate();
     assert_eq!(cost(&world, || accepted(&cold, &first)), (1, 1, 0));
 }
@@ -80,13 +93,24 @@ fn a_wrong_signature_is_not_remembered_in_either_way() {
     register(&isolate, &json!({ "secret": ours.pem() }));
     let [good, forged] = [&ours, &theirs].map(|issuer| token(&isolate, issuer));
     remembered(&isolate, &good);
-    assert_eq!(cost(&world, || (0..3).for_each(|_| refused(&isolate, &forged, "bad_signature"))), (3, 0, 0));
+    assert_eq!(
+        cost(&world, || (0..3).for_each(|_| refused(&isolate, &forged, "bad_signature"))),
+        (3, 0, 0)
+    );
     // The claims of a known token with another signature, and the other way round.
     let (text, signature) = good.rsplit_once('.').expect("dots");
     let (other_text, other_signature) = forged.rsplit_once('.').expect("dots");
     refused(&isolate, &format!("{text}.{other_signature}"), "bad_signature");
-    let stranger = issuer().token(Algorithm::EdDsa, &json!({}), &json!({ "loginname": "admin", "exp": 4_000_000_000_i64 }));
-    refused(&isolate, &format!("{}.{signature}", stranger.rsplit_once('.').expect("dots").0), "bad_signature");
+    let stranger = issuer().token(
+        Algorithm::EdDsa,
+        &json!({}),
+        &json!({ "loginname": "admin", "exp": 4_000_000_000_i64 }),
+    );
+    refused(
+        &isolate,
+        &format!("{}.{signature}", stranger.rsplit_once('.').expect("dots").0),
+        "bad_signature",
+    );
     assert_eq!(text, other_text);
 }
 
@@ -104,7 +128,11 @@ fn a_hit_never_extends_a_lifetime() {
     refused(&isolate, &token, "expired");
     // Nor does it outlast a shorter lifetime that the app is given.
     let now = world.now.get().seconds();
-    let issued = ours.token(Algorithm::EdDsa, &json!({}), &json!({ "loginname": "alice", "iat": now - 200, "exp": now + 600 }));
+    let issued = ours.token(
+        Algorithm::EdDsa,
+        &json!({}),
+        &json!({ "loginname": "alice", "iat": now - 200, "exp": now + 600 }),
+    );
     remembered(&isolate, &issued);
     register(&isolate, &json!({ "secret": ours.pem(), "expire": 100 }));
     refused(&isolate, &issued, "expired");
@@ -139,7 +167,11 @@ fn a_remembered_token_is_dead_once_its_app_or_its_user_is() {
     remembered(&isolate, &token);
     isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false }));
     assert_eq!(isolate.verify(&token).0, 403);
-    isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    isolate.administer(
+        "POST",
+        "/plugin/datafor-modeler/api/token/delete",
+        &json!({ "name": "ERP" }),
+    );
     refused(&isolate, &token, "no_app");
 }
 
@@ -150,19 +182,31 @@ fn a_remembered_token_is_its_apps_and_no_others() {
     is_its_apps_and_no_others("HS256", "another", "abcd", |isolate| isolate.token("alice"));
 }
 
-fn is_its_apps_and_no_others(algorithm: &str, a: &str, b: &str, of_b: impl Fn(&Isolate<'_>) -> String) {
+fn is_its_apps_and_no_others(
+    algorithm: &str,
+    a: &str,
+    b: &str,
+    of_b: impl Fn(&Isolate<'_>) -> String,
+) {
     let world = World::new();
     let isolate = world.isolate();
-    let register = |name: &str, secret: &str| isolate.register(&json!({ "name": name, "secret": secret, "algorithm": algorithm }));
+    let register = |name: &str, secret: &str| {
+        isolate.register(&json!({ "name": name, "secret": secret, "algorithm": algorithm }))
+    };
     register("A", a);
     register("B", b);
     let token = of_b(&isolate);
     remembered(&isolate, &token);
-    let of = |app: &str| isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status;
+    let of = |app: &str| {
+        isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}")).status
+    };
     assert_eq!((of("A"), of("B")), (401, 200));
     // The same key, registered twice: the first in order of name is it, remembered or not.
     register("A", b);
-    let app = |isolate: &Isolate<'_>| crate::support::json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["app"].clone();
+    let app = |isolate: &Isolate<'_>| {
+        crate::support::json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")))["app"]
+            .clone()
+    };
     assert_eq!((app(&isolate), app(&world.isolate())), (json!("A"), json!("A")));
 }
 
@@ -197,7 +241,9 @@ fn a_remembered_token_is_dead_once_its_shared_secret_is() {
     let lives = |secret: &str| {
         isolate.register(&json!({ "secret": secret }));
         remembered(&isolate, &token);
-        assert!(isolate.memory.signed_tokens.read(&token).expect("a token").verified_before().is_some());
+        assert!(
+            isolate.memory.signed_tokens.read(&token).expect("a token").verified_before().is_some()
+        );
     };
     let dies = |change: &Value, reason: &str| {
         lives("abcd");
@@ -207,13 +253,17 @@ fn a_remembered_token_is_dead_once_its_shared_secret_is() {
     dies(&json!({ "secret": "abce" }), "bad_signature");
     dies(&json!({ "secret": "abcd", "enable": "0" }), "no_app");
     dies(&json!({ "secret": "abcd", "algorithm": "HS512" }), "wrong_algorithm");
-    dies(&json!({ "secret": "abcd", "fieldmap": { "username": "sub", "name": "n", "email": "e" } }), "claim_missing");
+    dies(
+        &json!({ "secret": "abcd", "fieldmap": { "username": "sub", "name": "n", "email": "e" } }),
+        "claim_missing",
+    );
     lives("abcd");
     world.pass(600 + 60);
     refused(&isolate, &token, "expired");
 }
 
-/// Of apps with one secret, those with another algorithm never take it, whoever chose the candidates.
+/// Of apps with one secret, those with another algorithm never take it, whoever chose the
+/// candidates.
 #[test]
 fn a_remembered_token_is_of_its_own_algorithm() {
     let world = World::new();
@@ -221,8 +271,10 @@ fn a_remembered_token_is_of_its_own_algorithm() {
     isolate.register(&json!({}));
     let token = isolate.token("alice");
     remembered(&isolate, &token);
-    let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None, issuer: None };
-    let [right] = isolate.memory.candidates(&selection).expect("known").try_into().expect("one app");
+    let selection =
+        Selection { algorithm: Algorithm::Hs256, token_name: None, app: None, issuer: None };
+    let [right] =
+        isolate.memory.candidates(&selection).expect("known").try_into().expect("one app");
     let mut wrong = TokenApp::clone(&right);
     wrong.terms.algorithm = Algorithm::Hs512;
     let read = isolate.memory.signed_tokens.read(&token).expect("a token");
@@ -247,9 +299,19 @@ fn every_character_of_a_remembered_token_counts() {
     for index in 0..token.len() {
         let mut other = token.clone().into_bytes();
         other[index] = if other[index] == b'A' { b'B' } else { b'A' };
-        assert_eq!(isolate.verify(&String::from_utf8(other).expect("a text")).0, 401, "character {index}");
+        assert_eq!(
+            isolate.verify(&String::from_utf8(other).expect("a text")).0,
+            401,
+            "character {index}"
+        );
     }
-    for longer in [format!("A{token}"), format!("{token}A"), format!(".{token}"), token.replace('.', ".A"), token.replacen('.', "..", 1)] {
+    for longer in [
+        format!("A{token}"),
+        format!("{token}A"),
+        format!(".{token}"),
+        token.replace('.', ".A"),
+        token.replacen('.', "..", 1),
+    ] {
         assert_eq!(isolate.verify(&longer).0, 401, "{longer}");
     }
     accepted(&isolate, &token);
@@ -259,7 +321,8 @@ const KEY: KeyId = [1; 32];
 
 /// A token that says the number, and something long.
 fn numbered(number: usize, length: usize) -> String {
-    let claims = json!({ "n": number, "x": "x".repeat(length) }).as_object().cloned().unwrap_or_default();
+    let claims =
+        json!({ "n": number, "x": "x".repeat(length) }).as_object().cloned().unwrap_or_default();
     sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret")
 }
 
@@ -281,7 +344,10 @@ fn so_many_tokens_are_remembered_and_no_more() {
         assert_eq!(signer(&tokens, &text(number)), None, "seen once");
         note(&tokens, &text(number), KEY);
     }
-    assert_eq!([0, 1, KEPT_TOKENS].map(|number| signer(&tokens, &text(number))), [None, Some(KEY), Some(KEY)]);
+    assert_eq!(
+        [0, 1, KEPT_TOKENS].map(|number| signer(&tokens, &text(number))),
+        [None, Some(KEY), Some(KEY)]
+    );
 }
 
 #[test]
@@ -297,22 +363,30 @@ fn so_many_bytes_are_remembered_and_no_more() {
     let known = (0..too_many).filter(|number| signer(&tokens, &text(*number)).is_some()).count();
     assert_eq!(signer(&tokens, &text(0)), None);
     let kept = known * (5_000 + text(0).len());
-    assert!(kept <= KEPT_BYTES && kept * 10 > KEPT_BYTES * 9, "{known} of {too_many}: the claims and the text of each");
-    assert!((too_many - known..too_many).all(|number| signer(&tokens, &text(number)).is_some()), "the last");
+    assert!(
+        kept <= KEPT_BYTES && kept * 10 > KEPT_BYTES * 9,
+        "{known} of {too_many}: the claims and the text of each"
+    );
+    assert!(
+        (too_many - known..too_many).all(|number| signer(&tokens, &text(number)).is_some()),
+        "the last"
+    );
 }
 
 #[test]
 fn one_that_is_noted_again_takes_its_place_once() {
     let tokens = SignedTokens::default();
     let (small, large) = (numbered(0, 0), numbered(0, 5_000));
-    for text in [&small, &small].into_iter().chain(std::iter::repeat_n(&large, KEPT_BYTES / 5_000 + 1)) {
+    for text in
+        [&small, &small].into_iter().chain(std::iter::repeat_n(&large, KEPT_BYTES / 5_000 + 1))
+    {
         note(&tokens, text, KEY);
     }
     assert_eq!((signer(&tokens, &small), signer(&tokens, &large)), (Some(KEY), Some(KEY)));
 }
 
-/// Orders in which the same tokens may come again and again: always the same, the reverse each second time, and
-/// mixed anew each time.
+/// Orders in which the same tokens may come again and again: always the same, the reverse each
+/// second time, and mixed anew each time.
 #[test]
 fn in_whatever_order_as_many_tokens_come_all_are_remembered_from_their_third_time_on() {
     let texts: Vec<_> = (0..KEPT_TOKENS).map(|number| numbered(number, 0)).collect();
@@ -320,17 +394,23 @@ fn in_whatever_order_as_many_tokens_come_all_are_remembered_from_their_third_tim
         let tokens = SignedTokens::default();
         let mut numbers: Vec<_> = (0..KEPT_TOKENS).collect();
         for round in 0..4_usize {
-            let missed = numbers.iter().filter(|number| signer(&tokens, &texts[**number]).is_none()).count();
+            let missed =
+                numbers.iter().filter(|number| signer(&tokens, &texts[**number]).is_none()).count();
             for number in &numbers {
                 if signer(&tokens, &texts[*number]).is_none() {
                     note(&tokens, &texts[*number], KEY);
                 }
             }
-            assert_eq!(missed, if round < 2 { KEPT_TOKENS } else { 0 }, "round {round} of order {order}");
+            assert_eq!(
+                missed,
+                if round < 2 { KEPT_TOKENS } else { 0 },
+                "round {round} of order {order}"
+            );
             match order {
                 0 => {}
                 1 => numbers.reverse(),
-                _ => numbers.sort_by_key(|number| number.wrapping_mul(2_654_435_761 + 2 * round) % 10_007),
+                _ => numbers
+                    .sort_by_key(|number| number.wrapping_mul(2_654_435_761 + 2 * round) % 10_007),
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The sources as the tests of the architecture read them: files, the code in them, and which file names which.
+//! The sources as the tests of the architecture read them: files, the code in them, and which file
+//! names which.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ impl Source {
         let text = std::fs::read_to_string(&path).expect("a source");
         let shipped = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
         let is_code = |line: &&str| !line.trim_start().starts_with("//");
-        let without_comment = |line: &str| line.split(" // ").next().unwrap_or_default().to_owned() + "\n";
+        let without_comment =
+            |line: &str| line.split(" // ").next().unwrap_or_default().to_owned() + "\n";
         let code: String = shipped.lines().filter(is_code).map(without_comment).collect();
         let code = without_visibility(&code);
         let module = module_of(path.strip_prefix("src").expect("a source"));
@@ -47,9 +49,11 @@ impl Source {
         let mut names = Vec::new();
         let mut rest = String::new();
         for (index, statement) in self.code.split(';').enumerate() {
-            let at_use = statement
-                .rfind("use ")
-                .filter(|at| index == 0 || statement[..*at].trim_end().is_empty() || is_item_start(&statement[..*at]));
+            let at_use = statement.rfind("use ").filter(|at| {
+                index == 0
+                    || statement[..*at].trim_end().is_empty()
+                    || is_item_start(&statement[..*at])
+            });
             match at_use {
                 Some(at) => {
                     rest.push_str(&statement[..at]);
@@ -63,7 +67,11 @@ impl Source {
     }
 
     fn absolute(&self, name: &str) -> Option<Vec<String>> {
-        let mut parts: Vec<_> = name.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+        let mut parts: Vec<_> = name
+            .split("::")
+            .map(|part| part.trim().to_owned())
+            .filter(|part| !part.is_empty())
+            .collect();
         let mut base: Vec<String> = match parts.first()?.as_str() {
             "crate" | "$crate" => Vec::new(),
             "self" => self.module.clone(),
@@ -96,11 +104,14 @@ fn without_visibility(code: &str) -> String {
 
 /// Whether what stands before `use` is the end of another item or an attribute.
 fn is_item_start(before: &str) -> bool {
-    before.trim_end().ends_with(['}', ']', '{']) || before.trim_end().ends_with("pub") || before.trim_end().ends_with(')')
+    before.trim_end().ends_with(['}', ']', '{'])
+        || before.trim_end().ends_with("pub")
+        || before.trim_end().ends_with(')')
 }
 
 fn module_of(path: &Path) -> Vec<String> {
-    let mut parts: Vec<_> = path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut parts: Vec<_> =
+        path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
     if parts.last().is_some_and(|last| ["mod", "lib"].contains(&last.as_str())) {
         parts.pop();
     }
@@ -112,7 +123,11 @@ fn expand(tree: &str, prefix: &str, names: &mut Vec<String>) {
     let tree = tree.trim();
     let Some((begin, rest)) = tree.split_once('{') else {
         let name = tree.split(" as ").next().unwrap_or_default().trim();
-        names.push(if name == "self" { prefix.trim_end_matches("::").to_owned() } else { format!("{prefix}{name}") });
+        names.push(if name == "self" {
+            prefix.trim_end_matches("::").to_owned()
+        } else {
+            format!("{prefix}{name}")
+        });
         return;
     };
     let inner = &rest[..rest.rfind('}').unwrap_or(rest.len())];
@@ -141,10 +156,19 @@ fn inline_paths(code: &str, names: &mut Vec<String>) {
 /// For each file, the files that it names.
 pub fn graph() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
     let sources = sources();
-    let files: BTreeMap<_, _> = sources.iter().map(|source| (source.module.clone(), source.path.clone())).collect();
-    let file_of = |name: &[String]| (1..=name.len()).rev().find_map(|length| files.get(&name[..length]));
-    let named =
-        |source: &Source| source.names().iter().filter_map(|name| file_of(name)).filter(|file| **file != source.path).cloned().collect();
+    let files: BTreeMap<_, _> =
+        sources.iter().map(|source| (source.module.clone(), source.path.clone())).collect();
+    let file_of =
+        |name: &[String]| (1..=name.len()).rev().find_map(|length| files.get(&name[..length]));
+    let named = |source: &Source| {
+        source
+            .names()
+            .iter()
+            .filter_map(|name| file_of(name))
+            .filter(|file| **file != source.path)
+            .cloned()
+            .collect()
+    };
     sources.iter().map(|source| (source.path.clone(), named(source))).collect()
 }
 
@@ -153,7 +177,9 @@ pub fn circles(graph: &BTreeMap<PathBuf, BTreeSet<PathBuf>>) -> Vec<Vec<PathBuf>
     let reached: BTreeMap<_, _> = graph.keys().map(|file| (file, reach(graph, file))).collect();
     let mut circles = BTreeSet::new();
     for (file, from_here) in &reached {
-        let others = from_here.iter().filter(|other| *other != *file && reached.get(other).is_some_and(|back| back.contains(*file)));
+        let others = from_here.iter().filter(|other| {
+            *other != *file && reached.get(other).is_some_and(|back| back.contains(*file))
+        });
         let circle: BTreeSet<_> = others.chain([*file]).cloned().collect();
         if circle.len() > 1 {
             circles.insert(circle);
@@ -202,7 +228,12 @@ mod tests {
     /// What would bring every room in under a name that the rules do not see.
     #[test]
     fn the_root_of_the_crate_is_named_by_no_alias_and_no_glob() {
-        for code in ["use crate as root;\n", "use crate::*;\n", "use super::super::*;\n", "use crate::{self as root};\n"] {
+        for code in [
+            "use crate as root;\n",
+            "use crate::*;\n",
+            "use super::super::*;\n",
+            "use crate::{self as root};\n",
+        ] {
             assert!(rooms("src/api/gateway.rs", code).contains(&ROOT.to_owned()), "{code}");
         }
     }

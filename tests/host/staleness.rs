@@ -1,4 +1,5 @@
-//! How long memory is relied on, how many round trips a verification costs, and what happens while D1 or KV does not answer.
+//! How long memory is relied on, how many round trips a verification costs, and what happens while
+//! D1 or KV does not answer.
 
 use std::rc::Rc;
 
@@ -8,12 +9,16 @@ use postern::domain::identity::user::UserId;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::keys::Keys;
 use postern::domain::tokens::policy::Policy;
-use postern::domain::tokens::token_app::{AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName};
+use postern::domain::tokens::token_app::{
+    AppName, ClaimNames, Selection, TokenApp, TokenAppTerms, TokenName,
+};
 use postern::memory::feed::Reading;
 use postern::memory::isolate::Memory;
 use serde_json::{Value, json};
 
-use crate::support::{Isolate, Request, START, World, admin, all_at_once, basic, block_on, json_of};
+use crate::support::{
+    Isolate, Request, START, World, admin, all_at_once, basic, block_on, json_of,
+};
 
 fn erp(world: &World) -> Isolate<'_> {
     let isolate = world.isolate();
@@ -33,13 +38,15 @@ fn set_enabled(isolate: &Isolate<'_>, enabled: &str) {
 }
 
 fn user_id(isolate: &Isolate<'_>, username: &str) -> i64 {
-    let response = isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
+    let response =
+        isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
     json_of(&response)["items"][0]["id"].as_i64().expect("an id")
 }
 
 fn opaque(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
     let body = json!({ "username": username, "password": password }).to_string();
-    let response = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
+    let response =
+        isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
     assert_eq!(response.status, 200, "{}", response.body);
     response.body
 }
@@ -70,9 +77,16 @@ fn a_warm_verification_does_no_io_and_a_cold_one_one_round_trip() {
 fn a_forged_token_costs_a_warm_isolate_no_io() {
     let world = World::new();
     let isolate = erp(&world);
-    let (text, _) = isolate.token("alice").rsplit_once('.').map(|(text, end)| (text.to_owned(), end.to_owned())).expect("dots");
+    let (text, _) = isolate
+        .token("alice")
+        .rsplit_once('.')
+        .map(|(text, end)| (text.to_owned(), end.to_owned()))
+        .expect("dots");
     let forged = format!("{text}.{}", "A".repeat(43));
-    assert_eq!(cost(&world, || assert_eq!(isolate.verify(&forged), (401, "bad_signature".to_owned()))), (0, 0));
+    assert_eq!(
+        cost(&world, || assert_eq!(isolate.verify(&forged), (401, "bad_signature".to_owned()))),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -85,9 +99,17 @@ fn memory_ages_from_fresh_to_read_behind_to_read_first() {
     assert_eq!(cost(&world, || drop(isolate.verify(&token))), (0, 0), "fresh");
     world.run_tasks();
     world.pass(1);
-    assert_eq!(cost(&world, || drop(isolate.verify(&token))), (0, 0), "aging: nothing before the answer");
+    assert_eq!(
+        cost(&world, || drop(isolate.verify(&token))),
+        (0, 0),
+        "aging: nothing before the answer"
+    );
     assert_eq!(cost(&world, || world.run_tasks()), (1, 0), "one reading behind it");
-    assert_eq!(cost(&world, || drop((isolate.verify(&token), world.run_tasks()))), (0, 0), "fresh again");
+    assert_eq!(
+        cost(&world, || drop((isolate.verify(&token), world.run_tasks()))),
+        (0, 0),
+        "fresh again"
+    );
     world.pass(11);
     assert_eq!(cost(&world, || drop(isolate.verify(&token))), (1, 0), "expired: read first");
 }
@@ -123,11 +145,19 @@ fn whatever_kills_a_credential_is_in_force_elsewhere_within_ten_seconds() {
     let token = here.token("alice");
     here.verify(&token);
     let id = user_id(&here, "alice");
-    here.administer("PUT", &format!("/v1/users/{id}/password"), &json!({ "password": "correct horse" }));
+    here.administer(
+        "PUT",
+        &format!("/v1/users/{id}/password"),
+        &json!({ "password": "correct horse" }),
+    );
     let opaque = opaque(&here, "alice", "correct horse");
     let basic = crate::support::basic("alice", "correct horse");
     let all = |isolate: &Isolate<'_>| {
-        let statuses = [isolate.verify(&token).0, isolate.verify(&opaque).0, isolate.get("/v1/verify", &basic).status];
+        let statuses = [
+            isolate.verify(&token).0,
+            isolate.verify(&opaque).0,
+            isolate.get("/v1/verify", &basic).status,
+        ];
         world.run_tasks();
         statuses
     };
@@ -139,10 +169,18 @@ fn whatever_kills_a_credential_is_in_force_elsewhere_within_ten_seconds() {
     assert_eq!(all(&there), [403, 401, 403]);
     here.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "enabled": true }));
     world.pass(11);
-    assert_eq!((all(&here), all(&there)), ([200, 401, 200], [200, 401, 200]), "an opaque token is over for good");
+    assert_eq!(
+        (all(&here), all(&there)),
+        ([200, 401, 200], [200, 401, 200]),
+        "an opaque token is over for good"
+    );
     let opaque = self::opaque(&here, "alice", "correct horse");
     let all = |isolate: &Isolate<'_>| {
-        let statuses = [isolate.verify(&token).0, isolate.verify(&opaque).0, isolate.get("/v1/verify", &basic).status];
+        let statuses = [
+            isolate.verify(&token).0,
+            isolate.verify(&opaque).0,
+            isolate.get("/v1/verify", &basic).status,
+        ];
         world.run_tasks();
         statuses
     };
@@ -156,15 +194,27 @@ fn whatever_kills_a_credential_is_in_force_elsewhere_within_ten_seconds() {
     let mut claims = here.claims("alice");
     claims.insert("iat".to_owned(), world.now.get().seconds().into());
     // Without `iat`, it would not count before the app's `expire` is over.
-    let token = crate::support::forge(r#"{"alg":"HS256","typ":"JWT"}"#, &Value::Object(claims).to_string(), b"abcd");
+    let token = crate::support::forge(
+        r#"{"alg":"HS256","typ":"JWT"}"#,
+        &Value::Object(claims).to_string(),
+        b"abcd",
+    );
     let opaque = self::opaque(&here, "alice", "correct horse");
     let all = |isolate: &Isolate<'_>| {
-        let statuses = [isolate.verify(&token).0, isolate.verify(&opaque).0, isolate.get("/v1/verify", &basic).status];
+        let statuses = [
+            isolate.verify(&token).0,
+            isolate.verify(&opaque).0,
+            isolate.get("/v1/verify", &basic).status,
+        ];
         world.run_tasks();
         statuses
     };
     assert_eq!((all(&here), all(&there)), ([200; 3], [200; 3]));
-    here.administer("PUT", &format!("/v1/users/{id}/password"), &json!({ "password": "another horse" }));
+    here.administer(
+        "PUT",
+        &format!("/v1/users/{id}/password"),
+        &json!({ "password": "another horse" }),
+    );
     assert_eq!(all(&here), [200, 401, 401], "a new password ends no token of an app");
     world.pass(11);
     assert_eq!(all(&there), [200, 401, 401]);
@@ -186,7 +236,8 @@ fn a_token_of_a_deleted_user_makes_a_new_one_only_where_an_administrator_and_the
     assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()), "it is the deleted user's");
     world.pass(1);
     let now = world.now.get().seconds();
-    let token = isolate.signed("abcd", &json!({ "loginname": "alice", "iat": now, "exp": now + 600 }));
+    let token =
+        isolate.signed("abcd", &json!({ "loginname": "alice", "iat": now, "exp": now + 600 }));
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
     assert!(user_id(&isolate, "alice") > id, "an id is never given twice");
 }
@@ -198,10 +249,16 @@ fn a_bookmark_makes_a_read_see_the_write_past_all_caches() {
     let there = world.isolate();
     let token = here.token("alice");
     there.verify(&token);
-    let write = here.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    let write = here.administer(
+        "POST",
+        "/plugin/datafor-modeler/api/token/delete",
+        &json!({ "name": "ERP" }),
+    );
     let bookmark = write.header("x-postern-bookmark").expect("a bookmark").to_owned();
     assert_eq!(there.verify(&token).0, 200, "memory is fresh");
-    let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}")).header("x-postern-bookmark", &bookmark);
+    let request = Request::new("GET", "/v1/verify")
+        .authorization(&format!("Bearer {token}"))
+        .header("x-postern-bookmark", &bookmark);
     assert_eq!(there.send(&request).status, 401);
 }
 
@@ -215,10 +272,19 @@ fn a_bookmark_that_postern_did_not_give_is_ignored_and_d1_not_asked() {
     let given = write.header("x-postern-bookmark").expect("a bookmark").to_owned();
     let (of_d1, mark) = given.rsplit_once('.').expect("a mark");
     let before = world.database.batches.get();
-    let made_up =
-        [of_d1.to_owned(), format!("first-primary.{mark}"), format!("{given}x"), "first-unconstrained".to_owned(), "9".repeat(9_000)];
+    let made_up = [
+        of_d1.to_owned(),
+        format!("first-primary.{mark}"),
+        format!("{given}x"),
+        "first-unconstrained".to_owned(),
+        "9".repeat(9_000),
+    ];
     let bearer = format!("Bearer {token}");
-    let with = |bookmark: &str| Request::new("GET", "/v1/verify").authorization(&bearer).header("x-postern-bookmark", bookmark);
+    let with = |bookmark: &str| {
+        Request::new("GET", "/v1/verify")
+            .authorization(&bearer)
+            .header("x-postern-bookmark", bookmark)
+    };
     for bookmark in &made_up {
         assert_eq!(isolate.send(&with(bookmark)).status, 200, "{bookmark}");
     }
@@ -237,7 +303,11 @@ fn a_gap_in_the_feed_empties_memory() {
     set_enabled(&here, "0");
     world.pass(2 * 3600);
     block_on(postern::actions::housekeeping::run(&here.cx())).expect("the scheduled event");
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM changes"), 1, "pruned but for the newest");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM changes"),
+        1,
+        "pruned but for the newest"
+    );
     set_enabled(&here, "0");
     let fresh = here.token("alice");
     assert_eq!(there.verify(&fresh), (401, "no_app".to_owned()));
@@ -256,7 +326,10 @@ fn an_app_beyond_the_thousand_that_memory_holds_is_found_by_name() {
     let cold = world.isolate();
     let token = cold.token("alice");
     assert_eq!(cold.get(&format!("/v1/verify?token={token}"), "").status, 200);
-    assert_eq!(cost(&world, || assert_eq!(cold.get(&format!("/v1/verify?token={token}"), "").status, 200)), (0, 0));
+    assert_eq!(
+        cost(&world, || assert_eq!(cold.get(&format!("/v1/verify?token={token}"), "").status, 200)),
+        (0, 0)
+    );
     assert_eq!(cold.verify(&token), (400, String::new()), "more than 64 candidates");
     set_enabled(&isolate, "0");
     world.pass(11);
@@ -285,12 +358,19 @@ fn without_d1_known_tokens_verify_from_copies_until_they_are_too_old() {
     let token_of_the_day = cold.token("alice");
     let update = json!({ "name": "ERP" }).to_string();
     let write = |isolate: &Isolate<'_>| {
-        let request = Request::new("POST", "/plugin/datafor-modeler/api/token/delete").authorization(&admin()).body(&update);
+        let request = Request::new("POST", "/plugin/datafor-modeler/api/token/delete")
+            .authorization(&admin())
+            .body(&update);
         isolate.send(&request)
     };
     assert_eq!(write(&cold).status, 503, "writes are refused");
     let health = cold.get("/health", "");
-    assert_eq!((health.status, json_of(&health)["d1"].clone()), (200, json!("down")), "{}", health.body);
+    assert_eq!(
+        (health.status, json_of(&health)["d1"].clone()),
+        (200, json!("down")),
+        "{}",
+        health.body
+    );
 
     world.pass(900);
     assert_eq!(cold.verify(&token_of_the_day).0, 503, "it fails closed");
@@ -335,7 +415,10 @@ fn without_kv_nothing_changes_for_callers() {
     assert_eq!(isolate.verify(&token).0, 401);
     let health = isolate.get("/health", "");
     assert_eq!((health.status, json_of(&health)["status"].clone()), (200, json!("degraded")));
-    assert!(block_on(postern::actions::housekeeping::run(&isolate.cx())).is_err(), "the log says that the snapshot was not written");
+    assert!(
+        block_on(postern::actions::housekeeping::run(&isolate.cx())).is_err(),
+        "the log says that the snapshot was not written"
+    );
     assert!(world.log.0.borrow().iter().any(|line| line.contains("KV does not answer")));
 }
 
@@ -347,7 +430,11 @@ fn after_a_write_of_unknown_outcome_the_feed_is_read_first() {
     let token = isolate.token("alice");
     isolate.verify(&token);
     world.database.loses_answers.set(true);
-    let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    let response = isolate.administer(
+        "POST",
+        "/plugin/datafor-modeler/api/token/delete",
+        &json!({ "name": "ERP" }),
+    );
     assert_eq!(response.status, 503);
     world.database.loses_answers.set(false);
     world.pass(3);
@@ -359,7 +446,8 @@ fn fifty_first_sign_ins_at_once_make_one_user() {
     let world = World::new();
     let first = erp(&world);
     let others = [world.isolate(), world.isolate(), world.isolate()];
-    let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {}", first.token("alice")));
+    let request = Request::new("GET", "/v1/verify")
+        .authorization(&format!("Bearer {}", first.token("alice")));
     let futures = (0..50).map(|number| {
         let request = &request;
         let isolate = &others[number % others.len()];
@@ -368,20 +456,26 @@ fn fifty_first_sign_ins_at_once_make_one_user() {
     let answers: Vec<Response> = all_at_once(futures.collect());
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 1);
-    let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.create' AND target = 'alice'";
+    let events =
+        "SELECT COUNT(*) FROM audit_events WHERE action = 'user.create' AND target = 'alice'";
     assert_eq!(world.database.number(events), 1, "and one event");
 }
 
 #[test]
 fn a_reading_that_was_overtaken_changes_nothing() {
-    let selection = Selection { algorithm: Algorithm::Hs256, token_name: None, app: None, issuer: None };
+    let selection =
+        Selection { algorithm: Algorithm::Hs256, token_name: None, app: None, issuer: None };
     let app = Rc::new(TokenApp {
         name: AppName::parse("ERP").expect("a name"),
         terms: TokenAppTerms {
             token_name: TokenName::default(),
             algorithm: Algorithm::Hs256,
             expire_s: 1,
-            claims: ClaimNames { username: String::new(), name: String::new(), email: String::new() },
+            claims: ClaimNames {
+                username: String::new(),
+                name: String::new(),
+                email: String::new(),
+            },
             enabled: true,
             creates_users: false,
             initial_roles: Vec::new(),
@@ -394,20 +488,42 @@ fn a_reading_that_was_overtaken_changes_nothing() {
         created_at: START,
         modified_at: START,
     });
-    let change = |revision| Change { kind: ChangeKind::TokenApp, key: "ERP".to_owned(), revision, at: START };
+    let change = |revision| Change {
+        kind: ChangeKind::TokenApp,
+        key: "ERP".to_owned(),
+        revision,
+        at: START,
+    };
     let trust = Memory::default();
-    trust.take_in(&Reading { head: 3, oldest: 1, apps: vec![Rc::clone(&app)], ..Reading::default() }, START);
+    trust.take_in(
+        &Reading { head: 3, oldest: 1, apps: vec![Rc::clone(&app)], ..Reading::default() },
+        START,
+    );
     assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(1));
     // The app is disabled at 5; a reading of 4, when it was still enabled, arrives after that of 5.
-    let newer = Reading { head: 5, oldest: 1, since: Some(3), changes: vec![change(4), change(5)], ..Reading::default() };
-    let older = Reading { head: 4, oldest: 1, since: Some(3), changes: vec![change(4)], apps: vec![app], ..Reading::default() };
+    let newer = Reading {
+        head: 5,
+        oldest: 1,
+        since: Some(3),
+        changes: vec![change(4), change(5)],
+        ..Reading::default()
+    };
+    let older = Reading {
+        head: 4,
+        oldest: 1,
+        since: Some(3),
+        changes: vec![change(4)],
+        apps: vec![app],
+        ..Reading::default()
+    };
     trust.take_in(&newer, START);
     trust.take_in(&older, START);
     assert_eq!(trust.candidates(&selection).map(|apps| apps.len()), Some(0));
     assert_eq!(trust.revision(), Some(5));
 }
 
-/// As D1's Time Travel does it. What was written since has the revisions that isolates have read already.
+/// As D1's Time Travel does it. What was written since has the revisions that isolates have read
+/// already.
 #[test]
 fn a_database_that_was_set_back_empties_memory_also_where_it_was_written_since() {
     let world = World::new();
@@ -416,8 +532,14 @@ fn a_database_that_was_set_back_empties_memory_also_where_it_was_written_since()
     assert_eq!(here.administer("POST", "/v1/users", &mallory).status, 201);
     let head = world.database.number("SELECT MAX(revision) FROM changes");
     let raise = json!({ "type": "Administrator" });
-    assert_eq!(here.administer("PATCH", &format!("/v1/users/{}", user_id(&here, "mallory")), &raise).status, 200);
-    let lists = |isolate: &Isolate<'_>| isolate.get("/v1/users", &basic("mallory", "correct horse mallory")).status;
+    assert_eq!(
+        here.administer("PATCH", &format!("/v1/users/{}", user_id(&here, "mallory")), &raise)
+            .status,
+        200
+    );
+    let lists = |isolate: &Isolate<'_>| {
+        isolate.get("/v1/users", &basic("mallory", "correct horse mallory")).status
+    };
     assert_eq!([lists(&here), lists(&there)], [200, 200]);
     world.database.execute(&format!(
         "UPDATE users SET type = 'SYS_Reader' WHERE username = 'mallory';
@@ -426,7 +548,13 @@ fn a_database_that_was_set_back_empties_memory_also_where_it_was_written_since()
     ));
     for written in 0..3 {
         world.pass(4);
-        assert_eq!(world.isolate().administer("POST", "/v1/users", &json!({ "username": format!("new{written}") })).status, 201);
+        assert_eq!(
+            world
+                .isolate()
+                .administer("POST", "/v1/users", &json!({ "username": format!("new{written}") }))
+                .status,
+            201
+        );
     }
     assert_eq!([lists(&here), lists(&there)], [403, 403]);
 }
@@ -446,7 +574,9 @@ fn a_slow_reading_never_overwrites_a_newer_revision() {
     });
     for enabled in ["0", "1", "0"] {
         body["enable"] = json!(enabled);
-        let write = Request::new("POST", "/plugin/datafor-modeler/api/token/update").authorization(&admin()).body(&body.to_string());
+        let write = Request::new("POST", "/plugin/datafor-modeler/api/token/update")
+            .authorization(&admin())
+            .body(&body.to_string());
         let mut futures: Vec<postern::ports::LocalFuture<'_, _>> = Vec::new();
         for _ in 0..5 {
             futures.push(Box::pin(isolate.answer(&verify)));

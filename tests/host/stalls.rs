@@ -4,7 +4,9 @@ use postern::api::http::message::Response;
 use postern::domain::time::Millis;
 use serde_json::json;
 
-use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, all_at_once, basic, block_on, json_of};
+use crate::support::{
+    ADMIN_PASSWORD, Isolate, Request, World, all_at_once, basic, block_on, json_of,
+};
 
 /// As long as an answer waits for D1, and a little for what comes then.
 const IN_TIME: Millis = Millis(1_600);
@@ -51,11 +53,20 @@ fn a_remembered_token_waits_once_and_then_not_at_all() {
         let (isolate, token) = alice_seconds_ago(&world, 11);
         stall(&world, there, back);
         let (answer, took, batches) = timed(&world, || isolate.send(&verification(&token)));
-        assert_eq!((answer.status, stale_by(&answer), batches), (200, Some(12), 1), "{there} {back}: {}", answer.body);
+        assert_eq!(
+            (answer.status, stale_by(&answer), batches),
+            (200, Some(12), 1),
+            "{there} {back}: {}",
+            answer.body
+        );
         assert!(took >= Millis(1_500) && took <= IN_TIME, "{took:?}");
         for _ in 0..5 {
             let (answer, took, batches) = timed(&world, || isolate.send(&verification(&token)));
-            assert_eq!((answer.status, took, batches), (200, Millis(0), 0), "one reading goes on behind the first answer");
+            assert_eq!(
+                (answer.status, took, batches),
+                (200, Millis(0), 0),
+                "one reading goes on behind the first answer"
+            );
             assert!(stale_by(&answer).is_some());
             world.pass(3);
         }
@@ -76,12 +87,23 @@ fn of_many_at_once_one_asks_d1_and_all_answer_in_time() {
         world.pass(11);
         stall(&world, there, back);
         let request = verification(&token);
-        let all = || all_at_once((0..5).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>).collect());
+        let all = || {
+            all_at_once(
+                (0..5)
+                    .map(|_| {
+                        Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>
+                    })
+                    .collect(),
+            )
+        };
         let (answers, took, batches): (Vec<Response>, _, _) = timed(&world, all);
         assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
         assert!(took <= IN_TIME, "{took:?}");
         assert_eq!(batches, 1);
-        assert!(answers.iter().all(|answer| stale_by(answer).is_some() == (there + back > 1_500)), "stale answers say so");
+        assert!(
+            answers.iter().all(|answer| stale_by(answer).is_some() == (there + back > 1_500)),
+            "stale answers say so"
+        );
     }
 }
 
@@ -99,7 +121,13 @@ fn what_is_new_is_refused_in_time_and_a_forged_token_as_ever() {
     let written = isolate.administer("POST", "/v1/groups", &json!({ "name": "x" }));
     let bookmark = written.header("x-postern-bookmark").expect("a bookmark").to_owned();
     let with_bookmark = verification(&alice).header("x-postern-bookmark", &bookmark);
-    for (request, status) in [(verification(&stranger), 503), (forged, 401), (sign_in, 503), (health, 200), (with_bookmark, 503)] {
+    for (request, status) in [
+        (verification(&stranger), 503),
+        (forged, 401),
+        (sign_in, 503),
+        (health, 200),
+        (with_bookmark, 503),
+    ] {
         world.run_tasks();
         stall(&world, 0, 0);
         world.pass(3);
@@ -112,7 +140,11 @@ fn what_is_new_is_refused_in_time_and_a_forged_token_as_ever() {
             assert!(took <= IN_TIME, "{status}: {took:?}");
             // `/health` says it by its members.
             let says_so = stale_by(&answer).is_some() || status == 200;
-            assert_eq!(says_so, status < 500, "an answer that refuses for lack of D1 relies on nothing");
+            assert_eq!(
+                says_so,
+                status < 500,
+                "an answer that refuses for lack of D1 relies on nothing"
+            );
         }
     }
 }
@@ -151,7 +183,11 @@ fn what_was_read_before_the_stall_is_in_force_and_memory_is_right_after_it() {
     stall(&world, 0, 0);
     world.run_tasks();
     let answer = there.send(&verification(&bob));
-    assert_eq!((answer.status, stale_by(&answer)), (401, None), "the reading behind the answer has come");
+    assert_eq!(
+        (answer.status, stale_by(&answer)),
+        (401, None),
+        "the reading behind the answer has come"
+    );
 }
 
 #[test]
@@ -165,7 +201,12 @@ fn a_reading_that_never_ends_is_given_up_and_another_one_begins() {
     world.pass(8);
     stall(&world, 0, 0);
     let (answer, took, batches) = timed(&world, || isolate.send(&verification(&token)));
-    assert_eq!((answer.status, stale_by(&answer), took, batches), (200, None, Millis(0), 1), "{}", answer.body);
+    assert_eq!(
+        (answer.status, stale_by(&answer), took, batches),
+        (200, None, Millis(0), 1),
+        "{}",
+        answer.body
+    );
 }
 
 #[test]
@@ -173,7 +214,11 @@ fn a_reading_that_stalls_behind_an_answer_is_not_begun_again() {
     let world = World::new();
     let (isolate, token) = alice_seconds_ago(&world, 6);
     stall(&world, 0, 60_000);
-    assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(0), 0), "the feed is read behind the answer");
+    assert_eq!(
+        timed(&world, || isolate.verify(&token).0),
+        (200, Millis(0), 0),
+        "the feed is read behind the answer"
+    );
     assert_eq!(isolate.verify(&isolate.token("stranger")).0, 503);
     world.pass(2);
     let waiting = world.tasks.0.borrow().len();
@@ -191,7 +236,14 @@ fn of_a_cold_isolate_nobody_waits_for_the_reading_of_another() {
     }
     stall(&world, 50, 50);
     let cold = world.isolate();
-    let ask = || all_at_once(tokens.iter().map(|token| Box::pin(cold.answer(token)) as postern::ports::LocalFuture<'_, _>).collect());
+    let ask = || {
+        all_at_once(
+            tokens
+                .iter()
+                .map(|token| Box::pin(cold.answer(token)) as postern::ports::LocalFuture<'_, _>)
+                .collect(),
+        )
+    };
     let (answers, took, batches): (Vec<Response>, _, _) = timed(&world, ask);
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     assert_eq!((took, batches), (Millis(100), 3), "one round trip for each, side by side");
@@ -205,9 +257,17 @@ fn the_pause_after_a_failure_begins_when_d1_failed() {
     stall(&world, 700, 0);
     assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(700), 1));
     world.pass(1);
-    assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(0), 0), "a second later D1 is left alone");
+    assert_eq!(
+        timed(&world, || isolate.verify(&token).0),
+        (200, Millis(0), 0),
+        "a second later D1 is left alone"
+    );
     world.pass(1);
-    assert_eq!(timed(&world, || isolate.verify(&token).0), (200, Millis(700), 1), "two seconds later it is asked again");
+    assert_eq!(
+        timed(&world, || isolate.verify(&token).0),
+        (200, Millis(700), 1),
+        "two seconds later it is asked again"
+    );
 }
 
 #[test]
@@ -229,7 +289,8 @@ fn the_operator_chooses_how_old_memory_may_be() {
     let world = World::new();
     let writer = erp(&world);
     let token = writer.token("alice");
-    for (seconds, fresh, usable) in [("2", 1, 2), ("10", 5, 10), ("60", 30, 60), ("300", 150, 300)] {
+    for (seconds, fresh, usable) in [("2", 1, 2), ("10", 5, 10), ("60", 30, 60), ("300", 150, 300)]
+    {
         let isolate = world.isolate_with(&[("STALENESS_S", Some(seconds))]);
         let read = |after: i64| {
             isolate.verify(&token);
@@ -249,13 +310,24 @@ fn the_operator_chooses_how_old_memory_may_be() {
 fn a_staleness_above_the_limit_for_copies_is_a_slip() {
     let world = World::new();
     let problem = |variables: &[(&str, Option<&str>)]| {
-        let response = world.isolate_with(variables).get("/v1/verify", &basic("admin", ADMIN_PASSWORD));
-        (response.status == 503).then(|| json_of(&response)["detail"].as_str().map(str::to_owned)).flatten()
+        let response =
+            world.isolate_with(variables).get("/v1/verify", &basic("admin", ADMIN_PASSWORD));
+        (response.status == 503)
+            .then(|| json_of(&response)["detail"].as_str().map(str::to_owned))
+            .flatten()
     };
-    let both = |staleness, limit| problem(&[("STALENESS_S", Some(staleness)), ("STALE_IF_ERROR_S", Some(limit))]);
-    assert!(both("61", "60").is_some_and(|text| text.contains("STALENESS_S must be at most STALE_IF_ERROR_S, which is 60")));
+    let both = |staleness, limit| {
+        problem(&[("STALENESS_S", Some(staleness)), ("STALE_IF_ERROR_S", Some(limit))])
+    };
+    assert!(both("61", "60").is_some_and(|text| {
+        text.contains("STALENESS_S must be at most STALE_IF_ERROR_S, which is 60")
+    }));
     assert_eq!((both("60", "60"), both("60", "0")), (None, None));
-    assert_eq!(problem(&[("STALE_IF_ERROR_S", Some("5"))]), None, "as before there was STALENESS_S");
+    assert_eq!(
+        problem(&[("STALE_IF_ERROR_S", Some("5"))]),
+        None,
+        "as before there was STALENESS_S"
+    );
 }
 
 /// The platform ends work behind an answer after a while, and nothing notes that it did.
@@ -271,7 +343,11 @@ fn after_a_reading_that_went_with_its_request_the_next_stall_is_noted_too() {
     for _ in 0..5 {
         world.pass(3);
         let (answer, took, batches) = timed(&world, || isolate.send(&verification(&token)));
-        assert_eq!((answer.status, took, batches), (200, Millis(0), 0), "one reading goes on behind the first answer");
+        assert_eq!(
+            (answer.status, took, batches),
+            (200, Millis(0), 0),
+            "one reading goes on behind the first answer"
+        );
     }
 }
 
@@ -289,7 +365,11 @@ fn a_reading_that_began_before_a_write_of_unknown_outcome_is_not_believed() {
     stall(&world, 0, 0);
     world.database.loses_answers.set(true);
     world.now.set(world.now.get() + Millis(100));
-    let lost = isolate.administer("POST", "/plugin/datafor-modeler/api/token/delete", &json!({ "name": "ERP" }));
+    let lost = isolate.administer(
+        "POST",
+        "/plugin/datafor-modeler/api/token/delete",
+        &json!({ "name": "ERP" }),
+    );
     assert_eq!(lost.status, 503);
     world.database.loses_answers.set(false);
     block_on(behind);
@@ -303,10 +383,14 @@ fn an_answer_that_relies_on_the_older_copy_says_how_old_that_one_is() {
     let world = World::new();
     let isolate = erp(&world);
     let path = "/imanager/cloud/security/tokens.json";
-    let session = isolate.send(&Request::new("POST", path).body(&json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string()));
+    let session = isolate.send(
+        &Request::new("POST", path)
+            .body(&json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string()),
+    );
     assert_eq!(isolate.send(&verification(&session.body)).status, 200);
     world.pass(300);
-    block_on(postern::actions::housekeeping::run(&world.isolate().cx())).expect("the scheduled event");
+    block_on(postern::actions::housekeeping::run(&world.isolate().cx()))
+        .expect("the scheduled event");
     world.pass(60);
     stall(&world, 600_000, 0);
     let answer = isolate.send(&verification(&session.body));

@@ -9,7 +9,9 @@ use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::jwt;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of};
+use crate::support::{
+    ADMIN_PASSWORD, Isolate, Request, World, admin, all_at_once, basic, block_on, json_of,
+};
 
 const RULES: &str = r#"[{"path": "/granted", "service": 7, "permission": "VIEW"}]"#;
 
@@ -36,7 +38,8 @@ struct Stream {
 
 fn open(isolate: &Isolate<'_>, request: Request) -> Stream {
     let response = isolate.send(&request);
-    let forward = isolate.world.passed.borrow_mut().pop().unwrap_or_else(|| panic!("{}", response.body));
+    let forward =
+        isolate.world.passed.borrow_mut().pop().unwrap_or_else(|| panic!("{}", response.body));
     Stream { request, authority: forward.authority.expect("somebody was asked who they are") }
 }
 
@@ -57,7 +60,8 @@ fn bearer(isolate: &Isolate<'_>, username: &str) -> String {
 }
 
 fn user_id(isolate: &Isolate<'_>, username: &str) -> i64 {
-    let response = isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
+    let response =
+        isolate.administer("GET", &format!("/v1/users?username={username}"), &Value::Null);
     json_of(&response)["items"][0]["id"].as_i64().expect("an id")
 }
 
@@ -73,7 +77,8 @@ fn changed(isolate: &Isolate<'_>, method: &str, path: &str, body: &Value) {
     assert!(response.status < 300, "{method} {path}: {}", response.body);
 }
 
-/// Opens in one isolate, ends in another, and looks when the first one's memory is as old as it may be.
+/// Opens in one isolate, ends in another, and looks when the first one's memory is as old as it may
+/// be.
 #[track_caller]
 fn ends(what: impl Fn(&Isolate<'_>) -> Request, end: impl Fn(&Isolate<'_>)) {
     let world = World::new();
@@ -105,7 +110,9 @@ fn what_is_open_ends_with_its_user() {
     let path = |isolate: &Isolate<'_>| format!("/v1/users/{}", user_id(isolate, "alice"));
     ends(known, |isolate| changed(isolate, "PATCH", &path(isolate), &json!({ "enabled": false })));
     ends(known, |isolate| changed(isolate, "DELETE", &path(isolate), &Value::Null));
-    ends(known, |isolate| changed(isolate, "DELETE", &format!("{}/tokens", path(isolate)), &Value::Null));
+    ends(known, |isolate| {
+        changed(isolate, "DELETE", &format!("{}/tokens", path(isolate)), &Value::Null)
+    });
     ends(known, |isolate| {
         // Somebody else of that name is not whom the stream was opened by.
         changed(isolate, "DELETE", &path(isolate), &Value::Null);
@@ -122,13 +129,16 @@ fn what_is_open_ends_with_its_credential() {
         |isolate| Request::new("GET", &format!("/live?room=7&token={}", isolate.token("alice"))),
         |isolate| isolate.register(&json!({ "token_name": "ticket" })),
     );
-    let signed_in = |isolate: &Isolate<'_>| Request::new("GET", "/live").header("x-auth-token", &sign_in(isolate));
+    let signed_in = |isolate: &Isolate<'_>| {
+        Request::new("GET", "/live").header("x-auth-token", &sign_in(isolate))
+    };
     ends(signed_in, |isolate| {
         let tokens = json_of(&isolate.administer("GET", "/v1/users/1/tokens", &Value::Null));
         let id = tokens["items"][0]["id"].as_i64().expect("an id");
         changed(isolate, "DELETE", &format!("/v1/users/1/tokens/{id}"), &Value::Null);
     });
-    // Another app with the same key takes the token, but it is not the one that the stream was opened by.
+    // Another app with the same key takes the token, but it is not the one that the stream was
+    // opened by.
     ends(known, |isolate| {
         isolate.register(&json!({ "name": "ZZZ" }));
         isolate.register(&json!({ "enable": "0" }));
@@ -151,10 +161,16 @@ fn a_route_of_a_dialect_that_the_origin_answers_ends_alike() {
     let nodes = |isolate: &Isolate<'_>| {
         let body = json!({ "username": "carol", "password": "a long password", "type": "SYS_Creator", "roles": [] });
         changed(isolate, "POST", "/v1/users", &body);
-        Request::new("GET", "/imanager/cloud/web/nodes/server").authorization(&basic("carol", "a long password"))
+        Request::new("GET", "/imanager/cloud/web/nodes/server")
+            .authorization(&basic("carol", "a long password"))
     };
     ends(nodes, |isolate| {
-        changed(isolate, "PATCH", &format!("/v1/users/{}", user_id(isolate, "carol")), &json!({ "enabled": false }));
+        changed(
+            isolate,
+            "PATCH",
+            &format!("/v1/users/{}", user_id(isolate, "carol")),
+            &json!({ "enabled": false }),
+        );
     });
 }
 
@@ -164,14 +180,17 @@ fn the_end_of_a_token_is_its_own_and_that_of_the_leeway_only_for_one_that_came_w
     let isolate = with_app(&world);
     let now = world.now.get();
     let token = |exp: i64| {
-        let claims = json!({ "loginname": "alice", "exp": exp }).as_object().cloned().unwrap_or_default();
-        let token = jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret");
+        let claims =
+            json!({ "loginname": "alice", "exp": exp }).as_object().cloned().unwrap_or_default();
+        let token =
+            jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret");
         open_by(&isolate, &format!("Bearer {token}")).authority.ends_at
     };
     assert_eq!(token(now.seconds() + 6), Some(Millis::from_seconds(now.seconds() + 6)));
     assert_eq!(token(now.seconds()), Some(Millis::from_seconds(now.seconds() + 60)));
     assert_eq!(token(now.seconds() - 20), Some(Millis::from_seconds(now.seconds() + 40)));
-    let session = open(&isolate, Request::new("GET", "/live").header("x-auth-token", &sign_in(&isolate)));
+    let session =
+        open(&isolate, Request::new("GET", "/live").header("x-auth-token", &sign_in(&isolate)));
     assert_eq!(session.authority.ends_at, Some(now + Millis::from_seconds(43_200)));
     assert_eq!(open_by(&isolate, &admin()).authority.ends_at, None);
     isolate.send(&Request::new("GET", "/static/x"));
@@ -185,7 +204,8 @@ fn looking_again_creates_and_changes_nobody() {
     let here = gateway(&world);
     let mut claims = elsewhere.claims("alice");
     claims.insert("name".to_owned(), json!("Alice"));
-    let token = jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret");
+    let token =
+        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret");
     let stream = open_by(&here, &format!("Bearer {token}"));
     let path = format!("/v1/users/{}", user_id(&elsewhere, "alice"));
     changed(&elsewhere, "PATCH", &path, &json!({ "name": "Alice Liddell" }));
@@ -274,7 +294,12 @@ fn a_reading_that_is_lost_holds_the_others_up_for_a_second() {
 fn a_password_is_checked_again_once_a_minute_for_all_and_counts_no_failure() {
     let world = World::new();
     let isolate = with_app(&world);
-    changed(&isolate, "POST", "/v1/users", &json!({ "username": "carol", "password": "the first password" }));
+    changed(
+        &isolate,
+        "POST",
+        "/v1/users",
+        &json!({ "username": "carol", "password": "the first password" }),
+    );
     let carol = basic("carol", "the first password");
     let streams: Vec<_> = (0..20).map(|_| open_by(&isolate, &carol)).collect();
     let look = || {
@@ -299,11 +324,17 @@ fn a_password_is_checked_again_once_a_minute_for_all_and_counts_no_failure() {
 fn a_password_that_is_checked_again_waits_for_no_queue_of_sign_ins() {
     let world = World::new();
     let isolate = with_app(&world);
-    changed(&isolate, "POST", "/v1/users", &json!({ "username": "carol", "password": "the first password" }));
+    changed(
+        &isolate,
+        "POST",
+        "/v1/users",
+        &json!({ "username": "carol", "password": "the first password" }),
+    );
     let stream = open_by(&isolate, &basic("carol", "the first password"));
     world.pass(61);
     let cx = isolate.cx();
-    let places: Vec<u64> = (0..100).map(|_| cx.memory.hashing.join(cx.timer.now(), false).expect("a place")).collect();
+    let places: Vec<u64> =
+        (0..100).map(|_| cx.memory.hashing.join(cx.timer.now(), false).expect("a place")).collect();
     // Each takes 50 ms, and all who wait are still there.
     let sign_ins = async {
         for (done, place) in places.iter().enumerate() {

@@ -26,10 +26,12 @@ fn token(isolate: &Isolate<'_>, claims: &Value) -> String {
     isolate.signed(SECRET, claims)
 }
 
-/// Programs choose by these words, so a word that is new, renamed or gone is a change of the contract.
+/// Programs choose by these words, so a word that is new, renamed or gone is a change of the
+/// contract.
 #[test]
 fn the_reasons_of_the_document_are_these() {
-    let document: Value = serde_json::from_str(include_str!("../../public/v1/openapi.json")).expect("JSON");
+    let document: Value =
+        serde_json::from_str(include_str!("../../public/v1/openapi.json")).expect("JSON");
     let reason = &document["components"]["schemas"]["Problem"]["properties"]["reason"]["anyOf"];
     let of_401 = "missing bad_scheme too_long not_three_parts bad_base64 bad_json doubled_member unknown_algorithm \
         critical_extension claim_type claim_missing no_lifetime no_app wrong_parameter wrong_algorithm bad_signature expired \
@@ -41,9 +43,21 @@ fn the_reasons_of_the_document_are_these() {
         assert_eq!(reason[index]["enum"], json!(words));
     }
     assert_eq!(reason.as_array().map(Vec::len), Some(3));
-    assert_eq!(reason[2]["enum"], json!(["too_many_failures", "new_address", "address_failures", "rate_limit", "too_many_at_once"]));
+    assert_eq!(
+        reason[2]["enum"],
+        json!([
+            "too_many_failures",
+            "new_address",
+            "address_failures",
+            "rate_limit",
+            "too_many_at_once"
+        ])
+    );
     // Only a call that an application signed can meet the others.
-    let others: Vec<_> = Denied::REASONS.into_iter().filter(|word| !of_401.split_whitespace().any(|known| known == *word)).collect();
+    let others: Vec<_> = Denied::REASONS
+        .into_iter()
+        .filter(|word| !of_401.split_whitespace().any(|known| known == *word))
+        .collect();
     assert_eq!(others, ["unknown_application", "replayed", "stale_timestamp"]);
     assert_eq!(Refusal::REASONS.join(" "), of_403);
 }
@@ -58,20 +72,40 @@ fn every_route_that_refuses_a_token_says_why_in_a_header() {
     assert_eq!(isolate.get("/v1/verify", &alice).status, 200);
     let mut told = std::collections::BTreeMap::new();
     // A page of the console asks for its session, and no token.
-    for (dialect, route) in routes().filter(|(_, route)| !route.operation.ends_with("_console_session")) {
-        for (credential, status, reasons) in [(&expired, 401, &["expired"][..]), (&alice, 403, &["not_administrator", "no_permission"])] {
-            let request = Request::new(route.method, &filled(route.paths[0])).authorization(credential).body("{}");
+    for (dialect, route) in
+        routes().filter(|(_, route)| !route.operation.ends_with("_console_session"))
+    {
+        for (credential, status, reasons) in [
+            (&expired, 401, &["expired"][..]),
+            (&alice, 403, &["not_administrator", "no_permission"]),
+        ] {
+            let request = Request::new(route.method, &filled(route.paths[0]))
+                .authorization(credential)
+                .body("{}");
             let response = isolate.send(&request);
             if response.status == status {
                 let reason = response.header("x-postern-reason").unwrap_or_default();
-                assert!(reasons.contains(&reason), "{} {status}: {reason:?} {}", route.operation, response.body);
+                assert!(
+                    reasons.contains(&reason),
+                    "{} {status}: {reason:?} {}",
+                    route.operation,
+                    response.body
+                );
                 *told.entry((dialect.name, status)).or_insert(0) += 1;
             }
-            assert!(response.status != 200 || response.header("x-postern-reason").is_none(), "{}", route.operation);
+            assert!(
+                response.status != 200 || response.header("x-postern-reason").is_none(),
+                "{}",
+                route.operation
+            );
         }
     }
-    let dialects: Vec<_> = told.keys().filter(|(_, status)| *status == 401).map(|(name, _)| *name).collect();
-    let mut all: Vec<_> = routes().filter(|(_, route)| route.access.is_checked_first()).map(|(dialect, _)| dialect.name).collect();
+    let dialects: Vec<_> =
+        told.keys().filter(|(_, status)| *status == 401).map(|(name, _)| *name).collect();
+    let mut all: Vec<_> = routes()
+        .filter(|(_, route)| route.access.is_checked_first())
+        .map(|(dialect, _)| dialect.name)
+        .collect();
     all.sort_unstable();
     all.dedup();
     assert_eq!(dialects, all, "{told:?}");
@@ -84,7 +118,10 @@ fn chosen_claims_go_to_the_origin_under_names_that_no_client_can_send() {
     create(&isolate, &json!({ "passClaims": ["tenant", "/nested/list", "absent", "long"] }));
     let claims = json!({ "tenant": "blå, 100%", "nested": { "list": [1, "x"] }, "other": 1, "long": "x".repeat(4097) });
     let bearer = format!("Bearer {}", token(&isolate, &claims));
-    let expected = [("x-auth-claim-tenant", "bl%C3%A5%2C 100%25"), ("x-auth-claim-nested-list", "[1%2C\"x\"]")];
+    let expected = [
+        ("x-auth-claim-tenant", "bl%C3%A5%2C 100%25"),
+        ("x-auth-claim-nested-list", "[1%2C\"x\"]"),
+    ];
     let request = Request::new("GET", "/page").authorization(&bearer);
     let request = request.header("x-auth-claim-tenant", "red").header("x-auth-claim-other", "red");
     assert_eq!(isolate.send(&request).status, 299);
@@ -109,7 +146,8 @@ fn the_header_of_a_claim_is_its_name_without_what_no_header_has() {
         let bearer = format!("Bearer {}", token(&isolate, &json!({ claim: "blue" })));
         assert_eq!(isolate.send(&Request::new("GET", "/page").authorization(&bearer)).status, 299);
         let forward = world.passed.borrow_mut().pop().expect("it went on");
-        let told: Vec<_> = forward.headers.iter().filter(|(name, _)| name.starts_with("x-auth-claim-")).collect();
+        let told: Vec<_> =
+            forward.headers.iter().filter(|(name, _)| name.starts_with("x-auth-claim-")).collect();
         assert_eq!(told.len(), 1, "{claim}");
         assert_eq!((told[0].0.as_ref(), told[0].1.as_str()), (header, "blue"));
     }
@@ -121,16 +159,26 @@ fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
     let isolate = world.isolate();
     isolate.register(&json!({}));
     let shown = || {
-        let content = json_of(&isolate.get("/plugin/datafor-modeler/api/token/content?name=ERP", &admin()));
+        let content =
+            json_of(&isolate.get("/plugin/datafor-modeler/api/token/content?name=ERP", &admin()));
         let list = json_of(&isolate.get("/plugin/datafor-modeler/api/token/list", &admin()));
         [content, list["data"][0].clone()]
     };
     for app in shown() {
-        let mut names: Vec<_> = app.as_object().expect("an app").keys().filter(|name| *name != "success").cloned().collect();
+        let mut names: Vec<_> = app
+            .as_object()
+            .expect("an app")
+            .keys()
+            .filter(|name| *name != "success")
+            .cloned()
+            .collect();
         names.sort_unstable();
         let expected = "algorithm createdDate creatorId enable expire fieldmap initroles inituser lastModifiedDate name secret token_name";
         assert_eq!(names.join(" "), expected);
-        assert_eq!(app["fieldmap"], json!({ "name": "name", "email": "email", "username": "loginname" }));
+        assert_eq!(
+            app["fieldmap"],
+            json!({ "name": "name", "email": "email", "username": "loginname" })
+        );
     }
     let chosen = json!({
         "issuer": "https://idp.example", "tenants": null, "audiences": ["a"], "types": ["JWT"], "authorized_parties": ["web"],
@@ -157,7 +205,11 @@ fn answers_show_public_keys_by_their_ids_and_no_secret() {
     let isolate = world.isolate();
     let everywhere = |name: &str| {
         let one = isolate.get(&format!("/v1/token-apps/{name}"), &admin());
-        let patched = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &json!({ "expire": 60 }));
+        let patched = isolate.administer(
+            "PATCH",
+            &format!("/v1/token-apps/{name}"),
+            &json!({ "expire": 60 }),
+        );
         let list = isolate.get("/v1/token-apps", &admin());
         let audit = isolate.get("/v1/audit", &admin());
         [one.body, patched.body, list.body, audit.body]
@@ -165,33 +217,53 @@ fn answers_show_public_keys_by_their_ids_and_no_secret() {
     let of_secret = create(&isolate, &json!({ "initialPassword": "correct horse new" }));
     assert_eq!((&of_secret["hasSecret"], &of_secret["keys"]), (&json!(true), &json!([])));
     for body in everywhere("App") {
-        assert!(!body.contains(SECRET) && !body.contains("correct horse new") && !body.contains("argon2"), "{body}");
+        assert!(
+            !body.contains(SECRET)
+                && !body.contains("correct horse new")
+                && !body.contains("argon2"),
+            "{body}"
+        );
     }
     let (first, second) = (Issuer::of(Algorithm::Es256), Issuer::of(Algorithm::Es256));
     let set = json!({ "keys": [first.jwk(&json!({ "kid": "a", "alg": "ES256" })), second.jwk(&json!({}))] });
     let x = first.jwk(&json!({}))["x"].as_str().expect("a coordinate").to_owned();
     world.issuers.publish(KEYS, &set.to_string(), None);
-    let registered = json!({ "name": "Registered", "algorithm": "ES256", "secret": set.to_string() });
-    let published = json!({ "name": "Published", "algorithm": "ES256", "secret": KEYS, "anyAudience": true });
+    let registered =
+        json!({ "name": "Registered", "algorithm": "ES256", "secret": set.to_string() });
+    let published =
+        json!({ "name": "Published", "algorithm": "ES256", "secret": KEYS, "anyAudience": true });
     for members in [registered, published] {
         let name = members["name"].as_str().expect("a name").to_owned();
         let created = create(&isolate, &members);
         let keys = created["keys"].as_array().expect("keys");
-        let told: Vec<_> = keys.iter().map(|key| (key["kid"].as_str(), key["alg"].as_str())).collect();
+        let told: Vec<_> =
+            keys.iter().map(|key| (key["kid"].as_str(), key["alg"].as_str())).collect();
         assert_eq!(told, [(Some("a"), Some("ES256")), (None, Some("ES256"))], "{name}");
-        assert!(keys.iter().all(|key| key["thumbprint"].as_str().is_some_and(|text| text.len() == 43)), "{name}");
+        assert!(
+            keys.iter().all(|key| key["thumbprint"].as_str().is_some_and(|text| text.len() == 43)),
+            "{name}"
+        );
         assert_ne!(keys[0]["thumbprint"], keys[1]["thumbprint"]);
         let shown = json_of(&isolate.get(&format!("/v1/token-apps/{name}"), &admin()));
-        assert_eq!((&shown["keys"], &shown["hasSecret"]), (&created["keys"], &json!(true)), "{name}");
+        assert_eq!(
+            (&shown["keys"], &shown["hasSecret"]),
+            (&created["keys"], &json!(true)),
+            "{name}"
+        );
         assert!(everywhere(&name).iter().all(|body| !body.contains(&x)), "{name}");
     }
-    // By another isolate, which has not asked the issuer: it knows no keys yet, and asks nobody for an answer.
+    // By another isolate, which has not asked the issuer: it knows no keys yet, and asks nobody for
+    // an answer.
     let asked = world.issuers.asked.get();
-    assert_eq!(json_of(&world.isolate().get("/v1/token-apps/Published", &admin()))["keys"], json!([]));
+    assert_eq!(
+        json_of(&world.isolate().get("/v1/token-apps/Published", &admin()))["keys"],
+        json!([])
+    );
     assert_eq!(world.issuers.asked.get(), asked);
 }
 
-/// An issuer that is down at registration is no reason to refuse the app; what is wrong with it is told wherever one looks.
+/// An issuer that is down at registration is no reason to refuse the app; what is wrong with it is
+/// told wherever one looks.
 #[test]
 fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explanation() {
     let problems = [
@@ -209,25 +281,55 @@ fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explana
             FetchProblem::NotASet(_) => world.issuers.publish(KEYS, "<html>", None),
             other => world.issuers.fail(KEYS, other),
         }
-        let created = create(&isolate, &json!({ "algorithm": "EdDSA", "secret": KEYS, "audiences": ["a"] }));
+        let created =
+            create(&isolate, &json!({ "algorithm": "EdDSA", "secret": KEYS, "audiences": ["a"] }));
         let warning = created["warnings"][0].as_str().expect("a warning");
         assert!(warning.contains(text) && warning.contains(KEYS), "{warning}");
-        assert_eq!((created["warnings"].as_array().map(Vec::len), &created["keys"]), (Some(1), &json!([])));
+        assert_eq!(
+            (created["warnings"].as_array().map(Vec::len), &created["keys"]),
+            (Some(1), &json!([]))
+        );
         let body = json!({
             "name": "BI", "secret": KEYS, "audiences": ["a"], "expire": 60, "algorithm": "EdDSA", "enable": "0", "inituser": "1",
             "initroles": [], "fieldmap": { "username": "u", "name": "n", "email": "e" },
         });
-        let by_bi = json_of(&isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body));
-        assert!(by_bi["warnings"][0].as_str().is_some_and(|warning| warning.contains(text)), "{by_bi}");
+        let by_bi =
+            json_of(&isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body));
+        assert!(
+            by_bi["warnings"][0].as_str().is_some_and(|warning| warning.contains(text)),
+            "{by_bi}"
+        );
         assert!(world.log.0.borrow().iter().any(|line| line.contains(text)), "the log");
         let now = world.now.get().seconds();
-        let token = issuer.token(Algorithm::EdDsa, &json!({}), &json!({ "sub": "alice", "aud": "a", "exp": now + 60 }));
-        let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token, "app": "App" })));
-        let signature = explained["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "signature");
-        assert!(signature.is_some_and(|check| check["detail"].as_str().is_some_and(|detail| detail.contains(text))), "{explained}");
+        let token = issuer.token(
+            Algorithm::EdDsa,
+            &json!({}),
+            &json!({ "sub": "alice", "aud": "a", "exp": now + 60 }),
+        );
+        let explained = json_of(&isolate.administer(
+            "POST",
+            "/v1/explain",
+            &json!({ "token": token, "app": "App" }),
+        ));
+        let signature = explained["checks"]
+            .as_array()
+            .expect("checks")
+            .iter()
+            .find(|check| check["check"] == "signature");
+        assert!(
+            signature.is_some_and(|check| check["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(text))),
+            "{explained}"
+        );
         // Others learn that it does not answer, and when to come back.
         let refused = isolate.get("/v1/verify", &format!("Bearer {token}"));
-        assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.body);
+        assert_eq!(
+            (refused.status, refused.header("retry-after").is_some()),
+            (503, true),
+            "{}",
+            refused.body
+        );
         assert!(!refused.body.contains(text), "{}", refused.body);
     }
 }
@@ -239,9 +341,11 @@ fn registration_says_which_keys_of_a_url_were_left_out_and_what_the_url_is_inste
     let (ours, ec) = (Issuer::of(Algorithm::EdDsa), Issuer::of(Algorithm::Es256));
     let set = json!({ "keys": [ours.jwk(&json!({ "kid": "a" })), ec.jwk(&json!({ "kid": "b" }))] });
     world.issuers.publish(KEYS, &set.to_string(), None);
-    let created = create(&isolate, &json!({ "algorithm": "EdDSA", "secret": KEYS, "audiences": ["a"] }));
+    let created =
+        create(&isolate, &json!({ "algorithm": "EdDSA", "secret": KEYS, "audiences": ["a"] }));
     assert_eq!(created["keys"].as_array().map(Vec::len), Some(1), "{created}");
-    let left_out = json!(["the key \"b\" is left out: it must be an Ed25519 key for EdDSA, not P-256"]);
+    let left_out =
+        json!(["the key \"b\" is left out: it must be an Ed25519 key for EdDSA, not P-256"]);
     assert_eq!(created["warnings"], left_out);
     assert_eq!(world.issuers.asked.get(), 1, "once");
     let metadata = json!({ "issuer": "https://issuer.test", "jwks_uri": KEYS });
@@ -249,7 +353,10 @@ fn registration_says_which_keys_of_a_url_were_left_out_and_what_the_url_is_inste
     world.issuers.publish(place, &metadata.to_string(), None);
     world.issuers.fail("https://issuer.test", FetchProblem::NotFound(404));
     for (name, secret) in [("Metadata", place), ("Issuer", "https://issuer.test")] {
-        let created = create(&isolate, &json!({ "name": name, "algorithm": "EdDSA", "secret": secret, "audiences": ["a"] }));
+        let created = create(
+            &isolate,
+            &json!({ "name": name, "algorithm": "EdDSA", "secret": secret, "audiences": ["a"] }),
+        );
         let hint = created["warnings"][1].as_str().unwrap_or_default();
         assert!(hint.starts_with(&format!("register {KEYS:?}")), "{name}: {created}");
     }
@@ -272,8 +379,13 @@ fn an_explanation_names_the_key_that_signed_the_token() {
         let shown = json_of(&isolate.administer(method, path, &body));
         for (issuer, index, name) in [(&first, 0, "the kid \"a\""), (&second, 1, "no kid")] {
             // The token names no key.
-            let token = issuer.token(Algorithm::EdDsa, &json!({}), &json!({ "sub": "alice", "exp": now + 60 }));
-            let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
+            let token = issuer.token(
+                Algorithm::EdDsa,
+                &json!({}),
+                &json!({ "sub": "alice", "exp": now + 60 }),
+            );
+            let explained =
+                json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
             let checks = explained["checks"].as_array().expect("checks");
             let signature = checks.iter().find(|check| check["check"] == "signature").expect("one");
             let detail = signature["detail"].as_str().unwrap_or_default();
@@ -295,7 +407,11 @@ fn a_secret_of_bytes_signs_and_a_public_key_is_none() {
     let claims = json!({ "sub": "alice", "exp": now + 60 }).to_string();
     let verify = |secret: &[u8]| isolate.verify(&forge(r#"{"alg":"HS256"}"#, &claims, secret));
     assert_eq!(verify(&bytes), (200, "alice".to_owned()));
-    assert_eq!(verify(secret.as_bytes()), (401, "bad_signature".to_owned()), "the text of the JWK is no secret");
+    assert_eq!(
+        verify(secret.as_bytes()),
+        (401, "bad_signature".to_owned()),
+        "the text of the JWK is no secret"
+    );
     for wrong in [
         json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS512" }).to_string(),
         json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "use": "enc" }).to_string(),

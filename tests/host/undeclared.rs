@@ -58,7 +58,12 @@ fn every_route_of_v1_refuses_a_parameter_that_it_does_not_declare() {
             for field in route.query {
                 let (name, near) = (field.name, format!("{}x", field.name));
                 is_refused(world, isolate, &request(route, &format!("{path}?{near}=1")), &near);
-                is_refused(world, isolate, &request(route, &format!("{path}?{name}=1&{name}=1")), name);
+                is_refused(
+                    world,
+                    isolate,
+                    &request(route, &format!("{path}?{name}=1&{name}=1")),
+                    name,
+                );
             }
             checked += 1;
         }
@@ -66,8 +71,8 @@ fn every_route_of_v1_refuses_a_parameter_that_it_does_not_declare() {
     });
 }
 
-/// Each place in a body where an object may have an undeclared member, as a body that has one there,
-/// and how the place is called.
+/// Each place in a body where an object may have an undeclared member, as a body that has one
+/// there, and how the place is called.
 fn bodies_with_an_unknown_member(shape: &'static Shape) -> Vec<(Value, String)> {
     let mut bodies = vec![(json!({ UNKNOWN: 1 }), UNKNOWN.to_owned())];
     for field in shape.all_fields() {
@@ -108,11 +113,21 @@ fn every_route_of_v1_refuses_a_member_that_it_does_not_declare() {
                 is_refused(world, isolate, &request(route, &path).body(&body.to_string()), &place);
                 nested += usize::from(place != UNKNOWN);
             }
-            is_refused(world, isolate, &request(route, &path).body(&format!("{UNKNOWN}=1")), UNKNOWN);
+            is_refused(
+                world,
+                isolate,
+                &request(route, &path).body(&format!("{UNKNOWN}=1")),
+                UNKNOWN,
+            );
             for field in shape.all_fields() {
                 // As somebody may misspell it, and as other systems do.
                 for near in [format!("{}x", field.name), field.name.to_uppercase()] {
-                    is_refused(world, isolate, &request(route, &path).body(&json!({ &near: null }).to_string()), &near);
+                    is_refused(
+                        world,
+                        isolate,
+                        &request(route, &path).body(&json!({ &near: null }).to_string()),
+                        &near,
+                    );
                 }
                 let twice = format!("{{\"{0}\":1,\"{0}\":1}}", field.name);
                 is_refused(world, isolate, &request(route, &path).body(&twice), "body");
@@ -123,8 +138,8 @@ fn every_route_of_v1_refuses_a_member_that_it_does_not_declare() {
     });
 }
 
-/// What is left out stands for the caller, or for what is there already. Null does not: whoever sends
-/// it has lost a value.
+/// What is left out stands for the caller, or for what is there already. Null does not: whoever
+/// sends it has lost a value.
 #[test]
 fn every_route_of_v1_refuses_null_where_the_document_has_none() {
     with_isolate(|world, isolate| {
@@ -140,10 +155,20 @@ fn every_route_of_v1_refuses_null_where_the_document_has_none() {
                 let body = json!({ field.name: null }).to_string();
                 let response = isolate.send(&request(route, &path).body(&body));
                 // What the path names is not there, for some.
-                assert!([400, 404].contains(&response.status), "{} {path} {body}: {}", route.method, response.body);
+                assert!(
+                    [400, 404].contains(&response.status),
+                    "{} {path} {body}: {}",
+                    route.method,
+                    response.body
+                );
                 assert_eq!(world.database.dump(), before, "{} {path} {body}", route.method);
                 if response.status == 400 && !field.required {
-                    assert_eq!(json_of(&response)["field"], field.name, "{path}: {}", response.body);
+                    assert_eq!(
+                        json_of(&response)["field"],
+                        field.name,
+                        "{path}: {}",
+                        response.body
+                    );
                     refused.push(format!("{} {}", route.operation, field.name));
                 }
             }
@@ -159,15 +184,30 @@ fn every_route_of_v1_refuses_null_where_the_document_has_none() {
 fn every_route_of_v1_refuses_a_body_that_is_no_json_or_that_is_needed_and_not_there() {
     with_isolate(|world, isolate| {
         let plain = |request: Request| request.header("content-type", "text/plain");
-        for (route, path) in strict_routes().filter(|(route, _)| !matches!(route.body, Some(Body::Texts(_)))) {
+        for (route, path) in
+            strict_routes().filter(|(route, _)| !matches!(route.body, Some(Body::Texts(_))))
+        {
             if route.method == "GET" || route.is_about_client {
                 continue;
             }
-            for text in ["please disable", "null", "[]", "[{\"enabled\":false}]", "{\"enabled\":false", "\"\"", "{} {}"] {
+            for text in [
+                "please disable",
+                "null",
+                "[]",
+                "[{\"enabled\":false}]",
+                "{\"enabled\":false",
+                "\"\"",
+                "{} {}",
+            ] {
                 is_refused(world, isolate, &plain(request(route, &path)).body(text), "body");
             }
             // Without a label, it is a form with a member of that name.
-            is_refused(world, isolate, &request(route, &path).body("please disable"), "please disable");
+            is_refused(
+                world,
+                isolate,
+                &request(route, &path).body("please disable"),
+                "please disable",
+            );
             if matches!(route.body, Some(Body::Members(_))) {
                 is_refused(world, isolate, &request(route, &path), "body");
                 is_refused(world, isolate, &request(route, &path).body(" \n"), "body");
@@ -185,9 +225,20 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
                 continue;
             }
             let required = route.query.iter().find(|field| field.required);
-            let path = required.map_or_else(|| path.clone(), |field| format!("{path}?{}=1", field.name));
-            is_refused(world, isolate, &request(route, &path).body(&json!({ UNKNOWN: 1 }).to_string()), UNKNOWN);
-            is_refused(world, isolate, &request(route, &path).body(&format!("{UNKNOWN}=1")), UNKNOWN);
+            let path =
+                required.map_or_else(|| path.clone(), |field| format!("{path}?{}=1", field.name));
+            is_refused(
+                world,
+                isolate,
+                &request(route, &path).body(&json!({ UNKNOWN: 1 }).to_string()),
+                UNKNOWN,
+            );
+            is_refused(
+                world,
+                isolate,
+                &request(route, &path).body(&format!("{UNKNOWN}=1")),
+                UNKNOWN,
+            );
             // Some are told by their query whom they are about.
             let names_user = route.query.iter().any(|field| field.name == "username");
             let path = if names_user { format!("{path}?username=admin") } else { path };
@@ -204,15 +255,22 @@ fn every_route_of_v1_without_a_body_refuses_one_that_says_something() {
 /// A body that passes over a route is somebody else's, so that it must neither be read nor refused.
 #[test]
 fn only_what_answers_proxies_passes_bodies_and_queries_over() {
-    for (route, path) in strict_routes().filter(|(route, _)| route.is_about_client || route.takes_client_url) {
-        assert!(path.starts_with("/v1/forward-auth") && route.body.is_none() && !route.writes, "{path}");
+    for (route, path) in
+        strict_routes().filter(|(route, _)| route.is_about_client || route.takes_client_url)
+    {
+        assert!(
+            path.starts_with("/v1/forward-auth") && route.body.is_none() && !route.writes,
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn the_document_closes_the_objects_of_bodies_and_leaves_those_of_answers_open() {
     let document = openapi::document(DIALECTS, OPERATIONS);
-    let closed = |schema: &str| document["components"]["schemas"][schema]["additionalProperties"] == json!(false);
+    let closed = |schema: &str| {
+        document["components"]["schemas"][schema]["additionalProperties"] == json!(false)
+    };
     let mut names = Vec::new();
     for (dialect, route) in routes() {
         if let Some(shape) = route.body.as_ref().and_then(Body::shape) {
@@ -239,7 +297,9 @@ fn names_of(shape: &'static Shape, names: &mut Vec<&'static str>) {
 fn names_in(kind: &'static Kind, names: &mut Vec<&'static str>) {
     match kind {
         Kind::Object(shape) => names_of(shape, names),
-        Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => names_in(inner, names),
+        Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => {
+            names_in(inner, names)
+        }
         Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| names_in(kind, names)),
         _ => {}
     }
@@ -249,14 +309,27 @@ fn names_in(kind: &'static Kind, names: &mut Vec<&'static str>) {
 fn every_kind_of_record_refuses_a_field_that_it_does_not_have() {
     for kind in &KINDS {
         let of_others = KINDS.iter().flat_map(|other| other.fields).map(|field| field.member);
-        let of_others = of_others.filter(|name| kind.fields.iter().all(|field| field.member != *name)).map(str::to_owned);
-        let misspelt = kind.fields.iter().flat_map(|field| [format!("{}x", field.member), field.member.to_uppercase()]);
+        let of_others = of_others
+            .filter(|name| kind.fields.iter().all(|field| field.member != *name))
+            .map(str::to_owned);
+        let misspelt = kind
+            .fields
+            .iter()
+            .flat_map(|field| [format!("{}x", field.member), field.member.to_uppercase()]);
         for name in of_others.chain(misspelt).chain([UNKNOWN.to_owned()]) {
             for value in [Value::Null, json!(1)] {
                 let line = json!({ "record": kind.word, name.as_str(): value }).to_string();
                 let errors = Format::Ndjson.read(&line).expect_err(&name);
-                assert_eq!(errors.first().map(|error| error.field.as_str()), Some(name.as_str()), "{}: {errors:?}", kind.word);
-                assert!(errors.iter().all(|error| error.why.starts_with("is unknown here")), "{errors:?}");
+                assert_eq!(
+                    errors.first().map(|error| error.field.as_str()),
+                    Some(name.as_str()),
+                    "{}: {errors:?}",
+                    kind.word
+                );
+                assert!(
+                    errors.iter().all(|error| error.why.starts_with("is unknown here")),
+                    "{errors:?}"
+                );
             }
         }
     }
@@ -267,22 +340,59 @@ fn every_kind_of_record_refuses_a_field_that_it_does_not_have() {
 fn an_import_with_something_unread_is_refused_as_a_whole() {
     let columns = "record,id,name";
     for (format, text, line, field, hint) in [
-        ("ndjson", "{\"record\":\"service\",\"id\":6,\"authenabled\":false}".to_owned(), 1, "authenabled", "did you mean \"authEnabled\"?"),
-        ("ndjson", "{\"record\":\"group\",\"id\":5}\n{\"record\":\"group\",\"id\":6,\"parentId\":5}".to_owned(), 2, "parentId", "id, name"),
-        ("ndjson", "{\"record\":\"group\",\"id\":5}\n\n{\"record\":\"group\",\"id\":5,\"name\":\"x\"}".to_owned(), 3, "record", "line 1"),
-        ("ndjson", "{\"record\":\"group\",\"id\":5,\"id\":6}".to_owned(), 1, "", "duplicate member"),
+        (
+            "ndjson",
+            "{\"record\":\"service\",\"id\":6,\"authenabled\":false}".to_owned(),
+            1,
+            "authenabled",
+            "did you mean \"authEnabled\"?",
+        ),
+        (
+            "ndjson",
+            "{\"record\":\"group\",\"id\":5}\n{\"record\":\"group\",\"id\":6,\"parentId\":5}"
+                .to_owned(),
+            2,
+            "parentId",
+            "id, name",
+        ),
+        (
+            "ndjson",
+            "{\"record\":\"group\",\"id\":5}\n\n{\"record\":\"group\",\"id\":5,\"name\":\"x\"}"
+                .to_owned(),
+            3,
+            "record",
+            "line 1",
+        ),
+        (
+            "ndjson",
+            "{\"record\":\"group\",\"id\":5,\"id\":6}".to_owned(),
+            1,
+            "",
+            "duplicate member",
+        ),
         ("csv", format!("{columns},nmae\ngroup,5,x,y\n"), 1, "nmae", "did you mean \"name\"?"),
         ("csv", format!("{columns},name\ngroup,5,x,y\n"), 1, "name", "twice"),
         ("csv", format!("{columns},parentId\ngroup,5,x,7\n"), 2, "parentId", "id, name"),
-        ("csv", format!("{columns}\ngroup,5,x\ndepartment,5,x\ngroup,5,y\n"), 4, "record", "line 2"),
+        (
+            "csv",
+            format!("{columns}\ngroup,5,x\ndepartment,5,x\ngroup,5,y\n"),
+            4,
+            "record",
+            "line 2",
+        ),
     ] {
         with_isolate(|world, isolate| {
             let before = world.database.dump();
             let path = format!("/v1/import?format={format}");
-            let response = isolate.send(&Request::new("POST", &path).authorization(&admin()).body(&text));
+            let response =
+                isolate.send(&Request::new("POST", &path).authorization(&admin()).body(&text));
             let body = json_of(&response);
             let error = &body["errors"][0];
-            assert_eq!((response.status, &error["line"], &error["field"]), (400, &json!(line), &json!(field)), "{text}: {body}");
+            assert_eq!(
+                (response.status, &error["line"], &error["field"]),
+                (400, &json!(line), &json!(field)),
+                "{text}: {body}"
+            );
             assert!(error["why"].as_str().unwrap_or_default().contains(hint), "{text}: {body}");
             assert_eq!(world.database.dump(), before, "{text}");
         });

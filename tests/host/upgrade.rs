@@ -1,5 +1,6 @@
-//! What an earlier release left, in `tests/upgrade/`: the newer migrations run over it, and the Worker
-//! of these sources must answer all of it. `tests/upgrade/README.md` says what is in a fixture.
+//! What an earlier release left, in `tests/upgrade/`: the newer migrations run over it, and the
+//! Worker of these sources must answer all of it. `tests/upgrade/README.md` says what is in a
+//! fixture.
 
 use std::path::PathBuf;
 
@@ -24,13 +25,20 @@ pub struct Fixture {
 
 /// Those of all releases, the oldest first.
 pub fn fixtures() -> Vec<Fixture> {
-    let files = std::fs::read_dir("tests/upgrade").expect("tests/upgrade").map(|entry| entry.expect("entry").path());
-    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|ending| ending == "json")).collect();
+    let files = std::fs::read_dir("tests/upgrade")
+        .expect("tests/upgrade")
+        .map(|entry| entry.expect("entry").path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "json")).collect();
     files.sort();
     assert!(!files.is_empty(), "there is no fixture in tests/upgrade");
-    let read = |file: &PathBuf| std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let fixture =
-        |file: &PathBuf| Fixture { facts: serde_json::from_str(&read(file)).expect("facts"), sql: read(&file.with_extension("sql")) };
+    let read = |file: &PathBuf| {
+        std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let fixture = |file: &PathBuf| Fixture {
+        facts: serde_json::from_str(&read(file)).expect("facts"),
+        sql: read(&file.with_extension("sql")),
+    };
     files.iter().map(fixture).collect()
 }
 
@@ -44,7 +52,10 @@ impl Fixture {
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.facts.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer}"))
+        self.facts
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no text at {pointer}"))
     }
 
     fn list(&self, name: &str) -> impl Iterator<Item = &Value> {
@@ -65,11 +76,15 @@ impl Fixture {
         isolate.send(&Request::new("GET", path).header("x-auth-token", self.text("/opaque/token")))
     }
 
-    /// The tokens end in the year 2100 and do not say when they were issued. So they count shortly before.
+    /// The tokens end in the year 2100 and do not say when they were issued. So they count shortly
+    /// before.
     pub fn verify_tokens(&self, isolate: &Isolate<'_>) {
         let now = isolate.world.now.replace(Millis::from_seconds(4_102_444_800 - 600));
         for token in self.list("tokens") {
-            let response = isolate.get("/v1/verify", &format!("Bearer {}", token["token"].as_str().expect("a token")));
+            let response = isolate.get(
+                "/v1/verify",
+                &format!("Bearer {}", token["token"].as_str().expect("a token")),
+            );
             let body = json_of(&response);
             assert_eq!((response.status, &body["app"]), (200, &token["app"]), "{}", response.body);
             assert_eq!(body["user"]["username"], token["username"]);
@@ -108,9 +123,17 @@ fn body(text: &str) -> Value {
 fn no_table_of_a_fixture_is_empty() {
     for fixture in fixtures() {
         let mut tables = 0;
-        for (_, rest) in fixture.sql.match_indices("CREATE TABLE ").map(|(at, found)| fixture.sql.split_at(at + found.len())) {
+        for (_, rest) in fixture
+            .sql
+            .match_indices("CREATE TABLE ")
+            .map(|(at, found)| fixture.sql.split_at(at + found.len()))
+        {
             let name = rest.split([' ', '(']).next().unwrap_or_default();
-            assert!(fixture.sql.contains(&format!("\nINSERT INTO {name} VALUES")) || name == "d1_migrations", "{name} is empty");
+            assert!(
+                fixture.sql.contains(&format!("\nINSERT INTO {name} VALUES"))
+                    || name == "d1_migrations",
+                "{name} is empty"
+            );
             tables += 1;
         }
         assert!(tables >= 16, "{tables} tables");
@@ -127,7 +150,10 @@ fn a_token_of_each_app_of_the_release_can_be_revoked() {
             let token = token["token"].as_str().expect("a token");
             assert_eq!(isolate.verify(token).0, 200);
             let body = json!({ "token": token }).to_string();
-            assert_eq!(isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status, 204);
+            assert_eq!(
+                isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status,
+                204
+            );
             for isolate in [&isolate, &fixture.isolate(&world)] {
                 assert_eq!(isolate.verify(token), (401, "revoked".to_owned()));
             }
@@ -146,12 +172,17 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
         let isolate = fixture.isolate(&world);
         let mut asked = Vec::new();
         for (path, then) in fixture.facts["answers"].as_object().expect("answers") {
-            // The whole state comes out under another path now; what the release exported is among it.
+            // The whole state comes out under another path now; what the release exported is among
+            // it.
             if path == "/v1/grants/export" {
                 let now = fixture.get(&isolate, "/v1/export").body;
                 let now: Vec<_> = now.lines().map(record).collect();
                 for line in then.as_str().expect("lines").lines().map(record) {
-                    let holds = |other: &Value| line.as_object().is_some_and(|line| line.iter().all(|(name, value)| &other[name] == value));
+                    let holds = |other: &Value| {
+                        line.as_object().is_some_and(|line| {
+                            line.iter().all(|(name, value)| &other[name] == value)
+                        })
+                    };
                     assert!(now.iter().any(holds), "{line}");
                 }
                 asked.push("export");
@@ -162,27 +193,35 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
             let (mut then, mut now) = (body(then.as_str().expect("a text")), body(&response.body));
             if path == "/health" {
                 // One of its apps has keys at a URL, and the release did not know audiences.
-                assert_eq!(now["causes"], json!([{ "kind": "audience_unchecked", "count": 1, "names": ["SSO"] }]));
+                assert_eq!(
+                    now["causes"],
+                    json!([{ "kind": "audience_unchecked", "count": 1, "names": ["SSO"] }])
+                );
                 then["status"].take();
                 assert_eq!(now["status"].take(), "degraded");
             }
             still_answers(path, &then, &now);
-            let found = dialects::find("GET", path.split('?').next().unwrap_or_default()).expect("a route");
+            let found =
+                dialects::find("GET", path.split('?').next().unwrap_or_default()).expect("a route");
             asked.push(found.route.operation);
         }
         // The release had no keys for machines: this is the first.
-        let new_key = Request::new("POST", "/v1/keys").header("x-auth-token", fixture.text("/opaque/token"));
+        let new_key =
+            Request::new("POST", "/v1/keys").header("x-auth-token", fixture.text("/opaque/token"));
         let made = isolate.send(&new_key.body(r#"{"name":"first","may":["decisions"]}"#));
         assert_eq!((made.status, &json_of(&made)["id"]), (201, &json!(1)), "{}", made.body);
         let key = json_of(&made)["key"].as_str().map(|key| isolate.verify(key).0);
         assert_eq!(key, Some(200));
         // It had no names of services either.
-        let name = Request::new("PUT", "/v1/resource-types/USER/resources/1").header("x-auth-token", fixture.text("/opaque/token"));
+        let name = Request::new("PUT", "/v1/resource-types/USER/resources/1")
+            .header("x-auth-token", fixture.text("/opaque/token"));
         assert_eq!(isolate.send(&name.body(r#"{"service":1}"#)).status, 200);
         // What the release did not have answers too; signing out is last, since it ends the token.
         // No release has had a key that signs assertions.
         let is_new = |route: &&Route| {
-            !asked.contains(&route.operation) && !["list_signing_keys", "show_sign_in", "show_metadata"].contains(&route.operation)
+            !asked.contains(&route.operation)
+                && !["list_signing_keys", "show_sign_in", "show_metadata"]
+                    .contains(&route.operation)
         };
         let (leaving, staying): (Vec<_>, Vec<_>) = routes()
             .map(|(_, route)| route)
@@ -191,9 +230,15 @@ fn every_read_of_every_dialect_answers_as_the_release_did() {
             .partition(|route| route.operation == "sign_out");
         for route in staying.into_iter().chain(leaving) {
             let path = filled(&route.paths[0].replace("{name}", "ERP"));
-            let request = Request::new("GET", &path).header("x-auth-token", fixture.text("/opaque/leaving"));
+            let request =
+                Request::new("GET", &path).header("x-auth-token", fixture.text("/opaque/leaving"));
             let response = isolate.send(&request);
-            assert!((200..300).contains(&response.status), "{path}: {} {}", response.status, response.body);
+            assert!(
+                (200..300).contains(&response.status),
+                "{path}: {} {}",
+                response.status,
+                response.body
+            );
         }
         assert_eq!(isolate.verify(fixture.text("/opaque/leaving")).0, 401, "it has signed out");
     }
@@ -206,14 +251,26 @@ fn passwords_and_tokens_of_a_release_still_count() {
         let isolate = fixture.isolate(&world);
         for (username, password) in fixture.facts["passwords"].as_object().expect("passwords") {
             let password = password.as_str().expect("a password");
-            assert_eq!(isolate.get("/v1/verify", &basic(username, password)).status, 200, "{username}");
-            assert_eq!(isolate.get("/v1/verify", &basic(username, "wrong")).status, 401, "{username}");
+            assert_eq!(
+                isolate.get("/v1/verify", &basic(username, password)).status,
+                200,
+                "{username}"
+            );
+            assert_eq!(
+                isolate.get("/v1/verify", &basic(username, "wrong")).status,
+                401,
+                "{username}"
+            );
         }
         assert_eq!(isolate.verify(fixture.text("/opaque/token")), (200, "admin".to_owned()));
         // The cookie had the form of any application's then, and is the application's now.
         let cookie = format!("JSESSIONID={}", fixture.text("/opaque/cookie"));
         for path in ["/v1/verify", "/imanager/security/logout"] {
-            assert_eq!(isolate.send(&Request::new("GET", path).header("cookie", &cookie)).status, 401, "{path}");
+            assert_eq!(
+                isolate.send(&Request::new("GET", path).header("cookie", &cookie)).status,
+                401,
+                "{path}"
+            );
         }
         fixture.verify_tokens(&isolate);
         for token in fixture.list("refused") {
@@ -221,9 +278,15 @@ fn passwords_and_tokens_of_a_release_still_count() {
         }
         // The release counted by name alone; each failure came from an address of its own.
         let body = json!({ "username": fixture.text("/locked"), "password": "wrong" }).to_string();
-        let request = Request::new("POST", "/imanager/security/tokens").header("cf-connecting-ip", "192.0.2.1").body(&body);
+        let request = Request::new("POST", "/imanager/security/tokens")
+            .header("cf-connecting-ip", "192.0.2.1")
+            .body(&body);
         let answers: Vec<_> = (0..10).map(|_| isolate.send(&request).status).collect();
-        assert_eq!(answers, [401, 401, 401, 401, 401, 401, 401, 401, 401, 429], "its failure is remembered");
+        assert_eq!(
+            answers,
+            [401, 401, 401, 401, 401, 401, 401, 401, 401, 429],
+            "its failure is remembered"
+        );
     }
 }
 
@@ -233,8 +296,15 @@ fn grants_of_a_release_still_decide() {
         let world = fixture.world();
         let isolate = fixture.isolate(&world);
         for check in fixture.list("checks") {
-            let of = |name: &str| check[name].as_str().map_or_else(|| check[name].to_string(), str::to_owned);
-            let path = format!("/v1/check?service={}&permission={}&user={}", of("service"), of("permission"), of("user"));
+            let of = |name: &str| {
+                check[name].as_str().map_or_else(|| check[name].to_string(), str::to_owned)
+            };
+            let path = format!(
+                "/v1/check?service={}&permission={}&user={}",
+                of("service"),
+                of("permission"),
+                of("user")
+            );
             let response = fixture.get(&isolate, &path);
             assert_eq!(response.status, 200, "{path}: {}", response.body);
             assert_eq!(json_of(&response)["allowed"], check["allowed"], "{path}");
@@ -250,13 +320,19 @@ fn grants_of_a_release_never_end_and_new_ones_may() {
         let grants = json_of(&fixture.get(&isolate, "/v1/services/1/grants"));
         let grants = grants["items"].as_array().expect("a list");
         assert!(!grants.is_empty());
-        assert!(grants.iter().all(|grant| grant["state"] == "active" && grant["expiresAt"].is_null() && grant["startsAt"].is_null()));
+        assert!(grants.iter().all(|grant| grant["state"] == "active"
+            && grant["expiresAt"].is_null()
+            && grant["startsAt"].is_null()));
         let end = world.now.get().0 + 1000;
         let body = json!({ "authObjectType": "USER", "authObjectId": 777, "permissions": ["TEST"], "expiresAt": end });
         let token = fixture.text("/opaque/token");
-        let request = Request::new("POST", "/v1/services/1/grants").header("x-auth-token", token).body(&body.to_string());
+        let request = Request::new("POST", "/v1/services/1/grants")
+            .header("x-auth-token", token)
+            .body(&body.to_string());
         assert_eq!(isolate.send(&request).status, 201);
-        let allowed = || json_of(&fixture.get(&isolate, "/v1/check?service=1&permission=TEST&user=777"))["allowed"].clone();
+        let allowed = || {
+            json_of(&fixture.get(&isolate, "/v1/check?service=1&permission=TEST&user=777"))["allowed"].clone()
+        };
         assert_eq!(allowed(), json!(true));
         world.pass(1);
         assert_eq!(allowed(), json!(false));
@@ -270,7 +346,8 @@ fn applications_of_a_release_still_sign_and_a_used_signature_stays_used() {
     for fixture in fixtures() {
         let world = fixture.world();
         let isolate = fixture.isolate(&world);
-        let [key, secret, token] = ["accessKey", "secret", "token"].map(|name| fixture.text(&format!("/application/{name}")));
+        let [key, secret, token] = ["accessKey", "secret", "token"]
+            .map(|name| fixture.text(&format!("/application/{name}")));
         assert_eq!(access_token(&isolate, key, secret), token, "while one counts, the same again");
 
         let timestamp = world.now.get().0.to_string();
@@ -285,7 +362,8 @@ fn applications_of_a_release_still_sign_and_a_used_signature_stays_used() {
         assert_eq!(isolate.send(&fresh).status, 200);
 
         let used = &fixture.facts["usedCall"];
-        let mut request = Request::new("POST", used["path"].as_str().expect("a path")).body(used["body"].as_str().expect("a body"));
+        let mut request = Request::new("POST", used["path"].as_str().expect("a path"))
+            .body(used["body"].as_str().expect("a body"));
         for (name, value) in used["headers"].as_object().expect("headers") {
             request = request.header(name, value.as_str().expect("a value"));
         }
@@ -299,7 +377,8 @@ fn access_token(isolate: &Isolate<'_>, key: &str, secret: &str) -> String {
     let timestamp = isolate.world.now.get().0;
     let encryption = digest(&[key, &timestamp.to_string(), secret]);
     let body = json!({ "appKey": key, "timestamp": timestamp, "encryption": encryption });
-    let response = isolate.send(&Request::new("POST", "/apim-token-service/v2.0/token/get").body(&body.to_string()));
+    let response = isolate
+        .send(&Request::new("POST", "/apim-token-service/v2.0/token/get").body(&body.to_string()));
     assert_eq!(response.status, 200, "{}", response.body);
     json_of(&response)["data"]["accessToken"].as_str().expect("a token").to_owned()
 }
@@ -308,7 +387,8 @@ fn digest(parts: &[&str]) -> String {
     hex(&sha256(parts.concat().as_bytes()))
 }
 
-/// Re-encryption opens every value of every column that is sealed, and under the new key all of them serve.
+/// Re-encryption opens every value of every column that is sealed, and under the new key all of
+/// them serve.
 #[test]
 fn everything_that_a_release_sealed_still_opens() {
     const NEW: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
@@ -324,13 +404,20 @@ fn everything_that_a_release_sealed_still_opens() {
             ("applications", "token_key_id"),
             ("node_orders", "password_key_id"),
         ] {
-            let of = |what: &str| format!("SELECT COUNT({what}) FROM {table} WHERE {column} IS NOT NULL");
+            let of = |what: &str| {
+                format!("SELECT COUNT({what}) FROM {table} WHERE {column} IS NOT NULL")
+            };
             assert!(world.database.number(&of("*")) > 0, "{table}.{column} has a value");
-            assert_eq!(world.database.number(&of(&format!("DISTINCT {column}"))), 1, "{table}.{column}");
+            assert_eq!(
+                world.database.number(&of(&format!("DISTINCT {column}"))),
+                1,
+                "{table}.{column}"
+            );
         }
         let after = world.isolate_with(&[("MASTER_KEY", Some(NEW)), password]);
         fixture.verify_tokens(&after);
-        let [key, secret, token] = ["accessKey", "secret", "token"].map(|name| fixture.text(&format!("/application/{name}")));
+        let [key, secret, token] = ["accessKey", "secret", "token"]
+            .map(|name| fixture.text(&format!("/application/{name}")));
         assert_eq!(access_token(&after, key, secret), token);
     }
 }
@@ -339,7 +426,8 @@ fn everything_that_a_release_sealed_still_opens() {
 fn the_snapshot_of_a_release_still_serves_while_d1_does_not_answer() {
     for fixture in fixtures() {
         let world = fixture.world();
-        let [key, value] = ["/snapshot/key", "/snapshot/value"].map(|pointer| fixture.text(pointer).to_owned());
+        let [key, value] =
+            ["/snapshot/key", "/snapshot/value"].map(|pointer| fixture.text(pointer).to_owned());
         world.kv.values.borrow_mut().insert(key, value);
         world.database.answers.set(false);
         let isolate = fixture.isolate(&world);
@@ -373,16 +461,25 @@ fn ids_that_a_release_has_given_or_named_are_not_chosen() {
     for fixture in fixtures() {
         let world = fixture.world();
         let isolate = fixture.isolate(&world);
-        let named = |sql: &str| world.database.text(&format!("SELECT ',' || group_concat(id) || ',' FROM ({sql})"));
+        let named = |sql: &str| {
+            world.database.text(&format!("SELECT ',' || group_concat(id) || ',' FROM ({sql})"))
+        };
         let before = NAMED.map(|(_, sql)| named(sql));
         for number in 0..5 {
             for ((path, _), before) in NAMED.iter().zip(&before) {
                 let name = if *path == "users" { "username" } else { "name" };
-                let response = isolate.administer("POST", &format!("/v1/{path}"), &json!({ name: format!("new {number}") }));
+                let response = isolate.administer(
+                    "POST",
+                    &format!("/v1/{path}"),
+                    &json!({ name: format!("new {number}") }),
+                );
                 let id = json_of(&response)["id"].clone();
                 assert_eq!(response.status, 201, "{path}: {}", response.body);
                 assert!(!before.contains(&format!(",{id},")), "{path}: {id} is among {before}");
-                assert!(*path != "users" || id.as_i64() > fixture.facts["deletedUser"].as_i64(), "{id}");
+                assert!(
+                    *path != "users" || id.as_i64() > fixture.facts["deletedUser"].as_i64(),
+                    "{id}"
+                );
             }
         }
     }
@@ -402,14 +499,25 @@ fn users_whom_a_release_deleted_stay_deleted() {
         let gone = token();
         assert_eq!(isolate.verify(&gone), (403, "user_deleted".to_owned()));
         let tombstones = json_of(&fixture.get(&isolate, "/v1/tombstones"))["items"].clone();
-        let [tombstone] = tombstones.as_array().map_or(&[][..], Vec::as_slice) else { panic!("{tombstones}") };
+        let [tombstone] = tombstones.as_array().map_or(&[][..], Vec::as_slice) else {
+            panic!("{tombstones}")
+        };
         assert_eq!((&tombstone["username"], &tombstone["id"]), (&json!("gone"), &id));
         assert_eq!(tombstone["deletedBy"], "admin");
         let other = json!({ "id": id, "username": "other" });
         assert_eq!(isolate.administer("POST", "/v1/users", &other).status, 409);
         world.pass(1);
-        assert_eq!(isolate.administer("POST", "/v1/users", &json!({ "id": id, "username": "gone" })).status, 201);
-        assert_eq!(isolate.verify(&gone), (401, "revoked".to_owned()), "it is about who was deleted");
+        assert_eq!(
+            isolate
+                .administer("POST", "/v1/users", &json!({ "id": id, "username": "gone" }))
+                .status,
+            201
+        );
+        assert_eq!(
+            isolate.verify(&gone),
+            (401, "revoked".to_owned()),
+            "it is about who was deleted"
+        );
         assert_eq!(isolate.verify(&token()), (200, "gone".to_owned()));
     }
 }

@@ -23,7 +23,8 @@ fn verify(isolate: &Isolate<'_>, token: &str) -> (u16, Value) {
 
 fn sign_in(isolate: &Isolate<'_>, password: &str) -> String {
     let body = json!({ "username": "alice", "password": password }).to_string();
-    let response = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
+    let response =
+        isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
     assert_eq!(response.status, 200, "{}", response.body);
     response.body
 }
@@ -36,7 +37,9 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
     world.now.set(Millis(world.now.get().seconds() * 1000 + 300));
     let now = world.now.get().seconds();
     let same_second = token(&json!({ "sub": "alice", "iat": now, "exp": now + 600 }));
-    let with_fraction = token(&json!({ "sub": "alice", "iat": f64::from(u32::try_from(now).expect("small")) + 0.9, "exp": now + 600 }));
+    let with_fraction = token(
+        &json!({ "sub": "alice", "iat": f64::from(u32::try_from(now).expect("small")) + 0.9, "exp": now + 600 }),
+    );
     let without_iat = token(&json!({ "sub": "alice", "exp": now + 600 }));
     for isolate in [&isolate, &other] {
         for token in [&same_second, &with_fraction, &without_iat] {
@@ -50,7 +53,8 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
     let refused = (401, json!("revoked"));
     for old in [&same_second, &with_fraction, &without_iat] {
         assert_eq!(verify(&isolate, old), refused);
-        let explanation = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": old })));
+        let explanation =
+            json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": old })));
         assert_eq!(explanation["verdict"], "refused", "{explanation}");
         let names_iat =
             explanation.to_string().contains("the token has no iat, so it counts as issued at its exp less the app's expire of 1000 s");

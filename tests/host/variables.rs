@@ -24,7 +24,16 @@ fn problems(name: &str, value: &Value) -> Vec<String> {
 
 /// Values of every JSON type but text.
 fn of_every_type() -> Vec<Value> {
-    vec![json!(true), json!(false), json!(0), json!(-1), json!(1.5), json!(1e300), json!([1]), json!({ "a": 1 })]
+    vec![
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!(1e300),
+        json!([1]),
+        json!({ "a": 1 }),
+    ]
 }
 
 fn is_of_type(kind: &ValueKind, value: &Value) -> bool {
@@ -32,7 +41,11 @@ fn is_of_type(kind: &ValueKind, value: &Value) -> bool {
         ValueKind::Integer { .. } => value.is_number(),
         ValueKind::Boolean => value.is_boolean(),
         ValueKind::Words(_) | ValueKind::List | ValueKind::Json => value.is_array(),
-        ValueKind::Secret { .. } | ValueKind::Word(_) | ValueKind::Text(_) | ValueKind::Url | ValueKind::Host => value.is_string(),
+        ValueKind::Secret { .. }
+        | ValueKind::Word(_)
+        | ValueKind::Text(_)
+        | ValueKind::Url
+        | ValueKind::Host => value.is_string(),
     }
 }
 
@@ -43,7 +56,8 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
             let (below, above) = (min - 1, max + 1);
             let numbers = [json!(below), json!(above), json!(1.5), json!(1e300), json!(u64::MAX)];
             let texts = [below.to_string(), above.to_string()].map(Value::from);
-            let words = ["never", "1.5", "1e3", "0x10", "1 2", "99999999999999999999"].map(Value::from);
+            let words =
+                ["never", "1.5", "1e3", "0x10", "1 2", "99999999999999999999"].map(Value::from);
             numbers.into_iter().chain(texts).chain(words).collect()
         }
         ValueKind::Boolean => ["yes", "on", "2", "TRUE", "01"].map(Value::from).to_vec(),
@@ -61,8 +75,14 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
             json!(words.concat()),
             json!(words.join(" ")),
         ],
-        ValueKind::Url => ["host.example", "ftp://host.example", "https://", "https://user@host.example"].map(Value::from).to_vec(),
-        ValueKind::Host => ["https://host.example", "host.example/", "*.example", ":8787"].map(Value::from).to_vec(),
+        ValueKind::Url => {
+            ["host.example", "ftp://host.example", "https://", "https://user@host.example"]
+                .map(Value::from)
+                .to_vec()
+        }
+        ValueKind::Host => ["https://host.example", "host.example/", "*.example", ":8787"]
+            .map(Value::from)
+            .to_vec(),
         ValueKind::List => vec![
             json!([""]),
             json!([" "]),
@@ -75,8 +95,26 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
             json!("[\"/a\"]"),
         ],
         ValueKind::Json => {
-            let texts = ["{", "{}", "1", "null", "\"[]\"", "[] []", "[{\"a\":1,\"a\":2}]", "[1]", "[", "[[]]"];
-            let lists = [json!([1]), json!([null]), json!([""]), json!([[]]), json!([{}]), json!([{ "unknown": 1 }])];
+            let texts = [
+                "{",
+                "{}",
+                "1",
+                "null",
+                "\"[]\"",
+                "[] []",
+                "[{\"a\":1,\"a\":2}]",
+                "[1]",
+                "[",
+                "[[]]",
+            ];
+            let lists = [
+                json!([1]),
+                json!([null]),
+                json!([""]),
+                json!([[]]),
+                json!([{}]),
+                json!([{ "unknown": 1 }]),
+            ];
             texts.map(Value::from).into_iter().chain(lists).collect()
         }
         // Any text may be a secret or a name.
@@ -87,14 +125,26 @@ fn malformed(kind: &ValueKind) -> Vec<Value> {
 /// Forms of one value that all say the same.
 fn right(kind: &ValueKind) -> Vec<Value> {
     match *kind {
-        ValueKind::Integer { min, max, .. } => vec![json!(min), json!(max), json!(min.to_string()), json!(format!(" {max} "))],
-        ValueKind::Boolean => vec![json!(true), json!(false), json!("1"), json!("0"), json!("true"), json!("false")],
+        ValueKind::Integer { min, max, .. } => {
+            vec![json!(min), json!(max), json!(min.to_string()), json!(format!(" {max} "))]
+        }
+        ValueKind::Boolean => {
+            vec![json!(true), json!(false), json!("1"), json!("0"), json!("true"), json!("false")]
+        }
         ValueKind::Word(words) => words.iter().map(|word| json!(word)).collect(),
-        ValueKind::Words(words) => vec![json!([]), json!(words), json!(words.join(", ")), json!(format!("{},", words[0])), json!("")],
+        ValueKind::Words(words) => vec![
+            json!([]),
+            json!(words),
+            json!(words.join(", ")),
+            json!(format!("{},", words[0])),
+            json!(""),
+        ],
         ValueKind::List => vec![json!([]), json!(""), json!(" , ")],
         ValueKind::Json => vec![json!([]), json!("[]"), json!("")],
         ValueKind::Url => vec![json!("https://host.example"), json!("")],
-        ValueKind::Host => vec![json!("host.example"), json!("host.example:8787"), json!("[::1]:8787"), json!("")],
+        ValueKind::Host => {
+            vec![json!("host.example"), json!("host.example:8787"), json!("[::1]:8787"), json!("")]
+        }
         ValueKind::Text(default) => vec![json!(default), json!("")],
         ValueKind::Secret { .. } => vec![json!("ab".repeat(32))],
     }
@@ -105,12 +155,16 @@ fn every_variable_is_refused_in_every_wrong_form_and_named() {
     let mut cases = 0;
     for Variable { name, kind, .. } in VARIABLES {
         let of_another_type = of_every_type().into_iter().filter(|value| !is_of_type(kind, value));
-        for (value, must_say) in
-            of_another_type.map(|value| (value, ", and is a")).chain(malformed(kind).into_iter().map(|value| (value, "")))
+        for (value, must_say) in of_another_type
+            .map(|value| (value, ", and is a"))
+            .chain(malformed(kind).into_iter().map(|value| (value, "")))
         {
             let problems = problems(name, &value);
             assert_eq!(problems.len(), 1, "{name} = {value}: {problems:?}");
-            assert!(problems[0].starts_with(&format!("{name} ")) && problems[0].contains(must_say), "{name} = {value}: {problems:?}");
+            assert!(
+                problems[0].starts_with(&format!("{name} ")) && problems[0].contains(must_say),
+                "{name} = {value}: {problems:?}"
+            );
             cases += 1;
         }
     }
@@ -130,13 +184,19 @@ fn every_variable_is_read_in_every_right_form_and_null_is_as_if_it_were_not_ther
 
 #[test]
 fn what_is_wrong_is_told_all_at_once_and_no_secret_is_shown() {
-    let mut bindings: Bindings = VARIABLES.iter().map(|variable| (variable.name.to_owned(), json!({ "hidden": 4711 }))).collect();
+    let mut bindings: Bindings = VARIABLES
+        .iter()
+        .map(|variable| (variable.name.to_owned(), json!({ "hidden": 4711 })))
+        .collect();
     bindings.insert("ORIGIN_PUBLIK".to_owned(), Value::Null);
     bindings.insert("TOKEN_X".to_owned(), Value::Null);
     let problems = Config::read(&bindings).expect_err("nothing is right");
     assert_eq!(problems.len(), VARIABLES.len() + 1, "{problems:?}");
     assert_eq!(problems[0], "ORIGIN_PUBLIK is no variable of Postern: did you mean ORIGIN_PUBLIC?");
-    assert!(!problems.iter().any(|problem| problem.contains("hidden") || problem.contains("4711")), "{problems:?}");
+    assert!(
+        !problems.iter().any(|problem| problem.contains("hidden") || problem.contains("4711")),
+        "{problems:?}"
+    );
     for (name, secret) in [("MASTER_KEY", json!(471_147)), ("ADMIN_PASSWORD", json!(["471147"]))] {
         let problems = self::problems(name, &secret);
         assert!(problems.len() == 1 && !problems[0].contains("471147"), "{problems:?}");
@@ -155,14 +215,20 @@ fn a_value_that_is_no_text_is_what_it_says() {
     assert!(read("MASK_SECRETS", json!(true)).mask_secrets);
     assert!(!read("MASK_SECRETS", json!(false)).mask_secrets);
     let lists = ["CORS_ORIGINS", "ORIGIN_PUBLIC"].map(|name| {
-        let items = if name == "CORS_ORIGINS" { ["https://a.example", "https://b.example"] } else { ["/a", "/b"] };
+        let items = if name == "CORS_ORIGINS" {
+            ["https://a.example", "https://b.example"]
+        } else {
+            ["/a", "/b"]
+        };
         let [list, text] = [json!(items), json!(items.join(", "))].map(|value| read(name, value));
         assert_eq!((&list.cors_origins, &list.rules), (&text.cors_origins, &text.rules), "{name}");
         list
     });
     assert_eq!(lists[0].cors_origins, ["https://a.example", "https://b.example"]);
-    let rules = json!([{ "path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW" }]);
-    let [list, text, none] = [rules.clone(), json!(rules.to_string()), json!([])].map(|value| read("ORIGIN_RULES", value).rules);
+    let rules =
+        json!([{ "path": "/reports", "methods": ["GET"], "service": 7, "permission": "VIEW" }]);
+    let [list, text, none] = [rules.clone(), json!(rules.to_string()), json!([])]
+        .map(|value| read("ORIGIN_RULES", value).rules);
     assert_eq!(list, text);
     assert_ne!(list, none, "the rule is there");
 }

@@ -16,8 +16,12 @@ const END: &str = "# </variables>\n";
 /// What a value may be, and the default, in words.
 fn in_words(kind: &ValueKind) -> (String, String) {
     let (what, default) = match *kind {
-        ValueKind::Secret { required } => ("secret".to_owned(), if required { "required" } else { "none" }.to_owned()),
-        ValueKind::Integer { default, min, max } => (format!("whole number from {min} to {max}"), default.to_string()),
+        ValueKind::Secret { required } => {
+            ("secret".to_owned(), if required { "required" } else { "none" }.to_owned())
+        }
+        ValueKind::Integer { default, min, max } => {
+            (format!("whole number from {min} to {max}"), default.to_string())
+        }
         ValueKind::Boolean => ("true or false".to_owned(), "false".to_owned()),
         ValueKind::Word(words) => (format!("`{}`", words.join("` or `")), words[0].to_owned()),
         ValueKind::Words(words) => (format!("some of `{}`", words.join("`, `")), "all".to_owned()),
@@ -63,7 +67,11 @@ Variables are in `wrangler.toml`, under `[vars]`. Secrets are put with
     );
     for Variable { name, kind, about } in VARIABLES {
         let (what, default) = in_words(kind);
-        let default = if ["none", "required", "all"].contains(&default.as_str()) { default } else { format!("`{default}`") };
+        let default = if ["none", "required", "all"].contains(&default.as_str()) {
+            default
+        } else {
+            format!("`{default}`")
+        };
         page.push_str(&format!("| `{name}` | {what} | {default} | {about} |\n"));
     }
     page
@@ -123,22 +131,29 @@ fn block(set: &BTreeMap<&str, &str>) -> String {
     text.push_str(&format!("#   {COMMAND}\n[vars]\n"));
     for Variable { name, kind, about } in VARIABLES.iter().filter(|variable| !is_secret(variable)) {
         let (what, default) = in_words(kind);
-        let line = set.get(name).map_or_else(|| format!("{name} = {}", default_in_toml(kind)), ToString::to_string);
+        let line = set
+            .get(name)
+            .map_or_else(|| format!("{name} = {}", default_in_toml(kind)), ToString::to_string);
         text.push_str(&wrapped(about, "# "));
         text.push_str(&wrapped(&format!("Value: {what}. Default: {default}."), "# "));
         text.push_str(&format!("{line}\n\n"));
     }
     text.push_str("# Secrets are never in this file. `make dev` writes them to .dev.vars; a deployment gets them by:\n#\n");
     for Variable { name, about, .. } in VARIABLES.iter().filter(is_secret) {
-        text.push_str(&format!("#   scripts/run.sh wrangler secret put {name}\n{}", wrapped(about, "#     ")));
+        text.push_str(&format!(
+            "#   scripts/run.sh wrangler secret put {name}\n{}",
+            wrapped(about, "#     ")
+        ));
     }
     text
 }
 
 fn wrangler_toml() -> (String, String, String) {
     let text = std::fs::read_to_string("wrangler.toml").expect("wrangler.toml");
-    let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("wrangler.toml lacks the line {BEGIN}"));
-    let (block, after) = rest.split_once(END).unwrap_or_else(|| panic!("wrangler.toml lacks the line {END}"));
+    let (before, rest) =
+        text.split_once(BEGIN).unwrap_or_else(|| panic!("wrangler.toml lacks the line {BEGIN}"));
+    let (block, after) =
+        rest.split_once(END).unwrap_or_else(|| panic!("wrangler.toml lacks the line {END}"));
     (before.to_owned(), block.to_owned(), after.to_owned())
 }
 
@@ -185,8 +200,13 @@ fn documents() -> Vec<String> {
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect(folder));
     let paths = files.map(|file| file.expect("a file").path());
     let pages = paths.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
-    let pages = pages.map(|path| path.to_string_lossy().into_owned()).filter(|path| path != REFERENCE);
-    ["README.md", "ARCHITECTURE.md", "examples/README.md"].map(str::to_owned).into_iter().chain(pages).collect()
+    let pages =
+        pages.map(|path| path.to_string_lossy().into_owned()).filter(|path| path != REFERENCE);
+    ["README.md", "ARCHITECTURE.md", "examples/README.md"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(pages)
+        .collect()
 }
 
 /// A document that names a variable which there is not would have it set in vain.
@@ -194,8 +214,13 @@ fn documents() -> Vec<String> {
 fn documents_name_variables_that_there_are() {
     for path in documents() {
         let text = std::fs::read_to_string(&path).expect(&path);
-        let words = text.split(|letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'));
-        let named = words.filter(|word| word.contains('_') && !word.ends_with('_')).map(|word| (word.to_owned(), Value::Null)).collect();
+        let words = text.split(|letter: char| {
+            !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_')
+        });
+        let named = words
+            .filter(|word| word.contains('_') && !word.ends_with('_'))
+            .map(|word| (word.to_owned(), Value::Null))
+            .collect();
         assert_eq!(variables::misspelled(&named), Vec::<String>::new(), "{path}");
     }
 }

@@ -15,7 +15,8 @@ use crate::support::signatures::Native;
 
 /// RFC 7515, appendix A.1; its claims are the example of RFC 7519, 3.1.
 const RFC_7515_A1: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const RFC_7515_A1_KEY: &str = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+const RFC_7515_A1_KEY: &str =
+    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
 
 fn end(claims: &VerifiedClaims<'_>, clock: Clock) -> Result<i64, Denied> {
     claims.lifetime(86_400, clock).map(|lifetime| lifetime.end_s)
@@ -44,7 +45,9 @@ fn verifies_by(token: &str, algorithm: Algorithm, jwk: &Value) -> bool {
     let key = IssuerKey::from_jwk(jwk.as_object().expect("an object")).expect("the key");
     let token = UnverifiedToken::parse(token).expect("the token");
     let native = Native::default();
-    let check = async |signature: &[u8], message: &[u8]| native.verify(algorithm, &key.key, signature, message).await;
+    let check = async |signature: &[u8], message: &[u8]| {
+        native.verify(algorithm, &key.key, signature, message).await
+    };
     let claims = block_on(token.verify_by(algorithm, &key.key, check)).expect("a usable key");
     claims.is_some_and(|claims| end(&claims, at(1_300_819_379)) == Ok(1_300_819_380))
 }
@@ -61,7 +64,8 @@ fn rfc_7515_appendix_a_2_verifies_with_its_rsa_key() {
 #[test]
 fn rfc_7515_appendix_a_3_verifies_with_its_p_256_key() {
     let mut key = json!({ "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" });
-    let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+    let signature =
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     let token = format!("eyJhbGciOiJFUzI1NiJ9.{RFC_7515_CLAIMS}.{signature}");
     assert!(verifies_by(&token, Algorithm::Es256, &key));
     key["alg"] = json!("ES384");
@@ -78,18 +82,27 @@ fn rfc_7519_section_6_1_is_refused() {
 /// The key of the BI suite's example is the four raw bytes of its secret.
 #[test]
 fn the_documented_pair_verifies_at_signature_level() {
-    let token = crate::support::forge(r#"{"typ":"JWT","alg":"HS256"}"#, r#"{"loginname":"admin","exp":1737687504}"#, b"abcd");
+    let token = crate::support::forge(
+        r#"{"typ":"JWT","alg":"HS256"}"#,
+        r#"{"loginname":"admin","exp":1737687504}"#,
+        b"abcd",
+    );
     let header = token.split('.').next();
     assert_eq!(header, Some("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"));
     let read = UnverifiedToken::parse(&token).expect("the token");
     let claims = read.verify(Algorithm::Hs256, &Secret::new("abcd")).expect("the signature");
-    assert_eq!(claims.username("loginname").map(|name| name.as_str().to_owned()), Ok("admin".to_owned()));
+    assert_eq!(
+        claims.username("loginname").map(|name| name.as_str().to_owned()),
+        Ok("admin".to_owned())
+    );
 }
 
-/// RFC 4231, test case 2, for the three hashes: HMAC itself, through the tokens that are made of it.
+/// RFC 4231, test case 2, for the three hashes: HMAC itself, through the tokens that are made of
+/// it.
 #[test]
 fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
-    let claims = json!({ "sub": "a", "exp": 1_900_000_000 }).as_object().cloned().unwrap_or_default();
+    let claims =
+        json!({ "sub": "a", "exp": 1_900_000_000 }).as_object().cloned().unwrap_or_default();
     for algorithm in Algorithm::ALL {
         let Some(token) = sign(algorithm, &Secret::new("Jefe"), &claims) else {
             assert!(!algorithm.has_shared_secret());
@@ -97,7 +110,11 @@ fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
         };
         let read = UnverifiedToken::parse(&token).expect("the token");
         for other in Algorithm::ALL {
-            assert_eq!(read.verify(other, &Secret::new("Jefe")).is_some(), other == algorithm, "{algorithm} as {other}");
+            assert_eq!(
+                read.verify(other, &Secret::new("Jefe")).is_some(),
+                other == algorithm,
+                "{algorithm} as {other}"
+            );
         }
     }
 }
@@ -114,7 +131,10 @@ fn lifetimes_follow_exp_nbf_and_iat() {
     let check = |claims: serde_json::Value| {
         let token = crate::support::forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"k");
         let read = UnverifiedToken::parse(&token).expect("the token");
-        read.verify(Algorithm::Hs256, &Secret::new("k")).expect("the signature").lifetime(100, at(1000)).map(|lifetime| lifetime.end_s)
+        read.verify(Algorithm::Hs256, &Secret::new("k"))
+            .expect("the signature")
+            .lifetime(100, at(1000))
+            .map(|lifetime| lifetime.end_s)
     };
     let cases = [
         (json!({ "exp": 1010 }), Ok(1010)),

@@ -22,7 +22,10 @@ fn keeping<'a>(world: &'a World, more: &[(&str, &str)]) -> Isolate<'a> {
 fn token(isolate: &Isolate<'_>, seconds: i64) -> String {
     let mut claims = isolate.claims("alice");
     claims.insert("exp".to_owned(), json!(isolate.world.now.get().seconds() + seconds));
-    format!("Bearer {}", jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret"))
+    format!(
+        "Bearer {}",
+        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret")
+    )
 }
 
 /// The seconds for which an answer may be kept; `None` where it may not at all.
@@ -33,7 +36,11 @@ fn age(response: &Response) -> Option<i64> {
         return None;
     };
     assert_eq!(response.header("x-accel-expires"), Some(age));
-    assert!(response.header("vary").is_some_and(|vary| vary.starts_with("authorization,x-auth-token,cookie")));
+    assert!(
+        response
+            .header("vary")
+            .is_some_and(|vary| vary.starts_with("authorization,x-auth-token,cookie"))
+    );
     age.parse().ok()
 }
 
@@ -47,8 +54,11 @@ const ASKED: [&str; 6] = [
 ];
 
 fn ask(isolate: &Isolate<'_>, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
-    let request = Request::new(method, path).header("x-forwarded-uri", "/x").header("x-forwarded-method", "GET");
-    isolate.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
+    let request = Request::new(method, path)
+        .header("x-forwarded-uri", "/x")
+        .header("x-forwarded-method", "GET");
+    isolate
+        .send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
 }
 
 #[test]
@@ -71,10 +81,24 @@ fn a_verdict_is_kept_as_long_as_the_variable_says_and_no_longer_than_its_credent
         ] {
             let headers = [("authorization", credential.as_str())];
             for method in ["GET", "HEAD"] {
-                let response = ask(&isolate, if path == "/v1/forward-auth" { "GET" } else { method }, path, &headers);
-                assert_eq!((response.status, age(&response)), (200, expected), "{path}: {}", response.body);
+                let response = ask(
+                    &isolate,
+                    if path == "/v1/forward-auth" { "GET" } else { method },
+                    path,
+                    &headers,
+                );
+                assert_eq!(
+                    (response.status, age(&response)),
+                    (200, expected),
+                    "{path}: {}",
+                    response.body
+                );
             }
-            assert_eq!(age(&ask(&never, "GET", path, &headers)), None, "{path}: by default nothing is kept");
+            assert_eq!(
+                age(&ask(&never, "GET", path, &headers)),
+                None,
+                "{path}: by default nothing is kept"
+            );
         }
     }
 }
@@ -86,10 +110,18 @@ fn a_session_and_a_key_end_a_verdict_too() {
     let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
     let opaque = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body)).body;
     for path in ASKED {
-        assert_eq!(age(&ask(&isolate, "GET", path, &[("x-auth-token", &opaque)])), Some(30), "{path}");
+        assert_eq!(
+            age(&ask(&isolate, "GET", path, &[("x-auth-token", &opaque)])),
+            Some(30),
+            "{path}"
+        );
     }
     let ends = world.now.get().0 + 50_000;
-    let made = isolate.administer("POST", "/v1/keys", &json!({ "name": "billing", "may": ["decisions"], "expiresAt": ends }));
+    let made = isolate.administer(
+        "POST",
+        "/v1/keys",
+        &json!({ "name": "billing", "may": ["decisions"], "expiresAt": ends }),
+    );
     let key = format!("Bearer {}", json_of(&made)["key"].as_str().expect("a key"));
     assert_eq!(age(&ask(&isolate, "GET", "/v1/verify", &[("authorization", &key)])), Some(50));
 }
@@ -105,27 +137,48 @@ fn refusals_and_whatever_is_no_question_by_get_are_not_kept() {
     for path in ASKED {
         assert_eq!(status_and_age(ask(&isolate, "GET", path, &[])), (401, None), "{path}");
     }
-    assert_eq!(status_and_age(ask(&isolate, "GET", "/v1/forward-auth/7/GRANT", &bearer)), (403, None));
+    assert_eq!(
+        status_and_age(ask(&isolate, "GET", "/v1/forward-auth/7/GRANT", &bearer)),
+        (403, None)
+    );
     let refused = ask(&isolate, "GET", "/v1/check?service=7&permission=GRANT", &bearer);
-    assert_eq!((json_of(&refused)["allowed"].clone(), age(&refused)), (json!(false), Some(600)), "a no is an answer");
-    for path in ["/v1/verify", "/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/rules"] {
+    assert_eq!(
+        (json_of(&refused)["allowed"].clone(), age(&refused)),
+        (json!(false), Some(600)),
+        "a no is an answer"
+    );
+    for path in
+        ["/v1/verify", "/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/rules"]
+    {
         assert_eq!(status_and_age(ask(&isolate, "POST", path, &bearer)), (200, None), "{path}");
     }
     let batch = json!({ "checks": [{ "service": 7, "permission": "VIEW" }] });
     assert_eq!(status_and_age(isolate.administer("POST", "/v1/check/batch", &batch)), (200, None));
     for path in ["/health", "/v1/users"] {
-        assert_eq!(status_and_age(ask(&isolate, "GET", path, &[("authorization", &admin())])), (200, None), "{path}");
+        assert_eq!(
+            status_and_age(ask(&isolate, "GET", path, &[("authorization", &admin())])),
+            (200, None),
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn a_verdict_says_what_it_depends_on() {
     let world = World::new();
-    let isolate = keeping(&world, &[("CORS_ORIGINS", "https://app.example.com"), ("ORIGIN_PUBLIC", "/static")]);
+    let isolate = keeping(
+        &world,
+        &[("CORS_ORIGINS", "https://app.example.com"), ("ORIGIN_PUBLIC", "/static")],
+    );
     let alice = token(&isolate, 3600);
     let vary = |path: &str| {
         let response = ask(&isolate, "GET", path, &[("authorization", &alice)]);
-        let values: Vec<_> = response.headers.iter().filter(|(name, _)| *name == "vary").map(|(_, value)| value.to_string()).collect();
+        let values: Vec<_> = response
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "vary")
+            .map(|(_, value)| value.to_string())
+            .collect();
         assert_eq!(values.len(), 1, "{values:?}");
         values.concat()
     };
@@ -137,7 +190,8 @@ fn a_verdict_says_what_it_depends_on() {
         assert!(vary.len() <= 128, "nginx keeps nothing whose Vary is longer");
     }
     let public = |method: &str| {
-        let request = Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-uri", "/static/x");
+        let request =
+            Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-uri", "/static/x");
         let response = isolate.send(&request.header("x-forwarded-method", method));
         (response.status, age(&response))
     };
@@ -154,9 +208,16 @@ fn a_verdict_that_depends_on_more_than_it_can_say_is_not_kept() {
     let world = World::new();
     let isolate = keeping(&world, &[("LOGIN_URL", "password")]);
     let cookie = isolate.session_of_admin();
-    for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/7/VIEW", "/v1/forward-auth/rules"] {
+    for path in [
+        "/v1/forward-auth",
+        "/v1/forward-auth/signed-in",
+        "/v1/forward-auth/7/VIEW",
+        "/v1/forward-auth/rules",
+    ] {
         let told = |method: &str| {
-            let request = Request::new("GET", path).header("x-forwarded-uri", "/x").header("x-forwarded-method", method);
+            let request = Request::new("GET", path)
+                .header("x-forwarded-uri", "/x")
+                .header("x-forwarded-method", method);
             isolate.send(&request.header("cookie", &cookie))
         };
         assert_eq!((told("GET").status, age(&told("GET"))), (200, Some(600)), "{path}");
@@ -165,19 +226,23 @@ fn a_verdict_that_depends_on_more_than_it_can_say_is_not_kept() {
     let rules = r#"[{"path":"/reports","methods":["GET"],"service":7,"permission":"VIEW"}]"#;
     let by_method = keeping(&world, &[("ORIGIN_RULES", rules), ("ORIGIN_PUBLIC", "/static")]);
     for url in ["/x", "/static/x"] {
-        let request = Request::new("GET", "/v1/forward-auth/rules").header("x-forwarded-uri", url).header("x-forwarded-method", "GET");
+        let request = Request::new("GET", "/v1/forward-auth/rules")
+            .header("x-forwarded-uri", url)
+            .header("x-forwarded-method", "GET");
         let response = by_method.send(&request.authorization(&admin()));
         assert_eq!((response.status, age(&response)), (200, None), "{url}");
     }
 }
 
-/// A cookie that is set is for one client. Whatever sets one along with a verdict keeps it from caches.
+/// A cookie that is set is for one client. Whatever sets one along with a verdict keeps it from
+/// caches.
 #[test]
 fn an_answer_that_sets_a_cookie_is_not_kept() {
     let world = World::new();
     let isolate = keeping(&world, &[]);
     let (cx, request) = (isolate.cx(), Request::new("GET", "/v1/verify"));
-    let kept = |response: Response| verdict::kept(&cx, &request, None, verdict::CREDENTIALS, response);
+    let kept =
+        |response: Response| verdict::kept(&cx, &request, None, verdict::CREDENTIALS, response);
     assert_eq!(kept(Response::empty(200)).header("cache-control"), Some("private, max-age=600"));
     assert_eq!(kept(Response::empty(200).with("set-cookie", "a=b")).header("cache-control"), None);
     assert_eq!(kept(Response::empty(204)).header("cache-control"), None);
@@ -188,10 +253,15 @@ fn an_answer_that_takes_a_session_back_is_not_kept() {
     let world = World::new();
     let isolate = keeping(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);
     let token = isolate.token("alice");
-    for (session, taken_back, kept) in [("", false, Some(600)), ("; postern=v1.0.AAAA", true, None)] {
+    for (session, taken_back, kept) in [("", false, Some(600)), ("; postern=v1.0.AAAA", true, None)]
+    {
         let cookie = format!("CF_Authorization={token}{session}");
         let response = ask(&isolate, "GET", "/v1/verify", &[("cookie", &cookie)]);
-        assert_eq!((response.status, response.header("set-cookie").is_some()), (200, taken_back), "{session}");
+        assert_eq!(
+            (response.status, response.header("set-cookie").is_some()),
+            (200, taken_back),
+            "{session}"
+        );
         assert_eq!(age(&response), kept, "{session}");
     }
 }
@@ -216,14 +286,18 @@ fn no_verdict_is_kept_that_could_serve_another_host_or_another_page() {
     let isolate = keeping(&world, &[("ORIGIN_RULES", rules)]);
     let alice = token(&isolate, 3600);
     let bearer = ("authorization", alice.as_str());
-    let rules = |host: &str| ask(&isolate, "GET", "/v1/forward-auth/rules", &[bearer, ("x-forwarded-host", host)]);
+    let rules = |host: &str| {
+        ask(&isolate, "GET", "/v1/forward-auth/rules", &[bearer, ("x-forwarded-host", host)])
+    };
     let open = rules("open.test");
     assert_eq!((open.status, age(&open)), (200, None), "the same URL is refused at another host");
     assert_eq!(rules("closed.test").status, 403);
 
     let isolate = keeping(&world, &[("ORIGIN_URL", "http://origin.test")]);
     let opened = isolate.token("alice");
-    let opened = isolate.send(&Request::new("GET", &format!("/?token={opened}")).header("sec-fetch-mode", "navigate"));
+    let opened = isolate.send(
+        &Request::new("GET", &format!("/?token={opened}")).header("sec-fetch-mode", "navigate"),
+    );
     let session = crate::support::cookie_of(&opened);
     let cookie = ("cookie", session.as_str());
     for path in ["/v1/forward-auth", "/v1/forward-auth/signed-in", "/v1/forward-auth/rules"] {
@@ -233,8 +307,14 @@ fn no_verdict_is_kept_that_could_serve_another_host_or_another_page() {
             age(&response).is_some()
         };
         assert!(kept(&[cookie]) && kept(&[cookie, ("sec-fetch-site", "same-origin")]), "{path}");
-        assert!(!kept(&[cookie, ("sec-fetch-site", "same-site")]), "{path}: for a socket that the page opens next");
+        assert!(
+            !kept(&[cookie, ("sec-fetch-site", "same-site")]),
+            "{path}: for a socket that the page opens next"
+        );
         assert!(!kept(&[cookie, ("sec-websocket-key", "x")]), "{path}");
-        assert!(kept(&[bearer, ("sec-fetch-site", "same-site")]), "{path}: no browser sends it by itself");
+        assert!(
+            kept(&[bearer, ("sec-fetch-site", "same-site")]),
+            "{path}: no browser sends it by itself"
+        );
     }
 }

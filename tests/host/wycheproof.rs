@@ -1,5 +1,6 @@
-//! The vectors of Project Wycheproof: keys and signatures that verifiers got wrong. They sign messages that are no tokens, so they go to the
-//! port itself, behind the check of the length that a token's signature passes first.
+//! The vectors of Project Wycheproof: keys and signatures that verifiers got wrong. They sign
+//! messages that are no tokens, so they go to the port itself, behind the check of the length that
+//! a token's signature passes first.
 
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::public_key::PublicKey;
@@ -9,7 +10,8 @@ use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 use crate::support::block_on;
 use crate::support::signatures::Native;
 
-/// What a set of vectors came to: how many were to be accepted and were, and to be refused and were; the others.
+/// What a set of vectors came to: how many were to be accepted and were, and to be refused and
+/// were; the others.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     accepted: usize,
@@ -18,13 +20,25 @@ struct Tally {
 }
 
 impl Tally {
-    fn take(&mut self, algorithm: Algorithm, key: &PublicKey, message: &[u8], signature: &[u8], expected: TestResult, id: &str) {
+    fn take(
+        &mut self,
+        algorithm: Algorithm,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+        expected: TestResult,
+        id: &str,
+    ) {
         let has_length = key.signature_bytes(algorithm) == Some(signature.len());
-        let verifies = has_length && block_on(Native::default().verify(algorithm, key, signature, message)).expect("a usable key");
+        let verifies = has_length
+            && block_on(Native::default().verify(algorithm, key, signature, message))
+                .expect("a usable key");
         match (verifies, expected) {
             (true, TestResult::Valid | TestResult::Acceptable) => self.accepted += 1,
             (false, TestResult::Invalid | TestResult::Acceptable) => self.refused += 1,
-            (true, TestResult::Invalid) | (false, TestResult::Valid) => self.deviating.push(id.to_owned()),
+            (true, TestResult::Invalid) | (false, TestResult::Valid) => {
+                self.deviating.push(id.to_owned())
+            }
         }
     }
 }
@@ -94,7 +108,8 @@ fn rsa_signatures_of_pss() {
     }
 }
 
-/// RFC 7518, 3.5: the salt is as long as the hash, and the mask is of the same hash. What is valid otherwise is not valid here.
+/// RFC 7518, 3.5: the salt is as long as the hash, and the mask is of the same hash. What is valid
+/// otherwise is not valid here.
 #[test]
 fn pss_with_another_salt_or_mask_is_refused() {
     let no_salt = tally!(rsa_pss_verify::RsaPss2048Sha256Mgf1SaltLen0 as Ps256);

@@ -126,8 +126,8 @@ const COPIES = 20_000;
 const HASH = "lower(hex(randomblob(32)))";
 
 /**
- * The tables that grow, each with what differs between two of its rows; `n` counts the copies. Hashes
- * come in no order, as they do in use.
+ * The tables that grow, each with what differs between two of its rows; `n` counts the copies.
+ * Hashes come in no order, as they do in use.
  */
 const GROWING = [
   [

@@ -125,8 +125,9 @@ export async function write(file, size) {
 }
 
 /**
- * How many records of each kind there are, and a sum over all of them that does not depend on their order. What a Postern has of its own,
- * its first administrator and the ids that it gave last, does not count.
+ * How many records of each kind there are, and a sum over all of them that does not depend on their
+ * order. What a Postern has of its own, its first administrator and the ids that it gave last, does
+ * not count.
  */
 export class Tally {
   #counts = {};

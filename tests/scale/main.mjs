@@ -1,9 +1,10 @@
 // `make scale`: a large directory through the command line into a local D1, killed in the middle
 // once, then what each kind of query reads, and what a record takes and an operation writes. Prints
-// its figures; the exit status says whether the counts are equal and no query read more than its kind
-// allows.
+// its figures; the exit status says whether the counts are equal and no query read more than its
+// kind allows.
 //
-// GRANTS sets how many grants there are (1,000,000), over a tenth as many users and a hundredth as many services.
+// GRANTS sets how many grants there are (1,000,000), over a tenth as many users and a hundredth as
+// many services.
 
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, statSync } from "node:fs";

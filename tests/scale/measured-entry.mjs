@@ -1,8 +1,8 @@
 // The Worker behind an entry that only tests know: it tells how many rows D1 read and wrote for it.
 //
-// GET /testing answers `{"calls":…,"rowsRead":…,"rowsWritten":…,"statements":[{"sql":…,"rowsRead":…,
-// "rowsWritten":…}]}` since it was last asked: round trips to D1, and the statements that were run
-// in them.
+// GET /testing answers
+// `{"calls":…,"rowsRead":…,"rowsWritten":…,"statements":[{"sql":…,"rowsRead":…, "rowsWritten":…}]}`
+// since it was last asked: round trips to D1, and the statements that were run in them.
 
 import postern from "../../src/edge/entry.mjs";
 

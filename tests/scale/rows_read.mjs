@@ -1,8 +1,9 @@
 // How many rows each kind of query reads, and how many it may.
 //
-// None may cost what all grants cost. A list of one service's grants costs its page, from either end; a page in the middle costs the way to
-// it. A filter that takes few costs those few; one that takes many, or that no index answers, costs at most the service's grants: once for
-// the total and once for the page.
+// None may cost what all grants cost. A list of one service's grants costs its page, from either
+// end; a page in the middle costs the way to it. A filter that takes few costs those few; one that
+// takes many, or that no index answers, costs at most the service's grants: once for the total and
+// once for the page.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { BUSY_SERVICE, grantsOf, reach, userId } from "./directory.mjs";
@@ -16,8 +17,9 @@ const NOTED = 20;
 const CHECKS = 25;
 
 /**
- * Asks each kind of query, and answers `{ kind, rows, bound, calls, statements, path, times }` for each. The Worker must not have been asked
- * anything before; `credentials` are what `issue` got from another one.
+ * Asks each kind of query, and answers `{ kind, rows, bound, calls, statements, path, times }` for
+ * each. The Worker must not have been asked anything before; `credentials` are what `issue` got
+ * from another one.
  */
 export async function measure(url, size, { token, keys }) {
   const measured = [];
@@ -146,8 +148,9 @@ async function whoMayWhat(ask, size) {
 }
 
 /**
- * Searches by AuthZEN. That for users reads a page of each group and department that a grant reaches, those for services a page of each
- * object that reaches the user. VIEW is in every grant, so none is passed over for its permission.
+ * Searches by AuthZEN. That for users reads a page of each group and department that a grant
+ * reaches, those for services a page of each object that reaches the user. VIEW is in every grant,
+ * so none is passed over for its permission.
  */
 async function searches(ask, url, size, key) {
   const name = (id) => JSON.stringify({ record: "resourceName", type: "record", id: `record-${id}`, serviceId: id });
@@ -234,8 +237,8 @@ async function creations(ask, size) {
 const filter = (key, op, value) => ({ "filters[0].key": key, "filters[0].op": op, "filters[0].value": value });
 
 /**
- * Failures of the address, up to the hundred that count, and of the name, up to the ten that count together: before the hash and after it.
- * A slow machine reads the change feed beside any of them.
+ * Failures of the address, up to the hundred that count, and of the name, up to the ten that count
+ * together: before the hash and after it. A slow machine reads the change feed beside any of them.
  */
 async function signIns(ask) {
   const signIn = (kind, username, password, bound, status) => {

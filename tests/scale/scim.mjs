@@ -1,6 +1,6 @@
 // How many rows SCIM reads with 10,000 users and a group of 5,000. No change of a user or of some
-// members may cost what all of them cost, and no filter either. A page costs itself and the way to it
-// from the nearer end; a group with its members costs its members.
+// members may cost what all of them cost, and no filter either. A page costs itself and the way to
+// it from the nearer end; a group with its members costs its members.
 
 import { admin } from "./support.mjs";
 

@@ -1,4 +1,5 @@
-// What the tests of large directories share: the command line, and a Worker that tells how many rows it read.
+// What the tests of large directories share: the command line, and a Worker that tells how many
+// rows it read.
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -19,8 +20,8 @@ export const admin = { authorization: `Basic ${Buffer.from(`admin:${PASSWORD}`).
 export const startMeasured = (stateDir) => startWorker({ stateDir, bindings, entry: "tests/scale/measured-entry.mjs" });
 
 /**
- * Starts `backup.mjs`. Answers the `child`, and `ended`, a promise of `{ code, signal, stdout, stderr }`.
- * `environment` has FILE and so on; `onOutput` is told what it prints.
+ * Starts `backup.mjs`. Answers the `child`, and `ended`, a promise of `{ code, signal, stdout,
+ * stderr }`. `environment` has FILE and so on; `onOutput` is told what it prints.
  */
 export function transfer(task, url, environment, onOutput = () => {}) {
   const env = { PATH: process.env.PATH, URL: url, PASSWORD, ...environment };

@@ -1,5 +1,5 @@
-// What `make smoke` prints: each promise of docs/design/promises.md, what it saw of it, and the way out where it
-// was not kept.
+// What `make smoke` prints: each promise of docs/design/promises.md, what it saw of it, and the way
+// out where it was not kept.
 
 /** The promises, in the order of the table. */
 const PROMISES = {

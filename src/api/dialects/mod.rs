@@ -1,4 +1,5 @@
-//! The dialects side by side, their table, and the router that derives from it. No dialect imports another.
+//! The dialects side by side, their table, and the router that derives from it. No dialect imports
+//! another.
 
 pub mod apim_token_service;
 pub mod app_portal;
@@ -41,7 +42,8 @@ pub fn owner(path: &str) -> Option<&'static Dialect> {
 }
 
 /// The dialect that answers a path in this deployment; `None` where the gateway does. Where there
-/// is one, a documented dialect answers its routes only, and the rest of its prefix is the origin's.
+/// is one, a documented dialect answers its routes only, and the rest of its prefix is the
+/// origin's.
 #[must_use]
 pub fn answering(config: &Config, has_gateway: bool, path: &str) -> Option<&'static Dialect> {
     let dialect = owner_among(path, |dialect| is_served(config, dialect))?;
@@ -49,8 +51,8 @@ pub fn answering(config: &Config, has_gateway: bool, path: &str) -> Option<&'sta
     (dialect.keeps_prefixes || !has_gateway || is_own()).then_some(dialect)
 }
 
-/// Whether a path is below the prefix of a system whose clients sign in by a cookie of its own. They send
-/// it to the system's other paths, too, which are the origin's.
+/// Whether a path is below the prefix of a system whose clients sign in by a cookie of its own.
+/// They send it to the system's other paths, too, which are the origin's.
 #[must_use]
 pub fn is_of_cookie(config: &Config, path: &str) -> bool {
     let dialect = owner_among(path, |dialect| is_served(config, dialect));
@@ -58,12 +60,17 @@ pub fn is_of_cookie(config: &Config, path: &str) -> bool {
 }
 
 /// Refuses a path that an origin may read as one that Postern answers: as a route of a documented
-/// dialect, or as anything below the prefixes that Postern keeps. Postern would have asked for more.
+/// dialect, or as anything below the prefixes that Postern keeps. Postern would have asked for
+/// more.
 pub fn refuse_other_spelling(config: &Config, path: &str) -> Result<()> {
     let readings = origin::readings(path).map_err(|why| Error::invalid("url", why))?;
-    let may_begin = |dialect: &&&Dialect| dialect.prefixes.iter().any(|prefix| own_paths::may_begin_with(&readings, prefix));
-    let is_route = |route: &Route| route.paths.iter().any(|own| own_paths::may_be_route(&readings, own));
-    let mut candidates = DIALECTS.iter().filter(|dialect| is_served(config, dialect)).filter(may_begin);
+    let may_begin = |dialect: &&&Dialect| {
+        dialect.prefixes.iter().any(|prefix| own_paths::may_begin_with(&readings, prefix))
+    };
+    let is_route =
+        |route: &Route| route.paths.iter().any(|own| own_paths::may_be_route(&readings, own));
+    let mut candidates =
+        DIALECTS.iter().filter(|dialect| is_served(config, dialect)).filter(may_begin);
     if candidates.any(|dialect| dialect.keeps_prefixes || dialect.routes().any(is_route)) {
         return Err(Error::not_found("path", path));
     }
@@ -76,10 +83,17 @@ fn is_served(config: &Config, dialect: &Dialect) -> bool {
 }
 
 fn owner_among(path: &str, is_served: impl Fn(&Dialect) -> bool) -> Option<&'static Dialect> {
-    let owns = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let longest = |dialect: &Dialect| dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len()).max();
+    let owns = |prefix: &&str| {
+        path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let longest = |dialect: &Dialect| {
+        dialect.prefixes.iter().filter(|prefix| owns(prefix)).map(|prefix| prefix.len()).max()
+    };
     let owners = DIALECTS.iter().filter_map(|dialect| Some((longest(dialect)?, *dialect)));
-    owners.filter(|(_, dialect)| is_served(dialect)).max_by_key(|(length, _)| *length).map(|(_, dialect)| dialect)
+    owners
+        .filter(|(_, dialect)| is_served(dialect))
+        .max_by_key(|(length, _)| *length)
+        .map(|(_, dialect)| dialect)
 }
 
 /// What follows the path of a route that takes the URL of somebody else's client.
@@ -94,7 +108,9 @@ struct Place {
 
 static ROUTER: LazyLock<matchit::Router<Place>> = LazyLock::new(|| {
     let mut by_path: BTreeMap<String, Place> = BTreeMap::new();
-    for (dialect, route) in DIALECTS.iter().flat_map(|dialect| dialect.routes().map(|route| (dialect.name, route))) {
+    for (dialect, route) in
+        DIALECTS.iter().flat_map(|dialect| dialect.routes().map(|route| (dialect.name, route)))
+    {
         for path in route.paths {
             let with_client_url = CLIENT_URLS.iter().filter(|_| route.takes_client_url);
             for rest in [""].iter().chain(with_client_url) {
@@ -126,7 +142,8 @@ pub fn find(method: &str, path: &str) -> Result<Found> {
     find_among(|_| true, method, path)
 }
 
-/// The same among the routes of one dialect: a path below its prefix may be of one that is not served.
+/// The same among the routes of one dialect: a path below its prefix may be of one that is not
+/// served.
 pub fn find_in(dialect: &Dialect, method: &str, path: &str) -> Result<Found> {
     find_among(|place| place.dialect == dialect.name, method, path)
 }
@@ -138,7 +155,12 @@ fn find_among(is_among: impl Fn(&Place) -> bool, method: &str, path: &str) -> Re
     let route = methods.get(if method == "HEAD" { "GET" } else { method });
     let Some(route) = route.or_else(|| methods.get(ANY_METHOD)) else {
         let has_get = methods.contains_key("GET");
-        let allow = has_get.then_some("HEAD").into_iter().chain(methods.keys().copied()).map(str::to_owned).collect();
+        let allow = has_get
+            .then_some("HEAD")
+            .into_iter()
+            .chain(methods.keys().copied())
+            .map(str::to_owned)
+            .collect();
         return Err(Error::MethodNotAllowed { allow });
     };
     let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), query::decode(value, name)?));

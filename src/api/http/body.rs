@@ -1,6 +1,8 @@
-//! Bodies: JSON or a form, told apart by their first character, since published examples declare the wrong type.
+//! Bodies: JSON or a form, told apart by their first character, since published examples declare
+//! the wrong type.
 //!
-//! Both become named members. In a form, `a[b]=…`, `a.b=…` or `a={"b":…}` is an object, and `a=1&a=2`, `a[]=1` or `a=["1"]` a list.
+//! Both become named members. In a form, `a[b]=…`, `a.b=…` or `a={"b":…}` is an object, and
+//! `a=1&a=2`, `a[]=1` or `a=["1"]` a list.
 
 use serde_json::{Map, Value};
 
@@ -32,7 +34,8 @@ impl Fields {
     }
 
     fn parse_form(body: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(body).map_err(|_| Error::unreadable("body", "must be UTF-8"))?;
+        let text =
+            std::str::from_utf8(body).map_err(|_| Error::unreadable("body", "must be UTF-8"))?;
         let mut members = Map::new();
         for (name, value) in Query::parse(text.trim())?.pairs() {
             add_pair(&mut members, name, value)?;
@@ -83,7 +86,9 @@ impl Fields {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(Value::Array(_)) if self.is_form => Err(self.invalid(name, "must not be there twice")),
+            Some(Value::Array(_)) if self.is_form => {
+                Err(self.invalid(name, "must not be there twice"))
+            }
             Some(_) => Err(self.invalid(name, "must be a string")),
         }
     }
@@ -94,7 +99,11 @@ impl Fields {
     }
 
     /// A string that must be there, and must follow a rule.
-    pub fn parsed<T>(&self, name: &str, rule: impl FnOnce(&str) -> std::result::Result<T, String>) -> Result<T> {
+    pub fn parsed<T>(
+        &self,
+        name: &str,
+        rule: impl FnOnce(&str) -> std::result::Result<T, String>,
+    ) -> Result<T> {
         rule(self.required_text(name)?).map_err(|why| self.invalid(name, why))
     }
 
@@ -156,15 +165,21 @@ impl Fields {
         let list = match self.get(name) {
             None => return Ok(None),
             Some(Value::Array(list)) => list,
-            Some(Value::String(text)) if self.is_form && text.is_empty() => return Ok(Some(Vec::new())),
+            Some(Value::String(text)) if self.is_form && text.is_empty() => {
+                return Ok(Some(Vec::new()));
+            }
             Some(Value::String(text)) if self.is_form && text.trim_start().starts_with('[') => {
-                parsed = json::parse(text.as_bytes()).map_err(|why| self.invalid(name, format!("is no JSON: {why}")))?;
+                parsed = json::parse(text.as_bytes())
+                    .map_err(|why| self.invalid(name, format!("is no JSON: {why}")))?;
                 parsed.as_array().ok_or_else(wrong)?
             }
             Some(Value::String(text)) if self.is_form => return Ok(Some(vec![text.clone()])),
             Some(_) => return Err(wrong()),
         };
-        list.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect::<Result<_>>().map(Some)
+        list.iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// A list of strings that must be there.
@@ -177,7 +192,8 @@ impl Fields {
         let members = match self.required(name, self.get(name))? {
             Value::Object(members) => members.clone(),
             Value::String(text) if self.is_form && text.trim_start().starts_with('{') => {
-                json::parse_object(text.as_bytes()).map_err(|why| self.invalid(name, format!("is no JSON: {why}")))?
+                json::parse_object(text.as_bytes())
+                    .map_err(|why| self.invalid(name, format!("is no JSON: {why}")))?
             }
             _ => return Err(self.invalid(name, "must be an object")),
         };
@@ -186,14 +202,19 @@ impl Fields {
 
     /// A list of 1 to `max` objects.
     pub fn required_objects(&self, name: &str, max: usize) -> Result<Vec<Self>> {
-        let items = self.required(name, self.get(name))?.as_array().ok_or_else(|| self.invalid(name, "must be a list of objects"))?;
+        let items = self
+            .required(name, self.get(name))?
+            .as_array()
+            .ok_or_else(|| self.invalid(name, "must be a list of objects"))?;
         if items.is_empty() || items.len() > max {
             return Err(self.invalid(name, format!("must have 1 to {max} items")));
         }
         let object = |(index, item): (usize, &Value)| match item {
-            Value::Object(members) => {
-                Ok(Self { members: members.clone(), is_form: self.is_form, prefix: format!("{}{name}[{index}].", self.prefix) })
-            }
+            Value::Object(members) => Ok(Self {
+                members: members.clone(),
+                is_form: self.is_form,
+                prefix: format!("{}{name}[{index}].", self.prefix),
+            }),
             _ => Err(self.invalid(name, "must be a list of objects")),
         };
         items.iter().enumerate().map(object).collect()
@@ -228,7 +249,11 @@ fn add_pair(members: &mut Map<String, Value>, name: &str, value: &str) -> Result
         return Ok(());
     }
     if let Some((outer, inner)) = nested(name) {
-        let Value::Object(object) = members.entry(outer).or_insert_with(|| Value::Object(Map::new())) else { return Err(twice()) };
+        let Value::Object(object) =
+            members.entry(outer).or_insert_with(|| Value::Object(Map::new()))
+        else {
+            return Err(twice());
+        };
         return if object.insert(inner.to_owned(), text).is_some() { Err(twice()) } else { Ok(()) };
     }
     match members.get_mut(name) {
@@ -243,7 +268,9 @@ fn add_pair(members: &mut Map<String, Value>, name: &str, value: &str) -> Result
 /// `a[b]` or `a.b` as `a` and `b`.
 fn nested(name: &str) -> Option<(&str, &str)> {
     let bracketed = || name.strip_suffix(']')?.split_once('[');
-    bracketed().or_else(|| name.split_once('.')).filter(|(outer, inner)| !outer.is_empty() && !inner.is_empty())
+    bracketed()
+        .or_else(|| name.split_once('.'))
+        .filter(|(outer, inner)| !outer.is_empty() && !inner.is_empty())
 }
 
 #[cfg(test)]
@@ -253,17 +280,27 @@ mod tests {
     use super::*;
 
     fn object(body: &str) -> Result<String> {
-        Fields::parse(body.as_bytes())?.required_object("fieldmap")?.required_text("username").map(str::to_owned)
+        Fields::parse(body.as_bytes())?
+            .required_object("fieldmap")?
+            .required_text("username")
+            .map(str::to_owned)
     }
 
     #[test]
     fn an_object_in_a_form_has_three_spellings() {
-        for body in ["fieldmap[username]=u", "fieldmap%5Busername%5D=u", "fieldmap.username=u", r#"fieldmap={"username":"u"}"#] {
+        for body in [
+            "fieldmap[username]=u",
+            "fieldmap%5Busername%5D=u",
+            "fieldmap.username=u",
+            r#"fieldmap={"username":"u"}"#,
+        ] {
             assert_eq!(object(body).as_deref(), Ok("u"), "{body}");
         }
-        for body in
-            ["fieldmap[username]=u&fieldmap.username=v", "fieldmap=x&fieldmap[username]=u", r#"fieldmap={"username":"u","username":"v"}"#]
-        {
+        for body in [
+            "fieldmap[username]=u&fieldmap.username=v",
+            "fieldmap=x&fieldmap[username]=u",
+            r#"fieldmap={"username":"u","username":"v"}"#,
+        ] {
             assert!(object(body).is_err(), "{body}");
         }
     }

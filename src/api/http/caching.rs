@@ -19,7 +19,8 @@ pub fn is_for_shared_caches(name: &str) -> bool {
 pub fn private(of_origin: &str) -> String {
     let Some(directives) = directives(of_origin) else { return "private, no-store".to_owned() };
     // A `private` that names headers allows the rest to be kept, so it gives way to the plain one.
-    let stays = |directive: &&str| !["public", "s-maxage", "private"].contains(&name(directive).as_str());
+    let stays =
+        |directive: &&str| !["public", "s-maxage", "private"].contains(&name(directive).as_str());
     let kept = directives.into_iter().filter(stays);
     ["private"].into_iter().chain(kept).collect::<Vec<_>>().join(", ")
 }
@@ -67,7 +68,13 @@ mod tests {
 
     #[test]
     fn what_speaks_to_shared_caches_only_is_known() {
-        for name in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires", "edge-control"] {
+        for name in [
+            "cdn-cache-control",
+            "cloudflare-cdn-cache-control",
+            "surrogate-control",
+            "x-accel-expires",
+            "edge-control",
+        ] {
             assert!(is_for_shared_caches(name), "{name}");
         }
         for name in ["cache-control", "expires", "etag", "vary", "surrogate-key"] {

@@ -1,4 +1,5 @@
-//! What a refusal says in `WWW-Authenticate`: RFC 6750, 3, for tokens; RFC 7617 for user names and passwords.
+//! What a refusal says in `WWW-Authenticate`: RFC 6750, 3, for tokens; RFC 7617 for user names and
+//! passwords.
 
 use crate::api::http::message::{Inbound, sentence};
 use crate::error::{Denied, Error, Refusal, Rule};
@@ -6,8 +7,8 @@ use crate::error::{Denied, Error, Refusal, Rule};
 /// Programs that wait to be asked before they send a user name and a password.
 const BASIC: &str = "Basic realm=\"postern\", charset=\"UTF-8\"";
 
-/// The challenge of a refusal; `None` where there is none to make. A missing grant is no matter of the
-/// credential, so that it has none.
+/// The challenge of a refusal; `None` where there is none to make. A missing grant is no matter of
+/// the credential, so that it has none.
 #[must_use]
 pub fn of(error: &Error, offers_basic: bool) -> Option<String> {
     match error {
@@ -38,18 +39,24 @@ fn of_denied(denied: &Denied, error: &Error) -> String {
 }
 
 fn with_error(word: &str, error: &Error) -> String {
-    format!("Bearer realm=\"postern\", error=\"{word}\", error_description=\"{}\"", quotable(&sentence(error)))
+    format!(
+        "Bearer realm=\"postern\", error=\"{word}\", error_description=\"{}\"",
+        quotable(&sentence(error))
+    )
 }
 
 /// What may stand between the quotes (RFC 6750, 3).
 fn quotable(text: &str) -> String {
-    text.chars().filter(|c| (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || *c == ' ').collect()
+    text.chars()
+        .filter(|c| (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || *c == ' ')
+        .collect()
 }
 
-/// Whether Basic may be asked for. A browser that is challenged for it opens a window of its own for
-/// the password, also where a script of the page asked.
+/// Whether Basic may be asked for. A browser that is challenged for it opens a window of its own
+/// for the password, also where a script of the page asked.
 #[must_use]
 pub fn offers_basic(request: &dyn Inbound) -> bool {
-    let is_browser = || request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
+    let is_browser =
+        || request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
     request.header("sec-fetch-site").is_none() && !is_browser()
 }

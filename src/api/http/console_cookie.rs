@@ -1,5 +1,5 @@
-//! The cookie of a session of the console: its name, how a browser is told to keep it, and for which
-//! requests it counts.
+//! The cookie of a session of the console: its name, how a browser is told to keep it, and for
+//! which requests it counts.
 //!
 //! Hosts of one site, such as `app.example.com` and `admin.example.com`, are the same to
 //! `SameSite`. So the browser must also say that a page of this very origin asks.
@@ -33,8 +33,8 @@ fn name(request: &dyn Inbound) -> &'static str {
 }
 
 /// Whether a page of this web origin sends the request, by the browser's own word. Browsers leave
-/// `Sec-Fetch-Site` out over plain http to other machines; then `Origin` must name this one. Where it
-/// is there, it must do so in any case: behind a proxy, the page may be one of the application.
+/// `Sec-Fetch-Site` out over plain http to other machines; then `Origin` must name this one. Where
+/// it is there, it must do so in any case: behind a proxy, the page may be one of the application.
 #[must_use]
 pub fn is_of_own_page(request: &dyn Inbound) -> bool {
     let origin = request.header("origin").map(|origin| origin == request.origin());
@@ -84,7 +84,9 @@ pub fn all(request: &dyn Inbound) -> Vec<PlainToken> {
 #[must_use]
 pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<&'static str> {
     match denied {
-        _ if cx.ended_session.get() == Some(EndedSession::OfConsole) => Some("The session of the console is over: sign in again"),
+        _ if cx.ended_session.get() == Some(EndedSession::OfConsole) => {
+            Some("The session of the console is over: sign in again")
+        }
         Denied::Missing if !all(request).is_empty() => Some(
             "The console's cookie counts only on the console's own host, for requests of its own pages, and for \
              management: send Authorization",
@@ -97,7 +99,8 @@ pub fn way_out(cx: &Cx, request: &dyn Inbound, denied: &Denied) -> Option<&'stat
 #[must_use]
 pub fn set(request: &dyn Inbound, value: &str, max_age_s: i64) -> Header {
     let (name, secure) = (name(request), if is_secure(request) { "; Secure" } else { "" });
-    let set = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}; SameSite=Strict");
+    let set =
+        format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}; SameSite=Strict");
     ("set-cookie", set.into())
 }
 

@@ -43,9 +43,9 @@ pub fn sign_in(cx: &Cx, request: &dyn Inbound) -> SignIn {
 }
 
 /// Whether an application may be at the same web origin as Postern: behind the gateway, beside
-/// Postern behind a proxy, or on the paths of the host that are not Postern's. A proxy may not tell,
-/// and a request by a route such as `app.example.com/v1/*` looks like any other. So `ADMIN_HOST` is
-/// needed on every host but those that Postern has for itself.
+/// Postern behind a proxy, or on the paths of the host that are not Postern's. A proxy may not
+/// tell, and a request by a route such as `app.example.com/v1/*` looks like any other. So
+/// `ADMIN_HOST` is needed on every host but those that Postern has for itself.
 fn may_share_host(cx: &Cx, request: &dyn Inbound) -> bool {
     let browsers = &cx.config.browsers;
     if !cx.config.origins.is_empty() || browsers.login.is_some() {
@@ -56,7 +56,8 @@ fn may_share_host(cx: &Cx, request: &dyn Inbound) -> bool {
         return true;
     }
     let is_other = |host: &str| host_of(host) != own;
-    let is_other_origin = |origin: &str| origin.split_once("://").is_none_or(|(_, authority)| is_other(authority));
+    let is_other_origin =
+        |origin: &str| origin.split_once("://").is_none_or(|(_, authority)| is_other(authority));
     browsers.public_origin.as_deref().is_some_and(is_other_origin)
         || request.header("x-forwarded-host").is_some_and(|hosts| hosts.split(',').any(is_other))
 }
@@ -64,8 +65,11 @@ fn may_share_host(cx: &Cx, request: &dyn Inbound) -> bool {
 /// Whether no application is on other paths of a host: it is a Worker's own host, or one of a
 /// developer's machine (RFC 6761 reserves `localhost` and `test`).
 fn is_postern_s_own(host: &str) -> bool {
-    let is_loopback = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback()) || host == "[::1]";
-    is_loopback || [".workers.dev", ".localhost", ".test"].into_iter().any(|end| host.ends_with(end)) || host == "localhost"
+    let is_loopback = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || host == "[::1]";
+    is_loopback
+        || [".workers.dev", ".localhost", ".test"].into_iter().any(|end| host.ends_with(end))
+        || host == "localhost"
 }
 
 #[cfg(test)]
@@ -74,12 +78,26 @@ mod tests {
 
     #[test]
     fn a_host_is_shared_unless_nobody_else_can_be_on_it() {
-        for own in ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "postern.test", "postern.acme.workers.dev"] {
+        for own in [
+            "localhost",
+            "a.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+            "postern.test",
+            "postern.acme.workers.dev",
+        ] {
             assert!(is_postern_s_own(own), "{own}");
         }
-        for shared in
-            ["app.example.com", "localhost.example.com", "workers.dev", "evilworkers.dev", "10.0.0.1", "127.0.0.1.example.com", ""]
-        {
+        for shared in [
+            "app.example.com",
+            "localhost.example.com",
+            "workers.dev",
+            "evilworkers.dev",
+            "10.0.0.1",
+            "127.0.0.1.example.com",
+            "",
+        ] {
             assert!(!is_postern_s_own(shared), "{shared}");
         }
     }

@@ -2,18 +2,20 @@
 
 /// The values of a cookie in a `Cookie` header.
 ///
-/// Semicolons part cookies, and a comma belongs to a value. A page of another host of the same site can
-/// set a cookie `a` with the value `b,__Host-postern=c` for this host, and the browser sends it so:
-/// what follows the comma is not a cookie of ours. A header that was sent twice also arrives joined by
-/// a comma; where the name is there on both sides of it, both values are seen.
+/// Semicolons part cookies, and a comma belongs to a value. A page of another host of the same site
+/// can set a cookie `a` with the value `b,__Host-postern=c` for this host, and the browser sends it
+/// so: what follows the comma is not a cookie of ours. A header that was sent twice also arrives
+/// joined by a comma; where the name is there on both sides of it, both values are seen.
 pub fn values<'h>(header: &'h str, name: &'h str) -> impl Iterator<Item = &'h str> {
-    let value = move |text: &'h str| text.split_once('=').filter(|(of, _)| of.trim() == name).map(|(_, value)| value.trim());
+    let value = move |text: &'h str| {
+        text.split_once('=').filter(|(of, _)| of.trim() == name).map(|(_, value)| value.trim())
+    };
     let of_name = header.split(';').filter(move |part| value(part).is_some());
     of_name.flat_map(move |part| part.split(',').filter_map(value))
 }
 
-/// Whether a `Set-Cookie` header sets a cookie of one of these names. Browsers send a cookie without a
-/// name as its value alone, so `=a=b` is one that arrives as `a`.
+/// Whether a `Set-Cookie` header sets a cookie of one of these names. Browsers send a cookie
+/// without a name as its value alone, so `=a=b` is one that arrives as `a`.
 #[must_use]
 pub fn sets(set_cookie: &str, is_one: impl Fn(&str) -> bool) -> bool {
     let begin = set_cookie.trim_start_matches(|c: char| c == '=' || c.is_whitespace());
@@ -48,7 +50,15 @@ mod tests {
     #[test]
     fn what_sets_a_cookie_is_known_by_the_name_under_which_it_arrives() {
         let is_ours = |text: &str| sets(text, |name| name == "ours");
-        for text in ["ours=1", " ours = 1; Path=/", "ours", "ours; Path=/", "=ours=1", " =\tours=1", "==ours=1"] {
+        for text in [
+            "ours=1",
+            " ours = 1; Path=/",
+            "ours",
+            "ours; Path=/",
+            "=ours=1",
+            " =\tours=1",
+            "==ours=1",
+        ] {
             assert!(is_ours(text), "{text}");
         }
         for text in ["oursx=1", "a=ours=1", "a=1,ours=1", "", "=", "a; ours=1"] {

@@ -1,5 +1,5 @@
-//! What a browser asks before a page of another origin may call (a preflight), and what lets the page
-//! read the answer: the Fetch standard, 3.2 "CORS protocol".
+//! What a browser asks before a page of another origin may call (a preflight), and what lets the
+//! page read the answer: the Fetch standard, 3.2 "CORS protocol".
 
 use crate::api::http::message::{Header, Inbound, Response};
 use crate::context::Cx;
@@ -27,22 +27,31 @@ impl Preflight {
         if request.method() != "OPTIONS" || request.header("origin")?.trim().is_empty() {
             return None;
         }
-        let method = request.header("access-control-request-method").filter(|method| method::passes(method))?;
+        let method = request
+            .header("access-control-request-method")
+            .filter(|method| method::passes(method))?;
         let headers = request.header("access-control-request-headers").unwrap_or_default();
-        let are_names = headers.split(',').map(str::trim).all(|name| name.is_empty() || method::is_token(name));
+        let are_names =
+            headers.split(',').map(str::trim).all(|name| name.is_empty() || method::is_token(name));
         (are_names && headers.len() <= MAX_HEADERS_BYTES).then_some(Self { method, headers })
     }
 
     /// The answer that allows what was asked for.
     #[must_use]
     pub fn allowed(self) -> Response {
-        let response = Response::empty(204).with("access-control-allow-methods", self.method).with("access-control-max-age", "600");
-        if self.headers.is_empty() { response } else { response.with("access-control-allow-headers", self.headers) }
+        let response = Response::empty(204)
+            .with("access-control-allow-methods", self.method)
+            .with("access-control-max-age", "600");
+        if self.headers.is_empty() {
+            response
+        } else {
+            response.with("access-control-allow-headers", self.headers)
+        }
     }
 }
 
-/// Whether the answer to a preflight keeps a header, in lower case, of those that the origin sets. A
-/// browser reads nothing else of it.
+/// Whether the answer to a preflight keeps a header, in lower case, of those that the origin sets.
+/// A browser reads nothing else of it.
 #[must_use]
 pub fn is_of_answer(name: &str) -> bool {
     name.starts_with("access-control-") || matches!(name, "allow" | "vary")
@@ -56,23 +65,29 @@ pub fn allowed_origin(cx: &Cx, request: &dyn Inbound) -> Option<String> {
     request.header("origin").filter(|origin| cx.config.cors_origins.contains(origin))
 }
 
-/// Refuses the preflight of a page whose origin `CORS_ORIGINS` does not list, where it lists some. Without
-/// this its author would read that a credential is missing, which no preflight has.
+/// Refuses the preflight of a page whose origin `CORS_ORIGINS` does not list, where it lists some.
+/// Without this its author would read that a credential is missing, which no preflight has.
 pub fn refuse_unlisted(cx: &Cx, request: &dyn Inbound) -> Result<()> {
-    let is_refused = !cx.config.cors_origins.is_empty() && Preflight::of(request).is_some() && allowed_origin(cx, request).is_none();
+    let is_refused = !cx.config.cors_origins.is_empty()
+        && Preflight::of(request).is_some()
+        && allowed_origin(cx, request).is_none();
     if is_refused { Err(Refusal::OriginNotListed.into()) } else { Ok(()) }
 }
 
-/// What lets a page of a listed origin read the answer. Where origins are listed every answer depends
-/// on the page's, also the one to a request that names none.
+/// What lets a page of a listed origin read the answer. Where origins are listed every answer
+/// depends on the page's, also the one to a request that names none.
 pub fn headers(cx: &Cx, request: &dyn Inbound) -> Vec<Header> {
     if cx.config.cors_origins.is_empty() {
         return Vec::new();
     }
     let mut headers: Vec<Header> = vec![("vary", ORIGIN.into())];
     if let Some(origin) = allowed_origin(cx, request) {
-        let exposed = "x-request-id, x-postern-bookmark, x-postern-reason, retry-after, www-authenticate";
-        headers.extend([("access-control-allow-origin", origin.into()), ("access-control-expose-headers", exposed.into())]);
+        let exposed =
+            "x-request-id, x-postern-bookmark, x-postern-reason, retry-after, www-authenticate";
+        headers.extend([
+            ("access-control-allow-origin", origin.into()),
+            ("access-control-expose-headers", exposed.into()),
+        ]);
     }
     headers
 }

@@ -1,4 +1,5 @@
-//! Which credential of a request counts: the first kind present decides, and a wrong one never falls through to the next kind.
+//! Which credential of a request counts: the first kind present decides, and a wrong one never
+//! falls through to the next kind.
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 
@@ -30,19 +31,28 @@ pub fn in_headers(request: &dyn Inbound) -> Result<Option<Credential>> {
     }
 }
 
-/// The same of a client of `OAuth`, which encodes both parts of Basic like a form (RFC 6749, 2.3.1).
+/// The same of a client of `OAuth`, which encodes both parts of Basic like a form (RFC 6749,
+/// 2.3.1).
 pub fn of_client(request: &dyn Inbound) -> Result<Option<Credential>> {
     Ok(in_headers(request)?.map(|credential| match credential {
-        Credential::Password { username, password } => decoded(&username, &password).unwrap_or(Credential::Password { username, password }),
+        Credential::Password { username, password } => {
+            decoded(&username, &password).unwrap_or(Credential::Password { username, password })
+        }
         other => other,
     }))
 }
 
-/// A user name and a password that were encoded. Many clients encode neither: where one part has what no
-/// encoding leaves, both are as they are meant. So there is one reading of each request, and one guess.
+/// A user name and a password that were encoded. Many clients encode neither: where one part has
+/// what no encoding leaves, both are as they are meant. So there is one reading of each request,
+/// and one guess.
 fn decoded(username: &str, password: &Secret) -> Option<Credential> {
-    let part = |text: &str| text.chars().all(may_be_encoded).then(|| query::decode_form(text, "").ok()).flatten();
-    Some(Credential::Password { username: part(username)?, password: Secret::new(part(password.expose_text()?)?) })
+    let part = |text: &str| {
+        text.chars().all(may_be_encoded).then(|| query::decode_form(text, "").ok()).flatten()
+    };
+    Some(Credential::Password {
+        username: part(username)?,
+        password: Secret::new(part(password.expose_text()?)?),
+    })
 }
 
 /// What forms have as it is, what stands for others, and what `encodeURIComponent` leaves.
@@ -54,7 +64,8 @@ fn may_be_encoded(c: char) -> bool {
 /// name is the application's, and so is any value of another form.
 pub fn of_gis_manager(request: &dyn Inbound) -> Result<Option<Credential>> {
     let header = request.header("cookie").unwrap_or_default();
-    let mut ours = cookies::values(&header, COOKIE).filter(|value| is_of_gis_manager(COOKIE, value));
+    let mut ours =
+        cookies::values(&header, COOKIE).filter(|value| is_of_gis_manager(COOKIE, value));
     match (ours.next(), ours.next()) {
         (Some(_), Some(_)) => Err(Error::doubled_credential(COOKIE)),
         (value, _) => Ok(value.map(|value| Credential::Cookie(PlainToken::new(value)))),
@@ -70,18 +81,32 @@ pub fn is_of_gis_manager(name: &str, value: &str) -> bool {
 /// The parameters of a query, any of which may carry a token; `None` where there are none.
 #[must_use]
 pub fn in_query(query: &Query) -> Option<Credential> {
-    let parameters: Vec<_> = query.pairs().iter().map(|(name, value)| (name.clone(), PlainToken::new(value.as_str()))).collect();
+    let parameters: Vec<_> = query
+        .pairs()
+        .iter()
+        .map(|(name, value)| (name.clone(), PlainToken::new(value.as_str())))
+        .collect();
     (!parameters.is_empty()).then_some(Credential::Parameters(parameters))
 }
 
-/// What a request to the gateway shows, or one that asks whether somebody may pass: in the order in which it counts.
+/// What a request to the gateway shows, or one that asks whether somebody may pass: in the order in
+/// which it counts.
 ///
-/// The first kind that is there decides, and only a parameter of the application or a session that is over
-/// lets the next one count: see `authenticate_first`. `origin` is the one at which the browser is.
-pub fn shown(cx: &Cx, request: &dyn Inbound, origin: &str, parameters: Option<Credential>) -> Result<Vec<Credential>> {
+/// The first kind that is there decides, and only a parameter of the application or a session that
+/// is over lets the next one count: see `authenticate_first`. `origin` is the one at which the
+/// browser is.
+pub fn shown(
+    cx: &Cx,
+    request: &dyn Inbound,
+    origin: &str,
+    parameters: Option<Credential>,
+) -> Result<Vec<Credential>> {
     let Browsers { token_headers, token_cookies, .. } = &cx.config.browsers;
     if let Some(value) = token_headers.iter().find_map(|name| (cx.request_header)(name)) {
-        return Ok(vec![Credential::Placed { token: single(without_scheme(&value))?, is_cookie: false }]);
+        return Ok(vec![Credential::Placed {
+            token: single(without_scheme(&value))?,
+            is_cookie: false,
+        }]);
     }
     if let Some(credential) = in_headers(request)? {
         return Ok(vec![credential]);
@@ -103,12 +128,17 @@ fn placed_in(header: &str, name: &str) -> Option<Result<PlainToken>> {
 
 /// Some proxies send the header of a token as they would send `Authorization`.
 fn without_scheme(value: &str) -> &str {
-    value.trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map_or(value, |(_, token)| token)
+    value
+        .trim()
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map_or(value, |(_, token)| token)
 }
 
 /// A call that an application signed: its three headers, all of them or none.
 pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
-    let [token, timestamp, signature] = ["apim-accesstoken", "apim-timestamp", "apim-signature"].map(|name| request.header(name));
+    let [token, timestamp, signature] =
+        ["apim-accesstoken", "apim-timestamp", "apim-signature"].map(|name| request.header(name));
     match (token, timestamp, signature) {
         (None, None, None) => Ok(None),
         (Some(token), Some(timestamp), Some(signature)) => Ok(Some(SignedCall {
@@ -120,36 +150,54 @@ pub fn signed_call(request: &dyn Inbound) -> Result<Option<SignedCall>> {
     }
 }
 
-/// Refuses a cookie on a call that changes something, where the page that makes it is of another origin.
+/// Refuses a cookie on a call that changes something, where the page that makes it is of another
+/// origin.
 pub fn refuse_cross_origin(cx: &Cx, request: &dyn Inbound) -> Result<()> {
     refuse_other_origin_than(cx, request, Some(request.origin()))
 }
 
-/// The same, where the page should be of the origin `own` or of `PUBLIC_ORIGIN`; `None` where nobody has said which.
+/// The same, where the page should be of the origin `own` or of `PUBLIC_ORIGIN`; `None` where
+/// nobody has said which.
 pub fn refuse_other_origin_than(cx: &Cx, request: &dyn Inbound, own: Option<&str>) -> Result<()> {
     let public = cx.config.browsers.public_origin.as_deref();
     let site = request.header("sec-fetch-site");
-    // A page with `Referrer-Policy: no-referrer` does not tell its origin. Only the browser's own word that
-    // it is the same then counts; it says `cross-site` of a sandbox, whose origin is `null`, too.
+    // A page with `Referrer-Policy: no-referrer` does not tell its origin. Only the browser's own
+    // word that it is the same then counts; it says `cross-site` of a sandbox, whose origin is
+    // `null`, too.
     let is_hidden = |origin: &str| origin == "null" && site.as_deref() == Some("same-origin");
-    let is_other = |origin: String| own.is_some_and(|own| origin != own) && public != Some(origin.as_str()) && !is_hidden(&origin);
+    let is_other = |origin: String| {
+        own.is_some_and(|own| origin != own)
+            && public != Some(origin.as_str())
+            && !is_hidden(&origin)
+    };
     let is_other_origin = request.header("origin").is_some_and(is_other);
     let is_other_site = site.as_deref().is_some_and(|site| site != "same-origin" && site != "none");
     if is_other_origin || is_other_site { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
 }
 
-/// Whether a request may do more than read: by its method, by another one that it tells the origin, or
-/// as a WebSocket, which is opened by a GET and may then do anything. Proxies take `Upgrade` off when
-/// they ask, and leave what browsers send beside it.
+/// Whether a request may do more than read: by its method, by another one that it tells the origin,
+/// or as a WebSocket, which is opened by a GET and may then do anything. Proxies take `Upgrade` off
+/// when they ask, and leave what browsers send beside it.
 pub fn may_change(request: &dyn Inbound, method: &str, query: &str) -> bool {
-    let opens_socket = || ["upgrade", "sec-websocket-key", "sec-websocket-version"].into_iter().any(|name| request.header(name).is_some());
-    let overrides = || method_override::is_in_query(query) || request.headers().iter().any(|(name, _)| method_override::is_header(name));
+    let opens_socket = || {
+        ["upgrade", "sec-websocket-key", "sec-websocket-version"]
+            .into_iter()
+            .any(|name| request.header(name).is_some())
+    };
+    let overrides = || {
+        method_override::is_in_query(query)
+            || request.headers().iter().any(|(name, _)| method_override::is_header(name))
+    };
     !matches!(method, "GET" | "HEAD" | "OPTIONS") || opens_socket() || overrides()
 }
 
 /// Refuses what a page of another site asks for; a page of another host of the same site may.
 pub fn refuse_cross_site(request: &dyn Inbound) -> Result<()> {
-    if request.header("sec-fetch-site").is_some_and(|site| site == "cross-site") { Err(Refusal::CrossOrigin.into()) } else { Ok(()) }
+    if request.header("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        Err(Refusal::CrossOrigin.into())
+    } else {
+        Ok(())
+    }
 }
 
 fn authorization(value: &str) -> Result<Credential> {
@@ -157,7 +205,11 @@ fn authorization(value: &str) -> Result<Credential> {
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = rest.trim();
         // A token in parts is read strictly, and only once.
-        return if token.contains('.') { Ok(Credential::Token(PlainToken::new(token))) } else { single(token).map(Credential::of_token) };
+        return if token.contains('.') {
+            Ok(Credential::Token(PlainToken::new(token)))
+        } else {
+            single(token).map(Credential::of_token)
+        };
     }
     if scheme.eq_ignore_ascii_case("basic") {
         return basic(rest.trim());
@@ -166,13 +218,17 @@ fn authorization(value: &str) -> Result<Credential> {
 }
 
 fn basic(encoded: &str) -> Result<Credential> {
-    let decoded = Base64::decode_vec(encoded).or_else(|_| Base64Unpadded::decode_vec(encoded)).map_err(|_| Denied::BadBase64)?;
+    let decoded = Base64::decode_vec(encoded)
+        .or_else(|_| Base64Unpadded::decode_vec(encoded))
+        .map_err(|_| Denied::BadBase64)?;
     let text = String::from_utf8(decoded).map_err(|_| Denied::BadBase64)?;
     let (username, password) = text.split_once(':').ok_or(Denied::BadBase64)?;
-    // A client that authenticates with a key encodes both parts like a form (RFC 6749, 2.3.1). Neither
-    // has a character that means something else when it comes as it is.
+    // A client that authenticates with a key encodes both parts like a form (RFC 6749, 2.3.1).
+    // Neither has a character that means something else when it comes as it is.
     let decoded = |part: &str| query::decode_form(part, "").ok();
-    if let (Some(name), Some(key)) = (decoded(username), decoded(password).filter(|key| machine_key::has_form(key))) {
+    if let (Some(name), Some(key)) =
+        (decoded(username), decoded(password).filter(|key| machine_key::has_form(key)))
+    {
         return Ok(Credential::Key { name: Some(name), key: PlainToken::new(key) });
     }
     Ok(Credential::Password { username: username.to_owned(), password: Secret::new(password) })

@@ -10,9 +10,10 @@
 //! }
 //! ```
 //!
-//! The parts of a member are its JSON name, its field, its type, what it is in the document where the type does not say it (`as`), and a
-//! description. `includes item: Item,` before the members, or `then item: Item,` after them, adds those of another answer.
-//! `request!` looks the same, and reads: its members are of types that are [`Member`].
+//! The parts of a member are its JSON name, its field, its type, what it is in the document where
+//! the type does not say it (`as`), and a description. `includes item: Item,` before the members,
+//! or `then item: Item,` after them, adds those of another answer. `request!` looks the same, and
+//! reads: its members are of types that are [`Member`].
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -223,8 +224,9 @@ impl<T: Member> Member for Option<T> {
     }
 }
 
-/// A member that may be left out, and is never null. Leaving it out has a meaning of its own, such as
-/// the caller, or what is there already; whoever sends null means something else, or has lost a value.
+/// A member that may be left out, and is never null. Leaving it out has a meaning of its own, such
+/// as the caller, or what is there already; whoever sends null means something else, or has lost a
+/// value.
 #[derive(Debug)]
 pub struct Given<T>(pub Option<T>);
 
@@ -240,7 +242,8 @@ impl<T: Member> Member for Given<T> {
     }
 }
 
-/// What is to become of a member of something that is there: a member that is left out stays as it is, null takes it away.
+/// What is to become of a member of something that is there: a member that is left out stays as it
+/// is, null takes it away.
 #[derive(Debug)]
 pub enum Change<T> {
     /// It stays as it is.

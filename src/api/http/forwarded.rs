@@ -1,7 +1,7 @@
 //! What a reverse proxy says of the request that it asks about: its URL, its method, its origin.
 //!
-//! Some proxies pass on what a client says under these names. So where several headers of a kind are
-//! there, whoever decides by them must take all of them into account.
+//! Some proxies pass on what a client says under these names. So where several headers of a kind
+//! are there, whoever decides by them must take all of them into account.
 
 use crate::api::http::credentials;
 use crate::api::http::message::Inbound;
@@ -25,24 +25,37 @@ impl Forwarded {
     /// What the headers say.
     #[must_use]
     pub fn in_headers(request: &dyn Inbound) -> Self {
-        let urls = ["x-forwarded-uri", "x-original-uri", "x-original-url"].map(|name| request.header(name));
+        let urls = ["x-forwarded-uri", "x-original-uri", "x-original-url"]
+            .map(|name| request.header(name));
         // A header that was sent twice arrives joined by a comma and a space, which no URL has.
         let each = |value: String| value.split(", ").map(str::to_owned).collect::<Vec<_>>();
         // But one client may send a query that has them, and then it is one URL.
-        let whole: Vec<_> = urls.iter().flatten().filter_map(|value| query_in(value)).map(str::to_owned).collect();
+        let whole: Vec<_> =
+            urls.iter().flatten().filter_map(|value| query_in(value)).map(str::to_owned).collect();
         let urls: Vec<_> = urls.into_iter().flatten().flat_map(each).collect();
-        let queries = urls.iter().filter_map(|url| query_in(url)).map(str::to_owned).chain(whole).collect();
-        Self { urls, queries, methods: methods(request), overrides: overrides(request), hosts: hosts(request), origin: origin(request) }
+        let queries =
+            urls.iter().filter_map(|url| query_in(url)).map(str::to_owned).chain(whole).collect();
+        Self {
+            urls,
+            queries,
+            methods: methods(request),
+            overrides: overrides(request),
+            hosts: hosts(request),
+            origin: origin(request),
+        }
     }
 
-    /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind it,
-    /// and nothing else. Who asks in this way also passes on the method, unless it names another.
+    /// The same; but where `/-` follows a path of so many segments, the URL is what comes behind
+    /// it, and nothing else. Who asks in this way also passes on the method, unless it names
+    /// another.
     #[must_use]
     pub fn behind_path(request: &dyn Inbound, segments: usize) -> Self {
         let in_headers = Self::in_headers(request);
         let slashes = request.path().match_indices('/').map(|(at, _)| at);
-        let end = slashes.chain([request.path().len()]).nth(segments).unwrap_or(request.path().len());
-        let behind = request.path().get(end..).and_then(|rest| rest.strip_prefix(BEFORE_CLIENT_URL));
+        let end =
+            slashes.chain([request.path().len()]).nth(segments).unwrap_or(request.path().len());
+        let behind =
+            request.path().get(end..).and_then(|rest| rest.strip_prefix(BEFORE_CLIENT_URL));
         let Some(path) = behind else { return in_headers };
         let path = if path.is_empty() { "/" } else { path };
         let question_mark = if request.query().is_empty() { "" } else { "?" };
@@ -76,8 +89,13 @@ impl Forwarded {
     /// All hosts that are named, as rules compare them: in `X-Forwarded-Host` and in whole URLs.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
-        let of_urls = self.urls.iter().filter(|url| !url.starts_with('/')).filter_map(|url| url.split_once("://"));
-        let of_urls = of_urls.map(|(_, rest)| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default());
+        let of_urls = self
+            .urls
+            .iter()
+            .filter(|url| !url.starts_with('/'))
+            .filter_map(|url| url.split_once("://"));
+        let of_urls =
+            of_urls.map(|(_, rest)| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default());
         self.hosts.iter().map(String::as_str).chain(of_urls).map(host_of).collect()
     }
 
@@ -104,7 +122,8 @@ impl Forwarded {
     pub fn may_change(&self, request: &dyn Inbound) -> bool {
         let methods = || self.methods.iter().map(String::as_str).chain(["GET"]);
         let queries = || self.queries.iter().map(String::as_str).chain([""]);
-        methods().any(|method| queries().any(|query| credentials::may_change(request, method, query)))
+        methods()
+            .any(|method| queries().any(|query| credentials::may_change(request, method, query)))
     }
 
     /// The origin at which the client reached the proxy.
@@ -124,29 +143,42 @@ fn query_in(url: &str) -> Option<&str> {
 pub fn path_of(url: &str) -> &str {
     // What is behind a # stays: some servers take it for a part of the path.
     let url = url.split('?').next().unwrap_or_default();
-    let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else { return url };
+    let Some((_, rest)) = url.split_once("://").filter(|_| !url.starts_with('/')) else {
+        return url;
+    };
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
 }
 
 fn methods(request: &dyn Inbound) -> Vec<String> {
     let named = ["x-forwarded-method", "x-original-method"].map(|name| request.header(name));
-    let each = |value: String| value.split(',').map(|method| method.trim().to_owned()).collect::<Vec<_>>();
+    let each =
+        |value: String| value.split(',').map(|method| method.trim().to_owned()).collect::<Vec<_>>();
     named.into_iter().flatten().flat_map(each).collect()
 }
 
 fn hosts(request: &dyn Inbound) -> Vec<String> {
     let named = request.header("x-forwarded-host");
-    named.iter().flat_map(|value| value.split(',')).map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect()
+    named
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(|host| host.trim().to_owned())
+        .filter(|host| !host.is_empty())
+        .collect()
 }
 
 fn overrides(request: &dyn Inbound) -> Vec<String> {
-    let overriding = request.headers().into_iter().filter(|(name, _)| method_override::is_header(name));
-    let each = |(_, value): (String, String)| value.split(',').map(|method| method.trim().to_ascii_uppercase()).collect::<Vec<_>>();
+    let overriding =
+        request.headers().into_iter().filter(|(name, _)| method_override::is_header(name));
+    let each = |(_, value): (String, String)| {
+        value.split(',').map(|method| method.trim().to_ascii_uppercase()).collect::<Vec<_>>()
+    };
     overriding.flat_map(each).collect()
 }
 
 fn origin(request: &dyn Inbound) -> Option<String> {
-    let first = |value: String| value.split(',').map(str::trim).find(|text| !text.is_empty()).map(str::to_ascii_lowercase);
+    let first = |value: String| {
+        value.split(',').map(str::trim).find(|text| !text.is_empty()).map(str::to_ascii_lowercase)
+    };
     let host = request.header("x-forwarded-host").and_then(first)?;
     let scheme = request.header("x-forwarded-proto").and_then(first)?;
     Some(format!("{scheme}://{host}"))

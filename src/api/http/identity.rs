@@ -1,4 +1,5 @@
-//! Who a caller is, in headers for whoever stands behind Postern: a proxy that asks, or the origin behind the gateway.
+//! Who a caller is, in headers for whoever stands behind Postern: a proxy that asks, or the origin
+//! behind the gateway.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
@@ -15,10 +16,18 @@ pub const PREFIXES: [&str; 2] = ["x-auth-", "x-postern-"];
 pub const ASSERTION: &str = "x-postern-assertion";
 
 /// The headers that say who somebody is, and whether their roles are left out.
-const NAMES: [&str; 7] =
-    ["x-auth-user", "x-auth-user-id", "x-auth-name", "x-auth-email", "x-auth-roles", "x-auth-app", "x-auth-roles-truncated"];
+const NAMES: [&str; 7] = [
+    "x-auth-user",
+    "x-auth-user-id",
+    "x-auth-name",
+    "x-auth-email",
+    "x-auth-roles",
+    "x-auth-app",
+    "x-auth-roles-truncated",
+];
 
-/// What values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be undone.
+/// What values are encoded by: everything but printable ASCII, and `%` and `,` so that it can be
+/// undone.
 const VALUE: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 /// The headers of a caller. What is unknown is empty, and not left out: a proxy that copies what it
@@ -30,7 +39,8 @@ pub fn headers(caller: &UserCaller) -> [(&'static str, String); NAMES.len()] {
     let optional = |text: Option<&str>| text.map(encoded).unwrap_or_default();
     let user = &caller.user;
     let roles = user.profile.roles.iter().map(|role| encoded(role)).collect::<Vec<_>>().join(",");
-    let (roles, truncated) = if roles.len() > MAX_ROLES_BYTES { (String::new(), "1") } else { (roles, "") };
+    let (roles, truncated) =
+        if roles.len() > MAX_ROLES_BYTES { (String::new(), "1") } else { (roles, "") };
     let [user_name, user_id, name, email, roles_name, app, truncated_name] = NAMES;
     [
         (user_name, encoded(user.username.as_str())),
@@ -52,9 +62,11 @@ pub fn headers_of_nobody() -> [(&'static str, &'static str); NAMES.len()] {
 /// The longest value of a claim that is passed on, as a header has it.
 const MAX_CLAIM_BYTES: usize = 4096;
 
-/// The claims that the caller's token app passes on, texts as they are and everything else as JSON. One that is too long is left out.
+/// The claims that the caller's token app passes on, texts as they are and everything else as JSON.
+/// One that is too long is left out.
 pub fn passed_claims(caller: &UserCaller) -> impl Iterator<Item = (String, String)> + '_ {
-    let claims = if let Proof::Jwt { claims, .. } = &caller.proof { claims.as_slice() } else { &[] };
+    let claims =
+        if let Proof::Jwt { claims, .. } = &caller.proof { claims.as_slice() } else { &[] };
     let header = |(claim, value): &(String, Value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let value = utf8_percent_encode(&text, VALUE).to_string();

@@ -25,7 +25,8 @@ pub fn page_for(cx: &Cx, path: &str, query: &str) -> Option<String> {
     page(cx).map(|page| navigation::with_return_to(page, &return_to))
 }
 
-/// Sends a browser to `LOGIN_URL`, which learns where to return to; `None` where the variable is not set.
+/// Sends a browser to `LOGIN_URL`, which learns where to return to; `None` where the variable is
+/// not set.
 #[must_use]
 pub fn redirect(cx: &Cx, path: &str, query: &str) -> Option<Response> {
     page_for(cx, path, query).map(|page| Response::empty(302).with("location", page))

@@ -6,11 +6,20 @@ use crate::domain::origin::{self, Matched, Rules};
 use crate::error::{Error, Result};
 
 /// The rules about a request. Refuses what they could not judge.
-pub fn match_rules<'r>(rules: &'r Rules, method: &str, authority: &str, path: &str, query: &str) -> Result<Matched<'r>> {
+pub fn match_rules<'r>(
+    rules: &'r Rules,
+    method: &str,
+    authority: &str,
+    path: &str,
+    query: &str,
+) -> Result<Matched<'r>> {
     // Headers of this meaning are taken off. A query is the origin's own, and without the parameter
     // it would ask for something else, so it is refused.
     if rules.looks_at_methods() && method_override::is_in_query(query) {
-        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
+        return Err(Error::invalid(
+            "url",
+            "must not have the parameter _method, since rules look at methods",
+        ));
     }
     rules.demand(method, &host(rules, authority), path).map_err(|why| Error::invalid("url", why))
 }
@@ -23,7 +32,9 @@ pub fn match_rules_as_written<'r>(
     path: &str,
     of_header: &'static str,
 ) -> Result<Matched<'r>> {
-    rules.demand_as_written(method, &host(rules, authority), path).map_err(|why| Error::invalid(of_header, why))
+    rules
+        .demand_as_written(method, &host(rules, authority), path)
+        .map_err(|why| Error::invalid(of_header, why))
 }
 
 fn host(rules: &Rules, authority: &str) -> String {
@@ -41,7 +52,8 @@ pub fn parts<'u>(url: &'u str, own: &'u str) -> Result<(&'u str, &'u str, &'u st
     if rest.starts_with('/') {
         return Ok((authority_of(own).unwrap_or_default(), rest, query));
     }
-    let rest = authority_of(rest).ok_or_else(|| Error::invalid("url", "must be a URL, or a path that begins with /"))?;
+    let rest = authority_of(rest)
+        .ok_or_else(|| Error::invalid("url", "must be a URL, or a path that begins with /"))?;
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     Ok((authority, path, query))
 }

@@ -18,7 +18,8 @@ use crate::error::Result;
 
 /// The names of the user types.
 pub const USER_TYPE: Kind = Kind::OneOf(&["Administrator", "SYS_Creator", "SYS_Reader"]);
-const PERMISSION_NAMES: &[&str] = &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+const PERMISSION_NAMES: &[&str] =
+    &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
 /// The names of the permissions, as answers have them.
 pub const PERMISSION: Kind = Kind::OneOf(PERMISSION_NAMES);
 /// The same, as requests may have them.
@@ -31,8 +32,16 @@ pub const OBJECT_TYPE: Kind = Kind::OneOf(OBJECT_TYPE_NAMES);
 /// The same, as requests may have it.
 pub const ASKED_OBJECT_TYPE: Kind = Kind::AnyCase(OBJECT_TYPE_NAMES);
 /// What an application may be authorized to.
-pub const AUTHORIZATION_TYPE: Kind =
-    Kind::OneOf(&["USER", "ASSET", "ROLE", "USER_OP", "USER_PERMISSION", "USER_ALL_PERMISSION", "ROLE_OP", "MENU_GROUP_OP"]);
+pub const AUTHORIZATION_TYPE: Kind = Kind::OneOf(&[
+    "USER",
+    "ASSET",
+    "ROLE",
+    "USER_OP",
+    "USER_PERMISSION",
+    "USER_ALL_PERMISSION",
+    "ROLE_OP",
+    "MENU_GROUP_OP",
+]);
 /// The id of an organization, or the access key of an application.
 pub const PLAIN_ID: Kind = Kind::matching(1, 128, patterns::PLAIN_ID);
 /// The name of a role.
@@ -51,7 +60,10 @@ impl Member for UserType {
     const KIND: Kind = USER_TYPE;
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.parsed(name, |word| Self::from_name(word).ok_or_else(|| "must be Administrator, SYS_Creator or SYS_Reader".to_owned()))
+        fields.parsed(name, |word| {
+            Self::from_name(word)
+                .ok_or_else(|| "must be Administrator, SYS_Creator or SYS_Reader".to_owned())
+        })
     }
 }
 
@@ -71,8 +83,14 @@ impl Member for Granted {
     const KIND: Kind = Kind::list(&ASKED_PERMISSION);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let parse = |word: &String| Permission::parse(word).map_err(|why| fields.invalid(name, why));
-        fields.required_texts(name)?.iter().map(parse).collect::<Result<Vec<_>>>().map(|list| Self(Permissions::of_grant(list)))
+        let parse =
+            |word: &String| Permission::parse(word).map_err(|why| fields.invalid(name, why));
+        fields
+            .required_texts(name)?
+            .iter()
+            .map(parse)
+            .collect::<Result<Vec<_>>>()
+            .map(|list| Self(Permissions::of_grant(list)))
     }
 }
 
@@ -118,7 +136,8 @@ impl Member for Roles {
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let roles = fields.required_texts(name)?;
         for role in &roles {
-            text::printable(role, MAX_ROLE).map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
+            text::printable(role, MAX_ROLE)
+                .map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
         }
         Ok(Self(roles))
     }
@@ -149,7 +168,10 @@ impl Member for TokenName {
     const KIND: Kind = Kind::matching(0, 64, patterns::TOKEN_NAME);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.parsed(name, |text| if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) })
+        fields.parsed(
+            name,
+            |text| if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) },
+        )
     }
 }
 
@@ -157,7 +179,9 @@ impl Member for Algorithm {
     const KIND: Kind = Kind::OneOf(&Self::NAMES);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        fields.parsed(name, |text| Self::from_name(text).ok_or_else(|| spelling::one_of(text, &Self::NAMES)))
+        fields.parsed(name, |text| {
+            Self::from_name(text).ok_or_else(|| spelling::one_of(text, &Self::NAMES))
+        })
     }
 }
 
@@ -172,7 +196,9 @@ impl Member for InitialRoles {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         if fields.required_texts(name)?.len() > MAX_INITIAL_ROLES {
-            return Err(fields.invalid(name, format!("must have at most {MAX_INITIAL_ROLES} items")));
+            return Err(
+                fields.invalid(name, format!("must have at most {MAX_INITIAL_ROLES} items"))
+            );
         }
         Roles::read_member(fields, name).map(|Roles(roles)| Self(roles))
     }

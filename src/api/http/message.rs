@@ -1,4 +1,5 @@
-//! HTTP on plain types. What comes from outside is read when asked for: each reading of a header crosses from wasm to JavaScript.
+//! HTTP on plain types. What comes from outside is read when asked for: each reading of a header
+//! crosses from wasm to JavaScript.
 
 use std::borrow::Cow;
 
@@ -59,8 +60,8 @@ pub struct Forward {
     pub has_body: bool,
     /// For how many seconds the origin may show no sign of life before it answers.
     pub timeout_s: i64,
-    /// Whether it is a preflight that nobody was asked about, so that its answer tells no more than a
-    /// browser reads of one.
+    /// Whether it is a preflight that nobody was asked about, so that its answer tells no more than
+    /// a browser reads of one.
     pub is_preflight: bool,
     /// Whether the answer is the same for everybody, so that a cache may keep it for others.
     pub is_for_everybody: bool,
@@ -97,7 +98,8 @@ impl Authority {
     }
 }
 
-/// A header of an answer: its name in lower case, and its value. A value that is the same in every answer of its kind is borrowed.
+/// A header of an answer: its name in lower case, and its value. A value that is the same in every
+/// answer of its kind is borrowed.
 pub type Header = (&'static str, Cow<'static, str>);
 
 /// The further pages of a long body, made one by one as they are asked for; `None` is the end.
@@ -207,18 +209,28 @@ pub fn sentence(error: &Error) -> String {
         Error::NotFound { what, id } => format!("there is no {what} {id}"),
         Error::MethodNotAllowed { allow } => format!("only {} may be used here", allow.join(", ")),
         Error::UnsupportedMediaType { taken } => format!("the body must be {taken}"),
-        Error::NotAcceptable { format } => format!("the format {format} is not supported: use json"),
+        Error::NotAcceptable { format } => {
+            format!("the format {format} is not supported: use json")
+        }
         Error::Conflict { why } => why.clone(),
         Error::AlreadyExists { what, id } => {
             let article = if what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
             format!("there is {article} {what} {id} already")
         }
-        Error::TooLarge { what, limit_bytes } => format!("the {what} is longer than {limit_bytes} bytes"),
-        Error::TooMany { limit, retry_after_s } => format!("{limit}; try again in {retry_after_s} seconds"),
+        Error::TooLarge { what, limit_bytes } => {
+            format!("the {what} is longer than {limit_bytes} bytes")
+        }
+        Error::TooMany { limit, retry_after_s } => {
+            format!("{limit}; try again in {retry_after_s} seconds")
+        }
         Error::OriginFailed(_) => "the origin cannot be reached".to_owned(),
-        Error::OriginTimedOut { timeout_s } => format!("the origin did not answer within {timeout_s} seconds"),
+        Error::OriginTimedOut { timeout_s } => {
+            format!("the origin did not answer within {timeout_s} seconds")
+        }
         Error::Internal(_) => "an internal error occurred".to_owned(),
         Error::Unavailable(fault) => format!("{}; try again", fault.for_callers()),
-        Error::Misconfigured(problems) => format!("this deployment is not configured: {}", problems.join("; ")),
+        Error::Misconfigured(problems) => {
+            format!("this deployment is not configured: {}", problems.join("; "))
+        }
     }
 }

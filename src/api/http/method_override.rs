@@ -30,7 +30,10 @@ pub fn is_in_query(query: &str) -> bool {
             times += 1;
         }
         let name = name.trim_start_matches(' ');
-        let end = name.char_indices().find(|(at, c)| *at > 0 && matches!(c, '[' | '\0')).map_or(name.len(), |(at, _)| at);
+        let end = name
+            .char_indices()
+            .find(|(at, c)| *at > 0 && matches!(c, '[' | '\0'))
+            .map_or(name.len(), |(at, _)| at);
         plain_name(name.get(..end).unwrap_or_default()) == "-method"
     };
     query.split(['&', ';']).any(is_it)
@@ -40,7 +43,9 @@ pub fn is_in_query(query: &str) -> bool {
 /// `x-auth-user` is.
 #[must_use]
 pub fn plain_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -49,7 +54,14 @@ mod tests {
 
     #[test]
     fn the_parameter_is_found_however_often_it_is_escaped() {
-        for query in ["_method=PUT", "a=1&%5Fmethod=x", "%255fmethod", ".method", "+_method[]=x", "a;_METHOD=1"] {
+        for query in [
+            "_method=PUT",
+            "a=1&%5Fmethod=x",
+            "%255fmethod",
+            ".method",
+            "+_method[]=x",
+            "a;_METHOD=1",
+        ] {
             assert!(is_in_query(query), "{query}");
         }
         for query in ["", "method=PUT", "x_method=1", "a=_method", "%25", "100%=1", "%25252541=1"] {

@@ -1,7 +1,7 @@
 //! Where a credential belongs that was sent to a place that does not take it.
 //!
-//! This is looked at after the refusal, and the shape alone is: what is said is the same whether the
-//! credential is good or not.
+//! This is looked at after the refusal, and the shape alone is: what is said is the same whether
+//! the credential is good or not.
 
 use base64ct::{Base64, Encoding};
 
@@ -38,7 +38,8 @@ impl Shape {
     }
 }
 
-/// The sentence that leads out of a refusal, where the request shows a credential in the wrong place.
+/// The sentence that leads out of a refusal, where the request shows a credential in the wrong
+/// place.
 #[must_use]
 pub fn way_out(request: &dyn Inbound, denied: &Denied) -> Option<String> {
     if let Some(value) = request.header("authorization") {
@@ -49,7 +50,9 @@ pub fn way_out(request: &dyn Inbound, denied: &Denied) -> Option<String> {
     }
     let cookie = request.header("cookie").unwrap_or_default();
     let mut pairs = cookie.split([';', ',']).filter_map(|pair| pair.trim().split_once('='));
-    if let Some((_, value)) = pairs.find(|(name, _)| *name == COOKIE || session_cookie::is_ours(name)) {
+    if let Some((_, value)) =
+        pairs.find(|(name, _)| *name == COOKIE || session_cookie::is_ours(name))
+    {
         return Shape::of(value).map(|shape| shape.found_in("The cookie"));
     }
     in_query(&Query::of_others(request.query()), denied)
@@ -63,7 +66,8 @@ fn in_authorization(value: &str, denied: &Denied) -> Option<String> {
     if was_read || scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
-    let decoded = Base64::decode_vec(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded =
+        Base64::decode_vec(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let basic = decoded.filter(|_| scheme.eq_ignore_ascii_case("basic"));
     let shape = match &basic {
         Some(text) => text.split(':').find_map(Shape::of),

@@ -1,4 +1,5 @@
-//! The `OpenAPI` 3.1 document, derived from the tables. It is committed as `public/v1/openapi.json`; a test compares the two.
+//! The `OpenAPI` 3.1 document, derived from the tables. It is committed as
+//! `public/v1/openapi.json`; a test compares the two.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::api::http::message::MAX_BODY_BYTES;
 use crate::api::http::route::{ANY_METHOD, Access, BesideHeaders, Dialect, Group, Route};
-use crate::api::http::schemas::{Objects, collect, collect_kind, example, reference, schema, schema_of, value};
+use crate::api::http::schemas::{
+    Objects, collect, collect_kind, example, reference, schema, schema_of, value,
+};
 use crate::api::http::shape::{Body, Content, Field, Operation, Shape};
 use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
@@ -38,7 +41,8 @@ operation says which keys may call it.
 **Failures** have the body of their dialect. Below `/v1` they are problem details (RFC 9457): \
 `reason` tells why a credential was refused, `field` which parameter or member breaks a rule.";
 
-/// The whole document. `gate` is what other Workers ask without HTTP, from which their types derive.
+/// The whole document. `gate` is what other Workers ask without HTTP, from which their types
+/// derive.
 #[must_use]
 pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
@@ -49,21 +53,31 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
         for (group, route) in dialect.operations().filter(|(_, route)| route.is_documented) {
             collect_of(dialect, route, &mut schemas);
             for status in refusals(route).filter(|status| *status >= 400) {
-                responses
-                    .entry(failure_name(dialect, status))
-                    .or_insert_with(|| failure(dialect, &sentence(status), &an_error(status), None));
+                responses.entry(failure_name(dialect, status)).or_insert_with(|| {
+                    failure(dialect, &sentence(status), &an_error(status), None)
+                });
             }
             responses
                 .entry(failure_name(dialect, "Default"))
                 .or_insert_with(|| failure(dialect, "Any other failure", &an_error(500), None));
             for (index, path) in route.paths.iter().enumerate() {
                 // The document has no word for every method.
-                let method = if route.method == ANY_METHOD { "get".to_owned() } else { route.method.to_lowercase() };
-                paths.entry(path).or_default().insert(method, operation(dialect, group, route, index, path));
+                let method = if route.method == ANY_METHOD {
+                    "get".to_owned()
+                } else {
+                    route.method.to_lowercase()
+                };
+                paths
+                    .entry(path)
+                    .or_default()
+                    .insert(method, operation(dialect, group, route, index, path));
             }
         }
     }
-    let tags: Vec<_> = dialects.iter().map(|dialect| json!({ "name": dialect.name, "description": dialect.summary })).collect();
+    let tags: Vec<_> = dialects
+        .iter()
+        .map(|dialect| json!({ "name": dialect.name, "description": dialect.summary }))
+        .collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -81,7 +95,8 @@ pub fn document(dialects: &[&'static Dialect], gate: &[Operation]) -> Value {
     })
 }
 
-/// An operation of the binding. Its shapes are described in their place, since paths have only some of them.
+/// An operation of the binding. Its shapes are described in their place, since paths have only some
+/// of them.
 fn binding(Operation { name: _, summary, question, answer }: &Operation) -> Value {
     let titled = |shape: &Shape, objects| {
         let mut schema = schema(shape, objects);
@@ -110,7 +125,11 @@ fn security_schemes() -> Value {
 
 fn operation(dialect: &Dialect, group: &Group, route: &Route, index: usize, path: &str) -> Value {
     // An operation with several paths is one operation; the document wants a name for each.
-    let id = if index == 0 { route.operation.to_owned() } else { format!("{}_{}", route.operation, index + 1) };
+    let id = if index == 0 {
+        route.operation.to_owned()
+    } else {
+        format!("{}_{}", route.operation, index + 1)
+    };
     let mut operation = json!({
         "operationId": id,
         "summary": route.summary,
@@ -120,9 +139,11 @@ fn operation(dialect: &Dialect, group: &Group, route: &Route, index: usize, path
         "responses": responses(dialect, route),
     });
     let declared = |name: &str| group.parameters.iter().find(|field| field.name == name);
-    let names = path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    let names =
+        path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
     let path_parameters = names.filter_map(declared).map(|field| parameter("path", field));
-    let parameters: Vec<_> = path_parameters.chain(route.query.iter().map(|field| parameter("query", field))).collect();
+    let parameters: Vec<_> =
+        path_parameters.chain(route.query.iter().map(|field| parameter("query", field))).collect();
     let Value::Object(members) = &mut operation else { return operation };
     if !parameters.is_empty() {
         members.insert("parameters".to_owned(), json!(parameters));
@@ -143,8 +164,12 @@ fn description(route: &Route) -> String {
     let who = match route.access {
         Access::Public => "Anybody may call it.",
         Access::Shown => "It is about the credential that the request shows.",
-        Access::ShownOrSent => "It is about the credential in the body, or else about the one that the request shows.",
-        Access::Holder => "Whoever has the token may call it, without a further credential; else administrators.",
+        Access::ShownOrSent => {
+            "It is about the credential in the body, or else about the one that the request shows."
+        }
+        Access::Holder => {
+            "Whoever has the token may call it, without a further credential; else administrators."
+        }
         Access::SignedIn => "Whoever is signed in may call it.",
         Access::Client => {
             "Whoever is signed in may call it. A user name and a password in Basic, or a key and its name, are encoded like a form (RFC 6749, 2.3.1)."
@@ -171,7 +196,10 @@ fn security(dialect: &Dialect, access: Access) -> Value {
     let is_about_one = matches!(access, Access::Shown | Access::ShownOrSent);
     schemes.extend((dialect.beside_headers == BesideHeaders::Cookie).then_some("cookie"));
     schemes.extend(is_about_one.then_some("session"));
-    schemes.extend((dialect.beside_headers == BesideHeaders::Parameters || is_about_one).then_some("parameter"));
+    schemes.extend(
+        (dialect.beside_headers == BesideHeaders::Parameters || is_about_one)
+            .then_some("parameter"),
+    );
     let mut schemes: Vec<_> = schemes.into_iter().map(|scheme| json!({ (scheme): [] })).collect();
     if access == Access::Application {
         schemes.push(json!({ "applicationToken": [], "applicationTimestamp": [], "applicationSignature": [] }));
@@ -184,10 +212,14 @@ fn security(dialect: &Dialect, access: Access) -> Value {
 
 fn request_body(body: &Body) -> Value {
     let (required, content) = match body {
-        // A form is read too; with both of them generators make two arguments of one type, or code that does not load.
+        // A form is read too; with both of them generators make two arguments of one type, or code
+        // that does not load.
         Body::Members(shape) => (true, json!({ "application/json": content(shape) })),
         Body::OptionalMembers(shape) => (false, json!({ "application/json": content(shape) })),
-        Body::Array { kind, example } => (true, json!({ "application/json": { "schema": schema_of(kind), "example": value(example) } })),
+        Body::Array { kind, example } => (
+            true,
+            json!({ "application/json": { "schema": schema_of(kind), "example": value(example) } }),
+        ),
         Body::Texts(texts) => (true, texts_of(texts)),
     };
     json!({ "required": required, "content": content })
@@ -197,7 +229,9 @@ fn responses(dialect: &Dialect, route: &Route) -> Value {
     let status = route.answer.status;
     let description = if status < 400 { "Success" } else { "Failure" };
     let success = match &route.answer.content {
-        Content::Json(shape) => json!({ "description": description, "content": { "application/json": content(shape) } }),
+        Content::Json(shape) => {
+            json!({ "description": description, "content": { "application/json": content(shape) } })
+        }
         Content::Texts(texts) => json!({ "description": description, "content": texts_of(texts) }),
         Content::Empty => json!({ "description": description }),
     };
@@ -218,7 +252,8 @@ fn responses(dialect: &Dialect, route: &Route) -> Value {
     Value::Object(responses)
 }
 
-/// The statuses that a caller can cause, ascending: those that follow from what the route takes and who may call it, and those that it declares.
+/// The statuses that a caller can cause, ascending: those that follow from what the route takes and
+/// who may call it, and those that it declares.
 fn refusals(route: &Route) -> impl Iterator<Item = u16> {
     let asks_who = route.access != Access::Public;
     let has_parameters = route.paths.iter().any(|path| path.contains('{'));
@@ -279,12 +314,22 @@ const EXAMPLE_TIME: Millis = Millis(1_737_599_864_898);
 /// What people see of a failure, where they see a page.
 const PAGE: (&str, &str) = ("text/html", "<!doctype html>…");
 
-fn failure(dialect: &Dialect, description: &str, error: &Error, page: Option<(&str, &str)>) -> Value {
+fn failure(
+    dialect: &Dialect,
+    description: &str,
+    error: &Error,
+    page: Option<(&str, &str)>,
+) -> Value {
     let example = value(&(dialect.failure)(error, EXAMPLE_TIME).body);
     let content = json!({ "schema": reference(dialect.failure_shape), "example": example });
-    let page = page.map(|(media_type, example)| (media_type, json!({ "schema": { "type": "string" }, "example": example })));
-    let contents: Map<_, _> =
-        [(dialect.failure_type, content)].into_iter().chain(page).map(|(name, content)| (name.to_owned(), content)).collect();
+    let page = page.map(|(media_type, example)| {
+        (media_type, json!({ "schema": { "type": "string" }, "example": example }))
+    });
+    let contents: Map<_, _> = [(dialect.failure_type, content)]
+        .into_iter()
+        .chain(page)
+        .map(|(name, content)| (name.to_owned(), content))
+        .collect();
     json!({ "description": description, "content": contents })
 }
 
@@ -308,7 +353,9 @@ fn texts_of(texts: &[(&str, &str)]) -> Value {
 fn collect_of(dialect: &Dialect, route: &Route, schemas: &mut BTreeMap<&'static str, Value>) {
     let objects = if dialect.refuses_undeclared { Objects::Closed } else { Objects::Open };
     match &route.body {
-        Some(Body::Members(shape) | Body::OptionalMembers(shape)) => collect(shape, objects, schemas),
+        Some(Body::Members(shape) | Body::OptionalMembers(shape)) => {
+            collect(shape, objects, schemas)
+        }
         Some(Body::Array { kind, .. }) => collect_kind(kind, objects, schemas),
         Some(Body::Texts(_)) | None => {}
     }

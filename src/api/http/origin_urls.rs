@@ -5,8 +5,8 @@ use crate::api::http::navigation;
 
 /// A `Location` of the origin as a path of Postern; `None` where it is right as it is.
 ///
-/// Only the very scheme, host and port of `ORIGIN_URL` are the origin's own. An origin behind plain http
-/// that redirects to https at its host would else redirect to the same page for ever.
+/// Only the very scheme, host and port of `ORIGIN_URL` are the origin's own. An origin behind plain
+/// http that redirects to https at its host would else redirect to the same page for ever.
 #[must_use]
 pub fn public_location(location: &str, origin: &str) -> Option<String> {
     let (scheme, authority, base) = parts(origin)?;
@@ -38,7 +38,9 @@ pub fn public_cookie(set_cookie: &str, origin: &str) -> Option<String> {
     let mut is_other = false;
     for part in parts.iter_mut().skip(1) {
         let Some((name, path)) = part.split_once('=') else { continue };
-        let Some(below) = below(path.trim(), base).filter(|_| !base.is_empty() && name.trim().eq_ignore_ascii_case("path")) else {
+        let Some(below) = below(path.trim(), base)
+            .filter(|_| !base.is_empty() && name.trim().eq_ignore_ascii_case("path"))
+        else {
             continue;
         };
         *part = format!(" Path={}", if below.is_empty() { "/" } else { below });
@@ -56,7 +58,8 @@ fn parts(origin: &str) -> Option<(&str, &str, &str)> {
 
 /// Whether what stands before two slashes is this scheme, or none.
 fn is_scheme(before: &str, scheme: &str) -> bool {
-    before.is_empty() || before.strip_suffix(':').is_some_and(|name| name.eq_ignore_ascii_case(scheme))
+    before.is_empty()
+        || before.strip_suffix(':').is_some_and(|name| name.eq_ignore_ascii_case(scheme))
 }
 
 /// A host and a port that can be compared.

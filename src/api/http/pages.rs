@@ -1,5 +1,5 @@
-//! Pages for people, in English and Chinese: what happened, and what to do. They need no scripts, and
-//! load nothing.
+//! Pages for people, in English and Chinese: what happened, and what to do. They need no scripts,
+//! and load nothing.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -38,9 +38,12 @@ impl Language {
     #[must_use]
     pub fn of(request: &dyn Inbound) -> Self {
         let header = request.header("accept-language").unwrap_or_default().replace(' ', "");
-        let weight = |item: &str| item.split_once(";q=").map_or(Some(1.0), |(_, q)| q.parse::<f32>().ok()).unwrap_or(0.0);
+        let weight = |item: &str| {
+            item.split_once(";q=").map_or(Some(1.0), |(_, q)| q.parse::<f32>().ok()).unwrap_or(0.0)
+        };
         let best = |begin: &str| {
-            let of_language = header.split(',').filter(|item| item.to_ascii_lowercase().starts_with(begin));
+            let of_language =
+                header.split(',').filter(|item| item.to_ascii_lowercase().starts_with(begin));
             of_language.map(weight).fold(0.0, f32::max)
         };
         if best("zh") > best("en") { Self::Chinese } else { Self::English }
@@ -58,21 +61,38 @@ impl Language {
     }
 }
 
-/// A page that says why a request went no further, with a link to where one signs in. Other sites may show
-/// it in a frame where they show the application in one: to follow the link changes nothing.
+/// A page that says why a request went no further, with a link to where one signs in. Other sites
+/// may show it in a frame where they show the application in one: to follow the link changes
+/// nothing.
 #[must_use]
-pub fn of_failure(language: Language, error: &Error, request_id: &str, sign_in: Option<&str>, in_frames: bool) -> Response {
+pub fn of_failure(
+    language: Language,
+    error: &Error,
+    request_id: &str,
+    sign_in: Option<&str>,
+    in_frames: bool,
+) -> Response {
     let (title, todo) = words(language, error);
     let reason = error.reason().map(|reason| format!(" · {}", escaped(reason))).unwrap_or_default();
     let number = language.choose("Request", "请求编号");
     let link = link_to_sign_in(language, sign_in);
-    let body = format!("<p>{}</p>{link}<p><small>{number} {}{reason}</small></p>", escaped(&todo), escaped(request_id));
+    let body = format!(
+        "<p>{}</p>{link}<p><small>{number} {}{reason}</small></p>",
+        escaped(&todo),
+        escaped(request_id)
+    );
     let html = html(language, title, &body);
-    if in_frames { page(status(error), html, POLICY.clone()) } else { unframed(status(error), html) }
+    if in_frames {
+        page(status(error), html, POLICY.clone())
+    } else {
+        unframed(status(error), html)
+    }
 }
 
 fn link_to_sign_in(language: Language, page: Option<&str>) -> String {
-    let link = |page| format!("<p><a href=\"{}\">{}</a></p>", escaped(page), language.choose("Sign in", "登录"));
+    let link = |page| {
+        format!("<p><a href=\"{}\">{}</a></p>", escaped(page), language.choose("Sign in", "登录"))
+    };
     page.map(link).unwrap_or_default()
 }
 
@@ -111,7 +131,8 @@ fn words(language: Language, error: &Error) -> (&'static str, String) {
             language.choose("The application does not answer", "应用没有响应"),
             language.choose("Try again in a minute.", "请稍后重试。"),
         ),
-        // Whoever has just deployed opens the address with a browser, and reads here what is left to do.
+        // Whoever has just deployed opens the address with a browser, and reads here what is left
+        // to do.
         Error::Misconfigured(problems) => {
             let begin = language.choose("Its administrator mends this first: ", "请管理员先解决：");
             return (language.choose("Postern is not set up", "Postern 尚未配置完成"), format!("{begin}{}", problems.join("; ")));
@@ -134,12 +155,18 @@ fn words(language: Language, error: &Error) -> (&'static str, String) {
 
 /// The page with a name and a password. `problem` is why the last attempt failed.
 #[must_use]
-pub fn sign_in(language: Language, username: &str, return_to: &str, problem: Option<&Error>) -> Response {
+pub fn sign_in(
+    language: Language,
+    username: &str,
+    return_to: &str,
+    problem: Option<&Error>,
+) -> Response {
     let mut body = String::new();
     if let Some(error) = problem {
         let _ = write!(body, "<p role=\"alert\">{}</p>", sign_in_problem(language, error));
     }
-    let (name, password) = (language.choose("User name", "用户名"), language.choose("Password", "密码"));
+    let (name, password) =
+        (language.choose("User name", "用户名"), language.choose("Password", "密码"));
     let button = language.choose("Sign in", "登录");
     let _ = write!(
         body,
@@ -151,20 +178,30 @@ pub fn sign_in(language: Language, username: &str, return_to: &str, problem: Opt
         escaped(username),
     );
     // Under `no-referrer` the browser would not tell the form's origin, which is compared.
-    unframed(problem.map_or(200, status), html(language, language.choose("Sign in", "登录"), &body)).with("referrer-policy", "same-origin")
+    unframed(problem.map_or(200, status), html(language, language.choose("Sign in", "登录"), &body))
+        .with("referrer-policy", "same-origin")
 }
 
 fn sign_in_problem(language: Language, error: &Error) -> &'static str {
     match error {
-        Error::Unauthenticated(_) => language.choose("The user name or the password is wrong.", "用户名或密码错误。"),
-        Error::Forbidden(_) => language.choose("This user may not sign in here.", "此用户不能在此登录。"),
-        Error::TooMany { limit: Limit::Hashing, .. } => {
-            language.choose("Too many people sign in just now. Try again in some seconds.", "当前登录人数过多，请几秒后重试。")
+        Error::Unauthenticated(_) => {
+            language.choose("The user name or the password is wrong.", "用户名或密码错误。")
         }
-        Error::TooMany { .. } => {
-            language.choose("There were too many attempts. Try again in some minutes.", "尝试次数过多，请几分钟后重试。")
+        Error::Forbidden(_) => {
+            language.choose("This user may not sign in here.", "此用户不能在此登录。")
         }
-        _ => language.choose("Signing in does not work now. Try again in a minute.", "暂时无法登录，请稍后重试。"),
+        Error::TooMany { limit: Limit::Hashing, .. } => language.choose(
+            "Too many people sign in just now. Try again in some seconds.",
+            "当前登录人数过多，请几秒后重试。",
+        ),
+        Error::TooMany { .. } => language.choose(
+            "There were too many attempts. Try again in some minutes.",
+            "尝试次数过多，请几分钟后重试。",
+        ),
+        _ => language.choose(
+            "Signing in does not work now. Try again in a minute.",
+            "暂时无法登录，请稍后重试。",
+        ),
     }
 }
 
@@ -194,7 +231,11 @@ fn page(status: u16, html: String, policy: String) -> Response {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -213,9 +254,22 @@ mod tests {
         let error = Error::from(Refusal::UserDisabled);
         let english = of_failure(Language::English, &error, "id-1", None, false);
         assert_eq!(english.status, 403);
-        assert!(english.body.contains("You may not open this page") && english.body.contains("id-1"), "{}", english.body);
-        let foreign = of_failure(Language::English, &Error::from(Refusal::CrossOrigin), "id-1", None, false);
-        assert!(foreign.status == 403 && foreign.body.contains("Open the page here"), "{}", foreign.body);
-        assert!(of_failure(Language::Chinese, &error, "id-1", None, false).body.contains("您无权打开此页面"));
+        assert!(
+            english.body.contains("You may not open this page") && english.body.contains("id-1"),
+            "{}",
+            english.body
+        );
+        let foreign =
+            of_failure(Language::English, &Error::from(Refusal::CrossOrigin), "id-1", None, false);
+        assert!(
+            foreign.status == 403 && foreign.body.contains("Open the page here"),
+            "{}",
+            foreign.body
+        );
+        assert!(
+            of_failure(Language::Chinese, &error, "id-1", None, false)
+                .body
+                .contains("您无权打开此页面")
+        );
     }
 }

@@ -14,8 +14,15 @@ use crate::error::{Error, Result};
 const TOKEN: &str = "token";
 
 /// The parameters that the route does not declare, and that carry no token.
-pub async fn undeclared(cx: &Cx, dialect: &Dialect, route: &Route, request: &dyn Inbound, query: &Query) -> Result<Vec<Undeclared>> {
-    let takes_tokens = dialect.beside_headers == BesideHeaders::Parameters || matches!(route.access, Access::Shown | Access::ShownOrSent);
+pub async fn undeclared(
+    cx: &Cx,
+    dialect: &Dialect,
+    route: &Route,
+    request: &dyn Inbound,
+    query: &Query,
+) -> Result<Vec<Undeclared>> {
+    let takes_tokens = dialect.beside_headers == BesideHeaders::Parameters
+        || matches!(route.access, Access::Shown | Access::ShownOrSent);
     let mut found = Vec::new();
     for (name, value) in query.pairs().iter().filter(|(name, _)| !is_declared(route.query, name)) {
         if takes_tokens && may_be_token(cx, request, name, value).await? {

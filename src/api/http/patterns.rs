@@ -1,5 +1,5 @@
-//! The rules of texts as regular expressions (ECMA-262, with the flag `u`), for the `OpenAPI` document.
-//! The tests compare them with the rules.
+//! The rules of texts as regular expressions (ECMA-262, with the flag `u`), for the `OpenAPI`
+//! document. The tests compare them with the rules.
 
 /// Control characters, for use in brackets.
 macro_rules! controls {
@@ -27,9 +27,11 @@ pub const LINE: &str = concat!("^", line!(), "$");
 /// The same, or nothing.
 pub const LINE_OR_EMPTY: &str = concat!("^(", line!(), ")?$");
 /// A printable text that is more than white space.
-pub const NOT_BLANK: &str = concat!("^[^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*$");
+pub const NOT_BLANK: &str =
+    concat!("^[^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*$");
 /// The same, or nothing.
-pub const NOT_BLANK_OR_EMPTY: &str = concat!("^([^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*)?$");
+pub const NOT_BLANK_OR_EMPTY: &str =
+    concat!("^([^", controls!(), "]*[^", blanks!(), "][^", controls!(), "]*)?$");
 /// Text of several lines.
 pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// What the ids of organizations and the access keys of applications are made of.
@@ -57,7 +59,9 @@ mod tests {
     /// Texts that match a pattern, of at most `max` characters.
     fn texts(pattern: &str, max: usize) -> impl Strategy<Value = String> + use<> {
         let inner = pattern.trim_start_matches('^').trim_end_matches('$');
-        string_regex(inner).expect("a pattern").prop_filter("is too long", move |text| text.chars().count() <= max)
+        string_regex(inner)
+            .expect("a pattern")
+            .prop_filter("is too long", move |text| text.chars().count() <= max)
     }
 
     proptest! {

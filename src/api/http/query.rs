@@ -1,4 +1,5 @@
-//! Queries and forms (`application/x-www-form-urlencoded`), read strictly: invalid UTF-8 is refused, doubled names are seen.
+//! Queries and forms (`application/x-www-form-urlencoded`), read strictly: invalid UTF-8 is
+//! refused, doubled names are seen.
 
 use percent_encoding::percent_decode_str;
 
@@ -25,7 +26,8 @@ impl Query {
         Ok(Self { pairs: pairs.collect::<Result<_>>()? })
     }
 
-    /// Reads a query that was made for somebody else, whose escapes may be broken: such a value is taken as it stands, such a name is passed over.
+    /// Reads a query that was made for somebody else, whose escapes may be broken: such a value is
+    /// taken as it stands, such a name is passed over.
     #[must_use]
     pub fn of_others(text: &str) -> Self {
         let pairs = text.split('&').filter_map(|pair| {
@@ -39,7 +41,14 @@ impl Query {
     /// Those of which the name and the value are wanted.
     #[must_use]
     pub fn filtered(&self, is_wanted: impl Fn(&str, &str) -> bool) -> Self {
-        Self { pairs: self.pairs.iter().filter(|(name, value)| is_wanted(name, value)).cloned().collect() }
+        Self {
+            pairs: self
+                .pairs
+                .iter()
+                .filter(|(name, value)| is_wanted(name, value))
+                .cloned()
+                .collect(),
+        }
     }
 
     /// All pairs.
@@ -50,7 +59,8 @@ impl Query {
 
     /// The value of a parameter that may be there once.
     pub fn one(&self, name: &str) -> Result<Option<&str>> {
-        let mut values = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let mut values =
+            self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(Error::invalid(name, "must not be there twice")),
             (value, None) => Ok(value),
@@ -76,7 +86,9 @@ impl Query {
             return Err(Error::internal(format!("{} is declared as no word", parameter.name)));
         };
         match self.one(parameter.name)? {
-            Some(word) if !words.contains(&word) => Err(Error::invalid(parameter.name, spelling::one_of(word, words))),
+            Some(word) if !words.contains(&word) => {
+                Err(Error::invalid(parameter.name, spelling::one_of(word, words)))
+            }
             word => Ok(word),
         }
     }
@@ -102,7 +114,8 @@ pub fn limits(min: i64, max: i64) -> String {
     format!("must be a whole number from {min} to {max}")
 }
 
-/// An int64 in its one decimal form: `+1` and `01` are other texts, and might be another id to somebody else.
+/// An int64 in its one decimal form: `+1` and `01` are other texts, and might be another id to
+/// somebody else.
 #[must_use]
 pub fn int64(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)

@@ -1,4 +1,5 @@
-//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and docs/reference/endpoints.md derive from them.
+//! Routes: declared once, in a const table a dialect. Dispatch, the `OpenAPI` document and
+//! docs/reference/endpoints.md derive from them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -40,14 +41,14 @@ pub struct Dialect {
     pub summary: &'static str,
     /// The longest prefix of a path decides which dialect answers.
     pub prefixes: &'static [&'static str],
-    /// Whether nothing below its prefixes is ever the origin's. Of another dialect only the routes are
-    /// Postern's, so that the rest of the documented system may be behind the gateway.
+    /// Whether nothing below its prefixes is ever the origin's. Of another dialect only the routes
+    /// are Postern's, so that the rest of the documented system may be behind the gateway.
     pub keeps_prefixes: bool,
     /// Where a token may come from beside the headers.
     pub beside_headers: BesideHeaders,
-    /// Whether a member or a parameter that a route does not declare is refused. Else it is ignored,
-    /// since clients of documented dialects send more than the documents say; and the answer warns
-    /// of it where its envelope has a place.
+    /// Whether a member or a parameter that a route does not declare is refused. Else it is
+    /// ignored, since clients of documented dialects send more than the documents say; and the
+    /// answer warns of it where its envelope has a place.
     pub refuses_undeclared: bool,
     /// Its routes, by what they are about.
     pub groups: &'static [&'static Group],
@@ -85,7 +86,10 @@ pub struct Group {
 
 /// One operation.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says one thing that a row of a table does or does not")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing that a row of a table does or does not"
+)]
 pub struct Route {
     /// Its name: a verb and a noun, unique in all dialects.
     pub operation: &'static str,
@@ -143,7 +147,8 @@ pub enum Access {
     Holder,
     /// Whoever is signed in.
     SignedIn,
-    /// The same, as a client of `OAuth`: what Basic carries is encoded like a form (RFC 6749, 2.3.1).
+    /// The same, as a client of `OAuth`: what Basic carries is encoded like a form (RFC 6749,
+    /// 2.3.1).
     Client,
     /// Callers of type `Administrator` or `SYS_Creator`.
     Creator,
@@ -153,7 +158,8 @@ pub enum Access {
     Application,
 }
 
-/// Which keys for machines may call. A key that speaks for a user must also be let in as the user is.
+/// Which keys for machines may call. A key that speaks for a user must also be let in as the user
+/// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     /// Those that may administer, where administrators may call; elsewhere none.
@@ -209,7 +215,11 @@ impl Access {
     pub fn is_checked_first(self) -> bool {
         match self {
             Self::Public | Self::Shown | Self::ShownOrSent | Self::Holder => false,
-            Self::SignedIn | Self::Client | Self::Creator | Self::Administrator | Self::Application => true,
+            Self::SignedIn
+            | Self::Client
+            | Self::Creator
+            | Self::Administrator
+            | Self::Application => true,
         }
     }
 }
@@ -218,7 +228,8 @@ impl Access {
 pub const NO_MEMBERS: Shape = Shape { name: "", fields: &[], includes: &[], example: "" };
 
 /// What a query may not have as it is, and what may not stand for another character there.
-const IN_QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const IN_QUERY: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Call<'_> {
     /// Who calls; every route but a public one has somebody.
@@ -226,26 +237,38 @@ impl Call<'_> {
         self.caller.as_ref().ok_or_else(|| Error::internal("a public route asked for its caller"))
     }
 
-    /// Whose credential it is, where the handler looks at it itself; only those whom the route lets in.
-    pub async fn identify(&self, cx: &Cx, credential: Option<&Credential>, hints: Hints<'_>) -> Result<Caller> {
+    /// Whose credential it is, where the handler looks at it itself; only those whom the route lets
+    /// in.
+    pub async fn identify(
+        &self,
+        cx: &Cx,
+        credential: Option<&Credential>,
+        hints: Hints<'_>,
+    ) -> Result<Caller> {
         let caller = authenticate(cx, credential.ok_or(Denied::Missing)?, hints).await?;
         self.route.let_in(&caller)?;
         Ok(caller)
     }
 
     /// The same by the first of these that is a credential at all, and which it was.
-    pub async fn identify_first<'s>(&self, cx: &Cx, shown: &'s [Credential], hints: Hints<'_>) -> Result<(Caller, &'s Credential)> {
+    pub async fn identify_first<'s>(
+        &self,
+        cx: &Cx,
+        shown: &'s [Credential],
+        hints: Hints<'_>,
+    ) -> Result<(Caller, &'s Credential)> {
         let (caller, credential) = authenticate_first(cx, shown, hints).await?;
         cx.noted.administrator(caller.is_administrator());
         self.route.let_in(&caller)?;
         Ok((caller, credential))
     }
 
-    /// What the request shows, in its headers, the query or its cookies, in the order in which it counts.
-    /// The console's own host has no sessions of the gateway.
+    /// What the request shows, in its headers, the query or its cookies, in the order in which it
+    /// counts. The console's own host has no sessions of the gateway.
     pub fn shown(&self, cx: &Cx) -> Result<Vec<Credential>> {
         let origin = session_cookie::origin(cx, self.request);
-        let mut shown = credentials::shown(cx, self.request, origin, credentials::in_query(self.query))?;
+        let mut shown =
+            credentials::shown(cx, self.request, origin, credentials::in_query(self.query))?;
         if is_admin_host(cx, self.request) {
             shown.retain(|credential| !matches!(credential, Credential::Session { .. }));
         }
@@ -255,22 +278,29 @@ impl Call<'_> {
     /// A parameter of the path.
     pub fn parameter(&self, name: &str) -> Result<&str> {
         let found = self.parameters.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str()).ok_or_else(|| Error::internal(format!("the path has no parameter {name}")))
+        found
+            .map(|(_, value)| value.as_str())
+            .ok_or_else(|| Error::internal(format!("the path has no parameter {name}")))
     }
 
     /// A parameter of the path that is an int64.
     pub fn int64(&self, name: &str) -> Result<i64> {
         let text = self.parameter(name)?;
         query::int64(text).ok_or_else(|| match self.user_by_name(name, text) {
-            Some(found) => Error::invalid(name, format!("must be the user's id, a number: {found} finds it by the user name")),
+            Some(found) => Error::invalid(
+                name,
+                format!("must be the user's id, a number: {found} finds it by the user name"),
+            ),
             None => Error::invalid(name, "must be an int64"),
         })
     }
 
     /// The call that finds the user whose name stands in the place of their id.
     fn user_by_name(&self, parameter: &str, text: &str) -> Option<String> {
-        let is_user =
-            |path: &&str| path.starts_with("/v1/") && (parameter == "userId" || (parameter == "id" && path.starts_with("/v1/users/")));
+        let is_user = |path: &&str| {
+            path.starts_with("/v1/")
+                && (parameter == "userId" || (parameter == "id" && path.starts_with("/v1/users/")))
+        };
         let is_name = self.route.paths.iter().any(is_user) && Username::parse(text).is_ok();
         let is_name = is_name && text.contains(|c: char| !c.is_ascii_digit() && c != '-');
         let encoded = percent_encoding::utf8_percent_encode(text, IN_QUERY);
@@ -299,12 +329,16 @@ impl Call<'_> {
     #[must_use]
     pub fn warnings(&self, answered: &Shape) -> Vec<String> {
         let ignored = self.ignored.borrow();
-        ignored.iter().filter(|undeclared| !undeclared.is_sent_back(answered)).map(Undeclared::warning).collect()
+        ignored
+            .iter()
+            .filter(|undeclared| !undeclared.is_sent_back(answered))
+            .map(Undeclared::warning)
+            .collect()
     }
 
     /// The same, strictly: a body that is labelled as anything else than a form must be JSON, and a
-    /// member that the route does not declare is refused. An empty body has no members, whatever its
-    /// label; it is refused where the route needs one.
+    /// member that the route does not declare is refused. An empty body has no members, whatever
+    /// its label; it is refused where the route needs one.
     pub async fn labelled_fields(&self) -> Result<Fields> {
         let body = self.body().await?;
         let is_empty = body.trim_ascii().is_empty();
@@ -312,7 +346,10 @@ impl Call<'_> {
             return Err(Error::missing("body"));
         }
         if !is_empty && !body::is_json(&body) && !self.may_be_form() {
-            return Err(Error::unreadable("body", "must be a JSON object, or a form that is labelled as nothing else"));
+            return Err(Error::unreadable(
+                "body",
+                "must be a JSON object, or a form that is labelled as nothing else",
+            ));
         }
         let fields = Fields::parse(&body)?;
         let shape = self.route.body.as_ref().and_then(Body::shape).unwrap_or(&NO_MEMBERS);
@@ -334,32 +371,54 @@ impl Call<'_> {
         }
         let is_read = body::is_json(&body) || self.may_be_form();
         let fields = is_read.then(|| Fields::parse(&body).ok()).flatten();
-        let fields = fields.ok_or_else(|| Error::unreadable("body", "must be empty: this call takes none"))?;
-        if let Some(Field { name, .. }) = self.route.query.iter().find(|field| fields.has(field.name)) {
-            return Err(Error::invalid(*name, format!("is not read from a body, since this call takes none: write ?{name}=… in the URL")));
+        let fields = fields
+            .ok_or_else(|| Error::unreadable("body", "must be empty: this call takes none"))?;
+        if let Some(Field { name, .. }) =
+            self.route.query.iter().find(|field| fields.has(field.name))
+        {
+            return Err(Error::invalid(
+                *name,
+                format!(
+                    "is not read from a body, since this call takes none: write ?{name}=… in the URL"
+                ),
+            ));
         }
         match fields.undeclared(&NO_MEMBERS).first() {
-            Some(member) => Err(Error::invalid(member.name(), "is unknown here: this call takes no body")),
+            Some(member) => {
+                Err(Error::invalid(member.name(), "is unknown here: this call takes no body"))
+            }
             None => Ok(()),
         }
     }
 
     fn may_be_form(&self) -> bool {
         let Some(label) = self.request.header("content-type") else { return true };
-        label.split(';').next().is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(FORM))
+        label
+            .split(';')
+            .next()
+            .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(FORM))
     }
 }
 
 impl Route {
     /// A route that reads.
     #[must_use]
-    pub const fn get(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Self {
+    pub const fn get(
+        operation: &'static str,
+        paths: &'static [&'static str],
+        handler: Handler,
+    ) -> Self {
         Self::of("GET", operation, paths, handler)
     }
 
     /// A route that writes.
     #[must_use]
-    pub const fn of(method: &'static str, operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Self {
+    pub const fn of(
+        method: &'static str,
+        operation: &'static str,
+        paths: &'static [&'static str],
+        handler: Handler,
+    ) -> Self {
         Self {
             operation,
             summary: "",
@@ -431,10 +490,17 @@ impl Route {
         match (self.keys, self.access) {
             (Keys::All, _) => Some(None),
             (Keys::With(may), _) => Some(Some(may)),
-            (Keys::AsAccessSays, Access::Administrator | Access::Application | Access::Holder) => Some(Some(May::Administration)),
+            (Keys::AsAccessSays, Access::Administrator | Access::Application | Access::Holder) => {
+                Some(Some(May::Administration))
+            }
             (
                 Keys::AsAccessSays,
-                Access::Public | Access::Shown | Access::ShownOrSent | Access::SignedIn | Access::Client | Access::Creator,
+                Access::Public
+                | Access::Shown
+                | Access::ShownOrSent
+                | Access::SignedIn
+                | Access::Client
+                | Access::Creator,
             ) => None,
         }
     }
@@ -444,16 +510,27 @@ impl Route {
         if let Caller::Key(KeyCaller { key, .. }) = caller {
             match self.opened_by() {
                 None => return Err(Refusal::KeyMayNot { needs: None }.into()),
-                Some(Some(may)) if !key.may.include(may) => return Err(Refusal::KeyMayNot { needs: Some(may) }.into()),
+                Some(Some(may)) if !key.may.include(may) => {
+                    return Err(Refusal::KeyMayNot { needs: Some(may) }.into());
+                }
                 Some(_) => {}
             }
         }
         // A key that speaks for nobody is limited by nothing but what it may.
         let Some(user) = caller.limited_by() else { return Ok(()) };
         let refusal = match self.access {
-            Access::Public | Access::Shown | Access::ShownOrSent | Access::Holder | Access::SignedIn | Access::Client => None,
-            Access::Creator => (user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator),
-            Access::Administrator | Access::Application => (!user.is_administrator()).then_some(Refusal::NotAdministrator),
+            Access::Public
+            | Access::Shown
+            | Access::ShownOrSent
+            | Access::Holder
+            | Access::SignedIn
+            | Access::Client => None,
+            Access::Creator => {
+                (user.profile.user_type < UserType::Creator).then_some(Refusal::NotCreator)
+            }
+            Access::Administrator | Access::Application => {
+                (!user.is_administrator()).then_some(Refusal::NotAdministrator)
+            }
         };
         refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }

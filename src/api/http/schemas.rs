@@ -19,7 +19,11 @@ pub enum Objects {
 }
 
 /// Adds the schemas that a shape and its members need.
-pub fn collect(shape: &'static Shape, objects: Objects, schemas: &mut BTreeMap<&'static str, Value>) {
+pub fn collect(
+    shape: &'static Shape,
+    objects: Objects,
+    schemas: &mut BTreeMap<&'static str, Value>,
+) {
     for field in shape.all_fields() {
         collect_kind(&field.kind, objects, schemas);
     }
@@ -34,7 +38,9 @@ pub fn collect_kind(kind: &Kind, objects: Objects, schemas: &mut BTreeMap<&'stat
         Kind::List { item, .. } => collect_kind(item, objects, schemas),
         Kind::Nullable(inner) | Kind::MapOf(inner) => collect_kind(inner, objects, schemas),
         Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| collect_kind(kind, objects, schemas)),
-        Kind::Digits { min: i64::MIN, max: i64::MAX } => drop(schemas.insert(INT64, digits(i64::MIN, i64::MAX))),
+        Kind::Digits { min: i64::MIN, max: i64::MAX } => {
+            drop(schemas.insert(INT64, digits(i64::MIN, i64::MAX)))
+        }
         Kind::Digits { .. }
         | Kind::Text(_)
         | Kind::Int64 { .. }
@@ -53,8 +59,10 @@ pub fn schema(shape: &Shape, objects: Objects) -> Value {
     if shape.is_text() {
         return json!({ "type": "string" });
     }
-    let properties: Map<_, _> = shape.all_fields().map(|field| (field.name.to_owned(), property(field))).collect();
-    let required: Vec<_> = shape.all_fields().filter(|field| field.required).map(|field| field.name).collect();
+    let properties: Map<_, _> =
+        shape.all_fields().map(|field| (field.name.to_owned(), property(field))).collect();
+    let required: Vec<_> =
+        shape.all_fields().filter(|field| field.required).map(|field| field.name).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "required": required });
     bound(&mut schema, "additionalProperties", (objects == Objects::Closed).then_some(false));
     schema
@@ -73,13 +81,20 @@ fn property(field: &Field) -> Value {
 pub fn schema_of(kind: &Kind) -> Value {
     match kind {
         Kind::Text(text) => schema_of_text(text),
-        Kind::Int64 { min, max } => int64(json!({ "type": "integer", "format": "int64" }), *min, *max),
-        Kind::Digits { min: i64::MIN, max: i64::MAX } => json!({ "$ref": format!("#/components/schemas/{INT64}") }),
+        Kind::Int64 { min, max } => {
+            int64(json!({ "type": "integer", "format": "int64" }), *min, *max)
+        }
+        Kind::Digits { min: i64::MIN, max: i64::MAX } => {
+            json!({ "$ref": format!("#/components/schemas/{INT64}") })
+        }
         Kind::Digits { min, max } => digits(*min, *max),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
         Kind::AnyCase(words) => {
-            let pattern = format!("^({})$", words.iter().map(|word| any_case(word)).collect::<Vec<_>>().join("|"));
+            let pattern = format!(
+                "^({})$",
+                words.iter().map(|word| any_case(word)).collect::<Vec<_>>().join("|")
+            );
             json!({ "anyOf": [{ "type": "string", "enum": words }, { "type": "string", "pattern": pattern }] })
         }
         Kind::AnyOf(kinds) => json!({ "anyOf": kinds.iter().map(schema_of).collect::<Vec<_>>() }),
@@ -116,7 +131,11 @@ fn int64(mut schema: Value, min: i64, max: i64) -> Value {
 
 /// A whole number, or its digits in a string.
 fn digits(min: i64, max: i64) -> Value {
-    int64(json!({ "type": ["integer", "string"], "format": "int64", "pattern": digits_pattern(min, max) }), min, max)
+    int64(
+        json!({ "type": ["integer", "string"], "format": "int64", "pattern": digits_pattern(min, max) }),
+        min,
+        max,
+    )
 }
 
 /// A pattern of the decimal numbers from `min`, which is 1 or the least int64, to `max`.
@@ -128,18 +147,33 @@ fn digits_pattern(min: i64, max: i64) -> String {
     for (index, digit) in digits.bytes().enumerate() {
         let least = if index == 0 { b'1' } else { b'0' };
         if digit > least {
-            let (same, others) = (digits.get(..index).unwrap_or_default(), digits.len() - index - 1);
-            alternatives.push(format!("{same}[{}-{}][0-9]{{{others}}}", char::from(least), char::from(digit - 1)));
+            let (same, others) =
+                (digits.get(..index).unwrap_or_default(), digits.len() - index - 1);
+            alternatives.push(format!(
+                "{same}[{}-{}][0-9]{{{others}}}",
+                char::from(least),
+                char::from(digit - 1)
+            ));
         }
     }
     alternatives.push(digits);
     let positive = alternatives.join("|");
-    if min > 0 { format!("^\\+?0*({positive})$") } else { format!("^([+-]?0*(0|{positive})|-0*{})$", min.unsigned_abs()) }
+    if min > 0 {
+        format!("^\\+?0*({positive})$")
+    } else {
+        format!("^([+-]?0*(0|{positive})|-0*{})$", min.unsigned_abs())
+    }
 }
 
 /// A pattern of the word, whatever the case of its letters.
 fn any_case(word: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphabetic() { format!("[{}{}]", c, c.to_ascii_lowercase()) } else { c.to_string() };
+    let letter = |c: char| {
+        if c.is_ascii_alphabetic() {
+            format!("[{}{}]", c, c.to_ascii_lowercase())
+        } else {
+            c.to_string()
+        }
+    };
     word.chars().map(letter).collect()
 }
 
@@ -182,7 +216,9 @@ pub fn example(shape: &Shape) -> Value {
     if !shape.example.is_empty() {
         return value(shape.example);
     }
-    Value::Object(shape.all_fields().map(|field| (field.name.to_owned(), example_of(&field.kind))).collect())
+    Value::Object(
+        shape.all_fields().map(|field| (field.name.to_owned(), example_of(&field.kind))).collect(),
+    )
 }
 
 fn example_of(kind: &Kind) -> Value {
@@ -213,7 +249,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: [(i64, i64); 5] = [(1, 7), (1, 100), (1, 315_360_000), (1, i64::MAX), (i64::MIN, i64::MAX)];
+    const LIMITS: [(i64, i64); 5] =
+        [(1, 7), (1, 100), (1, 315_360_000), (1, i64::MAX), (i64::MIN, i64::MAX)];
 
     fn numbers((min, max): (i64, i64)) -> impl Strategy<Value = (String, i64, i64)> {
         let pattern = digits_pattern(min, max);
@@ -235,6 +272,9 @@ mod tests {
     fn a_pattern_of_digits_has_a_part_for_each_shorter_beginning() {
         assert_eq!(digits_pattern(1, 7), r"^\+?0*([1-6][0-9]{0}|7)$");
         assert_eq!(digits_pattern(1, 100), r"^\+?0*([1-9][0-9]{0,1}|100)$");
-        assert_eq!(digits_pattern(1, 320), r"^\+?0*([1-9][0-9]{0,1}|[1-2][0-9]{2}|3[0-1][0-9]{1}|320)$");
+        assert_eq!(
+            digits_pattern(1, 320),
+            r"^\+?0*([1-9][0-9]{0,1}|[1-2][0-9]{2}|3[0-1][0-9]{1}|320)$"
+        );
     }
 }

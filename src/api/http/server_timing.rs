@@ -1,8 +1,8 @@
-//! `Server-Timing`: where the time of an answer went, for administrators only. To anybody else, how long
-//! something took would tell what Postern knows.
+//! `Server-Timing`: where the time of an answer went, for administrators only. To anybody else, how
+//! long something took would tell what Postern knows.
 //!
-//! On the platform the clock stands still while the Worker computes. So there is no time of the memory,
-//! and what the others take is time that the Worker has waited.
+//! On the platform the clock stands still while the Worker computes. So there is no time of the
+//! memory, and what the others take is time that the Worker has waited.
 
 use crate::context::Cx;
 use crate::context::noted::Cost;
@@ -17,7 +17,11 @@ pub fn of(cx: &Cx) -> Option<String> {
         return None;
     }
     let (hits, misses) = cx.noted.looks();
-    let mut value = format!("mem;desc=\"{}, {}\"", counted(hits, "hit", "hits"), counted(misses, "miss", "misses"));
+    let mut value = format!(
+        "mem;desc=\"{}, {}\"",
+        counted(hits, "hit", "hits"),
+        counted(misses, "miss", "misses")
+    );
     push(&mut value, "cache", &cx.noted.cache, &counted(cx.noted.cache.asked(), "look", "looks"));
     let d1 = &cx.noted.d1;
     let rows = if d1.rows() == 0 { String::new() } else { format!(", {} rows read", d1.rows()) };

@@ -17,8 +17,8 @@ pub const SECURE: &str = "__Host-postern";
 /// Its name over plain http, as on a developer's machine.
 pub const PLAIN: &str = "postern";
 
-/// Whether a cookie of this name is Postern's, the console's among them. The origin neither gets nor
-/// sets one.
+/// Whether a cookie of this name is Postern's, the console's among them. The origin neither gets
+/// nor sets one.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
     name == SECURE || name == PLAIN || console_cookie::is_ours(name)
@@ -42,7 +42,8 @@ pub fn name(is_secure: bool) -> &'static str {
     if is_secure { SECURE } else { PLAIN }
 }
 
-/// The session that a cookie header has. Over plain http, two are an error: another page may have set one.
+/// The session that a cookie header has. Over plain http, two are an error: another page may have
+/// set one.
 pub fn read(header: &str, is_secure: bool) -> Result<Option<Credential>> {
     let mut values = cookies::values(header, name(is_secure));
     let Some(value) = values.next().map(PlainToken::new) else { return Ok(None) };
@@ -57,21 +58,39 @@ pub fn read(header: &str, is_secure: bool) -> Result<Option<Credential>> {
 
 /// All sessions that a cookie header has, under both names, up to four.
 pub fn all(header: &str) -> impl Iterator<Item = PlainToken> {
-    cookies::values(header, SECURE).chain(cookies::values(header, PLAIN)).take(4).map(PlainToken::new)
+    cookies::values(header, SECURE)
+        .chain(cookies::values(header, PLAIN))
+        .take(4)
+        .map(PlainToken::new)
 }
 
-/// The header that begins a session with the token of a URL. `None` where the request opens no page, where
-/// something else was shown, where no cookie is as long, and where the browser would not keep it.
-pub fn begin(cx: &Cx, request: &dyn Inbound, caller: &UserCaller, credential: &Credential, is_secure: bool) -> Result<Option<Header>> {
+/// The header that begins a session with the token of a URL. `None` where the request opens no
+/// page, where something else was shown, where no cookie is as long, and where the browser would
+/// not keep it.
+pub fn begin(
+    cx: &Cx,
+    request: &dyn Inbound,
+    caller: &UserCaller,
+    credential: &Credential,
+    is_secure: bool,
+) -> Result<Option<Header>> {
     let is_kept = is_for_frames(cx, is_secure) || !navigation::is_in_foreign_frame(request);
     if !is_kept || !navigation::is_one(request) {
         return Ok(None);
     }
-    let (Credential::Parameters(parameters), Proof::Jwt { app, expires_at_s, .. }) = (credential, &caller.proof) else { return Ok(None) };
+    let (Credential::Parameters(parameters), Proof::Jwt { app, expires_at_s, .. }) =
+        (credential, &caller.proof)
+    else {
+        return Ok(None);
+    };
     let is_one = |name: &str| cx.memory.is_token_name(name).unwrap_or(true);
-    // Where memory does not know all names, no other parameter has the form of a token: it would have been refused.
+    // Where memory does not know all names, no other parameter has the form of a token: it would
+    // have been refused.
     let is_token = |token: &PlainToken| UnverifiedToken::parse(token.expose()).is_ok();
-    let Some((_, token)) = parameters.iter().find(|(name, token)| is_one(name) && is_token(token)) else { return Ok(None) };
+    let Some((_, token)) = parameters.iter().find(|(name, token)| is_one(name) && is_token(token))
+    else {
+        return Ok(None);
+    };
     let cookie = gateway_sessions::of_token(cx, app, &caller.user, token)?;
     // Within the leeway a token still counts, and its session ends with it.
     let max_age_s = (expires_at_s - cx.now.seconds()).max(1);
@@ -87,7 +106,10 @@ pub fn set(cx: &Cx, value: &str, max_age_s: i64, is_secure: bool) -> Header {
 fn header(value: &str, max_age_s: i64, is_secure: bool, in_frames: bool) -> Header {
     let (name, secure) = (name(is_secure), if is_secure { "; Secure" } else { "" });
     let same_site = if in_frames { "; SameSite=None; Partitioned" } else { "; SameSite=Lax" };
-    ("set-cookie", format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}{same_site}").into())
+    (
+        "set-cookie",
+        format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly{secure}{same_site}").into(),
+    )
 }
 
 /// Whether the cookie also counts in frames of other sites, which takes https.

@@ -1,5 +1,6 @@
-//! What bodies and parameters look like: the values that the `OpenAPI` document derives from. `declare` makes them from the types that read and
-//! write the bodies, so that a member is declared once.
+//! What bodies and parameters look like: the values that the `OpenAPI` document derives from.
+//! `declare` makes them from the types that read and write the bodies, so that a member is declared
+//! once.
 
 /// An object.
 #[derive(Debug)]
@@ -65,7 +66,8 @@ pub enum Kind {
         /// The greatest.
         max: i64,
     },
-    /// An int64 within limits, or its decimal digits in a string. The least is 1 or that of all int64.
+    /// An int64 within limits, or its decimal digits in a string. The least is 1 or that of all
+    /// int64.
     Digits {
         /// The least.
         min: i64,

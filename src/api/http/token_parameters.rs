@@ -1,4 +1,5 @@
-//! Tokens in the query of a URL that is somebody else's: which parameters they are, and the query without them.
+//! Tokens in the query of a URL that is somebody else's: which parameters they are, and the query
+//! without them.
 
 use crate::actions::caller::Credential;
 use crate::api::http::query::{self, Query};
@@ -11,7 +12,8 @@ pub fn tokens_in(query: &Query) -> Query {
     query.filtered(|_, value| UnverifiedToken::parse(value).is_ok())
 }
 
-/// A query without the parameter that was the credential, and without any other that holds a token app's token; the rest as it was sent.
+/// A query without the parameter that was the credential, and without any other that holds a token
+/// app's token; the rest as it was sent.
 #[must_use]
 pub fn without_tokens(cx: &Cx, query: &str, credential: Option<&Credential>) -> String {
     let is_credential = matches!(credential, Some(Credential::Parameters(_)));

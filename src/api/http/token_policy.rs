@@ -12,7 +12,9 @@ use crate::api::http::patterns;
 use crate::api::http::shape::{Field, Kind, Shape};
 use crate::domain::spelling;
 use crate::domain::text;
-use crate::domain::tokens::policy::{BoundTokens, GroupsMode, MAX_ROLE, Policy, ProfileMode, SpeaksFor};
+use crate::domain::tokens::policy::{
+    BoundTokens, GroupsMode, MAX_ROLE, Policy, ProfileMode, SpeaksFor,
+};
 use crate::domain::tokens::token_app::TokenApp;
 use crate::error::Result;
 
@@ -25,7 +27,8 @@ pub enum Naming {
     Snake,
 }
 
-/// Declares the members: the names of both dialects, the type that reads one, where it goes, and what it is.
+/// Declares the members: the names of both dialects, the type that reads one, where it goes, and
+/// what it is.
 macro_rules! policy_members {
     ($($camel:literal $snake:literal : $type:ty => $field:ident by $into:expr, $about:expr;)*) => {
         const CAMEL_FIELDS: &[Field] = &[$(Field { name: $camel, kind: Kind::Nullable(&<$type as Member>::KIND), required: false, about: $about },)*];
@@ -33,7 +36,8 @@ macro_rules! policy_members {
         /// The names, in both dialects.
         const NAMES: &[(&str, &str)] = &[$(($camel, $snake),)*];
 
-        /// The policy with what a body says of it: a member that is left out stays as it is, null gives it its default.
+        /// The policy with what a body says of it: a member that is left out stays as it is, null
+        /// gives it its default.
         pub fn read(fields: &Fields, naming: Naming, mut policy: Policy) -> Result<Policy> {
             $(
                 let name = match naming { Naming::Camel => $camel, Naming::Snake => $snake };
@@ -74,16 +78,25 @@ fn texts<const MIN: usize, const MAX: usize>(Texts(texts): Texts<MIN, MAX>) -> V
 }
 
 /// The members of a body of `/v1`.
-pub const CAMEL: Shape = Shape { name: "TokenAppPolicy", fields: CAMEL_FIELDS, includes: &[], example: "" };
+pub const CAMEL: Shape =
+    Shape { name: "TokenAppPolicy", fields: CAMEL_FIELDS, includes: &[], example: "" };
 /// The members of a body of the BI suite's dialect.
-pub const SNAKE: Shape = Shape { name: "TokenAppPolicySnake", fields: SNAKE_FIELDS, includes: &[], example: "" };
+pub const SNAKE: Shape =
+    Shape { name: "TokenAppPolicySnake", fields: SNAKE_FIELDS, includes: &[], example: "" };
 
 /// A list of at most `MAX` texts, each of at least `MIN` characters.
 struct Texts<const MIN: usize, const MAX: usize>(Vec<String>);
 
 impl<const MIN: usize, const MAX: usize> Member for Texts<MIN, MAX> {
-    const KIND: Kind =
-        Kind::List { item: &Kind::matching(MIN, 1024, if MIN == 0 { patterns::LINE_OR_EMPTY } else { patterns::LINE }), min: 0, max: MAX };
+    const KIND: Kind = Kind::List {
+        item: &Kind::matching(
+            MIN,
+            1024,
+            if MIN == 0 { patterns::LINE_OR_EMPTY } else { patterns::LINE },
+        ),
+        min: 0,
+        max: MAX,
+    };
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let texts = fields.required_texts(name)?;
@@ -91,7 +104,8 @@ impl<const MIN: usize, const MAX: usize> Member for Texts<MIN, MAX> {
             return Err(fields.invalid(name, format!("must have at most {MAX} items")));
         }
         for text in texts.iter().filter(|text| MIN > 0 || !text.is_empty()) {
-            text::printable(text, 1024).map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
+            text::printable(text, 1024)
+                .map_err(|why| fields.invalid(name, format!("has an item that {why}")))?;
         }
         Ok(Self(texts))
     }
@@ -125,7 +139,9 @@ impl Member for RoleMap {
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let role = |value: &Value| {
             let role = value.as_str().ok_or("must have the name of a role for each value")?;
-            text::printable(role, MAX_ROLE).map(|()| role.to_owned()).map_err(|why| format!("has a role that {why}"))
+            text::printable(role, MAX_ROLE)
+                .map(|()| role.to_owned())
+                .map_err(|why| format!("has a role that {why}"))
         };
         map(fields, name, role).map(Self)
     }
@@ -139,20 +155,29 @@ impl Member for GroupMap {
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let id = |value: &Value| {
             let digits = || value.as_str().and_then(|digits| digits.parse().ok());
-            value.as_i64().or_else(digits).ok_or_else(|| "must have the id of a group for each value".to_owned())
+            value
+                .as_i64()
+                .or_else(digits)
+                .ok_or_else(|| "must have the id of a group for each value".to_owned())
         };
         map(fields, name, id).map(Self)
     }
 }
 
-fn map<T>(fields: &Fields, name: &str, value: impl Fn(&Value) -> std::result::Result<T, String>) -> Result<BTreeMap<String, T>> {
+fn map<T>(
+    fields: &Fields,
+    name: &str,
+    value: impl Fn(&Value) -> std::result::Result<T, String>,
+) -> Result<BTreeMap<String, T>> {
     let members = fields.required_object(name)?.into_members();
     if members.len() > MAX_MAPPED {
         return Err(fields.invalid(name, format!("must have at most {MAX_MAPPED} members")));
     }
     // A member that is null is none, as a change says it that takes one away.
     let given = members.into_iter().filter(|(_, value)| !value.is_null());
-    let pair = |(key, of): (String, Value)| value(&of).map(|value| (key, value)).map_err(|why| fields.invalid(name, why));
+    let pair = |(key, of): (String, Value)| {
+        value(&of).map(|value| (key, value)).map_err(|why| fields.invalid(name, why))
+    };
     given.map(pair).collect()
 }
 
@@ -180,7 +205,12 @@ impl All {
     pub fn of(app: &TokenApp) -> Self {
         let policy = Policy { speaks_for: Some(app.speaks_for()), ..app.terms.policy.clone() };
         let members = policy.members();
-        Self(members.into_iter().filter(|(name, _)| NAMES.iter().any(|(camel, _)| camel == name)).collect())
+        Self(
+            members
+                .into_iter()
+                .filter(|(name, _)| NAMES.iter().any(|(camel, _)| camel == name))
+                .collect(),
+        )
     }
 }
 
@@ -201,7 +231,9 @@ impl Chosen {
 pub fn name_in(naming: Naming, camel: &str) -> &str {
     match naming {
         Naming::Camel => camel,
-        Naming::Snake => NAMES.iter().find(|(of, _)| *of == camel).map_or(camel, |(_, snake)| snake),
+        Naming::Snake => {
+            NAMES.iter().find(|(of, _)| *of == camel).map_or(camel, |(_, snake)| snake)
+        }
     }
 }
 
@@ -210,7 +242,8 @@ pub fn name_in(naming: Naming, camel: &str) -> &str {
 pub fn sentence_in(naming: Naming, sentence: &str) -> String {
     let mut told = String::with_capacity(sentence.len());
     for part in sentence.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-        let (word, rest) = part.split_at(part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len());
+        let (word, rest) =
+            part.split_at(part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len());
         told.push_str(name_in(naming, word));
         told.push_str(rest);
     }

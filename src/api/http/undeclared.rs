@@ -32,10 +32,20 @@ pub struct Undeclared {
 
 impl Undeclared {
     /// A name that is none of those that are known. `others` is what is known besides.
-    pub fn new(prefix: &str, name: &str, known: impl Iterator<Item = &'static str> + Clone, others: &'static str) -> Self {
+    pub fn new(
+        prefix: &str,
+        name: &str,
+        known: impl Iterator<Item = &'static str> + Clone,
+        others: &'static str,
+    ) -> Self {
         let nearest = spelling::nearest(name, known.clone());
         let known = known.chain(Some(others).filter(|others| !others.is_empty()));
-        Self { name: format!("{prefix}{}", spelling::shown(name)), nearest, hint: spelling::hint(name, known), is_parameter: false }
+        Self {
+            name: format!("{prefix}{}", spelling::shown(name)),
+            nearest,
+            hint: spelling::hint(name, known),
+            is_parameter: false,
+        }
     }
 
     /// The name, as an error shows it.
@@ -65,7 +75,8 @@ impl Undeclared {
     /// The sentence that warns of it.
     #[must_use]
     pub fn warning(&self) -> String {
-        let hint = self.nearest.map(|nearest| format!(": did you mean {nearest:?}?")).unwrap_or_default();
+        let hint =
+            self.nearest.map(|nearest| format!(": did you mean {nearest:?}?")).unwrap_or_default();
         format!("{} is unknown here and was ignored{hint}", self.name)
     }
 }
@@ -137,7 +148,9 @@ impl Walk {
     fn members<'v>(&self, value: &'v Value) -> Option<Cow<'v, Map<String, Value>>> {
         match value {
             Value::Object(members) => Some(Cow::Borrowed(members)),
-            Value::String(text) if self.is_form => json::parse_object(text.as_bytes()).ok().map(Cow::Owned),
+            Value::String(text) if self.is_form => {
+                json::parse_object(text.as_bytes()).ok().map(Cow::Owned)
+            }
             _ => None,
         }
     }
@@ -147,7 +160,9 @@ impl Walk {
 fn has_members(kind: &Kind) -> bool {
     match kind {
         Kind::Object(_) | Kind::OpenObject(_) => true,
-        Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => has_members(inner),
+        Kind::Nullable(inner) | Kind::MapOf(inner) | Kind::List { item: inner, .. } => {
+            has_members(inner)
+        }
         Kind::AnyOf(kinds) => kinds.iter().any(has_members),
         _ => false,
     }
@@ -160,7 +175,9 @@ pub fn is_declared(query: &[Field], name: &str) -> bool {
         let Some((before, after)) = declared.split_once("[0]") else { return false };
         let index = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
         let digits = index.and_then(|index| index.strip_prefix('[')?.strip_suffix(']'));
-        digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        digits.is_some_and(|digits| {
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
     };
     query.iter().any(|field| field.name == name) || query.iter().any(|field| is_one_of(field.name))
 }
@@ -172,7 +189,10 @@ mod tests {
 
     const INNER: Shape = Shape {
         name: "Inner",
-        fields: &[required("user", Kind::INT64, "who"), optional("tokenName", Kind::TEXT, "a name")],
+        fields: &[
+            required("user", Kind::INT64, "who"),
+            optional("tokenName", Kind::TEXT, "a name"),
+        ],
         includes: &[],
         example: "",
     };
@@ -197,7 +217,10 @@ mod tests {
     fn undeclared_members_are_found_wherever_they_are() {
         let text = r#"{"user":1,"users":1,"checks":[{},{"userId":3}],"claims":{"x":1},"payload":{"y":1},"map":{"a":{"z":1}}}"#;
         assert_eq!(told(text, false), ["users", "checks[1].userId", "claims.x", "map.a.z"]);
-        assert_eq!(told(r#"{"claims":null,"checks":7,"map":[],"user":{"x":1}}"#, false), Vec::<String>::new());
+        assert_eq!(
+            told(r#"{"claims":null,"checks":7,"map":[],"user":{"x":1}}"#, false),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -209,7 +232,8 @@ mod tests {
 
     #[test]
     fn many_and_long_names_are_cut() {
-        let many: Map<_, _> = (0..1000).map(|index| (format!("{index}{}", "x".repeat(1000)), Value::Null)).collect();
+        let many: Map<_, _> =
+            (0..1000).map(|index| (format!("{index}{}", "x".repeat(1000)), Value::Null)).collect();
         let found = members(&many, false, &OUTER);
         assert_eq!(found.len(), MAX_TOLD);
         assert!(found.iter().all(|undeclared| undeclared.name.chars().count() == 65));
@@ -217,7 +241,10 @@ mod tests {
 
     #[test]
     fn a_declared_index_stands_for_any() {
-        let query = [optional("filters[0].key", Kind::TEXT, "a field"), optional("user", Kind::TEXT, "who")];
+        let query = [
+            optional("filters[0].key", Kind::TEXT, "a field"),
+            optional("user", Kind::TEXT, "who"),
+        ];
         for (name, is_one) in [
             ("filters[0].key", true),
             ("filters[19].key", true),

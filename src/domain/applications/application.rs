@@ -1,5 +1,5 @@
-//! Applications of organizations (OUs): what they are authorized to, and the access token that they sign their calls with.
-//! Source: the published page "Update Application Authorization".
+//! Applications of organizations (OUs): what they are authorized to, and the access token that they
+//! sign their calls with. Source: the published page "Update Application Authorization".
 
 use std::fmt;
 
@@ -135,8 +135,16 @@ identifier!(OrganizationId);
 
 impl AuthorizationType {
     /// All of them, in the order of answers.
-    pub const ALL: [Self; 8] =
-        [Self::User, Self::Asset, Self::Role, Self::UserOp, Self::UserPermission, Self::UserAllPermission, Self::RoleOp, Self::MenuGroupOp];
+    pub const ALL: [Self; 8] = [
+        Self::User,
+        Self::Asset,
+        Self::Role,
+        Self::UserOp,
+        Self::UserPermission,
+        Self::UserAllPermission,
+        Self::RoleOp,
+        Self::MenuGroupOp,
+    ];
 
     /// The name.
     #[must_use]
@@ -156,7 +164,12 @@ impl AuthorizationType {
     /// By its name, which is case-sensitive; the error is the phrase that follows the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| format!("has an unknown type {name:?}: it must be one of {}", Self::ALL.map(Self::name).join(", ")))
+        found.ok_or_else(|| {
+            format!(
+                "has an unknown type {name:?}: it must be one of {}",
+                Self::ALL.map(Self::name).join(", ")
+            )
+        })
     }
 
     const fn bit(self) -> u8 {
@@ -191,7 +204,11 @@ impl Authorizations {
     /// The names, in the order of answers.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
-        AuthorizationType::ALL.into_iter().filter(|kind| self.has(*kind)).map(AuthorizationType::name).collect()
+        AuthorizationType::ALL
+            .into_iter()
+            .filter(|kind| self.has(*kind))
+            .map(AuthorizationType::name)
+            .collect()
     }
 }
 
@@ -250,7 +267,10 @@ mod tests {
 
     #[test]
     fn a_set_of_types_survives_its_bits_in_the_order_of_answers() {
-        let set: Authorizations = [AuthorizationType::UserOp, AuthorizationType::User, AuthorizationType::UserOp].into_iter().collect();
+        let set: Authorizations =
+            [AuthorizationType::UserOp, AuthorizationType::User, AuthorizationType::UserOp]
+                .into_iter()
+                .collect();
         assert_eq!(Authorizations::from_bits(set.bits()).names(), ["USER", "USER_OP"]);
         let all: Authorizations = AuthorizationType::ALL.into_iter().collect();
         assert_eq!(all.names(), AuthorizationType::ALL.map(AuthorizationType::name));
@@ -259,7 +279,10 @@ mod tests {
 
     #[test]
     fn types_are_spelled_as_documented() {
-        assert_eq!(AuthorizationType::parse("USER_ALL_PERMISSION"), Ok(AuthorizationType::UserAllPermission));
+        assert_eq!(
+            AuthorizationType::parse("USER_ALL_PERMISSION"),
+            Ok(AuthorizationType::UserAllPermission)
+        );
         for wrong in ["user", "USER ", "", "ALL"] {
             assert!(AuthorizationType::parse(wrong).is_err(), "{wrong:?}");
         }
@@ -267,7 +290,10 @@ mod tests {
 
     #[test]
     fn identifiers_follow_their_rule() {
-        assert!(AccessKey::parse("your_access_key").is_ok() && OrganizationId::parse("o15504722874071").is_ok());
+        assert!(
+            AccessKey::parse("your_access_key").is_ok()
+                && OrganizationId::parse("o15504722874071").is_ok()
+        );
         for wrong in ["", "a b", "a/b", "ä", &"x".repeat(129)] {
             assert!(AccessKey::parse(wrong).is_err(), "{wrong:?}");
         }

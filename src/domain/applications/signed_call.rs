@@ -1,7 +1,9 @@
-//! What an application proves with its secret: that it may have an access token, and that a call is its own.
+//! What an application proves with its secret: that it may have an access token, and that a call is
+//! its own.
 //!
-//! Both are SHA-256 over a concatenation that ends in the secret, as the platform documents them; not HMAC, and without anything between the
-//! parts. A timestamp counts for 15 minutes around now, and what changes something counts once.
+//! Both are SHA-256 over a concatenation that ends in the secret, as the platform documents them;
+//! not HMAC, and without anything between the parts. A timestamp counts for 15 minutes around now,
+//! and what changes something counts once.
 
 use crate::domain::secret::{Secret, hex, sha256};
 use crate::domain::time::Millis;
@@ -44,17 +46,26 @@ pub fn encryption(access_key: &str, timestamp: &Timestamp, secret: &Secret) -> S
     digest(&[access_key.as_bytes(), timestamp.text.as_bytes(), secret.expose()])
 }
 
-/// What signs a call: lower-case hex SHA-256 of `accessToken + params + body + timestamp + appSecret`, where `params` are the decoded query
-/// parameters in the order of their names, each name and then its value.
+/// What signs a call: lower-case hex SHA-256 of `accessToken + params + body + timestamp +
+/// appSecret`, where `params` are the decoded query parameters in the order of their names, each
+/// name and then its value.
 #[must_use]
-pub fn signature(token: &str, parameters: &[(String, String)], body: &[u8], timestamp: &Timestamp, secret: &Secret) -> String {
+pub fn signature(
+    token: &str,
+    parameters: &[(String, String)],
+    body: &[u8],
+    timestamp: &Timestamp,
+    secret: &Secret,
+) -> String {
     let mut sorted: Vec<_> = parameters.iter().collect();
     sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let params: String = sorted.into_iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
+    let params: String =
+        sorted.into_iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
     digest(&[token.as_bytes(), params.as_bytes(), body, timestamp.text.as_bytes(), secret.expose()])
 }
 
-/// The name under which a used signature is remembered. `what` is the kind of it, `whose` an access key or a token's hash.
+/// The name under which a used signature is remembered. `what` is the kind of it, `whose` an access
+/// key or a token's hash.
 #[must_use]
 pub fn used_name(what: &str, whose: &str, signature: &str) -> String {
     let lengths = format!("{what}:{}:{}:", whose.len(), signature.len());
@@ -87,7 +98,8 @@ mod tests {
         let body = "{\n  \"count\": 20,\n  \"page\": 1,\n  \"desc\": \"描述\"\n}".as_bytes();
         let timestamp = Timestamp::parse("1572574909697").unwrap();
         let query = pairs(&[("k3", "v3"), ("k1", "v1"), ("k2", "v2")]);
-        let signature = signature("xxxxaaaxxxx", &query, body, &timestamp, &Secret::new("xxxappSecretxxx"));
+        let signature =
+            signature("xxxxaaaxxxx", &query, body, &timestamp, &Secret::new("xxxappSecretxxx"));
         assert_eq!(signature, "59828328f6c1f9771015dc74e4929ae30f518a35a3d2353972c2ea46556fc981");
     }
 

@@ -1,5 +1,5 @@
-//! Records as lines of NDJSON or CSV. Both formats have the same members. In CSV an empty cell is an
-//! absent one, permissions are joined by `|`, and other lists and objects are JSON.
+//! Records as lines of NDJSON or CSV. Both formats have the same members. In CSV an empty cell is
+//! an absent one, permissions are joined by `|`, and other lists and objects are JSON.
 
 use std::collections::HashMap;
 
@@ -53,11 +53,13 @@ impl Format {
         }
     }
 
-    /// Reads records with the numbers of their lines; all that is wrong is told, not only the first.
+    /// Reads records with the numbers of their lines; all that is wrong is told, not only the
+    /// first.
     pub fn read(self, text: &str) -> Result<Vec<(usize, Record)>, Vec<LineError>> {
         // Spreadsheets and Windows editors begin a file with a byte-order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // Line by line: the members of all lines at once would take some thirty times the memory of their text.
+        // Line by line: the members of all lines at once would take some thirty times the memory of
+        // their text.
         let lines = match self {
             Self::Ndjson => {
                 refuse_csv(text)?;
@@ -129,13 +131,19 @@ type Lines<'t> = Box<dyn Iterator<Item = Line> + 't>;
 
 fn ndjson(text: &str) -> Lines<'_> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |line: &str| json::parse_object(line.as_bytes()).map_err(|why| (String::new(), format!("is no JSON object: {why}")));
+    let read = |line: &str| {
+        json::parse_object(line.as_bytes())
+            .map_err(|why| (String::new(), format!("is no JSON object: {why}")))
+    };
     Box::new(lines.map(move |(index, line)| (index + 1, read(line))))
 }
 
 /// CSV that is read as NDJSON would be refused line by line, in words that do not lead on.
 fn refuse_csv(text: &str) -> Result<(), Vec<LineError>> {
-    let Some((index, first)) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty()) else { return Ok(()) };
+    let Some((index, first)) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty())
+    else {
+        return Ok(());
+    };
     let mut cells = first.split(SEPARATORS).map(|cell| cell.trim().trim_matches('"'));
     if !first.trim_start().starts_with('{') && cells.any(|cell| cell == "record") {
         return Err(wrong(index + 1, "", "looks like CSV: add ?format=csv"));
@@ -157,7 +165,11 @@ fn check_head(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
         return Err(wrong(1, "", "looks like NDJSON: leave out ?format=csv"));
     }
     if names.len() == 1 && first.contains(SEPARATORS) {
-        return Err(wrong(1, "", "has no commas: columns are separated by commas, and by nothing else"));
+        return Err(wrong(
+            1,
+            "",
+            "has no commas: columns are separated by commas, and by nothing else",
+        ));
     }
     if Kind::of_word(first).is_some() && !names.iter().any(|name| name == "record") {
         let why = "is no column: the first line must name the columns, as in record,serviceId,authObjectType,authObjectId,permissions";
@@ -168,11 +180,18 @@ fn check_head(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
         // All of them would be some sixty.
         let hint = match spelling::nearest(name, columns.iter().copied()) {
             Some(nearest) => format!("did you mean {nearest:?}?"),
-            None => "the page \"Records\" of the documents lists the columns of each kind of record".to_owned(),
+            None => {
+                "the page \"Records\" of the documents lists the columns of each kind of record"
+                    .to_owned()
+            }
         };
         return Err(wrong(1, &spelling::shown(name), format!("is an unknown column: {hint}")));
     }
-    if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names.iter().skip(index + 1).any(|next| next == *name)) {
+    if let Some((_, name)) = names
+        .iter()
+        .enumerate()
+        .find(|(index, name)| names.iter().skip(index + 1).any(|next| next == *name))
+    {
         return Err(wrong(1, name, "is a column that must not be there twice"));
     }
     if !names.iter().any(|name| name == "record") {
@@ -183,16 +202,20 @@ fn check_head(names: &csv::StringRecord) -> Result<(), Vec<LineError>> {
 
 fn csv(text: &str) -> Result<Lines<'_>, Vec<LineError>> {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
-    let names = reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
+    let names =
+        reader.headers().map_err(|error| wrong(1, "", format!("is no CSV: {error}")))?.clone();
     check_head(&names)?;
     let row = move |row: csv::Result<csv::StringRecord>| match row {
         Ok(row) => {
-            let line = row.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+            let line =
+                row.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
             let cells = names.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
             (line, Ok(cells.map(|(name, cell)| (name.to_owned(), json!(cell))).collect()))
         }
         Err(error) => {
-            let line = error.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+            let line = error
+                .position()
+                .map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
             (line, Err((String::new(), format!("is no CSV: {error}"))))
         }
     };
@@ -202,12 +225,17 @@ fn csv(text: &str) -> Result<Lines<'_>, Vec<LineError>> {
 fn csv_line(record: &Record) -> String {
     let members = record.members();
     let joins = |name: &str| {
-        record.fields().any(|(field, _)| field.member == name && matches!(field.is, Is::Permissions | Is::Authorizations | Is::Rights))
+        record.fields().any(|(field, _)| {
+            field.member == name
+                && matches!(field.is, Is::Permissions | Is::Authorizations | Is::Rights)
+        })
     };
     let cell = |name: &&str| match members.get(*name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if joins(name) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|"),
+        Some(Value::Array(items)) if joins(name) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|")
+        }
         Some(other) => other.to_string(),
     };
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -226,10 +254,14 @@ mod tests {
     /// A value of a member, as a record of JSON may have it; NULL where it is left out.
     fn some_value(field: &'static Field) -> BoxedStrategy<Value> {
         let max = |max: i64| (0..=max).prop_map(Value::from);
-        let subset = |names: &'static [&'static str]| proptest::sample::subsequence(names, 0..=names.len()).prop_map(|names| json!(names));
+        let subset = |names: &'static [&'static str]| {
+            proptest::sample::subsequence(names, 0..=names.len()).prop_map(|names| json!(names))
+        };
         let value = match field.is {
             // A user's id is 1 or more.
-            Is::Id(most) => prop_oneof![4 => 1..=most, 1 => i64::MIN..=0].prop_map(Value::from).boxed(),
+            Is::Id(most) => {
+                prop_oneof![4 => 1..=most, 1 => i64::MIN..=0].prop_map(Value::from).boxed()
+            }
             Is::Number(most) => max(most).boxed(),
             Is::Time => max(1 << 53).boxed(),
             Is::Moment => (100_000_000_000..=1_i64 << 53).prop_map(Value::from).boxed(),
@@ -238,13 +270,23 @@ mod tests {
             Is::Permissions => subset(&["ADD", "VIEW", "TEST", "EXPORT"]).boxed(),
             Is::Authorizations => subset(&["USER", "ASSET", "MENU_GROUP_OP"]).boxed(),
             Is::Rights => subset(&["decisions", "provisioning"]).boxed(),
-            Is::Texts(_) => proptest::collection::vec("[a-z|,\"]{0,6}[a-z]", 0..3).prop_map(|items| json!(items)).boxed(),
-            Is::Json(_) => prop_oneof![Just(json!({})), Just(json!({ "audiences": ["a,b", "\"c\""], "anyAudience": false }))].boxed(),
-            Is::Text(rule) => "[A-Za-z0-9]([A-Za-z0-9 ._-]{0,5}[a-z])?|[a-z]\"[,;|']é[a-z]|[0-9a-f]{64}"
-                .prop_filter("the rule", move |text| rule(text).is_ok())
-                .prop_map(|text| json!(text))
+            Is::Texts(_) => proptest::collection::vec("[a-z|,\"]{0,6}[a-z]", 0..3)
+                .prop_map(|items| json!(items))
                 .boxed(),
-            Is::Sealed(_) | Is::Hash(_) => "v1\\.[0-9a-f]{8}\\.[A-Za-z0-9_-]{20}".prop_map(|text| json!(text)).boxed(),
+            Is::Json(_) => prop_oneof![
+                Just(json!({})),
+                Just(json!({ "audiences": ["a,b", "\"c\""], "anyAudience": false }))
+            ]
+            .boxed(),
+            Is::Text(rule) => {
+                "[A-Za-z0-9]([A-Za-z0-9 ._-]{0,5}[a-z])?|[a-z]\"[,;|']é[a-z]|[0-9a-f]{64}"
+                    .prop_filter("the rule", move |text| rule(text).is_ok())
+                    .prop_map(|text| json!(text))
+                    .boxed()
+            }
+            Is::Sealed(_) | Is::Hash(_) => {
+                "v1\\.[0-9a-f]{8}\\.[A-Za-z0-9_-]{20}".prop_map(|text| json!(text)).boxed()
+            }
         };
         match field.presence {
             Presence::Key | Presence::Identity | Presence::Same | Presence::Needed => value,
@@ -256,8 +298,15 @@ mod tests {
         let of_kind = |kind: &'static Kind| {
             let values: Vec<_> = kind.fields.iter().map(some_value).collect();
             values.prop_filter_map("the rules about several members", move |values| {
-                let members = kind.fields.iter().zip(values).map(|(field, value)| (field.member.to_owned(), value));
-                Record::read(&[("record".to_owned(), json!(kind.word))].into_iter().chain(members).collect()).ok()
+                let members = kind
+                    .fields
+                    .iter()
+                    .zip(values)
+                    .map(|(field, value)| (field.member.to_owned(), value));
+                Record::read(
+                    &[("record".to_owned(), json!(kind.word))].into_iter().chain(members).collect(),
+                )
+                .ok()
             })
         };
         proptest::strategy::Union::new(KINDS.iter().map(|kind| of_kind(kind).boxed()))
@@ -301,7 +350,12 @@ mod tests {
             (Format::Csv, "record;id\ngroup;1\n", "", "commas"),
             (Format::Csv, "record\tid\ngroup\t1\n", "", "commas"),
             (Format::Csv, "grant,1,USER,2,VIEW", "grant", "the first line must name the columns"),
-            (Format::Csv, "grant,1,USER,2,VIEW\ngrant,1,USER,3,VIEW\n", "grant", "the first line must name the columns"),
+            (
+                Format::Csv,
+                "grant,1,USER,2,VIEW\ngrant,1,USER,3,VIEW\n",
+                "grant",
+                "the first line must name the columns",
+            ),
             (Format::Csv, "record,wings\ngroup,2\n", "wings", "the page \"Records\""),
             (Format::Csv, "record,permisions\n", "permisions", "did you mean \"permissions\"?"),
             (Format::Csv, "id,name\n1,a\n", "record", "must be there"),
@@ -309,7 +363,10 @@ mod tests {
         ] {
             let errors = format.read(text).unwrap_err();
             assert_eq!(errors.len(), 1, "{text:?}: {errors:?}");
-            assert!(errors[0].field == field && errors[0].why.contains(why), "{text:?}: {errors:?}");
+            assert!(
+                errors[0].field == field && errors[0].why.contains(why),
+                "{text:?}: {errors:?}"
+            );
             assert!(errors[0].why.len() < 120, "{errors:?}");
         }
         assert_eq!(Format::Csv.read("record,id\n").map(|records| records.len()), Ok(0));
@@ -320,7 +377,8 @@ mod tests {
     fn every_wrong_line_is_named_with_its_field() {
         let text = "{\"record\":\"group\",\"id\":1}\nnonsense\n\n{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":\"x\"}\n{\"record\":\"bird\"}";
         let errors = Format::Ndjson.read(text).unwrap_err();
-        let places: Vec<_> = errors.iter().map(|error| (error.line, error.field.as_str())).collect();
+        let places: Vec<_> =
+            errors.iter().map(|error| (error.line, error.field.as_str())).collect();
         assert_eq!(places, [(2, ""), (4, "authObjectId"), (5, "record")]);
     }
 }

@@ -144,7 +144,8 @@ pub enum Presence {
     Kept(&'static str),
     /// It never gets less than what is there.
     Grows,
-    /// It is the row's own id, unless another row has it: then, and where it is left out, one is chosen.
+    /// It is the row's own id, unless another row has it: then, and where it is left out, one is
+    /// chosen.
     IdWhereFree,
     /// It is the time of the import where it is left out and nothing is there.
     Created,
@@ -152,7 +153,8 @@ pub enum Presence {
     Modified,
 }
 
-/// A member that is stored in a column of the same name, or of the one that [`Field::in_column`] names.
+/// A member that is stored in a column of the same name, or of the one that [`Field::in_column`]
+/// names.
 const fn field(member: &'static str, is: Is, presence: Presence) -> Field {
     let is_secret = matches!(is, Is::Sealed(_) | Is::Hash(_));
     Field { member, column: member, is, presence, is_secret }
@@ -201,19 +203,23 @@ impl Kind {
 
     /// The members that a row with the same key has the same; the first of them is told to people.
     pub fn same(&self) -> impl Iterator<Item = &'static Field> + Clone {
-        self.fields.iter().filter(|field| matches!(field.presence, Presence::Identity | Presence::Same))
+        self.fields
+            .iter()
+            .filter(|field| matches!(field.presence, Presence::Identity | Presence::Same))
     }
 }
 
 /// The times that a record was made and last changed.
 const CREATED_AT: Field = field("createdAt", Is::Time, Presence::Created).in_column("created_at");
-const MODIFIED_AT: Field = field("modifiedAt", Is::Time, Presence::Modified).in_column("modified_at");
+const MODIFIED_AT: Field =
+    field("modifiedAt", Is::Time, Presence::Modified).in_column("modified_at");
 
-const NAME: Field = field("name", Is::Text(|text| text::printable(text, directory::MAX_NAME)), Presence::Optional);
+const NAME: Field =
+    field("name", Is::Text(|text| text::printable(text, directory::MAX_NAME)), Presence::Optional);
 /// An id that a caller may have named.
 pub const ID: Is = Is::Id(i64::MAX);
-/// An id that nobody names, so that Postern gave it. The next one is one more: beyond the greatest int64
-/// there is none, and nothing of the kind could be made ever again.
+/// An id that nobody names, so that Postern gave it. The next one is one more: beyond the greatest
+/// int64 there is none, and nothing of the kind could be made ever again.
 const GIVEN_ID: Is = Is::Id((1 << 53) - 1);
 const PROFILE_TEXT: Is = Is::Text(|text| text::printable(text, Profile::MAX_TEXT));
 const EXTERNAL_ID: Is = Is::Text(|text| text::printable(text, MAX_EXTERNAL_ID));
@@ -227,7 +233,8 @@ const KEY_SECRET: &str = "machine_key";
 const MAX_DAYS: i64 = MAX_MILLIS / 86_400_000;
 const EMPTY: &str = "[]";
 const RESOURCE_TYPE: Is = Is::Text(|text| names::ResourceType::parse(text).map(drop));
-const PERMISSIONS: &[&str] = &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+const PERMISSIONS: &[&str] =
+    &["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
 const UNIT_TYPES: &[&str] = &["DEPT", "GROUP"];
 const OBJECT_TYPES: &[&str] = &["USER", "DEPT", "GROUP"];
 
@@ -247,10 +254,15 @@ pub static KINDS: [Kind; 24] = [
             field("name", PROFILE_TEXT, Presence::Optional),
             field("email", PROFILE_TEXT, Presence::Optional),
             field("phone", PROFILE_TEXT, Presence::Optional),
-            field("type", Is::Word(&["Administrator", "SYS_Creator", "SYS_Reader"]), Presence::Needed),
+            field(
+                "type",
+                Is::Word(&["Administrator", "SYS_Creator", "SYS_Reader"]),
+                Presence::Needed,
+            ),
             field("roles", ROLES, Presence::Default(EMPTY)),
             field("enabled", Is::Flag, Presence::Needed),
-            field("tokenApp", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Optional).in_column("token_app"),
+            field("tokenApp", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Optional)
+                .in_column("token_app"),
             field("followedAt", Is::Number(MAX_MILLIS), Presence::Grows).in_column("followed_at"),
             field("validFrom", Is::Moment, Presence::Grows).in_column("valid_from"),
             field("password", Is::Hash("user_password"), Presence::Kept("null")),
@@ -272,7 +284,12 @@ pub static KINDS: [Kind; 24] = [
         fields: &[
             field("name", Is::Text(|text| AppName::parse(text).map(drop)), Presence::Key),
             field("enabled", Is::Flag, Presence::Needed),
-            field("tokenName", Is::Text(|text| TokenName::parse(text).map(drop)), Presence::Default("\"token\"")).in_column("token_name"),
+            field(
+                "tokenName",
+                Is::Text(|text| TokenName::parse(text).map(drop)),
+                Presence::Default("\"token\""),
+            )
+            .in_column("token_name"),
             field("algorithm", Is::Word(&Algorithm::NAMES), Presence::Needed),
             field("secret", Is::Sealed("token_app"), Presence::Kept("\"\"")),
             field("expire", Is::Number(MAX_EXPIRE_S), Presence::Needed).in_column("expire_s"),
@@ -281,7 +298,8 @@ pub static KINDS: [Kind; 24] = [
             field("emailClaim", CLAIM, Presence::Default("\"email\"")).in_column("claim_email"),
             field("createsUsers", Is::Flag, Presence::Needed).in_column("creates_users"),
             field("initialRoles", ROLES, Presence::Default(EMPTY)).in_column("initial_roles"),
-            field("initialPassword", Is::Hash("initial_password"), Presence::Kept("null")).in_column("initial_password"),
+            field("initialPassword", Is::Hash("initial_password"), Presence::Kept("null"))
+                .in_column("initial_password"),
             field("policy", Is::Json(policy), Presence::Default("{}")),
             field("creatorId", ID, Presence::Kept("0")).in_column("creator_id"),
             CREATED_AT,
@@ -298,7 +316,12 @@ pub static KINDS: [Kind; 24] = [
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Identity,
-        fields: &[field("id", Is::Text(|text| OrganizationId::parse(text).map(drop)), Presence::Key), NAME, CREATED_AT, MODIFIED_AT],
+        fields: &[
+            field("id", Is::Text(|text| OrganizationId::parse(text).map(drop)), Presence::Key),
+            NAME,
+            CREATED_AT,
+            MODIFIED_AT,
+        ],
         owner: &[],
         check: None,
     },
@@ -311,17 +334,30 @@ pub static KINDS: [Kind; 24] = [
         meets: Meets::Replaces,
         part: Part::Identity,
         fields: &[
-            field("accessKey", Is::Text(|text| AccessKey::parse(text).map(drop)), Presence::Key).in_column("access_key"),
-            field("organizationId", Is::Text(|text| OrganizationId::parse(text).map(drop)), Presence::Needed).in_column("organization_id"),
-            field("name", Is::Text(|text| text::printable(text, application::MAX_NAME)), Presence::Optional),
+            field("accessKey", Is::Text(|text| AccessKey::parse(text).map(drop)), Presence::Key)
+                .in_column("access_key"),
+            field(
+                "organizationId",
+                Is::Text(|text| OrganizationId::parse(text).map(drop)),
+                Presence::Needed,
+            )
+            .in_column("organization_id"),
+            field(
+                "name",
+                Is::Text(|text| text::printable(text, application::MAX_NAME)),
+                Presence::Optional,
+            ),
             field("shortcut", Is::Flag, Presence::Default("false")),
             field("authorizes", Is::Flag, Presence::Default("false")),
             field("enabled", Is::Flag, Presence::Needed),
             field("authorizations", Is::Authorizations, Presence::Default(EMPTY)),
             field("secret", Is::Sealed("application"), Presence::Kept("null")),
             field("token", Is::Sealed("access_token"), Presence::Kept("null")),
-            field("tokenHash", Is::Hash("access_token_hash"), Presence::Kept("null")).in_column("token_hash"),
-            field("tokenExpiresAt", Is::Moment, Presence::Kept("null")).in_column("token_expires_at").with_secret(),
+            field("tokenHash", Is::Hash("access_token_hash"), Presence::Kept("null"))
+                .in_column("token_hash"),
+            field("tokenExpiresAt", Is::Moment, Presence::Kept("null"))
+                .in_column("token_expires_at")
+                .with_secret(),
             CREATED_AT,
             MODIFIED_AT,
         ],
@@ -405,7 +441,12 @@ pub static KINDS: [Kind; 24] = [
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Directory,
-        fields: &[field("id", ID, Presence::Key), NAME, field("parentId", ID, Presence::Optional).in_column("parent_id"), CREATED_AT],
+        fields: &[
+            field("id", ID, Presence::Key),
+            NAME,
+            field("parentId", ID, Presence::Optional).in_column("parent_id"),
+            CREATED_AT,
+        ],
         owner: &[],
         check: None,
     },
@@ -510,7 +551,8 @@ pub static KINDS: [Kind; 24] = [
             field("name", WORDS, Presence::Needed),
             field("password", Is::Sealed("node_password"), Presence::Kept("null")),
             field("description", WORDS, Presence::Default("\"\"")),
-            field("physicalMachineName", WORDS, Presence::Default("\"\"")).in_column("physical_machine_name"),
+            field("physicalMachineName", WORDS, Presence::Default("\"\""))
+                .in_column("physical_machine_name"),
             field("creatorId", ID, Presence::Needed).in_column("creator_id"),
             CREATED_AT,
         ],
@@ -616,7 +658,10 @@ pub static KINDS: [Kind; 24] = [
         rows: Which::All,
         meets: Meets::Replaces,
         part: Part::Identity,
-        fields: &[field("kind", Is::Word(ID_KINDS), Presence::Key), field("last", GIVEN_ID, Presence::Grows)],
+        fields: &[
+            field("kind", Is::Word(ID_KINDS), Presence::Key),
+            field("last", GIVEN_ID, Presence::Grows),
+        ],
         owner: &[],
         check: None,
     },
@@ -675,9 +720,15 @@ pub const SEQUENCES: &str = "sqlite_sequence";
 
 /// What an export leaves out, each with the reason: a table, or a column of a table.
 pub const LEFT_OUT: &[(&str, &str)] = &[
-    ("sessions", "opaque tokens end with the Postern that issued them: whoever has one signs in again"),
+    (
+        "sessions",
+        "opaque tokens end with the Postern that issued them: whoever has one signs in again",
+    ),
     ("changes", "the feed tells the isolates of one Postern what changed there"),
-    ("audit_events", "the audit trail is what happened in one Postern; GET /v1/audit brings it out"),
+    (
+        "audit_events",
+        "the audit trail is what happened in one Postern; GET /v1/audit brings it out",
+    ),
     ("sign_in_failures", "it is of an older release, and counted for ten minutes"),
     ("failed_sign_ins", "they count for ten minutes"),
     ("sign_in_networks", "they are noted again at the next sign-in"),
@@ -700,12 +751,14 @@ fn hex(text: &str) -> Result<(), String> {
 }
 
 fn policy(value: &Value) -> Result<Value, String> {
-    let policy: Policy = serde_json::from_value(value.clone()).map_err(|error| format!("is none: {error}"))?;
+    let policy: Policy =
+        serde_json::from_value(value.clone()).map_err(|error| format!("is none: {error}"))?;
     Ok(Value::Object(policy.chosen()))
 }
 
 fn emails(value: &Value) -> Result<Value, String> {
-    let emails: Emails = serde_json::from_str(&value.to_string()).map_err(|error| format!("are none: {error}"))?;
+    let emails: Emails =
+        serde_json::from_str(&value.to_string()).map_err(|error| format!("are none: {error}"))?;
     emails.check()?;
     Ok(emails.stored())
 }
@@ -720,7 +773,9 @@ fn period(grant: Values<'_>) -> Result<(), Wrong> {
     let time = |member| grant(member).as_i64().map(Millis);
     let (starts_at, expires_at) = (time("startsAt"), time("expiresAt"));
     if grant("creator") == Value::Bool(true) {
-        let bound = [("startsAt", starts_at), ("expiresAt", expires_at)].into_iter().find(|(_, bound)| bound.is_some());
+        let bound = [("startsAt", starts_at), ("expiresAt", expires_at)]
+            .into_iter()
+            .find(|(_, bound)| bound.is_some());
         let why = "must not be there: the grant of who created a service counts always";
         return bound.map_or(Ok(()), |(member, _)| Err((member.to_owned(), why.to_owned())));
     }

@@ -11,7 +11,8 @@ use crate::domain::permissions::permission::{Permission, Permissions};
 use crate::domain::spelling;
 use crate::domain::time::{MAX_MILLIS, Millis};
 
-/// A record: the values of the members of its kind, in their order, and NULL for one that is left out.
+/// A record: the values of the members of its kind, in their order, and NULL for one that is left
+/// out.
 #[derive(Clone)]
 pub struct Record {
     /// Its kind.
@@ -31,10 +32,15 @@ impl Record {
     pub fn read(members: &Map<String, Value>) -> Result<Self, Wrong> {
         let kind = kind(members)?;
         let known = || ["record"].into_iter().chain(kind.fields.iter().map(|field| field.member));
-        if let Some(name) = members.keys().find(|name| !known().any(|known| known == name.as_str())) {
-            return Err((spelling::shown(name), format!("is unknown here: {}", spelling::hint(name, known()))));
+        if let Some(name) = members.keys().find(|name| !known().any(|known| known == name.as_str()))
+        {
+            return Err((
+                spelling::shown(name),
+                format!("is unknown here: {}", spelling::hint(name, known())),
+            ));
         }
-        let values = kind.fields.iter().map(|field| field.of(members).map_err(|why| wrong(field, why)));
+        let values =
+            kind.fields.iter().map(|field| field.of(members).map_err(|why| wrong(field, why)));
         let record = Self { kind, values: values.collect::<Result<_, _>>()? };
         kind.check.map_or(Ok(()), |check| check(&|member| record.get(member).clone()))?;
         Ok(record)
@@ -64,12 +70,15 @@ impl Record {
     /// The value of a member; NULL where it is left out.
     #[must_use]
     pub fn get(&self, member: &str) -> &Value {
-        self.fields().find(|(field, _)| field.member == member).map_or(&Value::Null, |(_, value)| value)
+        self.fields()
+            .find(|(field, _)| field.member == member)
+            .map_or(&Value::Null, |(_, value)| value)
     }
 
     /// Replaces the value of a member.
     pub fn set(&mut self, member: &str, value: Value) {
-        let found = self.kind.fields.iter().zip(&mut self.values).find(|(field, _)| field.member == member);
+        let found =
+            self.kind.fields.iter().zip(&mut self.values).find(|(field, _)| field.member == member);
         if let Some((_, place)) = found {
             *place = value;
         }
@@ -110,7 +119,8 @@ impl Record {
     #[must_use]
     pub fn own_id(&self) -> Option<String> {
         let mut fields = self.fields();
-        let (field, id) = fields.find(|(field, id)| field.presence == Presence::IdWhereFree && !id.is_null())?;
+        let (field, id) =
+            fields.find(|(field, id)| field.presence == Presence::IdWhereFree && !id.is_null())?;
         Some(format!("{} . {} {id}", self.kind.word, field.member))
     }
 
@@ -141,7 +151,9 @@ impl Field {
         match members.get(self.member).filter(|value| !value.is_null()) {
             Some(value) => self.is.read(value),
             None => match self.presence {
-                Presence::Key | Presence::Identity | Presence::Same | Presence::Needed => Err("is required".to_owned()),
+                Presence::Key | Presence::Identity | Presence::Same | Presence::Needed => {
+                    Err("is required".to_owned())
+                }
                 Presence::Default(json) => Ok(serde_json::from_str(json).unwrap_or_default()),
                 _ => Ok(Value::Null),
             },
@@ -151,10 +163,14 @@ impl Field {
     /// Whether a value says what the absence of the member says, too.
     fn is_as_absent(&self, value: &Value) -> bool {
         match self.presence {
-            Presence::Grows => matches!(value, Value::Null | Value::Bool(false)) || value == &json!(0),
+            Presence::Grows => {
+                matches!(value, Value::Null | Value::Bool(false)) || value == &json!(0)
+            }
             // A secret that was left out is stored as an empty one.
             Presence::Kept("\"\"") => value.is_null() || value == &json!(""),
-            Presence::Default(json) if self.is.is_often_left_out() => value == &serde_json::from_str::<Value>(json).unwrap_or_default(),
+            Presence::Default(json) if self.is.is_often_left_out() => {
+                value == &serde_json::from_str::<Value>(json).unwrap_or_default()
+            }
             _ => value.is_null(),
         }
     }
@@ -170,7 +186,13 @@ impl Is {
         match self {
             Self::Id(max) => {
                 let id = integer(value).ok_or("must be an int64")?;
-                if id <= max { Ok(json!(id)) } else { Err(format!("must be at most {max}, since Postern gives ids of the kind itself")) }
+                if id <= max {
+                    Ok(json!(id))
+                } else {
+                    Err(format!(
+                        "must be at most {max}, since Postern gives ids of the kind itself"
+                    ))
+                }
             }
             Self::Number(max) => {
                 let number = integer(value).filter(|number| (0..=max).contains(number));
@@ -178,7 +200,11 @@ impl Is {
             }
             Self::Time => {
                 let time = integer(value).ok_or("must be an int64")?;
-                if (0..=MAX_MILLIS).contains(&time) { Ok(json!(time)) } else { Err("must be epoch milliseconds".to_owned()) }
+                if (0..=MAX_MILLIS).contains(&time) {
+                    Ok(json!(time))
+                } else {
+                    Err("must be epoch milliseconds".to_owned())
+                }
             }
             Self::Moment => {
                 let moment = integer(value).ok_or("must be an int64")?;
@@ -186,7 +212,9 @@ impl Is {
             }
             Self::Flag => match value {
                 Value::Bool(_) => Ok(value.clone()),
-                Value::String(word) if word == "true" || word == "false" => Ok(json!(word == "true")),
+                Value::String(word) if word == "true" || word == "false" => {
+                    Ok(json!(word == "true"))
+                }
                 _ => Err("must be true or false".to_owned()),
             },
             Self::Text(rule) => {
@@ -199,22 +227,32 @@ impl Is {
                 word.map(|word| json!(word)).ok_or_else(|| spelling::one_of(text, words))
             }
             Self::Permissions => {
-                let named: Vec<_> = names(value)?.iter().map(|name| Permission::parse(name)).collect::<Result<_, _>>()?;
+                let named: Vec<_> = names(value)?
+                    .iter()
+                    .map(|name| Permission::parse(name))
+                    .collect::<Result<_, _>>()?;
                 Ok(json!(Permissions::of_grant(named).names()))
             }
             Self::Authorizations => {
-                let named: Vec<_> = names(value)?.iter().map(|name| AuthorizationType::parse(name)).collect::<Result<_, _>>()?;
+                let named: Vec<_> = names(value)?
+                    .iter()
+                    .map(|name| AuthorizationType::parse(name))
+                    .collect::<Result<_, _>>()?;
                 Ok(json!(named.into_iter().collect::<Authorizations>().names()))
             }
             Self::Rights => {
-                let named: Vec<_> = names(value)?.iter().map(|name| May::parse(name)).collect::<Result<_, _>>()?;
-                Rights::of(named).map(|rights| json!(rights.names())).ok_or_else(|| "must not be empty".to_owned())
+                let named: Vec<_> =
+                    names(value)?.iter().map(|name| May::parse(name)).collect::<Result<_, _>>()?;
+                Rights::of(named)
+                    .map(|rights| json!(rights.names()))
+                    .ok_or_else(|| "must not be empty".to_owned())
             }
             Self::Texts(rule) => {
                 let list = from_json(value)?;
                 let items = list.as_array().ok_or("must be a list of strings")?;
                 for item in items {
-                    rule(item.as_str().ok_or("must be a list of strings")?).map_err(|why| format!("has an item that {why}"))?;
+                    rule(item.as_str().ok_or("must be a list of strings")?)
+                        .map_err(|why| format!("has an item that {why}"))?;
                 }
                 Ok(list)
             }

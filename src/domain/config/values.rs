@@ -26,7 +26,10 @@ impl ValueKind {
             Self::Boolean if value.is_string() => "\"0\" or \"1\"".to_owned(),
             Self::Boolean => "true or false".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
-            Self::Words(words) => format!("a list of names among {}, or a text that has them with commas", words.join(", ")),
+            Self::Words(words) => format!(
+                "a list of names among {}, or a text that has them with commas",
+                words.join(", ")
+            ),
             Self::List => "a list of texts, or one text with commas between them".to_owned(),
             Self::Json => "a list, or a text that holds one as JSON".to_owned(),
             Self::Secret { .. } | Self::Text(_) | Self::Url | Self::Host => "a text".to_owned(),
@@ -96,7 +99,9 @@ impl ValueKind {
         let Self::Words(words) = *self else { return Err(self.is_other("some words")) };
         let Some(value) = value else { return Ok(words.to_vec()) };
         let named: Vec<_> = match value {
-            Value::String(text) => text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect(),
+            Value::String(text) => {
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+            }
             Value::Array(items) => {
                 let texts = items.iter().map(|item| item.as_str().map(str::trim));
                 texts.collect::<Option<_>>().ok_or_else(|| self.wrong(value))?
@@ -147,7 +152,11 @@ impl ValueKind {
     }
 
     /// A list of tables, each as `parse` reads it.
-    pub fn json<T>(&self, value: Given<'_>, parse: fn(&[Value]) -> Parsed<Vec<T>>) -> Parsed<Vec<T>> {
+    pub fn json<T>(
+        &self,
+        value: Given<'_>,
+        parse: fn(&[Value]) -> Parsed<Vec<T>>,
+    ) -> Parsed<Vec<T>> {
         let Self::Json = self else { return Err(self.is_other("a list of tables")) };
         let value = match value {
             None => return Ok(Vec::new()),

@@ -218,7 +218,8 @@ fn meant_by(name: &str) -> Option<&'static Variable> {
     }
     // No variable is longer, and a name may be long.
     let capitals: String = name.chars().take(64).collect::<String>().to_ascii_uppercase();
-    let swapped = VARIABLES.iter().find(|variable| sorted_words(variable.name) == sorted_words(&capitals));
+    let swapped =
+        VARIABLES.iter().find(|variable| sorted_words(variable.name) == sorted_words(&capitals));
     if swapped.is_some() {
         return swapped;
     }
@@ -304,8 +305,17 @@ mod tests {
             assert!(VARIABLES.iter().any(|variable| variable.name.starts_with(prefix)), "{prefix}");
         }
         for variable in VARIABLES {
-            assert_eq!(VARIABLES.iter().filter(|other| other.name == variable.name).count(), 1, "{}", variable.name);
-            assert!(variable.about.ends_with('.') && !variable.about.contains('|'), "{}", variable.name);
+            assert_eq!(
+                VARIABLES.iter().filter(|other| other.name == variable.name).count(),
+                1,
+                "{}",
+                variable.name
+            );
+            assert!(
+                variable.about.ends_with('.') && !variable.about.contains('|'),
+                "{}",
+                variable.name
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Keys for machines: what one looks like, what it may, and for whom it speaks.
 //!
 //! A key is `pst_`, 43 base62 characters of 256 random bits, and 6 of a CRC-32 over these 43. The
-//! checksum is no secret. It lets secret scanners know a key, and lets Postern refuse a mistyped one
-//! without asking the database.
+//! checksum is no secret. It lets secret scanners know a key, and lets Postern refuse a mistyped
+//! one without asking the database.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,8 @@ pub struct MachineKey {
     pub session_id: Option<i64>,
     /// The key that it ends with.
     pub parent_id: Option<i64>,
-    /// The digest by which the token app's token is revoked that made it, or that made the key that made it.
+    /// The digest by which the token app's token is revoked that made it, or that made the key that
+    /// made it.
     pub token: Option<HashedToken>,
     /// The same of the `jti` of that token.
     pub jti: Option<HashedToken>,
@@ -122,7 +123,11 @@ impl May {
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|may| may.name() == text);
         found.ok_or_else(|| {
-            format!("must be a list of {}, at least one{}", Self::NAMES.join(", "), spelling::suggestion(text, &Self::NAMES))
+            format!(
+                "must be a list of {}, at least one{}",
+                Self::NAMES.join(", "),
+                spelling::suggestion(text, &Self::NAMES)
+            )
         })
     }
 
@@ -168,8 +173,9 @@ impl Rights {
 }
 
 impl MachineKey {
-    /// The key as which a Worker asks to which Postern is bound. Nobody has made it, nobody can show
-    /// it, and it may `decisions`: whoever deploys to this account can do more than that already.
+    /// The key as which a Worker asks to which Postern is bound. Nobody has made it, nobody can
+    /// show it, and it may `decisions`: whoever deploys to this account can do more than that
+    /// already.
     #[must_use]
     pub fn of_binding() -> Self {
         Self {
@@ -233,7 +239,9 @@ pub fn is_well_formed(text: &str) -> bool {
     if !has_form(text) {
         return false;
     }
-    let Some((random, checksum)) = text.get(START.len()..).and_then(|rest| rest.split_at_checked(RANDOM)) else {
+    let Some((random, checksum)) =
+        text.get(START.len()..).and_then(|rest| rest.split_at_checked(RANDOM))
+    else {
         return false;
     };
     base62::<CHECKSUM>(&crc32(random.as_bytes()).to_be_bytes()) == checksum
@@ -270,7 +278,9 @@ fn base62<const N: usize>(number: &[u8]) -> String {
 /// CRC-32 as in zlib and PNG (ISO 3309), bit by bit: a key has 43 bytes.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+        })
     })
 }
 
@@ -310,7 +320,14 @@ mod tests {
         assert_eq!(prefix(&key), "pst_000000");
         // The largest number needs all 43 characters, and fits.
         assert!(!generate([0xff; 32]).expose().starts_with("pst_0"));
-        for wrong in ["", "pst_", "pst", &zeros, &key.expose().replace("pst_", "psT_"), &format!("{}0", key.expose())] {
+        for wrong in [
+            "",
+            "pst_",
+            "pst",
+            &zeros,
+            &key.expose().replace("pst_", "psT_"),
+            &format!("{}0", key.expose()),
+        ] {
             assert!(!is_well_formed(wrong), "{wrong}");
         }
     }
@@ -327,15 +344,23 @@ mod tests {
     #[test]
     fn rights_are_never_none_and_administration_is_all() {
         assert_eq!(Rights::of([]), None);
-        assert_eq!((Rights::from_bits(0), Rights::from_bits(8), Rights::from_bits(-1)), (None, None, None));
+        assert_eq!(
+            (Rights::from_bits(0), Rights::from_bits(8), Rights::from_bits(-1)),
+            (None, None, None)
+        );
         for may in May::ALL {
             assert_eq!(May::parse(may.name()), Ok(may));
             for other in May::ALL {
                 let includes = may == other || may == May::Administration;
-                assert_eq!(Rights::of([may]).map(|rights| rights.include(other)), Some(includes), "{may:?} {other:?}");
+                assert_eq!(
+                    Rights::of([may]).map(|rights| rights.include(other)),
+                    Some(includes),
+                    "{may:?} {other:?}"
+                );
             }
         }
-        let both = Rights::of([May::Provisioning, May::Decisions, May::Provisioning]).expect("rights");
+        let both =
+            Rights::of([May::Provisioning, May::Decisions, May::Provisioning]).expect("rights");
         assert_eq!(both.names(), ["decisions", "provisioning"]);
         assert!(May::parse("Decisions").is_err() && May::parse("").is_err());
     }
@@ -378,7 +403,8 @@ mod tests {
 
     #[test]
     fn no_two_of_many_keys_are_the_same() {
-        let keys: HashSet<_> = (0..=255).map(|byte| generate([byte; 32]).expose().to_owned()).collect();
+        let keys: HashSet<_> =
+            (0..=255).map(|byte| generate([byte; 32]).expose().to_owned()).collect();
         assert_eq!(keys.len(), 256);
     }
 }

@@ -30,13 +30,16 @@ pub fn token(random: [u8; 16]) -> PlainToken {
 /// Whether a text has the form of our tokens. Nobody else is asked about one that has.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
-    uuid::Uuid::try_parse(text).is_ok_and(|uuid| uuid.get_version_num() == 4 && uuid.hyphenated().to_string() == text)
+    uuid::Uuid::try_parse(text)
+        .is_ok_and(|uuid| uuid.get_version_num() == 4 && uuid.hyphenated().to_string() == text)
 }
 
-/// With this ends our `JSESSIONID`. Tomcat names a node in this way, so that the value is one for every client.
+/// With this ends our `JSESSIONID`. Tomcat names a node in this way, so that the value is one for
+/// every client.
 const ROUTE: &str = ".postern";
 
-/// 32 upper-case hex digits of 16 random bytes, which is what the product's `JSESSIONID` looks like, and `.postern`.
+/// 32 upper-case hex digits of 16 random bytes, which is what the product's `JSESSIONID` looks
+/// like, and `.postern`.
 #[must_use]
 pub fn cookie(random: [u8; 16]) -> PlainToken {
     PlainToken::new(format!("{}{ROUTE}", crate::domain::secret::hex(&random).to_uppercase()))
@@ -63,8 +66,12 @@ mod tests {
         let ours = cookie([0xab; 16]);
         assert_eq!(ours.expose(), format!("{}.postern", "AB".repeat(16)));
         assert!(is_cookie(ours.expose()));
-        for other in ["AB".repeat(16), format!("{}.node1", "AB".repeat(16)), ".postern".to_owned(), format!("{}.postern", "ab".repeat(16))]
-        {
+        for other in [
+            "AB".repeat(16),
+            format!("{}.node1", "AB".repeat(16)),
+            ".postern".to_owned(),
+            format!("{}.postern", "ab".repeat(16)),
+        ] {
             assert!(!is_cookie(&other), "{other}");
         }
     }

@@ -15,7 +15,8 @@ pub const MAX_BYTES: usize = 1024;
 const COST: Cost = Cost { memory_kib: 19 * 1024, passes: 2 };
 const TAG_BYTES: usize = 32;
 
-/// The hash of a password that nobody has, of the same cost: so that an unknown user takes the time of a wrong password.
+/// The hash of a password that nobody has, of the same cost: so that an unknown user takes the time
+/// of a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHkuLg$bm9ib2R5LW5vYm9keS1ub2JvZHktbm9ib2R5LW5vYm8";
 
 /// An Argon2id PHC string.
@@ -50,7 +51,9 @@ pub fn begin(password: &Secret, salt: &[u8; 16]) -> Argon2id {
 
 /// The hash whose computation [`begin`] began under this salt.
 pub fn stored(salt: &[u8; 16], tag: &[u8]) -> Result<PasswordHash, Fault> {
-    let fault = |error: &dyn std::fmt::Display| Fault::new(format!("a password could not be hashed: {error}"));
+    let fault = |error: &dyn std::fmt::Display| {
+        Fault::new(format!("a password could not be hashed: {error}"))
+    };
     let salt = SaltString::encode_b64(salt).map_err(|error| fault(&error))?;
     let tag = Output::new(tag).map_err(|error| fault(&error))?;
     let Cost { memory_kib, passes } = COST;
@@ -66,14 +69,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Reads a stored hash. `None` is that of no such user, or of one without a password: it costs as
-    /// much, and no password is right. There is no comparison where what is stored is not of the shape
-    /// that [`stored`] makes, and no password is right then either.
+    /// Reads a stored hash. `None` is that of no such user, or of one without a password: it costs
+    /// as much, and no password is right. There is no comparison where what is stored is not of the
+    /// shape that [`stored`] makes, and no password is right then either.
     #[must_use]
     pub fn with(stored: Option<&PasswordHash>) -> Option<Self> {
         let phc = Phc::new(stored.map_or(NOBODY, PasswordHash::as_stored)).ok()?;
         let number = |name: &str| phc.params.get_decimal(name);
-        let is_ours = phc.algorithm.as_str() == "argon2id" && phc.version == Some(19) && number("p") == Some(1);
+        let is_ours = phc.algorithm.as_str() == "argon2id"
+            && phc.version == Some(19)
+            && number("p") == Some(1);
         let (salt, wanted) = (phc.salt.filter(|_| is_ours)?, phc.hash?);
         let mut bytes = [0; Salt::MAX_LENGTH];
         let salt = salt.decode_b64(&mut bytes).ok()?.to_owned();
@@ -120,8 +125,10 @@ mod tests {
     }
 
     fn is_right(stored: Option<&PasswordHash>, password: &str) -> bool {
-        Comparison::with(stored)
-            .is_some_and(|comparison| comparison.is_right(&comparison.begin(&Secret::new(password)).go_on(usize::MAX).unwrap()))
+        Comparison::with(stored).is_some_and(|comparison| {
+            comparison
+                .is_right(&comparison.begin(&Secret::new(password)).go_on(usize::MAX).unwrap())
+        })
     }
 
     #[test]
@@ -135,7 +142,14 @@ mod tests {
     #[test]
     fn a_hash_of_another_shape_verifies_nothing() {
         let stored = hash("correct horse").as_stored().to_owned();
-        for (from, to) in [("argon2id", "argon2i"), ("v=19", "v=16"), ("p=1", "p=2"), ("$m", "$x"), ("argon2id", "broken"), ("v=19$", "")] {
+        for (from, to) in [
+            ("argon2id", "argon2i"),
+            ("v=19", "v=16"),
+            ("p=1", "p=2"),
+            ("$m", "$x"),
+            ("argon2id", "broken"),
+            ("v=19$", ""),
+        ] {
             let other = PasswordHash::from_stored(&stored.replacen(from, to, 1));
             assert_ne!(other.as_stored(), stored, "{from}");
             assert!(Comparison::with(Some(&other)).is_none(), "{}", other.as_stored());

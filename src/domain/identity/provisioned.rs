@@ -35,7 +35,8 @@ pub struct Person {
     pub emails: Emails,
     /// Whether they may sign in.
     pub active: bool,
-    /// Whether the provider is told so. It is not where it removed the attribute, which changes nothing else.
+    /// Whether the provider is told so. It is not where it removed the attribute, which changes
+    /// nothing else.
     pub tells_active: bool,
 }
 

@@ -1,8 +1,8 @@
 //! How many sign-ins may fail before others are refused.
 //!
-//! A stranger must not guess passwords, and must not lock out a user whose name they know. So failures
-//! count for a user name and a network together. Where many networks fail with one name, only those go
-//! on from which its user has signed in before.
+//! A stranger must not guess passwords, and must not lock out a user whose name they know. So
+//! failures count for a user name and a network together. Where many networks fail with one name,
+//! only those go on from which its user has signed in before.
 
 use crate::domain::time::Millis;
 use crate::error::{Error, Limit, Result};
@@ -40,7 +40,8 @@ pub struct Failures {
     pub of_name: Count,
     /// From its network.
     pub of_network: Count,
-    /// When its user last signed in from its network; `None` where they have not within [`KNOWN_FOR`].
+    /// When its user last signed in from its network; `None` where they have not within
+    /// [`KNOWN_FOR`].
     pub known_at: Option<Millis>,
 }
 

@@ -41,7 +41,8 @@ pub struct User {
     pub username: Username,
     /// Whether they have a password at all.
     pub has_password: bool,
-    /// When the token was issued that name, email and roles were last taken from, in seconds; 0 where there was none.
+    /// When the token was issued that name, email and roles were last taken from, in seconds; 0
+    /// where there was none.
     pub followed_at_s: i64,
     /// The groups that tokens gave them at last: JSON of token apps, each with a list of ids.
     pub synced_groups: Option<String>,
@@ -70,7 +71,8 @@ pub struct Profile {
     pub roles: Vec<String>,
     /// Disabled users may do nothing.
     pub enabled: bool,
-    /// The token app that they belong to: the one that created them, or that an administrator named.
+    /// The token app that they belong to: the one that created them, or that an administrator
+    /// named.
     pub token_app: Option<String>,
 }
 
@@ -84,16 +86,19 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
-    /// The same for the name of a user who is about to be created. It may not look like another name,
-    /// or like what the audit trail calls Postern itself. A name that breaks the rule is refused, and
-    /// never rewritten; users who have such a name keep it.
+    /// The same for the name of a user who is about to be created. It may not look like another
+    /// name, or like what the audit trail calls Postern itself. A name that breaks the rule is
+    /// refused, and never rewritten; users who have such a name keep it.
     pub fn new_name(text: &str) -> Result<Self, String> {
         let name = Self::parse(text)?;
         if text.starts_with('[') {
             return Err("must not begin with [, which marks what Postern itself does".to_owned());
         }
         if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
-            return Err(format!("must not have the invisible or unassigned character U+{:04X}", u32::from(c)));
+            return Err(format!(
+                "must not have the invisible or unassigned character U+{:04X}",
+                u32::from(c)
+            ));
         }
         if let Some(c) = text.chars().find(|&c| is_full_width(c)) {
             return Err(format!("must not have the full-width character U+{:04X}", u32::from(c)));
@@ -104,8 +109,8 @@ impl Username {
         Ok(name)
     }
 
-    /// The rule for who is to sign in with a password, which HTTP Basic sends behind the first colon.
-    /// The names of tokens may have colons.
+    /// The rule for who is to sign in with a password, which HTTP Basic sends behind the first
+    /// colon. The names of tokens may have colons.
     pub fn can_be_in_basic(&self) -> Result<(), String> {
         if self.0.contains(':') {
             return Err("must not have a colon beside a password, since HTTP Basic ends the user name there".to_owned());
@@ -191,7 +196,15 @@ impl Profile {
     /// A user of that type who is enabled and has nothing else.
     #[must_use]
     pub fn of_type(user_type: UserType) -> Self {
-        Self { name: None, email: None, phone: None, user_type, roles: vec![user_type.name().to_owned()], enabled: true, token_app: None }
+        Self {
+            name: None,
+            email: None,
+            phone: None,
+            user_type,
+            roles: vec![user_type.name().to_owned()],
+            enabled: true,
+            token_app: None,
+        }
     }
 
     /// What the audit trail keeps.
@@ -225,9 +238,23 @@ mod tests {
 
     #[test]
     fn a_new_name_looks_like_no_other_and_an_old_one_stays() {
-        for right in ["admin", "Ålice", "Nguyễn Văn", "हिन्दी", "한글", "山田太郎", "a[b]", "o'neil@example.com", "😀", "أحمد"]
-        {
-            assert!(Username::new_name(right).is_ok(), "{right:?}: {:?}", Username::new_name(right));
+        for right in [
+            "admin",
+            "Ålice",
+            "Nguyễn Văn",
+            "हिन्दी",
+            "한글",
+            "山田太郎",
+            "a[b]",
+            "o'neil@example.com",
+            "😀",
+            "أحمد",
+        ] {
+            assert!(
+                Username::new_name(right).is_ok(),
+                "{right:?}: {:?}",
+                Username::new_name(right)
+            );
         }
         let wrong = [
             ("[system]", "begin with ["),
@@ -308,7 +335,10 @@ mod tests {
     #[test]
     fn the_highest_type_among_roles_counts() {
         let roles = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(UserType::among(&roles(&["SYS_Reader", "SYS_Creator", "sales"])), UserType::Creator);
+        assert_eq!(
+            UserType::among(&roles(&["SYS_Reader", "SYS_Creator", "sales"])),
+            UserType::Creator
+        );
         assert_eq!(UserType::among(&roles(&["administrator"])), UserType::Reader);
     }
 }

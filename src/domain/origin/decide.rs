@@ -42,7 +42,10 @@ pub struct TokenSays {
 pub fn decide(rules: &[&Rule], facts: &Facts<'_>) -> Result<(), (usize, Error)> {
     for rule in rules.iter().filter(|rule| rule.deny) {
         if holds(&rule.needs, facts).map_err(|error| (rule.number, error))? {
-            return Err((rule.number, Refusal::ByRule { rule: rule.number, member: "deny" }.into()));
+            return Err((
+                rule.number,
+                Refusal::ByRule { rule: rule.number, member: "deny" }.into(),
+            ));
         }
     }
     for rule in rules.iter().filter(|rule| !rule.deny) {
@@ -51,7 +54,8 @@ pub fn decide(rules: &[&Rule], facts: &Facts<'_>) -> Result<(), (usize, Error)> 
     Ok(())
 }
 
-/// Why a rule would have refused the caller, or could not have judged them; `None` where it lets them pass.
+/// Why a rule would have refused the caller, or could not have judged them; `None` where it lets
+/// them pass.
 #[must_use]
 pub fn would_refuse(rule: &Rule, facts: &Facts<'_>) -> Option<Error> {
     decide(&[rule], facts).err().map(|(_, error)| error)
@@ -63,7 +67,9 @@ fn require(rule: &Rule, facts: &Facts<'_>) -> Result<(), Error> {
     }
     let unmet = rule.needs.iter().find(|need| matches!(need.holds(facts), Ok(false)));
     Err(match unmet {
-        Some(Need::Permission(service_id, permission)) => Refusal::NoPermission { permission: *permission, service_id: *service_id },
+        Some(Need::Permission(service_id, permission)) => {
+            Refusal::NoPermission { permission: *permission, service_id: *service_id }
+        }
         Some(Need::Scopes(scopes)) => Refusal::InsufficientScope { scopes: scopes.join(" ") },
         other => Refusal::ByRule { rule: rule.number, member: other.map_or("any", Need::member) },
     }
@@ -88,19 +94,33 @@ impl Need {
     pub fn holds(&self, facts: &Facts<'_>) -> Answer<bool> {
         match self {
             Self::Permission(service_id, permission) => {
-                let asked = facts.permissions.iter().find(|(of, _)| of == &(*service_id, *permission));
-                asked.map_or_else(|| Err(not_looked_up("a permission")), |(_, answer)| answer.clone())
+                let asked =
+                    facts.permissions.iter().find(|(of, _)| of == &(*service_id, *permission));
+                asked.map_or_else(
+                    || Err(not_looked_up("a permission")),
+                    |(_, answer)| answer.clone(),
+                )
             }
             Self::Groups(groups) => in_groups(groups, facts),
-            Self::Roles(roles) => Ok(roles.iter().any(|role| role == facts.user_type || facts.roles.contains(role))),
+            Self::Roles(roles) => {
+                Ok(roles.iter().any(|role| role == facts.user_type || facts.roles.contains(role)))
+            }
             Self::Scopes(scopes) => match facts.token {
                 None => Ok(false),
-                Some(token) => token.scopes.as_ref().map(|has| scopes.iter().all(|scope| has.contains(scope))).map_err(Error::clone),
+                Some(token) => token
+                    .scopes
+                    .as_ref()
+                    .map(|has| scopes.iter().all(|scope| has.contains(scope)))
+                    .map_err(Error::clone),
             },
-            Self::Apps(apps) => Ok(facts.app.is_some_and(|app| apps.iter().any(|named| named == app))),
+            Self::Apps(apps) => {
+                Ok(facts.app.is_some_and(|app| apps.iter().any(|named| named == app)))
+            }
             Self::Audience(audience) => match facts.token {
                 None => Ok(false),
-                Some(token) => token.audiences.as_ref().map(|has| has.contains(audience)).map_err(Error::clone),
+                Some(token) => {
+                    token.audiences.as_ref().map(|has| has.contains(audience)).map_err(Error::clone)
+                }
             },
             Self::Any(lists) => {
                 let mut unknown = None;
@@ -119,7 +139,12 @@ impl Need {
 
 /// One of the caller's groups is enough. That none is needs all of them.
 fn in_groups(groups: &[i64], facts: &Facts<'_>) -> Answer<bool> {
-    let known = facts.groups.as_ref().ok_or_else(|| not_looked_up("the groups"))?.as_ref().map_err(Error::clone)?;
+    let known = facts
+        .groups
+        .as_ref()
+        .ok_or_else(|| not_looked_up("the groups"))?
+        .as_ref()
+        .map_err(Error::clone)?;
     if groups.iter().any(|group| known.contains(group)) {
         return Ok(true);
     }
@@ -127,5 +152,7 @@ fn in_groups(groups: &[i64], facts: &Facts<'_>) -> Answer<bool> {
 }
 
 fn not_looked_up(what: &str) -> Error {
-    Error::internal(format!("{what} of a caller was not looked up before a rule was compared with it"))
+    Error::internal(format!(
+        "{what} of a caller was not looked up before a rule was compared with it"
+    ))
 }

@@ -20,7 +20,10 @@ pub fn parse(text: &str) -> Result<String, String> {
     let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let fits = match address {
-        Some(address) => address.contains(':') && address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+        Some(address) => {
+            address.contains(':')
+                && address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.'))
+        }
         None => !text.is_empty() && text.chars().all(is_of_names) && !text.starts_with('.'),
     };
     if !fits || text.len() > MAX {
@@ -38,7 +41,16 @@ mod tests {
 
     #[test]
     fn a_host_has_one_spelling() {
-        for authority in ["a.test", "A.Test", "a.test.", "a.test..", "a.test:8443", "a.test.:80", "x@a.test", " a.test "] {
+        for authority in [
+            "a.test",
+            "A.Test",
+            "a.test.",
+            "a.test..",
+            "a.test:8443",
+            "a.test.:80",
+            "x@a.test",
+            " a.test ",
+        ] {
             assert_eq!(host_of(authority), "a.test", "{authority:?}");
         }
         assert_eq!((host_of("[::1]:80").as_str(), host_of("")), ("[::1]", String::new()));

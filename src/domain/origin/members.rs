@@ -1,4 +1,5 @@
-//! Reading the members of the objects in `ORIGIN_RULES` and `ORIGINS`. An error is the phrase that follows "whose".
+//! Reading the members of the objects in `ORIGIN_RULES` and `ORIGINS`. An error is the phrase that
+//! follows "whose".
 
 use serde_json::{Map, Value};
 
@@ -12,9 +13,14 @@ pub(super) fn refuse_unknown(members: &Members, known: &[&str]) -> Result<(), St
 }
 
 pub(super) fn text<'m>(members: &'m Members, name: &str) -> Result<Option<&'m str>, String> {
-    members.get(name).map(|value| value.as_str().ok_or_else(|| format!("{name} is no text"))).transpose()
+    members
+        .get(name)
+        .map(|value| value.as_str().ok_or_else(|| format!("{name} is no text")))
+        .transpose()
 }
 
 pub(super) fn flag(members: &Members, name: &str) -> Result<bool, String> {
-    members.get(name).map_or(Ok(false), |value| value.as_bool().ok_or_else(|| format!("{name} is neither true nor false")))
+    members.get(name).map_or(Ok(false), |value| {
+        value.as_bool().ok_or_else(|| format!("{name} is neither true nor false"))
+    })
 }

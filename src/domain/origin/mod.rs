@@ -2,9 +2,9 @@
 //! the rules want of a caller.
 //!
 //! A path is compared with a prefix in every reading that an origin may have of it
-//! (`path_readings`). What frees (`ORIGIN_PUBLIC`, and rules with `public`) must begin each of them.
-//! What binds (the other rules) binds if it begins one, also where a segment has a suffix that some
-//! server cuts off: `/reports.json`.
+//! (`path_readings`). What frees (`ORIGIN_PUBLIC`, and rules with `public`) must begin each of
+//! them. What binds (the other rules) binds if it begins one, also where a segment has a suffix
+//! that some server cuts off: `/reports.json`.
 //!
 //! `demand` finds the rules that decide about a request; `decide` compares them with what is known
 //! of the caller. Neither does any I/O. The gateway, `/v1/forward-auth/rules` and

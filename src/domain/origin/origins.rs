@@ -38,10 +38,20 @@ pub struct Origins {
 impl Origins {
     /// `ORIGINS`, and `ORIGIN_URL` for all that they do not name.
     #[must_use]
-    pub fn new(mut list: Vec<Origin>, rest: Option<String>, timeout_s: i64, takes_nodes: bool) -> Self {
+    pub fn new(
+        mut list: Vec<Origin>,
+        rest: Option<String>,
+        timeout_s: i64,
+        takes_nodes: bool,
+    ) -> Self {
         let is_rest = |origin: &Origin| origin.host.is_none() && origin.prefix.is_empty();
         let rest = rest.filter(|_| !list.iter().any(is_rest));
-        list.extend(rest.map(|url| Origin { host: None, prefix: Prefix::default(), url, timeout_s: None }));
+        list.extend(rest.map(|url| Origin {
+            host: None,
+            prefix: Prefix::default(),
+            url,
+            timeout_s: None,
+        }));
         // The first that takes a request decides: those of one host before those of all, and the
         // longer paths before the shorter.
         list.sort_by_key(|origin| (origin.host.is_none(), std::cmp::Reverse(origin.prefix.len())));
@@ -74,7 +84,9 @@ impl Origins {
         if of_host.iter().all(|origin| origin.prefix.is_empty()) {
             return Ok(of_host.first().copied());
         }
-        let of_reading = |reading: &Vec<u8>| of_host.iter().find(|origin| origin.prefix.begins(reading)).copied();
+        let of_reading = |reading: &Vec<u8>| {
+            of_host.iter().find(|origin| origin.prefix.begins(reading)).copied()
+        };
         let mut found: Vec<_> = readings(path)?.iter().map(of_reading).collect();
         found.dedup_by(|one, next| one.map(std::ptr::from_ref) == next.map(std::ptr::from_ref));
         match found.as_slice() {
@@ -95,7 +107,11 @@ pub fn read_origins(items: &[Value]) -> Result<Vec<Origin>, String> {
     let mut origins: Vec<Origin> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let wrong = |why: String| format!("has an application (number {}) whose {why}", index + 1);
-        let origin = item.as_object().ok_or_else(|| "shape is no object".to_owned()).and_then(read_origin).map_err(wrong)?;
+        let origin = item
+            .as_object()
+            .ok_or_else(|| "shape is no object".to_owned())
+            .and_then(read_origin)
+            .map_err(wrong)?;
         let is_same = |other: &Origin| other.host == origin.host && other.prefix == origin.prefix;
         if let Some(before) = origins.iter().position(is_same) {
             return Err(wrong(format!("host and path are those of number {}", before + 1)));
@@ -114,7 +130,10 @@ fn read_origin(members: &Members) -> Result<Origin, String> {
         seconds.ok_or_else(|| format!("timeoutS is no whole number from 1 to {MAX_TIMEOUT_S}"))
     });
     Ok(Origin {
-        host: text(members, "host")?.map(host::parse).transpose().map_err(|why| format!("host {why}"))?,
+        host: text(members, "host")?
+            .map(host::parse)
+            .transpose()
+            .map_err(|why| format!("host {why}"))?,
         prefix: Prefix::parse(prefix).map_err(|why| format!("path {why}"))?,
         url: read_url(url).map_err(|why| format!("url {why}"))?,
         timeout_s: timeout_s.transpose()?,
@@ -123,11 +142,17 @@ fn read_origin(members: &Members) -> Result<Origin, String> {
 
 /// Checks `ORIGIN_URL`; the error is the phrase that follows its name.
 pub fn read_url(text: &str) -> Result<String, String> {
-    let wrong = || "must be like https://app.example.com or http://10.0.0.5:8080/base, without user, query or fragment".to_owned();
+    let wrong = || {
+        "must be like https://app.example.com or http://10.0.0.5:8080/base, without user, query or fragment".to_owned()
+    };
     let text = text.trim();
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(wrong)?;
+    let rest =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(wrong)?;
     let host = rest.split('/').next().unwrap_or_default();
-    if host.is_empty() || rest.contains(['?', '#', '@', '\\', '%']) || rest.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if host.is_empty()
+        || rest.contains(['?', '#', '@', '\\', '%'])
+        || rest.chars().any(|c| c.is_control() || c.is_whitespace())
+    {
         return Err(wrong());
     }
     if rest.split('/').any(|segment| segment == "." || segment == "..") {

@@ -12,17 +12,20 @@ use crate::domain::permissions::permission::Permission;
 /// What says which requests a rule is about, and what it does.
 const OF_RULE: [&str; 6] = ["host", "path", "methods", "public", "deny", "report"];
 /// What a rule wants of a caller.
-const OF_NEEDS: [&str; 8] = ["service", "permission", "groups", "roles", "scopes", "apps", "audience", "any"];
+const OF_NEEDS: [&str; 8] =
+    ["service", "permission", "groups", "roles", "scopes", "apps", "audience", "any"];
 
 /// What `methods` lists.
-const OF_METHODS: &str = "names of methods like GET or PROPFIND, but not CONNECT and TRACE, which never pass";
+const OF_METHODS: &str =
+    "names of methods like GET or PROPFIND, but not CONNECT and TRACE, which never pass";
 
 /// Reads the items of `ORIGIN_RULES`; the error is the phrase that follows its name.
 pub fn read_rules(items: &[Value]) -> Result<Vec<Rule>, String> {
     let rule = |(index, item): (usize, &Value)| {
         let number = index + 1;
         let wrong = |why: String| format!("has a rule (number {number}) whose {why}");
-        read_rule(number, item.as_object().ok_or_else(|| wrong("shape is no object".to_owned()))?).map_err(wrong)
+        read_rule(number, item.as_object().ok_or_else(|| wrong("shape is no object".to_owned()))?)
+            .map_err(wrong)
     };
     items.iter().enumerate().map(rule).collect()
 }
@@ -30,8 +33,10 @@ pub fn read_rules(items: &[Value]) -> Result<Vec<Rule>, String> {
 fn read_rule(number: usize, members: &Members) -> Result<Rule, String> {
     // A misspelled member would make a rule that binds nobody.
     refuse_unknown(members, &OF_RULE.iter().chain(&OF_NEEDS).copied().collect::<Vec<_>>())?;
-    let prefix = Prefix::parse(text(members, "path")?.ok_or("path is missing")?).map_err(|why| format!("path {why}"))?;
-    let host = text(members, "host")?.map(host::parse).transpose().map_err(|why| format!("host {why}"))?;
+    let prefix = Prefix::parse(text(members, "path")?.ok_or("path is missing")?)
+        .map_err(|why| format!("path {why}"))?;
+    let host =
+        text(members, "host")?.map(host::parse).transpose().map_err(|why| format!("host {why}"))?;
     let [public, deny, report] = ["public", "deny", "report"].map(|name| flag(members, name));
     let rule = Rule {
         number,
@@ -47,14 +52,20 @@ fn read_rule(number: usize, members: &Members) -> Result<Rule, String> {
         return Err("member public stands beside others that want something of a caller: nobody is asked on a public path".to_owned());
     }
     if !rule.public && !rule.deny && rule.needs.is_empty() {
-        return Err(format!("members want nothing of a caller: name public, deny or some of {}", OF_NEEDS.join(", ")));
+        return Err(format!(
+            "members want nothing of a caller: name public, deny or some of {}",
+            OF_NEEDS.join(", ")
+        ));
     }
     Ok(rule)
 }
 
 /// What the members want of a caller, in the order of `OF_NEEDS`.
 fn needs(members: &Members) -> Result<Vec<Need>, String> {
-    let service = members.get("service").map(|value| value.as_i64().ok_or("service is no int64")).transpose()?;
+    let service = members
+        .get("service")
+        .map(|value| value.as_i64().ok_or("service is no int64"))
+        .transpose()?;
     let permission = text(members, "permission")?.map(Permission::parse).transpose()?;
     let permission = match (service, permission) {
         (Some(service_id), Some(permission)) => Some(Need::Permission(service_id, permission)),
@@ -70,7 +81,11 @@ fn needs(members: &Members) -> Result<Vec<Need>, String> {
         texts("roles")?.map(Need::Roles),
         texts("scopes")?.map(Need::Scopes),
         texts("apps")?.map(Need::Apps),
-        members.get("audience").map(|value| name_of(value).ok_or("audience is no text, or an empty one")).transpose()?.map(Need::Audience),
+        members
+            .get("audience")
+            .map(|value| name_of(value).ok_or("audience is no text, or an empty one"))
+            .transpose()?
+            .map(Need::Audience),
         any(members)?,
     ];
     Ok(needs.into_iter().flatten().collect())
@@ -79,10 +94,14 @@ fn needs(members: &Members) -> Result<Vec<Need>, String> {
 /// A list of objects with members of `OF_NEEDS`, but for `any` itself.
 fn any(members: &Members) -> Result<Option<Need>, String> {
     let Some(value) = members.get("any") else { return Ok(None) };
-    let wrong = || "any must be a list, not empty, of objects that want something of a caller".to_owned();
+    let wrong =
+        || "any must be a list, not empty, of objects that want something of a caller".to_owned();
     let alternative = |value: &Value| {
         let members = value.as_object().ok_or_else(wrong)?;
-        refuse_unknown(members, OF_NEEDS.split_last().map(|(_, others)| others).unwrap_or_default())?;
+        refuse_unknown(
+            members,
+            OF_NEEDS.split_last().map(|(_, others)| others).unwrap_or_default(),
+        )?;
         needs(members).and_then(|needs| if needs.is_empty() { Err(wrong()) } else { Ok(needs) })
     };
     let lists = value.as_array().filter(|list| !list.is_empty()).ok_or_else(wrong)?;
@@ -90,10 +109,20 @@ fn any(members: &Members) -> Result<Option<Need>, String> {
 }
 
 /// A list that is not empty; left out, it is `None`.
-fn list<T>(members: &Members, name: &str, of: &str, item: impl Fn(&Value) -> Option<T>) -> Result<Option<Vec<T>>, String> {
+fn list<T>(
+    members: &Members,
+    name: &str,
+    of: &str,
+    item: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<Vec<T>>, String> {
     let Some(value) = members.get(name) else { return Ok(None) };
-    let read = value.as_array().filter(|list| !list.is_empty()).and_then(|list| list.iter().map(item).collect::<Option<Vec<_>>>());
-    read.map(Some).ok_or_else(|| format!("{name} must be a list, not empty, of {of}; left out, the rule does not look at it"))
+    let read = value
+        .as_array()
+        .filter(|list| !list.is_empty())
+        .and_then(|list| list.iter().map(item).collect::<Option<Vec<_>>>());
+    read.map(Some).ok_or_else(|| {
+        format!("{name} must be a list, not empty, of {of}; left out, the rule does not look at it")
+    })
 }
 
 fn method_of(value: &Value) -> Option<String> {

@@ -12,11 +12,20 @@ const SUFFIXES: [char; 6] = ['.', ' ', ':', ';', '?', '#'];
 impl Prefix {
     /// Checks the form; the error is the phrase that follows the variable's name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("must list path prefixes like /static, without a query and without . or .. in them, not {text:?}");
-        if !text.starts_with('/') || text.contains(['?', '#', '\\', ';', '%']) || text.contains("//") {
+        let wrong = || {
+            format!(
+                "must list path prefixes like /static, without a query and without . or .. in them, not {text:?}"
+            )
+        };
+        if !text.starts_with('/')
+            || text.contains(['?', '#', '\\', ';', '%'])
+            || text.contains("//")
+        {
             return Err(wrong());
         }
-        if text.split('/').any(|segment| segment == "." || segment == "..") || text.chars().any(char::is_control) {
+        if text.split('/').any(|segment| segment == "." || segment == "..")
+            || text.chars().any(char::is_control)
+        {
             return Err(wrong());
         }
         let has_outer_space = |segment: &str| segment.trim() != segment;
@@ -40,14 +49,17 @@ impl Prefix {
     pub fn begins_in_any_case(&self, reading: &[u8]) -> bool {
         let lower = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase();
         let mut segments = path_readings::segments(reading);
-        self.segments().all(|of_rule| segments.next().is_some_and(|segment| lower(segment) == of_rule.to_lowercase()))
+        self.segments().all(|of_rule| {
+            segments.next().is_some_and(|segment| lower(segment) == of_rule.to_lowercase())
+        })
     }
 
     /// Whether some server may take a reading for one that begins with it.
     #[must_use]
     pub fn binds(&self, reading: &[u8]) -> bool {
         let mut segments = path_readings::segments(reading);
-        self.segments().all(|of_rule| segments.next().is_some_and(|segment| is_read_as(segment, of_rule)))
+        self.segments()
+            .all(|of_rule| segments.next().is_some_and(|segment| is_read_as(segment, of_rule)))
     }
 
     /// The prefix as it is written, `/` for the one of all paths.
@@ -93,7 +105,8 @@ pub fn is_read_as(segment: &[u8], of_rule: &str) -> bool {
     let text = text.trim_start_matches(' ');
     let of_rule = of_rule.to_lowercase();
     let rest = text.strip_prefix(of_rule.as_str());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(SUFFIXES)) || is_short_name(text, &of_rule)
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(SUFFIXES))
+        || is_short_name(text, &of_rule)
 }
 
 /// Whether a segment may be the name with at most eight letters that Windows gives a file: the
@@ -103,5 +116,7 @@ fn is_short_name(segment: &str, name: &str) -> bool {
     let letters = name.chars().filter(|c| !matches!(c, '.' | ' ')).take(2);
     // What Windows cannot write in its old names may be any letter there.
     let same = |(a, b): (char, char)| a == b || !b.is_ascii_alphanumeric();
-    rest.starts_with(|c: char| c.is_ascii_digit()) && begin.chars().count() <= 6 && begin.chars().zip(letters).all(same)
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        && begin.chars().count() <= 6
+        && begin.chars().zip(letters).all(same)
 }

@@ -123,14 +123,18 @@ impl Need {
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Permission(service_id, permission) => write!(f, "the permission {} on service {service_id}", permission.name()),
+            Self::Permission(service_id, permission) => {
+                write!(f, "the permission {} on service {service_id}", permission.name())
+            }
             Self::Groups(groups) => write!(f, "one of the groups {groups:?}"),
             Self::Roles(roles) => write!(f, "one of the roles {roles:?}"),
             Self::Scopes(scopes) => write!(f, "all of the scopes {scopes:?}"),
             Self::Apps(apps) => write!(f, "a token of one of the apps {apps:?}"),
             Self::Audience(audience) => write!(f, "a token for the audience {audience:?}"),
             Self::Any(lists) => {
-                let all = |needs: &Vec<Self>| needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+                let all = |needs: &Vec<Self>| {
+                    needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+                };
                 write!(f, "{}", lists.iter().map(all).collect::<Vec<_>>().join(", or "))
             }
         }

@@ -16,7 +16,12 @@ impl Rules {
     /// The services that the rules name, each once.
     #[must_use]
     pub fn services(&self) -> Vec<i64> {
-        let mut services: Vec<_> = self.rules.iter().flat_map(Rule::permissions).map(|(service_id, _)| service_id).collect();
+        let mut services: Vec<_> = self
+            .rules
+            .iter()
+            .flat_map(Rule::permissions)
+            .map(|(service_id, _)| service_id)
+            .collect();
         services.sort_unstable();
         services.dedup();
         services
@@ -37,7 +42,8 @@ impl Rules {
     /// Whether some rule looks at what a token says, so that its claims are kept beside the caller.
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {
-        let of_token = |need: &Need| matches!(need, Need::Scopes(_) | Need::Audience(_) | Need::Groups(_));
+        let of_token =
+            |need: &Need| matches!(need, Need::Scopes(_) | Need::Audience(_) | Need::Groups(_));
         self.rules.iter().flat_map(Rule::all_needs).any(of_token)
     }
 }

@@ -17,7 +17,10 @@ const RULES: &str = r#"[
 
 fn table() -> Rules {
     let rules: Vec<Value> = serde_json::from_str(RULES).unwrap();
-    Rules { public: ["/static", "/login"].map(|text| Prefix::parse(text).unwrap()).to_vec(), rules: read_rules(&rules).unwrap() }
+    Rules {
+        public: ["/static", "/login"].map(|text| Prefix::parse(text).unwrap()).to_vec(),
+        rules: read_rules(&rules).unwrap(),
+    }
 }
 
 /// What a request needs, by the permissions that its rules ask for.
@@ -33,7 +36,8 @@ fn needed(matched: &Matched<'_>) -> Needed {
         Demand::Nothing => Needed::Nothing,
         Demand::Methods(allow) => Needed::Methods(allow.clone()),
         Demand::Rules(rules) => {
-            let mut permissions: Vec<_> = rules.iter().flat_map(|rule| rule.permissions()).collect();
+            let mut permissions: Vec<_> =
+                rules.iter().flat_map(|rule| rule.permissions()).collect();
             permissions.dedup();
             Needed::Permissions(permissions)
         }
@@ -54,14 +58,20 @@ fn the_longest_prefix_decides() {
     assert_eq!(demand("HEAD", "/reports/2024"), permissions(&[(7, Permission::View)]));
     assert_eq!(demand("PUT", "/reports/2024"), permissions(&[(7, Permission::Modify)]));
     assert_eq!(demand("GET", "/reports/admin/users"), permissions(&[(7, Permission::Grant)]));
-    assert_eq!(demand("GET", "/both"), permissions(&[(1, Permission::View), (2, Permission::View)]));
+    assert_eq!(
+        demand("GET", "/both"),
+        permissions(&[(1, Permission::View), (2, Permission::View)])
+    );
     assert_eq!(demand("GET", "/reportsx"), permissions(&[]));
     assert_eq!(demand("GET", "/"), permissions(&[]));
 }
 
 #[test]
 fn a_method_that_no_rule_of_the_path_names_is_refused() {
-    assert_eq!(demand("DELETE", "/reports/1"), Needed::Methods(["GET", "HEAD", "POST", "PUT"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        demand("DELETE", "/reports/1"),
+        Needed::Methods(["GET", "HEAD", "POST", "PUT"].map(str::to_owned).to_vec())
+    );
 }
 
 #[test]
@@ -69,7 +79,11 @@ fn public_paths_need_nothing() {
     for path in ["/static", "/static/a.css", "/login/"] {
         assert_eq!(demand("GET", path), Needed::Nothing, "{path}");
     }
-    assert_eq!(demand("GET", "/static/Private/x"), permissions(&[(3, Permission::View)]), "a longer rule binds");
+    assert_eq!(
+        demand("GET", "/static/Private/x"),
+        permissions(&[(3, Permission::View)]),
+        "a longer rule binds"
+    );
     for path in ["/staticx", "/Static", "/", "/loginx/static"] {
         assert_ne!(demand("GET", path), Needed::Nothing, "{path}");
     }
@@ -118,8 +132,18 @@ fn no_spelling_of_a_path_frees_it() {
     ] {
         assert_eq!(demand("GET", path), permissions(&[(7, Permission::View)]), "{path}");
     }
-    assert_eq!(demand("GET", "/reports/../static/x"), Needed::Nothing, "which every origin reads alike");
-    for path in ["/reports%00/static", "/..%2fbase/reports", "/..%2fsecret", "/static/..;/reports", "/%u0072eports"] {
+    assert_eq!(
+        demand("GET", "/reports/../static/x"),
+        Needed::Nothing,
+        "which every origin reads alike"
+    );
+    for path in [
+        "/reports%00/static",
+        "/..%2fbase/reports",
+        "/..%2fsecret",
+        "/static/..;/reports",
+        "/%u0072eports",
+    ] {
         assert!(table().demand("GET", "", path).is_err(), "{path}");
     }
 }
@@ -127,10 +151,21 @@ fn no_spelling_of_a_path_frees_it() {
 #[test]
 fn a_suffix_binds_to_both_rules_and_frees_nothing() {
     let both = permissions(&[(7, Permission::View), (7, Permission::Grant)]);
-    assert_eq!(demand("GET", "/reports/admin.json"), both, "an entry of /reports, or /reports/admin as JSON");
+    assert_eq!(
+        demand("GET", "/reports/admin.json"),
+        both,
+        "an entry of /reports, or /reports/admin as JSON"
+    );
     assert_eq!(demand("GET", "/Reports/Admin"), permissions(&[(7, Permission::Grant)]));
     assert_eq!(demand("GET", "/static/private.d/x"), permissions(&[(3, Permission::View)]));
-    for path in ["/static.d/x", "/static;x/y", "/static%20/x", "/login.html", "/STATIC/x", "/%ef%bd%93tatic/x"] {
+    for path in [
+        "/static.d/x",
+        "/static;x/y",
+        "/static%20/x",
+        "/login.html",
+        "/STATIC/x",
+        "/%ef%bd%93tatic/x",
+    ] {
         assert_ne!(demand("GET", path), Needed::Nothing, "{path}");
     }
     for path in ["/report", "/reports-2024", "/reports~", "/reportsx.json", "/x/reports", "/ab~1"] {
@@ -140,15 +175,26 @@ fn a_suffix_binds_to_both_rules_and_frees_nothing() {
 
 #[test]
 fn variables_that_are_wrong_are_refused() {
-    for url in ["", "app.example.com", "ftp://x", "https://", "https://u@x", "https://x?y", "https://x#y", "https://x/../y", "https://x y"]
-    {
+    for url in [
+        "",
+        "app.example.com",
+        "ftp://x",
+        "https://",
+        "https://u@x",
+        "https://x?y",
+        "https://x#y",
+        "https://x/../y",
+        "https://x y",
+    ] {
         assert!(read_url(url).is_err(), "{url}");
     }
     for public in ["static", "/a?b", "/a/../b", "*", "/a%2f"] {
         assert!(Prefix::parse(public).is_err(), "{public}");
     }
     // As other gateways write them. Compared letter by letter, they would bind nothing.
-    for pattern in ["/a*", "/a/*", "/a/**", "/users/{id}", "/users/{id}/x", "/a ", "/a /b", " /a", "/a/ "] {
+    for pattern in
+        ["/a*", "/a/*", "/a/**", "/users/{id}", "/users/{id}/x", "/a ", "/a /b", " /a", "/a/ "]
+    {
         let why = Prefix::parse(pattern).expect_err(pattern);
         assert!(pattern.starts_with(' ') || why.contains("takes all that is below it"), "{why}");
     }
@@ -170,7 +216,10 @@ fn variables_that_are_wrong_are_refused() {
         let why = read_rules(&[right, wrong]).unwrap_err();
         assert!(why.starts_with("has a rule (number 2) whose "), "{rule}: {why}");
     }
-    assert_eq!(read_url("https://app.example.com/base/").as_deref(), Ok("https://app.example.com/base"));
+    assert_eq!(
+        read_url("https://app.example.com/base/").as_deref(),
+        Ok("https://app.example.com/base")
+    );
 }
 
 /// The naive reading: decoded wholly, dots resolved one by one.
@@ -186,7 +235,8 @@ fn is_public(path: &str) -> bool {
             }
         }
         text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
-        ["static", "login"].contains(&segments.first().map_or("", |first| first.split(';').next().unwrap_or("")))
+        ["static", "login"]
+            .contains(&segments.first().map_or("", |first| first.split(';').next().unwrap_or("")))
     })
 }
 
@@ -203,8 +253,15 @@ fn a_path_that_a_proxy_sends_on_frees_only_what_it_frees_for_every_server() {
         let written = table.demand_as_written("GET", "", path).unwrap();
         assert_eq!(needed(&written), permissions(&[(7, Permission::View)]), "{path}");
     }
-    assert_eq!(table().demand_as_written("GET", "", "/static//x").map(|matched| needed(&matched)), Ok(Needed::Nothing));
-    assert_eq!(demand("GET", "/static//../reports"), Needed::Nothing, "it is sent as /static/reports");
+    assert_eq!(
+        table().demand_as_written("GET", "", "/static//x").map(|matched| needed(&matched)),
+        Ok(Needed::Nothing)
+    );
+    assert_eq!(
+        demand("GET", "/static//../reports"),
+        Needed::Nothing,
+        "it is sent as /static/reports"
+    );
 }
 
 proptest! {

@@ -7,8 +7,12 @@ use crate::domain::permissions::permission::Permission;
 use crate::error::{Denied, Error, Fault, Refusal};
 
 fn table(rules: &str) -> Rules {
-    let items: Vec<Value> = serde_json::from_str(rules).unwrap_or_else(|error| panic!("{rules}: {error}"));
-    Rules { public: vec![Prefix::parse("/static").unwrap()], rules: read_rules(&items).unwrap_or_else(|why| panic!("{rules}: {why}")) }
+    let items: Vec<Value> =
+        serde_json::from_str(rules).unwrap_or_else(|error| panic!("{rules}: {error}"));
+    Rules {
+        public: vec![Prefix::parse("/static").unwrap()],
+        rules: read_rules(&items).unwrap_or_else(|why| panic!("{rules}: {why}")),
+    }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -21,7 +25,11 @@ fn unavailable() -> Error {
 
 /// Calls `look` with what is known of somebody.
 fn with_facts<T>(who: &str, look: impl FnOnce(&Facts<'_>) -> T) -> T {
-    let says = |scopes: Answer<Vec<String>>, groups: Answer<()>| TokenSays { scopes, audiences: Ok(texts(&["bi", "crm"])), groups };
+    let says = |scopes: Answer<Vec<String>>, groups: Answer<()>| TokenSays {
+        scopes,
+        audiences: Ok(texts(&["bi", "crm"])),
+        groups,
+    };
     let read_write = || Ok(texts(&["read", "write"]));
     let (groups, token) = match who {
         "alice" => (Ok(vec![5, 9]), Some(says(read_write(), Ok(())))),
@@ -51,8 +59,8 @@ fn with_facts<T>(who: &str, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     look(&facts)
 }
 
-/// What a request of somebody meets: `public`, `passes`, `405 GET …`, or the number of the rule that
-/// refuses and what decided; then the numbers of the rules that only report.
+/// What a request of somebody meets: `public`, `passes`, `405 GET …`, or the number of the rule
+/// that refuses and what decided; then the numbers of the rules that only report.
 fn verdict(rules: &str, request: &str, who: &str) -> String {
     let table = table(rules);
     let [method, url] = request.split(' ').collect::<Vec<_>>().try_into().expect(request);
@@ -64,10 +72,20 @@ fn verdict(rules: &str, request: &str, who: &str) -> String {
             Demand::Methods(allow) => format!("405 {}", allow.join(" ")),
             Demand::Rules(rules) => match decide(rules, facts) {
                 Ok(()) => "passes".to_owned(),
-                Err((rule, Error::Forbidden(Refusal::ByRule { rule: of, member }))) if rule == of => format!("{rule} {member}"),
-                Err((rule, Error::Forbidden(Refusal::NoPermission { .. }))) => format!("{rule} permission"),
-                Err((rule, Error::Forbidden(Refusal::InsufficientScope { .. }))) => format!("{rule} scopes"),
-                Err((rule, Error::Unavailable(_) | Error::Unauthenticated(_))) => format!("{rule} unknown"),
+                Err((rule, Error::Forbidden(Refusal::ByRule { rule: of, member })))
+                    if rule == of =>
+                {
+                    format!("{rule} {member}")
+                }
+                Err((rule, Error::Forbidden(Refusal::NoPermission { .. }))) => {
+                    format!("{rule} permission")
+                }
+                Err((rule, Error::Forbidden(Refusal::InsufficientScope { .. }))) => {
+                    format!("{rule} scopes")
+                }
+                Err((rule, Error::Unavailable(_) | Error::Unauthenticated(_))) => {
+                    format!("{rule} unknown")
+                }
                 Err(other) => format!("{other:?}"),
             },
         };
@@ -168,7 +186,8 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     (r#"[{"path":"/a","methods":["POST"],"groups":[1],"report":true}]"#, "GET /a", "pat", "passes"),
     (r#"[{"path":"/static/x","groups":[1],"report":true}]"#, "GET /static/x", "pat", "public, reports 1"),
     (r#"[{"path":"/","groups":[1],"report":true}]"#, "GET /static/x", "pat", "public"),
-    // Public frees what begins with it letter for letter, and only where nothing else of it takes the method.
+    // Public frees what begins with it letter for letter, and only where nothing else of it takes
+    // the method.
     (r#"[{"path":"/a","public":true}]"#, "GET /A", "pat", "passes"),
     (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#, "GET /A/x", "pat", "1 groups"),
     (r#"[{"path":"/","groups":[1]},{"path":"/a","public":true}]"#, "GET /a.json", "pat", "1 groups"),
@@ -197,7 +216,8 @@ fn each_member_means_what_the_table_says() {
     assert!(TABLE.len() >= 60, "{}", TABLE.len());
     let wrong = TABLE.iter().filter_map(|(rules, request, who, expected)| {
         let found = verdict(rules, request, who);
-        (found != *expected).then(|| format!("{rules}\n  {request} by {who}: {found}, not {expected}"))
+        (found != *expected)
+            .then(|| format!("{rules}\n  {request} by {who}: {found}, not {expected}"))
     });
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -244,7 +264,10 @@ fn a_rule_that_cannot_be_understood_is_refused() {
         (r#"{"path":"/a","groups":[1],"host":""}"#, "host must be"),
     ] {
         let refused = read_rules(&[serde_json::from_str(rule).expect(rule)]).expect_err(rule);
-        assert!(refused.starts_with("has a rule (number 1) whose ") && refused.contains(why), "{rule}: {refused}");
+        assert!(
+            refused.starts_with("has a rule (number 1) whose ") && refused.contains(why),
+            "{rule}: {refused}"
+        );
     }
 }
 
@@ -255,14 +278,17 @@ fn what_was_not_looked_up_lets_nobody_pass() {
     for path in ["/a", "/b"] {
         let matched = table.demand("GET", "", path).unwrap();
         let Demand::Rules(rules) = &matched.demand else { panic!("{matched:?}") };
-        let decided = with_facts("alice", |facts| decide(rules, &Facts { groups: None, ..facts.clone() }));
+        let decided =
+            with_facts("alice", |facts| decide(rules, &Facts { groups: None, ..facts.clone() }));
         assert!(matches!(decided, Err((_, Error::Internal(_)))), "{path}: {decided:?}");
     }
 }
 
 #[test]
 fn two_requests_at_once_need_what_both_need() {
-    let table = table(r#"[{"path":"/a","groups":[5]},{"path":"/b","roles":["boss"]},{"path":"/c","methods":["GET"],"roles":["ops"]}]"#);
+    let table = table(
+        r#"[{"path":"/a","groups":[5]},{"path":"/b","roles":["boss"]},{"path":"/c","methods":["GET"],"roles":["ops"]}]"#,
+    );
     let of = |method: &str, path: &str| table.demand(method, "", path).unwrap();
     let numbers = |matched: Matched<'_>| match matched.demand {
         Demand::Rules(rules) => rules.iter().map(|rule| rule.number).collect::<Vec<_>>(),
@@ -271,6 +297,9 @@ fn two_requests_at_once_need_what_both_need() {
     assert_eq!(numbers(of("GET", "/b").and(of("GET", "/a"))), [1, 2]);
     assert_eq!(numbers(of("GET", "/a").and(of("GET", "/static"))), [1]);
     assert_eq!(numbers(of("GET", "/static").and(of("GET", "/b"))), [2]);
-    assert_eq!(of("GET", "/a").and(of("PUT", "/c")).demand, Demand::Methods(vec!["GET".to_owned(), "HEAD".to_owned()]));
+    assert_eq!(
+        of("GET", "/a").and(of("PUT", "/c")).demand,
+        Demand::Methods(vec!["GET".to_owned(), "HEAD".to_owned()])
+    );
     assert_eq!(of("GET", "/static").and(of("GET", "/static/x")).demand, Demand::Nothing);
 }

@@ -1,4 +1,5 @@
-//! Services and their APIs, departments and groups: references into the callers' own systems, by their int64 ids.
+//! Services and their APIs, departments and groups: references into the callers' own systems, by
+//! their int64 ids.
 
 use serde_json::{Value, json};
 

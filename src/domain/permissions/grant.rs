@@ -47,7 +47,9 @@ pub struct NewGrant {
 pub fn for_audit(permissions: Permissions, period: Period) -> Value {
     let mut kept = Map::from_iter([("permissions".to_owned(), json!(permissions.names()))]);
     let bounds = [("startsAt", period.starts_at), ("expiresAt", period.expires_at)];
-    kept.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name.to_owned(), json!(bound?)))));
+    kept.extend(
+        bounds.into_iter().filter_map(|(name, bound)| Some((name.to_owned(), json!(bound?)))),
+    );
     Value::Object(kept)
 }
 

@@ -1,4 +1,5 @@
-//! Names by which callers speak of services and permissions: `record` / `record-1`, and `read` for VIEW.
+//! Names by which callers speak of services and permissions: `record` / `record-1`, and `read` for
+//! VIEW.
 
 use std::rc::Rc;
 
@@ -15,9 +16,11 @@ pub const MAX_ACTION: usize = 64;
 pub const MAX_ACTIONS: usize = 64;
 
 /// Types with a meaning of their own, which nobody can define.
-pub const BUILT_IN: [&str; 8] = ["user", "identity", "user_id", "application", "organization", "service", "route", "tool"];
+pub const BUILT_IN: [&str; 8] =
+    ["user", "identity", "user_id", "application", "organization", "service", "route", "tool"];
 
-/// A type of resources that an administrator has defined: 1 to 64 of `A–Z a–z 0–9 - _ .`, case-sensitive.
+/// A type of resources that an administrator has defined: 1 to 64 of `A–Z a–z 0–9 - _ .`,
+/// case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceType(Rc<str>);
 
@@ -39,7 +42,10 @@ impl ResourceType {
         text::plain(name, MAX_TYPE, "-_.")?;
         text::can_be_in_a_path(name)?;
         if BUILT_IN.contains(&name) {
-            return Err(format!("must not be one of {}, which have a meaning already", BUILT_IN.join(", ")));
+            return Err(format!(
+                "must not be one of {}, which have a meaning already",
+                BUILT_IN.join(", ")
+            ));
         }
         Ok(Self(name.into()))
     }
@@ -61,7 +67,8 @@ impl ResourceName {
 
     /// From `record:record-1`: the type, a colon and the id.
     pub fn parse(name: &str) -> Result<Self, String> {
-        let (of, id) = name.split_once(':').ok_or("must be a type, a colon and an id, as record:record-1")?;
+        let (of, id) =
+            name.split_once(':').ok_or("must be a type, a colon and an id, as record:record-1")?;
         Self::new(&ResourceType::parse(of)?, id)
     }
 }
@@ -75,7 +82,8 @@ pub fn action(name: &str) -> Result<(), String> {
     }
 }
 
-/// What an action stands for, by the names of its type. The names of permissions stand for themselves.
+/// What an action stands for, by the names of its type. The names of permissions stand for
+/// themselves.
 #[must_use]
 pub fn meaning(actions: &[(String, Permission)], name: &str) -> Option<Permission> {
     let own = actions.iter().find(|(own, _)| own == name).map(|(_, permission)| *permission);
@@ -90,7 +98,9 @@ mod tests {
     fn a_name_is_a_type_a_colon_and_an_id_that_may_have_colons() {
         let name = ResourceName::parse("record:urn:7").unwrap();
         assert_eq!((name.of.as_str(), &*name.id), ("record", "urn:7"));
-        for wrong in ["record", "record:", ":1", "user:1", "re cord:1", "record: 1", "record:..", "a/b:1"] {
+        for wrong in
+            ["record", "record:", ":1", "user:1", "re cord:1", "record: 1", "record:..", "a/b:1"]
+        {
             assert!(ResourceName::parse(wrong).is_err(), "{wrong}");
         }
     }

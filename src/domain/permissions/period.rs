@@ -1,7 +1,7 @@
 //! When a grant counts, and values that change at moments that are known in advance.
 //!
-//! Memory keeps such a value with its changes. So a grant ends in every isolate at its moment: nothing
-//! has to be read, and no entry of the change feed has to arrive.
+//! Memory keeps such a value with its changes. So a grant ends in every isolate at its moment:
+//! nothing has to be read, and no entry of the change feed has to arrive.
 
 use std::rc::Rc;
 
@@ -135,7 +135,9 @@ pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permission
         match period.phase(now) {
             Phase::After => continue,
             Phase::Within => counts.change(*permissions, true),
-            Phase::Before => events.extend(period.starts_at.map(|start| (start, true, *permissions))),
+            Phase::Before => {
+                events.extend(period.starts_at.map(|start| (start, true, *permissions)))
+            }
         }
         events.extend(period.expires_at.map(|end| (end, false, *permissions)));
     }
@@ -156,7 +158,11 @@ pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permission
         changes.push((*at, next));
         last = next;
     }
-    if changes.is_empty() { InTime::Always(first) } else { InTime::Changing(Rc::new(Course { first, changes, known_until: None })) }
+    if changes.is_empty() {
+        InTime::Always(first)
+    } else {
+        InTime::Changing(Rc::new(Course { first, changes, known_until: None }))
+    }
 }
 
 /// How many grants give each permission.
@@ -186,7 +192,8 @@ mod tests {
 
     fn some_grant() -> impl Strategy<Value = (Permissions, Period)> {
         let bound = || proptest::option::of((0..60_i64).prop_map(Millis));
-        let period = (bound(), bound()).prop_map(|(start, end)| Period::new(start, end).unwrap_or(Period::ALWAYS));
+        let period = (bound(), bound())
+            .prop_map(|(start, end)| Period::new(start, end).unwrap_or(Period::ALWAYS));
         (0..512_i64, period).prop_map(|(bits, period)| (Permissions::from_bits(bits), period))
     }
 

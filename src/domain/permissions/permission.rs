@@ -1,4 +1,5 @@
-//! What may be done with a service, and by whom: the decisions. `tests/host/oracle.rs` says the same naively.
+//! What may be done with a service, and by whom: the decisions. `tests/host/oracle.rs` says the
+//! same naively.
 
 use std::fmt;
 
@@ -67,7 +68,8 @@ pub struct Standing {
     pub service_exists: bool,
     /// The user, where Postern knows them.
     pub user: Option<StandingUser>,
-    /// The union of the grants to the user, their departments with those above, and their groups; a creator's is everything.
+    /// The union of the grants to the user, their departments with those above, and their groups; a
+    /// creator's is everything.
     pub granted: Permissions,
 }
 
@@ -82,8 +84,17 @@ pub struct StandingUser {
 
 impl Permission {
     /// All of them, in the order of answers.
-    pub const ALL: [Self; 9] =
-        [Self::Add, Self::View, Self::Modify, Self::Delete, Self::Test, Self::Grant, Self::Share, Self::Release, Self::Export];
+    pub const ALL: [Self; 9] = [
+        Self::Add,
+        Self::View,
+        Self::Modify,
+        Self::Delete,
+        Self::Test,
+        Self::Grant,
+        Self::Share,
+        Self::Release,
+        Self::Export,
+    ];
 
     /// The name, upper case.
     #[must_use]
@@ -119,8 +130,11 @@ impl Permission {
 
     /// By its name, in any case; the error is the phrase that follows the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(name));
-        found.ok_or_else(|| format!("has an unknown permission {name:?}: it must be one of {}", Permissions::ALL))
+        let found =
+            Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| {
+            format!("has an unknown permission {name:?}: it must be one of {}", Permissions::ALL)
+        })
     }
 
     const fn bit(self) -> u16 {
@@ -209,7 +223,8 @@ impl ObjectType {
 
     /// By its name, in any case; the error is the phrase that follows the field's name.
     pub fn parse(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|object_type| object_type.name().eq_ignore_ascii_case(name));
+        let found =
+            Self::ALL.into_iter().find(|object_type| object_type.name().eq_ignore_ascii_case(name));
         found.ok_or_else(|| "must be USER, DEPT or GROUP".to_owned())
     }
 }
@@ -227,8 +242,8 @@ impl Standing {
         if self.user.is_some_and(|user| !user.enabled) { Permissions::NONE } else { self.granted }
     }
 
-    /// Whether the permission is there, by grant, by being an administrator, or because the switch is off: that is a yes to everything but
-    /// GRANT and RELEASE, for all but disabled users.
+    /// Whether the permission is there, by grant, by being an administrator, or because the switch
+    /// is off: that is a yes to everything but GRANT and RELEASE, for all but disabled users.
     #[must_use]
     pub fn allows(&self, permission: Permission) -> bool {
         if self.user.is_some_and(|user| !user.enabled) {
@@ -254,14 +269,25 @@ mod tests {
     #[test]
     fn view_is_part_of_every_grant() {
         assert_eq!(Permissions::of_grant([]).names(), ["VIEW"]);
-        assert_eq!(Permissions::of_grant([Permission::Export, Permission::Add]).names(), ["ADD", "VIEW", "EXPORT"]);
+        assert_eq!(
+            Permissions::of_grant([Permission::Export, Permission::Add]).names(),
+            ["ADD", "VIEW", "EXPORT"]
+        );
         assert_eq!(Permissions::of_grant(Permission::ALL), Permissions::ALL);
     }
 
     #[test]
     fn the_switch_spares_everything_but_grant_and_release() {
-        let mut standing = Standing { switch: false, service_exists: true, user: None, granted: Permissions::NONE };
-        let allowed = Permission::ALL.into_iter().filter(|permission| !standing.allows(*permission)).collect::<Vec<_>>();
+        let mut standing = Standing {
+            switch: false,
+            service_exists: true,
+            user: None,
+            granted: Permissions::NONE,
+        };
+        let allowed = Permission::ALL
+            .into_iter()
+            .filter(|permission| !standing.allows(*permission))
+            .collect::<Vec<_>>();
         assert_eq!(allowed, [Permission::Grant, Permission::Release]);
         standing.user = Some(StandingUser { is_administrator: true, enabled: false });
         assert!(!standing.allows(Permission::View), "not for the disabled");

@@ -51,7 +51,8 @@ impl Through {
 #[derive(Debug)]
 pub struct Reach<'r> {
     units: HashMap<(UnitKind, i64), &'r Reached>,
-    /// The department below, on the shortest way from one that the user is in; `None` for such a one.
+    /// The department below, on the shortest way from one that the user is in; `None` for such a
+    /// one.
     below: HashMap<i64, Option<i64>>,
 }
 
@@ -59,10 +60,14 @@ impl<'r> Reach<'r> {
     /// Of these departments and groups.
     #[must_use]
     pub fn new(reached: &'r [Reached]) -> Self {
-        let units: HashMap<_, _> = reached.iter().map(|unit| ((unit.kind, unit.id), unit)).collect();
+        let units: HashMap<_, _> =
+            reached.iter().map(|unit| ((unit.kind, unit.id), unit)).collect();
         let mut below = HashMap::new();
-        let is_start = |unit: &&Reached| unit.kind == UnitKind::Department && unit.through == Through::Membership;
-        let mut queue: VecDeque<_> = reached.iter().filter(is_start).map(|unit| (unit.id, None)).collect();
+        let is_start = |unit: &&Reached| {
+            unit.kind == UnitKind::Department && unit.through == Through::Membership
+        };
+        let mut queue: VecDeque<_> =
+            reached.iter().filter(is_start).map(|unit| (unit.id, None)).collect();
         while let Some((id, from)) = queue.pop_front() {
             let Some(unit) = units.get(&(UnitKind::Department, id)) else { continue };
             // A department that was met before was met on a way that is no longer.
@@ -80,7 +85,8 @@ impl<'r> Reach<'r> {
         self.units.get(&(kind, id)).copied()
     }
 
-    /// The way from a department that the user is in up to one that lies above: each with the next one above it. Empty where there is none.
+    /// The way from a department that the user is in up to one that lies above: each with the next
+    /// one above it. Empty where there is none.
     #[must_use]
     pub fn path_to(&self, department: i64) -> Vec<&'r Reached> {
         let mut way = Vec::new();
@@ -114,12 +120,18 @@ mod tests {
         ];
         let reach = Reach::new(&reached);
         let path = |id: i64| reach.path_to(id).iter().map(|unit| unit.id).collect::<Vec<_>>();
-        assert_eq!([path(1), path(2), path(3), path(5), path(6)], [vec![4, 1], vec![3, 2], vec![3], vec![5], vec![]]);
+        assert_eq!(
+            [path(1), path(2), path(3), path(5), path(6)],
+            [vec![4, 1], vec![3, 2], vec![3], vec![5], vec![]]
+        );
     }
 
     #[test]
     fn a_circle_ends() {
-        let reached = [department(1, Some(2), Through::Membership), department(2, Some(1), Through::DepartmentBelow)];
+        let reached = [
+            department(1, Some(2), Through::Membership),
+            department(2, Some(1), Through::DepartmentBelow),
+        ];
         assert_eq!(Reach::new(&reached).path_to(2).len(), 2);
     }
 }

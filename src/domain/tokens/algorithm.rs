@@ -106,9 +106,9 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The algorithm by the one name under which it is compared. `Ed25519` (RFC 9864) is another name
-    /// of `EdDSA`, because Ed25519 is the only curve of it here: an app keeps the name that it was
-    /// given, and takes tokens and keys that say either.
+    /// The algorithm by the one name under which it is compared. `Ed25519` (RFC 9864) is another
+    /// name of `EdDSA`, because Ed25519 is the only curve of it here: an app keeps the name that it
+    /// was given, and takes tokens and keys that say either.
     #[must_use]
     pub const fn canonical(self) -> Self {
         match self {
@@ -123,7 +123,11 @@ impl Algorithm {
     pub const fn min_secret_bytes(self) -> Option<usize> {
         match self.family() {
             Family::Hmac(hash) => Some(hash.bytes()),
-            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection => None,
+            Family::RsaPkcs1(_)
+            | Family::RsaPss(_)
+            | Family::Ecdsa(_)
+            | Family::Ed25519
+            | Family::Introspection => None,
         }
     }
 

@@ -41,7 +41,10 @@ pub struct Admission {
 
 /// All of them, in order.
 pub const CHECKS: [Check; 8] = [
-    Check { name: "type", holds: |claims, terms, _, _| is_credential(claims, terms).map_err(Error::from) },
+    Check {
+        name: "type",
+        holds: |claims, terms, _, _| is_credential(claims, terms).map_err(Error::from),
+    },
     Check {
         name: "lifetime",
         holds: |claims, terms, clock, reading| {
@@ -49,10 +52,22 @@ pub const CHECKS: [Check; 8] = [
             Ok(())
         },
     },
-    Check { name: "issuer", holds: |claims, terms, _, _| is_of_issuer(claims, terms).map_err(Error::from) },
-    Check { name: "audience", holds: |claims, terms, _, _| is_for_audience(claims, terms).map_err(Error::from) },
-    Check { name: "party", holds: |claims, terms, _, _| is_of_party(claims, terms).map_err(Error::from) },
-    Check { name: "binding", holds: |claims, terms, _, _| is_unbound(claims, terms).map_err(Error::from) },
+    Check {
+        name: "issuer",
+        holds: |claims, terms, _, _| is_of_issuer(claims, terms).map_err(Error::from),
+    },
+    Check {
+        name: "audience",
+        holds: |claims, terms, _, _| is_for_audience(claims, terms).map_err(Error::from),
+    },
+    Check {
+        name: "party",
+        holds: |claims, terms, _, _| is_of_party(claims, terms).map_err(Error::from),
+    },
+    Check {
+        name: "binding",
+        holds: |claims, terms, _, _| is_unbound(claims, terms).map_err(Error::from),
+    },
     Check { name: "scopes", holds: |claims, terms, _, _| has_scopes(claims, terms) },
     Check {
         name: "username",
@@ -63,21 +78,26 @@ pub const CHECKS: [Check; 8] = [
     },
 ];
 
-/// The name of the check after these. It looks into memory, so that it is not in the list: neither the
-/// token nor its `jti` was revoked.
+/// The name of the check after these. It looks into memory, so that it is not in the list: neither
+/// the token nor its `jti` was revoked.
 pub const REVOCATION: &str = "revocation";
 
 /// A check that did not hold.
 #[derive(Debug)]
 pub struct Failed {
-    /// How many held before it: of several apps with one key, the one whose checks held longest says why.
+    /// How many held before it: of several apps with one key, the one whose checks held longest
+    /// says why.
     pub held: usize,
     /// Why.
     pub why: Error,
 }
 
 /// Whether all checks hold.
-pub fn admit(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms, clock: Clock) -> Result<Admission, Failed> {
+pub fn admit(
+    claims: &VerifiedClaims<'_>,
+    terms: &TokenAppTerms,
+    clock: Clock,
+) -> Result<Admission, Failed> {
     let mut reading = Reading::default();
     for (held, check) in CHECKS.iter().enumerate() {
         (check.holds)(claims, terms, clock, &mut reading).map_err(|why| Failed { held, why })?;
@@ -88,7 +108,8 @@ pub fn admit(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms, clock: Clock) -
     Ok(Admission { lifetime, username })
 }
 
-/// Logout tokens, security events and the like are signed by the same keys, and are no credentials (RFC 8725, 3.11).
+/// Logout tokens, security events and the like are signed by the same keys, and are no credentials
+/// (RFC 8725, 3.11).
 fn is_credential(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
     let types = &terms.policy.types;
     if !types.iter().any(|of_list| claims.kind().is(of_list)) || claims.get("events").is_some() {
@@ -108,7 +129,11 @@ fn is_of_issuer(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<()
         return Ok(());
     }
     let issuer = text(claims, "iss")?.ok_or_else(|| Denied::ClaimMissing("iss".into()))?;
-    if terms.policy.is_issuer(issuer, text(claims, "tid")?) { Ok(()) } else { Err(Denied::IssuerMismatch) }
+    if terms.policy.is_issuer(issuer, text(claims, "tid")?) {
+        Ok(())
+    } else {
+        Err(Denied::IssuerMismatch)
+    }
 }
 
 fn is_for_audience(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), Denied> {
@@ -128,7 +153,11 @@ fn is_of_party(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(),
     }
     for name in PARTIES {
         if let Some(party) = text(claims, name)? {
-            return if wanted.iter().any(|of_list| of_list == party) { Ok(()) } else { Err(Denied::PartyRefused) };
+            return if wanted.iter().any(|of_list| of_list == party) {
+                Ok(())
+            } else {
+                Err(Denied::PartyRefused)
+            };
         }
     }
     Err(Denied::ClaimMissing(PARTIES[0].into()))
@@ -146,7 +175,8 @@ fn has_scopes(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), 
         return Ok(());
     }
     let texts = [claims.texts("scope")?, claims.texts("scp")?];
-    let scopes: Vec<&str> = texts.iter().flatten().flatten().flat_map(|text| text.split_ascii_whitespace()).collect();
+    let scopes: Vec<&str> =
+        texts.iter().flatten().flatten().flat_map(|text| text.split_ascii_whitespace()).collect();
     if needed.iter().all(|scope| scopes.contains(&scope.as_str())) {
         return Ok(());
     }
@@ -155,6 +185,7 @@ fn has_scopes(claims: &VerifiedClaims<'_>, terms: &TokenAppTerms) -> Result<(), 
 
 /// A claim that is a text where it is there.
 fn text<'c>(claims: &'c VerifiedClaims<'_>, name: &str) -> Result<Option<&'c str>, Denied> {
-    let text = |value: &'c serde_json::Value| value.as_str().ok_or_else(|| Denied::ClaimType(name.into()));
+    let text =
+        |value: &'c serde_json::Value| value.as_str().ok_or_else(|| Denied::ClaimType(name.into()));
     claims.get(name).map(text).transpose()
 }

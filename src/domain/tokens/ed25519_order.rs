@@ -27,5 +27,7 @@ const fn near_prime(lowest: u8) -> [u8; 32] {
 /// Whether the encoded point is one of them. The highest bit, the sign of x, does not count.
 pub(super) fn is_small(point: &[u8]) -> bool {
     let Some((last, first)) = point.split_last() else { return false };
-    SMALL.iter().any(|small| small.split_last().is_some_and(|(top, rest)| rest == first && *top == last & 0x7f))
+    SMALL.iter().any(|small| {
+        small.split_last().is_some_and(|(top, rest)| rest == first && *top == last & 0x7f)
+    })
 }

@@ -81,19 +81,30 @@ impl FetchProblem {
 impl fmt::Display for FetchProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => write!(f, "the issuer did not answer within {FETCH_TIMEOUT_S} seconds"),
+            Self::TimedOut => {
+                write!(f, "the issuer did not answer within {FETCH_TIMEOUT_S} seconds")
+            }
             Self::Unreachable(_) => f.write_str("the issuer cannot be reached"),
-            Self::Forbidden(status) => write!(f, "the issuer refuses to show its keys: status {status}"),
-            Self::NotFound(status) => write!(f, "the issuer has nothing at this URL: status {status}"),
+            Self::Forbidden(status) => {
+                write!(f, "the issuer refuses to show its keys: status {status}")
+            }
+            Self::NotFound(status) => {
+                write!(f, "the issuer has nothing at this URL: status {status}")
+            }
             Self::Status(status) => write!(f, "the issuer answered with status {status}"),
             Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER_BYTES} bytes"),
             Self::BadRedirect(why) => write!(f, "the issuer's redirect cannot be followed: {why}"),
             Self::NotASet(why) => write!(f, "the answer is no JWK Set: it {why}"),
             Self::IsMetadata { issuer, jwks_uri } => {
-                write!(f, "the answer is the metadata of the issuer {issuer:?}, whose keys are at {jwks_uri:?}")
+                write!(
+                    f,
+                    "the answer is the metadata of the issuer {issuer:?}, whose keys are at {jwks_uri:?}"
+                )
             }
             Self::NotMetadata(why) => write!(f, "the answer is no metadata of an issuer: it {why}"),
-            Self::IssuerMismatch { found } => write!(f, "the metadata is that of another issuer, {found:?}"),
+            Self::IssuerMismatch { found } => {
+                write!(f, "the metadata is that of another issuer, {found:?}")
+            }
             Self::BadKeysUrl(why) => write!(f, "the \"jwks_uri\" of the issuer's metadata {why}"),
         }
     }

@@ -11,8 +11,8 @@ use crate::domain::tokens::jwt::{Kind, Parts, UnverifiedToken, VerifiedClaims, m
 /// The longest answer that is read, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// The type of a token about which the answer does not say whether it is an access token. An app takes
-/// such tokens if its `types` name this.
+/// The type of a token about which the answer does not say whether it is an access token. An app
+/// takes such tokens if its `types` name this.
 pub const UNSPECIFIED: &str = "unspecified";
 
 /// What the endpoint says of a token that is active.
@@ -23,13 +23,14 @@ pub struct Said(Rc<Parts>);
 pub struct Introspected<'a>(UnverifiedToken<'a>);
 
 impl Said {
-    /// Reads an answer; `None` is that the token is not active. `is_jwt` tells whether the token has
-    /// the form of one. The error is the phrase that follows "the answer".
+    /// Reads an answer; `None` is that the token is not active. `is_jwt` tells whether the token
+    /// has the form of one. The error is the phrase that follows "the answer".
     pub fn read(answer: &[u8], token: &str, is_jwt: bool) -> Result<Option<Self>, String> {
         if answer.len() > MAX_ANSWER_BYTES {
             return Err(format!("must have at most {MAX_ANSWER_BYTES} bytes"));
         }
-        let members = Members::parse(answer).map_err(|why| format!("must be readable JSON: {why}"))?;
+        let members =
+            Members::parse(answer).map_err(|why| format!("must be readable JSON: {why}"))?;
         match members.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(None),
@@ -70,11 +71,18 @@ impl Introspected<'_> {
 /// another member what a token is.
 fn kind(members: &Members) -> Kind {
     let is_one = |name: &str, wanted: &[&str]| {
-        let text = |value: &Value| value.as_str().is_some_and(|text| wanted.iter().any(|one| media_type(text).eq_ignore_ascii_case(one)));
+        let text = |value: &Value| {
+            value.as_str().is_some_and(|text| {
+                wanted.iter().any(|one| media_type(text).eq_ignore_ascii_case(one))
+            })
+        };
         members.get(name).map(text)
     };
-    let told =
-        [is_one("token_type", &["Bearer"]), is_one("token_use", &["access_token", "access"]), is_one("typ", &["Bearer", "JWT", "at+jwt"])];
+    let told = [
+        is_one("token_type", &["Bearer"]),
+        is_one("token_use", &["access_token", "access"]),
+        is_one("typ", &["Bearer", "JWT", "at+jwt"]),
+    ];
     if told.contains(&Some(false)) {
         Kind::Unreadable
     } else if told.contains(&Some(true)) {
@@ -90,7 +98,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_strictly() {
-        let read = |answer: &str| Said::read(answer.as_bytes(), "t", false).map(|said| said.is_some());
+        let read =
+            |answer: &str| Said::read(answer.as_bytes(), "t", false).map(|said| said.is_some());
         assert_eq!(read(r#"{"active":true}"#), Ok(true));
         for inactive in [r#"{"active":false}"#, r#"{"active":false,"username":"alice","exp":1}"#] {
             assert_eq!(read(inactive), Ok(false), "{inactive}");

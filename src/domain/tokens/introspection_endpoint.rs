@@ -22,8 +22,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// That of an app. The error is the name of a member, and the phrase that follows it.
     pub fn of(policy: &Policy, secret: &Secret) -> Result<Self, (&'static str, String)> {
-        let url = policy.introspection_endpoint.as_deref().ok_or(("introspectionEndpoint", REQUIRED.to_owned()))?;
-        let client_id = policy.introspection_client_id.clone().ok_or(("introspectionClientId", REQUIRED.to_owned()))?;
+        let url = policy
+            .introspection_endpoint
+            .as_deref()
+            .ok_or(("introspectionEndpoint", REQUIRED.to_owned()))?;
+        let client_id = policy
+            .introspection_client_id
+            .clone()
+            .ok_or(("introspectionClientId", REQUIRED.to_owned()))?;
         let url = HttpsUrl::parse(url).map_err(|why| ("introspectionEndpoint", why))?;
         if secret.expose().trim_ascii().is_empty() || secret.expose_text().is_none() {
             return Err(("secret", "must be the client secret for the endpoint".to_owned()));
@@ -35,7 +41,11 @@ impl Endpoint {
     #[must_use]
     pub fn authorization(&self) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, AS_IT_IS).to_string();
-        let both = format!("{}:{}", encoded(&self.client_id), encoded(self.secret.expose_text().unwrap_or_default()));
+        let both = format!(
+            "{}:{}",
+            encoded(&self.client_id),
+            encoded(self.secret.expose_text().unwrap_or_default())
+        );
         format!("Basic {}", Base64::encode_string(both.as_bytes()))
     }
 

@@ -25,7 +25,10 @@ impl IssuerKey {
     /// Reads a JWK. The error is the phrase that follows the field's name.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
         if is_private(jwk) {
-            return Err("must be the public key: a private or shared key belongs to the issuer alone".to_owned());
+            return Err(
+                "must be the public key: a private or shared key belongs to the issuer alone"
+                    .to_owned(),
+            );
         }
         check_use(jwk)?;
         let id = optional_text(jwk, "kid")?.map(str::to_owned);
@@ -33,7 +36,8 @@ impl IssuerKey {
         let key = match text(jwk, "kty")? {
             "RSA" => PublicKey::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
             "EC" => {
-                let curve = Curve::from_name(text(jwk, "crv")?).ok_or("must be on P-256, P-384 or P-521")?;
+                let curve = Curve::from_name(text(jwk, "crv")?)
+                    .ok_or("must be on P-256, P-384 or P-521")?;
                 PublicKey::ec(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?
             }
             "OKP" if text(jwk, "crv")? == "Ed25519" => PublicKey::ed25519(&bytes(jwk, "x")?)?,
@@ -43,7 +47,8 @@ impl IssuerKey {
         key.algorithm.map_or(Ok(()), |algorithm| key.key.fits(algorithm)).map(|()| key)
     }
 
-    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's name.
+    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's
+    /// name.
     pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
         check_algorithm(self.algorithm, algorithm)?;
         self.key.fits(algorithm)
@@ -79,7 +84,9 @@ fn check_use(jwk: &Map<String, Value>) -> Result<(), String> {
     if jwk.get("use").is_some_and(|value| value != "sig") {
         return Err("must be a key for signatures: its \"use\" is another".to_owned());
     }
-    let verifies = |value: &Value| value.as_array().is_some_and(|list| list.iter().any(|item| item == "verify"));
+    let verifies = |value: &Value| {
+        value.as_array().is_some_and(|list| list.iter().any(|item| item == "verify"))
+    };
     if jwk.get("key_ops").is_some_and(|value| !verifies(value)) {
         return Err("must be a key for verifying: its \"key_ops\" are others".to_owned());
     }
@@ -89,23 +96,30 @@ fn check_use(jwk: &Map<String, Value>) -> Result<(), String> {
 /// A key's `alg`.
 fn algorithm(jwk: &Map<String, Value>) -> Result<Option<Algorithm>, String> {
     let foreign = || "must be a key for signatures: its \"alg\" is another".to_owned();
-    optional_text(jwk, "alg")?.map(|name| Algorithm::of_signature(name).ok_or_else(foreign)).transpose()
+    optional_text(jwk, "alg")?
+        .map(|name| Algorithm::of_signature(name).ok_or_else(foreign))
+        .transpose()
 }
 
 fn check_algorithm(only: Option<Algorithm>, wanted: Algorithm) -> Result<(), String> {
     match only {
-        Some(only) if only.canonical() != wanted.canonical() => Err(format!("must be a key for {wanted}: its \"alg\" is {only}")),
+        Some(only) if only.canonical() != wanted.canonical() => {
+            Err(format!("must be a key for {wanted}: its \"alg\" is {only}"))
+        }
         Some(_) | None => Ok(()),
     }
 }
 
 /// Whether a JWK has a member that only private or shared keys have.
 pub(super) fn is_private(jwk: &Map<String, Value>) -> bool {
-    PRIVATE.iter().any(|name| jwk.contains_key(*name)) || jwk.get("kty").is_some_and(|kind| kind == "oct")
+    PRIVATE.iter().any(|name| jwk.contains_key(*name))
+        || jwk.get("kty").is_some_and(|kind| kind == "oct")
 }
 
 fn optional_text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
-    let text = |value: &'a Value| value.as_str().ok_or_else(|| format!("must be a JWK with a text as \"{name}\""));
+    let text = |value: &'a Value| {
+        value.as_str().ok_or_else(|| format!("must be a JWK with a text as \"{name}\""))
+    };
     jwk.get(name).map(text).transpose()
 }
 
@@ -114,5 +128,6 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> 
 }
 
 fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
-    Base64UrlUnpadded::decode_vec(text(jwk, name)?).map_err(|_| format!("must be a JWK with base64url as \"{name}\""))
+    Base64UrlUnpadded::decode_vec(text(jwk, name)?)
+        .map_err(|_| format!("must be a JWK with base64url as \"{name}\""))
 }

@@ -1,7 +1,10 @@
-//! JSON Web Tokens: reading one strictly, before any key is touched; checking its signature and its lifetime; signing one.
+//! JSON Web Tokens: reading one strictly, before any key is touched; checking its signature and its
+//! lifetime; signing one.
 //!
-//! `jwt-compact` does the signatures by shared secrets; the platform does those by public keys, whom the caller asks. What it would let through (an unknown `crit`, `b64`, doubled claims, an empty key) is refused here.
-//! Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice).
+//! `jwt-compact` does the signatures by shared secrets; the platform does those by public keys,
+//! whom the caller asks. What it would let through (an unknown `crit`, `b64`, doubled claims, an
+//! empty key) is refused here. Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current
+//! practice).
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -55,13 +58,15 @@ pub(super) struct Parts {
 pub enum Kind {
     /// There is no `typ`.
     None,
-    /// `typ` without `application/` (RFC 7515, 4.1.9). It is a media type, whose letters' case does not matter.
+    /// `typ` without `application/` (RFC 7515, 4.1.9). It is a media type, whose letters' case does
+    /// not matter.
     Type(String),
     /// `typ` is no text.
     Unreadable,
 }
 
-/// What a token says, of which it is known that it is signed. Made by [`UnverifiedToken`] only, once it is verified.
+/// What a token says, of which it is known that it is signed. Made by [`UnverifiedToken`] only,
+/// once it is verified.
 pub struct VerifiedClaims<'t>(&'t UnverifiedToken<'t>);
 
 /// When a token counts.
@@ -80,7 +85,10 @@ impl<'a> UnverifiedToken<'a> {
             return Err(Denied::TooLong);
         }
         let (signed_text, signature) = token.rsplit_once('.').ok_or(Denied::NotThreeParts)?;
-        let (header, claims) = signed_text.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(Denied::NotThreeParts)?;
+        let (header, claims) = signed_text
+            .split_once('.')
+            .filter(|(_, claims)| !claims.contains('.'))
+            .ok_or(Denied::NotThreeParts)?;
         let Header { algorithm, key_id, kind } = Header::read(header)?;
         let claims = read_object(claims)?;
         let signature = decode(signature)?;
@@ -145,10 +153,17 @@ impl<'a> UnverifiedToken<'a> {
         self.text.as_bytes().get(..self.parts.signed_bytes).unwrap_or_default()
     }
 
-    /// Whatever in the claims could be a user name, at most 16: for reading ahead, never for believing.
+    /// Whatever in the claims could be a user name, at most 16: for reading ahead, never for
+    /// believing.
     #[must_use]
     pub fn possible_usernames(&self) -> Vec<String> {
-        self.parts.claims.values().filter_map(identifier).filter(|text| Username::parse(text).is_ok()).take(16).collect()
+        self.parts
+            .claims
+            .values()
+            .filter_map(identifier)
+            .filter(|text| Username::parse(text).is_ok())
+            .take(16)
+            .collect()
     }
 
     /// The keys by which it is revoked as a token of the app: its own, and the one of its `jti`.
@@ -166,7 +181,8 @@ impl<'a> UnverifiedToken<'a> {
         self.parts.claims.get("jti").and_then(identifier)
     }
 
-    /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm must be the same, and a blank secret verifies nothing.
+    /// Checks the signature with the app's algorithm and its shared secret. The header's algorithm
+    /// must be the same, and a blank secret verifies nothing.
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, secret: &Secret) -> Option<VerifiedClaims<'_>> {
         if self.parts.algorithm != algorithm.canonical() || secret.is_empty() {
@@ -178,13 +194,19 @@ impl<'a> UnverifiedToken<'a> {
             Family::Hmac(Hash::Sha384) => fits(&Hs384, &Hs384Key::new(key), signature, text),
             Family::Hmac(Hash::Sha512) => fits(&Hs512, &Hs512Key::new(key), signature, text),
             // Their keys are public: as a secret, one would let everybody sign.
-            Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection => false,
+            Family::RsaPkcs1(_)
+            | Family::RsaPss(_)
+            | Family::Ecdsa(_)
+            | Family::Ed25519
+            | Family::Introspection => false,
         };
         right.then_some(VerifiedClaims(self))
     }
 
-    /// Checks the signature with the app's algorithm and one of its issuer's public keys. The header's algorithm must be the same, and the signature
-    /// as long as the key makes them. `check` tells whether a signature over a message is by the key; its error is that the key cannot be used.
+    /// Checks the signature with the app's algorithm and one of its issuer's public keys. The
+    /// header's algorithm must be the same, and the signature as long as the key makes them.
+    /// `check` tells whether a signature over a message is by the key; its error is that the key
+    /// cannot be used.
     pub async fn verify_by(
         &self,
         algorithm: Algorithm,
@@ -192,14 +214,17 @@ impl<'a> UnverifiedToken<'a> {
         check: impl AsyncFnOnce(&[u8], &[u8]) -> Result<bool, Fault>,
     ) -> Result<Option<VerifiedClaims<'_>>, Fault> {
         let Parts { algorithm: of_header, signature, .. } = &*self.parts;
-        if *of_header != algorithm.canonical() || key.signature_bytes(algorithm) != Some(signature.len()) {
+        if *of_header != algorithm.canonical()
+            || key.signature_bytes(algorithm) != Some(signature.len())
+        {
             return Ok(None);
         }
         let right = check(signature, self.signed_text()).await?;
         Ok(right.then_some(VerifiedClaims(self)))
     }
 
-    /// The key that was found before to have signed this very token, and what it says. Whoever asks must see to it that the key counts.
+    /// The key that was found before to have signed this very token, and what it says. Whoever asks
+    /// must see to it that the key counts.
     #[must_use]
     pub fn verified_before(&self) -> Option<(KeyId, VerifiedClaims<'_>)> {
         Some((self.signed_before_by?, VerifiedClaims(self)))
@@ -236,10 +261,17 @@ impl Parts {
     }
 }
 
-fn fits<A: jwt_compact::Algorithm>(algorithm: &A, key: &A::VerifyingKey, signature: &[u8], text: &[u8]) -> bool {
+fn fits<A: jwt_compact::Algorithm>(
+    algorithm: &A,
+    key: &A::VerifyingKey,
+    signature: &[u8],
+    text: &[u8],
+) -> bool {
     // `try_from_slice` panics on a wrong length, which an attacker may send.
     let has_length = A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len());
-    has_length && A::Signature::try_from_slice(signature).is_ok_and(|signature| algorithm.verify_signature(&signature, key, text))
+    has_length
+        && A::Signature::try_from_slice(signature)
+            .is_ok_and(|signature| algorithm.verify_signature(&signature, key, text))
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Denied> {
@@ -248,7 +280,8 @@ fn decode(part: &str) -> Result<Vec<u8>, Denied> {
 }
 
 fn read_object(part: &str) -> Result<Members, Denied> {
-    let unreadable = |why: String| if json::is_doubled(&why) { Denied::DoubledMember } else { Denied::BadJson };
+    let unreadable =
+        |why: String| if json::is_doubled(&why) { Denied::DoubledMember } else { Denied::BadJson };
     Members::parse(&decode(part)?).map_err(unreadable)
 }
 
@@ -264,9 +297,13 @@ impl Header {
         let header = read_object(text)?;
         let name = header.get("alg").and_then(Value::as_str);
         // Not among them are `none` in every spelling, and whatever else is not registered.
-        let algorithm = name.and_then(Algorithm::of_signature).ok_or(Denied::UnknownAlgorithm)?.canonical();
-        // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC 7797, 6: `b64` likewise.
-        if header.get("crit").is_some() || header.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
+        let algorithm =
+            name.and_then(Algorithm::of_signature).ok_or(Denied::UnknownAlgorithm)?.canonical();
+        // RFC 7515, 4.1.11: an extension that is not understood must be refused, and none is. RFC
+        // 7797, 6: `b64` likewise.
+        if header.get("crit").is_some()
+            || header.get("b64").is_some_and(|value| *value != Value::Bool(true))
+        {
             return Err(Denied::CriticalExtension);
         }
         let key_id = match header.get("kid") {
@@ -292,7 +329,8 @@ impl Kind {
         }
     }
 
-    /// Whether it is this type, with or without `application/`, in any case; an empty text is for tokens without a type.
+    /// Whether it is this type, with or without `application/`, in any case; an empty text is for
+    /// tokens without a type.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
         match self {
@@ -338,7 +376,8 @@ impl VerifiedClaims<'_> {
         self.0.jti()
     }
 
-    /// The value of a claim. A name that begins with a slash, and is no claim's, is a JSON Pointer (RFC 6901).
+    /// The value of a claim. A name that begins with a slash, and is no claim's, is a JSON Pointer
+    /// (RFC 6901).
     #[must_use]
     pub fn get(&self, claim: &str) -> Option<&Value> {
         let claims = &self.0.parts.claims;
@@ -351,8 +390,9 @@ impl VerifiedClaims<'_> {
         &self.0.parts.kind
     }
 
-    /// Checks `exp` and `nbf` (RFC 7519, 4.1.4 and 4.1.5), with `iat` + `expire_s` as a second end, and answers the earlier end in seconds.
-    /// Where there is no `iat`, `exp` may not lie further ahead than `expire_s`. A token with neither would live for ever, and is refused.
+    /// Checks `exp` and `nbf` (RFC 7519, 4.1.4 and 4.1.5), with `iat` + `expire_s` as a second end,
+    /// and answers the earlier end in seconds. Where there is no `iat`, `exp` may not lie further
+    /// ahead than `expire_s`. A token with neither would live for ever, and is refused.
     pub fn lifetime(&self, expire_s: i64, clock: Clock) -> Result<Lifetime, Denied> {
         let now_s = clock.now.seconds();
         let [exp, nbf, iat] = [self.seconds("exp")?, self.seconds("nbf")?, self.seconds("iat")?];
@@ -363,11 +403,17 @@ impl VerifiedClaims<'_> {
         }
         let (end_s, issued_at_s) = match (exp, iat) {
             (None, None) => return Err(Denied::NoLifetime),
-            (Some(exp), None) if exp > latest_s.saturating_add(expire_s) => return Err(Denied::TooLongLived),
+            (Some(exp), None) if exp > latest_s.saturating_add(expire_s) => {
+                return Err(Denied::TooLongLived);
+            }
             (Some(exp), None) => (exp, exp.saturating_sub(expire_s)),
             (exp, Some(iat)) => (exp.unwrap_or(i64::MAX).min(iat.saturating_add(expire_s)), iat),
         };
-        if now_s >= end_s.saturating_add(clock.leeway_s) { Err(Denied::Expired) } else { Ok(Lifetime { end_s, issued_at_s, exp_s: exp }) }
+        if now_s >= end_s.saturating_add(clock.leeway_s) {
+            Err(Denied::Expired)
+        } else {
+            Ok(Lifetime { end_s, issued_at_s, exp_s: exp })
+        }
     }
 
     /// The user name: a string, or an integer as its decimal digits.
@@ -391,7 +437,11 @@ impl VerifiedClaims<'_> {
         match self.get(claim) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(vec![text])),
-            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect::<Result<_, _>>().map(Some),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().ok_or_else(wrong))
+                .collect::<Result<_, _>>()
+                .map(Some),
             Some(_) => Err(wrong()),
         }
     }
@@ -405,7 +455,8 @@ impl VerifiedClaims<'_> {
 
 fn seconds(value: &Value) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "bounded in the same expression")]
-    let fraction = || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
+    let fraction =
+        || value.as_f64().filter(|number| number.abs() < 1e15).map(|number| number.floor() as i64);
     value.as_i64().or_else(fraction)
 }
 
@@ -428,18 +479,30 @@ fn identifier(value: &Value) -> Option<String> {
     }
 }
 
-/// Signs claims with a shared secret, with the header `{"typ":"JWT","alg":…}` in this order. `None` for an algorithm that has none.
+/// Signs claims with a shared secret, with the header `{"typ":"JWT","alg":…}` in this order. `None`
+/// for an algorithm that has none.
 #[must_use]
 pub fn sign(algorithm: Algorithm, secret: &Secret, claims: &Map<String, Value>) -> Option<String> {
     let header = format!(r#"{{"typ":"JWT","alg":"{}"}}"#, algorithm.name());
     let claims = Value::Object(claims.clone()).to_string();
-    let text = [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
+    let text =
+        [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
     let (key, bytes) = (secret.expose(), text.as_bytes());
     let signature = match algorithm.family() {
-        Family::Hmac(Hash::Sha256) => Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned(),
-        Family::Hmac(Hash::Sha384) => Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned(),
-        Family::Hmac(Hash::Sha512) => Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned(),
-        Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection => return None,
+        Family::Hmac(Hash::Sha256) => {
+            Hs256.sign(&Hs256Key::new(key), bytes).as_bytes().into_owned()
+        }
+        Family::Hmac(Hash::Sha384) => {
+            Hs384.sign(&Hs384Key::new(key), bytes).as_bytes().into_owned()
+        }
+        Family::Hmac(Hash::Sha512) => {
+            Hs512.sign(&Hs512Key::new(key), bytes).as_bytes().into_owned()
+        }
+        Family::RsaPkcs1(_)
+        | Family::RsaPss(_)
+        | Family::Ecdsa(_)
+        | Family::Ed25519
+        | Family::Introspection => return None,
     };
     Some(format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature)))
 }

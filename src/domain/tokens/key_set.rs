@@ -40,7 +40,8 @@ impl KeySet {
     /// null are taken; a key that cannot be used or has a member twice is left out, private ones
     /// among them. The error is the phrase that follows what was to be the set.
     pub fn published(text: &[u8]) -> Result<Self, String> {
-        let keys = tolerant_json::list_in(text, "keys").map_err(|why| format!("must be readable JSON: {why}"))?;
+        let keys = tolerant_json::list_in(text, "keys")
+            .map_err(|why| format!("must be readable JSON: {why}"))?;
         let mut keys = keys.ok_or("must be a JWK Set, with a list \"keys\"")?;
         keys.iter_mut().filter_map(|key| key.as_mut().ok()?.as_object_mut()).for_each(jwk::forgive);
         Ok(Self::of_items(keys))
@@ -48,7 +49,10 @@ impl KeySet {
 
     /// The set in a JSON text that was read strictly.
     pub(super) fn from_members(set: &Map<String, Value>) -> Result<Self, String> {
-        let keys = set.get("keys").and_then(Value::as_array).ok_or("must be a JWK Set, with a list \"keys\"")?;
+        let keys = set
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or("must be a JWK Set, with a list \"keys\"")?;
         Ok(Self::of_items(keys.iter().cloned().map(Ok)))
     }
 
@@ -64,11 +68,19 @@ impl KeySet {
         set
     }
 
-    /// The keys that a token may be signed with: those with its `kid`, else those without any, of those for the algorithm.
+    /// The keys that a token may be signed with: those with its `kid`, else those without any, of
+    /// those for the algorithm.
     #[must_use]
     pub fn choose(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Rc<IssuerKey>> {
         let fitting = |key: &&Rc<IssuerKey>| key.fits(algorithm).is_ok();
-        let with = |id: Option<&str>| self.keys.iter().filter(fitting).filter(|key| key.id.as_deref() == id).cloned().collect::<Vec<_>>();
+        let with = |id: Option<&str>| {
+            self.keys
+                .iter()
+                .filter(fitting)
+                .filter(|key| key.id.as_deref() == id)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         match id {
             None => self.keys.iter().filter(fitting).cloned().collect(),
             Some(_) if self.has(algorithm, id) => with(id),
@@ -110,7 +122,8 @@ mod tests {
 
     #[test]
     fn the_good_keys_of_an_odd_set_are_used_and_the_others_named() {
-        let good = format!(r#""kty":"OKP","crv":"Ed25519","x":"{X}=","use":"sig","alg":null,"x5c":["?"]"#);
+        let good =
+            format!(r#""kty":"OKP","crv":"Ed25519","x":"{X}=","use":"sig","alg":null,"x5c":["?"]"#);
         let text = format!(
             r#"{{"keys":[{{"kid":"a",{good}}},{{"kid":"b",{good},"kty":"OKP"}},{{"kid":"c","kty":"future"}},7,{{"kid":8,{good}}},
             {{"kid":"d","d":"AQ",{good}}},{{"kid":"e",{good},"use":"enc"}},{{{good}}}],"more":{{"x":1,"x":2}}}}"#
@@ -118,13 +131,17 @@ mod tests {
         let set = KeySet::published(&[b"\xef\xbb\xbf", text.as_bytes()].concat()).expect("a set");
         let ids: Vec<_> = set.iter().map(|key| key.id.as_deref()).collect();
         assert_eq!(ids, [Some("a"), None]);
-        let left_out: Vec<_> = set.left_out().iter().map(|one| (one.kid.as_deref(), one.why.as_str())).collect();
+        let left_out: Vec<_> =
+            set.left_out().iter().map(|one| (one.kid.as_deref(), one.why.as_str())).collect();
         let expected = [
             (None, "has the member \"kty\" twice"),
             (Some("c"), "must be an RSA, EC or Ed25519 key"),
             (None, "must be a JSON object"),
             (None, "must be a JWK with a text as \"kid\""),
-            (Some("d"), "must be the public key: a private or shared key belongs to the issuer alone"),
+            (
+                Some("d"),
+                "must be the public key: a private or shared key belongs to the issuer alone",
+            ),
             (None, "has the member \"use\" twice"),
         ];
         assert_eq!(left_out, expected);
@@ -133,15 +150,29 @@ mod tests {
     #[test]
     fn a_registered_set_is_read_strictly() {
         let strict = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": format!("{X}=") }] });
-        assert_eq!(KeySet::from_members(strict.as_object().expect("an object")).expect("a set").iter().count(), 0);
-        assert_eq!(KeySet::published(strict.to_string().as_bytes()).expect("a set").iter().count(), 1);
+        assert_eq!(
+            KeySet::from_members(strict.as_object().expect("an object"))
+                .expect("a set")
+                .iter()
+                .count(),
+            0
+        );
+        assert_eq!(
+            KeySet::published(strict.to_string().as_bytes()).expect("a set").iter().count(),
+            1
+        );
     }
 
     #[test]
     fn what_is_kept_of_unusable_keys_is_bounded() {
         let keys = vec![serde_json::json!({ "kid": "x".repeat(1000) }); 1000];
-        let set = KeySet::published(serde_json::json!({ "keys": keys }).to_string().as_bytes()).expect("a set");
+        let set = KeySet::published(serde_json::json!({ "keys": keys }).to_string().as_bytes())
+            .expect("a set");
         assert_eq!(set.left_out().len(), MAX_LEFT_OUT);
-        assert!(set.left_out().iter().all(|one| one.kid.as_ref().is_some_and(|kid| kid.len() == MAX_NAME)));
+        assert!(
+            set.left_out()
+                .iter()
+                .all(|one| one.kid.as_ref().is_some_and(|kid| kid.len() == MAX_NAME))
+        );
     }
 }

@@ -45,7 +45,10 @@ impl HttpsUrl {
         }
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         if host.is_empty() || !is_plain || text.contains('#') || text.len() > 2048 {
-            return Err("must be an https:// URL of at most 2048 printable characters, without a fragment".to_owned());
+            return Err(
+                "must be an https:// URL of at most 2048 printable characters, without a fragment"
+                    .to_owned(),
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -71,7 +74,9 @@ impl IssuerUrl {
             return Err("must be an issuer, which is an https:// URL without a query".to_owned());
         }
         if text.replacen(TENANT, "", 1).contains(['{', '}']) || text.len() > 1024 {
-            return Err(format!("must be an https:// URL of at most 1024 characters; of braces it may have {TENANT} only"));
+            return Err(format!(
+                "must be an https:// URL of at most 1024 characters; of braces it may have {TENANT} only"
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -88,9 +93,13 @@ impl IssuerUrl {
     pub fn metadata_urls(&self) -> Vec<HttpsUrl> {
         let whole = self.0.replacen(TENANT, "common", 1);
         let base = whole.trim_end_matches('/');
-        let (host, path) = base.split_at(base.get(8..).and_then(|rest| rest.find('/')).map_or(base.len(), |at| at + 8));
-        let mut urls =
-            vec![format!("{base}/.well-known/openid-configuration"), format!("{host}/.well-known/oauth-authorization-server{path}")];
+        let (host, path) = base.split_at(
+            base.get(8..).and_then(|rest| rest.find('/')).map_or(base.len(), |at| at + 8),
+        );
+        let mut urls = vec![
+            format!("{base}/.well-known/openid-configuration"),
+            format!("{host}/.well-known/oauth-authorization-server{path}"),
+        ];
         if !path.is_empty() {
             urls.push(format!("{host}/.well-known/openid-configuration{path}"));
         }
@@ -105,13 +114,16 @@ impl Metadata {
         if found != issuer.as_str() {
             return Err(FetchProblem::IssuerMismatch { found: found.chars().take(200).collect() });
         }
-        HttpsUrl::parse(&jwks_uri).map(|jwks_uri| Self { jwks_uri }).map_err(FetchProblem::BadKeysUrl)
+        HttpsUrl::parse(&jwks_uri)
+            .map(|jwks_uri| Self { jwks_uri })
+            .map_err(FetchProblem::BadKeysUrl)
     }
 
     /// What stands in the way of reading a set out of this text, where it is metadata.
     #[must_use]
     pub fn in_place_of_a_set(text: &[u8]) -> Option<FetchProblem> {
-        let (issuer, jwks_uri) = names(text).ok().filter(|(issuer, jwks_uri)| issuer.len() + jwks_uri.len() <= 4096)?;
+        let (issuer, jwks_uri) =
+            names(text).ok().filter(|(issuer, jwks_uri)| issuer.len() + jwks_uri.len() <= 4096)?;
         Some(FetchProblem::IsMetadata { issuer, jwks_uri })
     }
 }
@@ -120,7 +132,12 @@ impl Metadata {
 fn names(text: &[u8]) -> Result<(String, String), String> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let json = json::parse_object(text).map_err(|why| format!("must be readable JSON: {why}"))?;
-    let member = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| format!("must have a text {name:?}"));
+    let member = |name: &str| {
+        json.get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("must have a text {name:?}"))
+    };
     Ok((member("issuer")?, member("jwks_uri")?))
 }
 
@@ -164,30 +181,51 @@ mod tests {
         ];
         assert_eq!(urls("https://tenant.auth0.test/"), of_auth0);
         assert_eq!(urls("https://tenant.auth0.test"), of_auth0);
-        assert_eq!(urls("https://login.test/{tenantid}/v2.0")[0], "https://login.test/common/v2.0/.well-known/openid-configuration");
+        assert_eq!(
+            urls("https://login.test/{tenantid}/v2.0")[0],
+            "https://login.test/common/v2.0/.well-known/openid-configuration"
+        );
     }
 
     #[test]
     fn metadata_is_believed_of_its_own_issuer_only() {
         let issuer = IssuerUrl::parse("https://idp.test/{tenantid}/").expect("an issuer");
         let read = |issuer_member: &str, jwks_uri: &str| {
-            let text = serde_json::json!({ "issuer": issuer_member, "jwks_uri": jwks_uri }).to_string();
+            let text =
+                serde_json::json!({ "issuer": issuer_member, "jwks_uri": jwks_uri }).to_string();
             Metadata::read(text.as_bytes(), &issuer).map_err(|problem| problem.word())
         };
         assert!(read("https://idp.test/{tenantid}/", "https://keys.test/").is_ok());
-        for other in ["https://idp.test/{tenantid}", "https://idp.test/common/", "HTTPS://idp.test/{tenantid}/", ""] {
+        for other in [
+            "https://idp.test/{tenantid}",
+            "https://idp.test/common/",
+            "HTTPS://idp.test/{tenantid}/",
+            "",
+        ] {
             assert_eq!(read(other, "https://keys.test/"), Err("issuer_mismatch"), "{other}");
         }
         for uri in ["http://keys.test/", "https://user@keys.test/", "/keys", ""] {
             assert_eq!(read("https://idp.test/{tenantid}/", uri), Err("bad_jwks_uri"), "{uri}");
         }
-        for text in
-            ["", "<html>", "[]", "{}", r#"{"issuer":"https://idp.test/{tenantid}/"}"#, r#"{"issuer":1,"jwks_uri":"https://keys.test/"}"#]
-        {
-            assert_eq!(Metadata::read(text.as_bytes(), &issuer).map_err(|problem| problem.word()), Err("not_metadata"), "{text}");
+        for text in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"issuer":"https://idp.test/{tenantid}/"}"#,
+            r#"{"issuer":1,"jwks_uri":"https://keys.test/"}"#,
+        ] {
+            assert_eq!(
+                Metadata::read(text.as_bytes(), &issuer).map_err(|problem| problem.word()),
+                Err("not_metadata"),
+                "{text}"
+            );
         }
         let doubled = r#"{"issuer":"https://evil.test","issuer":"https://idp.test/{tenantid}/","jwks_uri":"https://keys.test/"}"#;
-        assert_eq!(Metadata::read(doubled.as_bytes(), &issuer).map_err(|problem| problem.word()), Err("not_metadata"));
+        assert_eq!(
+            Metadata::read(doubled.as_bytes(), &issuer).map_err(|problem| problem.word()),
+            Err("not_metadata")
+        );
     }
 
     #[test]

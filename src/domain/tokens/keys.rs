@@ -1,4 +1,5 @@
-//! What an app's tokens are verified with, as its `secret` says it: a shared secret, public keys, or where the issuer publishes them.
+//! What an app's tokens are verified with, as its `secret` says it: a shared secret, public keys,
+//! or where the issuer publishes them.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -43,7 +44,8 @@ pub struct SharedKey {
 }
 
 impl Keys {
-    /// Reads a secret as the algorithm wants it. The error is the phrase that follows the field's name.
+    /// Reads a secret as the algorithm wants it. The error is the phrase that follows the field's
+    /// name.
     pub fn parse(algorithm: Algorithm, secret: &Secret) -> Result<Self, String> {
         if secret.len() > MAX_SECRET_BYTES {
             return Err(format!("must have at most {MAX_SECRET_BYTES} bytes"));
@@ -63,7 +65,8 @@ impl Keys {
         Ok(Self::Public(KeySet::of(key.into())))
     }
 
-    /// Whether tokens for many audiences are good by them: where the issuer publishes them, or is asked.
+    /// Whether tokens for many audiences are good by them: where the issuer publishes them, or is
+    /// asked.
     #[must_use]
     pub fn are_of_issuer(&self) -> bool {
         matches!(self, Self::Published(_) | Self::Introspected(_))
@@ -85,11 +88,13 @@ impl Keys {
     #[must_use]
     pub fn of_app(algorithm: Algorithm, policy: &Policy, secret: Option<&Secret>) -> Self {
         match &policy.issuer {
-            Some(issuer) if policy.discover && !algorithm.has_shared_secret() => Self::discovered(issuer).unwrap_or(Self::None),
-            _ if policy.discover => Self::None,
-            _ if algorithm == Algorithm::Introspection => {
-                secret.and_then(|secret| Endpoint::of(policy, secret).ok()).map_or(Self::None, Self::Introspected)
+            Some(issuer) if policy.discover && !algorithm.has_shared_secret() => {
+                Self::discovered(issuer).unwrap_or(Self::None)
             }
+            _ if policy.discover => Self::None,
+            _ if algorithm == Algorithm::Introspection => secret
+                .and_then(|secret| Endpoint::of(policy, secret).ok())
+                .map_or(Self::None, Self::Introspected),
             _ => Self::stored(algorithm, secret),
         }
     }
@@ -114,7 +119,9 @@ fn shared(algorithm: Algorithm, secret: &Secret) -> Result<Keys, String> {
         HttpsUrl::parse(text).is_ok().then_some("the URL of a JWK Set")
     };
     match public_key_dress(secret.expose()).or_else(url) {
-        Some(what) => Err(format!("is {what}, which is no shared secret: an HS algorithm needs the secret itself")),
+        Some(what) => Err(format!(
+            "is {what}, which is no shared secret: an HS algorithm needs the secret itself"
+        )),
         None => Ok(Keys::Shared(SharedKey { secret, id: OnceCell::new() })),
     }
 }
@@ -130,7 +137,8 @@ pub fn shared_secret(algorithm: Algorithm, secret: &Secret) -> Result<Secret, St
 }
 
 fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {
-    let json = json::parse_object(text.as_bytes()).map_err(|why| format!("must be readable JSON: {why}"))?;
+    let json = json::parse_object(text.as_bytes())
+        .map_err(|why| format!("must be readable JSON: {why}"))?;
     let Some(keys) = json.get("keys") else {
         let key = IssuerKey::from_jwk(&json)?;
         key.fits(algorithm)?;
@@ -138,7 +146,10 @@ fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {
     };
     let mut members = keys.as_array().into_iter().flatten().filter_map(Value::as_object);
     if members.any(jwk::is_private) {
-        return Err("must hold public keys only: private and shared keys belong to the issuer alone".to_owned());
+        return Err(
+            "must hold public keys only: private and shared keys belong to the issuer alone"
+                .to_owned(),
+        );
     }
     let set = KeySet::from_members(&json)?;
     if set.choose(algorithm, None).is_empty() {
@@ -148,8 +159,8 @@ fn from_json(algorithm: Algorithm, text: &str) -> Result<Keys, String> {
 }
 
 impl SharedKey {
-    /// Which secret it is; never that of a public key, which is the SHA-256 of another kind of text. Whoever knows it can try secrets against it, so
-    /// that it stays in memory.
+    /// Which secret it is; never that of a public key, which is the SHA-256 of another kind of
+    /// text. Whoever knows it can try secrets against it, so that it stays in memory.
     #[must_use]
     pub fn id(&self) -> KeyId {
         *self.id.get_or_init(|| sha256_of(&[b"shared secret:", self.secret.expose()]))
@@ -177,7 +188,8 @@ mod tests {
             refused(Algorithm::Hs256, blank, "blank");
         }
         let bare = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
-        let jwk = r#" {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let jwk =
+            r#" {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         for key in [
             "-----BEGIN PUBLIC KEY-----\nMIIB",
             " \n\t-----BEGIN PUBLIC KEY-----",
@@ -187,7 +199,10 @@ mod tests {
             "https://issuer.example/keys",
         ] {
             refused(Algorithm::Hs256, key, "which is no shared secret");
-            assert!(matches!(Keys::stored(Algorithm::Hs256, Some(&Secret::new(key))), Keys::None), "{key}");
+            assert!(
+                matches!(Keys::stored(Algorithm::Hs256, Some(&Secret::new(key))), Keys::None),
+                "{key}"
+            );
         }
         assert!(matches!(Keys::parse(Algorithm::Hs256, &Secret::new("abcd")), Ok(Keys::Shared(_))));
         assert!(matches!(Keys::parse(Algorithm::EdDsa, &Secret::new(bare)), Ok(Keys::Public(_))));
@@ -195,8 +210,18 @@ mod tests {
 
     #[test]
     fn a_url_of_a_set_is_https_and_names_nobody() {
-        for right in ["https://issuer.example", " https://issuer.example:8443/jwks.json?tenant=a/b@c ", "https://[2001:db8::1]/keys"] {
-            assert!(matches!(Keys::parse(Algorithm::Rs256, &Secret::new(right)), Ok(Keys::Published(_))), "{right}");
+        for right in [
+            "https://issuer.example",
+            " https://issuer.example:8443/jwks.json?tenant=a/b@c ",
+            "https://[2001:db8::1]/keys",
+        ] {
+            assert!(
+                matches!(
+                    Keys::parse(Algorithm::Rs256, &Secret::new(right)),
+                    Ok(Keys::Published(_))
+                ),
+                "{right}"
+            );
         }
         let cases = [
             ("http://issuer.example/keys", "must be an https:// URL"),

@@ -1,5 +1,5 @@
-//! Whose tokens an app accepts, for whom, and as what: everything about a token app that a signature
-//! does not tell.
+//! Whose tokens an app accepts, for whom, and as what: everything about a token app that a
+//! signature does not tell.
 
 use std::collections::BTreeMap;
 
@@ -178,17 +178,25 @@ impl Policy {
     #[must_use]
     pub fn chosen(&self) -> Map<String, Value> {
         let default = Self::default().members();
-        self.members().into_iter().filter(|(name, value)| default.get(name) != Some(value)).collect()
+        self.members()
+            .into_iter()
+            .filter(|(name, value)| default.get(name) != Some(value))
+            .collect()
     }
 
     /// Whom the app's tokens may name, where its new users get these roles.
     #[must_use]
     pub fn speaks_for(&self, initial_roles: &[String]) -> SpeaksFor {
-        let implied = if UserType::among(initial_roles) == UserType::Administrator { SpeaksFor::Everybody } else { SpeaksFor::Users };
+        let implied = if UserType::among(initial_roles) == UserType::Administrator {
+            SpeaksFor::Everybody
+        } else {
+            SpeaksFor::Users
+        };
         self.speaks_for.unwrap_or(implied)
     }
 
-    /// Whether a token that says this of its issuer may be of the app. Its tenant is looked at later.
+    /// Whether a token that says this of its issuer may be of the app. Its tenant is looked at
+    /// later.
     #[must_use]
     pub fn may_be_of(&self, issuer: Option<&str>) -> bool {
         let Some(wanted) = &self.issuer else { return true };
@@ -196,7 +204,9 @@ impl Policy {
             (None, _) => false,
             (Some(issuer), None) => issuer == wanted,
             (Some(issuer), Some((begin, end))) => {
-                issuer.len() > begin.len() + end.len() && issuer.starts_with(begin) && issuer.ends_with(end)
+                issuer.len() > begin.len() + end.len()
+                    && issuer.starts_with(begin)
+                    && issuer.ends_with(end)
             }
         }
     }
@@ -212,10 +222,14 @@ impl Policy {
         tenant.filter(may).is_some_and(|tenant| wanted.replace(TENANT, tenant) == issuer)
     }
 
-    /// The end of the header that tells the origin a claim: the name without what no header's name may have.
+    /// The end of the header that tells the origin a claim: the name without what no header's name
+    /// may have.
     #[must_use]
     pub fn header_of(claim: &str) -> String {
-        let plain = claim.trim_start_matches('/').chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        let plain = claim
+            .trim_start_matches('/')
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
         plain.collect()
     }
 
@@ -226,7 +240,9 @@ impl Policy {
         let is_type = |role: &str| UserType::from_name(role).is_some();
         for value in values {
             let role = if self.role_map.is_empty() {
-                Some(*value).filter(|value| !is_type(value) && crate::domain::text::printable(value, MAX_ROLE).is_ok())
+                Some(*value).filter(|value| {
+                    !is_type(value) && crate::domain::text::printable(value, MAX_ROLE).is_ok()
+                })
             } else {
                 self.role_map.get(*value).map(String::as_str)
             };
@@ -248,7 +264,8 @@ impl Policy {
     /// The groups that the values of a claim give.
     #[must_use]
     pub fn groups_of(&self, values: &[&str]) -> Vec<i64> {
-        let mut groups: Vec<i64> = values.iter().filter_map(|value| self.group_map.get(*value).copied()).collect();
+        let mut groups: Vec<i64> =
+            values.iter().filter_map(|value| self.group_map.get(*value).copied()).collect();
         groups.sort_unstable();
         groups.dedup();
         groups
@@ -269,16 +286,27 @@ mod tests {
     #[test]
     fn an_issuer_is_compared_byte_for_byte() {
         let plain = policy(serde_json::json!({ "issuer": "https://idp.example/" }));
-        for issuer in ["https://idp.example", "https://IDP.example/", "https://idp.example//", "", "https://idp.example/x"] {
+        for issuer in [
+            "https://idp.example",
+            "https://IDP.example/",
+            "https://idp.example//",
+            "",
+            "https://idp.example/x",
+        ] {
             assert!(!plain.is_issuer(issuer, None) && !plain.may_be_of(Some(issuer)), "{issuer}");
         }
-        assert!(plain.is_issuer("https://idp.example/", None) && plain.may_be_of(Some("https://idp.example/")));
+        assert!(
+            plain.is_issuer("https://idp.example/", None)
+                && plain.may_be_of(Some("https://idp.example/"))
+        );
         assert!(!plain.may_be_of(None));
     }
 
     #[test]
     fn a_token_may_be_of_an_issuer_with_any_tenant_between_its_parts() {
-        let entra = policy(serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] }));
+        let entra = policy(
+            serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] }),
+        );
         for (issuer, expected) in [
             ("https://login.example/t1/v2.0", true),
             ("https://login.example/t9/v2.0", true),
@@ -294,7 +322,9 @@ mod tests {
 
     #[test]
     fn a_tenant_must_be_listed_and_be_the_one_in_the_issuer() {
-        let entra = policy(serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] }));
+        let entra = policy(
+            serde_json::json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] }),
+        );
         assert!(entra.is_issuer("https://login.example/t1/v2.0", Some("t1")));
         for (issuer, tenant) in [
             ("https://login.example/t3/v2.0", Some("t3")),
@@ -305,20 +335,28 @@ mod tests {
         ] {
             assert!(!entra.is_issuer(issuer, tenant), "{issuer}");
         }
-        assert!(!entra.may_be_of(Some("https://login.example/v2.0")) && entra.may_be_of(Some("https://login.example/t9/v2.0")));
+        assert!(
+            !entra.may_be_of(Some("https://login.example/v2.0"))
+                && entra.may_be_of(Some("https://login.example/t9/v2.0"))
+        );
     }
 
     #[test]
     fn a_claim_gives_no_type_without_a_map() {
         let plain = policy(serde_json::json!({}));
-        let given = plain.roles_of(&["Administrator", "SYS_Creator", "SYS_Reader", "sales", "sales", "\n"]);
+        let given =
+            plain.roles_of(&["Administrator", "SYS_Creator", "SYS_Reader", "sales", "sales", "\n"]);
         assert_eq!(given, ClaimedRoles { roles: vec!["sales".to_owned()], user_type: None });
-        let mapped = policy(serde_json::json!({ "roleMap": { "authors": "SYS_Creator", "x": "sales" } }));
+        let mapped =
+            policy(serde_json::json!({ "roleMap": { "authors": "SYS_Creator", "x": "sales" } }));
         let given = mapped.roles_of(&["authors", "Administrator", "x"]);
         assert_eq!(given.roles, ["SYS_Creator", "sales"]);
         assert_eq!(given.user_type, Some(UserType::Creator));
         let many: Vec<String> = (0..300).map(|number| format!("r{number}")).collect();
-        assert_eq!(plain.roles_of(&many.iter().map(String::as_str).collect::<Vec<_>>()).roles.len(), MAX_ROLES);
+        assert_eq!(
+            plain.roles_of(&many.iter().map(String::as_str).collect::<Vec<_>>()).roles.len(),
+            MAX_ROLES
+        );
     }
 
     #[test]
@@ -326,6 +364,9 @@ mod tests {
         let administrator = ["Administrator".to_owned()];
         assert_eq!(Policy::default().speaks_for(&[]), SpeaksFor::Users);
         assert_eq!(Policy::default().speaks_for(&administrator), SpeaksFor::Everybody);
-        assert_eq!(policy(serde_json::json!({ "speaksFor": "own" })).speaks_for(&administrator), SpeaksFor::Own);
+        assert_eq!(
+            policy(serde_json::json!({ "speaksFor": "own" })).speaks_for(&administrator),
+            SpeaksFor::Own
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! One public key of an issuer: which keys are taken, and what signatures by them look like.
 //!
-//! Whatever it was read from (PEM, JWK), a key is kept as `SubjectPublicKeyInfo` (RFC 5280, 4.1), written anew, so that equal keys are equal
-//! bytes. That a point lies on its curve is for the platform to say.
+//! Whatever it was read from (PEM, JWK), a key is kept as `SubjectPublicKeyInfo` (RFC 5280, 4.1),
+//! written anew, so that equal keys are equal bytes. That a point lies on its curve is for the
+//! platform to say.
 
 use base64ct::{Base64, Encoding};
 
@@ -28,7 +29,8 @@ pub struct PublicKey {
     id: KeyId,
 }
 
-/// Which key it is: the SHA-256 of its `SubjectPublicKeyInfo`. Shared secrets have such ids, too (`SharedKey::id`).
+/// Which key it is: the SHA-256 of its `SubjectPublicKeyInfo`. Shared secrets have such ids, too
+/// (`SharedKey::id`).
 pub type KeyId = [u8; 32];
 
 /// What kind of key it is.
@@ -96,20 +98,25 @@ impl PublicKey {
     /// An RSA key of modulus and exponent, big-endian.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
         let [modulus, exponent] = [modulus, exponent].map(without_leading_zeros);
-        let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+        let bits =
+            modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
         if bits < MIN_RSA_BITS {
-            return Err(format!("must be an RSA key of at least {MIN_RSA_BITS} bits (RFC 7518, 3.3), not {bits}"));
+            return Err(format!(
+                "must be an RSA key of at least {MIN_RSA_BITS} bits (RFC 7518, 3.3), not {bits}"
+            ));
         }
         if bits > MAX_RSA_BITS {
             return Err(format!("must be an RSA key of at most {MAX_RSA_BITS} bits, not {bits}"));
         }
         let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
         // Up to 33 bits, as the platform has it; an exponent of one would let everybody sign.
-        let fits = !matches!(exponent, [] | [1]) && (exponent.len() <= 4 || matches!(exponent, [1, _, _, _, _]));
+        let fits = !matches!(exponent, [] | [1])
+            && (exponent.len() <= 4 || matches!(exponent, [1, _, _, _, _]));
         if !is_odd(modulus) || !is_odd(exponent) || !fits {
             return Err("is no RSA key: its modulus or exponent is out of range".to_owned());
         }
-        let algorithm = der::sequence(&[der::value(der::OBJECT_ID, RSA), der::value(der::NULL, &[])]);
+        let algorithm =
+            der::sequence(&[der::value(der::OBJECT_ID, RSA), der::value(der::NULL, &[])]);
         let key = der::sequence(&[der::positive(modulus), der::positive(exponent)]);
         Ok(Self::of(KeyKind::Rsa { bytes: modulus.len() }, algorithm, &key))
     }
@@ -117,9 +124,16 @@ impl PublicKey {
     /// A point by its coordinates, big-endian and of full length.
     pub fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, String> {
         if x.len() != curve.bytes() || y.len() != curve.bytes() {
-            return Err(format!("must have coordinates of {} bytes, as {} has", curve.bytes(), curve.name()));
+            return Err(format!(
+                "must have coordinates of {} bytes, as {} has",
+                curve.bytes(),
+                curve.name()
+            ));
         }
-        let algorithm = der::sequence(&[der::value(der::OBJECT_ID, EC), der::value(der::OBJECT_ID, object_id(curve))]);
+        let algorithm = der::sequence(&[
+            der::value(der::OBJECT_ID, EC),
+            der::value(der::OBJECT_ID, object_id(curve)),
+        ]);
         Ok(Self::of(KeyKind::Ec(curve), algorithm, &[&[4], x, y].concat()))
     }
 
@@ -129,7 +143,10 @@ impl PublicKey {
             return Err("must have 32 bytes, as Ed25519 has".to_owned());
         }
         if ed25519_order::is_small(bytes) {
-            return Err("must not be a point of small order, for which anybody can make signatures".to_owned());
+            return Err(
+                "must not be a point of small order, for which anybody can make signatures"
+                    .to_owned(),
+            );
         }
         Ok(Self::of(KeyKind::Ed25519, der::sequence(&[der::value(der::OBJECT_ID, ED25519)]), bytes))
     }
@@ -140,7 +157,8 @@ impl PublicKey {
         Self { kind, spki, id }
     }
 
-    /// Reads a PEM text with its lines, or the base64 between them alone. The error is the phrase that follows the field's name.
+    /// Reads a PEM text with its lines, or the base64 between them alone. The error is the phrase
+    /// that follows the field's name.
     pub fn from_pem(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let base64 = match text.strip_prefix("-----BEGIN ") {
@@ -149,13 +167,19 @@ impl PublicKey {
                 let (label, rest) = rest.split_once("-----").unwrap_or_default();
                 match label {
                     "PUBLIC KEY" => {}
-                    "CERTIFICATE" => return Err("must be the public key alone, not a certificate".to_owned()),
+                    "CERTIFICATE" => {
+                        return Err("must be the public key alone, not a certificate".to_owned());
+                    }
                     _ if label.ends_with("PRIVATE KEY") => {
-                        return Err("must be the public key: a private key belongs to the issuer alone".to_owned());
+                        return Err(
+                            "must be the public key: a private key belongs to the issuer alone"
+                                .to_owned(),
+                        );
                     }
                     _ => return Err("must be a PEM of type PUBLIC KEY (SPKI)".to_owned()),
                 }
-                rest.strip_suffix("-----END PUBLIC KEY-----").ok_or("must be one PEM, from BEGIN PUBLIC KEY to END PUBLIC KEY")?
+                rest.strip_suffix("-----END PUBLIC KEY-----")
+                    .ok_or("must be one PEM, from BEGIN PUBLIC KEY to END PUBLIC KEY")?
             }
         };
         let base64: String = base64.split_ascii_whitespace().collect();
@@ -173,7 +197,9 @@ impl PublicKey {
         let mut spki = outer.sequence()?;
         outer.end()?;
         if spki.next_is(der::INTEGER) {
-            return Some(Err("must be the public key as SPKI, not PKCS #1 or a private key".to_owned()));
+            return Some(Err(
+                "must be the public key as SPKI, not PKCS #1 or a private key".to_owned()
+            ));
         }
         let (algorithm, key) = (spki.sequence()?, spki.bits()?);
         spki.end()?;
@@ -191,11 +217,15 @@ impl PublicKey {
                 numbers.end().and(outer.end())?;
                 Some(Self::rsa(modulus, exponent))
             }
-            RSA_PSS => Some(Err("must be an RSA key of type rsaEncryption, which serves PS algorithms too".to_owned())),
+            RSA_PSS => Some(Err(
+                "must be an RSA key of type rsaEncryption, which serves PS algorithms too"
+                    .to_owned(),
+            )),
             EC => {
                 let id = algorithm.value(der::OBJECT_ID)?;
                 algorithm.end()?;
-                let Some(curve) = Curve::ALL.into_iter().find(|curve| object_id(*curve) == id) else {
+                let Some(curve) = Curve::ALL.into_iter().find(|curve| object_id(*curve) == id)
+                else {
                     return Some(Err("must be on P-256, P-384 or P-521".to_owned()));
                 };
                 let Some(point) = key.strip_prefix(&[4]) else {
@@ -227,14 +257,17 @@ impl PublicKey {
     /// Its numbers, as a JWK has them.
     #[must_use]
     pub fn members(&self) -> Members<'_> {
-        let last = |bytes: usize| self.spki.get(self.spki.len().saturating_sub(bytes)..).unwrap_or_default();
+        let last = |bytes: usize| {
+            self.spki.get(self.spki.len().saturating_sub(bytes)..).unwrap_or_default()
+        };
         match self.kind {
             KeyKind::Rsa { .. } => {
                 let (modulus, exponent) = rsa_numbers(&self.spki).unwrap_or_default();
                 Members::Rsa { modulus, exponent }
             }
             KeyKind::Ec(curve) => {
-                let (x, y) = last(2 * curve.bytes()).split_at_checked(curve.bytes()).unwrap_or_default();
+                let (x, y) =
+                    last(2 * curve.bytes()).split_at_checked(curve.bytes()).unwrap_or_default();
                 Members::Ec { curve, x, y }
             }
             KeyKind::Ed25519 => Members::Ed25519 { x: last(32) },
@@ -247,21 +280,30 @@ impl PublicKey {
         &self.id
     }
 
-    /// The length in bytes of a signature that the algorithm makes with this key: `r` and `s` one after the other for ECDSA (RFC 7518, 3.4).
-    /// `None` where the key is not for the algorithm.
+    /// The length in bytes of a signature that the algorithm makes with this key: `r` and `s` one
+    /// after the other for ECDSA (RFC 7518, 3.4). `None` where the key is not for the algorithm.
     #[must_use]
     pub fn signature_bytes(&self, algorithm: Algorithm) -> Option<usize> {
         match (algorithm.family(), self.kind) {
             (Family::RsaPkcs1(_) | Family::RsaPss(_), KeyKind::Rsa { bytes }) => Some(bytes),
-            (Family::Ecdsa(wanted), KeyKind::Ec(curve)) if curve == wanted => Some(2 * curve.bytes()),
-            (Family::Ed25519, KeyKind::Ed25519) => Some(64),
-            (Family::Hmac(_) | Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Ecdsa(_) | Family::Ed25519 | Family::Introspection, _) => {
-                None
+            (Family::Ecdsa(wanted), KeyKind::Ec(curve)) if curve == wanted => {
+                Some(2 * curve.bytes())
             }
+            (Family::Ed25519, KeyKind::Ed25519) => Some(64),
+            (
+                Family::Hmac(_)
+                | Family::RsaPkcs1(_)
+                | Family::RsaPss(_)
+                | Family::Ecdsa(_)
+                | Family::Ed25519
+                | Family::Introspection,
+                _,
+            ) => None,
         }
     }
 
-    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's name.
+    /// The rule that a key must be for its app's algorithm, as the phrase that follows the field's
+    /// name.
     pub fn fits(&self, algorithm: Algorithm) -> Result<(), String> {
         let found = match self.kind {
             KeyKind::Rsa { .. } => "an RSA key",
@@ -273,7 +315,8 @@ impl PublicKey {
     }
 }
 
-pub(super) const NO_KEY: &str = "must be the issuer's public key: SPKI PEM, a JWK, a JWK Set, or the https:// URL of one";
+pub(super) const NO_KEY: &str =
+    "must be the issuer's public key: SPKI PEM, a JWK, a JWK Set, or the https:// URL of one";
 
 fn wanted(algorithm: Algorithm) -> &'static str {
     match algorithm.family() {

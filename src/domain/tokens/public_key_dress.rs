@@ -23,7 +23,8 @@ const BLOCKS: [(&str, &str); 8] = [
 ];
 
 /// How the names of SSH key types begin (RFC 4253, 6.6; RFC 5656; RFC 8709; OpenSSH's `sk-` types).
-const SSH_TYPES: [&str; 7] = ["ssh-rsa", "ssh-dss", "ssh-ed25519", "ssh-ed448", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-sha2-"];
+const SSH_TYPES: [&str; 7] =
+    ["ssh-rsa", "ssh-dss", "ssh-ed25519", "ssh-ed448", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-sha2-"];
 
 /// Members that appear together in a JSON Web Key or set, should the rest of it be missing.
 const JWK_MEMBERS: [&[&str]; 5] = [&["kty"], &["keys"], &["n", "e"], &["crv", "x"], &["x5c"]];
@@ -53,8 +54,17 @@ fn dress(secret: &[u8], layers: u8) -> Option<&'static str> {
 
 /// Removes what a copy from a configuration file or a JSON text leaves around a key and in it.
 fn undressed(text: &str) -> String {
-    let escapes = [("\\r", "\n"), ("\\n", "\n"), ("\\t", " "), ("\\u003d", "="), ("\\u002b", "+"), ("\\u002f", "/"), ("\\", "")];
-    let plain = escapes.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain));
+    let escapes = [
+        ("\\r", "\n"),
+        ("\\n", "\n"),
+        ("\\t", " "),
+        ("\\u003d", "="),
+        ("\\u002b", "+"),
+        ("\\u002f", "/"),
+        ("\\", ""),
+    ];
+    let plain =
+        escapes.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain));
     let around = |c: char| c.is_whitespace() || "\"'`\u{feff}\u{200b}\0".contains(c);
     plain.trim_matches(around).to_owned()
 }
@@ -70,7 +80,8 @@ fn holds_jwk(json: &Value) -> bool {
     match json {
         Value::Array(items) => items.iter().any(holds_jwk),
         Value::Object(members) => {
-            JWK_MEMBERS.iter().any(|names| names.iter().all(|name| members.contains_key(*name))) || members.values().any(holds_jwk)
+            JWK_MEMBERS.iter().any(|names| names.iter().all(|name| members.contains_key(*name)))
+                || members.values().any(holds_jwk)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
@@ -78,12 +89,17 @@ fn holds_jwk(json: &Value) -> bool {
 
 /// A line of `authorized_keys` or `known_hosts`, or the base64 of one alone.
 fn ssh(text: &str) -> Option<&'static str> {
-    let words: Vec<_> = text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
+    let words: Vec<_> =
+        text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
     let is_type = |word: &str| SSH_TYPES.iter().any(|name| word.starts_with(name));
-    let is_line = words.windows(2).any(|pair| matches!(pair, [name, key] if is_type(name) && key.starts_with("AAAA")));
+    let is_line = words
+        .windows(2)
+        .any(|pair| matches!(pair, [name, key] if is_type(name) && key.starts_with("AAAA")));
     let is_blob = |word: &&str| {
         let bytes = base64(word).unwrap_or_default();
-        let name = bytes.split_first_chunk::<4>().and_then(|(length, rest)| rest.get(..u32::from_be_bytes(*length) as usize));
+        let name = bytes
+            .split_first_chunk::<4>()
+            .and_then(|(length, rest)| rest.get(..u32::from_be_bytes(*length) as usize));
         name.and_then(|name| std::str::from_utf8(name).ok()).is_some_and(is_type)
     };
     (is_line || words.iter().any(is_blob)).then_some("an SSH key")
@@ -92,7 +108,10 @@ fn ssh(text: &str) -> Option<&'static str> {
 /// A key in base64, base64url or hex; a minisign or age key.
 fn encoded(text: &str, layers: u8) -> Option<&'static str> {
     let compact: String = text.split_whitespace().collect();
-    if compact.len() == 62 && compact.starts_with("age1") && compact.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if compact.len() == 62
+        && compact.starts_with("age1")
+        && compact.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
         return Some("an age key");
     }
     let bytes = base64(&compact);
@@ -122,14 +141,17 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 
 fn hex(text: &str) -> Option<Vec<u8>> {
     let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-    let digits = text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    let digits = text
+        .chars()
+        .filter(|c| *c != ':')
+        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
     let digits: Vec<u8> = digits.collect::<Option<_>>()?;
     let byte = |pair: &[u8]| if let [high, low] = pair { Some(high << 4 | low) } else { None };
     digits.chunks(2).map(byte).collect()
 }
 
-/// Whether the bytes have the form of a point on P-256, P-384 or P-521 (SEC 1, 2.3.3), uncompressed. So
-/// has one in 256 random secrets of such an odd length.
+/// Whether the bytes have the form of a point on P-256, P-384 or P-521 (SEC 1, 2.3.3),
+/// uncompressed. So has one in 256 random secrets of such an odd length.
 fn is_point(bytes: &[u8]) -> bool {
     matches!(bytes.len(), 65 | 97 | 133) && bytes.first() == Some(&4)
 }

@@ -86,7 +86,8 @@ impl RevocationKey {
 }
 
 impl Revocation {
-    /// How the change feed, and the list that cold isolates read, write it: `token/<digest>/<until>`.
+    /// How the change feed, and the list that cold isolates read, write it:
+    /// `token/<digest>/<until>`.
     #[must_use]
     pub fn text(&self) -> String {
         let Self { key: RevocationKey { kind, digest }, until } = self;
@@ -127,8 +128,8 @@ pub fn over_for_good(exp_s: Option<i64>, issued_at_s: i64) -> Millis {
 const MAX_PUT_OFF_S: i64 = 30 * 24 * 60 * 60;
 
 /// The same of a token that an endpoint calls active until `exp_s`. It may say a later end the next
-/// time, so thirty days are added to that, and to the app's `expire`. Where it says no end, the token is
-/// revoked for as long as any token may count.
+/// time, so thirty days are added to that, and to the app's `expire`. Where it says no end, the
+/// token is revoked for as long as any token may count.
 #[must_use]
 pub fn over_for_endpoint(exp_s: Option<i64>, expire_s: i64, now: Millis) -> Millis {
     let latest = latest_end(now);
@@ -151,12 +152,22 @@ mod tests {
     #[test]
     fn the_text_of_a_revocation_says_all_of_it() {
         let app = AppName::parse("ERP 2.0").expect("a name");
-        for key in [RevocationKey::of_token(HashedToken::of(&[b"a.b"])), RevocationKey::of_jti(&app, "a/b,c d")] {
+        for key in [
+            RevocationKey::of_token(HashedToken::of(&[b"a.b"])),
+            RevocationKey::of_jti(&app, "a/b,c d"),
+        ] {
             let revocation = Revocation { key, until: Millis(1_800_000_000_000) };
             assert_eq!(Revocation::parse(&revocation.text()), Some(revocation));
         }
         let text = Revocation { key: RevocationKey::of_jti(&app, "1"), until: Millis(5) }.text();
-        for other in ["", "jti", "jti/00/5", &text.replace("jti", "session"), &format!("{text}x"), &format!("{text}/6")] {
+        for other in [
+            "",
+            "jti",
+            "jti/00/5",
+            &text.replace("jti", "session"),
+            &format!("{text}x"),
+            &format!("{text}/6"),
+        ] {
             assert_eq!(Revocation::parse(other), None, "{other}");
         }
     }
@@ -165,7 +176,10 @@ mod tests {
     fn apps_do_not_share_a_jti() {
         let app = |name: &str| AppName::parse(name).expect("a name");
         assert_ne!(RevocationKey::of_jti(&app("A"), "1"), RevocationKey::of_jti(&app("B"), "1"));
-        assert_ne!(RevocationKey::of_jti(&app("A"), "b/1"), RevocationKey::of_jti(&app("A"), "b/2"));
+        assert_ne!(
+            RevocationKey::of_jti(&app("A"), "b/1"),
+            RevocationKey::of_jti(&app("A"), "b/2")
+        );
         assert!(AppName::parse("A/b").is_err());
     }
 
@@ -174,7 +188,10 @@ mod tests {
         let leeway = MAX_LEEWAY_S;
         assert_eq!(over_for_good(Some(2000), 1000), Millis::from_seconds(2000 + leeway));
         assert_eq!(over_for_good(None, 1000), Millis::from_seconds(1000 + MAX_EXPIRE_S + leeway));
-        assert_eq!(over_for_good(Some(i64::MAX), 1000), Millis::from_seconds(1000 + MAX_EXPIRE_S + leeway));
+        assert_eq!(
+            over_for_good(Some(i64::MAX), 1000),
+            Millis::from_seconds(1000 + MAX_EXPIRE_S + leeway)
+        );
         assert_eq!(over_for_good(Some(i64::MAX), i64::MAX), Millis::from_seconds(i64::MAX));
     }
 }

@@ -1,10 +1,13 @@
 //! Tokens whose signature was checked before, as an isolate remembers them.
 //!
-//! What is kept is a fact that never ceases to be one: this text is signed by that key, and says this. Whether the key is still one of an enabled
-//! app, when the token ends and how its user stands is looked at on each hit, as for any token; so nothing has to be forgotten when these change.
+//! What is kept is a fact that never ceases to be one: this text is signed by that key, and says
+//! this. Whether the key is still one of an enabled app, when the token ends and how its user
+//! stands is looked at on each hit, as for any token; so nothing has to be forgotten when these
+//! change.
 //!
-//! The end of a token says where to look, and whoever has seen the token can copy it; only where the whole text is the same, it is the one that is
-//! remembered. A text is kept from the second time on: many tokens are seen once.
+//! The end of a token says where to look, and whoever has seen the token can copy it; only where
+//! the whole text is the same, it is the one that is remembered. A text is kept from the second
+//! time on: many tokens are seen once.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -21,20 +24,23 @@ use crate::error::Denied;
 /// How many tokens are remembered at most.
 pub const KEPT_TOKENS: usize = 10_000;
 
-/// How many bytes of memory they may take in all: as many tokens with a dozen short claims need fewer.
+/// How many bytes of memory they may take in all: as many tokens with a dozen short claims need
+/// fewer.
 pub const KEPT_BYTES: usize = 16 << 20;
 
 /// The end of a token, which is the end of its signature: where to look, and no proof of anything.
 type Mark = [u8; 12];
 
-/// The memory of one isolate: what a token says and which key signed it, by its mark; and the marks of tokens that were seen.
+/// The memory of one isolate: what a token says and which key signed it, by its mark; and the marks
+/// of tokens that were seen.
 pub struct SignedTokens {
     kept: RefCell<Kept>,
     seen: RefCell<Seen>,
 }
 
-/// The marks of tokens that were seen once: of the last [`KEPT_TOKENS`] at least, and of twice as many at most. So
-/// whatever the order in which as many tokens come, each of them is known when it comes again.
+/// The marks of tokens that were seen once: of the last [`KEPT_TOKENS`] at least, and of twice as
+/// many at most. So whatever the order in which as many tokens come, each of them is known when it
+/// comes again.
 #[derive(Default)]
 struct Seen {
     newer: HashSet<Mark>,
@@ -80,12 +86,17 @@ impl SignedTokens {
         is_same(known.text.expose(), text).then(|| (Rc::clone(&known.parts), known.key))
     }
 
-    /// Takes note that the key signed the token: the first time that it was seen, the second time of what it says and which key.
+    /// Takes note that the key signed the token: the first time that it was seen, the second time
+    /// of what it says and which key.
     pub fn note(&self, claims: &VerifiedClaims<'_>, key: KeyId) {
         let token = claims.token();
         let Some(mark) = token.text().as_bytes().last_chunk() else { return };
         if self.seen.borrow_mut().sees_again(*mark) {
-            let signed = SignedToken { text: PlainToken::new(token.text()), parts: Rc::clone(token.parts()), key };
+            let signed = SignedToken {
+                text: PlainToken::new(token.text()),
+                parts: Rc::clone(token.parts()),
+                key,
+            };
             self.kept.borrow_mut().keep(*mark, signed);
         }
     }

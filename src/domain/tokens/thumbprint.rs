@@ -11,9 +11,16 @@ pub fn thumbprint(key: &PublicKey) -> String {
     let base64 = Base64UrlUnpadded::encode_string;
     // The members are in the order of their names, and nothing in them has to be escaped.
     let jwk = match key.members() {
-        Members::Rsa { modulus, exponent } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, base64(exponent), base64(modulus)),
+        Members::Rsa { modulus, exponent } => {
+            format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, base64(exponent), base64(modulus))
+        }
         Members::Ec { curve, x, y } => {
-            format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), base64(x), base64(y))
+            format!(
+                r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
+                curve.name(),
+                base64(x),
+                base64(y)
+            )
         }
         Members::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64(x)),
     };

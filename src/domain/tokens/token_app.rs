@@ -34,7 +34,8 @@ pub struct TokenApp {
     pub name: AppName,
     /// All that can be chosen about it, but for the secrets.
     pub terms: TokenAppTerms,
-    /// The shared secret or the public keys, as registered; `None` where no master key opens it any more.
+    /// The shared secret or the public keys, as registered; `None` where no master key opens it any
+    /// more.
     pub secret: Option<Secret>,
     /// What its tokens are verified with: what `secret` says.
     pub keys: Keys,
@@ -89,7 +90,8 @@ pub struct Selection {
     pub token_name: Option<String>,
     /// Only the one of this name.
     pub app: Option<String>,
-    /// The token's `iss`: only those of this issuer, and those that name none. `None` leaves it out.
+    /// The token's `iss`: only those of this issuer, and those that name none. `None` leaves it
+    /// out.
     pub issuer: Option<Option<String>>,
 }
 
@@ -135,7 +137,10 @@ impl Selection {
             && app.terms.algorithm.canonical() == self.algorithm
             && self.token_name.as_deref().is_none_or(|name| name == app.terms.token_name.as_str())
             && self.app.as_deref().is_none_or(|name| name == app.name.as_str())
-            && self.issuer.as_ref().is_none_or(|issuer| app.terms.policy.may_be_of(issuer.as_deref()))
+            && self
+                .issuer
+                .as_ref()
+                .is_none_or(|issuer| app.terms.policy.may_be_of(issuer.as_deref()))
     }
 }
 
@@ -176,7 +181,8 @@ impl TokenApp {
         }
     }
 
-    /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of older releases are so.
+    /// Whether its keys sign for many audiences, and nobody said which of them count. Only apps of
+    /// older releases are so.
     #[must_use]
     pub fn leaves_audience_unchecked(&self) -> bool {
         let Policy { audiences, any_audience, .. } = &self.terms.policy;
@@ -205,9 +211,13 @@ impl TokenAppTerms {
     }
 }
 
-/// The apps of a list that a selection takes: those that name the token's issuer first, each part in order of name.
+/// The apps of a list that a selection takes: those that name the token's issuer first, each part
+/// in order of name.
 #[must_use]
-pub fn candidates<'a>(apps: impl Iterator<Item = &'a Rc<TokenApp>>, selection: &Selection) -> Vec<Rc<TokenApp>> {
+pub fn candidates<'a>(
+    apps: impl Iterator<Item = &'a Rc<TokenApp>>,
+    selection: &Selection,
+) -> Vec<Rc<TokenApp>> {
     let mut taken: Vec<_> = apps.filter(|app| selection.takes(app)).cloned().collect();
     taken.sort_by(|one, other| rank(one).cmp(&rank(other)));
     taken
@@ -241,7 +251,11 @@ mod tests {
                 token_name: TokenName::default(),
                 algorithm: Algorithm::Hs256,
                 expire_s: 1,
-                claims: ClaimNames { username: String::new(), name: String::new(), email: String::new() },
+                claims: ClaimNames {
+                    username: String::new(),
+                    name: String::new(),
+                    email: String::new(),
+                },
                 enabled,
                 creates_users: false,
                 initial_roles: Vec::new(),
@@ -254,7 +268,12 @@ mod tests {
             created_at: Millis(0),
             modified_at: Millis(0),
         };
-        let selection = Selection { algorithm: Algorithm::Hs256, token_name: Some("token".to_owned()), app: None, issuer: None };
+        let selection = Selection {
+            algorithm: Algorithm::Hs256,
+            token_name: Some("token".to_owned()),
+            app: None,
+            issuer: None,
+        };
         assert!(selection.takes(&app(true)) && !selection.takes(&app(false)));
     }
 }

@@ -20,8 +20,8 @@ pub(in crate::edge) const BINDING: &str = "DB";
 
 /// How often a batch that only reads is tried.
 const ATTEMPTS: u32 = 3;
-/// How long after the first attempt began another one may begin. Where D1 takes seconds to fail, a second
-/// attempt would take as many again.
+/// How long after the first attempt began another one may begin. Where D1 takes seconds to fail, a
+/// second attempt would take as many again.
 const RETRIES_MS: f64 = 1000.0;
 
 #[wasm_bindgen(module = "/src/edge/runtime/database.mjs")]
@@ -34,7 +34,12 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn session(env: &Env, binding: &str) -> Result<Database, JsValue>;
     #[wasm_bindgen(catch)]
-    fn batch(database: &Database, statements: &str, ticket: u32, done: &JsValue) -> Result<(), JsValue>;
+    fn batch(
+        database: &Database,
+        statements: &str,
+        ticket: u32,
+        done: &JsValue,
+    ) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = getBookmark)]
     fn bookmark(this: &Database) -> Result<Option<String>, JsValue>;
 }
@@ -59,7 +64,12 @@ pub(in crate::edge) struct D1 {
 
 impl D1 {
     pub(in crate::edge) fn new(env: Rc<Env>) -> Self {
-        Self { env, database: OnceCell::new(), session: OnceCell::new(), has_written: Cell::new(false) }
+        Self {
+            env,
+            database: OnceCell::new(),
+            session: OnceCell::new(),
+            has_written: Cell::new(false),
+        }
     }
 
     fn database(&self, only_reads: bool) -> Result<&Database, SqlError> {
@@ -67,14 +77,17 @@ impl D1 {
         if let Some(found) = cell.get() {
             return Ok(found);
         }
-        let found = if only_reads { database(&self.env, BINDING) } else { session(&self.env, BINDING) };
+        let found =
+            if only_reads { database(&self.env, BINDING) } else { session(&self.env, BINDING) };
         let found = found.map_err(thrown)?;
         Ok(cell.get_or_init(|| found))
     }
 
     async fn run(&self, statements: &str, only_reads: bool) -> Result<Vec<Rows>, SqlError> {
         let database = self.database(only_reads)?;
-        let asked = tickets::ask(&BATCHES, |ticket, done| batch(database, statements, ticket, done)).map_err(thrown)?;
+        let asked =
+            tickets::ask(&BATCHES, |ticket, done| batch(database, statements, ticket, done))
+                .map_err(thrown)?;
         rows(&asked.await.map_err(sort)?)
     }
 }
@@ -87,7 +100,8 @@ impl Sql for D1 {
             let began_at = if only_reads { Date::now() } else { 0.0 };
             let mut attempt = 1;
             loop {
-                let may_retry = || only_reads && attempt < ATTEMPTS && Date::now() - began_at < RETRIES_MS;
+                let may_retry =
+                    || only_reads && attempt < ATTEMPTS && Date::now() - began_at < RETRIES_MS;
                 match self.run(&text, only_reads).await {
                     Err(SqlError::Unavailable(_)) if may_retry() => attempt += 1,
                     Ok(results) => {
@@ -108,9 +122,14 @@ impl Sql for D1 {
 
 /// The statements as the text that `database.mjs` takes.
 fn text(statements: &[Statement]) -> Result<String, SqlError> {
-    let statements: Vec<_> =
-        statements.iter().map(|Statement { sql, params }| (sql.as_ref(), params.iter().map(Bound).collect::<Vec<_>>())).collect();
-    serde_json::to_string(&statements).map_err(|error| SqlError::Failed(Fault::new(error.to_string())))
+    let statements: Vec<_> = statements
+        .iter()
+        .map(|Statement { sql, params }| {
+            (sql.as_ref(), params.iter().map(Bound).collect::<Vec<_>>())
+        })
+        .collect();
+    serde_json::to_string(&statements)
+        .map_err(|error| SqlError::Failed(Fault::new(error.to_string())))
 }
 
 struct Bound<'a>(&'a Param);
@@ -131,9 +150,13 @@ impl Serialize for Bound<'_> {
 struct Answered(Vec<String>, Vec<Vec<Datum>>, Datum);
 
 fn rows(text: &str) -> Result<Vec<Rows>, SqlError> {
-    let unreadable = |error: serde_json::Error| SqlError::Failed(Fault::new(format!("D1 answered what cannot be read: {error}")));
+    let unreadable = |error: serde_json::Error| {
+        SqlError::Failed(Fault::new(format!("D1 answered what cannot be read: {error}")))
+    };
     let results: Vec<Answered> = serde_json::from_str(text).map_err(unreadable)?;
-    let read = |told| if let Datum::Integer(count) = told { u64::try_from(count).unwrap_or_default() } else { 0 };
+    let read = |told| {
+        if let Datum::Integer(count) = told { u64::try_from(count).unwrap_or_default() } else { 0 }
+    };
     let of = |Answered(columns, rows, told)| Rows { read: read(told), ..Rows::of(columns, rows) };
     Ok(results.into_iter().map(of).collect())
 }
@@ -151,7 +174,13 @@ fn sort(text: String) -> SqlError {
         SqlError::Refused(text)
     } else if says(&["SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM"]) {
         SqlError::Unavailable(Fault::new(text))
-    } else if says(&["SQLITE_", "D1_TYPE_ERROR", "D1_COLUMN_NOTFOUND", "no such table", "syntax error"]) {
+    } else if says(&[
+        "SQLITE_",
+        "D1_TYPE_ERROR",
+        "D1_COLUMN_NOTFOUND",
+        "no such table",
+        "syntax error",
+    ]) {
         SqlError::of_schema(text)
     } else {
         SqlError::Unavailable(Fault::new(text))

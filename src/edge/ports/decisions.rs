@@ -12,7 +12,15 @@ pub(in crate::edge) const BINDING: &str = "ANALYTICS";
 
 #[wasm_bindgen(module = "/src/edge/runtime/crossing.mjs")]
 extern "C" {
-    fn decided(env: &Env, binding: &str, index: &str, blobs: &str, yes: u32, no: u32, begun_at: f64);
+    fn decided(
+        env: &Env,
+        binding: &str,
+        index: &str,
+        blobs: &str,
+        yes: u32,
+        no: u32,
+        begun_at: f64,
+    );
 }
 
 /// The longest index that a data point may have, in bytes.
@@ -39,7 +47,10 @@ impl Decisions for DataSet {
         // None of them has a line's end.
         let blobs = [*app, *kind, *outcome, *reason, rule.as_str(), *dialect].join("\n");
         let index = if app.is_empty() { *kind } else { begin_of(app) };
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds, which a double holds exactly")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds, which a double holds exactly"
+        )]
         decided(&self.0, BINDING, index, &blobs, *yes, *no, begun_at.0 as f64);
     }
 }

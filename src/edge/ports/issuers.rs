@@ -19,7 +19,11 @@ const ACCEPT: &str = "application/jwk-set+json, application/json";
 pub(in crate::edge) struct Web;
 
 impl Issuers for Web {
-    fn fetch<'a>(&'a self, url: &'a HttpsUrl, limit: Millis) -> LocalFuture<'a, Result<Published, FetchProblem>> {
+    fn fetch<'a>(
+        &'a self,
+        url: &'a HttpsUrl,
+        limit: Millis,
+    ) -> LocalFuture<'a, Result<Published, FetchProblem>> {
         Box::pin(async move {
             // Over the body, too.
             let signal = AbortSignal::timeout_with_u32(u32::try_from(limit.0).unwrap_or_default());
@@ -42,11 +46,18 @@ impl Issuers for Web {
 }
 
 fn in_time<T>(outcome: Result<T, FetchProblem>, signal: &AbortSignal) -> Result<T, FetchProblem> {
-    let is_late = |problem: &FetchProblem| signal.aborted() && matches!(problem, FetchProblem::Unreachable(_));
+    let is_late = |problem: &FetchProblem| {
+        signal.aborted() && matches!(problem, FetchProblem::Unreachable(_))
+    };
     outcome.map_err(|problem| if is_late(&problem) { FetchProblem::TimedOut } else { problem })
 }
 
-async fn post(url: &HttpsUrl, authorization: &str, form: &str, signal: &AbortSignal) -> Result<Vec<u8>, FetchProblem> {
+async fn post(
+    url: &HttpsUrl,
+    authorization: &str,
+    form: &str,
+    signal: &AbortSignal,
+) -> Result<Vec<u8>, FetchProblem> {
     let send = async || {
         let headers = Headers::new();
         headers.set("user-agent", USER_AGENT)?;
@@ -54,14 +65,19 @@ async fn post(url: &HttpsUrl, authorization: &str, form: &str, signal: &AbortSig
         headers.set("content-type", "application/x-www-form-urlencoded")?;
         headers.set("authorization", authorization)?;
         let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_redirect(RequestRedirect::Manual).with_headers(headers).with_body(Some(form.into()));
+        init.with_method(Method::Post)
+            .with_redirect(RequestRedirect::Manual)
+            .with_headers(headers)
+            .with_body(Some(form.into()));
         let request = Request::new_with_init(url.as_str(), &init)?;
         Fetch::Request(request).send_with_signal(&signal.clone().into()).await
     };
     let response = send().await.map_err(unreachable)?;
     match response.status_code() {
         200 => read(response).await.map(|published| published.body),
-        300..=399 => Err(FetchProblem::BadRedirect("a question about a token follows none".to_owned())),
+        300..=399 => {
+            Err(FetchProblem::BadRedirect("a question about a token follows none".to_owned()))
+        }
         status => Err(refused(status)),
     }
 }
@@ -98,14 +114,15 @@ async fn get(url: &HttpsUrl, signal: &AbortSignal) -> worker::Result<Response> {
     Fetch::Request(request).send_with_signal(&signal.clone().into()).await
 }
 
-/// Where a redirect leads, which must be a place that could have been registered. By the runtime's URL: a second reader of them would be
-/// the largest part of the wasm.
+/// Where a redirect leads, which must be a place that could have been registered. By the runtime's
+/// URL: a second reader of them would be the largest part of the wasm.
 fn target(from: &HttpsUrl, response: &Response) -> Result<HttpsUrl, FetchProblem> {
     let nowhere = || FetchProblem::BadRedirect("it leads nowhere".to_owned());
     let location = response.headers().get("location").map_err(unreachable)?.ok_or_else(nowhere)?;
     let joined = Url::new_with_base(&location, from.as_str()).map_err(|_| nowhere())?;
     joined.set_hash("");
-    HttpsUrl::parse(&joined.href()).map_err(|why| FetchProblem::BadRedirect(format!("where it leads {why}")))
+    HttpsUrl::parse(&joined.href())
+        .map_err(|why| FetchProblem::BadRedirect(format!("where it leads {why}")))
 }
 
 async fn read(mut response: Response) -> Result<Published, FetchProblem> {

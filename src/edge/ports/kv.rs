@@ -25,10 +25,21 @@ impl WorkersKv {
 
 impl Kv for WorkersKv {
     fn get<'a>(&'a self, key: &'a str) -> LocalFuture<'a, Result<Option<String>, Fault>> {
-        Box::pin(async move { self.store()?.get(key).text().await.map_err(|error| Fault::new(format!("KV get: {error}"))) })
+        Box::pin(async move {
+            self.store()?
+                .get(key)
+                .text()
+                .await
+                .map_err(|error| Fault::new(format!("KV get: {error}")))
+        })
     }
 
-    fn put<'a>(&'a self, key: &'a str, value: String, lifetime_s: u32) -> LocalFuture<'a, Result<(), Fault>> {
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: String,
+        lifetime_s: u32,
+    ) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             let fault = |error| Fault::new(format!("KV put: {error}"));
             let put = self.store()?.put(key, value).map_err(fault)?;

@@ -1,4 +1,5 @@
-//! The ports on the platform: D1, KV, WebCrypto, timers, the Analytics Engine, and `fetch` to issuers and to the origin.
+//! The ports on the platform: D1, KV, WebCrypto, timers, the Analytics Engine, and `fetch` to
+//! issuers and to the origin.
 
 pub(super) mod d1;
 pub(super) mod decisions;

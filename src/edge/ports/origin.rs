@@ -1,4 +1,5 @@
-//! The way to the origin and back: bodies flow past the wasm as the streams that they are, in both directions.
+//! The way to the origin and back: bodies flow past the wasm as the streams that they are, in both
+//! directions.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,8 +10,9 @@ use worker::js_sys::{BigInt, Reflect, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
-    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, RequestRedirect, Response,
-    ResponseInit, TransformStream, WorkerGlobalScope, WritableStreamDefaultWriter,
+    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, Request, RequestCache,
+    RequestInit, RequestRedirect, Response, ResponseInit, TransformStream, WorkerGlobalScope,
+    WritableStreamDefaultWriter,
 };
 use worker::worker_sys::FixedLengthStream;
 use worker::{Delay, js_sys};
@@ -34,8 +36,13 @@ extern "C" {
     fn set_cookies(headers: &Headers) -> js_sys::Array;
 }
 
-/// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its body has yet to come.
-pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &dyn Tasks) -> Result<Response> {
+/// Carries a request to the origin. The answer is the origin's, with `forward.answer_headers`; its
+/// body has yet to come.
+pub(in crate::edge) async fn pass(
+    event: &Event<'_>,
+    forward: &Forward,
+    tasks: &dyn Tasks,
+) -> Result<Response> {
     let client = event.request;
     Yield::default().await;
     let abort = AbortController::new().map_err(|error| fault(&error))?;
@@ -53,7 +60,8 @@ pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &
     if let Some(body) = body {
         init.set_body(&body);
     }
-    let request = Request::new_with_str_and_init(&forward.url, &init).map_err(|error| fault(&error))?;
+    let request =
+        Request::new_with_str_and_init(&forward.url, &init).map_err(|error| fault(&error))?;
     if !path_readings::is_same(&forward.url, &request.url()) {
         return Err(Error::invalid("url", "would reach the origin as another path"));
     }
@@ -70,8 +78,13 @@ pub(in crate::edge) async fn pass(event: &Event<'_>, forward: &Forward, tasks: &
     }
 }
 
-/// The answer that changes the protocol. Its connection is watched, where somebody was asked who they are.
-fn upgraded(origin: Response, forward: &Forward, event: &Event<'_>) -> std::result::Result<Response, JsValue> {
+/// The answer that changes the protocol. Its connection is watched, where somebody was asked who
+/// they are.
+fn upgraded(
+    origin: Response,
+    forward: &Forward,
+    event: &Event<'_>,
+) -> std::result::Result<Response, JsValue> {
     let headers = Headers::new_with_headers(&origin.headers())?;
     let is_changed = put_cookies(&origin.headers(), &headers, &forward.origin)?;
     match &forward.authority {
@@ -81,7 +94,8 @@ fn upgraded(origin: Response, forward: &Forward, event: &Event<'_>) -> std::resu
     }
 }
 
-/// The answer as the client gets it. What stays open is watched, where somebody was asked who they are.
+/// The answer as the client gets it. What stays open is watched, where somebody was asked who they
+/// are.
 fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Response> {
     let status = origin.status();
     if status == 101 {
@@ -102,20 +116,27 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
     }
     for name in ["location", "content-location"] {
         let said = headers.get(name).map_err(|error| fault(&error))?;
-        if let Some(public) = said.and_then(|said| origin_urls::public_location(&said, &forward.origin)) {
+        if let Some(public) =
+            said.and_then(|said| origin_urls::public_location(&said, &forward.origin))
+        {
             headers.set(name, &public).map_err(|error| fault(&error))?;
         }
     }
     put_cookies(&origin.headers(), &headers, &forward.origin).map_err(|error| fault(&error))?;
     for (name, value) in &forward.answer_headers {
-        let put = if matches!(*name, "vary" | "set-cookie") { headers.append(name, value) } else { headers.set(name, value) };
+        let put = if matches!(*name, "vary" | "set-cookie") {
+            headers.append(name, value)
+        } else {
+            headers.set(name, value)
+        };
         put.map_err(|error| fault(&error))?;
     }
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_status_text(&origin.status_text());
     init.set_headers(&headers);
-    let mut body = origin.body().filter(|_| !forward.is_preflight && !matches!(status, 204 | 205 | 304));
+    let mut body =
+        origin.body().filter(|_| !forward.is_preflight && !matches!(status, 204 | 205 | 304));
     if let (Some(authority), Some(stream)) = (&forward.authority, &body)
         && is_event_stream(&headers)
     {
@@ -124,15 +145,24 @@ fn back(origin: Response, forward: &Forward, event: &Event<'_>) -> Result<Respon
         body = Some(event.pump(stream, authority).map_err(|error| fault(&error))?);
     }
     // An origin may answer with a status that is none.
-    Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(|error| fault(&error))
+    Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init)
+        .map_err(|error| fault(&error))
 }
 
-/// Takes away cookies of the origin that have a name of Postern's own, and tells paths as clients know
-/// them. Answers whether that changed any. Each cookie stays apart, since one may have a comma.
-fn put_cookies(of_origin: &Headers, headers: &Headers, origin_url: &str) -> std::result::Result<bool, JsValue> {
-    let set: Vec<_> = set_cookies(of_origin).iter().filter_map(|cookie| cookie.as_string()).collect();
+/// Takes away cookies of the origin that have a name of Postern's own, and tells paths as clients
+/// know them. Answers whether that changed any. Each cookie stays apart, since one may have a
+/// comma.
+fn put_cookies(
+    of_origin: &Headers,
+    headers: &Headers,
+    origin_url: &str,
+) -> std::result::Result<bool, JsValue> {
+    let set: Vec<_> =
+        set_cookies(of_origin).iter().filter_map(|cookie| cookie.as_string()).collect();
     let is_ours = |cookie: &str| cookies::sets(cookie, session_cookie::is_ours);
-    let public = |cookie: &String| origin_urls::public_cookie(cookie, origin_url).unwrap_or_else(|| cookie.clone());
+    let public = |cookie: &String| {
+        origin_urls::public_cookie(cookie, origin_url).unwrap_or_else(|| cookie.clone())
+    };
     let put: Vec<_> = set.iter().filter(|cookie| !is_ours(cookie)).map(public).collect();
     if put == set {
         return Ok(false);
@@ -144,7 +174,10 @@ fn put_cookies(of_origin: &Headers, headers: &Headers, origin_url: &str) -> std:
 
 fn is_event_stream(headers: &Headers) -> bool {
     let media_type = headers.get("content-type").ok().flatten().unwrap_or_default();
-    media_type.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream"))
+    media_type
+        .split(';')
+        .next()
+        .is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 fn headers(forward: &Forward) -> Result<Headers> {
@@ -155,8 +188,13 @@ fn headers(forward: &Forward) -> Result<Headers> {
     Ok(headers)
 }
 
-/// The client's body as one that is to be sent, and each part that the origin takes as a sign of life.
-fn body(client: &Request, alive: &Rc<Cell<f64>>, tasks: &dyn Tasks) -> Result<Option<ReadableStream>> {
+/// The client's body as one that is to be sent, and each part that the origin takes as a sign of
+/// life.
+fn body(
+    client: &Request,
+    alive: &Rc<Cell<f64>>,
+    tasks: &dyn Tasks,
+) -> Result<Option<ReadableStream>> {
     if matches!(client.method().as_str(), "GET" | "HEAD") {
         return Ok(None);
     }
@@ -196,7 +234,9 @@ async fn pump(
 /// What a body flows through. A declared length is kept; without one the body goes in chunks.
 fn through(length: Option<String>) -> Result<TransformStream> {
     match length.and_then(|length| length.parse::<u64>().ok()) {
-        Some(length) => FixedLengthStream::new_big_int(BigInt::from(length)).map(Into::into).map_err(|error| fault(&error)),
+        Some(length) => FixedLengthStream::new_big_int(BigInt::from(length))
+            .map(Into::into)
+            .map_err(|error| fault(&error)),
         None => TransformStream::new().map_err(|error| fault(&error)),
     }
 }
@@ -218,6 +258,8 @@ fn now() -> f64 {
 }
 
 fn fault(error: &JsValue) -> Error {
-    let text = error.as_string().or_else(|| error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())));
+    let text = error
+        .as_string()
+        .or_else(|| error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())));
     Error::OriginFailed(Fault::new(format!("the origin failed: {}", text.unwrap_or_default())))
 }

@@ -13,7 +13,8 @@ extern "C" {
     fn share(name: &str, text: &str, seconds: f64) -> Promise;
 }
 
-/// What the isolates of this data centre share. Failures are answered like an entry that is not there.
+/// What the isolates of this data centre share. Failures are answered like an entry that is not
+/// there.
 pub(in crate::edge) struct DataCentre;
 
 impl Shared for DataCentre {

@@ -13,7 +13,10 @@ pub(in crate::edge) struct Timeouts;
 
 impl Timer for Timeouts {
     fn now(&self) -> Millis {
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds, which a double holds exactly")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "milliseconds, which a double holds exactly"
+        )]
         Millis(js_sys::Date::now() as i64)
     }
 
@@ -25,8 +28,8 @@ impl Timer for Timeouts {
     }
 }
 
-/// Yields once: `Delay` keeps only its first waker, and the first poll of an answer has a no-op one.
-/// Without this a timer never fires.
+/// Yields once: `Delay` keeps only its first waker, and the first poll of an answer has a no-op
+/// one. Without this a timer never fires.
 #[derive(Default)]
 pub(in crate::edge) struct Yield(bool);
 

@@ -1,4 +1,5 @@
-//! WebCrypto, behind [`Signatures`]. Imported keys are kept, because importing one costs several verifications.
+//! WebCrypto, behind [`Signatures`]. Imported keys are kept, because importing one costs several
+//! verifications.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -45,20 +46,33 @@ impl Signatures for WebCrypto {
         Box::pin(async move {
             let kept = imported(algorithm, key).await?;
             let Imported { subtle, key, verifying } = &*kept;
-            let begin = |ticket, done: &JsValue| verify(subtle, verifying, key, signature, message, ticket, done);
+            let begin = |ticket, done: &JsValue| {
+                verify(subtle, verifying, key, signature, message, ticket, done)
+            };
             tickets::ask(&CHECKS, begin).map_err(fault)?.await
         })
     }
 
-    fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, Result<(), Fault>> {
+    fn accepts<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        key: &'a PublicKey,
+    ) -> LocalFuture<'a, Result<(), Fault>> {
         Box::pin(async move { imported(algorithm, key).await.map(drop) })
     }
 
-    fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
+    fn sign<'a>(
+        &'a self,
+        key: &'a PrivateKey,
+        message: &'a [u8],
+    ) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
         Box::pin(async move {
             let (subtle, key) = (subtle()?, signing_key(key).await?);
-            let how = object(&[name("ECDSA"), ("hash", JsValue::from_str(hash_name(Hash::Sha256)))])?;
-            let promise = subtle.sign_with_object_and_js_u8_array(&how, &key, &Uint8Array::from(message)).map_err(fault)?;
+            let how =
+                object(&[name("ECDSA"), ("hash", JsValue::from_str(hash_name(Hash::Sha256)))])?;
+            let promise = subtle
+                .sign_with_object_and_js_u8_array(&how, &key, &Uint8Array::from(message))
+                .map_err(fault)?;
             let signature = JsFuture::from(promise).await.map_err(fault)?;
             Ok(Uint8Array::new(&signature).to_vec())
         })
@@ -67,14 +81,19 @@ impl Signatures for WebCrypto {
 
 /// The key of this deployment that signs assertions. It is imported once.
 async fn signing_key(key: &PrivateKey) -> Result<CryptoKey, Fault> {
-    let kept = SIGNING.with_borrow(|kept| kept.as_ref().filter(|(id, _)| id == key.id()).map(|(_, imported)| imported.clone()));
+    let kept = SIGNING.with_borrow(|kept| {
+        kept.as_ref().filter(|(id, _)| id == key.id()).map(|(_, imported)| imported.clone())
+    });
     if let Some(kept) = kept {
         return Ok(kept);
     }
     let members = key.members().map(|(name, value)| (name, JsValue::from_str(value)));
-    let importing = object(&[name("ECDSA"), ("namedCurve", JsValue::from_str(Curve::P256.name()))])?;
+    let importing =
+        object(&[name("ECDSA"), ("namedCurve", JsValue::from_str(Curve::P256.name()))])?;
     let usages = Array::of1(&JsValue::from_str("sign"));
-    let promise = subtle()?.import_key_with_object("jwk", &object(&members)?, &importing, false, &usages).map_err(fault)?;
+    let promise = subtle()?
+        .import_key_with_object("jwk", &object(&members)?, &importing, false, &usages)
+        .map_err(fault)?;
     let imported: CryptoKey = JsFuture::from(promise).await.map_err(fault)?.unchecked_into();
     SIGNING.set(Some((key.id().to_owned(), imported.clone())));
     Ok(imported)
@@ -101,7 +120,9 @@ thread_local! {
 
 #[expect(clippy::needless_pass_by_value, reason = "what JavaScript calls takes values")]
 fn is_done(ticket: u32, answer: JsValue) {
-    let said = answer.as_bool().ok_or_else(|| Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default())));
+    let said = answer.as_bool().ok_or_else(|| {
+        Fault::new(format!("WebCrypto: {}", answer.as_string().unwrap_or_default()))
+    });
     tickets::tell(&CHECKS, ticket, said);
 }
 
@@ -114,7 +135,8 @@ async fn imported(algorithm: Algorithm, key: &PublicKey) -> Result<Rc<Imported>,
     let Parameters { importing, verifying } = parameters(algorithm)?;
     let spki = Uint8Array::from(key.spki());
     let usages = Array::of1(&JsValue::from_str("verify"));
-    let promise = subtle.import_key_with_object("spki", &spki, &importing, false, &usages).map_err(fault)?;
+    let promise =
+        subtle.import_key_with_object("spki", &spki, &importing, false, &usages).map_err(fault)?;
     let key: CryptoKey = JsFuture::from(promise).await.map_err(fault)?.unchecked_into();
     let imported = Rc::new(Imported { subtle, key, verifying });
     KEYS.with_borrow_mut(|keys| keys.put(id, Rc::clone(&imported)));
@@ -132,10 +154,20 @@ fn parameters(algorithm: Algorithm) -> Result<Parameters, Fault> {
     };
     let hash = |hash: Hash| ("hash", JsValue::from_str(hash_name(hash)));
     match algorithm.family() {
-        Family::Hmac(_) | Family::Introspection => Err(Fault::new("the algorithm has no public key")),
-        Family::RsaPkcs1(of) => both(&[name("RSASSA-PKCS1-v1_5"), hash(of)], &[name("RSASSA-PKCS1-v1_5")]),
-        Family::RsaPss(of) => both(&[name("RSA-PSS"), hash(of)], &[name("RSA-PSS"), ("saltLength", JsValue::from(salt_bytes(of)))]),
-        Family::Ecdsa(curve) => both(&[name("ECDSA"), ("namedCurve", curve.name().into())], &[name("ECDSA"), hash(curve.hash())]),
+        Family::Hmac(_) | Family::Introspection => {
+            Err(Fault::new("the algorithm has no public key"))
+        }
+        Family::RsaPkcs1(of) => {
+            both(&[name("RSASSA-PKCS1-v1_5"), hash(of)], &[name("RSASSA-PKCS1-v1_5")])
+        }
+        Family::RsaPss(of) => both(
+            &[name("RSA-PSS"), hash(of)],
+            &[name("RSA-PSS"), ("saltLength", JsValue::from(salt_bytes(of)))],
+        ),
+        Family::Ecdsa(curve) => both(
+            &[name("ECDSA"), ("namedCurve", curve.name().into())],
+            &[name("ECDSA"), hash(curve.hash())],
+        ),
         Family::Ed25519 => both(&[name("Ed25519")], &[name("Ed25519")]),
     }
 }

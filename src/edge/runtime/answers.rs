@@ -1,4 +1,5 @@
-//! An answer, as the runtime wants it: copied from a kept one of its kind, since native objects cost more than a verification does.
+//! An answer, as the runtime wants it: copied from a kept one of its kind, since native objects
+//! cost more than a verification does.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -24,7 +25,8 @@ extern "C" {
     fn respond(kind: &JsValue, text: &str, body_at: usize, body: &JsValue) -> web_sys::Response;
 }
 
-/// Answers that have the same status and the same headers, but for the values of some, which are empty here.
+/// Answers that have the same status and the same headers, but for the values of some, which are
+/// empty here.
 struct Kind {
     like: Response,
     kept: JsValue,
@@ -50,17 +52,24 @@ impl Kind {
     }
 
     fn new(response: &Response) -> Self {
-        let blank = |like: Response, header: &Header| like.with(header.0, constant(header).unwrap_or_default());
+        let blank = |like: Response, header: &Header| {
+            like.with(header.0, constant(header).unwrap_or_default())
+        };
         let like = response.headers.iter().fold(Response::empty(response.status), blank);
-        let lines = like.headers.iter().map(|(name, value)| format!("\n{name}\n{}", first_line(value)));
+        let lines =
+            like.headers.iter().map(|(name, value)| format!("\n{name}\n{}", first_line(value)));
         let text: String = [like.status.to_string()].into_iter().chain(lines).collect();
         Self { kept: kind(&text), like }
     }
 
     fn is_of(&self, response: &Response) -> bool {
-        let same = |(a, b): (&Header, &Header)| is_same(a.0, b.0) && same_constant(constant(a), constant(b));
+        let same = |(a, b): (&Header, &Header)| {
+            is_same(a.0, b.0) && same_constant(constant(a), constant(b))
+        };
         let (ours, theirs) = (&self.like.headers, &response.headers);
-        self.like.status == response.status && ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
+        self.like.status == response.status
+            && ours.len() == theirs.len()
+            && ours.iter().zip(theirs).all(same)
     }
 }
 
@@ -114,7 +123,8 @@ fn utf16_length(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
 }
 
-/// The body's beginning, and then page after page. A failure breaks the connection, so that nobody takes a part for the whole.
+/// The body's beginning, and then page after page. A failure breaks the connection, so that nobody
+/// takes a part for the whole.
 fn stream(begin: String, pages: Pages) -> JsValue {
     let begin = futures_util::stream::once(async move { Ok(begin.into_bytes()) });
     let rest = futures_util::stream::unfold(pages, |mut pages| async move {
@@ -125,7 +135,9 @@ fn stream(begin: String, pages: Pages) -> JsValue {
         };
         Some((page.map(String::into_bytes).map_err(broken), pages))
     });
-    match WorkerResponse::from_stream(futures_util::StreamExt::chain(begin, rest)).map(|response| response.body().clone()) {
+    match WorkerResponse::from_stream(futures_util::StreamExt::chain(begin, rest))
+        .map(|response| response.body().clone())
+    {
         Ok(ResponseBody::Stream(stream)) => stream.into(),
         _ => JsValue::NULL,
     }

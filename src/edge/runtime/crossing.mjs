@@ -1,4 +1,5 @@
-// What crosses between wasm and the runtime with every request, in as few native objects as can be: they cost more than the wasm does.
+// What crosses between wasm and the runtime with every request, in as few native objects as can be:
+// they cost more than the wasm does.
 
 /** A request's header; undefined where there is none. */
 export function header(request, name) {
@@ -12,8 +13,9 @@ export function country(request) {
 }
 
 /**
- * A kind of answers, from a text in lines: the status, then name and value of each header, where the value is empty if it differs from answer
- * to answer. It is an answer without a body, whose headers the runtime copies from object to object, and the names of those that differ.
+ * A kind of answers, from a text in lines: the status, then name and value of each header, where
+ * the value is empty if it differs from answer to answer. It is an answer without a body, whose
+ * headers the runtime copies from object to object, and the names of those that differ.
  */
 export function kind(text) {
   const [status, ...lines] = text.split("\n");
@@ -38,8 +40,9 @@ export function respond({ response, headers, names }, text, bodyAt, body) {
 const LATENCIES = [[1, "0"], [10, "<10"], [50, "<50"], [250, "<250"], [1000, "<1000"]];
 
 /**
- * Writes a data point about a decision. `blobs` are texts in lines; the class of the latency follows them. Nothing waits for the platform, and
- * whatever it throws is nobody's trouble. The clock goes on only while the Worker waits, so that whatever was answered from memory took 0 ms.
+ * Writes a data point about a decision. `blobs` are texts in lines; the class of the latency
+ * follows them. Nothing waits for the platform, and whatever it throws is nobody's trouble. The
+ * clock goes on only while the Worker waits, so that whatever was answered from memory took 0 ms.
  */
 export function decided(env, binding, index, blobs, yes, no, begunAt) {
   try {
@@ -62,8 +65,8 @@ export function promised() {
 }
 
 /**
- * Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's text, and answers whoever waits for it. The bytes
- * are copied before this returns.
+ * Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's
+ * text, and answers whoever waits for it. The bytes are copied before this returns.
  */
 export function verify(subtle, how, key, signature, message, ticket, done) {
   const say = (outcome) => {
@@ -76,7 +79,8 @@ export function verify(subtle, how, key, signature, message, ticket, done) {
   subtle.verify(how, key, signature, message).then(say, (error) => say(String(error?.message ?? error)));
 }
 
-// The key of an entry must be a URL of the Worker's own host: with another one the platform would look that host up.
+// The key of an entry must be a URL of the Worker's own host: with another one the platform would
+// look that host up.
 const urlOf = (name) => `https://${name}`;
 
 /** What the isolates of this data centre share under a name; undefined where it is not there, and where the platform has no such cache. */

@@ -1,4 +1,5 @@
-// A batch of D1 as one text each way: a crossing for each statement, value, row and member costs more than the statements do.
+// A batch of D1 as one text each way: a crossing for each statement, value, row and member costs
+// more than the statements do.
 
 /** The database itself. Without a session, its primary answers. */
 export function database(env, binding) {
@@ -11,8 +12,10 @@ export function session(env, binding) {
 }
 
 /**
- * Runs a batch on the database or a session. `statements` is the JSON text of `[sql, values]` for each. `done` is told the ticket, whether it failed, and a text: the JSON of
- * `[columns, rows, read]` for each statement, where a row has its values in the columns' order and `read` is how many rows D1 has read, or what D1 said.
+ * Runs a batch on the database or a session. `statements` is the JSON text of `[sql, values]` for
+ * each. `done` is told the ticket, whether it failed, and a text: the JSON of `[columns, rows,
+ * read]` for each statement, where a row has its values in the columns' order and `read` is how
+ * many rows D1 has read, or what D1 said.
  */
 export function batch(database, statements, ticket, done) {
   const say = (failed, text) => {

@@ -1,7 +1,7 @@
 //! Answers that wait for something, as promises, and who polls them.
 //!
-//! They are polled by a task that the runtime queues, as usual, or right where an event has happened: the task and its promises cost more than
-//! a verification does.
+//! They are polled by a task that the runtime queues, as usual, or right where an event has
+//! happened: the task and its promises cost more than a verification does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -82,7 +82,9 @@ impl Wake for Number {
 
 /// The answer, where it is there at once; else a promise of it.
 pub(in crate::edge) fn answered(mut answer: Answer) -> JsValue {
-    if let Poll::Ready(response) = answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
+    if let Poll::Ready(response) =
+        answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop()))
+    {
         return response;
     }
     let number = QUEUE.with(|queue| queue.next.replace(queue.next.get().wrapping_add(1)));

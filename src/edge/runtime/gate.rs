@@ -15,6 +15,7 @@ extern "C" {
 /// The token of a question, by which tests say how the probe is to end.
 #[cfg(feature = "panic_probe")]
 pub(in crate::edge) fn token_in(question: Option<&str>) -> String {
-    let question = serde_json::from_str::<serde_json::Value>(question.unwrap_or_default()).unwrap_or_default();
+    let question =
+        serde_json::from_str::<serde_json::Value>(question.unwrap_or_default()).unwrap_or_default();
     question.get("token").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }

@@ -4,8 +4,8 @@ use worker::{console_error, console_warn};
 
 use crate::ports::Log;
 
-/// Writes each line as an error, which the platform keeps with the request. The refusal of a caller is
-/// a warning: it is none of Postern's faults.
+/// Writes each line as an error, which the platform keeps with the request. The refusal of a caller
+/// is a warning: it is none of Postern's faults.
 pub(in crate::edge) struct ConsoleLog;
 
 impl Log for ConsoleLog {

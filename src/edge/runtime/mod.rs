@@ -1,4 +1,5 @@
-//! How events and answers cross between JavaScript and wasm. `entry.mjs` beside this folder is the module that the runtime loads.
+//! How events and answers cross between JavaScript and wasm. `entry.mjs` beside this folder is the
+//! module that the runtime loads.
 
 pub(super) mod answers;
 pub(super) mod executor;

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::ports::LocalFuture;
 
 thread_local! {
-    // The names of headers that are asked for, as JavaScript has them: constants of ours, a few dozen.
+    // The names of headers that are asked for, as JavaScript has them: constants of ours, a few
+    // dozen.
     static NAMES: RefCell<Vec<(&'static str, JsString)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -82,7 +83,8 @@ impl Inbound for WorkerRequest {
 
     fn header(&self, name: &'static str) -> Option<String> {
         let name = NAMES.with_borrow_mut(|names| {
-            let known = names.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone());
+            let known =
+                names.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone());
             known.unwrap_or_else(|| {
                 let text = JsString::from(name);
                 names.push((name, text.clone()));
@@ -99,7 +101,8 @@ impl Inbound for WorkerRequest {
     fn body(&self) -> LocalFuture<'_, Result<Vec<u8>>> {
         Box::pin(async move {
             let too_large = || Error::TooLarge { what: "body", limit_bytes: MAX_BODY_BYTES };
-            let declared = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+            let declared =
+                self.header("content-length").and_then(|length| length.parse::<usize>().ok());
             if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
                 return Err(too_large());
             }

@@ -1,9 +1,9 @@
 // What stays open through the gateway: it ends when the credential ends that opened it.
 //
-// The timers, sockets and bodies belong to the request that opened the stream. The runtime keeps the
-// request alive while its WebSocket or its body is open, and drops them with it. Each stream holds the
-// request, its bindings, and one text of who opened it; the wasm holds nothing, so that a stream is
-// judged like any other request by whatever instance there is.
+// The timers, sockets and bodies belong to the request that opened the stream. The runtime keeps
+// the request alive while its WebSocket or its body is open, and drops them with it. Each stream
+// holds the request, its bindings, and one text of who opened it; the wasm holds nothing, so that a
+// stream is judged like any other request by whatever instance there is.
 
 /** How many bytes may wait for a side that takes its messages slowly, beside the largest message among them. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
@@ -14,8 +14,8 @@ const CLIENT_GONE = { code: 1001, reason: "the client has gone" };
 const ORIGIN_GONE = { code: 1011, reason: "the connection to the origin broke" };
 
 /**
- * What a stream is watched by. `ask(...values)` promises whether it may stay open; without an answer
- * in time it may not. It ends at `endsAt`, whatever the answer.
+ * What a stream is watched by. `ask(...values)` promises whether it may stay open; without an
+ * answer in time it may not. It ends at `endsAt`, whatever the answer.
  */
 export function watch(ask, values, endsAt, everyMs, patienceMs) {
   return { ask: async () => ask(...values), endsAt, everyMs, patienceMs };
@@ -78,9 +78,9 @@ function closeLike(socket, { code, reason }) {
 }
 
 /**
- * Relays between the client and the WebSocket of the origin's answer, in both directions, and answers
- * the client with the headers. A side that
- * is closed stays open for the other's messages until it closes too, as between the two themselves.
+ * Relays between the client and the WebSocket of the origin's answer, in both directions, and
+ * answers the client with the headers. A side that is closed stays open for the other's messages
+ * until it closes too, as between the two themselves.
  */
 export function relay(answer, headers, watch) {
   const origin = answer.webSocket;

@@ -1,4 +1,5 @@
-//! What stays open through the gateway, and who watches it: `streams.mjs`, by timers of the request.
+//! What stays open through the gateway, and who watches it: `streams.mjs`, by timers of the
+//! request.
 
 use std::cell::OnceCell;
 
@@ -19,12 +20,21 @@ extern "C" {
     /// What a stream is watched by.
     type Watch;
 
-    fn watch(ask: &Function, values: &Array, ends_at: f64, every_ms: f64, patience_ms: f64) -> Watch;
+    fn watch(
+        ask: &Function,
+        values: &Array,
+        ends_at: f64,
+        every_ms: f64,
+        patience_ms: f64,
+    ) -> Watch;
     #[wasm_bindgen(catch)]
     fn relay(answer: &Response, headers: &Headers, watch: &Watch) -> Result<Response, JsValue>;
     /// The answer that changes the protocol, with these headers.
     #[wasm_bindgen(catch, js_name = withHeaders)]
-    pub(in crate::edge) fn with_headers(answer: &Response, headers: &Headers) -> Result<Response, JsValue>;
+    pub(in crate::edge) fn with_headers(
+        answer: &Response,
+        headers: &Headers,
+    ) -> Result<Response, JsValue>;
     #[wasm_bindgen(catch)]
     fn pump(body: &ReadableStream, watch: &Watch) -> Result<ReadableStream, JsValue>;
 }
@@ -45,20 +55,34 @@ pub(in crate::edge) struct Event<'a> {
 
 impl Event<'_> {
     /// The answer to a client whose WebSocket is relayed to the origin's until its authority ends.
-    pub(in crate::edge) fn relay(&self, answer: &Response, headers: &Headers, authority: &Authority) -> Result<Response, JsValue> {
+    pub(in crate::edge) fn relay(
+        &self,
+        answer: &Response,
+        headers: &Headers,
+        authority: &Authority,
+    ) -> Result<Response, JsValue> {
         relay(answer, headers, &self.watch(authority)?)
     }
 
     /// A body that ends when its authority does.
-    pub(in crate::edge) fn pump(&self, body: &ReadableStream, authority: &Authority) -> Result<ReadableStream, JsValue> {
+    pub(in crate::edge) fn pump(
+        &self,
+        body: &ReadableStream,
+        authority: &Authority,
+    ) -> Result<ReadableStream, JsValue> {
         pump(body, &self.watch(authority)?)
     }
 
     fn watch(&self, authority: &Authority) -> Result<Watch, JsValue> {
-        let ask = ASK.with(|told| told.get().cloned()).ok_or("entry.mjs has not said whom a stream asks")?;
+        let ask = ASK
+            .with(|told| told.get().cloned())
+            .ok_or("entry.mjs has not said whom a stream asks")?;
         let env: &JsValue = self.env.unchecked_ref();
         let values = Array::of4(self.request, env, self.context, &authority.holder().into());
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds, which a double holds exactly")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds, which a double holds exactly"
+        )]
         let ms = |time: i64| time as f64;
         let ends_at = authority.ends_at.map_or(f64::INFINITY, |end| ms(end.0));
         Ok(watch(&ask, &values, ends_at, ms(RECHECKED_EVERY.0), ms(RECHECK_PATIENCE.0)))

@@ -1,5 +1,5 @@
-//! What JavaScript is asked for and tells later. One function is told of everything that a kind of questions asks: `JsFuture` would make two
-//! functions for each question, and have them collected.
+//! What JavaScript is asked for and tells later. One function is told of everything that a kind of
+//! questions asks: `JsFuture` would make two functions for each question, and have them collected.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,7 +14,8 @@ use crate::edge::runtime::executor;
 /// What is known of a question, and who waits for it.
 type Progress<T> = (Option<T>, Option<Waker>);
 
-/// The questions of one kind that are under way in this isolate. No borrow outlives a call to JavaScript.
+/// The questions of one kind that are under way in this isolate. No borrow outlives a call to
+/// JavaScript.
 pub(in crate::edge) struct Tickets<T> {
     next: Cell<u32>,
     progress: RefCell<BTreeMap<u32, Progress<T>>>,
@@ -23,7 +24,8 @@ pub(in crate::edge) struct Tickets<T> {
 }
 
 impl<T> Tickets<T> {
-    /// `done` is a function of JavaScript's that takes a ticket and what came of it, and calls [`tell`].
+    /// `done` is a function of JavaScript's that takes a ticket and what came of it, and calls
+    /// [`tell`].
     pub(in crate::edge) fn new(done: JsValue) -> Self {
         Self { next: Cell::new(0), progress: RefCell::default(), done }
     }
@@ -43,7 +45,8 @@ pub(in crate::edge) fn ask<T, E>(
     })
 }
 
-/// Tells what came of it, and polls whoever waits for it. Nobody may: a request ends when its client leaves.
+/// Tells what came of it, and polls whoever waits for it. Nobody may: a request ends when its
+/// client leaves.
 pub(in crate::edge) fn tell<T>(tickets: &'static LocalKey<Tickets<T>>, ticket: u32, outcome: T) {
     let waker = tickets.with(|all| {
         let mut progress = all.progress.borrow_mut();

@@ -1,6 +1,6 @@
-// A page of the application, opened by an administrator who is signed in to the application and to the
-// console, can neither read nor change anything of /v1: with ADMIN_HOST, where both hosts are of one
-// site, and of two, and without it. hostile.mjs has what the page tries.
+// A page of the application, opened by an administrator who is signed in to the application and to
+// the console, can neither read nor change anything of /v1: with ADMIN_HOST, where both hosts are
+// of one site, and of two, and without it. hostile.mjs has what the page tries.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// The five tasks for which people open the console, done by a hand (hands.mjs) from the overview on.
-// Each brings what it needs with it, so that they run in any order and several times.
+// The five tasks for which people open the console, done by a hand (hands.mjs) from the overview
+// on. Each brings what it needs with it, so that they run in any order and several times.
 
 import assert from "node:assert/strict";
 import { ADMIN_PASSWORD } from "../../edge/support/workerd.mjs";

@@ -1,5 +1,5 @@
-// The same deed by mouse and by keyboard alone. A hand presses, types and chooses what a person finds
-// by its role and name.
+// The same deed by mouse and by keyboard alone. A hand presses, types and chooses what a person
+// finds by its role and name.
 
 import assert from "node:assert/strict";
 

@@ -1,5 +1,5 @@
-// What a page of the application tries against the API and the console: everything that a page can do
-// to another host, and to its own.
+// What a page of the application tries against the API and the console: everything that a page can
+// do to another host, and to its own.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -57,8 +57,8 @@ export function operations() {
 }
 
 /**
- * Calls every operation by fetch in the page, in each way that a page has. Answers those whose answer
- * could be read: `{ how, method, path, status, text }`.
+ * Calls every operation by fetch in the page, in each way that a page has. Answers those whose
+ * answer could be read: `{ how, method, path, status, text }`.
  */
 export const callAll = (page, target, all) =>
   page.evaluate(
@@ -110,8 +110,8 @@ export const callAll = (page, target, all) =>
   );
 
 /**
- * Sends forms, beacons and tags to every operation, waits until they are answered, and answers what could
- * be read of them: texts that frames, scripts, styles and pictures gave away.
+ * Sends forms, beacons and tags to every operation, waits until they are answered, and answers what
+ * could be read of them: texts that frames, scripts, styles and pictures gave away.
  */
 export const sendForms = (page, target, all) =>
   page.evaluate(

@@ -1,5 +1,5 @@
-// A large directory: each page asks for a page of it, and never for a whole table. USERS and GRANTS make
-// it larger; the times are printed, and only counts are asserted.
+// A large directory: each page asks for a page of it, and never for a whole table. USERS and GRANTS
+// make it larger; the times are printed, and only counts are asserted.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -14,8 +14,8 @@ const GRANTS = Number(process.env.GRANTS || 30_000);
 /** An import takes 1 MiB. */
 const PART = 1_000_000;
 /**
- * What a page may ask for, and what comes back: a few requests, a page of rows each. Who has a grant is
- * asked for by id, once each, because lists of grants tell no names.
+ * What a page may ask for, and what comes back: a few requests, a page of rows each. Who has a
+ * grant is asked for by id, once each, because lists of grants tell no names.
  */
 const MOST_REQUESTS = 12;
 const MOST_NAMES = 50;

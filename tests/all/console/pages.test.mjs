@@ -1,6 +1,6 @@
-// Each page of the console: nothing that its policy forbids, nothing that axe finds, no error, nothing
-// wider than the window, in light and dark, on wide and narrow windows. With SCREENSHOTS=folder each is
-// photographed.
+// Each page of the console: nothing that its policy forbids, nothing that axe finds, no error,
+// nothing wider than the window, in light and dark, on wide and narrow windows. With
+// SCREENSHOTS=folder each is photographed.
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";

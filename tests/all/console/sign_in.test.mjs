@@ -1,5 +1,6 @@
-// Signing in and out, and what goes wrong: a session that is over, a refusal, a server that does not
-// answer, a network that is gone. Each ends in words that help, and nothing that was typed is lost.
+// Signing in and out, and what goes wrong: a session that is over, a refusal, a server that does
+// not answer, a network that is gone. Each ends in words that help, and nothing that was typed is
+// lost.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

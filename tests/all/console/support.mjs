@@ -28,8 +28,8 @@ export const said =
   };
 
 /**
- * A Postern with the static files in front of it, stopped when the test is over. `ask` calls the API as
- * the first administrator. `https` is `{ key, cert }` of a certificate.
+ * A Postern with the static files in front of it, stopped when the test is over. `ask` calls the
+ * API as the first administrator. `https` is `{ key, cert }` of a certificate.
  */
 export async function startConsole(test, { changes, https, port, folder, migrate } = {}) {
   const isolates = [{ bindings: deployment(changes) }];
@@ -46,7 +46,8 @@ export async function startConsole(test, { changes, https, port, folder, migrate
 
 /**
  * A tab that writes down errors of the page, breaches of its policy, and requests to other origins.
- * `check()` fails where there were any; `allowed` are patterns of messages that the test brings about.
+ * `check()` fails where there were any; `allowed` are patterns of messages that the test brings
+ * about.
  */
 export async function openWatched(
   test,

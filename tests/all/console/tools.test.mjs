@@ -1,5 +1,5 @@
-// The main deed of each page that the five tasks leave out: audit, rules, applications, revocations,
-// tokens with a permission, names of deleted users, and the API reference.
+// The main deed of each page that the five tasks leave out: audit, rules, applications,
+// revocations, tokens with a permission, names of deleted users, and the API reference.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,6 @@
-// The examples, behind real proxies: paths in every spelling. What arrives without the permission for
-// /reports is not read as /reports by a server that reads paths plainly, as the proxies themselves do.
+// The examples, behind real proxies: paths in every spelling. What arrives without the permission
+// for /reports is not read as /reports by a server that reads paths plainly, as the proxies
+// themselves do.
 
 import { it } from "node:test";
 import assert from "node:assert/strict";

@@ -42,8 +42,8 @@ async function answer(request, response) {
 }
 
 /**
- * Starts the application, stopped when the test is over; `requests` is what it has got. Every answer
- * has the `headers`.
+ * Starts the application, stopped when the test is over; `requests` is what it has got. Every
+ * answer has the `headers`.
  */
 export const startApplication = (test, headers = {}) =>
   startOrigin(test, (request, response) => answer(request, response.setHeaders(new Map(Object.entries(headers)))));

@@ -1,4 +1,5 @@
-// A folder that looks like a checkout in which somebody has typed `make dev`, and a shell beside it.
+// A folder that looks like a checkout in which somebody has typed `make dev`, and a shell beside
+// it.
 //
 // All of it is the checkout's own but scripts/build.sh, since the Worker is built already.
 

@@ -19,8 +19,8 @@ export const headingsOf = (page) =>
   );
 
 /**
- * The commands of a page, in order: `{ line, commands, shown }`. `shown` is the block that follows at
- * once, if it is an output.
+ * The commands of a page, in order: `{ line, commands, shown }`. `shown` is the block that follows
+ * at once, if it is an output.
  */
 export function commandsOf(page) {
   const blocks = [...page.matchAll(BLOCK)];

@@ -1,5 +1,6 @@
 // An application on a real Tomcat, which has sessions and a sign-in of its own, as the servlet
-// specification has them: JSESSIONID, j_security_check, a page that was asked for before the sign-in.
+// specification has them: JSESSIONID, j_security_check, a page that was asked for before the
+// sign-in.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -43,9 +44,9 @@ const WEB_XML = `<web-app ${NAMESPACE}>
 export const ACCOUNT = { username: "tom", password: "kitten" };
 
 /**
- * Starts the application three times in one Tomcat, and answers their URLs and `stop`: `routed` has a
- * route in its session's cookie and absolute redirects, as older servers have them; `plain` has what
- * is the default now; `below` is like `routed`, at a path.
+ * Starts the application three times in one Tomcat, and answers their URLs and `stop`: `routed` has
+ * a route in its session's cookie and absolute redirects, as older servers have them; `plain` has
+ * what is the default now; `below` is like `routed`, at a path.
  */
 export async function startJavaApplication(folder) {
   for (const [name, text] of Object.entries({ ...PAGES, "WEB-INF/web.xml": WEB_XML })) {

@@ -82,7 +82,8 @@ export const NAMESPACE = `xmlns="https://jakarta.ee/xml/ns/jakartaee" version="6
 /** Starts Tomcat in a folder; `configure` answers the text of its server.xml for a port. */
 export function startTomcat(folder, configure) {
   const home = join(unpacked("tomcat"), "usr/share/tomcat10");
-  // Tomcat itself knows how JSPs are compiled only from this file, which Debian has in another package.
+  // Tomcat itself knows how JSPs are compiled only from this file, which Debian has in another
+  // package.
   const jsp = `<servlet><servlet-name>jsp</servlet-name><servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class></servlet>
 <servlet-mapping><servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>`;
   mkdirSync(join(folder, "conf"), { recursive: true });

@@ -10,8 +10,8 @@ const asker = {
 
 /**
  * Starts isolates of Postern on one database, and a Worker that is bound to the first of them:
- * asker.mjs, or the modules `caller`. `ask` asks by the binding, and `output` tells what workerd has
- * printed.
+ * asker.mjs, or the modules `caller`. `ask` asks by the binding, and `output` tells what workerd
+ * has printed.
  */
 export async function startBound(test, { entry, changes = {}, count = 1, caller = asker } = {}) {
   const shared = { database: "shared", namespace: "shared" };

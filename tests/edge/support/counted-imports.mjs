@@ -1,4 +1,5 @@
-// Counts what crosses from wasm to JavaScript. To be imported before the Worker, whose instance then gets counted imports.
+// Counts what crosses from wasm to JavaScript. To be imported before the Worker, whose instance
+// then gets counted imports.
 
 /** Crossings by the import's name, since they were last taken. */
 let crossings = {};

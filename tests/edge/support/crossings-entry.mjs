@@ -1,4 +1,5 @@
-// The Worker behind an entry that only tests and benchmarks know: GET /testing answers its crossings since it was last asked.
+// The Worker behind an entry that only tests and benchmarks know: GET /testing answers its
+// crossings since it was last asked.
 
 import { take } from "./counted-imports.mjs";
 import postern from "../../../src/edge/entry.mjs";

@@ -58,8 +58,8 @@ function given(transcript, built = new Map()) {
 const administratorSql = readFileSync(join(folder, "administrator.sql"), "utf8");
 
 /**
- * The first administrator, as SQL statements, where a transcript begins with them: so that a password is hashed only where a transcript
- * is about that.
+ * The first administrator, as SQL statements, where a transcript begins with them: so that a
+ * password is hashed only where a transcript is about that.
  */
 export function administratorOf(transcript) {
   const { variables = {}, empty = false } = transcript;

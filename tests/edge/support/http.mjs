@@ -1,4 +1,5 @@
-// Requests exactly as written. `fetch` would forbid some headers, join doubled ones and add its own.
+// Requests exactly as written. `fetch` would forbid some headers, join doubled ones and add its
+// own.
 
 import http from "node:http";
 import https from "node:https";
@@ -6,13 +7,15 @@ import https from "node:https";
 /** Only so that a Worker that hangs fails its test; nothing is asserted about times. */
 const PATIENCE_MS = 60_000;
 
-// A connection for each request: one that workerd closes while idle would fail the request that takes it up again.
+// A connection for each request: one that workerd closes while idle would fail the request that
+// takes it up again.
 const agents = { "http:": new http.Agent({ keepAlive: false }), "https:": new https.Agent({ keepAlive: false, maxCachedSessions: 0 }) };
 
 /**
- * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL and answers `{ status, headers, text, json }`.
- * A header's value may be a list, which is sent as that many headers. `chunked` sends the body without its length.
- * `tls` is what Node wants to know of an https server: `{ ca, servername }`.
+ * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL and answers `{ status,
+ * headers, text, json }`. A header's value may be a list, which is sent as that many headers.
+ * `chunked` sends the body without its length. `tls` is what Node wants to know of an https server:
+ * `{ ca, servername }`.
  */
 export function send(base, { method = "GET", path, headers = {}, body, json, form, chunked = false }, tls = {}) {
   const { hostname, port, host, protocol } = new URL(base);

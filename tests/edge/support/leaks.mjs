@@ -1,4 +1,5 @@
-// Looks for credentials where none may be: in the state folder, byte by byte, and in what workerd printed.
+// Looks for credentials where none may be: in the state folder, byte by byte, and in what workerd
+// printed.
 
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
@@ -50,7 +51,8 @@ export class Recorder {
 
   #answered({ status, headers, text }) {
     this.note(...(text.match(JWT) ?? []));
-    // The secrets and access tokens of applications are chosen by Postern, and shown in its answers only.
+    // The secrets and access tokens of applications are chosen by Postern, and shown in its answers
+    // only.
     this.#members(parsed(text));
     if (status === 200 && UUID.test(text)) {
       this.issued.add(text);

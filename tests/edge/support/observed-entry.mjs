@@ -1,9 +1,10 @@
-// The Worker behind an entry that only tests know: it counts the calls to D1 and KV, and makes them fail when told to.
+// The Worker behind an entry that only tests know: it counts the calls to D1 and KV, and makes them
+// fail when told to.
 //
-// GET /testing answers `{"d1":…,"kv":…}`, the calls since it was last asked, and POST /testing takes
-// `{"d1":"down","kv":"down"}`, "late" for one that fails after 1.1 s, "silent" for one that never answers, or a
-// number of milliseconds for one that answers that late; neither is seen by the Worker itself, and
-// neither touches D1 or KV.
+// GET /testing answers `{"d1":…,"kv":…}`, the calls since it was last asked, and POST /testing
+// takes `{"d1":"down","kv":"down"}`, "late" for one that fails after 1.1 s, "silent" for one that
+// never answers, or a number of milliseconds for one that answers that late; neither is seen by the
+// Worker itself, and neither touches D1 or KV.
 
 import postern from "../../../src/edge/entry.mjs";
 

@@ -4,8 +4,9 @@ import http from "node:http";
 import { WebSocketServer } from "ws";
 
 /**
- * Starts an origin, stopped when the test is over. `answer(request, response)` answers; by default what was got comes back as JSON.
- * `requests` is the origin's log: method, URL and headers of each request.
+ * Starts an origin, stopped when the test is over. `answer(request, response)` answers; by default
+ * what was got comes back as JSON. `requests` is the origin's log: method, URL and headers of each
+ * request.
  */
 export async function startOrigin(test, answer = echo) {
   const requests = [];

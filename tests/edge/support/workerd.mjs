@@ -1,7 +1,8 @@
 // The built Worker on real workerd, with real D1 and KV, as many isolates of it as a test wants.
 //
-// Not `wrangler dev`, which `make demo` covers: Miniflare's own API starts in a second, and several Workers share a process.
-// Requests go to workerd directly, past Miniflare's own entry, so that headers arrive as they were sent.
+// Not `wrangler dev`, which `make demo` covers: Miniflare's own API starts in a second, and several
+// Workers share a process. Requests go to workerd directly, past Miniflare's own entry, so that
+// headers arrive as they were sent.
 
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -91,18 +92,19 @@ export function stateFolder(test) {
 }
 
 /**
- * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings, database, namespace }`: by default the
- * shipped Worker in a fresh deployment on a D1 and a KV of its own; isolates that name the same database share it. `entry` may also be
- * the modules of another Worker, as Miniflare takes them.
- * `services` are bindings to other isolates, by their numbers: `{ POSTERN: { isolate: 0, entrypoint: "Gate" } }`.
- * `analytics: true` binds a data set of the Analytics Engine, as `wrangler dev` does.
- * `cache: false` is a data centre whose cache keeps nothing, as on workers.dev.
- * `outbound` answers what the Worker fetches, instead of the network, with `{ status, headers, body }`.
+ * Starts a workerd process with isolates of the Worker. Each isolate is `{ entry, bindings,
+ * database, namespace }`: by default the shipped Worker in a fresh deployment on a D1 and a KV of
+ * its own; isolates that name the same database share it. `entry` may also be the modules of
+ * another Worker, as Miniflare takes them. `services` are bindings to other isolates, by their
+ * numbers: `{ POSTERN: { isolate: 0, entrypoint: "Gate" } }`. `analytics: true` binds a data set of
+ * the Analytics Engine, as `wrangler dev` does. `cache: false` is a data centre whose cache keeps
+ * nothing, as on workers.dev. `outbound` answers what the Worker fetches, instead of the network,
+ * with `{ status, headers, body }`.
  *
- * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been migrated, and a list of
- * SQL texts runs in place of the migrations; `assets` serves public/ in
- * front of the first isolate, at `url`; `https` is `{ key, cert }` of the certificate with which `url` is served, at `port`; `onOutput` is
- * told what workerd prints.
+ * `folder` keeps the state, else it is in memory; `migrate: false` is for a folder that has been
+ * migrated, and a list of SQL texts runs in place of the migrations; `assets` serves public/ in
+ * front of the first isolate, at `url`; `https` is `{ key, cert }` of the certificate with which
+ * `url` is served, at `port`; `onOutput` is told what workerd prints.
  */
 export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, https, port = 0, onOutput = () => {} } = {}) {
   const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };

@@ -20,7 +20,11 @@ fn whatever_ends_what_a_user_has_ends_their_session_at_once() {
         assert!(response.status < 300, "{}", response.body);
         assert_eq!(manages(&isolate, &cookie), expected, "{method} {path} {body}");
         let session = json_of(&isolate.send(&own_page("GET", SESSION).header("cookie", &cookie)));
-        assert_eq!((&session["user"], &session["expiresAt"]), (&Value::Null, &Value::Null), "{method} {path} {body}");
+        assert_eq!(
+            (&session["user"], &session["expiresAt"]),
+            (&Value::Null, &Value::Null),
+            "{method} {path} {body}"
+        );
     }
 }
 
@@ -30,7 +34,11 @@ fn another_isolate_hears_of_it_in_time() {
     let (here, there) = (world.isolate(), world.isolate());
     let (id, cookie) = signed_in_as(&here, "carol");
     assert_eq!(manages(&there, &cookie), (200, ""));
-    assert_eq!(here.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "type": "SYS_Reader" })).status, 200);
+    assert_eq!(
+        here.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "type": "SYS_Reader" }))
+            .status,
+        200
+    );
     world.pass(11);
     assert_eq!(manages(&there, &cookie), (403, "not_administrator"));
 }
@@ -39,26 +47,41 @@ fn another_isolate_hears_of_it_in_time() {
 fn signing_out_ends_copies_of_the_cookie_too() {
     let world = World::new();
     let isolate = world.isolate();
-    let by_key = signed_in_by(&isolate, &make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] })));
+    let by_key = signed_in_by(
+        &isolate,
+        &make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] })),
+    );
     for cookie in [signed_in(&isolate), by_key] {
         assert_eq!(manages(&isolate, &cookie), (200, ""));
         for site in ["same-site", "cross-site", "none"] {
-            let out = Request::new("DELETE", SESSION).header("cookie", &cookie).header("sec-fetch-site", site);
+            let out = Request::new("DELETE", SESSION)
+                .header("cookie", &cookie)
+                .header("sec-fetch-site", site);
             assert_eq!(isolate.send(&out).status, 403, "{site}");
         }
         assert_eq!(manages(&isolate, &cookie), (200, ""), "no other page signs anybody out");
         for _ in 0..2 {
             let out = isolate.send(&own_page("DELETE", SESSION).header("cookie", &cookie));
             assert_eq!(out.status, 204, "{}", out.body);
-            assert!(out.header("set-cookie").is_some_and(|set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")));
+            assert!(out.header("set-cookie").is_some_and(
+                |set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")
+            ));
         }
         let over = answer(&isolate, &cookie);
         assert_eq!((over.status, over.header("x-postern-reason")), REVOKED_OF);
         assert!(over.header("set-cookie").is_some_and(|set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")));
-        assert!(over.body.contains("The session of the console is over: sign in again"), "{}", over.body);
+        assert!(
+            over.body.contains("The session of the console is over: sign in again"),
+            "{}",
+            over.body
+        );
     }
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sessions"), 0);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'token.revoke'"), 2, "each once");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'token.revoke'"),
+        2,
+        "each once"
+    );
     assert_eq!(world.database.text("SELECT app FROM revocations"), "Postern console");
 }
 
@@ -68,11 +91,20 @@ const REVOKED_OF: (u16, Option<&str>) = (401, Some("revoked"));
 fn a_session_ends_by_itself() {
     let world = World::new();
     let isolate = world.isolate_with(&[("TOKEN_TTL_S", Some("600"))]);
-    let by_key = signed_in_by(&isolate, &make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] })));
+    let by_key = signed_in_by(
+        &isolate,
+        &make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] })),
+    );
     for cookie in [signed_in(&isolate), by_key] {
         assert_eq!(manages(&isolate, &cookie), (200, ""));
     }
-    let sessions = [signed_in(&isolate), signed_in_by(&isolate, &make_key(&isolate, &json!({ "name": "two", "may": ["administration"] })))];
+    let sessions = [
+        signed_in(&isolate),
+        signed_in_by(
+            &isolate,
+            &make_key(&isolate, &json!({ "name": "two", "may": ["administration"] })),
+        ),
+    ];
     world.pass(599);
     for cookie in &sessions {
         assert_eq!(manages(&isolate, cookie), (200, ""));
@@ -106,11 +138,17 @@ fn whatever_ends_a_key_ends_its_session() {
         "SELECT MIN(prefix) FROM machine_key_secrets WHERE key_id = {key} AND prefix <> '{}'",
         json_of(&second)["prefix"].as_str().expect("a prefix")
     ));
-    assert_eq!(isolate.administer("DELETE", &format!("/v1/keys/{key}/secret?prefix={first}"), &Value::Null).status, 204);
+    assert_eq!(
+        isolate
+            .administer("DELETE", &format!("/v1/keys/{key}/secret?prefix={first}"), &Value::Null)
+            .status,
+        204
+    );
     assert_eq!(manages(&isolate, &cookie), REVOKED, "the secret that began it");
 
     let (_, cookie) = of_user(&isolate, "limited");
-    let change = |body: Value| isolate.administer("PATCH", &format!("/v1/users/{id}"), &body).status;
+    let change =
+        |body: Value| isolate.administer("PATCH", &format!("/v1/users/{id}"), &body).status;
     assert_eq!(change(json!({ "type": "SYS_Reader" })), 200);
     assert_eq!(manages(&isolate, &cookie), (403, "not_administrator"));
     assert_eq!(change(json!({ "type": "Administrator" })), 200);
@@ -124,9 +162,16 @@ fn a_session_of_a_key_ends_no_later_than_the_key() {
     let world = World::new();
     let isolate = world.isolate();
     let end = world.now.get().0 + 60_000;
-    let made = make_key(&isolate, &json!({ "name": "short", "may": ["administration"], "expiresAt": end }));
+    let made = make_key(
+        &isolate,
+        &json!({ "name": "short", "may": ["administration"], "expiresAt": end }),
+    );
     let response = sign_in_with(&isolate, &json!({ "key": made["key"] }));
-    assert!(response.header("set-cookie").is_some_and(|set| set.contains("; Max-Age=60; ")), "{:?}", response.headers);
+    assert!(
+        response.header("set-cookie").is_some_and(|set| set.contains("; Max-Age=60; ")),
+        "{:?}",
+        response.headers
+    );
     assert_eq!(json_of(&response)["expiresAt"], json!(end));
     let cookie = cookie_of(&response);
     assert_eq!(manages(&isolate, &cookie), (200, ""));
@@ -138,7 +183,10 @@ fn a_session_of_a_key_ends_no_later_than_the_key() {
 fn a_sealed_cookie_is_taken_as_it_was_given_and_nothing_like_it() {
     let world = World::new();
     let isolate = world.isolate();
-    let cookie = signed_in_by(&isolate, &make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] })));
+    let cookie = signed_in_by(
+        &isolate,
+        &make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] })),
+    );
     for other in [
         format!("{}x", &cookie[..cookie.len() - 1]),
         cookie.replace("v1.", "v2."),
@@ -148,8 +196,14 @@ fn a_sealed_cookie_is_taken_as_it_was_given_and_nothing_like_it() {
     ] {
         let response = answer(&isolate, &other);
         assert_eq!(response.status, 401, "{other}");
-        assert!(response.header("set-cookie").is_some_and(|set| set.contains("Max-Age=0")), "{other}");
+        assert!(
+            response.header("set-cookie").is_some_and(|set| set.contains("Max-Age=0")),
+            "{other}"
+        );
     }
-    let elsewhere = world.isolate_with(&[("MASTER_KEY", Some("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"))]);
+    let elsewhere = world.isolate_with(&[(
+        "MASTER_KEY",
+        Some("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
+    )]);
     assert_eq!(manages(&elsewhere, &cookie).0, 401, "another deployment's");
 }

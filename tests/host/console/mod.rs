@@ -1,5 +1,5 @@
-//! Signing in to the console: for which requests its cookie counts, what ends it, and how its host is
-//! kept apart from the application. In a browser they are `tests/all`'s.
+//! Signing in to the console: for which requests its cookie counts, what ends it, and how its host
+//! is kept apart from the application. In a browser they are `tests/all`'s.
 
 mod counting;
 mod ends;
@@ -26,16 +26,19 @@ fn sign_in_with(isolate: &Isolate<'_>, body: &Value) -> Response {
 
 /// The console's cookie of the first administrator.
 fn signed_in(isolate: &Isolate<'_>) -> String {
-    let response = sign_in_with(isolate, &json!({ "username": "admin", "password": ADMIN_PASSWORD }));
+    let response =
+        sign_in_with(isolate, &json!({ "username": "admin", "password": ADMIN_PASSWORD }));
     assert_eq!(response.status, 201, "{}", response.body);
     cookie_of(&response)
 }
 
 /// The same of another administrator, who is created for that.
 fn signed_in_as(isolate: &Isolate<'_>, username: &str) -> (i64, String) {
-    let body = json!({ "username": username, "password": "correct horse", "type": "Administrator" });
+    let body =
+        json!({ "username": username, "password": "correct horse", "type": "Administrator" });
     let created = isolate.administer("POST", "/v1/users", &body);
-    let response = sign_in_with(isolate, &json!({ "username": username, "password": "correct horse" }));
+    let response =
+        sign_in_with(isolate, &json!({ "username": username, "password": "correct horse" }));
     assert_eq!(response.status, 201, "{}", response.body);
     (json_of(&created)["id"].as_i64().expect("an id"), cookie_of(&response))
 }
@@ -62,7 +65,8 @@ fn answer(isolate: &Isolate<'_>, cookie: &str) -> Response {
 fn manages(isolate: &Isolate<'_>, cookie: &str) -> (u16, &'static str) {
     let response = answer(isolate, cookie);
     let reason = response.header("x-postern-reason").unwrap_or_default();
-    let known = ["", "missing", "expired", "revoked", "not_administrator", "user_disabled", "key_refused"];
+    let known =
+        ["", "missing", "expired", "revoked", "not_administrator", "user_disabled", "key_refused"];
     (response.status, known.into_iter().find(|word| *word == reason).expect("a known reason"))
 }
 
@@ -79,10 +83,24 @@ fn who_is_signed_in_is_told_to_the_consoles_own_pages() {
     let told = |request: Request| json_of(&isolate.send(&request));
     let session = told(own_page("GET", SESSION).header("cookie", &cookie));
     let ends_at = world.now.get().0 + 43_200_000;
-    assert_eq!(session, json!({ "signIn": "here", "user": { "id": 1, "username": "admin" }, "key": null, "expiresAt": ends_at }));
+    assert_eq!(
+        session,
+        json!({ "signIn": "here", "user": { "id": 1, "username": "admin" }, "key": null, "expiresAt": ends_at })
+    );
     let nobody = json!({ "signIn": "here", "user": null, "key": null, "expiresAt": null });
     assert_eq!(told(own_page("GET", SESSION)), nobody);
     assert_eq!(told(Request::new("GET", SESSION).header("cookie", &cookie)), nobody);
-    assert_eq!(told(Request::new("GET", SESSION).header("cookie", &cookie).header("sec-fetch-site", "same-site")), nobody);
-    assert_eq!(told(own_page("GET", SESSION).authorization(&admin())), nobody, "another credential is no session");
+    assert_eq!(
+        told(
+            Request::new("GET", SESSION)
+                .header("cookie", &cookie)
+                .header("sec-fetch-site", "same-site")
+        ),
+        nobody
+    );
+    assert_eq!(
+        told(own_page("GET", SESSION).authorization(&admin())),
+        nobody,
+        "another credential is no session"
+    );
 }

@@ -9,25 +9,37 @@ use serde_json::{Value, json};
 pub type Names = BTreeMap<String, String>;
 
 /// The placeholders that stand for a value of some shape.
-pub const SHAPES: [&str; 8] = ["<int>", "<millis>", "<seconds>", "<uuid>", "<jwt>", "<cookie>", "<text>", "<any>"];
+pub const SHAPES: [&str; 8] =
+    ["<int>", "<millis>", "<seconds>", "<uuid>", "<jwt>", "<cookie>", "<text>", "<any>"];
 
 pub fn fill(text: &str, names: &Names) -> String {
-    names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+    names.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{{{name}}}}}"), value)
+    })
 }
 
 pub fn check(expect: &Value, response: &Response, names: &Names) -> Result<(), String> {
     if expect["status"] != json!(response.status) {
         return Err(format!("status {} instead of {}", response.status, expect["status"]));
     }
-    for (name, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("x-request-id", "<text>")] {
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-request-id", "<text>"),
+    ] {
         // A step that says something else of a header means that.
         if expect["headers"].get(name).is_some() {
             continue;
         }
-        matches_text(value, response.header(name).unwrap_or_default()).map_err(|why| format!("header {name}: {why}"))?;
+        matches_text(value, response.header(name).unwrap_or_default())
+            .map_err(|why| format!("header {name}: {why}"))?;
     }
     for (name, value) in expect["headers"].as_object().into_iter().flatten() {
-        let actual = response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref());
+        let actual = response
+            .headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_ref());
         match (value, actual) {
             (Value::Null, None) => {}
             (Value::Null, Some(actual)) => return Err(format!("header {name} is there: {actual}")),
@@ -40,10 +52,14 @@ pub fn check(expect: &Value, response: &Response, names: &Names) -> Result<(), S
     }
     match (&expect["json"], &expect["text"]) {
         (Value::Null, Value::Null) => Ok(()),
-        (Value::Null, text) => matches_text(&fill(text.as_str().unwrap_or_default(), names), &response.body),
+        (Value::Null, text) => {
+            matches_text(&fill(text.as_str().unwrap_or_default(), names), &response.body)
+        }
         (wanted, _) => {
-            let wanted: Value = serde_json::from_str(&fill(&wanted.to_string(), names)).map_err(|error| error.to_string())?;
-            let actual = serde_json::from_str(&response.body).map_err(|error| format!("the body is no JSON: {error}"))?;
+            let wanted: Value = serde_json::from_str(&fill(&wanted.to_string(), names))
+                .map_err(|error| error.to_string())?;
+            let actual = serde_json::from_str(&response.body)
+                .map_err(|error| format!("the body is no JSON: {error}"))?;
             matches_json("", &wanted, &actual)
         }
     }
@@ -60,11 +76,11 @@ pub fn matches_json(place: &str, wanted: &Value, actual: &Value) -> Result<(), S
                 matches_json(&format!("{place}/{name}"), value, actual)
             })
         }
-        (Value::Array(wanted), Value::Array(actual)) if wanted.len() == actual.len() => wanted
-            .iter()
-            .zip(actual)
-            .enumerate()
-            .try_for_each(|(index, (wanted, actual))| matches_json(&format!("{place}/{index}"), wanted, actual)),
+        (Value::Array(wanted), Value::Array(actual)) if wanted.len() == actual.len() => {
+            wanted.iter().zip(actual).enumerate().try_for_each(|(index, (wanted, actual))| {
+                matches_json(&format!("{place}/{index}"), wanted, actual)
+            })
+        }
         (Value::String(shape), Value::Number(number)) => {
             let number = number.as_i64().ok_or(format!("{place}: no whole number"))?;
             let fits = match shape.as_str() {
@@ -76,7 +92,9 @@ pub fn matches_json(place: &str, wanted: &Value, actual: &Value) -> Result<(), S
             if fits { Ok(()) } else { Err(format!("{place}: {number} instead of {shape}")) }
         }
         (Value::String(shape), _) if shape == "<any>" => Ok(()),
-        (Value::String(wanted), Value::String(actual)) => matches_text(wanted, actual).map_err(|why| format!("{place}: {why}")),
+        (Value::String(wanted), Value::String(actual)) => {
+            matches_text(wanted, actual).map_err(|why| format!("{place}: {why}"))
+        }
         _ if wanted == actual => Ok(()),
         _ => Err(format!("{place}: {actual} instead of {wanted}")),
     }
@@ -98,7 +116,8 @@ pub fn fits(wanted: &str, actual: &str) -> bool {
 
 /// The first shape in a text, with what stands before and after.
 fn split(text: &str) -> Option<(&str, &str, &str)> {
-    let (start, shape) = SHAPES.iter().filter_map(|shape| text.find(shape).map(|start| (start, *shape))).min()?;
+    let (start, shape) =
+        SHAPES.iter().filter_map(|shape| text.find(shape).map(|start| (start, *shape))).min()?;
     Some((&text[..start], shape, &text[start + shape.len()..]))
 }
 
@@ -110,10 +129,19 @@ pub fn is_of_shape(shape: &str, text: &str) -> bool {
         "<seconds>" => digits && text.len() == 10,
         "<uuid>" => {
             let lengths: Vec<_> = text.split('-').map(str::len).collect();
-            lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            lengths == [8, 4, 4, 4, 12]
+                && text.bytes().all(|byte| {
+                    byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+                })
         }
-        "<jwt>" => text.split('.').count() == 3 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
-        "<cookie>" => text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)),
+        "<jwt>" => {
+            text.split('.').count() == 3
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        }
+        "<cookie>" => {
+            text.len() == 32
+                && text.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
+        }
         "<text>" => !text.is_empty(),
         _ => true,
     }

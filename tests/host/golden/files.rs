@@ -27,13 +27,15 @@ pub fn files() -> Vec<PathBuf> {
 
 /// The paths of all states.
 pub fn state_files() -> Vec<PathBuf> {
-    let mut found: Vec<_> = entries(Path::new(STATES)).into_iter().filter(|path| is_json(path)).collect();
+    let mut found: Vec<_> =
+        entries(Path::new(STATES)).into_iter().filter(|path| is_json(path)).collect();
     found.sort();
     found
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries.map(|entry| entry.expect("an entry").path()).collect()
 }
 
@@ -56,9 +58,15 @@ pub fn asks(file: &Path, method: &str, path: &str) -> bool {
     let fits = |sent: &str| {
         let sent: Vec<_> = sent.split('?').next().unwrap_or_default().split('/').collect();
         let wanted: Vec<_> = path.split('/').collect();
-        sent.len() == wanted.len() && sent.iter().zip(&wanted).all(|(sent, wanted)| wanted.starts_with('{') || sent == wanted)
+        sent.len() == wanted.len()
+            && sent
+                .iter()
+                .zip(&wanted)
+                .all(|(sent, wanted)| wanted.starts_with('{') || sent == wanted)
     };
-    let asks = |step: &Value| self::method(step) == method && step["send"]["path"].as_str().is_some_and(fits);
+    let asks = |step: &Value| {
+        self::method(step) == method && step["send"]["path"].as_str().is_some_and(fits)
+    };
     steps(&read(file)).iter().any(asks)
 }
 
@@ -71,7 +79,8 @@ pub struct States(BTreeMap<String, Value>);
 
 impl States {
     pub fn read() -> Self {
-        let name = |file: &PathBuf| file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let name =
+            |file: &PathBuf| file.file_stem().expect("a name").to_string_lossy().into_owned();
         Self(state_files().iter().map(|file| (name(file), read(file))).collect())
     }
 
@@ -87,14 +96,22 @@ impl States {
         Ok(done)
     }
 
-    fn visit<'a>(&'a self, transcript: &Value, above: &mut Vec<&'a str>, done: &mut Vec<(&'a str, &'a Value)>) -> Result<(), String> {
+    fn visit<'a>(
+        &'a self,
+        transcript: &Value,
+        above: &mut Vec<&'a str>,
+        done: &mut Vec<(&'a str, &'a Value)>,
+    ) -> Result<(), String> {
         let names = match &transcript["given"] {
             Value::Null => return Ok(()),
             names => names.as_array().ok_or("`given` must be a list of names")?,
         };
         for name in names {
             let name = name.as_str().ok_or("`given` must be a list of names")?;
-            let (name, state) = self.0.get_key_value(name).ok_or(format!("there is no state {name} in {STATES}"))?;
+            let (name, state) = self
+                .0
+                .get_key_value(name)
+                .ok_or(format!("there is no state {name} in {STATES}"))?;
             if above.contains(&name.as_str()) {
                 return Err(format!("the state {name} builds on itself"));
             }
@@ -112,14 +129,18 @@ impl States {
 /// States that a test makes up: each name with the names of those that it builds on.
 #[cfg(test)]
 fn states(all: &[(&str, &[&str])]) -> States {
-    let state = |(name, given): &(&str, &[&str])| ((*name).to_owned(), serde_json::json!({ "given": given, "steps": [] }));
+    let state = |(name, given): &(&str, &[&str])| {
+        ((*name).to_owned(), serde_json::json!({ "given": given, "steps": [] }))
+    };
     States(all.iter().map(state).collect())
 }
 
 #[test]
 fn a_state_is_built_once_and_after_those_that_it_builds_on() {
     let states = states(&[("alice", &[]), ("bob", &["alice"]), ("erp", &[])]);
-    let given = states.given(&serde_json::json!({ "given": ["erp", "bob", "alice"] })).expect("three states");
+    let given = states
+        .given(&serde_json::json!({ "given": ["erp", "bob", "alice"] }))
+        .expect("three states");
     assert_eq!(given.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["erp", "alice", "bob"]);
 }
 

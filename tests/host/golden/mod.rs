@@ -1,4 +1,5 @@
-//! The transcripts of `tests/golden`, through `api::handle`. Their format is in `tests/golden/README.md`.
+//! The transcripts of `tests/golden`, through `api::handle`. Their format is in
+//! `tests/golden/README.md`.
 
 mod expect;
 mod files;
@@ -19,14 +20,24 @@ pub use files::{asks, files, method, read, steps};
 #[test]
 fn every_transcript_holds() {
     let only = std::env::var("GOLDEN").unwrap_or_default();
-    let files: Vec<_> = files().into_iter().filter(|file| file.to_string_lossy().contains(&only)).collect();
+    let files: Vec<_> =
+        files().into_iter().filter(|file| file.to_string_lossy().contains(&only)).collect();
     assert!(!files.is_empty(), "there are no transcripts");
     if update::is_wanted(|name| std::env::var(name).ok()).expect("UPDATE") {
         return update::all(&files);
     }
     let states = States::read();
-    let failures: Vec<_> = for_each(&files, |file| play::play(&read(file), &states)).into_iter().filter_map(failure).collect();
-    assert!(failures.is_empty(), "{} of {} transcripts:\n{}", failures.len(), files.len(), failures.join("\n"));
+    let failures: Vec<_> = for_each(&files, |file| play::play(&read(file), &states))
+        .into_iter()
+        .filter_map(failure)
+        .collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {} transcripts:\n{}",
+        failures.len(),
+        files.len(),
+        failures.join("\n")
+    );
     println!("{} transcripts", files.len());
 }
 
@@ -75,7 +86,8 @@ fn every_state_is_used() {
     let mut used = BTreeSet::new();
     for file in files() {
         let transcript = read(&file);
-        let given = states.given(&transcript).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        let given =
+            states.given(&transcript).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
         used.extend(given.into_iter().map(|(name, _)| name.to_owned()));
     }
     let unused: Vec<_> = states.names().filter(|name| !used.contains(*name)).collect();

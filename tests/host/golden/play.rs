@@ -25,7 +25,8 @@ pub fn play_with(
     mut judge: impl FnMut(&Value, &Response, &Names) -> Result<(), String>,
 ) -> Result<(), String> {
     let world = World::new();
-    let isolate = world.isolate_of(transcript["variables"].as_object().cloned().unwrap_or_default());
+    let isolate =
+        world.isolate_of(transcript["variables"].as_object().cloned().unwrap_or_default());
     let mut names = Names::from([("admin".to_owned(), basic("admin", ADMIN_PASSWORD))]);
     let given = states.given(transcript)?;
     let first = given.first().map_or(transcript, |(_, state)| state);
@@ -42,7 +43,14 @@ pub fn play_with(
                 None => judge(step, &response, &names),
             };
             let place = state.map(|name| format!("given {name}, ")).unwrap_or_default();
-            judged.map_err(|why| format!("{place}step {}: {why}\n  answer: {} {}", index + 1, response.status, response.body))?;
+            judged.map_err(|why| {
+                format!(
+                    "{place}step {}: {why}\n  answer: {} {}",
+                    index + 1,
+                    response.status,
+                    response.body
+                )
+            })?;
             for (name, place) in step["capture"].as_object().into_iter().flatten() {
                 names.insert(name.clone(), capture(place.as_str().unwrap_or_default(), &response)?);
             }
@@ -54,8 +62,12 @@ pub fn play_with(
 
 /// Whether the administrator need not be created by the first step, which is about something else.
 fn begins_with_administrator(transcript: &Value, first: &Value) -> bool {
-    let has_secrets = ["ADMIN_PASSWORD", "MASTER_KEY"].iter().all(|name| transcript["variables"].get(name).is_none());
-    has_secrets && transcript["empty"] != true && first["steps"][0]["send"]["headers"]["authorization"] == "{{admin}}"
+    let has_secrets = ["ADMIN_PASSWORD", "MASTER_KEY"]
+        .iter()
+        .all(|name| transcript["variables"].get(name).is_none());
+    has_secrets
+        && transcript["empty"] != true
+        && first["steps"][0]["send"]["headers"]["authorization"] == "{{admin}}"
 }
 
 /// Adds the tokens and the moments of a transcript or a state.
@@ -72,12 +84,19 @@ fn sign(world: &World, token: &Value) -> String {
     let now = world.now.get().seconds();
     let mut claims = token["claims"].clone();
     for value in claims.as_object_mut().into_iter().flat_map(|claims| claims.values_mut()) {
-        let offset = value.as_str().filter(|text| text.starts_with(['+', '-'])).and_then(|text| text.parse::<i64>().ok());
+        let offset = value
+            .as_str()
+            .filter(|text| text.starts_with(['+', '-']))
+            .and_then(|text| text.parse::<i64>().ok());
         if let Some(offset) = offset {
             *value = json!(now + offset);
         }
     }
-    let header = if token["header"].is_null() { r#"{"typ":"JWT","alg":"HS256"}"#.to_owned() } else { token["header"].to_string() };
+    let header = if token["header"].is_null() {
+        r#"{"typ":"JWT","alg":"HS256"}"#.to_owned()
+    } else {
+        token["header"].to_string()
+    };
     forge(&header, &claims.to_string(), token["secret"].as_str().unwrap_or_default().as_bytes())
 }
 
@@ -102,15 +121,23 @@ fn prove(world: &World, prove: &Value, names: &Names) -> Vec<(&'static str, Valu
     vec![("appKey", json!(app_key)), ("encryption", json!(encryption)), ("timestamp", timestamp)]
 }
 
-/// The headers that `sign` adds, over what is sent, or over `query` and `body` where the transcript names them.
-fn sign_call(world: &World, sign: &Value, path: &str, body: &str, names: &Names) -> [(&'static str, String); 3] {
+/// The headers that `sign` adds, over what is sent, or over `query` and `body` where the transcript
+/// names them.
+fn sign_call(
+    world: &World,
+    sign: &Value,
+    path: &str,
+    body: &str,
+    names: &Names,
+) -> [(&'static str, String); 3] {
     let text = |name: &str, default: &str| fill(sign[name].as_str().unwrap_or(default), names);
     let query = text("query", path.split_once('?').map_or("", |(_, query)| query));
     let mut pairs: Vec<_> = Query::parse(&query).expect("a query").pairs().to_vec();
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
     let params: String = pairs.into_iter().flat_map(|(name, value)| [name, value]).collect();
     let (token, timestamp) = (text("token", ""), moment(world, &text("timestamp", "+0")));
-    let signature = digest(&[&token, &params, &text("body", body), &timestamp, &text("secret", "")]);
+    let signature =
+        digest(&[&token, &params, &text("body", body), &timestamp, &text("secret", "")]);
     [("apim-accesstoken", token), ("apim-timestamp", timestamp), ("apim-signature", signature)]
 }
 
@@ -141,7 +168,9 @@ fn request(world: &World, send: &Value, names: &Names) -> Request {
         (body, _) => Some(fill(&body.to_string(), names)),
     };
     if !send["sign"].is_null() {
-        for (name, value) in sign_call(world, &send["sign"], &path, body.as_deref().unwrap_or_default(), names) {
+        for (name, value) in
+            sign_call(world, &send["sign"], &path, body.as_deref().unwrap_or_default(), names)
+        {
             request = request.header(name, &value);
         }
     }
@@ -154,7 +183,8 @@ fn request(world: &World, send: &Value, names: &Names) -> Request {
 fn capture(place: &str, response: &Response) -> Result<String, String> {
     let found = if let Some(pointer) = place.strip_prefix("json:") {
         let body: Value = serde_json::from_str(&response.body).unwrap_or(Value::Null);
-        body.pointer(pointer).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        body.pointer(pointer)
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     } else if let Some(name) = place.strip_prefix("header:") {
         response.header(name).map(str::to_owned)
     } else {

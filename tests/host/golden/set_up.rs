@@ -11,11 +11,14 @@ use super::files::{files, method, read, state_files, steps};
 const BOUND: usize = 30;
 
 /// A step is set-up if it is a state's, or if it comes before the last step of a transcript and
-/// asks another operation than the folder's. A folder `any` stands for all operations of its dialect.
+/// asks another operation than the folder's. A folder `any` stands for all operations of its
+/// dialect.
 fn is_set_up(file: &Path, step: &Value) -> bool {
     let mut folders = file.iter().rev().skip(1).map(|part| part.to_string_lossy());
-    let (operation, dialect) = (folders.next().unwrap_or_default(), folders.next().unwrap_or_default());
-    let path = step["send"]["path"].as_str().unwrap_or_default().split('?').next().unwrap_or_default();
+    let (operation, dialect) =
+        (folders.next().unwrap_or_default(), folders.next().unwrap_or_default());
+    let path =
+        step["send"]["path"].as_str().unwrap_or_default().split('?').next().unwrap_or_default();
     if operation == "any" {
         return dialects::owner(path).is_none_or(|owner| owner.name != dialect);
     }
@@ -34,5 +37,8 @@ fn little_of_what_transcripts_say_is_set_up() {
         set_up += before_the_last.iter().filter(|step| is_set_up(&file, step)).count();
     }
     println!("{set_up} of {all} steps are set-up: {} %", set_up * 100 / all);
-    assert!(set_up * 100 <= all * BOUND, "{set_up} of {all} steps are set-up: name a state in `given` instead");
+    assert!(
+        set_up * 100 <= all * BOUND,
+        "{set_up} of {all} steps are set-up: name a state in `given` instead"
+    );
 }

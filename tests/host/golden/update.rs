@@ -16,9 +16,12 @@ use super::{failure, for_each, last_status, status_in_name, writer};
 
 /// Whether `UPDATE` is set. It is an error together with `CI`, where it would hide every failure.
 pub fn is_wanted(variable: impl Fn(&str) -> Option<String>) -> Result<bool, String> {
-    let is_set = |name| variable(name).is_some_and(|value| !["", "0", "false"].contains(&value.as_str()));
+    let is_set =
+        |name| variable(name).is_some_and(|value| !["", "0", "false"].contains(&value.as_str()));
     match (is_set("UPDATE"), is_set("CI")) {
-        (true, true) => Err("UPDATE rewrites what is expected, so it must not be set where CI is".to_owned()),
+        (true, true) => {
+            Err("UPDATE rewrites what is expected, so it must not be set where CI is".to_owned())
+        }
         (update, _) => Ok(update),
     }
 }
@@ -37,12 +40,19 @@ pub fn all(files: &[PathBuf]) {
     let states = States::read();
     let of_transcripts = for_each(files, |file| rewrite(file, &states));
     results.extend(of_transcripts.into_iter().map(|(file, result)| (file.to_owned(), result)));
-    let changed = results.iter().filter(|(_, result)| *result == Ok(true)).map(|(file, _)| file.display());
+    let changed =
+        results.iter().filter(|(_, result)| *result == Ok(true)).map(|(file, _)| file.display());
     // Not `println!`, which the test runner keeps to itself when a test passes.
     let mut output = std::io::stderr().lock();
     changed.for_each(|file| writeln!(output, "rewrote {file}").expect("stderr"));
-    let failures: Vec<_> = results.iter().filter_map(|(file, result)| failure((file, result.clone()))).collect();
-    assert!(failures.is_empty(), "{} files could not be rewritten:\n{}", failures.len(), failures.join("\n"));
+    let failures: Vec<_> =
+        results.iter().filter_map(|(file, result)| failure((file, result.clone()))).collect();
+    assert!(
+        failures.is_empty(),
+        "{} files could not be rewritten:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 /// Rewrites one file; whether it changed.
@@ -64,9 +74,9 @@ fn refuse_another_status(file: &Path, transcript: &Value) -> Result<(), String> 
     let (named, last) = (status_in_name(file), last_status(transcript));
     let is_state = file.parent().is_some_and(|folder| folder.ends_with("given"));
     match last {
-        Some(last) if !is_state && named.as_ref() != Some(&last) => {
-            Err(format!("the last status is now {last}: if that is right, rename the file to {last}-… and run this again"))
-        }
+        Some(last) if !is_state && named.as_ref() != Some(&last) => Err(format!(
+            "the last status is now {last}: if that is right, rename the file to {last}-… and run this again"
+        )),
         _ => Ok(()),
     }
 }
@@ -91,9 +101,12 @@ fn renew(expect: &Value, response: &Response, names: &Names) -> Result<Value, St
     }
     let mut new = expect.as_object().cloned().ok_or("`expect` is missing")?;
     new.insert("status".to_owned(), json!(response.status));
-    for (name, value) in new.get_mut("headers").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (name, value) in new.get_mut("headers").and_then(Value::as_object_mut).into_iter().flatten()
+    {
         let actual = response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        *value = actual.map_or(Value::Null, |(_, actual)| keep_text(value.as_str().unwrap_or_default(), actual, names));
+        *value = actual.map_or(Value::Null, |(_, actual)| {
+            keep_text(value.as_str().unwrap_or_default(), actual, names)
+        });
     }
     if let Some(wanted) = new.get("json") {
         if let Ok(actual) = serde_json::from_str(&response.body) {
@@ -108,7 +121,8 @@ fn renew(expect: &Value, response: &Response, names: &Names) -> Result<Value, St
         new.insert("text".to_owned(), text);
     }
     let new = Value::Object(new);
-    check(&new, response, names).map_err(|why| format!("UPDATE cannot make this step hold: {why}"))?;
+    check(&new, response, names)
+        .map_err(|why| format!("UPDATE cannot make this step hold: {why}"))?;
     Ok(new)
 }
 
@@ -119,11 +133,19 @@ fn keep(wanted: &Value, actual: &Value, names: &Names) -> Value {
         return wanted.clone();
     }
     match (wanted, actual) {
-        (Value::Object(wanted), Value::Object(actual)) => Value::Object(keep_members(wanted, actual, names)),
+        (Value::Object(wanted), Value::Object(actual)) => {
+            Value::Object(keep_members(wanted, actual, names))
+        }
         (Value::Array(wanted), Value::Array(actual)) => {
             // A further item probably looks like the last one that was expected.
             let wanted = |index: usize| wanted.get(index).or(wanted.last()).unwrap_or(&Value::Null);
-            Value::Array(actual.iter().enumerate().map(|(index, actual)| keep(wanted(index), actual, names)).collect())
+            Value::Array(
+                actual
+                    .iter()
+                    .enumerate()
+                    .map(|(index, actual)| keep(wanted(index), actual, names))
+                    .collect(),
+            )
         }
         (Value::String(wanted), Value::String(actual)) => keep_text(wanted, actual, names),
         (_, actual) => fresh(actual),
@@ -131,7 +153,11 @@ fn keep(wanted: &Value, actual: &Value, names: &Names) -> Value {
 }
 
 /// Members that are expected come first, in their order; new ones follow.
-fn keep_members(wanted: &Map<String, Value>, actual: &Map<String, Value>, names: &Names) -> Map<String, Value> {
+fn keep_members(
+    wanted: &Map<String, Value>,
+    actual: &Map<String, Value>,
+    names: &Names,
+) -> Map<String, Value> {
     let mut left = actual.clone();
     let mut kept = Map::new();
     for (name, value) in wanted {
@@ -145,12 +171,20 @@ fn keep_members(wanted: &Map<String, Value>, actual: &Map<String, Value>, names:
 
 /// A value that nothing was expected of. One that is different at every run becomes a placeholder.
 fn fresh(actual: &Value) -> Value {
-    let shapes: &[&str] = if actual.is_string() { &["<uuid>", "<jwt>", "<cookie>"] } else { &["<millis>", "<seconds>"] };
+    let shapes: &[&str] = if actual.is_string() {
+        &["<uuid>", "<jwt>", "<cookie>"]
+    } else {
+        &["<millis>", "<seconds>"]
+    };
     let is_of = |shape: &&&str| matches_json("", &json!(shape), actual).is_ok();
     match actual {
-        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), fresh(value))).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), fresh(value))).collect()
+        }
         Value::Array(items) => items.iter().map(fresh).collect(),
-        Value::String(_) | Value::Number(_) => shapes.iter().find(is_of).map_or_else(|| actual.clone(), |shape| json!(shape)),
+        Value::String(_) | Value::Number(_) => {
+            shapes.iter().find(is_of).map_or_else(|| actual.clone(), |shape| json!(shape))
+        }
         _ => actual.clone(),
     }
 }
@@ -182,7 +216,8 @@ fn next_placeholder<'a>(text: &'a str, names: &Names) -> Option<(&'a str, &'a st
     Some((&text[start..start + length], &text[start + length..]))
 }
 
-/// Where in an answer a placeholder's value is. `<text>` and `<any>` fit everything and are not found.
+/// Where in an answer a placeholder's value is. `<text>` and `<any>` fit everything and are not
+/// found.
 fn find(placeholder: &str, text: &str, names: &Names) -> Option<(usize, usize)> {
     let within: fn(char) -> bool = match placeholder {
         "<text>" | "<any>" => return None,
@@ -209,7 +244,11 @@ mod tests {
 
     fn answer(status: u16, body: &Value) -> Response {
         let mut response = Response::text(status, "application/json", body.to_string());
-        let standard = [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("x-request-id", "1")];
+        let standard = [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-request-id", "1"),
+        ];
         response.headers.extend(standard.map(|(name, value)| (name, value.into())));
         response
     }
@@ -218,7 +257,11 @@ mod tests {
     fn an_update_of_what_nobody_changed_changes_nothing() {
         for file in files().into_iter().chain(state_files()) {
             let text = std::fs::read_to_string(&file).expect("a transcript");
-            assert!(writer::write(&read(&file)) == text, "{}: UPDATE=1 would write it in another form", file.display());
+            assert!(
+                writer::write(&read(&file)) == text,
+                "{}: UPDATE=1 would write it in another form",
+                file.display()
+            );
         }
     }
 
@@ -226,15 +269,27 @@ mod tests {
     #[test]
     fn an_update_restores_what_was_made_wrong() {
         let states = States::read();
-        let some: Vec<_> = files().into_iter().step_by(40).chain(state_files().into_iter().step_by(9)).collect();
+        let some: Vec<_> =
+            files().into_iter().step_by(40).chain(state_files().into_iter().step_by(9)).collect();
         let mut wrong = 0;
         for file in some {
             let mut transcript = read(&file);
             for step in transcript["steps"].as_array_mut().expect("steps") {
-                step["expect"].as_object_mut().expect("an object").values_mut().for_each(|value| wrong += spoil(value));
+                step["expect"]
+                    .as_object_mut()
+                    .expect("an object")
+                    .values_mut()
+                    .for_each(|value| wrong += spoil(value));
             }
-            let text = writer::write(&renewed(&transcript, &states).expect("a transcript that can be played"));
-            assert_eq!(text, std::fs::read_to_string(&file).expect("a transcript"), "{}", file.display());
+            let text = writer::write(
+                &renewed(&transcript, &states).expect("a transcript that can be played"),
+            );
+            assert_eq!(
+                text,
+                std::fs::read_to_string(&file).expect("a transcript"),
+                "{}",
+                file.display()
+            );
         }
         assert!(wrong > 100, "only {wrong} texts were made wrong");
     }
@@ -280,8 +335,11 @@ mod tests {
 
     #[test]
     fn an_update_is_refused_where_ci_is_set() {
-        let wanted =
-            |set: &'static [(&str, &str)]| is_wanted(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()));
+        let wanted = |set: &'static [(&str, &str)]| {
+            is_wanted(|name| {
+                set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
         assert_eq!(wanted(&[]), Ok(false));
         assert_eq!(wanted(&[("CI", "true")]), Ok(false));
         assert_eq!(wanted(&[("UPDATE", "1"), ("CI", "false")]), Ok(true));
@@ -291,9 +349,18 @@ mod tests {
     #[test]
     fn a_file_whose_last_status_changes_is_not_rewritten() {
         let transcript = json!({ "steps": [{ "expect": { "status": 404 } }] });
-        let refused = refuse_another_status(Path::new("tests/golden/v1/get_user/403-reader.json"), &transcript);
+        let refused = refuse_another_status(
+            Path::new("tests/golden/v1/get_user/403-reader.json"),
+            &transcript,
+        );
         assert!(refused.is_err_and(|why| why.contains("rename the file to 404-")));
-        assert_eq!(refuse_another_status(Path::new("tests/golden/v1/get_user/404-gone.json"), &transcript), Ok(()));
-        assert_eq!(refuse_another_status(Path::new("tests/golden/given/gone.json"), &transcript), Ok(()));
+        assert_eq!(
+            refuse_another_status(Path::new("tests/golden/v1/get_user/404-gone.json"), &transcript),
+            Ok(())
+        );
+        assert_eq!(
+            refuse_another_status(Path::new("tests/golden/given/gone.json"), &transcript),
+            Ok(())
+        );
     }
 }

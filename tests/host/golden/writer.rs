@@ -16,7 +16,11 @@ pub fn write(transcript: &Value) -> String {
 fn block(text: &mut String, value: &Value, level: usize, column: usize) {
     let short = line(value);
     let (open, close, items): (_, _, Vec<(String, &Value)>) = match value {
-        Value::Object(members) => ('{', '}', members.iter().map(|(name, item)| (format!("{}: ", quoted(name)), item)).collect()),
+        Value::Object(members) => (
+            '{',
+            '}',
+            members.iter().map(|(name, item)| (format!("{}: ", quoted(name)), item)).collect(),
+        ),
         Value::Array(items) => ('[', ']', items.iter().map(|item| (String::new(), item)).collect()),
         _ => return text.push_str(&short),
     };
@@ -39,10 +43,15 @@ fn line(value: &Value) -> String {
     match value {
         Value::Object(members) if members.is_empty() => "{}".to_owned(),
         Value::Object(members) => {
-            let members: Vec<_> = members.iter().map(|(name, item)| format!("{}: {}", quoted(name), line(item))).collect();
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, item)| format!("{}: {}", quoted(name), line(item)))
+                .collect();
             format!("{{ {} }}", members.join(", "))
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(line).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(line).collect::<Vec<_>>().join(", "))
+        }
         value => value.to_string(),
     }
 }

@@ -7,8 +7,7 @@ fn a_key_set_needs_an_audience_or_a_word_that_all_will_do() {
     let world = World::new();
     let isolate = world.isolate();
     let body = |more: Value| {
-        let mut body =
-            json!({ "name": "SSO", "algorithm": "RS256", "secret": "https://idp.example/keys", "claims": { "username": "sub" } });
+        let mut body = json!({ "name": "SSO", "algorithm": "RS256", "secret": "https://idp.example/keys", "claims": { "username": "sub" } });
         for (name, value) in more.as_object().expect("an object") {
             body[name] = value.clone();
         }
@@ -19,19 +18,37 @@ fn a_key_set_needs_an_audience_or_a_word_that_all_will_do() {
         (json!({ "audiences": [] }), "audiences"),
         (json!({ "anyAudience": false }), "audiences"),
         (json!({ "anyAudience": true, "audiences": ["a"] }), "anyAudience"),
-        (json!({ "audiences": ["a"], "secret": "https://login.microsoftonline.com/common/discovery/v2.0/keys" }), "issuer"),
-        (json!({ "audiences": ["a"], "secret": "https://www.googleapis.com/oauth2/v3/certs" }), "issuer"),
+        (
+            json!({ "audiences": ["a"], "secret": "https://login.microsoftonline.com/common/discovery/v2.0/keys" }),
+            "issuer",
+        ),
+        (
+            json!({ "audiences": ["a"], "secret": "https://www.googleapis.com/oauth2/v3/certs" }),
+            "issuer",
+        ),
         (json!({ "audiences": ["a"], "issuer": "https://x/{tenantid}" }), "tenants"),
         (json!({ "audiences": ["a"], "issuer": "https://x/", "tenants": ["t"] }), "tenants"),
         (json!({ "audiences": ["a"], "types": [] }), "types"),
         (json!({ "audience": ["a"] }), "audience"),
-        (json!({ "audiences": ["a"], "claims": { "username": "sub", "mail": "x" } }), "claims.mail"),
+        (
+            json!({ "audiences": ["a"], "claims": { "username": "sub", "mail": "x" } }),
+            "claims.mail",
+        ),
     ] {
         let response = isolate.administer("POST", "/v1/token-apps", &body(more.clone()));
-        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!(field)), "{more}: {}", response.body);
+        assert_eq!(
+            (response.status, &json_of(&response)["field"]),
+            (400, &json!(field)),
+            "{more}: {}",
+            response.body
+        );
     }
-    assert_eq!(isolate.administer("POST", "/v1/token-apps", &body(json!({ "anyAudience": true }))).status, 201);
-    let misspelled = isolate.administer("PATCH", "/v1/token-apps/SSO", &json!({ "audience": ["a"] }));
+    assert_eq!(
+        isolate.administer("POST", "/v1/token-apps", &body(json!({ "anyAudience": true }))).status,
+        201
+    );
+    let misspelled =
+        isolate.administer("PATCH", "/v1/token-apps/SSO", &json!({ "audience": ["a"] }));
     assert!(misspelled.body.contains("did you mean \\\"audiences\\\"?"), "{}", misspelled.body);
 }
 
@@ -53,14 +70,18 @@ fn an_update_by_the_published_form_loses_none_of_the_new_members() {
     for name in ["groups", "roles", "id"] {
         assert_eq!(shown["claims"][name], members["claims"][name], "{name}");
     }
-    let content = json_of(&isolate.get("/plugin/datafor-modeler/api/token/content?name=ERP", &admin()));
+    let content =
+        json_of(&isolate.get("/plugin/datafor-modeler/api/token/content?name=ERP", &admin()));
     assert_eq!(
         (&content["audiences"], &content["required_scopes"], &content["speaks_for"]),
         (&json!(["bi"]), &json!(["x"]), &json!("own"))
     );
     isolate.register(&json!({ "audiences": null, "speaks_for": null }));
     let shown = json_of(&isolate.get("/v1/token-apps/ERP", &admin()));
-    assert_eq!((&shown["audiences"], &shown["speaksFor"], &shown["issuer"]), (&json!([]), &json!("users"), &members["issuer"]));
+    assert_eq!(
+        (&shown["audiences"], &shown["speaksFor"], &shown["issuer"]),
+        (&json!([]), &json!("users"), &members["issuer"])
+    );
 }
 
 #[test]
@@ -69,7 +90,11 @@ fn a_change_of_a_token_app_leaves_the_rest_as_it_is() {
     let isolate = world.isolate();
     let all = json!({ "initialPassword": "correct horse new", "roleMap": { "a": "b", "c": "d" }, "audiences": ["x"], "passClaims": ["y"] });
     let before = create(&isolate, "App", &all);
-    let after = change(&isolate, "App", &json!({ "roleMap": { "a": null, "e": "f" }, "claims": { "name": "nick" }, "expire": 60 }));
+    let after = change(
+        &isolate,
+        "App",
+        &json!({ "roleMap": { "a": null, "e": "f" }, "claims": { "name": "nick" }, "expire": 60 }),
+    );
     let mut expected = before;
     expected["roleMap"] = json!({ "c": "d", "e": "f" });
     expected["claims"]["name"] = json!("nick");
@@ -77,10 +102,20 @@ fn a_change_of_a_token_app_leaves_the_rest_as_it_is() {
     assert_eq!(after, expected);
     let good = token(&isolate, &json!({ "aud": "x" }));
     assert_eq!(verify(&isolate, &good).0, 200, "the secret was kept");
-    assert_eq!(change(&isolate, "App", &json!({ "initialPassword": null }))["hasInitialPassword"], false);
-    let replaced = isolate.administer("PUT", "/v1/token-apps/App", &json!({ "algorithm": "HS256", "claims": { "username": "sub" } }));
+    assert_eq!(
+        change(&isolate, "App", &json!({ "initialPassword": null }))["hasInitialPassword"],
+        false
+    );
+    let replaced = isolate.administer(
+        "PUT",
+        "/v1/token-apps/App",
+        &json!({ "algorithm": "HS256", "claims": { "username": "sub" } }),
+    );
     let replaced = json_of(&replaced);
-    assert_eq!((&replaced["audiences"], &replaced["expire"], &replaced["hasSecret"]), (&json!([]), &json!(86_400), &json!(true)));
+    assert_eq!(
+        (&replaced["audiences"], &replaced["expire"], &replaced["hasSecret"]),
+        (&json!([]), &json!(86_400), &json!(true))
+    );
     for (name, other) in [("App", json!({ "name": "Other" })), ("Nobody", json!({}))] {
         let response = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &other);
         assert_eq!(response.status, if name == "App" { 400 } else { 404 }, "{}", response.body);
@@ -91,15 +126,31 @@ fn a_change_of_a_token_app_leaves_the_rest_as_it_is() {
 fn an_app_of_an_older_release_is_marked_where_its_audience_is_unchecked() {
     let world = World::new();
     let isolate = world.isolate();
-    isolate.register(&json!({ "name": "SSO", "algorithm": "RS256", "secret": "https://idp.example/keys" }));
+    isolate.register(
+        &json!({ "name": "SSO", "algorithm": "RS256", "secret": "https://idp.example/keys" }),
+    );
     let sql = "UPDATE token_apps SET policy = '{}' WHERE name = 'SSO'";
-    crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])])).expect("written");
+    crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])]))
+        .expect("written");
     let shown = json_of(&isolate.get("/v1/token-apps/SSO", &admin()));
-    assert!(shown["warnings"][0].as_str().is_some_and(|warning| warning.starts_with("audience unchecked")), "{shown}");
+    assert!(
+        shown["warnings"][0]
+            .as_str()
+            .is_some_and(|warning| warning.starts_with("audience unchecked")),
+        "{shown}"
+    );
     let health = json_of(&world.isolate().get("/health", ""));
-    assert_eq!((&health["status"], &health["causes"]), (&json!("degraded"), &json!([{ "kind": "audience_unchecked", "count": 1 }])));
+    assert_eq!(
+        (&health["status"], &health["causes"]),
+        (&json!("degraded"), &json!([{ "kind": "audience_unchecked", "count": 1 }]))
+    );
     let listed = json_of(&isolate.get("/plugin/datafor-modeler/api/token/list", &admin()));
-    assert!(listed["data"][0]["warnings"][0].as_str().is_some_and(|warning| warning.starts_with("audience unchecked")), "{listed}");
+    assert!(
+        listed["data"][0]["warnings"][0]
+            .as_str()
+            .is_some_and(|warning| warning.starts_with("audience unchecked")),
+        "{listed}"
+    );
 }
 
 #[test]
@@ -110,7 +161,8 @@ fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
     let app = json!({ "name": "SSO", "algorithm": "RS256", "secret": url, "issuer": "https://login.example" });
     isolate.register(&app);
     let sql = "UPDATE token_apps SET policy = '{}' WHERE name = 'SSO'";
-    crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])])).expect("written");
+    crate::support::block_on(isolate.cx().sql.batch(vec![postern::ports::Statement::new(sql, [])]))
+        .expect("written");
     assert_eq!(change(&isolate, "SSO", &json!({ "enabled": false }))["enabled"], false);
     let published = |enabled: &str| {
         let body = json!({
@@ -126,23 +178,41 @@ fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
         (json!({ "requiredScopes": ["x"] }), "issuer"),
     ] {
         let response = isolate.administer("PATCH", "/v1/token-apps/SSO", &patch);
-        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!(field)), "{patch}: {}", response.body);
+        assert_eq!(
+            (response.status, &json_of(&response)["field"]),
+            (400, &json!(field)),
+            "{patch}: {}",
+            response.body
+        );
     }
-    change(&isolate, "SSO", &json!({ "enabled": true, "issuer": "https://login.example", "audiences": ["a"] }));
+    change(
+        &isolate,
+        "SSO",
+        &json!({ "enabled": true, "issuer": "https://login.example", "audiences": ["a"] }),
+    );
 }
 
-/// Each would write back what the other has changed: an app that was disabled would be enabled again.
+/// Each would write back what the other has changed: an app that was disabled would be enabled
+/// again.
 #[test]
 fn of_two_changes_of_an_app_at_once_one_is_refused_and_none_is_lost() {
     let world = World::new();
     let isolate = world.isolate();
     // While the issuer is asked for its keys, others may change the app.
-    create(&isolate, "App", &json!({ "algorithm": "RS256", "secret": "https://idp.example/keys", "audiences": ["erp"] }));
+    create(
+        &isolate,
+        "App",
+        &json!({ "algorithm": "RS256", "secret": "https://idp.example/keys", "audiences": ["erp"] }),
+    );
     world.pass(1);
-    let patch = |body: &str| Request::new("PATCH", "/v1/token-apps/App").authorization(&admin()).body(body);
+    let patch =
+        |body: &str| Request::new("PATCH", "/v1/token-apps/App").authorization(&admin()).body(body);
     let requests = [patch(r#"{"enabled":false}"#), patch(r#"{"audiences":["bi"]}"#)];
     let other = world.isolate();
-    let answers = all_at_once(vec![Box::pin(isolate.answer(&requests[0])), Box::pin(other.answer(&requests[1]))]);
+    let answers = all_at_once(vec![
+        Box::pin(isolate.answer(&requests[0])),
+        Box::pin(other.answer(&requests[1])),
+    ]);
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409], "{}", answers[1].body);

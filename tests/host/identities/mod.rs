@@ -42,8 +42,13 @@ fn token_of_type(isolate: &Isolate<'_>, header: &Value, claims: &Value) -> Strin
     for (name, value) in claims.as_object().expect("an object") {
         all[name] = value.clone();
     }
-    let all: serde_json::Map<_, _> =
-        all.as_object().expect("an object").clone().into_iter().filter(|(_, value)| *value != json!("absent")).collect();
+    let all: serde_json::Map<_, _> = all
+        .as_object()
+        .expect("an object")
+        .clone()
+        .into_iter()
+        .filter(|(_, value)| *value != json!("absent"))
+        .collect();
     forge(&header.to_string(), &Value::Object(all).to_string(), SECRET.as_bytes())
 }
 
@@ -72,7 +77,11 @@ fn with_app(members: &Value, test: impl FnOnce(&Isolate<'_>)) {
 fn cases(members: &Value, cases: &[(Value, u16, &str)]) {
     with_app(members, |isolate| {
         for (claims, status, reason) in cases {
-            assert_eq!(verify(isolate, &token(isolate, claims)), (*status, (*reason).to_owned()), "{members} {claims}");
+            assert_eq!(
+                verify(isolate, &token(isolate, claims)),
+                (*status, (*reason).to_owned()),
+                "{members} {claims}"
+            );
         }
     });
 }
@@ -97,17 +106,34 @@ fn the_issuer_is_compared_to_the_letter() {
 
 #[test]
 fn a_tenant_is_listed_and_is_the_one_in_the_issuer() {
-    let members = json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] });
+    let members =
+        json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1", "t2"] });
     cases(
         &members,
         &[
             (json!({ "iss": "https://login.example/t1/v2.0", "tid": "t1" }), 200, ""),
-            (json!({ "iss": "https://login.example/t1/v2.0", "tid": "t2" }), 401, "issuer_mismatch"),
-            (json!({ "iss": "https://login.example/t3/v2.0", "tid": "t3" }), 401, "issuer_mismatch"),
-            (json!({ "iss": "https://login.example/T1/v2.0", "tid": "T1" }), 401, "issuer_mismatch"),
+            (
+                json!({ "iss": "https://login.example/t1/v2.0", "tid": "t2" }),
+                401,
+                "issuer_mismatch",
+            ),
+            (
+                json!({ "iss": "https://login.example/t3/v2.0", "tid": "t3" }),
+                401,
+                "issuer_mismatch",
+            ),
+            (
+                json!({ "iss": "https://login.example/T1/v2.0", "tid": "T1" }),
+                401,
+                "issuer_mismatch",
+            ),
             (json!({ "iss": "https://login.example/t1/v2.0" }), 401, "issuer_mismatch"),
             (json!({ "iss": "https://login.example/t1/v2.0", "tid": ["t1"] }), 401, "claim_type"),
-            (json!({ "iss": "https://login.example/{tenantid}/v2.0", "tid": "{tenantid}" }), 401, "issuer_mismatch"),
+            (
+                json!({ "iss": "https://login.example/{tenantid}/v2.0", "tid": "{tenantid}" }),
+                401,
+                "issuer_mismatch",
+            ),
         ],
     );
 }
@@ -117,7 +143,8 @@ fn a_tenant_is_listed_and_is_the_one_in_the_issuer() {
 #[test]
 fn an_app_that_is_named_takes_no_token_of_another_issuer() {
     let plain = json!({ "issuer": "https://idp.example/" });
-    let of_tenants = json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] });
+    let of_tenants =
+        json!({ "issuer": "https://login.example/{tenantid}/v2.0", "tenants": ["t1"] });
     for (members, claims, status, reason) in [
         (&plain, json!({ "iss": "https://idp.example/" }), 200, ""),
         (&plain, json!({ "iss": "https://IDP.example/" }), 401, "issuer_mismatch"),
@@ -127,13 +154,20 @@ fn an_app_that_is_named_takes_no_token_of_another_issuer() {
         (&plain, json!({ "iss": null }), 401, "claim_type"),
         (&plain, json!({}), 401, "claim_missing"),
         (&of_tenants, json!({ "iss": "https://login.example/t1/v2.0", "tid": "t1" }), 200, ""),
-        (&of_tenants, json!({ "iss": "https://login.example/t2/v2.0", "tid": "t2" }), 401, "issuer_mismatch"),
+        (
+            &of_tenants,
+            json!({ "iss": "https://login.example/t2/v2.0", "tid": "t2" }),
+            401,
+            "issuer_mismatch",
+        ),
         (&of_tenants, json!({ "tid": "t1" }), 401, "claim_missing"),
     ] {
         with_app(members, |isolate| {
-            let by_call = isolate.get("/v1/verify?app=App", &format!("Bearer {}", token(isolate, &claims)));
+            let by_call =
+                isolate.get("/v1/verify?app=App", &format!("Bearer {}", token(isolate, &claims)));
             let header = json!({ "alg": "HS256", "typ": "JWT", "kid": "App" });
-            let by_kid = isolate.get("/v1/verify", &format!("Bearer {}", token_of_type(isolate, &header, &claims)));
+            let by_kid = isolate
+                .get("/v1/verify", &format!("Bearer {}", token_of_type(isolate, &header, &claims)));
             for response in [by_call, by_kid] {
                 let told = response.header("x-postern-reason").unwrap_or_default();
                 assert_eq!((response.status, told), (status, reason), "{members} {claims}");
@@ -165,11 +199,22 @@ fn an_audience_is_compared_whole() {
 #[test]
 fn only_types_that_are_credentials_are_taken() {
     let of = |isolate: &Isolate<'_>, kind: &Value| {
-        let header = if kind.is_null() { json!({ "alg": "HS256" }) } else { json!({ "alg": "HS256", "typ": kind }) };
+        let header = if kind.is_null() {
+            json!({ "alg": "HS256" })
+        } else {
+            json!({ "alg": "HS256", "typ": kind })
+        };
         verify(isolate, &token_of_type(isolate, &header, &json!({})))
     };
     with_app(&json!({}), |isolate| {
-        for kind in [json!(null), json!("JWT"), json!("jwt"), json!("at+jwt"), json!("application/AT+JWT"), json!("")] {
+        for kind in [
+            json!(null),
+            json!("JWT"),
+            json!("jwt"),
+            json!("at+jwt"),
+            json!("application/AT+JWT"),
+            json!(""),
+        ] {
             assert_eq!(of(isolate, &kind).0, 200, "{kind}");
         }
         let others = [
@@ -182,14 +227,26 @@ fn only_types_that_are_credentials_are_taken() {
             "at+jwt;x",
             "application/",
         ];
-        for kind in others.map(Value::from).into_iter().chain([json!(["JWT"]), json!(7), json!({})]) {
+        for kind in others.map(Value::from).into_iter().chain([json!(["JWT"]), json!(7), json!({})])
+        {
             assert_eq!(of(isolate, &kind), (401, "type_refused".to_owned()), "{kind}");
         }
-        let with_events = token(isolate, &json!({ "events": { "http://schemas.openid.net/event/backchannel-logout": {} } }));
-        assert_eq!(verify(isolate, &with_events), (401, "type_refused".to_owned()), "whatever its typ");
+        let with_events = token(
+            isolate,
+            &json!({ "events": { "http://schemas.openid.net/event/backchannel-logout": {} } }),
+        );
+        assert_eq!(
+            verify(isolate, &with_events),
+            (401, "type_refused".to_owned()),
+            "whatever its typ"
+        );
         change(isolate, "App", &json!({ "types": ["at+jwt"] }));
         assert_eq!(of(isolate, &json!("JWT")), (401, "type_refused".to_owned()));
-        assert_eq!(of(isolate, &json!("at+jwt")), (401, "claim_missing".to_owned()), "RFC 9068 demands more claims");
+        assert_eq!(
+            of(isolate, &json!("at+jwt")),
+            (401, "claim_missing".to_owned()),
+            "RFC 9068 demands more claims"
+        );
         let header = json!({ "alg": "HS256", "typ": "at+jwt" });
         let all = json!({ "iss": "i", "aud": "a", "client_id": "c", "jti": "1" });
         assert_eq!(verify(isolate, &token_of_type(isolate, &header, &all)).0, 200);
@@ -200,8 +257,14 @@ fn only_types_that_are_credentials_are_taken() {
 fn an_app_for_access_tokens_alone_needs_each_of_their_claims() {
     for kind in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
         with_app(&json!({ "types": [kind], "claims": { "username": "login" } }), |isolate| {
-            let all = json!({ "login": "alice", "iss": "i", "aud": "a", "client_id": "c", "jti": "1" });
-            let of = |claims: &Value| verify(isolate, &token_of_type(isolate, &json!({ "alg": "HS256", "typ": "at+jwt" }), claims));
+            let all =
+                json!({ "login": "alice", "iss": "i", "aud": "a", "client_id": "c", "jti": "1" });
+            let of = |claims: &Value| {
+                verify(
+                    isolate,
+                    &token_of_type(isolate, &json!({ "alg": "HS256", "typ": "at+jwt" }), claims),
+                )
+            };
             assert_eq!(of(&all).0, 200, "{kind}");
             for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
                 let mut claims = all.clone();
@@ -229,7 +292,11 @@ fn the_authorized_party_is_the_first_that_is_told() {
     );
     with_app(&json!({ "authorizedParties": ["web", "mobile"] }), |isolate| {
         for (party, status) in [("web", 200), ("mobile", 200), ("desktop", 401)] {
-            assert_eq!(verify(isolate, &token(isolate, &json!({ "azp": party }))).0, status, "{party}");
+            assert_eq!(
+                verify(isolate, &token(isolate, &json!({ "azp": party }))).0,
+                status,
+                "{party}"
+            );
         }
         let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, &json!({}))));
         assert!(response.body.contains("the claim azp is missing"), "{}", response.body);
@@ -260,13 +327,22 @@ fn scopes_are_all_needed() {
     with_app(&json!({ "requiredScopes": ["a", "b"] }), |isolate| {
         let response = isolate.get("/v1/verify", &format!("Bearer {}", token(isolate, &json!({}))));
         let challenge = response.header("www-authenticate").unwrap_or_default();
-        assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.ends_with("scope=\"a b\""), "{challenge}");
+        assert!(
+            challenge.contains("error=\"insufficient_scope\"")
+                && challenge.ends_with("scope=\"a b\""),
+            "{challenge}"
+        );
     });
 }
 
 #[test]
 fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
-    let bound = [json!({ "cnf": { "jkt": "x" } }), json!({ "cnf": { "x5t#S256": "x" } }), json!({ "cnf": {} }), json!({ "cnf": null })];
+    let bound = [
+        json!({ "cnf": { "jkt": "x" } }),
+        json!({ "cnf": { "x5t#S256": "x" } }),
+        json!({ "cnf": {} }),
+        json!({ "cnf": null }),
+    ];
     for claims in bound {
         cases(&json!({}), &[(claims.clone(), 401, "bound_token")]);
         cases(&json!({ "boundTokens": "ignore" }), &[(claims, 200, "")]);
@@ -312,21 +388,38 @@ fn of_apps_with_one_key_the_one_whose_terms_hold_takes_the_token() {
         }
     }
     // The app whose checks held longest says why.
-    assert_eq!(verify(&isolate, &token(&isolate, &json!({ "aud": "b" }))), (403, "insufficient_scope".to_owned()));
-    assert_eq!(verify(&isolate, &token(&isolate, &json!({ "aud": "d" }))), (401, "audience_mismatch".to_owned()));
+    assert_eq!(
+        verify(&isolate, &token(&isolate, &json!({ "aud": "b" }))),
+        (403, "insufficient_scope".to_owned())
+    );
+    assert_eq!(
+        verify(&isolate, &token(&isolate, &json!({ "aud": "d" }))),
+        (401, "audience_mismatch".to_owned())
+    );
 }
 
 #[test]
 fn a_remembered_token_is_refused_once_the_terms_change() {
     with_app(&json!({}), |isolate| {
-        let token = token(isolate, &json!({ "aud": "other", "iss": "https://other.example", "azp": "other" }));
+        let token = token(
+            isolate,
+            &json!({ "aud": "other", "iss": "https://other.example", "azp": "other" }),
+        );
         for _ in 0..3 {
             assert_eq!(verify(isolate, &token).0, 200);
         }
         for (patch, back, reason) in [
             (json!({ "audiences": ["mine"] }), json!({ "audiences": null }), "audience_mismatch"),
-            (json!({ "issuer": "https://mine.example" }), json!({ "issuer": null }), "issuer_mismatch"),
-            (json!({ "authorizedParties": ["mine"] }), json!({ "authorizedParties": [] }), "party_refused"),
+            (
+                json!({ "issuer": "https://mine.example" }),
+                json!({ "issuer": null }),
+                "issuer_mismatch",
+            ),
+            (
+                json!({ "authorizedParties": ["mine"] }),
+                json!({ "authorizedParties": [] }),
+                "party_refused",
+            ),
             (json!({ "types": ["at+jwt"] }), json!({ "types": null }), "type_refused"),
         ] {
             change(isolate, "App", &patch);
@@ -337,29 +430,43 @@ fn a_remembered_token_is_refused_once_the_terms_change() {
     });
 }
 
-/// Tokens of one issuer for many clients: whoever is let in is let in by an app that names their audience.
+/// Tokens of one issuer for many clients: whoever is let in is let in by an app that names their
+/// audience.
 #[test]
 fn a_key_set_lets_in_no_other_client() {
     let world = World::new();
     let isolate = world.isolate();
     let issuer = Issuer::of(postern::domain::tokens::algorithm::Algorithm::Es256);
-    world.issuers.publish("https://idp.example/keys", &json!({ "keys": [issuer.jwk(&json!({}))] }).to_string(), None);
+    world.issuers.publish(
+        "https://idp.example/keys",
+        &json!({ "keys": [issuer.jwk(&json!({}))] }).to_string(),
+        None,
+    );
     create(
         &isolate,
         "BI",
         &json!({ "algorithm": "ES256", "secret": "https://idp.example/keys", "audiences": ["bi"], "issuer": "https://idp.example" }),
     );
     let claims = |aud: &str, iss: &str| json!({ "sub": "alice", "aud": aud, "iss": iss, "exp": now_s(&isolate) + 60 });
-    let sign = |claims: &Value| issuer.token(postern::domain::tokens::algorithm::Algorithm::Es256, &json!({}), claims);
+    let sign = |claims: &Value| {
+        issuer.token(postern::domain::tokens::algorithm::Algorithm::Es256, &json!({}), claims)
+    };
     assert_eq!(verify(&isolate, &sign(&claims("bi", "https://idp.example"))).0, 200);
-    assert_eq!(verify(&isolate, &sign(&claims("crm", "https://idp.example"))), (401, "audience_mismatch".to_owned()));
-    assert_eq!(verify(&isolate, &sign(&claims("bi", "https://evil.example"))), (401, "issuer_mismatch".to_owned()));
+    assert_eq!(
+        verify(&isolate, &sign(&claims("crm", "https://idp.example"))),
+        (401, "audience_mismatch".to_owned())
+    );
+    assert_eq!(
+        verify(&isolate, &sign(&claims("bi", "https://evil.example"))),
+        (401, "issuer_mismatch".to_owned())
+    );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a token says, nobody is an administrator by an app that speaks for users, and no claim makes one.
+    /// Whatever a token says, nobody is an administrator by an app that speaks for users, and no
+    /// claim makes one.
     #[test]
     fn no_token_makes_an_administrator(
         names in proptest::collection::vec("admin|alice|Administrator|SYS_Creator|bob", 1..4),

@@ -22,15 +22,29 @@ fn an_app_that_speaks_for_its_own_takes_nobody_else() {
     with_app(&json!({ "speaksFor": "own" }), |isolate| {
         let created = isolate.administer("POST", "/v1/users", &json!({ "username": "bob" }));
         let id = json_of(&created)["id"].clone();
-        assert_eq!(verify(isolate, &token(isolate, &json!({ "sub": "alice" }))).0, 200, "whom it created");
+        assert_eq!(
+            verify(isolate, &token(isolate, &json!({ "sub": "alice" }))).0,
+            200,
+            "whom it created"
+        );
         let of_bob = token(isolate, &json!({ "sub": "bob" }));
         assert_eq!(verify(isolate, &of_bob), (403, "user_refused".to_owned()));
-        let given = isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "tokenApp": "App" }));
-        assert_eq!((given.status, &json_of(&given)["tokenApp"]), (200, &json!("App")), "{}", given.body);
+        let given =
+            isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "tokenApp": "App" }));
+        assert_eq!(
+            (given.status, &json_of(&given)["tokenApp"]),
+            (200, &json!("App")),
+            "{}",
+            given.body
+        );
         assert_eq!(verify(isolate, &of_bob).0, 200, "who was given to it");
         isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "tokenApp": null }));
         assert_eq!(verify(isolate, &of_bob), (403, "user_refused".to_owned()));
-        create(isolate, "Other", &json!({ "speaksFor": "own", "tokenName": "other", "secret": "another secret of thirty-two byte" }));
+        create(
+            isolate,
+            "Other",
+            &json!({ "speaksFor": "own", "tokenName": "other", "secret": "another secret of thirty-two byte" }),
+        );
     });
 }
 
@@ -45,7 +59,11 @@ fn an_app_does_not_inherit_the_users_of_a_deleted_one() {
     create(&isolate, "App", &json!({ "speaksFor": "own" }));
     assert_eq!(verify(&isolate, &of_alice), (403, "user_refused".to_owned()));
     world.pass(11);
-    assert_eq!(verify(&other, &of_alice), (403, "user_refused".to_owned()), "also where both were remembered");
+    assert_eq!(
+        verify(&other, &of_alice),
+        (403, "user_refused".to_owned()),
+        "also where both were remembered"
+    );
 }
 
 #[test]
@@ -53,45 +71,85 @@ fn roles_of_new_users_imply_for_whom_an_app_speaks_unless_it_says_so() {
     with_app(&json!({ "initialRoles": ["Administrator"] }), |isolate| {
         let shown = json_of(&isolate.get("/v1/token-apps/App", &admin()));
         assert_eq!(shown["speaksFor"], "everybody");
-        assert!(shown["warnings"][0].as_str().expect("a warning").contains("administrators"), "{shown}");
+        assert!(
+            shown["warnings"][0].as_str().expect("a warning").contains("administrators"),
+            "{shown}"
+        );
         assert_eq!(verified(isolate, &token(isolate, &json!({})))["user"]["type"], "Administrator");
         change(isolate, "App", &json!({ "speaksFor": "users" }));
-        assert_eq!(verify(isolate, &token(isolate, &json!({ "sub": "new" }))), (403, "user_refused".to_owned()));
-        let count = isolate.world.database.number("SELECT COUNT(*) FROM users WHERE username = 'new'");
+        assert_eq!(
+            verify(isolate, &token(isolate, &json!({ "sub": "new" }))),
+            (403, "user_refused".to_owned())
+        );
+        let count =
+            isolate.world.database.number("SELECT COUNT(*) FROM users WHERE username = 'new'");
         assert_eq!(count, 0, "nobody was created");
     });
 }
 
 #[test]
 fn a_claim_gives_a_type_only_by_a_map() {
-    with_app(&json!({ "claims": { "username": "sub", "roles": "/realm_access/roles" } }), |isolate| {
-        let claims = json!({ "realm_access": { "roles": ["Administrator", "SYS_Creator", "sales"] } });
-        let user = verified(isolate, &token(isolate, &claims))["user"].clone();
-        assert_eq!((&user["type"], &user["roles"]), (&json!("SYS_Reader"), &json!(["sales"])));
-        change(isolate, "App", &json!({ "roleMap": { "bi-authors": "SYS_Creator", "x": "y" } }));
-        let claims = json!({ "sub": "bob", "realm_access": { "roles": ["bi-authors", "sales", "Administrator"] } });
-        let user = verified(isolate, &token(isolate, &claims))["user"].clone();
-        assert_eq!((&user["type"], &user["roles"]), (&json!("SYS_Creator"), &json!(["SYS_Creator"])));
-        let map = json!({ "roleMap": { "bosses": "Administrator" } });
-        let refused = isolate.administer("PATCH", "/v1/token-apps/App", &map);
-        assert_eq!((refused.status, &json_of(&refused)["field"]), (400, &json!("roleMap")), "{}", refused.body);
-        change(isolate, "App", &json!({ "roleMap": { "bosses": "Administrator" }, "speaksFor": "everybody" }));
-        let claims = json!({ "sub": "carol", "realm_access": { "roles": ["bosses"] } });
-        assert_eq!(verified(isolate, &token(isolate, &claims))["user"]["type"], "Administrator");
-        // Of several types the highest counts, wherever it stands.
-        for (name, roles) in [("dave", ["bi-authors", "bosses"]), ("erin", ["bosses", "bi-authors"])] {
-            let claims = json!({ "sub": name, "realm_access": { "roles": roles } });
-            assert_eq!(verified(isolate, &token(isolate, &claims))["user"]["type"], "Administrator", "{roles:?}");
-        }
-    });
+    with_app(
+        &json!({ "claims": { "username": "sub", "roles": "/realm_access/roles" } }),
+        |isolate| {
+            let claims =
+                json!({ "realm_access": { "roles": ["Administrator", "SYS_Creator", "sales"] } });
+            let user = verified(isolate, &token(isolate, &claims))["user"].clone();
+            assert_eq!((&user["type"], &user["roles"]), (&json!("SYS_Reader"), &json!(["sales"])));
+            change(
+                isolate,
+                "App",
+                &json!({ "roleMap": { "bi-authors": "SYS_Creator", "x": "y" } }),
+            );
+            let claims = json!({ "sub": "bob", "realm_access": { "roles": ["bi-authors", "sales", "Administrator"] } });
+            let user = verified(isolate, &token(isolate, &claims))["user"].clone();
+            assert_eq!(
+                (&user["type"], &user["roles"]),
+                (&json!("SYS_Creator"), &json!(["SYS_Creator"]))
+            );
+            let map = json!({ "roleMap": { "bosses": "Administrator" } });
+            let refused = isolate.administer("PATCH", "/v1/token-apps/App", &map);
+            assert_eq!(
+                (refused.status, &json_of(&refused)["field"]),
+                (400, &json!("roleMap")),
+                "{}",
+                refused.body
+            );
+            change(
+                isolate,
+                "App",
+                &json!({ "roleMap": { "bosses": "Administrator" }, "speaksFor": "everybody" }),
+            );
+            let claims = json!({ "sub": "carol", "realm_access": { "roles": ["bosses"] } });
+            assert_eq!(
+                verified(isolate, &token(isolate, &claims))["user"]["type"],
+                "Administrator"
+            );
+            // Of several types the highest counts, wherever it stands.
+            for (name, roles) in
+                [("dave", ["bi-authors", "bosses"]), ("erin", ["bosses", "bi-authors"])]
+            {
+                let claims = json!({ "sub": name, "realm_access": { "roles": roles } });
+                assert_eq!(
+                    verified(isolate, &token(isolate, &claims))["user"]["type"],
+                    "Administrator",
+                    "{roles:?}"
+                );
+            }
+        },
+    );
 }
 
 #[test]
 fn a_value_of_a_claim_is_a_role_where_its_name_may_be_one() {
     with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
         let longest = "r".repeat(128);
-        let claims = json!({ "roles": [longest, "r".repeat(129), "", " sales", "sa\u{7}les", "sales"] });
-        assert_eq!(verified(isolate, &token(isolate, &claims))["user"]["roles"], json!([longest, "sales"]));
+        let claims =
+            json!({ "roles": [longest, "r".repeat(129), "", " sales", "sa\u{7}les", "sales"] });
+        assert_eq!(
+            verified(isolate, &token(isolate, &claims))["user"]["roles"],
+            json!([longest, "sales"])
+        );
     });
 }
 
@@ -127,14 +185,29 @@ fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
             let user = |claims: &Value| verified(isolate, &token(isolate, claims))["user"].clone();
             assert_eq!(user(&json!({ "sub": "admin", "roles": [] }))["type"], "Administrator");
             assert_eq!(user(&json!({ "roles": ["authors"] }))["type"], "SYS_Creator");
-            assert_eq!(user(&json!({ "roles": [] }))["type"], "SYS_Reader", "it goes with the role");
+            assert_eq!(
+                user(&json!({ "roles": [] }))["type"],
+                "SYS_Reader",
+                "it goes with the role"
+            );
             // The last administrator stays one in any case, so that this takes a second one.
             let body = json!({ "username": "bob", "type": "Administrator" });
             assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
             assert_eq!(user(&json!({ "sub": "bob", "roles": [] }))["type"], "Administrator");
-            change(isolate, "App", &json!({ "roleMap": { "authors": null, "bosses": "Administrator" } }));
-            assert_eq!(user(&json!({ "sub": "bob", "roles": ["bosses"] }))["type"], "Administrator");
-            assert_eq!(user(&json!({ "sub": "bob", "roles": [] }))["type"], "SYS_Reader", "the map has it");
+            change(
+                isolate,
+                "App",
+                &json!({ "roleMap": { "authors": null, "bosses": "Administrator" } }),
+            );
+            assert_eq!(
+                user(&json!({ "sub": "bob", "roles": ["bosses"] }))["type"],
+                "Administrator"
+            );
+            assert_eq!(
+                user(&json!({ "sub": "bob", "roles": [] }))["type"],
+                "SYS_Reader",
+                "the map has it"
+            );
         },
     );
 }
@@ -146,11 +219,19 @@ fn a_token_from_before_the_one_that_created_its_user_changes_nothing() {
         let user = |name: &str, seconds: i64| {
             let claims = json!({ "name": name, "email": name, "roles": [name], "iat": now_s(isolate) + seconds });
             let user = verified(isolate, &token(isolate, &claims))["user"].clone();
-            ["name", "email"].map(|member| user[member].clone()).into_iter().chain([user["roles"][0].clone()]).collect::<Vec<_>>()
+            ["name", "email"]
+                .map(|member| user[member].clone())
+                .into_iter()
+                .chain([user["roles"][0].clone()])
+                .collect::<Vec<_>>()
         };
         assert_eq!(user("new", 0), ["new"; 3]);
         assert_eq!(user("old", -60), ["new"; 3]);
-        assert_eq!(user("other", 0), ["other"; 3], "of two tokens of one second either may be the newer");
+        assert_eq!(
+            user("other", 0),
+            ["other"; 3],
+            "of two tokens of one second either may be the newer"
+        );
     });
 }
 
@@ -159,7 +240,8 @@ fn the_id_of_a_user_is_the_one_that_the_claim_says() {
     with_app(&json!({ "claims": { "username": "sub", "id": "uid" } }), |isolate| {
         assert_eq!(verified(isolate, &token(isolate, &json!({ "uid": 4711 })))["user"]["id"], 4711);
         assert_eq!(
-            verified(isolate, &token(isolate, &json!({ "sub": "bob", "uid": "9007199254740993" })))["user"]["id"],
+            verified(isolate, &token(isolate, &json!({ "sub": "bob", "uid": "9007199254740993" })))
+                ["user"]["id"],
             9_007_199_254_740_993_i64
         );
         for (claims, reason) in [
@@ -173,9 +255,16 @@ fn the_id_of_a_user_is_the_one_that_the_claim_says() {
             (json!({ "sub": "eve", "uid": "007" }), (401, "claim_type")),
             (json!({ "sub": "eve", "uid": "9223372036854775808" }), (401, "claim_type")),
         ] {
-            assert_eq!(verify(isolate, &token(isolate, &claims)), (reason.0, reason.1.to_owned()), "{claims}");
+            assert_eq!(
+                verify(isolate, &token(isolate, &claims)),
+                (reason.0, reason.1.to_owned()),
+                "{claims}"
+            );
         }
-        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM users WHERE username = 'eve'"), 0);
+        assert_eq!(
+            isolate.world.database.number("SELECT COUNT(*) FROM users WHERE username = 'eve'"),
+            0
+        );
     });
 }
 
@@ -201,15 +290,29 @@ fn groups_of_a_token_count_for_its_request_only() {
         assert!(allowed(isolate, &of(json!(["ops", "dev"]))));
         assert!(!allowed(isolate, &of(json!(["dev", "Ops"]))));
         assert!(!allowed(isolate, &of(json!([]))));
-        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM memberships"), 0, "nothing is written");
+        assert_eq!(
+            isolate.world.database.number("SELECT COUNT(*) FROM memberships"),
+            0,
+            "nothing is written"
+        );
         let other = verified(isolate, &of(json!([])))["user"]["id"].clone();
-        let response = isolate.get(&format!("/v1/check?service=7&permission=TEST&user={other}"), &admin());
-        assert_eq!(json_of(&response)["allowed"], false, "nobody else's question is answered by them");
+        let response =
+            isolate.get(&format!("/v1/check?service=7&permission=TEST&user={other}"), &admin());
+        assert_eq!(
+            json_of(&response)["allowed"],
+            false,
+            "nobody else's question is answered by them"
+        );
         // Warm, the group's grant is in force as long as it is there.
         let warm = of(json!(["ops"]));
         assert!(allowed(isolate, &warm));
         let grant = isolate.world.database.number("SELECT id FROM grants");
-        assert_eq!(isolate.administer("DELETE", &format!("/api/v1/services/auth/{grant}"), &json!({})).status, 200);
+        assert_eq!(
+            isolate
+                .administer("DELETE", &format!("/api/v1/services/auth/{grant}"), &json!({}))
+                .status,
+            200
+        );
         assert!(!allowed(isolate, &warm));
     });
 }
@@ -219,9 +322,11 @@ fn groups_of_a_token_become_memberships_where_the_app_says_so() {
     let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
     with_app(&members, |isolate| {
         grant_to_group(isolate, 4);
-        let groups = "SELECT COALESCE(SUM(object_id), 0) FROM memberships WHERE object_type = 'GROUP'";
+        let groups =
+            "SELECT COALESCE(SUM(object_id), 0) FROM memberships WHERE object_type = 'GROUP'";
         let sum = || isolate.world.database.number(groups);
-        let sign_in = |groups: Value| verified(isolate, &token(isolate, &json!({ "groups": groups })));
+        let sign_in =
+            |groups: Value| verified(isolate, &token(isolate, &json!({ "groups": groups })));
         let id = sign_in(json!(["ops"]))["user"]["id"].clone();
         assert_eq!(sum(), 4);
         assert!(allowed(isolate, &token(isolate, &json!({ "groups": ["ops"] }))));
@@ -237,15 +342,22 @@ fn groups_of_a_token_become_memberships_where_the_app_says_so() {
         let overage = token(isolate, &json!({ "_claim_names": { "groups": "src1" } }));
         verified(isolate, &overage);
         assert_eq!(sum(), 5 + 9, "too many groups for the token are not none");
-        verified(isolate, &token(isolate, &json!({ "groups": ["ops"], "_claim_names": { "roles": "src1" } })));
+        verified(
+            isolate,
+            &token(isolate, &json!({ "groups": ["ops"], "_claim_names": { "roles": "src1" } })),
+        );
         assert_eq!(sum(), 4 + 9, "what is left out is another claim");
         verified(isolate, &token(isolate, &json!({})));
         assert_eq!(sum(), 9, "no claim is no group");
         sign_in(json!(["dev"]));
         sign_in(json!([]));
         assert_eq!(sum(), 9);
-        // An older token that is still good takes nothing back, and so two tokens do not write in turns.
-        verified(isolate, &token(isolate, &json!({ "groups": ["ops"], "iat": now_s(isolate) - 60 })));
+        // An older token that is still good takes nothing back, and so two tokens do not write in
+        // turns.
+        verified(
+            isolate,
+            &token(isolate, &json!({ "groups": ["ops"], "iat": now_s(isolate) - 60 })),
+        );
         assert_eq!(sum(), 9);
     });
 }
@@ -256,7 +368,11 @@ fn chosen_claims_are_passed_on() {
         let claims = json!({ "tenant": "blue", "nested": { "list": [1, "ä"] }, "other": 1 });
         let body = verified(isolate, &token(isolate, &claims));
         assert_eq!(body["claims"], json!({ "tenant": "blue", "/nested/list": [1, "ä"] }));
-        let twice = isolate.administer("PATCH", "/v1/token-apps/App", &json!({ "passClaims": ["a-b", "/a/b"] }));
+        let twice = isolate.administer(
+            "PATCH",
+            "/v1/token-apps/App",
+            &json!({ "passClaims": ["a-b", "/a/b"] }),
+        );
         assert_eq!((twice.status, &json_of(&twice)["field"]), (400, &json!("passClaims")));
     });
 }
@@ -266,7 +382,9 @@ fn groups_in_another_order_or_twice_are_the_same_groups() {
     let map = json!({ "ops": 4, "admins": 4, "dev": 5 });
     let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": map, "groupsMode": "sync" });
     with_app(&members, |isolate| {
-        for groups in [json!(["ops", "dev"]), json!(["dev", "ops"]), json!(["dev", "admins", "ops", "dev"])] {
+        for groups in
+            [json!(["ops", "dev"]), json!(["dev", "ops"]), json!(["dev", "admins", "ops", "dev"])]
+        {
             verified(isolate, &token(isolate, &json!({ "groups": groups })));
         }
         assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM memberships"), 2);
@@ -281,7 +399,11 @@ fn groups_in_another_order_or_twice_are_the_same_groups() {
 fn an_older_token_brings_no_membership_back() {
     let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
     with_app(&members, |isolate| {
-        let groups = || isolate.world.database.number("SELECT COALESCE(SUM(object_id), 0) FROM memberships WHERE object_type = 'GROUP'");
+        let groups = || {
+            isolate.world.database.number(
+                "SELECT COALESCE(SUM(object_id), 0) FROM memberships WHERE object_type = 'GROUP'",
+            )
+        };
         let older = token(isolate, &json!({ "groups": ["ops"], "iat": now_s(isolate) - 60 }));
         let newer = token(isolate, &json!({ "groups": ["dev"] }));
         let other = isolate.world.isolate();
@@ -292,7 +414,11 @@ fn an_older_token_brings_no_membership_back() {
         let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.sync_groups'";
         let count = isolate.world.database.number(events);
         verified(isolate, &older);
-        assert_eq!((groups(), isolate.world.database.number(events)), (5, count), "by the isolate that knows of the newer one");
+        assert_eq!(
+            (groups(), isolate.world.database.number(events)),
+            (5, count),
+            "by the isolate that knows of the newer one"
+        );
         let id = isolate.world.database.number("SELECT id FROM users WHERE username = 'alice'");
         isolate.administer("PUT", &format!("/v1/groups/9/members/{id}"), &json!({}));
         verified(isolate, &older);
@@ -312,14 +438,21 @@ fn following_a_token_writes_nothing_back_that_changed_elsewhere() {
         let named = |name: &str| token(isolate, &json!({ "name": name }));
         let id = verified(isolate, &named("Alice"))["user"]["id"].clone();
         let set = |user_type: &str, roles: Value| {
-            let response = isolate.administer("PATCH", &format!("/v1/users/{id}"), &json!({ "type": user_type, "roles": roles }));
+            let response = isolate.administer(
+                "PATCH",
+                &format!("/v1/users/{id}"),
+                &json!({ "type": user_type, "roles": roles }),
+            );
             assert_eq!(response.status, 200, "{}", response.body);
         };
         set("SYS_Creator", json!(["boss"]));
         assert_eq!(verified(&other, &named("Alice"))["user"]["type"], "SYS_Creator");
         set("SYS_Reader", json!([]));
         let after = verified(&other, &named("Alice B."))["user"].clone();
-        assert_eq!((&after["name"], &after["type"], &after["roles"]), (&json!("Alice B."), &json!("SYS_Reader"), &json!([])));
+        assert_eq!(
+            (&after["name"], &after["type"], &after["roles"]),
+            (&json!("Alice B."), &json!("SYS_Reader"), &json!([]))
+        );
     });
 }
 
@@ -331,8 +464,12 @@ fn roles_that_follow_name_no_type_above_the_users_own() {
     });
     with_app(&members, |isolate| {
         isolate.administer("POST", "/v1/users", &json!({ "username": "alice" }));
-        let user = verified(isolate, &token(isolate, &json!({ "roles": ["sales"] })))["user"].clone();
-        assert_eq!((&user["type"], &user["roles"]), (&json!("SYS_Reader"), &json!(["staff", "sales"])));
+        let user =
+            verified(isolate, &token(isolate, &json!({ "roles": ["sales"] })))["user"].clone();
+        assert_eq!(
+            (&user["type"], &user["roles"]),
+            (&json!("SYS_Reader"), &json!(["staff", "sales"]))
+        );
     });
 }
 
@@ -343,8 +480,9 @@ fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
     with_app(&members, |isolate| {
         let one = token(isolate, &json!({ "name": "One", "groups": ["ops"] }));
         let other = token(isolate, &json!({ "name": "Other", "groups": ["dev"] }));
-        let written =
-            || isolate.world.database.number("SELECT COUNT(*) FROM audit_events WHERE action IN ('user.follow', 'user.sync_groups')");
+        let written = || {
+            isolate.world.database.number("SELECT COUNT(*) FROM audit_events WHERE action IN ('user.follow', 'user.sync_groups')")
+        };
         let in_turn = || {
             let before = written();
             for _ in 0..20 {
@@ -356,7 +494,11 @@ fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
         assert_eq!(in_turn(), 10);
         assert_eq!(in_turn(), 0, "in the same minute");
         verified(isolate, &token(isolate, &json!({ "sub": "bob", "groups": ["ops"] })));
-        assert_eq!(isolate.world.database.number("SELECT COUNT(*) FROM memberships WHERE user_id = 3"), 1, "others are not held up");
+        assert_eq!(
+            isolate.world.database.number("SELECT COUNT(*) FROM memberships WHERE user_id = 3"),
+            1,
+            "others are not held up"
+        );
         isolate.world.pass(60);
         assert_eq!(in_turn(), 10);
     });

@@ -1,7 +1,8 @@
-//! Random histories of a directory, against the oracle: nobody ever holds a right that was not given to
-//! them, by id, name, department or group, while it was theirs.
+//! Random histories of a directory, against the oracle: nobody ever holds a right that was not
+//! given to them, by id, name, department or group, while it was theirs.
 //!
-//! `HISTORIES` sets how many there are (10,000 unless it is set), `SEED` where the random numbers begin.
+//! `HISTORIES` sets how many there are (10,000 unless it is set), `SEED` where the random numbers
+//! begin.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,8 @@ use super::model::{Kind, MAPPED, Model};
 use crate::oracle::Dice;
 use crate::support::{Isolate, Request, World, json_of};
 
-/// Few, so that histories meet: those that are chosen first are among them. 1 is the administrator's.
+/// Few, so that histories meet: those that are chosen first are among them. 1 is the
+/// administrator's.
 const NAMES: [&str; 2] = ["ann", "bob"];
 // A history has one row of each.
 const USERS: [[i64; 3]; 2] = [[2, 3, 4], [2, 3, i64::MAX]];
@@ -22,8 +24,8 @@ const UNITS: [[i64; 2]; 3] = [[1, 2], [1, i64::MIN], [1, i64::MAX]];
 const SERVICES: [[i64; 2]; 3] = [[1, 2], [1, i64::MIN], [1, i64::MAX]];
 const STEPS: usize = 10;
 
-/// Tokens by user name, id claim, whether they have the group, and whether they are later than all of
-/// a history; signing costs more than looking up.
+/// Tokens by user name, id claim, whether they have the group, and whether they are later than all
+/// of a history; signing costs more than looking up.
 type Tokens = HashMap<(&'static str, Option<i64>, bool, bool), String>;
 
 /// Brings back what [`prepare`] left.
@@ -51,7 +53,8 @@ struct Game<'a> {
 
 impl Game<'_> {
     fn send(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let request = Request::new(method, path).header("x-auth-token", self.administrator).body(body);
+        let request =
+            Request::new(method, path).header("x-auth-token", self.administrator).body(body);
         let response = self.isolate.send(&request);
         self.told.push(format!("{method} {path} {body}: {}", response.status));
         (response.status, json_of(&response))
@@ -88,28 +91,41 @@ impl Game<'_> {
         }
     }
 
-    fn token(&mut self, name: &'static str, id: Option<i64>, has_group: bool, at_end: bool) -> String {
+    fn token(
+        &mut self,
+        name: &'static str,
+        id: Option<i64>,
+        has_group: bool,
+        at_end: bool,
+    ) -> String {
         let isolate = self.isolate;
         let sign = || {
             let mut claims = isolate.claims(name);
-            claims.insert("groups".to_owned(), if has_group { json!(["staff"]) } else { json!([]) });
+            claims
+                .insert("groups".to_owned(), if has_group { json!(["staff"]) } else { json!([]) });
             claims.extend(id.map(|id| ("uid".to_owned(), json!(id))));
             // The clock of the issuer may be ahead of ours; ours stands still during a history.
             let seconds = isolate.world.now.get().seconds() + if at_end { 2 } else { 0 };
             claims.insert("iat".to_owned(), json!(seconds));
             let secret = if id.is_some() { "efgh" } else { "abcd" };
-            format!("Bearer {}", jwt::sign(Algorithm::Hs256, &Secret::new(secret), &claims).expect("a token"))
+            format!(
+                "Bearer {}",
+                jwt::sign(Algorithm::Hs256, &Secret::new(secret), &claims).expect("a token")
+            )
         };
         self.tokens.entry((name, id, has_group, at_end)).or_insert_with(sign).clone()
     }
 
     /// A token that creates its user at first sight; what it may do includes what its group may.
     fn sign_in(&mut self, claim: Option<i64>) {
-        let (name, has_group, at_end) = (self.dice.pick(&NAMES), self.dice.roll(2) == 0, self.dice.roll(2) == 0);
-        let (service, token) = (self.dice.pick(&self.services), self.token(name, claim, has_group, at_end));
+        let (name, has_group, at_end) =
+            (self.dice.pick(&NAMES), self.dice.roll(2) == 0, self.dice.roll(2) == 0);
+        let (service, token) =
+            (self.dice.pick(&self.services), self.token(name, claim, has_group, at_end));
         let path = format!("/v1/check?service={service}&permission=TEST");
         let known = self.model.users.get(name).copied();
-        let is_taken = |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
+        let is_taken =
+            |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
         let refusal = match (known, claim) {
             (Some(known), Some(id)) if known != id => Some("id_conflict"),
             (Some(_), _) if !at_end && self.model.made_anew.contains(name) => Some("revoked"),
@@ -121,7 +137,9 @@ impl Game<'_> {
         let is_unknown = self.model.is_strict && !self.model.is_registered(Kind::Service, service);
         let response = self.isolate.get(&path, &token);
         let body = json_of(&response);
-        self.told.push(format!("{name} signs in, claim {claim:?}, group {has_group}, late {at_end}: {body}"));
+        self.told.push(format!(
+            "{name} signs in, claim {claim:?}, group {has_group}, late {at_end}: {body}"
+        ));
         if let Some(reason) = refusal {
             self.expect(response.status, if reason == "revoked" { 401 } else { 403 });
             assert_eq!(body["reason"], reason, "{:#?} {:#?}", self.told, self.model);
@@ -156,7 +174,8 @@ impl Game<'_> {
             body["id"] = json!(id);
         }
         let (status, user) = self.send("POST", "/v1/users", &body.to_string());
-        let is_taken = |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
+        let is_taken =
+            |id| self.model.is_registered(Kind::User, id) || self.model.is_past(id, name);
         if self.model.users.contains_key(name) || id.is_some_and(is_taken) {
             return self.expect(status, 409);
         }
@@ -189,16 +208,21 @@ impl Game<'_> {
 
     fn grant(&mut self) {
         let (service, (kind, id)) = (self.dice.pick(&self.services), self.object());
-        let name = Some(self.dice.pick(&NAMES)).filter(|_| kind == Kind::User && self.dice.roll(2) == 0);
+        let name =
+            Some(self.dice.pick(&NAMES)).filter(|_| kind == Kind::User && self.dice.roll(2) == 0);
         let body = match name {
             Some(name) => json!({ "username": name, "permissions": ["TEST"] }),
-            None => json!({ "authObjectType": word(kind), "authObjectId": id, "permissions": ["TEST"] }),
+            None => {
+                json!({ "authObjectType": word(kind), "authObjectId": id, "permissions": ["TEST"] })
+            }
         };
-        let (status, grant) = self.send("POST", &format!("/v1/services/{service}/grants"), &body.to_string());
+        let (status, grant) =
+            self.send("POST", &format!("/v1/services/{service}/grants"), &body.to_string());
         let Some(id) = name.map_or(Some(id), |name| self.model.users.get(name).copied()) else {
             return self.expect(status, 404);
         };
-        let known = self.model.is_registered(Kind::Service, service) && self.model.is_registered(kind, id);
+        let known =
+            self.model.is_registered(Kind::Service, service) && self.model.is_registered(kind, id);
         if self.model.is_strict && !known {
             return self.expect(status, 404);
         }
@@ -229,12 +253,16 @@ impl Game<'_> {
         let is_member = self.dice.roll(4) > 0;
         let method = if is_member { "PUT" } else { "DELETE" };
         let members = format!("{}/{unit}/members", path(kind));
-        let path = name.map_or_else(|| format!("{members}/{user}"), |name| format!("{members}?username={name}"));
+        let path = name.map_or_else(
+            || format!("{members}/{user}"),
+            |name| format!("{members}?username={name}"),
+        );
         let (status, _) = self.send(method, &path, "");
         let Some(user) = name.map_or(Some(user), |name| self.model.users.get(name).copied()) else {
             return self.expect(status, 404);
         };
-        let is_known = self.model.is_registered(kind, unit) && (!is_member || self.model.is_registered(Kind::User, user));
+        let is_known = self.model.is_registered(kind, unit)
+            && (!is_member || self.model.is_registered(Kind::User, user));
         if self.model.is_strict && !is_known {
             return self.expect(status, 404);
         }
@@ -245,7 +273,8 @@ impl Game<'_> {
     fn create_other(&mut self) {
         let kind = self.dice.pick(&[self.unit_kind, self.unit_kind, Kind::Service]);
         let id = Some(self.dice.pick(&self.units)).filter(|_| self.dice.roll(2) == 0);
-        let departments: Vec<_> = self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Department).collect();
+        let departments: Vec<_> =
+            self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Department).collect();
         let above = departments.get(self.dice.roll(departments.len() + 1)).map(|(_, id)| *id);
         let above = above.filter(|above| kind == Kind::Department && Some(*above) != id);
         let mut body = json!({ "name": "x" });
@@ -287,7 +316,11 @@ impl Game<'_> {
 
     /// Records that name ids: a group, who is in it, and what it may.
     fn import(&mut self) {
-        let (group, user, service) = (self.dice.pick(&self.units), self.dice.pick(&self.users), self.dice.pick(&self.services));
+        let (group, user, service) = (
+            self.dice.pick(&self.units),
+            self.dice.pick(&self.users),
+            self.dice.pick(&self.services),
+        );
         let lines = [
             json!({ "record": "service", "id": service }),
             json!({ "record": "group", "id": group, "name": "x" }),
@@ -314,12 +347,20 @@ impl Game<'_> {
     fn compare(&mut self) {
         let users: Vec<_> = self.model.users.values().copied().collect();
         let mut services: Vec<_> = self.services.to_vec();
-        let registered = self.model.registered.iter().filter(|(kind, _)| *kind == Kind::Service).map(|(_, id)| *id);
+        let registered = self
+            .model
+            .registered
+            .iter()
+            .filter(|(kind, _)| *kind == Kind::Service)
+            .map(|(_, id)| *id);
         services.extend(registered.filter(|id| !self.services.contains(id)));
         if self.model.is_strict {
             services.retain(|id| self.model.is_registered(Kind::Service, *id));
         }
-        let pairs: Vec<_> = users.iter().flat_map(|user| services.iter().map(|service| (*user, *service))).collect();
+        let pairs: Vec<_> = users
+            .iter()
+            .flat_map(|user| services.iter().map(|service| (*user, *service)))
+            .collect();
         if pairs.is_empty() {
             return;
         }
@@ -330,7 +371,11 @@ impl Game<'_> {
         for (index, (user, service)) in pairs.into_iter().enumerate() {
             let expected = self.model.allows(user, service, false);
             let answer = &answers["results"][index]["allowed"];
-            assert_eq!(*answer, expected, "user {user}, service {service} after {:#?} {:#?}", self.told, self.model);
+            assert_eq!(
+                *answer, expected,
+                "user {user}, service {service} after {:#?} {:#?}",
+                self.told, self.model
+            );
         }
     }
 }
@@ -355,11 +400,15 @@ const fn path(kind: Kind) -> &'static str {
 
 /// An administrator with a token, an app whose tokens have groups, and one whose tokens have ids.
 fn prepare(isolate: &Isolate<'_>) -> String {
-    let fields = json!({ "username": "loginname", "name": "name", "email": "email", "groups": "groups" });
-    isolate.register(&json!({ "fieldmap": fields, "groups_mode": "request", "group_map": { "staff": MAPPED } }));
+    let fields =
+        json!({ "username": "loginname", "name": "name", "email": "email", "groups": "groups" });
+    isolate.register(
+        &json!({ "fieldmap": fields, "groups_mode": "request", "group_map": { "staff": MAPPED } }),
+    );
     let fields = json!({ "username": "loginname", "name": "name", "email": "email", "id": "uid" });
     isolate.register(&json!({ "name": "CRM", "secret": "efgh", "fieldmap": fields }));
-    let body = json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string();
+    let body =
+        json!({ "username": "admin", "password": crate::support::ADMIN_PASSWORD }).to_string();
     let response = isolate.send(&Request::new("POST", "/imanager/security/tokens").body(&body));
     assert_eq!(response.status, 200, "{}", response.body);
     response.body.trim_matches('"').to_owned()
@@ -385,7 +434,18 @@ fn histories(is_strict: bool) {
         let told = vec![format!("history {index}")];
         let (administrator, tokens) = (&*administrator, &mut tokens);
         let (users, units, services) = (dice.pick(&USERS), dice.pick(&UNITS), dice.pick(&SERVICES));
-        let mut game = Game { isolate: &isolate, administrator, tokens, dice, unit_kind, users, units, services, model, told };
+        let mut game = Game {
+            isolate: &isolate,
+            administrator,
+            tokens,
+            dice,
+            unit_kind,
+            users,
+            units,
+            services,
+            model,
+            told,
+        };
         for _ in 0..STEPS {
             game.step();
         }

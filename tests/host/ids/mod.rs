@@ -51,7 +51,10 @@ fn a_new_group_department_or_service_has_no_members_grants_or_apis_of_before() {
     grant(&isolate, "GROUP", 1);
     grant(&isolate, "DEPT", 1);
     for path in ["groups", "departments"] {
-        assert_eq!(isolate.administer("PUT", &format!("/v1/{path}/2/members/9"), &Value::Null).status, 204);
+        assert_eq!(
+            isolate.administer("PUT", &format!("/v1/{path}/2/members/9"), &Value::Null).status,
+            204
+        );
     }
     assert_eq!(create(&isolate, "/v1/groups", &json!({ "name": "everybody" })).1["id"], 4);
     let (_, department) = create(&isolate, "/v1/departments", &json!({ "name": "all" }));
@@ -66,18 +69,33 @@ fn an_id_that_a_caller_names_is_given_or_refused_and_moves_no_counter() {
     let isolate = world.isolate();
     for id in [4711, 9_007_199_254_740_993, i64::MAX] {
         let name = format!("user {id}");
-        assert_eq!(create(&isolate, "/v1/users", &json!({ "id": id, "username": name })).1["id"], id);
-        let (status, body) = create(&isolate, "/v1/users", &json!({ "id": id, "username": "other" }));
+        assert_eq!(
+            create(&isolate, "/v1/users", &json!({ "id": id, "username": name })).1["id"],
+            id
+        );
+        let (status, body) =
+            create(&isolate, "/v1/users", &json!({ "id": id, "username": "other" }));
         assert_eq!(status, 409, "{body}");
     }
     for id in [json!(0), json!(-1), json!("x"), json!(1.5)] {
-        assert_eq!(create(&isolate, "/v1/users", &json!({ "id": id, "username": "other" })).0, 400, "{id}");
+        assert_eq!(
+            create(&isolate, "/v1/users", &json!({ "id": id, "username": "other" })).0,
+            400,
+            "{id}"
+        );
     }
     for path in ["groups", "departments", "services"] {
         for id in [i64::MIN, i64::MAX] {
-            assert_eq!(create(&isolate, &format!("/v1/{path}"), &json!({ "id": id, "name": "x" })).0, 201);
+            assert_eq!(
+                create(&isolate, &format!("/v1/{path}"), &json!({ "id": id, "name": "x" })).0,
+                201
+            );
         }
-        assert_eq!(create(&isolate, &format!("/v1/{path}"), &json!({ "name": "y" })).1["id"], 1, "{path}");
+        assert_eq!(
+            create(&isolate, &format!("/v1/{path}"), &json!({ "name": "y" })).1["id"],
+            1,
+            "{path}"
+        );
     }
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "next" })).1["id"], 2);
 }
@@ -87,10 +105,18 @@ fn ids_of_what_was_deleted_are_not_chosen_again() {
     let world = World::new();
     let isolate = world.isolate();
     for path in ["groups", "departments", "services"] {
-        let id = create(&isolate, &format!("/v1/{path}"), &json!({ "id": 2, "name": "x" })).1["id"].clone();
-        assert_eq!(isolate.administer("DELETE", &format!("/v1/{path}/{id}"), &Value::Null).status, 204);
+        let id = create(&isolate, &format!("/v1/{path}"), &json!({ "id": 2, "name": "x" })).1["id"]
+            .clone();
+        assert_eq!(
+            isolate.administer("DELETE", &format!("/v1/{path}/{id}"), &Value::Null).status,
+            204
+        );
         for next in [1, 3] {
-            assert_eq!(create(&isolate, &format!("/v1/{path}"), &json!({ "name": "y" })).1["id"], next, "{path}");
+            assert_eq!(
+                create(&isolate, &format!("/v1/{path}"), &json!({ "name": "y" })).1["id"],
+                next,
+                "{path}"
+            );
         }
     }
 }
@@ -120,7 +146,8 @@ fn an_id_that_is_taken_is_refused_with_whose_it_is() {
     let world = World::new();
     let isolate = world.isolate();
     let why = |id: i64, username: &str| {
-        let (status, body) = create(&isolate, "/v1/users", &json!({ "id": id, "username": username }));
+        let (status, body) =
+            create(&isolate, "/v1/users", &json!({ "id": id, "username": username }));
         (status, body["detail"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(why(4711, "alice"), (201, String::new()));
@@ -133,7 +160,10 @@ fn an_id_that_is_taken_is_refused_with_whose_it_is() {
     assert_eq!(why(4712, "alice"), (201, String::new()));
     let (status, detail) = why(4711, "bob");
     assert!(
-        status == 409 && detail.starts_with("the id 4711 belonged to a user who was deleted: name another, or free it by "),
+        status == 409
+            && detail.starts_with(
+                "the id 4711 belonged to a user who was deleted: name another, or free it by "
+            ),
         "{detail}"
     );
     // Under their own id they are who they were.
@@ -146,16 +176,24 @@ fn what_shows_a_user_tells_how_many_grants_name_the_id_already() {
     let world = World::new();
     let isolate = world.isolate();
     for service in 1..=3 {
-        let body = json!({ "authObjectType": "USER", "authObjectId": 4711, "permissions": ["VIEW"] });
-        assert_eq!(isolate.administer("POST", &format!("/api/v1/services/{service}/auth"), &body).status, 200);
+        let body =
+            json!({ "authObjectType": "USER", "authObjectId": 4711, "permissions": ["VIEW"] });
+        assert_eq!(
+            isolate.administer("POST", &format!("/api/v1/services/{service}/auth"), &body).status,
+            200
+        );
     }
     grant(&isolate, "GROUP", 4711);
     let (_, user) = create(&isolate, "/v1/users", &json!({ "id": 4711, "username": "alice" }));
     assert_eq!(user["grantsNamingId"], 3);
-    let answer = |method: &str, path: &str, body: &Value| json_of(&isolate.administer(method, path, body));
+    let answer =
+        |method: &str, path: &str, body: &Value| json_of(&isolate.administer(method, path, body));
     assert_eq!(answer("GET", "/v1/users/4711", &Value::Null)["grantsNamingId"], 3);
     assert_eq!(answer("PATCH", "/v1/users/4711", &json!({ "name": "Alice" }))["grantsNamingId"], 3);
-    assert_eq!(answer("GET", "/v1/users?username=alice", &Value::Null)["items"][0]["grantsNamingId"], 3);
+    assert_eq!(
+        answer("GET", "/v1/users?username=alice", &Value::Null)["items"][0]["grantsNamingId"],
+        3
+    );
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "bob" })).1["grantsNamingId"], 0);
     // Of many, a hundred are counted.
     world.database.execute(
@@ -179,7 +217,8 @@ fn the_id_of_a_claim_is_given_or_refused_and_explained() {
         claims.insert("iat".to_owned(), json!(world.now.get().seconds()));
         jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token")
     };
-    let explained = |token: &str| isolate.administer("POST", "/v1/explain", &json!({ "token": token })).body;
+    let explained =
+        |token: &str| isolate.administer("POST", "/v1/explain", &json!({ "token": token })).body;
     assert_eq!(isolate.verify(&token("alice", 4711)), (200, "alice".to_owned()));
     assert!(may(&isolate, &json!(4711)));
     let conflict = (403, "id_conflict".to_owned());
@@ -189,7 +228,10 @@ fn the_id_of_a_claim_is_given_or_refused_and_explained() {
     ] {
         assert_eq!(isolate.verify(&token), conflict);
         let explained = explained(&token);
-        assert!(explained.contains(why) && explained.contains("to move a known user"), "{explained}");
+        assert!(
+            explained.contains(why) && explained.contains("to move a known user"),
+            "{explained}"
+        );
     }
     assert_eq!(isolate.administer("DELETE", "/v1/users/4711", &Value::Null).status, 204);
     assert_eq!(isolate.verify(&token("alice", 4711)), (403, "user_deleted".to_owned()));
@@ -197,7 +239,11 @@ fn the_id_of_a_claim_is_given_or_refused_and_explained() {
     let explained = explained(&token("eve", 4711));
     assert!(explained.contains("the id 4711 belonged to alice, who was deleted"), "{explained}");
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
-    assert_eq!(isolate.verify(&token("alice", 4711)), (401, "revoked".to_owned()), "it is of before the deletion");
+    assert_eq!(
+        isolate.verify(&token("alice", 4711)),
+        (401, "revoked".to_owned()),
+        "it is of before the deletion"
+    );
     world.pass(1);
     assert_eq!(isolate.verify(&token("alice", 4711)), (200, "alice".to_owned()));
     assert!(!may(&isolate, &json!(4711)), "the grant went with the user");

@@ -1,7 +1,7 @@
 //! The oracle of the histories: who was given which right, in plain sets.
 //!
-//! A being is a person, a group, a department or a service. An id is only the word by which somebody
-//! names one. Whoever gets the id of a deleted being is another one.
+//! A being is a person, a group, a department or a service. An id is only the word by which
+//! somebody names one. Whoever gets the id of a deleted being is another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,7 +129,9 @@ impl Model {
 
     pub fn is_granted(&self, service: i64, kind: Kind, id: i64) -> bool {
         let being = |kind, id| self.meant.get(&(kind, id)).copied();
-        being(Kind::Service, service).zip(being(kind, id)).is_some_and(|pair| self.grants.contains_key(&pair))
+        being(Kind::Service, service)
+            .zip(being(kind, id))
+            .is_some_and(|pair| self.grants.contains_key(&pair))
     }
 
     pub fn set_member(&mut self, kind: Kind, unit: i64, user: i64, is_member: bool) {
@@ -151,10 +153,14 @@ impl Model {
         self.above.values().any(|above| Some(above) == being)
     }
 
-    /// Whether a right on the service was given to the user; `with_group`: to the mapped group, too.
+    /// Whether a right on the service was given to the user; `with_group`: to the mapped group,
+    /// too.
     pub fn allows(&self, user: i64, service: i64, with_group: bool) -> bool {
         let being = |kind, id| self.meant.get(&(kind, id)).copied();
-        let (Some(user), Some(service)) = (being(Kind::User, user), being(Kind::Service, service)) else { return false };
+        let (Some(user), Some(service)) = (being(Kind::User, user), being(Kind::Service, service))
+        else {
+            return false;
+        };
         let mut reached = vec![user];
         reached.extend(self.mapped.filter(|_| with_group));
         for (_, unit) in self.members.iter().filter(|(member, _)| *member == user) {

@@ -10,10 +10,16 @@ const BY_NAME: &str = "/v1/check?service=1&permission=TEST&username=alice";
 fn with_alice(world: &World) -> Isolate<'_> {
     let isolate = world.isolate();
     isolate.register(&json!({}));
-    assert_eq!(create(&isolate, "/v1/users", &json!({ "id": 4711, "username": "alice" })).1["id"], 4711);
+    assert_eq!(
+        create(&isolate, "/v1/users", &json!({ "id": 4711, "username": "alice" })).1["id"],
+        4711
+    );
     let grant = json!({ "username": "alice", "permissions": ["TEST"] });
     let (status, grant) = create(&isolate, "/v1/services/1/grants", &grant);
-    assert_eq!((status, &grant["authObjectType"], &grant["authObjectId"]), (201, &json!("USER"), &json!(4711)));
+    assert_eq!(
+        (status, &grant["authObjectType"], &grant["authObjectId"]),
+        (201, &json!("USER"), &json!(4711))
+    );
     isolate
 }
 
@@ -35,7 +41,8 @@ fn whether_a_name_is_somebodys_is_told_to_those_only_who_may_ask() {
     let isolate = with_alice(&world);
     let stranger = format!("Bearer {}", isolate.token("mallory"));
     let send = |method: &str, path: &str, body: &Value| {
-        let response = isolate.send(&Request::new(method, path).authorization(&stranger).body(&body.to_string()));
+        let response = isolate
+            .send(&Request::new(method, path).authorization(&stranger).body(&body.to_string()));
         assert_eq!(response.status, 403, "{method} {path}: {}", response.body);
         response.body
     };
@@ -49,14 +56,18 @@ fn whether_a_name_is_somebodys_is_told_to_those_only_who_may_ask() {
             send("POST", "/v1/services/1/grants", &grant),
         ];
         assert!(answers.iter().all(|answer| answer.contains("GRANT on service 1")), "{answers:?}");
-        let response = isolate.send(&Request::new("DELETE", &format!("/v1/services/1/grants?username={name}")).authorization(&stranger));
+        let response = isolate.send(
+            &Request::new("DELETE", &format!("/v1/services/1/grants?username={name}"))
+                .authorization(&stranger),
+        );
         assert_eq!(response.status, 403);
     }
     let own = isolate.get("/v1/check?service=1&permission=TEST&username=mallory", &stranger);
     assert_eq!((own.status, &json_of(&own)["allowed"]), (200, &json!(false)));
 }
 
-/// What is written goes by what D1 has now: another isolate may have deleted and made the user since.
+/// What is written goes by what D1 has now: another isolate may have deleted and made the user
+/// since.
 #[test]
 fn a_grant_by_name_reaches_who_has_the_name_now() {
     let world = World::new();
@@ -66,7 +77,10 @@ fn a_grant_by_name_reaches_who_has_the_name_now() {
     assert_eq!(create(&other, "/v1/users", &json!({ "id": 4712, "username": "alice" })).0, 201);
     let grant = json!({ "username": "alice", "permissions": ["VIEW"] });
     assert_eq!(create(&isolate, "/v1/services/1/grants", &grant).1["authObjectId"], 4712);
-    assert_eq!(isolate.administer("PUT", "/v1/groups/1/members?username=alice", &Value::Null).status, 204);
+    assert_eq!(
+        isolate.administer("PUT", "/v1/groups/1/members?username=alice", &Value::Null).status,
+        204
+    );
     let members = json_of(&isolate.administer("GET", "/v1/groups/1/members", &Value::Null));
     assert_eq!(members["items"], json!([{ "userId": 4712 }]));
     assert_eq!(json_of(&isolate.administer("GET", BY_NAME, &Value::Null))["allowed"], false);
@@ -83,10 +97,18 @@ fn an_unknown_name_is_told_like_an_unknown_id_in_a_strict_directory() {
         assert_eq!(isolate.administer("GET", &path, &Value::Null).status, 404, "{query}");
     }
     let put = |path: &str| isolate.administer("PUT", path, &Value::Null).status;
-    assert_eq!((put("/v1/groups/1/members/77"), put("/v1/groups/1/members?username=alice")), (404, 404));
+    assert_eq!(
+        (put("/v1/groups/1/members/77"), put("/v1/groups/1/members?username=alice")),
+        (404, 404)
+    );
     let grant = |body: Value| create(&isolate, "/v1/services/1/grants", &body);
-    let by_id = grant(json!({ "authObjectType": "USER", "authObjectId": 77, "permissions": ["TEST"] }));
+    let by_id =
+        grant(json!({ "authObjectType": "USER", "authObjectId": 77, "permissions": ["TEST"] }));
     let by_name = grant(json!({ "username": "alice", "permissions": ["TEST"] }));
     assert_eq!((by_id.0, by_name.0), (404, 404));
-    assert!(by_name.1["detail"].as_str().is_some_and(|detail| detail.contains("alice")), "{}", by_name.1);
+    assert!(
+        by_name.1["detail"].as_str().is_some_and(|detail| detail.contains("alice")),
+        "{}",
+        by_name.1
+    );
 }

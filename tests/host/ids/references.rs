@@ -85,7 +85,8 @@ fn an_id_that_any_column_names_is_passed_over() {
         let world = World::new();
         let isolate = world.isolate();
         let path = format!("/v1/{kind}s");
-        let body = if kind == "user" { json!({ "username": "next" }) } else { json!({ "name": "next" }) };
+        let body =
+            if kind == "user" { json!({ "username": "next" }) } else { json!({ "name": "next" }) };
         // The first request makes the first administrator.
         isolate.administer("GET", "/v1/users", &serde_json::Value::Null);
         world.database.execute(&format!("UPDATE id_counters SET last = 6; INSERT INTO {row}"));
@@ -93,8 +94,8 @@ fn an_id_that_any_column_names_is_passed_over() {
     }
 }
 
-/// A rule of the gateway is a lock that the operator hung up. Whoever creates a service must not get
-/// the key to it.
+/// A rule of the gateway is a lock that the operator hung up. Whoever creates a service must not
+/// get the key to it.
 #[test]
 fn a_service_that_a_rule_of_the_gateway_names_is_passed_over() {
     let world = World::new();
@@ -102,12 +103,20 @@ fn a_service_that_a_rule_of_the_gateway_names_is_passed_over() {
     for origin in [None, Some("http://origin.test")] {
         let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(rules)), ("ORIGIN_URL", origin)]);
         let expected = if origin.is_none() { 2 } else { 4 };
-        assert_eq!(create(&isolate, "/v1/services", &json!({ "name": "next" })).1["id"], expected, "{origin:?}");
+        assert_eq!(
+            create(&isolate, "/v1/services", &json!({ "name": "next" })).1["id"],
+            expected,
+            "{origin:?}"
+        );
     }
     let isolate = world.isolate_with(&[("ORIGIN_RULES", Some(rules))]);
     let named = json!({ "id": 3, "name": "Reports" });
     assert_eq!(create(&isolate, "/v1/services", &named).0, 201, "a caller may name it");
-    assert_eq!(create(&isolate, "/v1/groups", &json!({ "name": "next" })).1["id"], 1, "rules name services only");
+    assert_eq!(
+        create(&isolate, "/v1/groups", &json!({ "name": "next" })).1["id"],
+        1,
+        "rules name services only"
+    );
 }
 
 #[test]

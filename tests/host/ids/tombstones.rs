@@ -30,19 +30,33 @@ fn tokens_of_a_deleted_user_are_nobody_s_also_when_the_name_was_freed() {
         assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 204);
         world.pass(5);
         match path {
-            "token" => assert_eq!(isolate.verify(&later(&isolate, &world, "alice")), (200, "alice".to_owned())),
-            "user" => assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201),
+            "token" => assert_eq!(
+                isolate.verify(&later(&isolate, &world, "alice")),
+                (200, "alice".to_owned())
+            ),
+            "user" => {
+                assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201)
+            }
             "import" => {
                 let line = json!({ "record": "user", "id": 9, "username": "alice", "type": "SYS_Reader", "enabled": true });
                 assert_eq!(isolate.administer("POST", "/v1/import", &line).status, 200);
             }
-            "scim" => assert_eq!(isolate.administer("POST", "/scim/v2/Users", &json!({ "userName": "alice" })).status, 201),
+            "scim" => assert_eq!(
+                isolate
+                    .administer("POST", "/scim/v2/Users", &json!({ "userName": "alice" }))
+                    .status,
+                201
+            ),
             _ => {}
         }
         for token in [&before, &without_iat] {
             assert_eq!(isolate.verify(token), (401, "revoked".to_owned()), "{path}");
         }
-        assert_eq!(isolate.verify(&later(&isolate, &world, "alice")), (200, "alice".to_owned()), "{path}");
+        assert_eq!(
+            isolate.verify(&later(&isolate, &world, "alice")),
+            (200, "alice".to_owned()),
+            "{path}"
+        );
     }
 }
 
@@ -54,7 +68,10 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     let token = isolate.token("alice");
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
     assert_eq!(other.verify(&token), (200, "alice".to_owned()));
-    assert_eq!(isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false })).status, 200);
+    assert_eq!(
+        isolate.administer("PATCH", "/v1/users/2", &json!({ "enabled": false })).status,
+        200
+    );
     assert_eq!(isolate.verify(&token), (403, "user_disabled".to_owned()));
     assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
     let deleted = (403, "user_deleted".to_owned());
@@ -71,7 +88,11 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     assert_eq!(isolate.administer("DELETE", "/v1/tombstones/alice", &Value::Null).status, 404);
     assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()), "it is the former alice's");
     let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
-    assert!(explained["verdict"] == "refused" && explained.to_string().contains("what was issued to the user then is over"), "{explained}");
+    assert!(
+        explained["verdict"] == "refused"
+            && explained.to_string().contains("what was issued to the user then is over"),
+        "{explained}"
+    );
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0);
     let token = later(&isolate, &world, "alice");
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
@@ -89,16 +110,24 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
 fn an_id_that_no_tombstone_names_is_freed_as_the_error_says() {
     let world = World::new();
     let isolate = world.isolate();
-    let bob = |id: Option<i64>| create(&isolate, "/v1/users", &json!({ "username": "bob", "id": id }));
+    let bob =
+        |id: Option<i64>| create(&isolate, "/v1/users", &json!({ "username": "bob", "id": id }));
     assert_eq!(bob(Some(6)).0, 201);
     assert_eq!(isolate.administer("DELETE", "/v1/users/6", &Value::Null).status, 204);
     let (status, made) = bob(None);
     assert_eq!(status, 201);
-    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{}", made["id"]), &Value::Null).status, 204);
+    assert_eq!(
+        isolate.administer("DELETE", &format!("/v1/users/{}", made["id"]), &Value::Null).status,
+        204
+    );
     let (status, refused) = bob(Some(6));
     assert_eq!(status, 409, "{refused}");
     let detail = refused["detail"].as_str().expect("a detail");
-    let line = detail.split_once("POST /v1/import ").and_then(|(_, rest)| rest.split_once(", after")).expect("a way out").0;
+    let line = detail
+        .split_once("POST /v1/import ")
+        .and_then(|(_, rest)| rest.split_once(", after"))
+        .expect("a way out")
+        .0;
     let import = Request::new("POST", "/v1/import").authorization(&admin()).body(line);
     assert_eq!(isolate.send(&import).status, 200, "{line}");
     assert_eq!(bob(Some(6)).0, 201);
@@ -122,13 +151,20 @@ fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
     let between = token();
     world.pass(5);
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
-    for (token, when) in [(&before, "before the deletion"), (&between, "before the user was made anew")] {
+    for (token, when) in
+        [(&before, "before the deletion"), (&between, "before the user was made anew")]
+    {
         assert_eq!(isolate.verify(token), (401, "revoked".to_owned()), "{when}");
-        let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
+        let explained =
+            json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
         assert!(explained.to_string().contains("issued after the user was made"), "{explained}");
     }
     let of_this_second = token();
-    assert_eq!(isolate.verify(&of_this_second), (200, "alice".to_owned()), "it is about the new one");
+    assert_eq!(
+        isolate.verify(&of_this_second),
+        (200, "alice".to_owned()),
+        "it is about the new one"
+    );
 
     // Deleted and made anew within one second, a token of that second may be about either.
     assert_eq!(isolate.administer("DELETE", "/v1/users/3", &Value::Null).status, 204);
@@ -156,7 +192,11 @@ fn whoever_gets_a_freed_id_is_nobody_whom_the_deleted_name_names() {
     for knows_bob in [&isolate, &other] {
         assert_eq!(knows_bob.verify(&isolate.token("bob")), (200, "bob".to_owned()));
         assert_eq!(knows_bob.verify(&token), (403, "user_unknown".to_owned()));
-        let check = json_of(&knows_bob.administer("GET", "/v1/check?service=1&permission=VIEW&username=alice", &Value::Null));
+        let check = json_of(&knows_bob.administer(
+            "GET",
+            "/v1/check?service=1&permission=VIEW&username=alice",
+            &Value::Null,
+        ));
         assert_eq!(check["user"], Value::Null, "{check}");
     }
 }
@@ -165,13 +205,17 @@ fn whoever_gets_a_freed_id_is_nobody_whom_the_deleted_name_names() {
 fn the_first_administrator_does_not_come_back_either() {
     let world = World::new();
     let isolate = world.isolate();
-    let boss = json!({ "username": "boss", "password": "correct horse boss", "type": "Administrator" });
+    let boss =
+        json!({ "username": "boss", "password": "correct horse boss", "type": "Administrator" });
     assert_eq!(create(&isolate, "/v1/users", &boss).0, 201);
     let request = Request::new("DELETE", "/v1/users/1");
     let response = isolate.send(&request.authorization(&basic("boss", "correct horse boss")));
     assert_eq!(response.status, 204, "{}", response.body);
     let response = isolate.get("/v1/verify", &basic("admin", ADMIN_PASSWORD));
-    assert_eq!((response.status, json_of(&response)["reason"].clone()), (401, json!("wrong_password")));
+    assert_eq!(
+        (response.status, json_of(&response)["reason"].clone()),
+        (401, json!("wrong_password"))
+    );
 }
 
 #[test]
@@ -180,14 +224,19 @@ fn a_tombstone_tells_who_deleted_the_user_and_when() {
     let isolate = world.isolate();
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
     assert_eq!(isolate.administer("DELETE", "/v1/users/2", &Value::Null).status, 204);
-    let listed = || json_of(&isolate.administer("GET", "/v1/tombstones", &Value::Null))["items"].clone();
+    let listed =
+        || json_of(&isolate.administer("GET", "/v1/tombstones", &Value::Null))["items"].clone();
     let now = world.now.get().0;
-    assert_eq!(listed(), json!([{ "username": "alice", "id": 2, "deletedAt": now, "deletedBy": "admin" }]));
+    assert_eq!(
+        listed(),
+        json!([{ "username": "alice", "id": 2, "deletedAt": now, "deletedBy": "admin" }])
+    );
     assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201);
     assert_eq!(listed(), json!([]), "a name is a user's or a deleted user's");
 }
 
-/// While a new release is being rolled out, the Worker of the last one deletes and creates users, too.
+/// While a new release is being rolled out, the Worker of the last one deletes and creates users,
+/// too.
 #[test]
 fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
     let world = World::new();
@@ -198,8 +247,12 @@ fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
     world.database.execute("DELETE FROM users WHERE username = 'alice'; INSERT INTO changes (kind, key, at) VALUES ('user', '2', 0)");
     world.pass(11);
     assert_eq!(isolate.verify(&token), (403, "user_deleted".to_owned()));
-    let listed = || json_of(&isolate.administer("GET", "/v1/tombstones", &Value::Null))["items"].clone();
-    assert_eq!((&listed()[0]["username"], &listed()[0]["deletedBy"]), (&json!("alice"), &json!("")));
+    let listed =
+        || json_of(&isolate.administer("GET", "/v1/tombstones", &Value::Null))["items"].clone();
+    assert_eq!(
+        (&listed()[0]["username"], &listed()[0]["deletedBy"]),
+        (&json!("alice"), &json!(""))
+    );
     world.database.execute("INSERT INTO users (username, type, created_at, modified_at) VALUES ('alice', 'SYS_Reader', 0, 0)");
     assert_eq!(listed(), json!([]));
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
@@ -208,8 +261,14 @@ fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
 #[test]
 fn one_place_inserts_users() {
     fn files(folder: &str) -> Vec<std::path::PathBuf> {
-        let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-        entries.flat_map(|path| if path.is_dir() { files(path.to_str().expect("a path")) } else { vec![path] }).collect()
+        let entries = std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
+        entries
+            .flat_map(|path| {
+                if path.is_dir() { files(path.to_str().expect("a path")) } else { vec![path] }
+            })
+            .collect()
     }
     let inserts = |path: &std::path::PathBuf| {
         let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -75,7 +75,11 @@ fn a_warm_key_costs_no_reading_and_its_day_is_written_once_behind_the_answer() {
     assert_eq!(world.database.batches.get(), before, "warm, and written today already");
     assert_eq!(verify(&other, &good).0, 200);
     world.run_tasks();
-    assert_eq!(world.database.batches.get(), before + 1, "another isolate reads what was written, and writes nothing");
+    assert_eq!(
+        world.database.batches.get(),
+        before + 1,
+        "another isolate reads what was written, and writes nothing"
+    );
     world.pass(86_400);
     assert_eq!(verify(&isolate, &good).0, 200);
     world.run_tasks();
@@ -87,10 +91,15 @@ fn a_key_and_its_check_cost_one_reading_cold_and_none_warm() {
     let world = World::new();
     let isolate = world.isolate();
     let nobodys = key(&isolate, "decisions");
-    let own = bearer(&make(&isolate, &admin(), &json!({ "name": "own", "may": ["decisions"], "userId": 1 })));
+    let own = bearer(&make(
+        &isolate,
+        &admin(),
+        &json!({ "name": "own", "may": ["decisions"], "userId": 1 }),
+    ));
     for (authorization, query) in [(&nobodys, "&user=1"), (&own, "")] {
         let cold = world.isolate();
-        let check = || cold.get(&format!("/v1/check?service=1&permission=VIEW{query}"), authorization);
+        let check =
+            || cold.get(&format!("/v1/check?service=1&permission=VIEW{query}"), authorization);
         let before = world.database.batches.get();
         assert_eq!(check().status, 200);
         assert_eq!(world.database.batches.get(), before + 1, "cold{query}");
@@ -113,7 +122,11 @@ fn while_d1_does_not_answer_a_key_counts_where_it_is_remembered() {
     world.pass(20);
     assert_eq!(verify(&warm, &good).0, 200);
     assert_eq!(verify(&cold, &good).0, 503);
-    assert_eq!(verify(&warm, &unknown(9)).0, 503, "whether there is such a key, only D1 could tell");
+    assert_eq!(
+        verify(&warm, &unknown(9)).0,
+        503,
+        "whether there is such a key, only D1 could tell"
+    );
     // A new day is not noted while D1 is left alone, and is noted afterwards.
     world.pass(86_400 - 30);
     world.database.answers.set(true);
@@ -141,8 +154,13 @@ fn a_removed_key_is_over_at_once_here_and_within_ten_seconds_elsewhere() {
     world.pass(11);
     assert_eq!((verify(&reader, &both[0]).0, verify(&reader, &both[1]).0), (401, 200));
     assert_eq!(writer.administer("DELETE", &path, &Value::Null).status, 404);
-    let last = format!("/v1/keys/1/secret?prefix={}", rotated["prefix"].as_str().expect("a prefix"));
-    assert_eq!(writer.administer("DELETE", &last, &Value::Null).status, 409, "the only secret stays");
+    let last =
+        format!("/v1/keys/1/secret?prefix={}", rotated["prefix"].as_str().expect("a prefix"));
+    assert_eq!(
+        writer.administer("DELETE", &last, &Value::Null).status,
+        409,
+        "the only secret stays"
+    );
     assert_eq!(writer.administer("DELETE", "/v1/keys/1", &Value::Null).status, 204);
     assert_eq!(verify(&writer, &both[1]).0, 401);
     world.pass(11);

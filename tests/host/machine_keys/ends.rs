@@ -8,7 +8,8 @@ use crate::support::{Isolate, Request, World, admin, basic, block_on, json_of};
 
 pub fn session(isolate: &Isolate<'_>, username: &str, password: &str) -> String {
     let body = json!({ "username": username, "password": password }).to_string();
-    let response = isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
+    let response =
+        isolate.send(&Request::new("POST", "/imanager/cloud/security/tokens.json").body(&body));
     assert_eq!(response.status, 200, "{}", response.body);
     format!("Bearer {}", response.body)
 }
@@ -32,12 +33,20 @@ fn no_credential_makes_a_key_that_outlives_it() {
     let ends = |made: &Value| made["expiresAt"].as_i64().map(|end| (end - now) / 1000);
     let far = json!({ "name": "far", "may": ["decisions"], "expiresAt": now + 100 * 86_400_000 });
     assert_eq!(ends(&make(&isolate, &password, &wish("by password", "decisions"))), None);
-    assert_eq!(ends(&make(&isolate, &password, &far)), Some(100 * 86_400), "the end that was wished");
+    assert_eq!(
+        ends(&make(&isolate, &password, &far)),
+        Some(100 * 86_400),
+        "the end that was wished"
+    );
     let of_session = make(&isolate, &in_session, &wish("by session", "administration"));
     let session_end = world.database.number("SELECT expires_at FROM sessions");
     assert_eq!(of_session["expiresAt"], json!(session_end));
     let far = json!({ "name": "far by session", "may": ["decisions"], "expiresAt": now + 100 * 86_400_000 });
-    assert_eq!(make(&isolate, &in_session, &far)["expiresAt"], json!(session_end), "no later than the session");
+    assert_eq!(
+        make(&isolate, &in_session, &far)["expiresAt"],
+        json!(session_end),
+        "no later than the session"
+    );
     let near = json!({ "name": "near", "may": ["decisions"], "expiresAt": now + 5_000 });
     assert_eq!(ends(&make(&isolate, &in_session, &near)), Some(5));
     let token = isolate.token("bob");
@@ -46,12 +55,20 @@ fn no_credential_makes_a_key_that_outlives_it() {
     // An administrator may make one without an end by any credential of theirs, but a key may not.
     let administrator = session(&isolate, "admin", crate::support::ADMIN_PASSWORD);
     assert_eq!(ends(&make(&isolate, &administrator, &wish("admin", "decisions"))), None);
-    let limited = json!({ "name": "limited", "may": ["administration"], "expiresAt": now + 60_000 });
+    let limited =
+        json!({ "name": "limited", "may": ["administration"], "expiresAt": now + 60_000 });
     let limited = make(&isolate, &admin(), &limited);
     assert_eq!(ends(&make(&isolate, &bearer(&limited), &wish("child", "decisions"))), Some(60));
-    assert_eq!(ends(&make(&isolate, &bearer(&of_session), &wish("child", "decisions"))), Some((session_end - now) / 1000));
+    assert_eq!(
+        ends(&make(&isolate, &bearer(&of_session), &wish("child", "decisions"))),
+        Some((session_end - now) / 1000)
+    );
     // At its end it is over, also where it is remembered.
-    let near = make(&isolate, &password, &json!({ "name": "soon", "may": ["decisions"], "expiresAt": now + 5_000 }));
+    let near = make(
+        &isolate,
+        &password,
+        &json!({ "name": "soon", "may": ["decisions"], "expiresAt": now + 5_000 }),
+    );
     assert_eq!(status(&isolate, &bearer(&near)), 200);
     world.pass(5);
     assert_eq!(reason(&isolate.get("/v1/verify", &bearer(&near))), (401, "expired".to_owned()));
@@ -64,7 +81,11 @@ fn a_key_ends_with_the_session_that_made_it_and_takes_its_own_keys_along() {
     let world = World::new();
     let (isolate, other) = (world.isolate(), world.isolate());
     let password = alice(&isolate, "SYS_Reader");
-    for (path, method) in [("/imanager/security/logout", "GET"), ("/v1/users/2/tokens", "DELETE"), ("/v1/users/2/password", "PUT")] {
+    for (path, method) in [
+        ("/imanager/security/logout", "GET"),
+        ("/v1/users/2/tokens", "DELETE"),
+        ("/v1/users/2/password", "PUT"),
+    ] {
         let in_session = session(&isolate, "alice", PASSWORD);
         let parent = bearer(&make(&isolate, &in_session, &wish("parent", "administration")));
         let child = bearer(&make(&isolate, &parent, &wish("child", "decisions")));
@@ -81,8 +102,15 @@ fn a_key_ends_with_the_session_that_made_it_and_takes_its_own_keys_along() {
         let of_password = if path.ends_with("/tokens") { 401 } else { 200 };
         assert_eq!(status(&isolate, &bearer(&lasting)), of_password, "{path}");
         world.pass(11);
-        assert_eq!((status(&other, &parent), status(&other, &child)), (401, 401), "{path}, elsewhere");
-        assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_keys"), i64::from(of_password == 200));
+        assert_eq!(
+            (status(&other, &parent), status(&other, &child)),
+            (401, 401),
+            "{path}, elsewhere"
+        );
+        assert_eq!(
+            world.database.number("SELECT COUNT(*) FROM machine_keys"),
+            i64::from(of_password == 200)
+        );
         isolate.administer("DELETE", &format!("/v1/keys/{}", lasting["id"]), &Value::Null);
     }
 }
@@ -106,13 +134,20 @@ fn a_key_ends_with_its_user_and_not_with_the_administrator_who_made_it() {
         let body_of_own = json!({ "name": "own", "may": ["administration"], "userId": id });
         let own = bearer(&make(&isolate, &user, &body_of_own));
         for isolate in [&isolate, &other] {
-            assert_eq!((isolate.get("/v1/users", &nobodys).status, isolate.get("/v1/users", &own).status), (200, 200));
+            assert_eq!(
+                (isolate.get("/v1/users", &nobodys).status, isolate.get("/v1/users", &own).status),
+                (200, 200)
+            );
         }
         assert!(isolate.administer(method, path, &body).status < 300);
         world.pass(11);
         for isolate in [&isolate, &other] {
             let is_reader = body["type"] == json!("SYS_Reader");
-            assert_eq!(isolate.get("/v1/users", &own).status, if is_reader { 403 } else { 401 }, "{path}");
+            assert_eq!(
+                isolate.get("/v1/users", &own).status,
+                if is_reader { 403 } else { 401 },
+                "{path}"
+            );
             assert_eq!(isolate.get("/v1/users", &nobodys).status, 200, "{path}: it is no user's");
         }
     }
@@ -137,10 +172,14 @@ fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     make(&isolate, &admin(), &wish("nobodys", "decisions"));
     let own = make(&isolate, &alice, &wish("own", "decisions"));
     make(&isolate, &admin(), &for_alice("given"));
-    assert_eq!(isolate.administer("DELETE", &format!("/v1/users/{id}/tokens"), &Value::Null).status, 204);
+    assert_eq!(
+        isolate.administer("DELETE", &format!("/v1/users/{id}/tokens"), &Value::Null).status,
+        204
+    );
     assert_eq!(names(), ["nobodys"]);
     assert_eq!(status(&isolate, &bearer(&own)), 401);
-    let event = json_of(&isolate.get("/v1/audit?action=token.revoke_all", &admin()))["items"][0].clone();
+    let event =
+        json_of(&isolate.get("/v1/audit?action=token.revoke_all", &admin()))["items"][0].clone();
     assert_eq!(event["before"], json!({ "keys": ["own", "given"] }));
     let secret = format!("/v1/keys/{}/secret", own["id"]);
     assert_eq!(isolate.administer("POST", &secret, &Value::Null).status, 404);
@@ -153,23 +192,35 @@ fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     let user = json!({
         "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": world.now.get().0,
     });
-    let import = |line: &Value| isolate.send(&Request::new("POST", "/v1/import").authorization(&admin()).body(&line.to_string())).status;
+    let import = |line: &Value| {
+        isolate
+            .send(
+                &Request::new("POST", "/v1/import").authorization(&admin()).body(&line.to_string()),
+            )
+            .status
+    };
     assert_eq!(import(&user), 200);
     assert_eq!(names(), ["nobodys", "later"]);
     assert_eq!(status(&isolate, &bearer(&later)), 200);
     // The trigger refuses what nobody has looked for.
     let over = "INSERT INTO machine_keys (name, may, user_id, created_by, created_at) VALUES ('over', 1, 2, 1, 5)";
-    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.database.execute(over)));
+    let refused =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.database.execute(over)));
     assert!(refused.is_err());
 }
 
 #[test]
 fn the_migration_deletes_the_keys_that_were_over_already() {
     let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
-    let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir("migrations")
+        .expect("migrations")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
     files.sort();
     let is_earlier = |file: &std::path::PathBuf| !file.ends_with("0014_ended_keys.sql");
-    let apply = |file: &std::path::PathBuf| connection.execute_batch(&std::fs::read_to_string(file).expect("a migration")).expect("SQL");
+    let apply = |file: &std::path::PathBuf| {
+        connection.execute_batch(&std::fs::read_to_string(file).expect("a migration")).expect("SQL")
+    };
     files.iter().take_while(|file| is_earlier(file)).for_each(apply);
     connection
         .execute_batch(
@@ -181,7 +232,8 @@ fn the_migration_deletes_the_keys_that_were_over_already() {
         )
         .expect("SQL");
     files.iter().skip_while(|file| is_earlier(file)).for_each(apply);
-    let text = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a text");
+    let text =
+        |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a text");
     assert_eq!(text("SELECT group_concat(id) FROM machine_keys"), "2,3");
     assert_eq!(text("SELECT hash FROM past_key_secrets"), "x");
 }
@@ -192,7 +244,8 @@ fn whoever_holds_a_key_may_end_it() {
     let (isolate, other) = (world.isolate(), world.isolate());
     let key = make(&isolate, &admin(), &wish("ci", "administration"));
     let child = make(&isolate, &bearer(&key), &wish("child", "decisions"));
-    let secret = isolate.administer("POST", &format!("/v1/keys/{}/secret", key["id"]), &Value::Null);
+    let secret =
+        isolate.administer("POST", &format!("/v1/keys/{}/secret", key["id"]), &Value::Null);
     assert_eq!(secret.status, 201);
     let both = [bearer(&key), bearer(&json_of(&secret)), bearer(&child)];
     assert!(both.iter().all(|key| status(&other, key) == 200));
@@ -218,21 +271,45 @@ fn a_key_makes_keys_that_end_with_it_and_for_nobody_else() {
     let parent = make(&isolate, &admin(), &wish("parent", "administration"));
     let child = make(&isolate, &bearer(&parent), &wish("child", "administration"));
     assert_eq!((&child["createdBy"], &child["userId"]), (&json!(1), &Value::Null));
-    let grandchild = send(&isolate, "POST", "/v1/keys", &bearer(&child), &wish("grandchild", "decisions"));
+    let grandchild =
+        send(&isolate, "POST", "/v1/keys", &bearer(&child), &wish("grandchild", "decisions"));
     assert_eq!(reason(&grandchild), (403, "key_refused".to_owned()));
     assert_eq!(status(&other, &bearer(&child)), 200);
     // It may extend the keys that it made, and no others.
-    let extend = |id: &Value| reason(&send(&isolate, "POST", &format!("/v1/keys/{id}/secret"), &bearer(&parent), &Value::Null)).1;
-    assert_eq!((extend(&child["id"]), extend(&parent["id"])), (String::new(), "would_outlive".to_owned()));
-    assert_eq!(isolate.administer("DELETE", &format!("/v1/keys/{}", parent["id"]), &Value::Null).status, 204);
+    let extend = |id: &Value| {
+        reason(&send(
+            &isolate,
+            "POST",
+            &format!("/v1/keys/{id}/secret"),
+            &bearer(&parent),
+            &Value::Null,
+        ))
+        .1
+    };
+    assert_eq!(
+        (extend(&child["id"]), extend(&parent["id"])),
+        (String::new(), "would_outlive".to_owned())
+    );
+    assert_eq!(
+        isolate.administer("DELETE", &format!("/v1/keys/{}", parent["id"]), &Value::Null).status,
+        204
+    );
     assert_eq!(status(&isolate, &bearer(&child)), 401);
     world.pass(11);
     assert_eq!(status(&other, &bearer(&child)), 401);
-    // A key that speaks for an administrator speaks for them alone, and so do the keys that it makes.
-    let own = bearer(&make(&isolate, &admin(), &json!({ "name": "own", "may": ["administration"], "userId": 2 })));
+    // A key that speaks for an administrator speaks for them alone, and so do the keys that it
+    // makes.
+    let own = bearer(&make(
+        &isolate,
+        &admin(),
+        &json!({ "name": "own", "may": ["administration"], "userId": 2 }),
+    ));
     assert_eq!(make(&isolate, &own, &wish("child", "administration"))["userId"], json!(2));
     let others = json!({ "name": "other", "may": ["administration"], "userId": 1 });
-    assert_eq!(reason(&send(&isolate, "POST", "/v1/keys", &own, &others)), (403, "not_administrator".to_owned()));
+    assert_eq!(
+        reason(&send(&isolate, "POST", "/v1/keys", &own, &others)),
+        (403, "not_administrator".to_owned())
+    );
 }
 
 #[test]
@@ -245,24 +322,41 @@ fn users_see_and_extend_their_own_keys_and_no_others() {
     let lasting = make(&isolate, &password, &wish("lasting", "decisions"));
     let passing = make(&isolate, &in_session, &wish("passing", "decisions"));
     let others = json!({ "name": "x", "may": ["decisions"], "userId": 1 });
-    assert_eq!(reason(&send(&isolate, "POST", "/v1/keys", &password, &others)), (403, "not_administrator".to_owned()));
+    assert_eq!(
+        reason(&send(&isolate, "POST", "/v1/keys", &password, &others)),
+        (403, "not_administrator".to_owned())
+    );
     let names = |path: &str| {
         let list = json_of(&isolate.get(path, &password));
-        list["items"].as_array().map(|items| items.iter().map(|item| item["name"].clone()).collect::<Vec<_>>())
+        list["items"]
+            .as_array()
+            .map(|items| items.iter().map(|item| item["name"].clone()).collect::<Vec<_>>())
     };
     assert_eq!(names("/v1/keys"), Some(vec![json!("lasting"), json!("passing")]));
-    assert_eq!(reason(&isolate.get("/v1/keys?userId=1", &password)), (403, "not_administrator".to_owned()));
+    assert_eq!(
+        reason(&isolate.get("/v1/keys?userId=1", &password)),
+        (403, "not_administrator".to_owned())
+    );
     for method in ["GET", "DELETE"] {
-        assert_eq!(send(&isolate, method, "/v1/keys/1", &password, &Value::Null).status, 404, "{method}");
+        assert_eq!(
+            send(&isolate, method, "/v1/keys/1", &password, &Value::Null).status,
+            404,
+            "{method}"
+        );
     }
     assert_eq!(send(&isolate, "POST", "/v1/keys/1/secret", &password, &Value::Null).status, 404);
     // A session that is stolen must leave no secret behind that outlives it.
-    let extend = |id: &Value, by: &str| reason(&send(&isolate, "POST", &format!("/v1/keys/{id}/secret"), by, &Value::Null));
+    let extend = |id: &Value, by: &str| {
+        reason(&send(&isolate, "POST", &format!("/v1/keys/{id}/secret"), by, &Value::Null))
+    };
     assert_eq!(extend(&lasting["id"], &in_session), (403, "would_outlive".to_owned()));
     assert_eq!(extend(&passing["id"], &in_session).0, 201);
     assert_eq!(extend(&lasting["id"], &password).0, 201);
     assert_eq!(extend(&lasting["id"], &password).0, 409, "two are the most");
-    assert_eq!(json_of(&isolate.get("/v1/keys?userId=2", &admin()))["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        json_of(&isolate.get("/v1/keys?userId=2", &admin()))["items"].as_array().map(Vec::len),
+        Some(2)
+    );
 }
 
 #[test]
@@ -273,9 +367,16 @@ fn there_are_bounds_and_no_two_of_one_name() {
     for number in 1..=20 {
         make(&isolate, &password, &wish(&format!("key {number}"), "decisions"));
     }
-    assert_eq!(send(&isolate, "POST", "/v1/keys", &password, &wish("key 21", "decisions")).status, 409);
+    assert_eq!(
+        send(&isolate, "POST", "/v1/keys", &password, &wish("key 21", "decisions")).status,
+        409
+    );
     assert_eq!(send(&isolate, "DELETE", "/v1/keys/1", &password, &Value::Null).status, 204);
-    assert_eq!(send(&isolate, "POST", "/v1/keys", &password, &wish("key 2", "decisions")).status, 409, "of that name is one");
+    assert_eq!(
+        send(&isolate, "POST", "/v1/keys", &password, &wish("key 2", "decisions")).status,
+        409,
+        "of that name is one"
+    );
     make(&isolate, &password, &wish("key 1", "decisions"));
     make(&isolate, &admin(), &wish("key 1", "decisions"));
     assert_eq!(isolate.administer("POST", "/v1/keys", &wish("key 1", "decisions")).status, 409);
@@ -301,7 +402,9 @@ fn ten_thousand_keys_speak_for_nobody_and_not_one_more() {
     // The first administrator is user 1, who makes the keys.
     isolate.administer("GET", "/v1/users", &Value::Null);
     // Counting for each of them would take seconds, so the bound is away meanwhile.
-    let bound = world.database.text("SELECT sql FROM sqlite_master WHERE name = 'machine_keys_are_bounded'");
+    let bound = world
+        .database
+        .text("SELECT sql FROM sqlite_master WHERE name = 'machine_keys_are_bounded'");
     world.database.execute(&format!(
         "DROP TRIGGER machine_keys_are_bounded;
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999)
@@ -311,7 +414,11 @@ fn ten_thousand_keys_speak_for_nobody_and_not_one_more() {
     make(&isolate, &admin(), &wish("the last one", "decisions"));
     let response = isolate.administer("POST", "/v1/keys", &wish("one more", "decisions"));
     assert_eq!(response.status, 409, "{}", response.body);
-    assert!(response.body.contains("at most 20 keys, and 10,000 speak for nobody"), "{}", response.body);
+    assert!(
+        response.body.contains("at most 20 keys, and 10,000 speak for nobody"),
+        "{}",
+        response.body
+    );
     // Those of users are counted apart.
     make(&isolate, &admin(), &json!({ "name": "own", "may": ["decisions"], "userId": 1 }));
     assert_eq!(isolate.administer("DELETE", "/v1/keys/1", &Value::Null).status, 204);
@@ -338,5 +445,9 @@ fn an_expired_key_is_removed_after_30_days_and_the_audit_says_so() {
     let event = &events["items"][0];
     assert_eq!((&event["actor"], &event["target"]), (&json!("[scheduled]"), &json!("passing")));
     run();
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM sessions"), 0, "what it hung on goes after it");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM sessions"),
+        0,
+        "what it hung on goes after it"
+    );
 }

@@ -1,5 +1,5 @@
-//! Keys and those who make them: a key ends with the token app whose token made it, and nobody makes
-//! one where what they show was ended elsewhere a moment ago.
+//! Keys and those who make them: a key ends with the token app whose token made it, and nobody
+//! makes one where what they show was ended elsewhere a moment ago.
 
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
@@ -18,10 +18,15 @@ fn a_key_ends_with_the_app_whose_token_made_it_and_takes_its_own_keys_along() {
     let (isolate, other) = (world.isolate(), world.isolate());
     let keys = || world.database.number("SELECT COUNT(*) FROM machine_keys WHERE app IS NOT NULL");
     let secret = json!({ "secret": "another secret of thirty-two bytes" });
-    for (method, path, body) in [("PATCH", APP, json!({ "enabled": false })), ("PATCH", APP, secret), ("DELETE", APP, Value::Null)] {
+    for (method, path, body) in [
+        ("PATCH", APP, json!({ "enabled": false })),
+        ("PATCH", APP, secret),
+        ("DELETE", APP, Value::Null),
+    ] {
         isolate.register(&json!({}));
         let token = isolate.token("bob");
-        let parent = bearer(&make(&isolate, &format!("Bearer {token}"), &wish("parent", "administration")));
+        let parent =
+            bearer(&make(&isolate, &format!("Bearer {token}"), &wish("parent", "administration")));
         let child = bearer(&make(&isolate, &parent, &wish("child", "decisions")));
         for isolate in [&isolate, &other] {
             assert_eq!((status(isolate, &parent), status(isolate, &child)), (200, 200));
@@ -36,9 +41,17 @@ fn a_key_ends_with_the_app_whose_token_made_it_and_takes_its_own_keys_along() {
         let response = isolate.administer(method, path, &body);
         assert!(response.status < 300, "{}", response.body);
         assert_eq!(keys(), 0, "{method} {body}");
-        assert_eq!((status(&isolate, &parent), status(&isolate, &child)), (401, 401), "{method} {body}");
+        assert_eq!(
+            (status(&isolate, &parent), status(&isolate, &child)),
+            (401, 401),
+            "{method} {body}"
+        );
         world.pass(11);
-        assert_eq!((status(&other, &parent), status(&other, &child)), (401, 401), "{method} {body}, elsewhere");
+        assert_eq!(
+            (status(&other, &parent), status(&other, &child)),
+            (401, 401),
+            "{method} {body}, elsewhere"
+        );
     }
 }
 
@@ -62,11 +75,16 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
         isolate.register(&json!({ "initroles": ["SYS_Reader"] }));
         // Either of them is user 2.
         let bob = || format!("Bearer {}", isolate.token("bob"));
-        let password = if shown == "token" { String::new() } else { alice(&isolate, "Administrator") };
+        let password =
+            if shown == "token" { String::new() } else { alice(&isolate, "Administrator") };
         let authorization = match shown {
             "token" => bob(),
             "session" => session(&isolate, "alice", PASSWORD),
-            "key" => bearer(&make(&isolate, &password, &json!({ "name": "parent", "may": ["administration"], "userId": 2 }))),
+            "key" => bearer(&make(
+                &isolate,
+                &password,
+                &json!({ "name": "parent", "may": ["administration"], "userId": 2 }),
+            )),
             _ => password,
         };
         assert_eq!(status(&stale, &authorization), 200, "{shown}");
@@ -74,13 +92,20 @@ fn nobody_makes_a_key_by_what_was_ended_elsewhere_a_moment_ago() {
         let keys = world.database.number("SELECT COUNT(*) FROM machine_keys");
         let response = isolate.administer(method, path, &body);
         assert!(response.status < 300, "{}", response.body);
-        assert_eq!(status(&stale, &authorization), 200, "{shown}: the other isolate has not heard of {method} {path}");
-        let response = send(&stale, "POST", "/v1/keys", &authorization, &wish("late", "administration"));
+        assert_eq!(
+            status(&stale, &authorization),
+            200,
+            "{shown}: the other isolate has not heard of {method} {path}"
+        );
+        let response =
+            send(&stale, "POST", "/v1/keys", &authorization, &wish("late", "administration"));
         assert_eq!(response.status, 409, "{shown} {method} {path}: {}", response.body);
         let late = "SELECT COUNT(*) FROM machine_keys WHERE name = 'late'";
         assert_eq!(world.database.number(late), 0);
         assert!(world.database.number("SELECT COUNT(*) FROM machine_keys") <= keys);
-        let audited = world.database.number("SELECT COUNT(*) FROM audit_events WHERE action = 'key.create' AND target = 'late'");
+        let audited = world.database.number(
+            "SELECT COUNT(*) FROM audit_events WHERE action = 'key.create' AND target = 'late'",
+        );
         assert_eq!(audited, 0, "nothing of it was written");
     }
 }
@@ -97,11 +122,13 @@ fn no_administrator_makes_a_key_by_a_token_that_was_revoked_elsewhere_a_moment_a
         let token = jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a token");
         let boss = format!("Bearer {token}");
         make(&stale, &boss, &wish("early", "administration"));
-        let revoked = if by_jti { json!({ "app": "ERP", "jti": "7" }) } else { json!({ "token": token }) };
+        let revoked =
+            if by_jti { json!({ "app": "ERP", "jti": "7" }) } else { json!({ "token": token }) };
         assert_eq!(isolate.administer("POST", "/v1/revocations", &revoked).status, 204);
         assert_eq!(status(&stale, &boss), 200, "the other isolate has not heard of it");
         for path in ["/v1/keys", "/v1/keys/1/secret"] {
-            let body = if path == "/v1/keys" { wish("late", "administration") } else { Value::Null };
+            let body =
+                if path == "/v1/keys" { wish("late", "administration") } else { Value::Null };
             let response = send(&stale, "POST", path, &boss, &body);
             assert_eq!(response.status, 409, "{path}: {}", response.body);
         }
@@ -127,12 +154,14 @@ fn a_user_who_goes_while_a_key_for_them_is_made_gets_none() {
 /// The schema removes the keys of such users. Whoever finds one all the same refuses it.
 #[test]
 fn a_key_whose_user_is_gone_or_disabled_is_refused_though_it_is_stored() {
-    for (end, answer) in
-        [("DELETE FROM users WHERE id = 2", (401, "revoked")), ("UPDATE users SET enabled = 0 WHERE id = 2", (403, "user_disabled"))]
-    {
+    for (end, answer) in [
+        ("DELETE FROM users WHERE id = 2", (401, "revoked")),
+        ("UPDATE users SET enabled = 0 WHERE id = 2", (403, "user_disabled")),
+    ] {
         let world = World::new();
         let isolate = world.isolate();
-        let key = bearer(&make(&isolate, &alice(&isolate, "SYS_Reader"), &wish("own", "decisions")));
+        let key =
+            bearer(&make(&isolate, &alice(&isolate, "SYS_Reader"), &wish("own", "decisions")));
         world.database.execute(&format!(
             "DROP TRIGGER machine_keys_end_with_their_user; DROP TRIGGER machine_keys_end_when_their_user_is_disabled; {end}"
         ));
@@ -169,7 +198,9 @@ fn of_two_who_remove_a_secret_each_one_leaves_a_secret() {
     let first = make(&isolate, &password, &wish("own", "decisions"));
     assert_eq!(send(&isolate, "POST", "/v1/keys/1/secret", &password, &Value::Null).status, 201);
     let prefix = first["prefix"].as_str().expect("a prefix");
-    world.database.overtake(2, &format!("DELETE FROM machine_key_secrets WHERE prefix <> '{prefix}'"));
+    world
+        .database
+        .overtake(2, &format!("DELETE FROM machine_key_secrets WHERE prefix <> '{prefix}'"));
     let path = format!("/v1/keys/1/secret?prefix={prefix}");
     assert_eq!(send(&isolate, "DELETE", &path, &password, &Value::Null).status, 409);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM machine_key_secrets"), 1);
@@ -195,7 +226,9 @@ fn nobody_adds_a_secret_by_a_password_that_was_changed_elsewhere_a_moment_ago() 
     assert_eq!(status(&stale, &password), 200);
     let change = json!({ "password": "another horse alice" });
     assert_eq!(isolate.administer("PUT", "/v1/users/2/password", &change).status, 204);
-    let add = |authorization: &str| send(&stale, "POST", "/v1/keys/1/secret", authorization, &Value::Null).status;
+    let add = |authorization: &str| {
+        send(&stale, "POST", "/v1/keys/1/secret", authorization, &Value::Null).status
+    };
     assert_eq!(add(&password), 409);
     assert_eq!(add(&basic("alice", "another horse alice")), 201);
     world.pass(11);
@@ -211,20 +244,26 @@ fn a_key_is_over_in_every_isolate_when_the_token_that_made_it_is_revoked_by_itse
     let token = |jti: &str| {
         let mut claims = isolate.claims("bob");
         claims.insert("jti".to_owned(), json!(jti));
-        postern::domain::tokens::jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims).expect("a shared secret")
+        postern::domain::tokens::jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &claims)
+            .expect("a shared secret")
     };
     let made = |token: &str, name: &str| {
-        let parent = bearer(&make(&isolate, &format!("Bearer {token}"), &wish(name, "administration")));
+        let parent =
+            bearer(&make(&isolate, &format!("Bearer {token}"), &wish(name, "administration")));
         let child = bearer(&make(&isolate, &parent, &wish(&format!("{name}-child"), "decisions")));
         [parent, child]
     };
     let tokens = ["by-itself", "by-jti", "kept"].map(token);
-    let keys: Vec<_> = tokens.iter().zip(["a", "b", "c"]).map(|(token, name)| made(token, name)).collect();
-    let counts = |isolate: &Isolate<'_>| keys.iter().map(|pair| pair.each_ref().map(|key| status(isolate, key))).collect::<Vec<_>>();
+    let keys: Vec<_> =
+        tokens.iter().zip(["a", "b", "c"]).map(|(token, name)| made(token, name)).collect();
+    let counts = |isolate: &Isolate<'_>| {
+        keys.iter().map(|pair| pair.each_ref().map(|key| status(isolate, key))).collect::<Vec<_>>()
+    };
     for isolate in [&isolate, &other] {
         assert_eq!(counts(isolate), [[200, 200]; 3]);
     }
-    let revoke = |body: &Value| assert_eq!(isolate.administer("POST", "/v1/revocations", body).status, 204);
+    let revoke =
+        |body: &Value| assert_eq!(isolate.administer("POST", "/v1/revocations", body).status, 204);
     revoke(&json!({ "token": tokens[0] }));
     revoke(&json!({ "app": "ERP", "jti": "by-jti" }));
     assert_eq!(counts(&isolate), [[401, 401], [401, 401], [200, 200]]);

@@ -19,7 +19,13 @@ use crate::support::{Isolate, Request, World, admin, basic, json_of};
 const PASSWORD: &str = "correct horse alice";
 
 /// Sends JSON with a credential.
-fn send(isolate: &Isolate<'_>, method: &str, path: &str, authorization: &str, body: &Value) -> Response {
+fn send(
+    isolate: &Isolate<'_>,
+    method: &str,
+    path: &str,
+    authorization: &str,
+    body: &Value,
+) -> Response {
     let request = Request::new(method, path).authorization(authorization);
     isolate.send(&if body.is_null() { request } else { request.body(&body.to_string()) })
 }
@@ -51,8 +57,8 @@ fn reason(response: &Response) -> (u16, String) {
     (response.status, response.header("x-postern-reason").unwrap_or_default().to_owned())
 }
 
-/// What a key with one right opens beside what every key opens. A route that is to be opened is added
-/// here too, so that none is by accident.
+/// What a key with one right opens beside what every key opens. A route that is to be opened is
+/// added here too, so that none is by accident.
 fn opened(may: May) -> BTreeSet<&'static str> {
     let asks = [
         "introspect",
@@ -74,13 +80,18 @@ fn opened(may: May) -> BTreeSet<&'static str> {
     match may {
         May::Decisions => asks.into_iter().chain(["revoke"]).collect(),
         May::Provisioning => {
-            let of_scim = routes().filter(|(dialect, _)| dialect.name == "scim").map(|(_, route)| route.operation);
+            let of_scim = routes()
+                .filter(|(dialect, _)| dialect.name == "scim")
+                .map(|(_, route)| route.operation);
             of_scim.chain(["import", "revoke"]).collect()
         }
         May::Administration => {
             let closed = ["order_node", "list_nodes", "sign_out"];
-            let about_users = |access| matches!(access, Access::Shown | Access::ShownOrSent | Access::Public);
-            let all = routes().filter(|(_, route)| !about_users(route.access) && !closed.contains(&route.operation));
+            let about_users =
+                |access| matches!(access, Access::Shown | Access::ShownOrSent | Access::Public);
+            let all = routes().filter(|(_, route)| {
+                !about_users(route.access) && !closed.contains(&route.operation)
+            });
             all.map(|(_, route)| route.operation).chain(asks).collect()
         }
     }
@@ -98,16 +109,37 @@ fn each_route_opens_to_the_keys_that_the_table_names_and_to_no_other() {
             let is_about_itself = route.operation.starts_with("verify");
             let is_open = is_about_itself || opened(may).contains(route.operation);
             for path in route.paths {
-                let made = make(&isolate, &admin(), &json!({ "name": "each", "may": [may.name()] }));
-                let question = if route.operation == "check" { "?service=1&permission=VIEW&user=2" } else { "" };
-                let request = Request::new(route.method, &format!("{}{question}", filled(path))).authorization(&bearer(&made));
-                let request = request.header("x-forwarded-uri", "/").header("x-forwarded-method", "GET").body("{}");
+                let made =
+                    make(&isolate, &admin(), &json!({ "name": "each", "may": [may.name()] }));
+                let question = if route.operation == "check" {
+                    "?service=1&permission=VIEW&user=2"
+                } else {
+                    ""
+                };
+                let request = Request::new(route.method, &format!("{}{question}", filled(path)))
+                    .authorization(&bearer(&made));
+                let request = request
+                    .header("x-forwarded-uri", "/")
+                    .header("x-forwarded-method", "GET")
+                    .body("{}");
                 let response = isolate.send(&request);
                 let is_refused = reason(&response) == (403, "key_refused".to_owned());
                 // It is open, but a key that speaks for nobody has no permissions of its own.
                 let needs_user = route.operation == "get_own_permissions";
-                assert_eq!(is_refused, !is_open || needs_user, "{} {path} {}: {}", route.method, may.name(), response.body);
-                assert!(response.status != 401 && response.status != 500, "{} {path}: {}", route.method, response.body);
+                assert_eq!(
+                    is_refused,
+                    !is_open || needs_user,
+                    "{} {path} {}: {}",
+                    route.method,
+                    may.name(),
+                    response.body
+                );
+                assert!(
+                    response.status != 401 && response.status != 500,
+                    "{} {path}: {}",
+                    route.method,
+                    response.body
+                );
                 isolate.administer("DELETE", &format!("/v1/keys/{}", made["id"]), &Value::Null);
                 checked += 1;
             }
@@ -124,7 +156,8 @@ fn a_key_that_speaks_for_a_user_may_no_more_than_they() {
     let alice = alice(&isolate, "SYS_Reader");
     for (_, route) in routes().filter(|(_, route)| route.access.is_checked_first()) {
         for path in route.paths {
-            let body = json!({ "name": "own", "may": ["decisions", "provisioning", "administration"] });
+            let body =
+                json!({ "name": "own", "may": ["decisions", "provisioning", "administration"] });
             let made = make(&isolate, &alice, &body);
             assert_eq!(made["userId"], json!(2));
             let ask = |authorization: &str| {
@@ -140,7 +173,9 @@ fn a_key_that_speaks_for_a_user_may_no_more_than_they() {
     }
     // She may ask about herself, and her key asks about her where it names nobody.
     let made = make(&isolate, &alice, &json!({ "name": "asks", "may": ["decisions"] }));
-    let ask = |query: &str| isolate.get(&format!("/v1/check?service=1&permission=VIEW{query}"), &bearer(&made));
+    let ask = |query: &str| {
+        isolate.get(&format!("/v1/check?service=1&permission=VIEW{query}"), &bearer(&made))
+    };
     assert_eq!(json_of(&ask(""))["user"], json!(2));
     assert_eq!(reason(&ask("&user=1")), (403, "no_permission".to_owned()));
     isolate.administer(
@@ -157,16 +192,27 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
     let isolate = world.isolate();
     alice(&isolate, "SYS_Reader");
     let asks = key(&isolate, "decisions");
-    isolate.administer("POST", "/api/v1/services/1/auth", &json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["TEST"] }));
-    let check = |query: &str| isolate.get(&format!("/v1/check?service=1&permission=TEST{query}"), &asks);
+    isolate.administer(
+        "POST",
+        "/api/v1/services/1/auth",
+        &json!({ "authObjectType": "USER", "authObjectId": 2, "permissions": ["TEST"] }),
+    );
+    let check =
+        |query: &str| isolate.get(&format!("/v1/check?service=1&permission=TEST{query}"), &asks);
     assert_eq!(json_of(&check("&user=2"))["allowed"], json!(true));
     assert_eq!(json_of(&check("&user=77"))["allowed"], json!(false));
     let nobody = check("");
-    assert_eq!((nobody.status, json_of(&nobody)["field"].clone()), (400, json!("user")), "a key is no user to ask about");
-    let batch =
-        json!({ "checks": [{ "service": 1, "permission": "TEST", "user": 2 }, { "service": 1, "permission": "GRANT", "user": 2 }] });
+    assert_eq!(
+        (nobody.status, json_of(&nobody)["field"].clone()),
+        (400, json!("user")),
+        "a key is no user to ask about"
+    );
+    let batch = json!({ "checks": [{ "service": 1, "permission": "TEST", "user": 2 }, { "service": 1, "permission": "GRANT", "user": 2 }] });
     let answers = json_of(&send(&isolate, "POST", "/v1/check/batch", &asks, &batch));
-    assert_eq!((&answers["results"][0]["allowed"], &answers["results"][1]["allowed"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&answers["results"][0]["allowed"], &answers["results"][1]["allowed"]),
+        (&json!(true), &json!(false))
+    );
     let path = "/api/v1/services/1/user/2/auth/TEST/check";
     assert_eq!(json_of(&isolate.get(path, &asks))["data"], json!(true));
     for path in ["/v1/users", "/v1/export", "/v1/audit", "/v1/keys"] {
@@ -177,18 +223,29 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
 #[test]
 fn a_key_is_no_user_for_the_gateway_and_for_proxies() {
     let world = World::new();
-    let isolate = world.isolate_with(&[("ORIGIN_URL", Some("https://app.example")), ("ORIGIN_NODES", Some("1"))]);
+    let isolate = world
+        .isolate_with(&[("ORIGIN_URL", Some("https://app.example")), ("ORIGIN_NODES", Some("1"))]);
     let alice = alice(&isolate, "Administrator");
     let body = json!({ "name": "k", "may": ["decisions", "provisioning", "administration"] });
     let nobodys = make(&isolate, &admin(), &body);
-    let own = make(&isolate, &alice, &json!({ "name": "k", "may": ["administration"], "userId": 2 }));
+    let own =
+        make(&isolate, &alice, &json!({ "name": "k", "may": ["administration"], "userId": 2 }));
     assert_eq!(isolate.get("/page", &alice).status, 299);
     for made in [&nobodys, &own] {
-        let by_name = format!("Basic {}", Base64::encode_string(format!("k:{}", made["key"].as_str().expect("a key")).as_bytes()));
+        let by_name = format!(
+            "Basic {}",
+            Base64::encode_string(format!("k:{}", made["key"].as_str().expect("a key")).as_bytes())
+        );
         for authorization in [&bearer(made), &by_name] {
-            for path in ["/page", "/v1/forward-auth", "/v1/forward-auth/signed-in", "/imanager/icloud/web/nodes/server.json"] {
+            for path in [
+                "/page",
+                "/v1/forward-auth",
+                "/v1/forward-auth/signed-in",
+                "/imanager/icloud/web/nodes/server.json",
+            ] {
                 let response = isolate.get(path, authorization);
-                let is_closed = reason(&response) == (403, "key_refused".to_owned()) || response.status == 404;
+                let is_closed =
+                    reason(&response) == (403, "key_refused".to_owned()) || response.status == 404;
                 assert!(is_closed, "{path}: {} {}", response.status, response.body);
             }
             assert_eq!(isolate.get("/v1/verify", authorization).status, 200);
@@ -212,7 +269,11 @@ fn basic_has_the_keys_name_which_is_decoded_like_a_form() {
     for name in ["", "billing", "Billing job.1", "admin"] {
         assert_eq!(verify(name, &text), (401, "key_name".to_owned()), "{name}");
     }
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM failed_sign_ins"), 0, "none of it was a sign-in");
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM failed_sign_ins"),
+        0,
+        "none of it was a sign-in"
+    );
     // A password is taken as it is, also one that begins like a key.
     let (long, odd) = (format!("{text}0"), format!("{}!", &text[..text.len() - 1]));
     for password in ["pst_correct+horse%20alice", "pst_", &long, &odd] {
@@ -222,23 +283,32 @@ fn basic_has_the_keys_name_which_is_decoded_like_a_form() {
     assert_eq!(send(&isolate, "PUT", "/v1/users/2/password", &alice, &body).status, 204);
     assert_eq!(verify("alice", "pst_correct+horse%20alice"), (200, String::new()));
     // Nowhere else is a key taken.
-    for (name, value) in [("x-auth-token", text.clone()), ("cookie", format!("JSESSIONID={text}"))] {
-        assert_eq!(isolate.send(&Request::new("GET", "/v1/verify").header(name, &value)).status, 401, "{name}");
+    for (name, value) in [("x-auth-token", text.clone()), ("cookie", format!("JSESSIONID={text}"))]
+    {
+        assert_eq!(
+            isolate.send(&Request::new("GET", "/v1/verify").header(name, &value)).status,
+            401,
+            "{name}"
+        );
     }
-    assert_eq!(isolate.get(&format!("/v1/check?service=1&permission=VIEW&user=2&token={text}"), "").status, 401);
+    assert_eq!(
+        isolate.get(&format!("/v1/check?service=1&permission=VIEW&user=2&token={text}"), "").status,
+        401
+    );
 }
 
-/// Keys without a user make what users make; who made the key answers for it, and nobody gets a grant.
+/// Keys without a user make what users make; who made the key answers for it, and nobody gets a
+/// grant.
 #[test]
 fn what_a_key_makes_is_the_keys() {
     let world = World::new();
     let isolate = world.isolate();
     let administers = key(&isolate, "administration");
-    let service = send(&isolate, "POST", "/v1/services", &administers, &json!({ "id": 7, "name": "Orders" }));
+    let service =
+        send(&isolate, "POST", "/v1/services", &administers, &json!({ "id": 7, "name": "Orders" }));
     assert_eq!((service.status, &json_of(&service)["creatorId"]), (201, &Value::Null));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 0);
-    let app =
-        json!({ "name": "CRM", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes", "claims": { "username": "sub" } });
+    let app = json!({ "name": "CRM", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes", "claims": { "username": "sub" } });
     let app = send(&isolate, "POST", "/v1/token-apps", &administers, &app);
     assert_eq!((app.status, &json_of(&app)["creatorId"]), (201, &json!(1)), "{}", app.body);
     let user = send(&isolate, "POST", "/v1/users", &administers, &json!({ "username": "bob" }));
@@ -261,10 +331,20 @@ fn making_and_removing_is_in_the_audit_and_no_secret_is() {
     assert_eq!(send(&isolate, "DELETE", &first, &alice, &Value::Null).status, 204);
     assert_eq!(isolate.administer("DELETE", "/v1/keys/1", &Value::Null).status, 204);
     let events = json_of(&isolate.get("/v1/audit?limit=4", &admin()));
-    let told: Vec<_> = events["items"].as_array().expect("events").iter().map(|event| (&event["action"], &event["actor"])).collect();
+    let told: Vec<_> = events["items"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| (&event["action"], &event["actor"]))
+        .collect();
     assert_eq!(
         json!(told),
-        json!([["key.delete", "admin"], ["key.remove_secret", "alice"], ["key.add_secret", "alice"], ["key.create", "alice"]])
+        json!([
+            ["key.delete", "admin"],
+            ["key.remove_secret", "alice"],
+            ["key.add_secret", "alice"],
+            ["key.create", "alice"]
+        ])
     );
     assert_eq!(events["items"][3]["after"]["prefix"], made["prefix"]);
     let dump = world.database.dump();

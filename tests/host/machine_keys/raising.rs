@@ -20,13 +20,24 @@ use crate::support::{Isolate, Request, World, block_on};
 const TABLES: [&str; 5] = ["users", "token_apps", "applications", "machine_keys", "sessions"];
 
 fn rights(world: &World) -> Vec<String> {
-    let holds_rights = |line: &&str| TABLES.iter().any(|table| line.starts_with(&format!("{table}: ")));
-    world.database.dump().lines().filter(holds_rights).filter(|line| !is_new_reader(line)).map(str::to_owned).collect()
+    let holds_rights =
+        |line: &&str| TABLES.iter().any(|table| line.starts_with(&format!("{table}: ")));
+    world
+        .database
+        .dump()
+        .lines()
+        .filter(holds_rights)
+        .filter(|line| !is_new_reader(line))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Provisioning makes users who may nothing yet, whatever type the request says.
 fn is_new_reader(line: &str) -> bool {
-    line.starts_with("users: ") && line.contains("create_scim_user") && line.contains("SYS_Reader") && !line.contains("Administrator")
+    line.starts_with("users: ")
+        && line.contains("create_scim_user")
+        && line.contains("SYS_Reader")
+        && !line.contains("Administrator")
 }
 
 /// A record of the kind, about Alice where it is about a user.
@@ -36,7 +47,9 @@ fn record(kind: &str) -> Value {
         "api" => json!({ "serviceId": 1, "id": 1, "name": "Orders" }),
         "department" | "group" => json!({ "id": 1, "name": "Administrators" }),
         "member" => json!({ "authObjectType": "GROUP", "authObjectId": 1, "userId": 2 }),
-        "grant" => json!({ "serviceId": 1, "authObjectType": "USER", "authObjectId": 2, "permissions": ["GRANT"], "creator": true }),
+        "grant" => {
+            json!({ "serviceId": 1, "authObjectType": "USER", "authObjectId": 2, "permissions": ["GRANT"], "creator": true })
+        }
         "resourceName" => json!({ "type": "record", "id": "record-1", "serviceId": 1 }),
         "actionName" => json!({ "type": "record", "name": "read", "permission": "VIEW" }),
         _ => panic!("say here what a key with provisioning may do by a record of the kind {kind}"),
@@ -60,13 +73,23 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
     };
     for kind in KINDS.iter().filter(|kind| kind.part == Part::Directory).map(|kind| kind.word) {
         assert_eq!(import("ndjson", &record(kind).to_string()), 200, "{kind}");
-        for (name, value) in [("type", "Administrator"), ("roles", "Administrator"), ("initroles", "Administrator")] {
+        for (name, value) in
+            [("type", "Administrator"), ("roles", "Administrator"), ("initroles", "Administrator")]
+        {
             let mut raising = record(kind);
             raising[name] = json!(value);
             // The type of a name says nothing of a user.
             let is_own = record(kind).get(name).is_some();
-            assert_eq!(import("ndjson", &raising.to_string()), if is_own { 200 } else { 400 }, "{raising}");
-            assert_eq!(import("csv", &format!("record,id,{name}\n{kind},1,{value}\n")), 400, "{kind} {name}");
+            assert_eq!(
+                import("ndjson", &raising.to_string()),
+                if is_own { 200 } else { 400 },
+                "{raising}"
+            );
+            assert_eq!(
+                import("csv", &format!("record,id,{name}\n{kind},1,{value}\n")),
+                400,
+                "{kind} {name}"
+            );
         }
     }
     // Whatever says who somebody is: an administrator may import each of these lines.
@@ -94,7 +117,11 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
     }
     for kind in KINDS.iter().filter(|kind| kind.part == Part::Identity) {
         // Without its secret, a record of one is passed over.
-        assert!(kind.is_secret() || identities.iter().any(|line| line["record"] == kind.word), "{}", kind.word);
+        assert!(
+            kind.is_secret() || identities.iter().any(|line| line["record"] == kind.word),
+            "{}",
+            kind.word
+        );
     }
 }
 
@@ -115,7 +142,9 @@ fn changes(may: May) -> usize {
     };
     for (_, route) in routes() {
         for path in route.paths {
-            let path = filled(&path.replace("{id}", "2").replace("{userId}", "2").replace("{name}", "ERP"));
+            let path = filled(
+                &path.replace("{id}", "2").replace("{userId}", "2").replace("{name}", "ERP"),
+            );
             for body in bodies(route.operation) {
                 ask(&isolate, Request::new(route.method, &path).body(&body.to_string()));
             }
@@ -172,5 +201,8 @@ fn only_a_key_with_administration_changes_who_may_what_of_postern_itself() {
     assert_eq!(changes(May::Provisioning), 0);
     assert_eq!(changes(May::Decisions), 0);
     let by_administration = changes(May::Administration);
-    assert!(by_administration > 5, "the same requests change something where they may: {by_administration}");
+    assert!(
+        by_administration > 5,
+        "the same requests change something where they may: {by_administration}"
+    );
 }

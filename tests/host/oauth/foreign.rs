@@ -11,7 +11,8 @@ use crate::revocations::token_with;
 use crate::support::{Isolate, Request, World, admin, all_at_once, forge, json_of};
 
 const ENDPOINT: &str = "https://idp.test/introspect";
-/// Tokens as issuers make them: with characters that a form changes, and with dots that mean nothing.
+/// Tokens as issuers make them: with characters that a form changes, and with dots that mean
+/// nothing.
 const TOKENS: [&str; 3] = ["opaque+token/of=alice", "ya29.a0AfH6SM", "v2.local.xyz~"];
 
 /// Lets the endpoint answer this.
@@ -46,13 +47,19 @@ fn app(change: &Value) -> Value {
     body
 }
 
-/// A world with an isolate that has the app, and whose endpoint says of every token that it is not active.
+/// A world with an isolate that has the app, and whose endpoint says of every token that it is not
+/// active.
 fn with_app(change: &Value, test: impl FnOnce(&World, &Isolate<'_>)) {
     let world = World::new();
     let isolate = world.isolate();
     says(&world, &json!({ "active": false }));
     let response = isolate.administer("POST", "/v1/token-apps", &app(change));
-    assert_eq!((response.status, json_of(&response)["warnings"].clone()), (201, Value::Null), "{}", response.body);
+    assert_eq!(
+        (response.status, json_of(&response)["warnings"].clone()),
+        (201, Value::Null),
+        "{}",
+        response.body
+    );
     world.issuers.introspected.borrow_mut().clear();
     test(&world, &isolate);
 }
@@ -68,23 +75,43 @@ fn a_token_is_good_as_its_issuer_says_and_is_asked_about_once_in_a_while() {
             says(world, &active(world, &json!({ "scope": "read", "jti": "j" })));
             let verified = json_of(&isolate.get("/v1/verify", &format!("Bearer {token}")));
             assert_eq!(verified["user"]["username"], "alice", "{token}: {verified}");
-            assert_eq!((&verified["app"], &verified["kind"], &verified["claims"]["scope"]), (&json!("IdP"), &json!("jwt"), &json!("read")));
+            assert_eq!(
+                (&verified["app"], &verified["kind"], &verified["claims"]["scope"]),
+                (&json!("IdP"), &json!("jwt"), &json!("read"))
+            );
             let [url, authorization, form] = world.issuers.introspected.borrow()[0].clone();
             assert_eq!(url, ENDPOINT);
-            let credential = Base64::decode_vec(authorization.strip_prefix("Basic ").expect("Basic")).expect("base64");
-            assert_eq!(String::from_utf8(credential).expect("text"), "gate%20a%2Bb:p%25ss%20w%2F%C3%A4");
-            let encoded = token.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D").replace('~', "%7E");
+            let credential =
+                Base64::decode_vec(authorization.strip_prefix("Basic ").expect("Basic"))
+                    .expect("base64");
+            assert_eq!(
+                String::from_utf8(credential).expect("text"),
+                "gate%20a%2Bb:p%25ss%20w%2F%C3%A4"
+            );
+            let encoded = token
+                .replace('+', "%2B")
+                .replace('/', "%2F")
+                .replace('=', "%3D")
+                .replace('~', "%7E");
             assert_eq!(form, format!("token={encoded}&token_type_hint=access_token"));
 
             world.run_tasks();
             let before = world.database.batches.get();
             (0..5).for_each(|_| assert_eq!(isolate.verify(token).0, 200));
-            assert_eq!((asked(world), world.database.batches.get()), (1, before), "a warm one asks nobody");
+            assert_eq!(
+                (asked(world), world.database.batches.get()),
+                (1, before),
+                "a warm one asks nobody"
+            );
             says(world, &json!({ "active": false }));
             world.pass(9);
             assert_eq!(isolate.verify(token).0, 200);
             world.pass(2);
-            assert_eq!(isolate.verify(token), (401, "revoked".to_owned()), "the issuer has ended it");
+            assert_eq!(
+                isolate.verify(token),
+                (401, "revoked".to_owned()),
+                "the issuer has ended it"
+            );
             assert_eq!(asked(world), 2);
         });
     }
@@ -128,7 +155,9 @@ fn whatever_else_is_answered_lets_nobody_in() {
         let users = world.database.number("SELECT COUNT(*) FROM users");
         for (change, status, reason) in table {
             let mut all = if change == json!({}) { json!({}) } else { good.clone() };
-            all.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+            all.as_object_mut()
+                .expect("an object")
+                .extend(change.as_object().expect("an object").clone());
             says(world, &active(world, &all));
             let response = isolate.get("/v1/verify", "Bearer opaque");
             let told = response.header("x-postern-reason").unwrap_or_default();
@@ -137,7 +166,11 @@ fn whatever_else_is_answered_lets_nobody_in() {
         }
         assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), users);
         says(world, &active(world, &good));
-        assert_eq!(isolate.verify("opaque"), (200, "alice".to_owned()), "all of it right is let in");
+        assert_eq!(
+            isolate.verify("opaque"),
+            (200, "alice".to_owned()),
+            "all of it right is let in"
+        );
     });
 }
 
@@ -155,10 +188,21 @@ fn an_endpoint_that_does_not_answer_is_503_and_not_a_yes() {
             // What failed a moment ago is not asked again.
             world.pass(2);
             let response = isolate.get("/v1/verify", "Bearer opaque");
-            assert_eq!((response.status, response.header("retry-after")), (503, Some("1")), "{what}: {}", response.body);
+            assert_eq!(
+                (response.status, response.header("retry-after")),
+                (503, Some("1")),
+                "{what}: {}",
+                response.body
+            );
             assert_eq!(response.header("www-authenticate"), None);
         };
-        for body in ["<!doctype html><title>Sign in</title>", "", "{\"active\":true", "[]", "{\"active\":true,\"active\":true}"] {
+        for body in [
+            "<!doctype html><title>Sign in</title>",
+            "",
+            "{\"active\":true",
+            "[]",
+            "{\"active\":true,\"active\":true}",
+        ] {
             world.issuers.publish(ENDPOINT, body, None);
             fails(body);
         }
@@ -174,7 +218,10 @@ fn an_endpoint_that_does_not_answer_is_503_and_not_a_yes() {
             world.issuers.fail(ENDPOINT, problem.clone());
             fails(problem.word());
         }
-        assert_eq!(json_of(&isolate.get("/health", &admin()))["causes"][0]["kind"], "issuer_unreachable");
+        assert_eq!(
+            json_of(&isolate.get("/health", &admin()))["causes"][0]["kind"],
+            "issuer_unreachable"
+        );
         says(world, &active(world, &json!({})));
         world.issuers.delay.set(Millis(6_000));
         let begun = world.now.get();
@@ -200,11 +247,14 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
     with_app(&json!({}), |world, isolate| {
         says(world, &active(world, &json!({})));
         isolate.register(&json!({}));
-        isolate.register(&json!({ "name": "OfIssuer", "secret": "efgh", "issuer": "https://jwt.test" }));
+        isolate.register(
+            &json!({ "name": "OfIssuer", "secret": "efgh", "issuer": "https://jwt.test" }),
+        );
         user(isolate, "bob", "SYS_Reader");
         let (opaque, gone) = (signed_in(isolate, "bob"), signed_in(isolate, "bob"));
         revoke(isolate, &admin(), &gone);
-        let key = super::made_key(isolate, &admin(), &json!({ "name": "asker", "may": ["decisions"] }));
+        let key =
+            super::made_key(isolate, &admin(), &json!({ "name": "asker", "may": ["decisions"] }));
         let good = token_with(isolate, &json!({}));
         let expired = token_with(isolate, &json!({ "exp": world.now.get().seconds() - 600 }));
         let revoked = token_with(isolate, &json!({ "n": 1 }));
@@ -236,11 +286,17 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
             assert_eq!(isolate.send(&request).status, 401, "{request:?}");
         }
         assert_eq!(asked(world), 0);
-        // A JSON Web Token that no key here has signed, and that names no issuer of an app, is somebody's.
-        let claims = json!({ "sub": "x", "iss": "https://idp.test", "exp": world.now.get().seconds() + 60 });
+        // A JSON Web Token that no key here has signed, and that names no issuer of an app, is
+        // somebody's.
+        let claims =
+            json!({ "sub": "x", "iss": "https://idp.test", "exp": world.now.get().seconds() + 60 });
         for header in [r#"{"alg":"HS256"}"#, r#"{"alg":"RS256"}"#] {
             let before = asked(world);
-            assert_eq!(isolate.verify(&forge(header, &claims.to_string(), b"?")), (200, "alice".to_owned()), "{header}");
+            assert_eq!(
+                isolate.verify(&forge(header, &claims.to_string(), b"?")),
+                (200, "alice".to_owned()),
+                "{header}"
+            );
             assert_eq!(asked(world), before + 1);
         }
         let before = asked(world);
@@ -253,15 +309,19 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
 #[test]
 fn a_token_that_names_an_issuer_goes_to_that_issuer_only() {
     with_app(&json!({ "issuer": "https://idp.test" }), |world, isolate| {
-        let other = app(&json!({ "name": "Other", "issuer": "https://other.test", "introspectionEndpoint": "https://other.test/i" }));
+        let other = app(
+            &json!({ "name": "Other", "issuer": "https://other.test", "introspectionEndpoint": "https://other.test/i" }),
+        );
         world.issuers.publish("https://other.test/i", r#"{"active":false}"#, None);
         assert_eq!(isolate.administer("POST", "/v1/token-apps", &other).status, 201);
         world.issuers.introspected.borrow_mut().clear();
         says(world, &active(world, &json!({})));
-        let of = |issuer: &str| forge(r#"{"alg":"HS256"}"#, &json!({ "iss": issuer }).to_string(), b"?");
+        let of =
+            |issuer: &str| forge(r#"{"alg":"HS256"}"#, &json!({ "iss": issuer }).to_string(), b"?");
         assert_eq!(isolate.verify(&of("https://idp.test")).0, 200);
         assert_eq!(isolate.verify(&of("https://third.test")).0, 401);
-        let urls: Vec<_> = world.issuers.introspected.borrow().iter().map(|[url, ..]| url.clone()).collect();
+        let urls: Vec<_> =
+            world.issuers.introspected.borrow().iter().map(|[url, ..]| url.clone()).collect();
         assert_eq!(urls, [ENDPOINT]);
         // Of a token that says nothing, each may be the issuer.
         says(world, &json!({ "active": false }));
@@ -295,11 +355,19 @@ fn answers_are_kept_for_a_short_time_and_never_beyond_the_end_of_the_token() {
         assert_eq!((isolate.verify("opaque").0, asked(world)), (200, 3));
         // A changed app gets no older answer.
         world.pass(1);
-        assert_eq!(isolate.administer("PATCH", "/v1/token-apps/IdP", &json!({ "introspectionCacheS": 0 })).status, 200);
+        assert_eq!(
+            isolate
+                .administer("PATCH", "/v1/token-apps/IdP", &json!({ "introspectionCacheS": 0 }))
+                .status,
+            200
+        );
         world.issuers.introspected.borrow_mut().clear();
         (0..3).for_each(|_| assert_eq!(isolate.verify("opaque").0, 200));
         assert_eq!(asked(world), 3, "without a time each request asks");
-        assert_eq!(isolate.administer("PATCH", "/v1/token-apps/IdP", &json!({ "enabled": false })).status, 200);
+        assert_eq!(
+            isolate.administer("PATCH", "/v1/token-apps/IdP", &json!({ "enabled": false })).status,
+            200
+        );
         assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
     });
 }
@@ -312,8 +380,11 @@ fn many_at_once_ask_once() {
         let request = Request::new("GET", "/v1/verify").authorization("Bearer opaque");
         isolate.verify("warm");
         world.issuers.introspected.borrow_mut().clear();
-        let futures = (0..40).map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>).collect();
-        let answers: Vec<u16> = all_at_once(futures).iter().map(|answer: &Response| answer.status).collect();
+        let futures = (0..40)
+            .map(|_| Box::pin(isolate.answer(&request)) as postern::ports::LocalFuture<'_, _>)
+            .collect();
+        let answers: Vec<u16> =
+            all_at_once(futures).iter().map(|answer: &Response| answer.status).collect();
         assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
         assert_eq!(asked(world), 1);
     });
@@ -329,15 +400,25 @@ fn postern_ends_a_foreign_token_whatever_its_issuer_says() {
             for isolate in [isolate, &there] {
                 assert_eq!((isolate.verify(token).0, isolate.verify(&neighbour).0), (200, 200));
             }
-            assert_eq!(introspect(isolate, &admin(), &token.replace('+', "%2B"))["client_id"], "IdP");
+            assert_eq!(
+                introspect(isolate, &admin(), &token.replace('+', "%2B"))["client_id"],
+                "IdP"
+            );
             revoke(isolate, &admin(), &token.replace('+', "%2B"));
             assert_eq!(isolate.verify(token), (401, "revoked".to_owned()));
             world.pass(11);
             assert_eq!(there.verify(token), (401, "revoked".to_owned()));
-            assert_eq!(there.verify(&neighbour).0, 200, "no token falls with another that begins as it does");
+            assert_eq!(
+                there.verify(&neighbour).0,
+                200,
+                "no token falls with another that begins as it does"
+            );
             // Whoever has one ends it, too.
             let body = json!({ "token": neighbour }).to_string();
-            assert_eq!(isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status, 204);
+            assert_eq!(
+                isolate.send(&Request::new("POST", "/v1/revocations").body(&body)).status,
+                204
+            );
             assert_eq!(isolate.verify(&neighbour), (401, "revoked".to_owned()));
         });
     }
@@ -349,8 +430,14 @@ fn all_tokens_of_a_user_end_with_one_call_and_none_makes_a_key() {
         says(world, &active(world, &json!({})));
         assert_eq!(isolate.verify("opaque").0, 200);
         let body = json!({ "name": "own", "may": ["decisions"] }).to_string();
-        let made = isolate.send(&Request::new("POST", "/v1/keys").authorization("Bearer opaque").body(&body));
-        assert_eq!((made.status, made.header("x-postern-reason")), (403, Some("would_outlive")), "{}", made.body);
+        let made = isolate
+            .send(&Request::new("POST", "/v1/keys").authorization("Bearer opaque").body(&body));
+        assert_eq!(
+            (made.status, made.header("x-postern-reason")),
+            (403, Some("would_outlive")),
+            "{}",
+            made.body
+        );
         assert_eq!(isolate.administer("DELETE", "/v1/users/2/tokens", &Value::Null).status, 204);
         assert_eq!(isolate.verify("opaque"), (401, "revoked".to_owned()));
     });
@@ -361,15 +448,28 @@ fn an_app_is_registered_with_all_that_it_needs() {
     with_app(&json!({}), |world, isolate| {
         let shown = json_of(&isolate.get("/v1/token-apps/IdP", &admin()));
         assert_eq!(shown["introspectionEndpoint"], ENDPOINT);
-        assert_eq!((&shown["introspectionCacheS"], &shown["hasSecret"]), (&json!(10), &json!(true)));
+        assert_eq!(
+            (&shown["introspectionCacheS"], &shown["hasSecret"]),
+            (&json!(10), &json!(true))
+        );
         assert!(!shown.to_string().contains("p%ss"));
-        let stored = world.database.text("SELECT secret || policy FROM token_apps WHERE name = 'IdP'");
+        let stored =
+            world.database.text("SELECT secret || policy FROM token_apps WHERE name = 'IdP'");
         assert!(!stored.contains("p%ss"), "{stored}");
         for (change, field) in [
             (json!({ "introspectionEndpoint": null }), "introspectionEndpoint"),
-            (json!({ "introspectionEndpoint": "http://idp.test/introspect" }), "introspectionEndpoint"),
-            (json!({ "introspectionEndpoint": "https://gate:secret@idp.test/introspect" }), "introspectionEndpoint"),
-            (json!({ "introspectionEndpoint": "https://idp.test/introspect#x" }), "introspectionEndpoint"),
+            (
+                json!({ "introspectionEndpoint": "http://idp.test/introspect" }),
+                "introspectionEndpoint",
+            ),
+            (
+                json!({ "introspectionEndpoint": "https://gate:secret@idp.test/introspect" }),
+                "introspectionEndpoint",
+            ),
+            (
+                json!({ "introspectionEndpoint": "https://idp.test/introspect#x" }),
+                "introspectionEndpoint",
+            ),
             (json!({ "introspectionClientId": null }), "introspectionClientId"),
             (json!({ "introspectionCacheS": 61 }), "introspectionCacheS"),
             (json!({ "introspectionCacheS": -1 }), "introspectionCacheS"),
@@ -388,7 +488,12 @@ fn an_app_is_registered_with_all_that_it_needs() {
                     change
                 }),
             );
-            assert_eq!((response.status, json_of(&response)["field"].clone()), (400, json!(field)), "{change}: {}", response.body);
+            assert_eq!(
+                (response.status, json_of(&response)["field"].clone()),
+                (400, json!(field)),
+                "{change}: {}",
+                response.body
+            );
         }
         // Whoever registers it is told at once what does not work.
         for (problem, words) in [
@@ -402,7 +507,11 @@ fn an_app_is_registered_with_all_that_it_needs() {
             }
             let response = isolate.administer("PUT", "/v1/token-apps/IdP", &app(&json!({})));
             assert_eq!(response.status, 200, "{}", response.body);
-            assert!(json_of(&response)["warnings"].to_string().contains(words), "{}", response.body);
+            assert!(
+                json_of(&response)["warnings"].to_string().contains(words),
+                "{}",
+                response.body
+            );
         }
     });
 }
@@ -416,31 +525,49 @@ fn an_explanation_asks_the_endpoint_and_names_what_does_not_hold() {
         };
         let failed = |explained: &Value| {
             let checks = explained["checks"].as_array().cloned().unwrap_or_default();
-            checks.iter().filter(|check| check["held"] == false).map(|check| check["check"].clone()).collect::<Vec<_>>()
+            checks
+                .iter()
+                .filter(|check| check["held"] == false)
+                .map(|check| check["check"].clone())
+                .collect::<Vec<_>>()
         };
         assert_eq!(failed(&explain()), ["introspection"]);
         says(world, &active(world, &json!({ "aud": "other" })));
         assert_eq!(failed(&explain()), ["audience"]);
         says(world, &active(world, &json!({})));
         let explained = explain();
-        assert_eq!((explained["verdict"].clone(), failed(&explained)), (json!("accepted"), Vec::new()), "{explained}");
-        assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0, "it creates nobody");
+        assert_eq!(
+            (explained["verdict"].clone(), failed(&explained)),
+            (json!("accepted"), Vec::new()),
+            "{explained}"
+        );
+        assert_eq!(
+            world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"),
+            0,
+            "it creates nobody"
+        );
         world.issuers.fail(ENDPOINT, FetchProblem::TimedOut);
         assert_eq!(failed(&explain()), ["introspection"]);
     });
 }
 
-/// An endpoint may read what Postern does not. Then the text of a revoked token could be spelled anew.
+/// An endpoint may read what Postern does not. Then the text of a revoked token could be spelled
+/// anew.
 #[test]
 fn a_revoked_token_does_not_come_back_in_another_spelling() {
     with_app(&json!({ "createsUsers": true }), |world, isolate| {
         says(world, &active(world, &json!({})));
         let token = forge(r#"{"alg":"RS256"}"#, r#"{"iss":"https://idp.test"}"#, b"signature");
         assert_eq!(isolate.verify(&token).0, 200);
-        assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
+        assert_eq!(
+            isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status,
+            204
+        );
         assert_eq!(isolate.verify(&token), (401, "revoked".to_owned()));
         let before = asked(world);
-        for altered in [format!("{token}="), format!("{token}+"), format!("{token}."), format!("{token}%")] {
+        for altered in
+            [format!("{token}="), format!("{token}+"), format!("{token}."), format!("{token}%")]
+        {
             assert_eq!(isolate.verify(&altered).0, 401, "{altered}");
         }
         assert_eq!(asked(world), before, "nobody is asked about them");
@@ -452,7 +579,10 @@ fn a_revocation_by_jti_holds_for_every_spelling_of_an_opaque_token() {
     with_app(&json!({ "createsUsers": true }), |world, isolate| {
         says(world, &active(world, &json!({ "jti": "j" })));
         assert_eq!(isolate.verify("opaque").0, 200);
-        assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": "opaque" })).status, 204);
+        assert_eq!(
+            isolate.administer("POST", "/v1/revocations", &json!({ "token": "opaque" })).status,
+            204
+        );
         assert_eq!(isolate.verify("OPAQUE"), (401, "revoked".to_owned()));
     });
 }
@@ -468,16 +598,23 @@ fn a_kept_secret_goes_to_no_other_endpoint() {
         );
         let evil = "https://evil.test/introspect";
         world.issuers.publish(evil, r#"{"active":false}"#, None);
-        let endpoint =
-            json!({ "algorithm": "introspection", "introspectionEndpoint": evil, "introspectionClientId": "x", "anyAudience": true });
+        let endpoint = json!({ "algorithm": "introspection", "introspectionEndpoint": evil, "introspectionClientId": "x", "anyAudience": true });
         for (name, change) in [
             ("ERP", endpoint),
             ("IdP", json!({ "introspectionEndpoint": evil })),
             ("IdP", json!({ "introspectionClientId": "another" })),
-            ("IdP", json!({ "algorithm": "HS256", "introspectionEndpoint": null, "introspectionClientId": null })),
+            (
+                "IdP",
+                json!({ "algorithm": "HS256", "introspectionEndpoint": null, "introspectionClientId": null }),
+            ),
         ] {
             let response = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &change);
-            assert_eq!((response.status, json_of(&response)["field"].clone()), (400, json!("secret")), "{name}: {}", response.body);
+            assert_eq!(
+                (response.status, json_of(&response)["field"].clone()),
+                (400, json!("secret")),
+                "{name}: {}",
+                response.body
+            );
         }
         assert_eq!(asked(world), 0);
         let enough = json!({ "introspectionEndpoint": evil, "secret": "of the other endpoint" });
@@ -488,7 +625,12 @@ fn a_kept_secret_goes_to_no_other_endpoint() {
 #[test]
 fn no_key_or_token_of_postern_is_shown_to_an_endpoint() {
     with_app(&json!({}), |world, isolate| {
-        let key = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "k", "may": ["decisions"] })))["key"].clone();
+        let key = json_of(&isolate.administer(
+            "POST",
+            "/v1/keys",
+            &json!({ "name": "k", "may": ["decisions"] }),
+        ))["key"]
+            .clone();
         let key = key.as_str().expect("a key");
         let other = world.isolate_with(&[("TOKEN_HEADERS", Some("x-access-token"))]);
         for path in ["/v1/verify", "/v1/forward-auth"] {
@@ -499,13 +641,15 @@ fn no_key_or_token_of_postern_is_shown_to_an_endpoint() {
     });
 }
 
-/// Who guesses names of apps with a token that nobody signed must not learn which of them introspect.
+/// Who guesses names of apps with a token that nobody signed must not learn which of them
+/// introspect.
 #[test]
 fn a_forged_token_is_refused_alike_whether_an_app_of_the_name_introspects_or_there_is_none() {
     with_app(&json!({}), |_, isolate| {
         let token = forge(r#"{"alg":"RS256"}"#, r#"{"sub":"alice"}"#, b"signature");
         let answer = |app: &str| {
-            let response = isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}"));
+            let response =
+                isolate.get(&format!("/v1/verify?app={app}"), &format!("Bearer {token}"));
             (response.status, json_of(&response)["reason"].clone())
         };
         assert_eq!(answer("IdP"), answer("Nobody"));
@@ -523,20 +667,31 @@ fn strangers_make_an_isolate_ask_only_so_often() {
         assert_eq!(isolate.verify("another"), (401, "revoked".to_owned()));
     });
     for cache_s in [0, 10] {
-        with_app(&json!({ "createsUsers": true, "introspectionCacheS": cache_s }), |world, isolate| {
-            says(world, &active(world, &json!({})));
-            assert_eq!(isolate.verify("good"), (200, "alice".to_owned()));
-            world.pass(11);
-            says(world, &json!({ "active": false }));
-            world.issuers.introspected.borrow_mut().clear();
-            for number in 0..600 {
-                let request = Request::new("GET", "/v1/verify").authorization(&format!("Bearer made-up-{number}"));
-                isolate.send(&request.header("cf-connecting-ip", &format!("198.51.100.{}", number % 200)));
-            }
-            assert_eq!(asked(world), 200, "of all networks; cache {cache_s}");
-            says(world, &active(world, &json!({})));
-            assert_eq!(isolate.verify("good"), (200, "alice".to_owned()), "strangers turn no good token away; cache {cache_s}");
-        });
+        with_app(
+            &json!({ "createsUsers": true, "introspectionCacheS": cache_s }),
+            |world, isolate| {
+                says(world, &active(world, &json!({})));
+                assert_eq!(isolate.verify("good"), (200, "alice".to_owned()));
+                world.pass(11);
+                says(world, &json!({ "active": false }));
+                world.issuers.introspected.borrow_mut().clear();
+                for number in 0..600 {
+                    let request = Request::new("GET", "/v1/verify")
+                        .authorization(&format!("Bearer made-up-{number}"));
+                    isolate.send(
+                        &request
+                            .header("cf-connecting-ip", &format!("198.51.100.{}", number % 200)),
+                    );
+                }
+                assert_eq!(asked(world), 200, "of all networks; cache {cache_s}");
+                says(world, &active(world, &json!({})));
+                assert_eq!(
+                    isolate.verify("good"),
+                    (200, "alice".to_owned()),
+                    "strangers turn no good token away; cache {cache_s}"
+                );
+            },
+        );
     }
 }
 
@@ -581,12 +736,20 @@ fn a_revocation_of_a_foreign_token_ends_some_time_after_the_token() {
         let until = |token: &str, change: &Value| {
             says(world, &active(world, change));
             assert_eq!(isolate.verify(token).0, 200);
-            assert_eq!(isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status, 204);
+            assert_eq!(
+                isolate.administer("POST", "/v1/revocations", &json!({ "token": token })).status,
+                204
+            );
             assert_eq!(isolate.verify(token).0, 401);
-            world.database.number("SELECT MAX(until) FROM revocations") / 1000 - world.now.get().seconds()
+            world.database.number("SELECT MAX(until) FROM revocations") / 1000
+                - world.now.get().seconds()
         };
         assert_eq!(until("one", &json!({})), 3600 + month_s);
-        assert_eq!(until("two", &json!({ "exp": world.now.get().seconds() + 7200 })), 7200 + month_s, "the later of both ends");
+        assert_eq!(
+            until("two", &json!({ "exp": world.now.get().seconds() + 7200 })),
+            7200 + month_s,
+            "the later of both ends"
+        );
     });
 }
 
@@ -599,8 +762,11 @@ fn an_import_sends_no_kept_secret_to_another_endpoint() {
             &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
         );
         let exported = isolate.get("/v1/export?secrets=sealed", &admin()).body;
-        let sealed = exported.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
-        let secret = sealed.into_iter().find(|record| record["name"] == "IdP").expect("the app")["secret"].clone();
+        let sealed =
+            exported.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
+        let secret =
+            sealed.into_iter().find(|record| record["name"] == "IdP").expect("the app")["secret"]
+                .clone();
         let evil = "https://evil.test/introspect";
         world.issuers.publish(evil, r#"{"active":false}"#, None);
         let line = |name: &str, endpoint: &str, secret: &Value| {

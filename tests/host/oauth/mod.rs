@@ -14,14 +14,26 @@ use crate::support::{Isolate, Request, World, admin, basic, json_of};
 const PASSWORD: &str = "correct horse alice";
 
 fn post(isolate: &Isolate<'_>, path: &str, authorization: &str, form: &str) -> Response {
-    let request = Request::new("POST", path).authorization(authorization).header("content-type", "application/x-www-form-urlencoded");
+    let request = Request::new("POST", path)
+        .authorization(authorization)
+        .header("content-type", "application/x-www-form-urlencoded");
     isolate.send(&request.body(form))
 }
 
 /// What is answered about a token.
 fn introspect(isolate: &Isolate<'_>, authorization: &str, token: &str) -> Value {
-    let response = post(isolate, "/v1/introspect", authorization, &format!("token={token}&token_type_hint=access_token"));
-    assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")), "{}", response.body);
+    let response = post(
+        isolate,
+        "/v1/introspect",
+        authorization,
+        &format!("token={token}&token_type_hint=access_token"),
+    );
+    assert_eq!(
+        (response.status, response.header("cache-control")),
+        (200, Some("no-store")),
+        "{}",
+        response.body
+    );
     if !response.body.starts_with(r#"{"active":true,"#) {
         assert_eq!(response.body, r#"{"active":false}"#);
     }
@@ -51,7 +63,8 @@ fn signed_in(isolate: &Isolate<'_>, username: &str) -> String {
 }
 
 fn made_key(isolate: &Isolate<'_>, authorization: &str, body: &Value) -> String {
-    let request = Request::new("POST", "/v1/keys").authorization(authorization).body(&body.to_string());
+    let request =
+        Request::new("POST", "/v1/keys").authorization(authorization).body(&body.to_string());
     let response = isolate.send(&request);
     assert_eq!(response.status, 201, "{}", response.body);
     json_of(&response)["key"].as_str().expect("a key").to_owned()
@@ -81,7 +94,10 @@ fn metadata_name_what_there_is_and_nothing_that_is_empty() {
     assert_eq!(metadata, expected);
     // What it names is there.
     for endpoint in ["introspection_endpoint", "revocation_endpoint"] {
-        let path = metadata[endpoint].as_str().and_then(|url| url.strip_prefix("https://gate.test")).expect("a path");
+        let path = metadata[endpoint]
+            .as_str()
+            .and_then(|url| url.strip_prefix("https://gate.test"))
+            .expect("a path");
         assert_eq!(post(&isolate, path, &admin(), "token=x").status, 200, "{path}");
     }
 }
@@ -89,19 +105,36 @@ fn metadata_name_what_there_is_and_nothing_that_is_empty() {
 #[test]
 fn a_failure_is_one_of_oauth() {
     with_isolate(|world, isolate| {
-        let failure = |response: &Response| (response.status, json_of(response)["error"].as_str().unwrap_or_default().to_owned());
+        let failure = |response: &Response| {
+            (response.status, json_of(response)["error"].as_str().unwrap_or_default().to_owned())
+        };
         for path in ["/v1/introspect", "/v1/revoke"] {
             for form in ["", "token=", "other=1", "token=a&token=b"] {
-                assert_eq!(failure(&post(isolate, path, &admin(), form)), (400, "invalid_request".to_owned()), "{path} {form}");
+                assert_eq!(
+                    failure(&post(isolate, path, &admin(), form)),
+                    (400, "invalid_request".to_owned()),
+                    "{path} {form}"
+                );
             }
             let in_url = post(isolate, &format!("{path}?token=a"), &admin(), "");
-            assert_eq!(failure(&in_url), (400, "invalid_request".to_owned()), "a token in the URL is none");
+            assert_eq!(
+                failure(&in_url),
+                (400, "invalid_request".to_owned()),
+                "a token in the URL is none"
+            );
             let anonymous = post(isolate, path, "", "token=a");
             assert_eq!(failure(&anonymous), (401, "invalid_client".to_owned()));
-            assert!(anonymous.header("www-authenticate").is_some_and(|challenge| challenge.contains("Basic realm=\"postern\"")));
+            assert!(
+                anonymous
+                    .header("www-authenticate")
+                    .is_some_and(|challenge| challenge.contains("Basic realm=\"postern\""))
+            );
             assert_eq!(isolate.get(path, &admin()).status, 405);
             // Parameters that nobody knows are ignored (RFC 6749, 3.2).
-            assert_eq!(post(isolate, path, &admin(), "token=a&resource=b&token_type_hint=c").status, 200);
+            assert_eq!(
+                post(isolate, path, &admin(), "token=a&resource=b&token_type_hint=c").status,
+                200
+            );
             world.database.answers.set(false);
             let down = post(isolate, path, &basic("nobody", "x"), "token=a");
             assert_eq!(failure(&down), (503, "temporarily_unavailable".to_owned()));

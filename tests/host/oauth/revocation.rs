@@ -14,21 +14,37 @@ fn refusals(isolate: &Isolate<'_>) -> Vec<(Value, Value)> {
 fn everybody_revokes_their_own_and_nobody_that_of_others() {
     with_isolate(|_, isolate| {
         isolate.register(&json!({}));
-        let (alice, bob) = (user(isolate, "alice", "SYS_Reader"), user(isolate, "bob", "SYS_Creator"));
-        let of_bob = format!("Bearer {}", made_key(isolate, &bob, &json!({ "name": "own", "may": ["administration"] })));
-        let asking = format!("Bearer {}", made_key(isolate, &admin(), &json!({ "name": "asker", "may": ["decisions"] })));
-        let (opaque, token) = (signed_in(isolate, "alice"), token_with(isolate, &json!({ "jti": "1" })));
+        let (alice, bob) =
+            (user(isolate, "alice", "SYS_Reader"), user(isolate, "bob", "SYS_Creator"));
+        let of_bob = format!(
+            "Bearer {}",
+            made_key(isolate, &bob, &json!({ "name": "own", "may": ["administration"] }))
+        );
+        let asking = format!(
+            "Bearer {}",
+            made_key(isolate, &admin(), &json!({ "name": "asker", "may": ["decisions"] }))
+        );
+        let (opaque, token) =
+            (signed_in(isolate, "alice"), token_with(isolate, &json!({ "jti": "1" })));
         let key = made_key(isolate, &alice, &json!({ "name": "hers", "may": ["decisions"] }));
         assert_eq!(isolate.verify(&token).0, 200);
         for other in [&bob, &of_bob, &asking] {
             for shown in [&opaque, &token, &key] {
                 revoke(isolate, other, shown);
-                assert_eq!(isolate.get("/v1/verify", &format!("Bearer {shown}")).status, 200, "{other}");
+                assert_eq!(
+                    isolate.get("/v1/verify", &format!("Bearer {shown}")).status,
+                    200,
+                    "{other}"
+                );
             }
         }
         let told = refusals(isolate);
         assert_eq!(told.len(), 9, "{told:?}");
-        assert!(told.contains(&(json!("bob"), json!("alice"))) && told.contains(&(json!("bob"), json!("hers"))), "{told:?}");
+        assert!(
+            told.contains(&(json!("bob"), json!("alice")))
+                && told.contains(&(json!("bob"), json!("hers"))),
+            "{told:?}"
+        );
         for shown in [&opaque, &token, &key] {
             revoke(isolate, &alice, shown);
             assert_eq!(isolate.verify(shown), (401, "revoked".to_owned()));
@@ -43,9 +59,13 @@ fn an_administrator_and_a_key_that_administers_revoke_all() {
     with_isolate(|_, isolate| {
         isolate.register(&json!({}));
         let alice = user(isolate, "alice", "SYS_Reader");
-        let key = format!("Bearer {}", made_key(isolate, &admin(), &json!({ "name": "all", "may": ["administration"] })));
+        let key = format!(
+            "Bearer {}",
+            made_key(isolate, &admin(), &json!({ "name": "all", "may": ["administration"] }))
+        );
         for by in [admin(), key] {
-            let (opaque, token) = (signed_in(isolate, "alice"), token_with(isolate, &json!({ "by": by })));
+            let (opaque, token) =
+                (signed_in(isolate, "alice"), token_with(isolate, &json!({ "by": by })));
             let hers = made_key(isolate, &alice, &json!({ "name": "hers", "may": ["decisions"] }));
             assert!(is_active(isolate, &admin(), &opaque) && is_active(isolate, &admin(), &token));
             for shown in [&opaque, &token, &hers] {

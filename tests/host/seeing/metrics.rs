@@ -29,14 +29,17 @@ fn parse(text: &str) -> Numbers {
             assert!(help.contains(name), "HELP stands before TYPE: {name}");
             assert!(matches!(kind, "counter" | "gauge"), "{line}");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
-            assert!(types.insert(name.to_owned(), kind.to_owned()).is_none(), "{name} has its TYPE once");
+            assert!(
+                types.insert(name.to_owned(), kind.to_owned()).is_none(),
+                "{name} has its TYPE once"
+            );
             done.insert(std::mem::replace(&mut current, name.to_owned()));
             assert!(!done.contains(name), "the samples of a family stand together: {name}");
         } else if !line.starts_with('#') {
             let (series, value) = line.rsplit_once(' ').expect("a series and a number");
-            let (name, labels) = series
-                .split_once('{')
-                .map_or((series, ""), |(name, labels)| (name, labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}"))));
+            let (name, labels) = series.split_once('{').map_or((series, ""), |(name, labels)| {
+                (name, labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}")))
+            });
             assert_eq!(name, current, "a sample stands below its TYPE");
             let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
             assert!(value.is_finite() && (value >= 0.0 || types[name] == "gauge"), "{line}");
@@ -49,7 +52,8 @@ fn parse(text: &str) -> Numbers {
 }
 
 fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn labels_of(text: &str) -> BTreeMap<String, String> {
@@ -77,7 +81,8 @@ fn numbers(isolate: &Isolate<'_>) -> Numbers {
 
 /// The number of a series; 0 where there is none.
 fn number(numbers: &Numbers, name: &str, labels: &[(&str, &str)]) -> f64 {
-    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let labels =
+        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     numbers.get(&(name.to_owned(), labels)).copied().unwrap_or_default()
 }
 
@@ -95,20 +100,47 @@ fn the_numbers_are_those_of_what_has_happened() {
     isolate.verify(&isolate.signed("wrong", &json!({})));
     isolate.get("/v1/nowhere", "");
     let after = numbers(&isolate);
-    let grown = |name: &str, labels: &[(&str, &str)]| number(&after, name, labels) - number(&before, name, labels);
+    let grown = |name: &str, labels: &[(&str, &str)]| {
+        number(&after, name, labels) - number(&before, name, labels)
+    };
     assert_eq!(grown("postern_requests_total", &[("dialect", "v1"), ("status", "4xx")]), 3.0);
     // The first of the two answers of numbers is among them.
     assert_eq!(grown("postern_requests_total", &[("dialect", "v1"), ("status", "2xx")]), 3.0);
     assert_eq!(grown("postern_refusals_total", &[("reason", "revoked"), ("dialect", "v1")]), 1.0);
-    assert_eq!(grown("postern_refusals_total", &[("reason", "bad_signature"), ("dialect", "v1")]), 1.0);
-    assert_eq!(number(&after, "postern_refusals_last_hour", &[("reason", "revoked"), ("dialect", "v1")]), 1.0);
-    assert_eq!(grown("postern_verifications_total", &[("credential", "token"), ("outcome", "accepted")]), 2.0);
-    assert_eq!(grown("postern_verifications_total", &[("credential", "token"), ("outcome", "refused")]), 2.0);
-    assert!(grown("postern_memory_lookups_total", &[("of", "user"), ("result", "hit")]) >= 1.0, "{after:?}");
-    assert!(grown("postern_memory_lookups_total", &[("of", "user"), ("result", "miss")]) >= 1.0, "{after:?}");
-    assert!(grown("postern_memory_lookups_total", &[("of", "token_app"), ("result", "hit")]) >= 2.0, "{after:?}");
+    assert_eq!(
+        grown("postern_refusals_total", &[("reason", "bad_signature"), ("dialect", "v1")]),
+        1.0
+    );
+    assert_eq!(
+        number(&after, "postern_refusals_last_hour", &[("reason", "revoked"), ("dialect", "v1")]),
+        1.0
+    );
+    assert_eq!(
+        grown("postern_verifications_total", &[("credential", "token"), ("outcome", "accepted")]),
+        2.0
+    );
+    assert_eq!(
+        grown("postern_verifications_total", &[("credential", "token"), ("outcome", "refused")]),
+        2.0
+    );
+    assert!(
+        grown("postern_memory_lookups_total", &[("of", "user"), ("result", "hit")]) >= 1.0,
+        "{after:?}"
+    );
+    assert!(
+        grown("postern_memory_lookups_total", &[("of", "user"), ("result", "miss")]) >= 1.0,
+        "{after:?}"
+    );
+    assert!(
+        grown("postern_memory_lookups_total", &[("of", "token_app"), ("result", "hit")]) >= 2.0,
+        "{after:?}"
+    );
     assert_eq!(grown("postern_memory_entries", &[("of", "user")]), 1.0);
-    assert!(grown("postern_d1_batches_total", &[]) >= 2.0 && grown("postern_feed_reads_total", &[]) >= 1.0, "{after:?}");
+    assert!(
+        grown("postern_d1_batches_total", &[]) >= 2.0
+            && grown("postern_feed_reads_total", &[]) >= 1.0,
+        "{after:?}"
+    );
     assert_eq!(grown("postern_isolate_age_seconds", &[]), 1.0);
     assert_eq!(number(&after, "postern_up", &[("of", "d1")]), 1.0);
     assert_eq!(number(&after, "postern_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
@@ -129,7 +161,10 @@ fn failures_of_d1_and_answers_from_copies_are_counted() {
     world.database.answers.set(true);
     world.pass(30);
     let after = numbers(&isolate);
-    assert!(number(&after, "postern_d1_failures_total", &[("kind", "unavailable")]) >= 1.0, "{after:?}");
+    assert!(
+        number(&after, "postern_d1_failures_total", &[("kind", "unavailable")]) >= 1.0,
+        "{after:?}"
+    );
     assert_eq!(number(&after, "postern_copies_used_total", &[]), 1.0);
 }
 
@@ -147,12 +182,24 @@ fn labels_are_words_of_posterns_own() {
         isolate.get("/v1/verify", &crate::support::basic(&format!("user{number}"), "x"));
     }
     let text = isolate.get("/v1/metrics", &admin()).body;
-    assert!(!text.contains("stranger") && !text.contains("user4") && !text.contains("Scheme") && !text.contains("METHOD"), "{text}");
-    let kinds: BTreeSet<&str> = [&Denied::REASONS[..], &Refusal::REASONS[..], &Limit::REASONS[..]].concat().into_iter().collect();
-    let others = ["not_found", "method_not_allowed", "invalid", "unavailable", "internal", "misconfigured"];
+    assert!(
+        !text.contains("stranger")
+            && !text.contains("user4")
+            && !text.contains("Scheme")
+            && !text.contains("METHOD"),
+        "{text}"
+    );
+    let kinds: BTreeSet<&str> = [&Denied::REASONS[..], &Refusal::REASONS[..], &Limit::REASONS[..]]
+        .concat()
+        .into_iter()
+        .collect();
+    let others =
+        ["not_found", "method_not_allowed", "invalid", "unavailable", "internal", "misconfigured"];
     for (_, labels) in parse(&text).keys() {
         assert!(
-            labels.get("reason").is_none_or(|reason| kinds.contains(reason.as_str()) || others.contains(&reason.as_str())),
+            labels.get("reason").is_none_or(
+                |reason| kinds.contains(reason.as_str()) || others.contains(&reason.as_str())
+            ),
             "{labels:?}"
         );
     }
@@ -164,8 +211,15 @@ fn administrators_and_keys_with_decisions_may_read_them_and_nobody_else() {
     let isolate = world.isolate();
     isolate.register(&json!({}));
     let key = |name: &str, may: &str, user: Option<i64>| {
-        let made = isolate.administer("POST", "/v1/keys", &json!({ "name": name, "may": [may], "userId": user }));
-        format!("Bearer {}", json_of(&made)["key"].as_str().unwrap_or_else(|| panic!("{}", made.body)))
+        let made = isolate.administer(
+            "POST",
+            "/v1/keys",
+            &json!({ "name": name, "may": [may], "userId": user }),
+        );
+        format!(
+            "Bearer {}",
+            json_of(&made)["key"].as_str().unwrap_or_else(|| panic!("{}", made.body))
+        )
     };
     let alice = isolate.token("alice");
     isolate.verify(&alice);
@@ -191,6 +245,9 @@ fn the_refusals_of_the_last_hour_are_told_with_their_last_time() {
     world.pass(60);
     isolate.get("/v1/users", "");
     let (recent, since) = postern::actions::metrics::recent_refusals(&isolate.cx());
-    assert_eq!(recent, [Recent { reason: "missing", dialect: "v1", count: 2, last_at: world.now.get() }]);
+    assert_eq!(
+        recent,
+        [Recent { reason: "missing", dialect: "v1", count: 2, last_at: world.now.get() }]
+    );
     assert_eq!(since, Some(world.now.get() - Millis::from_seconds(60)));
 }

@@ -19,17 +19,29 @@ fn an_administrator_is_told_where_the_time_went() {
         assert_eq!(answer.status, status, "{}", answer.body);
         answer.header(HEADER).map(str::to_owned)
     };
-    assert_eq!(told("/v1/users", 200).as_deref(), Some("mem;desc=\"0 hits, 0 misses\", d1;dur=12;desc=\"1 query\""));
+    assert_eq!(
+        told("/v1/users", 200).as_deref(),
+        Some("mem;desc=\"0 hits, 0 misses\", d1;dur=12;desc=\"1 query\"")
+    );
     world.database.takes.set([Millis(0), Millis(0)]);
     let warm = told("/v1/users/99", 404).expect("a failure tells it, too");
     assert!(warm.starts_with("mem;desc=") && warm.contains("d1;dur=0"), "{warm}");
-    let key = json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "ops", "may": ["administration"] })))["key"].clone();
+    let key = json_of(&isolate.administer(
+        "POST",
+        "/v1/keys",
+        &json!({ "name": "ops", "may": ["administration"] }),
+    ))["key"]
+        .clone();
     let by_key = isolate.get("/v1/users", &format!("Bearer {}", key.as_str().expect("a key")));
     assert!(by_key.header(HEADER).is_some(), "a key with administration is as good");
     let cold = world.isolate();
     world.shared.works.set(true);
     let answer = cold.get("/v1/verify", &format!("Bearer {}", key.as_str().expect("a key")));
-    assert!(answer.header(HEADER).is_some_and(|told| told.contains("cache;dur=0;desc=\"")), "{:?}", answer.header(HEADER));
+    assert!(
+        answer.header(HEADER).is_some_and(|told| told.contains("cache;dur=0;desc=\"")),
+        "{:?}",
+        answer.header(HEADER)
+    );
 }
 
 /// How long something took would tell others what Postern knows, and what it had to look for.
@@ -38,8 +50,12 @@ fn nobody_else_is_told_and_no_other_dialect_tells() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
-    let key =
-        json_of(&isolate.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["decisions", "provisioning"] })))["key"].clone();
+    let key = json_of(&isolate.administer(
+        "POST",
+        "/v1/keys",
+        &json!({ "name": "ci", "may": ["decisions", "provisioning"] }),
+    ))["key"]
+        .clone();
     let alice = format!("Bearer {}", isolate.token("alice"));
     let key = format!("Bearer {}", key.as_str().expect("a key"));
     for (path, authorization) in [

@@ -13,8 +13,8 @@ use super::{Queue, yield_once};
 /// How often a sleeper is polled before time passes: whoever does not sleep gets on meanwhile.
 const PATIENCE: u32 = 6;
 
-/// While a request sleeps, what goes on behind the answers is polled, and in the end the time is that
-/// of the sleeper who wakes first.
+/// While a request sleeps, what goes on behind the answers is polled, and in the end the time is
+/// that of the sleeper who wakes first.
 pub struct Clock {
     now: Cell<Millis>,
     /// When each sleeper wakes, by its number.
@@ -27,7 +27,13 @@ pub struct Clock {
 
 impl Clock {
     pub fn new(now: Millis, tasks: &Rc<Queue>) -> Self {
-        Self { now: Cell::new(now), sleepers: RefCell::default(), next: Cell::new(0), yields: Cell::new(0), tasks: Rc::clone(tasks) }
+        Self {
+            now: Cell::new(now),
+            sleepers: RefCell::default(),
+            next: Cell::new(0),
+            yields: Cell::new(0),
+            tasks: Rc::clone(tasks),
+        }
     }
 
     pub fn get(&self) -> Millis {
@@ -44,7 +50,10 @@ impl Clock {
 
     fn is_first(&self, number: u64) -> bool {
         let sleepers = self.sleepers.borrow();
-        sleepers.iter().min_by_key(|(_, wakes_at)| *wakes_at).is_some_and(|(first, _)| *first == number)
+        sleepers
+            .iter()
+            .min_by_key(|(_, wakes_at)| *wakes_at)
+            .is_some_and(|(first, _)| *first == number)
     }
 }
 
@@ -67,7 +76,8 @@ impl Timer for Clock {
 
     fn sleep(&self, time: Millis) -> LocalFuture<'_, ()> {
         if time == Millis(0) {
-            // As a timeout of no length does: the others come first, once. No time passes meanwhile.
+            // As a timeout of no length does: the others come first, once. No time passes
+            // meanwhile.
             self.yields.set(self.yields.get() + 1);
             return Box::pin(yield_once());
         }

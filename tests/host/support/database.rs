@@ -1,4 +1,5 @@
-//! SQLite behind `Sql`, as D1 behaves: numbers as doubles, int64 as text, one transaction a batch, and others run while it is on its way.
+//! SQLite behind `Sql`, as D1 behaves: numbers as doubles, int64 as text, one transaction a batch,
+//! and others run while it is on its way.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -14,7 +15,8 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 
 use super::clock::Clock;
 
-/// SQLite with the migrations, which binds and answers as D1 does: numbers as doubles, int64 as text.
+/// SQLite with the migrations, which binds and answers as D1 does: numbers as doubles, int64 as
+/// text.
 pub struct Database {
     connection: RefCell<rusqlite::Connection>,
     /// How many batches were run.
@@ -27,7 +29,8 @@ pub struct Database {
     pub takes: Cell<[Millis; 2]>,
     /// Whether a batch that writes takes effect and its answer is lost.
     pub loses_answers: Cell<bool>,
-    /// What somebody else does before a later batch: how many batches run until then, and the SQL text.
+    /// What somebody else does before a later batch: how many batches run until then, and the SQL
+    /// text.
     overtaking: RefCell<Option<(u32, String)>>,
 }
 
@@ -52,8 +55,13 @@ impl Database {
     pub fn upgraded(sql: &str) -> Self {
         let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens in memory");
         connection.execute_batch(sql).expect("the database of a release");
-        let mut names = connection.prepare("SELECT name FROM d1_migrations").expect("d1_migrations");
-        let applied = names.query_map([], |row| row.get(0)).expect("names").map(|name| name.expect("a name")).collect();
+        let mut names =
+            connection.prepare("SELECT name FROM d1_migrations").expect("d1_migrations");
+        let applied = names
+            .query_map([], |row| row.get(0))
+            .expect("names")
+            .map(|name| name.expect("a name"))
+            .collect();
         drop(names);
         migrate(&connection, &applied);
         Self::on(connection)
@@ -101,7 +109,8 @@ impl Database {
         self.connection.borrow().query_row(sql, [], |row| row.get(0)).expect(sql)
     }
 
-    /// How many steps SQLite takes for a statement, past all ports: a handful for each row that it reads.
+    /// How many steps SQLite takes for a statement, past all ports: a handful for each row that it
+    /// reads.
     pub fn steps(&self, statement: &Statement) -> i32 {
         let connection = self.connection.borrow();
         let mut prepared = connection.prepare(&statement.sql).expect("a statement");
@@ -115,16 +124,26 @@ impl Database {
     /// Everything in every table, as text.
     pub fn dump(&self) -> String {
         let connection = self.connection.borrow();
-        let mut tables = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").expect("tables");
-        let tables: Vec<String> = tables.query_map([], |row| row.get(0)).expect("tables").map(|name| name.expect("name")).collect();
+        let mut tables = connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+            .expect("tables");
+        let tables: Vec<String> = tables
+            .query_map([], |row| row.get(0))
+            .expect("tables")
+            .map(|name| name.expect("name"))
+            .collect();
         let mut dump = String::new();
         for table in tables {
-            let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).expect("table");
+            let mut statement =
+                connection.prepare(&format!("SELECT * FROM {table}")).expect("table");
             let columns = statement.column_count();
             let mut rows = statement.query([]).expect("rows");
             while let Some(row) = rows.next().expect("row") {
-                let values: Vec<String> = (0..columns).map(|index| format!("{:?}", row.get_ref(index).expect("value"))).collect();
-                let texts: Vec<String> = (0..columns).filter_map(|index| row.get::<_, String>(index).ok()).collect();
+                let values: Vec<String> = (0..columns)
+                    .map(|index| format!("{:?}", row.get_ref(index).expect("value")))
+                    .collect();
+                let texts: Vec<String> =
+                    (0..columns).filter_map(|index| row.get::<_, String>(index).ok()).collect();
                 dump.push_str(&format!("{table}: {} {}\n", values.join(" | "), texts.join(" | ")));
             }
         }
@@ -135,7 +154,10 @@ impl Database {
         assert!(!statements.is_empty(), "D1 refuses a batch without statements");
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction().map_err(sort)?;
-        let results = statements.iter().map(|statement| run(&transaction, statement, &self.steps)).collect::<Result<_, _>>()?;
+        let results = statements
+            .iter()
+            .map(|statement| run(&transaction, statement, &self.steps))
+            .collect::<Result<_, _>>()?;
         transaction.commit().map_err(sort)?;
         Ok(results)
     }
@@ -143,18 +165,27 @@ impl Database {
 
 /// Runs the migrations that have not been applied, in the order of their names.
 fn migrate(connection: &rusqlite::Connection, applied: &BTreeSet<String>) {
-    let mut files: Vec<_> = std::fs::read_dir("migrations").expect("migrations").map(|entry| entry.expect("entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir("migrations")
+        .expect("migrations")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
     files.sort();
     for file in files {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
         if !applied.contains(&name) {
             let sql = std::fs::read_to_string(&file).expect("a migration");
-            connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            connection
+                .execute_batch(&sql)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
     }
 }
 
-fn run(connection: &rusqlite::Connection, statement: &Statement, steps: &Cell<i64>) -> Result<Rows, SqlError> {
+fn run(
+    connection: &rusqlite::Connection,
+    statement: &Statement,
+    steps: &Cell<i64>,
+) -> Result<Rows, SqlError> {
     let mut prepared = connection.prepare_cached(&statement.sql).map_err(sort)?;
     let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let values = statement.params.iter().map(|param| Bound(param.clone()));
@@ -175,7 +206,9 @@ fn answer(value: ValueRef<'_>) -> Datum {
         // As a double: an int64 that was not cast to text is rounded here as it is in D1.
         ValueRef::Integer(number) => Datum::Real(number as f64),
         ValueRef::Real(number) => Datum::Real(number),
-        ValueRef::Text(text) | ValueRef::Blob(text) => Datum::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            Datum::Text(String::from_utf8_lossy(text).into_owned())
+        }
     }
 }
 
@@ -208,7 +241,11 @@ pub struct Session {
 
 impl Session {
     pub fn new(database: &Rc<Database>, clock: &Rc<Clock>) -> Self {
-        Self { database: Rc::clone(database), clock: Rc::clone(clock), has_written: Cell::new(false) }
+        Self {
+            database: Rc::clone(database),
+            clock: Rc::clone(clock),
+            has_written: Cell::new(false),
+        }
     }
 }
 
@@ -244,7 +281,9 @@ impl Sql for Session {
     }
 
     fn bookmark(&self) -> Option<String> {
-        self.has_written.get().then(|| "00000001-00000002-00000003-0123456789abcdef0123456789abcdef".to_owned())
+        self.has_written
+            .get()
+            .then(|| "00000001-00000002-00000003-0123456789abcdef0123456789abcdef".to_owned())
     }
 }
 

@@ -1,4 +1,5 @@
-//! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A [`World`] has one database and any number of isolates.
+//! A Postern on the host: SQLite behind `Sql`, a map behind `Kv`, a clock that tests set. A
+//! [`World`] has one database and any number of isolates.
 
 mod clock;
 mod database;
@@ -30,7 +31,9 @@ use postern::domain::tokens::key_source::HttpsUrl;
 use postern::error::Fault;
 use postern::memory::isolate::Memory;
 use postern::memory::metered::{Meter, MeteredShared, MeteredSql};
-use postern::ports::{Decision, Decisions, Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Published, Tasks};
+use postern::ports::{
+    Decision, Decisions, Entropy, Issuers, Kv, Limiter, LocalFuture, Log, Published, Tasks,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -133,7 +136,11 @@ impl Isolate<'_> {
     pub fn cx(&self) -> Cx {
         let world = self.world;
         let noted = Rc::new(Noted::default());
-        let meter = || Meter { memory: Rc::clone(&self.memory), noted: Rc::clone(&noted), timer: world.now.clone() };
+        let meter = || Meter {
+            memory: Rc::clone(&self.memory),
+            noted: Rc::clone(&noted),
+            timer: world.now.clone(),
+        };
         Cx {
             sql: Rc::new(MeteredSql::new(Session::new(&world.database, &world.now), meter())),
             kv: world.kv.clone(),
@@ -144,7 +151,10 @@ impl Isolate<'_> {
             entropy: Rc::new(Random),
             tasks: world.tasks.clone(),
             log: world.log.clone(),
-            decisions: world.counts_decisions.get().then(|| Rc::clone(&world.decisions) as Rc<dyn Decisions>),
+            decisions: world
+                .counts_decisions
+                .get()
+                .then(|| Rc::clone(&world.decisions) as Rc<dyn Decisions>),
             memory: Rc::clone(&self.memory),
             config: self.config.clone().expect("the variables are right"),
             now: world.now.get(),
@@ -191,7 +201,13 @@ impl Isolate<'_> {
                     answer
                 }
             },
-            Err(problems) => api::refuse(&*self.world.log, request, REQUEST_ID, self.world.now.get(), problems.clone()),
+            Err(problems) => api::refuse(
+                &*self.world.log,
+                request,
+                REQUEST_ID,
+                self.world.now.get(),
+                problems.clone(),
+            ),
         }
     }
 
@@ -226,7 +242,8 @@ impl Isolate<'_> {
         for (name, value) in change.as_object().expect("an object") {
             body[name] = value.clone();
         }
-        let is_published = body["secret"].as_str().is_some_and(|secret| secret.starts_with("https://"));
+        let is_published =
+            body["secret"].as_str().is_some_and(|secret| secret.starts_with("https://"));
         if is_published && body["audiences"].is_null() && body["any_audience"].is_null() {
             body["any_audience"] = json!(true);
         }
@@ -234,8 +251,8 @@ impl Isolate<'_> {
         assert_eq!(response.status, 200, "{}", response.body);
     }
 
-    /// The cookie of a session that the first administrator begins by their password. `LOGIN_URL` must
-    /// be `password`.
+    /// The cookie of a session that the first administrator begins by their password. `LOGIN_URL`
+    /// must be `password`.
     pub fn session_of_admin(&self) -> String {
         let body = json!({ "username": "admin", "password": ADMIN_PASSWORD }).to_string();
         cookie_of(&self.send(&Request::new("POST", "/v1/sign-in").body(&body)))
@@ -267,13 +284,17 @@ impl Isolate<'_> {
 
     /// A token of the seed's example app.
     pub fn token(&self, username: &str) -> String {
-        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &self.claims(username)).expect("a shared secret")
+        jwt::sign(Algorithm::Hs256, &Secret::new("abcd"), &self.claims(username))
+            .expect("a shared secret")
     }
 }
 
 /// The headers that the platform puts on every request.
 fn of_every_request(name: &str) -> Option<String> {
-    let value = [(PEER, "203.0.113.9"), ("host", "postern.test")].into_iter().find(|(of, _)| *of == name)?.1;
+    let value = [(PEER, "203.0.113.9"), ("host", "postern.test")]
+        .into_iter()
+        .find(|(of, _)| *of == name)?
+        .1;
     Some(value.to_owned())
 }
 
@@ -300,8 +321,11 @@ pub fn forge(header: &str, claims: &str, secret: &[u8]) -> String {
     use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
     use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 
-    let text = [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
-    let algorithm = serde_json::from_str::<Value>(header).ok().and_then(|header| header["alg"].as_str().map(str::to_owned));
+    let text =
+        [header, claims].map(|part| Base64UrlUnpadded::encode_string(part.as_bytes())).join(".");
+    let algorithm = serde_json::from_str::<Value>(header)
+        .ok()
+        .and_then(|header| header["alg"].as_str().map(str::to_owned));
     let signature = match algorithm.as_deref() {
         Some("HS384") => Hs384.sign(&Hs384Key::new(secret), text.as_bytes()).as_bytes().to_vec(),
         Some("HS512") => Hs512.sign(&Hs512Key::new(secret), text.as_bytes()).as_bytes().to_vec(),
@@ -313,7 +337,10 @@ pub fn forge(header: &str, claims: &str, secret: &[u8]) -> String {
 /// Lets others run first.
 pub async fn yield_once() {
     let mut yielded = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Polls to the end. Host futures wait for nothing but each other.
@@ -370,8 +397,15 @@ impl Kv for MapKv {
         })
     }
 
-    fn put<'a>(&'a self, key: &'a str, value: String, _: u32) -> LocalFuture<'a, Result<(), Fault>> {
-        Box::pin(async move { self.call().map(|()| drop(self.values.borrow_mut().insert(key.to_owned(), value))) })
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: String,
+        _: u32,
+    ) -> LocalFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            self.call().map(|()| drop(self.values.borrow_mut().insert(key.to_owned(), value)))
+        })
     }
 }
 
@@ -412,7 +446,10 @@ impl Publishers {
     }
 
     pub fn publish(&self, url: &str, body: &str, cache_control: Option<&str>) {
-        let published = Published { body: body.as_bytes().to_vec(), cache_control: cache_control.map(str::to_owned) };
+        let published = Published {
+            body: body.as_bytes().to_vec(),
+            cache_control: cache_control.map(str::to_owned),
+        };
         self.answers.borrow_mut().insert(url.to_owned(), Ok(published));
     }
 
@@ -422,7 +459,11 @@ impl Publishers {
 }
 
 impl Issuers for Publishers {
-    fn fetch<'a>(&'a self, url: &'a HttpsUrl, limit: Millis) -> LocalFuture<'a, Result<Published, FetchProblem>> {
+    fn fetch<'a>(
+        &'a self,
+        url: &'a HttpsUrl,
+        limit: Millis,
+    ) -> LocalFuture<'a, Result<Published, FetchProblem>> {
         use postern::ports::Timer as _;
         self.asked.set(self.asked.get() + 1);
         Box::pin(async move {
@@ -471,7 +512,8 @@ impl Log for Lines {
     }
 
     fn refusal(&self, line: &str, is_fault: bool) {
-        let parsed: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line} is no JSON: {error}"));
+        let parsed: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line} is no JSON: {error}"));
         assert_eq!(is_fault, parsed["status"].as_i64() >= Some(500), "{line}");
         self.line(line);
     }
@@ -481,7 +523,11 @@ impl Lines {
     /// The lines of refusals, read.
     pub fn refusals(&self) -> Vec<Value> {
         let lines = self.0.borrow();
-        lines.iter().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).expect(line)).collect()
+        lines
+            .iter()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect()
     }
 }
 

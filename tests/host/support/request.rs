@@ -23,7 +23,12 @@ pub struct Request {
 impl Request {
     /// What was sent under a name, joined.
     pub(super) fn values(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
+        let values: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 
@@ -33,7 +38,13 @@ impl Request {
         let (origin, url) = url.split_at(begin + url[begin..].find('/').unwrap_or(0));
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let origin = Some(origin.to_owned()).filter(|origin| !origin.is_empty());
-        Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), origin, ..Self::default() }
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            origin,
+            ..Self::default()
+        }
     }
 
     /// As it arrives over https.

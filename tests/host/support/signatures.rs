@@ -1,4 +1,5 @@
-//! Public-key signatures on the host: what WebCrypto does at the edge, by `RustCrypto`; and the issuers of the tests, who sign.
+//! Public-key signatures on the host: what WebCrypto does at the edge, by `RustCrypto`; and the
+//! issuers of the tests, who sign.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -42,11 +43,27 @@ impl Signatures for Native {
         })
     }
 
-    fn accepts<'a>(&'a self, algorithm: Algorithm, key: &'a PublicKey) -> LocalFuture<'a, Result<(), Fault>> {
-        Box::pin(async move { verify(algorithm, key, &vec![1; key.signature_bytes(algorithm).unwrap_or_default()], b"").map(drop) })
+    fn accepts<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        key: &'a PublicKey,
+    ) -> LocalFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            verify(
+                algorithm,
+                key,
+                &vec![1; key.signature_bytes(algorithm).unwrap_or_default()],
+                b"",
+            )
+            .map(drop)
+        })
     }
 
-    fn sign<'a>(&'a self, key: &'a PrivateKey, message: &'a [u8]) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
+    fn sign<'a>(
+        &'a self,
+        key: &'a PrivateKey,
+        message: &'a [u8],
+    ) -> LocalFuture<'a, Result<Vec<u8>, Fault>> {
         self.signatures.set(self.signatures.get() + 1);
         Box::pin(async move {
             super::yield_once().await;
@@ -57,7 +74,8 @@ impl Signatures for Native {
             if point.as_bytes()[1..] != [part("x")?, part("y")?].concat() {
                 return Err(Fault::new("the public half is of another key"));
             }
-            let signature: p256::ecdsa::Signature = signer.sign_prehash(&Sha256::digest(message)).map_err(fault)?;
+            let signature: p256::ecdsa::Signature =
+                signer.sign_prehash(&Sha256::digest(message)).map_err(fault)?;
             Ok(signature.to_vec())
         })
     }
@@ -67,19 +85,26 @@ fn fault(error: impl std::fmt::Display) -> Fault {
     Fault::new(error.to_string())
 }
 
-fn verify(algorithm: Algorithm, key: &PublicKey, signature: &[u8], message: &[u8]) -> Result<bool, Fault> {
+fn verify(
+    algorithm: Algorithm,
+    key: &PublicKey,
+    signature: &[u8],
+    message: &[u8],
+) -> Result<bool, Fault> {
     let spki = key.spki();
     macro_rules! rsa {
         ($scheme:ident, $hash:ty) => {{
             let key = $scheme::VerifyingKey::<$hash>::new(rsa_key(spki)?);
-            $scheme::Signature::try_from(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            $scheme::Signature::try_from(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok())
         }};
     }
     macro_rules! ecdsa {
         ($curve:ident) => {{
             let key = $curve::PublicKey::from_public_key_der(spki).map_err(fault)?;
             let key = $curve::ecdsa::VerifyingKey::from_affine(*key.as_affine()).map_err(fault)?;
-            $curve::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            $curve::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok())
         }};
     }
     Ok(match algorithm {
@@ -97,7 +122,8 @@ fn verify(algorithm: Algorithm, key: &PublicKey, signature: &[u8], message: &[u8
         Algorithm::Es512 => ecdsa!(p521),
         Algorithm::EdDsa | Algorithm::Ed25519 => {
             let key = ed25519_dalek::VerifyingKey::from_public_key_der(spki).map_err(fault)?;
-            ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok())
         }
     })
 }
@@ -105,9 +131,11 @@ fn verify(algorithm: Algorithm, key: &PublicKey, signature: &[u8], message: &[u8
 /// Of any length that Postern takes; the crate's own reader stops at 4096 bits.
 fn rsa_key(spki: &[u8]) -> Result<RsaPublicKey, Fault> {
     let info = rsa::pkcs8::SubjectPublicKeyInfoRef::try_from(spki).map_err(fault)?;
-    let key = rsa::pkcs1::RsaPublicKey::try_from(info.subject_public_key.raw_bytes()).map_err(fault)?;
+    let key =
+        rsa::pkcs1::RsaPublicKey::try_from(info.subject_public_key.raw_bytes()).map_err(fault)?;
     let number = |uint: rsa::pkcs1::UintRef<'_>| rsa::BigUint::from_bytes_be(uint.as_bytes());
-    RsaPublicKey::new_with_max_size(number(key.modulus), number(key.public_exponent), 8192).map_err(fault)
+    RsaPublicKey::new_with_max_size(number(key.modulus), number(key.public_exponent), 8192)
+        .map_err(fault)
 }
 
 /// An issuer, with a key pair of its own.
@@ -127,8 +155,12 @@ impl Issuer {
             Algorithm::Es256 => Self::P256(p256::ecdsa::SigningKey::random(&mut OsRng)),
             Algorithm::Es384 => Self::P384(p384::ecdsa::SigningKey::random(&mut OsRng)),
             Algorithm::Es512 => Self::P521(p521::ecdsa::SigningKey::random(&mut OsRng)),
-            Algorithm::EdDsa | Algorithm::Ed25519 => Self::Ed25519(ed25519_dalek::SigningKey::generate(&mut OsRng)),
-            _ => Self::Rsa(Box::new(RSA.get_or_init(|| RsaPrivateKey::new(&mut OsRng, 2048).expect("a key")).clone())),
+            Algorithm::EdDsa | Algorithm::Ed25519 => {
+                Self::Ed25519(ed25519_dalek::SigningKey::generate(&mut OsRng))
+            }
+            _ => Self::Rsa(Box::new(
+                RSA.get_or_init(|| RsaPrivateKey::new(&mut OsRng, 2048).expect("a key")).clone(),
+            )),
         }
     }
 
@@ -139,7 +171,9 @@ impl Issuer {
             Self::P256(key) => p256::PublicKey::from(key.verifying_key()).to_public_key_der(),
             Self::P384(key) => p384::PublicKey::from(key.verifying_key()).to_public_key_der(),
             Self::P521(key) => {
-                p521::PublicKey::from_affine(*p521::ecdsa::VerifyingKey::from(key).as_affine()).expect("a point").to_public_key_der()
+                p521::PublicKey::from_affine(*p521::ecdsa::VerifyingKey::from(key).as_affine())
+                    .expect("a point")
+                    .to_public_key_der()
             }
             Self::Ed25519(key) => key.verifying_key().to_public_key_der(),
         };
@@ -149,7 +183,8 @@ impl Issuer {
     /// The same as PEM.
     pub fn pem(&self) -> String {
         let base64 = Base64::encode_string(&self.spki());
-        let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
+        let lines: Vec<_> =
+            base64.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 
@@ -162,11 +197,15 @@ impl Issuer {
             json!({ "kty": "EC", "crv": curve, "x": encode(x), "y": encode(y) })
         };
         let mut jwk = match self {
-            Self::Rsa(key) => json!({ "kty": "RSA", "n": encode(&key.n().to_bytes_be()), "e": encode(&key.e().to_bytes_be()) }),
+            Self::Rsa(key) => {
+                json!({ "kty": "RSA", "n": encode(&key.n().to_bytes_be()), "e": encode(&key.e().to_bytes_be()) })
+            }
             Self::P256(_) => ec("P-256", 32),
             Self::P384(_) => ec("P-384", 48),
             Self::P521(_) => ec("P-521", 66),
-            Self::Ed25519(key) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(key.verifying_key().as_bytes()) }),
+            Self::Ed25519(key) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(key.verifying_key().as_bytes()) })
+            }
         };
         for (name, value) in more.as_object().into_iter().flatten() {
             jwk[name] = value.clone();
@@ -178,27 +217,36 @@ impl Issuer {
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
         use rsa::signature::{RandomizedSigner as _, Signer as _};
         match (self, algorithm) {
-            (Self::Rsa(key), Algorithm::Rs256) => pkcs1v15::SigningKey::<Sha256>::new((**key).clone()).sign(message).to_vec(),
-            (Self::Rsa(key), Algorithm::Rs384) => pkcs1v15::SigningKey::<Sha384>::new((**key).clone()).sign(message).to_vec(),
-            (Self::Rsa(key), Algorithm::Rs512) => pkcs1v15::SigningKey::<Sha512>::new((**key).clone()).sign(message).to_vec(),
-            (Self::Rsa(key), Algorithm::Ps256) => {
-                pss::SigningKey::<Sha256>::new((**key).clone()).sign_with_rng(&mut OsRng, message).to_vec()
+            (Self::Rsa(key), Algorithm::Rs256) => {
+                pkcs1v15::SigningKey::<Sha256>::new((**key).clone()).sign(message).to_vec()
             }
-            (Self::Rsa(key), Algorithm::Ps384) => {
-                pss::SigningKey::<Sha384>::new((**key).clone()).sign_with_rng(&mut OsRng, message).to_vec()
+            (Self::Rsa(key), Algorithm::Rs384) => {
+                pkcs1v15::SigningKey::<Sha384>::new((**key).clone()).sign(message).to_vec()
             }
-            (Self::Rsa(key), Algorithm::Ps512) => {
-                pss::SigningKey::<Sha512>::new((**key).clone()).sign_with_rng(&mut OsRng, message).to_vec()
+            (Self::Rsa(key), Algorithm::Rs512) => {
+                pkcs1v15::SigningKey::<Sha512>::new((**key).clone()).sign(message).to_vec()
             }
-            (Self::P256(key), _) => {
-                ecdsa_bytes(key.sign_prehash(&Sha256::digest(message)).map(|signature: p256::ecdsa::Signature| signature.to_vec()))
-            }
-            (Self::P384(key), _) => {
-                ecdsa_bytes(key.sign_prehash(&Sha384::digest(message)).map(|signature: p384::ecdsa::Signature| signature.to_vec()))
-            }
-            (Self::P521(key), _) => {
-                ecdsa_bytes(key.sign_prehash(&Sha512::digest(message)).map(|signature: p521::ecdsa::Signature| signature.to_vec()))
-            }
+            (Self::Rsa(key), Algorithm::Ps256) => pss::SigningKey::<Sha256>::new((**key).clone())
+                .sign_with_rng(&mut OsRng, message)
+                .to_vec(),
+            (Self::Rsa(key), Algorithm::Ps384) => pss::SigningKey::<Sha384>::new((**key).clone())
+                .sign_with_rng(&mut OsRng, message)
+                .to_vec(),
+            (Self::Rsa(key), Algorithm::Ps512) => pss::SigningKey::<Sha512>::new((**key).clone())
+                .sign_with_rng(&mut OsRng, message)
+                .to_vec(),
+            (Self::P256(key), _) => ecdsa_bytes(
+                key.sign_prehash(&Sha256::digest(message))
+                    .map(|signature: p256::ecdsa::Signature| signature.to_vec()),
+            ),
+            (Self::P384(key), _) => ecdsa_bytes(
+                key.sign_prehash(&Sha384::digest(message))
+                    .map(|signature: p384::ecdsa::Signature| signature.to_vec()),
+            ),
+            (Self::P521(key), _) => ecdsa_bytes(
+                key.sign_prehash(&Sha512::digest(message))
+                    .map(|signature: p521::ecdsa::Signature| signature.to_vec()),
+            ),
             (Self::Ed25519(key), _) => key.sign(message).to_bytes().to_vec(),
             (Self::Rsa(_), _) => panic!("no algorithm of RSA keys: {algorithm}"),
         }
@@ -210,7 +258,9 @@ impl Issuer {
         for (name, value) in header.as_object().into_iter().flatten() {
             whole[name] = value.clone();
         }
-        let text = [whole, claims.clone()].map(|part| Base64UrlUnpadded::encode_string(part.to_string().as_bytes())).join(".");
+        let text = [whole, claims.clone()]
+            .map(|part| Base64UrlUnpadded::encode_string(part.to_string().as_bytes()))
+            .join(".");
         let signature = self.sign(algorithm, text.as_bytes());
         format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
     }

@@ -31,8 +31,8 @@ const WRITE = {
 };
 
 /**
- * A cell of CSV. What a spreadsheet would take for a formula gets an apostrophe in front, also behind
- * a semicolon, at which spreadsheets of some languages split.
+ * A cell of CSV. What a spreadsheet would take for a formula gets an apostrophe in front, also
+ * behind a semicolon, at which spreadsheets of some languages split.
  */
 function cell(value) {
   if (value === null || value === undefined) return "";

@@ -88,7 +88,8 @@ export function confirm(question) {
   });
 }
 
-// A question is about the page on which it was asked. By the Back button it would stand over another.
+// A question is about the page on which it was asked. By the Back button it would stand over
+// another.
 addEventListener("hashchange", () => open.get().forEach(({ close }) => close(false)));
 
 /** Where confirmations appear; once on the page. */

@@ -1,4 +1,5 @@
-//! The dialect of the IoT portal's access tokens, under `/apim-token-service`: an application's proof for a token.
+//! The dialect of the IoT portal's access tokens, under `/apim-token-service`: an application's
+//! proof for a token.
 //!
 //! `status` is 0, or a code of the platform's; where it has none, the HTTP status.
 
@@ -28,16 +29,26 @@ pub const DIALECT: Dialect = Dialect {
 };
 
 const ROUTES: &[Route] = &[
-    Route::of("POST", "get_access_token", &["/apim-token-service/v2.0/token/get"], handler!(handlers::get))
-        .summary("Issues an application its access token; while one counts, the same again")
-        .body(&wire::ApplicationProof::SHAPE)
-        .refuses(&[401])
-        .answers(Answer::json(200, &wire::AccessTokenIssued::SHAPE)),
-    Route::of("POST", "refresh_access_token", &["/apim-token-service/v2.0/token/refresh"], handler!(handlers::refresh))
-        .summary("Replaces an application's access token by a new one")
-        .body(&wire::Refresh::SHAPE)
-        .refuses(&[401])
-        .answers(Answer::json(200, &wire::AccessTokenIssued::SHAPE)),
+    Route::of(
+        "POST",
+        "get_access_token",
+        &["/apim-token-service/v2.0/token/get"],
+        handler!(handlers::get),
+    )
+    .summary("Issues an application its access token; while one counts, the same again")
+    .body(&wire::ApplicationProof::SHAPE)
+    .refuses(&[401])
+    .answers(Answer::json(200, &wire::AccessTokenIssued::SHAPE)),
+    Route::of(
+        "POST",
+        "refresh_access_token",
+        &["/apim-token-service/v2.0/token/refresh"],
+        handler!(handlers::refresh),
+    )
+    .summary("Replaces an application's access token by a new one")
+    .body(&wire::Refresh::SHAPE)
+    .refuses(&[401])
+    .answers(Answer::json(200, &wire::AccessTokenIssued::SHAPE)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {

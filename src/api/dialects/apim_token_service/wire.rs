@@ -1,4 +1,5 @@
-//! What the JSON of access tokens looks like. Sources: the published pages "Get Access Token" and "Refresh Access Token".
+//! What the JSON of access tokens looks like. Sources: the published pages "Get Access Token" and
+//! "Refresh Access Token".
 
 use crate::actions::access_tokens::{Issued, SecretProof};
 use crate::api::http::body::Fields;
@@ -45,7 +46,10 @@ impl Member for Timestamp {
     const KIND: Kind = Kind::AnyOf(&[Kind::TIME, Kind::matching(1, 18, patterns::EPOCH_MILLIS)]);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let digits = fields.digits(name)?.filter(|digits| !digits.is_empty()).ok_or_else(|| Error::missing(name))?;
+        let digits = fields
+            .digits(name)?
+            .filter(|digits| !digits.is_empty())
+            .ok_or_else(|| Error::missing(name))?;
         Self::parse(&digits).ok_or_else(|| fields.invalid(name, "must be epoch milliseconds"))
     }
 }
@@ -86,13 +90,19 @@ pub(super) fn proof(fields: &Fields) -> Result<SecretProof> {
 /// Reads an application's proof, and the token that is to be replaced.
 pub(super) fn refresh(fields: &Fields) -> Result<(SecretProof, PlainToken)> {
     let Refresh { access_key, encryption, timestamp, access_token } = Refresh::read(fields)?;
-    Ok((SecretProof { access_key: access_key.0, timestamp, encryption: encryption.0 }, PlainToken::new(access_token.0)))
+    Ok((
+        SecretProof { access_key: access_key.0, timestamp, encryption: encryption.0 },
+        PlainToken::new(access_token.0),
+    ))
 }
 
 /// What brings a token.
 pub(super) fn issued(issued: &Issued) -> Response {
     let data = AccessToken { token: issued.token.expose(), expire: issued.seconds_left };
-    Response::json(200, &AccessTokenIssued { status: 0, message: "SUCCESS", business: BUSINESS, data })
+    Response::json(
+        200,
+        &AccessTokenIssued { status: 0, message: "SUCCESS", business: BUSINESS, data },
+    )
 }
 
 /// The envelope of failures.

@@ -10,18 +10,29 @@ use crate::error::{Error, Result};
 pub(super) async fn set(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let organization_id = call.query.required(wire::ORGANIZATION.name)?;
     let (access_key, authorizations) = wire::authorization(&call.fields().await?)?;
-    authorizations::set(cx, principal(call)?, organization_id, &access_key, authorizations).await.map_err(named)?;
+    authorizations::set(cx, principal(call)?, organization_id, &access_key, authorizations)
+        .await
+        .map_err(named)?;
     Ok(wire::done())
 }
 
 pub(super) async fn info(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (organization_id, access_key) = (call.query.required(wire::ORGANIZATION.name)?, call.query.required(wire::APPLICATION.name)?);
-    Ok(wire::info(authorizations::list(cx, principal(call)?, organization_id, access_key).await.map_err(named)?))
+    let (organization_id, access_key) = (
+        call.query.required(wire::ORGANIZATION.name)?,
+        call.query.required(wire::APPLICATION.name)?,
+    );
+    Ok(wire::info(
+        authorizations::list(cx, principal(call)?, organization_id, access_key)
+            .await
+            .map_err(named)?,
+    ))
 }
 
 /// An error whose fields have the names of this dialect.
 fn named(error: Error) -> Error {
-    error.with_field_named("organization", wire::ORGANIZATION.name).with_field_named("application", wire::APPLICATION.name)
+    error
+        .with_field_named("organization", wire::ORGANIZATION.name)
+        .with_field_named("application", wire::APPLICATION.name)
 }
 
 /// The application that signed, else the administrator: the route lets nobody else in.

@@ -1,6 +1,7 @@
 //! The dialect of the IoT portal's application authorization, under `/app-portal-service`.
 //!
-//! Success is `{"code":0,"message":"OK","data":…}`; failure has 31000 and the HTTP status as its code, and `data` false.
+//! Success is `{"code":0,"message":"OK","data":…}`; failure has 31000 and the HTTP status as its
+//! code, and `data` false.
 
 mod handlers;
 mod wire;
@@ -28,29 +29,48 @@ pub const DIALECT: Dialect = Dialect {
 };
 
 const ROUTES: &[Route] = &[
-    Route::of("POST", "set_authorizations", &["/app-portal-service/v2.3/app/authorization/set"], handler!(handlers::set))
-        .summary("Replaces what an application of an organization is authorized to")
-        .access(Access::Application)
-        .query(&[wire::ORGANIZATION])
-        .refuses(&[404])
-        .body(&wire::Authorization::SHAPE)
-        .answers(Answer::json(200, &wire::DONE)),
-    Route::get("get_authorizations", &["/app-portal-service/v2.3/app/authorization/info"], handler!(handlers::info))
-        .summary("Lists what an application of an organization is authorized to")
-        .access(Access::Application)
-        .query(&[wire::ORGANIZATION, wire::APPLICATION])
-        .refuses(&[404])
-        .answers(Answer::json(200, &wire::Info::SHAPE)),
+    Route::of(
+        "POST",
+        "set_authorizations",
+        &["/app-portal-service/v2.3/app/authorization/set"],
+        handler!(handlers::set),
+    )
+    .summary("Replaces what an application of an organization is authorized to")
+    .access(Access::Application)
+    .query(&[wire::ORGANIZATION])
+    .refuses(&[404])
+    .body(&wire::Authorization::SHAPE)
+    .answers(Answer::json(200, &wire::DONE)),
+    Route::get(
+        "get_authorizations",
+        &["/app-portal-service/v2.3/app/authorization/info"],
+        handler!(handlers::info),
+    )
+    .summary("Lists what an application of an organization is authorized to")
+    .access(Access::Application)
+    .query(&[wire::ORGANIZATION, wire::APPLICATION])
+    .refuses(&[404])
+    .answers(Answer::json(200, &wire::Info::SHAPE)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
         Error::Forbidden(refusal) => forbidden(refusal),
-        Error::Invalid { rule: Rule::Organization, .. } => "OU has no permission to access the application".to_owned(),
-        Error::Invalid { rule: Rule::Shortcut, .. } => "The target application is an application shortcut".to_owned(),
-        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::ORGANIZATION.name => "OU ID is required".to_owned(),
-        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::APPLICATION.name => "AccessKey is required".to_owned(),
-        Error::Invalid { field, .. } if field == wire::TYPES => "authorization type is invalid".to_owned(),
+        Error::Invalid { rule: Rule::Organization, .. } => {
+            "OU has no permission to access the application".to_owned()
+        }
+        Error::Invalid { rule: Rule::Shortcut, .. } => {
+            "The target application is an application shortcut".to_owned()
+        }
+        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::ORGANIZATION.name => {
+            "OU ID is required".to_owned()
+        }
+        Error::Invalid { field, rule: Rule::Presence, .. } if field == wire::APPLICATION.name => {
+            "AccessKey is required".to_owned()
+        }
+        Error::Invalid { field, .. } if field == wire::TYPES => {
+            "authorization type is invalid".to_owned()
+        }
         _ => message::sentence(error),
     };
     wire::failure(message::status(error), &message)
@@ -60,7 +80,8 @@ fn failure(error: &Error, _: Millis) -> Response {
 fn forbidden(refusal: &Refusal) -> String {
     match refusal {
         Refusal::MayNotAuthorize | Refusal::NotAdministrator => {
-            "The application of the service account has no permission to authorize applications".to_owned()
+            "The application of the service account has no permission to authorize applications"
+                .to_owned()
         }
         Refusal::NoPermission { .. }
         | Refusal::CreatorGrant

@@ -1,4 +1,5 @@
-//! What the JSON of application authorization looks like. Source: the published page "Update Application Authorization".
+//! What the JSON of application authorization looks like. Source: the published page "Update
+//! Application Authorization".
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Member, Request, answer, request};
@@ -38,7 +39,8 @@ impl Member for Authorizations {
     const KIND: Kind = Kind::list(&AUTHORIZATION_TYPE);
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
-        let kind = |text: &String| AuthorizationType::parse(text).map_err(|why| Error::invalid(name, why));
+        let kind =
+            |text: &String| AuthorizationType::parse(text).map_err(|why| Error::invalid(name, why));
         fields.required_texts(name)?.iter().map(kind).collect()
     }
 }
@@ -78,7 +80,8 @@ pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 /// Reads an application's access key and what it is to be authorized to.
 pub(super) fn authorization(fields: &Fields) -> Result<(String, Authorizations)> {
-    let Authorization { access_key: AppId(access_key), authorizations } = Authorization::read(fields)?;
+    let Authorization { access_key: AppId(access_key), authorizations } =
+        Authorization::read(fields)?;
     Ok((access_key, authorizations))
 }
 
@@ -89,7 +92,10 @@ pub(super) fn done() -> Response {
 
 /// What an application is authorized to.
 pub(super) fn info(authorizations: Authorizations) -> Response {
-    Response::json(200, &Info { code: 0, message: "OK", data: Types { types: authorizations.names() } })
+    Response::json(
+        200,
+        &Info { code: 0, message: "OK", data: Types { types: authorizations.names() } },
+    )
 }
 
 /// The envelope of failures.

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::pages::Place;
 use super::wire::{
-    self, AllDecided, AskedPage, Decided, Entity, FoundAction, FoundPage, ItemError, Members, Metadata, Named, Semantic, Via, Why, Wrong,
-    needed,
+    self, AllDecided, AskedPage, Decided, Entity, FoundAction, FoundPage, ItemError, Members,
+    Metadata, Named, Semantic, Via, Why, Wrong, needed,
 };
 use crate::actions::decisions::{self, Asked, Decision, Resource, Subject};
 use crate::actions::searches::{self, Found, Page, ResourceKind, SubjectKind};
@@ -31,7 +31,11 @@ struct Question<'r> {
 }
 
 /// The question of a request, or of an item whose missing members are the request's.
-fn question<'c>(cx: &'c Cx, item: &Members, defaults: Option<&Members>) -> std::result::Result<Question<'c>, Wrong> {
+fn question<'c>(
+    cx: &'c Cx,
+    item: &Members,
+    defaults: Option<&Members>,
+) -> std::result::Result<Question<'c>, Wrong> {
     let default = |name: &str| defaults.filter(|_| !item.contains_key(name)).unwrap_or(item);
     // A type that is wrong is found before anything that is missing.
     let subject = wire::named(default("subject"), "subject");
@@ -76,15 +80,21 @@ fn resource_of<'c>(cx: &'c Cx, resource: &Named, id: &str, action: &str) -> Resu
     }
     let rules = &cx.config.rules;
     let Ok((authority, path, query)) = parts(id, "") else { return Ok(Resource::Nothing) };
-    let authority = if authority.is_empty() { resource.hostname.as_deref().unwrap_or_default() } else { authority };
+    let authority = if authority.is_empty() {
+        resource.hostname.as_deref().unwrap_or_default()
+    } else {
+        authority
+    };
     if authority.is_empty() && rules.looks_at_hosts() {
-        let why = "must be a URL, or resource.properties.hostname be there, since rules look at hosts";
+        let why =
+            "must be a URL, or resource.properties.hostname be there, since rules look at hosts";
         return Err(Error::invalid("resource.id", why));
     }
     let named = |error: Error| error.with_field_named("url", "resource.id");
     // The gateway may send the path on as the client wrote it, so each way of reading it counts.
     match_rules(rules, action, authority, path, query).map_err(named)?;
-    match_rules_as_written(rules, action, authority, path, "resource.id").map(|matched| Resource::Route(Some(matched)))
+    match_rules_as_written(rules, action, authority, path, "resource.id")
+        .map(|matched| Resource::Route(Some(matched)))
 }
 
 /// The type of resources that the rules of the gateway decide about.
@@ -112,7 +122,14 @@ pub(super) async fn evaluations(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let semantic = Semantic::of(&members)?;
     let Some(items) = wire::items(&members)? else {
         let Decided { decision, context } = evaluated(cx, call, &members).await?;
-        return Ok(Response::json(200, &AllDecided { evaluations: Sometimes(None), decision: Sometimes(Some(decision)), context }));
+        return Ok(Response::json(
+            200,
+            &AllDecided {
+                evaluations: Sometimes(None),
+                decision: Sometimes(Some(decision)),
+                context,
+            },
+        ));
     };
     let mut questions = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
@@ -120,7 +137,11 @@ pub(super) async fn evaluations(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             Ok(question) => Ok(question),
             Err(Wrong::Missing(place)) => Err(Error::invalid(place, "is missing")),
             Err(Wrong::Type(Error::Invalid { field, why, rule })) => {
-                return Err(Error::Invalid { field: format!("evaluations[{index}].{field}"), why, rule });
+                return Err(Error::Invalid {
+                    field: format!("evaluations[{index}].{field}"),
+                    why,
+                    rule,
+                });
             }
             Err(Wrong::Type(error)) => return Err(error),
         });
@@ -135,12 +156,20 @@ pub(super) async fn evaluations(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             break;
         }
     }
-    let all = AllDecided { evaluations: Sometimes(Some(decided)), decision: Sometimes(None), context: Sometimes(None) };
+    let all = AllDecided {
+        evaluations: Sometimes(Some(decided)),
+        decision: Sometimes(None),
+        context: Sometimes(None),
+    };
     Ok(Response::json(200, &all))
 }
 
 /// Answers questions in their order, those that are asked rightly together.
-async fn answered(cx: &Cx, call: &Call<'_>, questions: Vec<Result<Question<'_>>>) -> Result<Vec<Result<Decided>>> {
+async fn answered(
+    cx: &Cx,
+    call: &Call<'_>,
+    questions: Vec<Result<Question<'_>>>,
+) -> Result<Vec<Result<Decided>>> {
     let caller = call.caller()?;
     let asked: Vec<_> = questions.iter().flatten().map(|question| question.asked.clone()).collect();
     let mut answers = decisions::evaluate(cx, caller, &asked).await?.into_iter();
@@ -148,15 +177,24 @@ async fn answered(cx: &Cx, call: &Call<'_>, questions: Vec<Result<Question<'_>>>
     for question in questions {
         let missing = || Error::internal("a question has no answer");
         all.push(match question {
-            Ok(question) => answers.next().ok_or_else(missing)?.map(|decision| (decision, question.explains)),
+            Ok(question) => {
+                answers.next().ok_or_else(missing)?.map(|decision| (decision, question.explains))
+            }
             Err(error) => Err(error),
         });
     }
-    let explained = |answer: &Result<(Decision, bool)>| matches!(answer, Ok((_, true))) && caller.is_administrator();
-    let of: Vec<_> =
-        all.iter().map(|answer| answer.as_ref().ok().filter(|_| explained(answer)).and_then(|(decision, _)| decision.of)).collect();
+    let explained = |answer: &Result<(Decision, bool)>| {
+        matches!(answer, Ok((_, true))) && caller.is_administrator()
+    };
+    let of: Vec<_> = all
+        .iter()
+        .map(|answer| {
+            answer.as_ref().ok().filter(|_| explained(answer)).and_then(|(decision, _)| decision.of)
+        })
+        .collect();
     let has_one = all.iter().any(explained);
-    let mut via = if has_one { decisions::via(cx, caller, &of).await? } else { Vec::new() }.into_iter();
+    let mut via =
+        if has_one { decisions::via(cx, caller, &of).await? } else { Vec::new() }.into_iter();
     let decided = |answer: Result<(Decision, bool)>| {
         let is_explained = explained(&answer);
         let grants = via.next().filter(|_| is_explained);
@@ -178,10 +216,15 @@ fn via_of(grant: &Grant) -> Via {
 
 /// An item of a batch that cannot be answered is denied.
 fn of_error(error: &Error) -> Decided {
-    let error = ItemError { status: i64::from(message::status(error)), message: message::sentence(error) };
+    let error =
+        ItemError { status: i64::from(message::status(error)), message: message::sentence(error) };
     Decided {
         decision: false,
-        context: Sometimes(Some(Why { reason: Sometimes(None), via: Sometimes(None), error: Sometimes(Some(error)) })),
+        context: Sometimes(Some(Why {
+            reason: Sometimes(None),
+            via: Sometimes(None),
+            error: Sometimes(Some(error)),
+        })),
     }
 }
 
@@ -193,8 +236,14 @@ struct Results<T> {
     results: Vec<T>,
 }
 
-/// How many of the results a page has, and what it says of itself; one more than fits was looked for.
-fn page_of(cx: &Cx, asked: &AskedPage, place: &Place, keys: &[String]) -> (usize, Option<FoundPage>) {
+/// How many of the results a page has, and what it says of itself; one more than fits was looked
+/// for.
+fn page_of(
+    cx: &Cx,
+    asked: &AskedPage,
+    place: &Place,
+    keys: &[String],
+) -> (usize, Option<FoundPage>) {
     let limit = usize::try_from(place.limit).unwrap_or(usize::MAX);
     let shown = keys.get(..limit).unwrap_or(keys);
     let last = shown.last().filter(|_| keys.len() > limit);
@@ -252,7 +301,12 @@ fn subject_search<'c>(cx: &'c Cx, members: &Members) -> Result<(Asking<'c>, Aske
         _ => None,
     };
     let about = format!("{}:{id}", resource.of);
-    let asked = Asked { subject: Subject::Nobody, resource: resource_of(cx, &resource, id, &action)?, action, about };
+    let asked = Asked {
+        subject: Subject::Nobody,
+        resource: resource_of(cx, &resource, id, &action)?,
+        action,
+        about,
+    };
     Ok((Asking { of: subject.of, kind, asked }, page))
 }
 
@@ -272,9 +326,18 @@ pub(super) async fn resources(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         "service" => Some(ResourceKind::Services),
         other => ResourceType::parse(other).ok().map(ResourceKind::Named),
     };
-    let place = Place::of(cx, &page, &["resource", &subject.of, subject_id, &action, &resource.of])?;
+    let place =
+        Place::of(cx, &page, &["resource", &subject.of, subject_id, &action, &resource.of])?;
     let subject = Subject::parse(&subject.of, subject_id);
-    let found = searches::resources(cx, call.caller()?, &subject, &action, kind.as_ref(), page_behind(&place)?).await?;
+    let found = searches::resources(
+        cx,
+        call.caller()?,
+        &subject,
+        &action,
+        kind.as_ref(),
+        page_behind(&place)?,
+    )
+    .await?;
     Ok(entities(cx, &page, &place, &resource.of, &found))
 }
 

@@ -1,5 +1,5 @@
-//! The `OpenID` AuthZEN Authorization API 1.0, under `/access/v1`: decisions for gateways and applications
-//! that know only the standard. A deny is an answer, and a failure is a JSON string.
+//! The `OpenID` AuthZEN Authorization API 1.0, under `/access/v1`: decisions for gateways and
+//! applications that know only the standard. A deny is an answer, and a failure is a JSON string.
 
 mod handlers;
 mod pages;
@@ -7,7 +7,9 @@ mod wire;
 
 use crate::api::http::declare::Declared;
 use crate::api::http::message::{self, Inbound, Response};
-use crate::api::http::route::{Access, BesideHeaders, Dialect, Group, Handler, Keys, Route, handler};
+use crate::api::http::route::{
+    Access, BesideHeaders, Dialect, Group, Handler, Keys, Route, handler,
+};
 use crate::api::http::shape::{Answer, Shape};
 use crate::domain::identity::machine_key::May;
 use crate::domain::time::Millis;
@@ -24,7 +26,12 @@ pub const DIALECT: Dialect = Dialect {
     groups: &[&Group { parameters: &[], routes: ROUTES }],
     failure,
     failure_with: None,
-    failure_shape: &Shape { name: "AuthzenFailure", fields: &[], includes: &[], example: "\"resource.id is missing\"" },
+    failure_shape: &Shape {
+        name: "AuthzenFailure",
+        fields: &[],
+        includes: &[],
+        example: "\"resource.id is missing\"",
+    },
     failure_type: "application/json",
 };
 
@@ -75,7 +82,11 @@ const ROUTES: &[Route] = &[
 ];
 
 const fn asks(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Route {
-    Route::of("POST", operation, paths, handler).access(Access::SignedIn).keys(Keys::With(May::Decisions)).writes(false).decides("authzen")
+    Route::of("POST", operation, paths, handler)
+        .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
+        .writes(false)
+        .decides("authzen")
 }
 
 /// The longest `X-Request-ID` that is sent back.
@@ -84,18 +95,26 @@ const MAX_REQUEST_ID: usize = 1024;
 /// What the caller calls the request. An answer says it as it came, whatever the answer is.
 pub fn request_id(request: &dyn Inbound) -> Option<String> {
     let path = request.path();
-    let is_below = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below = |prefix: &&str| {
+        path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     if !DIALECT.prefixes.iter().any(is_below) {
         return None;
     }
-    let may_be_sent = |id: &String| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    let may_be_sent = |id: &String| {
+        !id.is_empty()
+            && id.len() <= MAX_REQUEST_ID
+            && id.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+    };
     request.header("x-request-id").filter(may_be_sent)
 }
 
 fn failure(error: &Error, _: Millis) -> Response {
     let response = Response::json(message::status(error), &message::sentence(error));
     match error {
-        Error::Unavailable(fault) if fault.retry_after_s().is_none() => response.with("retry-after", RETRY_AFTER_S),
+        Error::Unavailable(fault) if fault.retry_after_s().is_none() => {
+            response.with("retry-after", RETRY_AFTER_S)
+        }
         _ => response,
     }
 }

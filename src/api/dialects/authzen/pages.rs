@@ -1,5 +1,6 @@
 //! The tokens that lead to the next page of a search. A token says how many results a page has, and
-//! where the last one ended; it counts for the search that it was made for, and nobody else can make one.
+//! where the last one ended; it counts for the search that it was made for, and nobody else can
+//! make one.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
@@ -10,7 +11,8 @@ use crate::domain::json;
 use crate::domain::secret::{hex, sha256};
 use crate::error::{Error, Result};
 
-/// A longer text is none that was made here: the last key of a page is a name of at most 64 characters.
+/// A longer text is none that was made here: the last key of a page is a name of at most 64
+/// characters.
 const MAX_TOKEN_BYTES: usize = 1024;
 
 /// Where a page begins, and how long it is.
@@ -27,9 +29,14 @@ impl Place {
     pub(super) fn of(cx: &Cx, asked: &AskedPage, search: &[&str]) -> Result<Self> {
         let search = hex(&sha256(json!(search).to_string().as_bytes()));
         let Some(token) = &asked.token else {
-            return Ok(Self { limit: asked.limit.unwrap_or(AskedPage::DEFAULT_LIMIT), after: None, search });
+            return Ok(Self {
+                limit: asked.limit.unwrap_or(AskedPage::DEFAULT_LIMIT),
+                after: None,
+                search,
+            });
         };
-        let invalid = || Error::invalid("page.token", "must be the next_token of a page of the same search");
+        let invalid =
+            || Error::invalid("page.token", "must be the next_token of a page of the same search");
         let (limit, after, of) = opened(cx, token).ok_or_else(invalid)?;
         if of != search {
             return Err(invalid());
@@ -39,14 +46,19 @@ impl Place {
 
     /// The key as a number; the least where the page is the first.
     pub(super) fn after_id(&self) -> Result<i64> {
-        let wrong = || Error::invalid("page.token", "must be the next_token of a page of the same search");
+        let wrong =
+            || Error::invalid("page.token", "must be the next_token of a page of the same search");
         self.after.as_ref().map_or(Ok(i64::MIN), |after| after.parse().map_err(|_| wrong()))
     }
 
     /// The token of the page behind the result with this key.
     pub(super) fn next(&self, cx: &Cx, last: &str) -> String {
         let text = json!([self.limit, last, self.search]).to_string();
-        format!("{}.{}", Base64UrlUnpadded::encode_string(text.as_bytes()), cx.config.master_keys.mark_of_page(&text))
+        format!(
+            "{}.{}",
+            Base64UrlUnpadded::encode_string(text.as_bytes()),
+            cx.config.master_keys.mark_of_page(&text)
+        )
     }
 }
 
@@ -58,7 +70,9 @@ fn opened(cx: &Cx, token: &str) -> Option<(i64, String, String)> {
     }
     match json::parse(text.as_bytes()).ok()? {
         Value::Array(parts) => match parts.as_slice() {
-            [limit, Value::String(last), Value::String(search)] => Some((limit.as_i64()?, last.clone(), search.clone())),
+            [limit, Value::String(last), Value::String(search)] => {
+                Some((limit.as_i64()?, last.clone(), search.clone()))
+            }
             _ => None,
         },
         _ => None,

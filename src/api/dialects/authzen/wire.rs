@@ -52,7 +52,14 @@ const ENTITY_TYPE: Shape = Shape {
 };
 const ACTION: Shape = Shape {
     name: "AuthzenAction",
-    fields: &[required("name", Kind::TEXT, "a permission, a name of the type's own, or the method of a route"), PROPERTIES],
+    fields: &[
+        required(
+            "name",
+            Kind::TEXT,
+            "a permission, a name of the type's own, or the method of a route",
+        ),
+        PROPERTIES,
+    ],
     includes: &[],
     example: r#"{"name":"read"}"#,
 };
@@ -69,14 +76,19 @@ const OPTIONS: Shape = Shape {
 const PAGE: Shape = Shape {
     name: "AuthzenPage",
     fields: &[
-        optional("limit", Kind::Int64 { min: 1, max: i64::MAX }, "how many results at most; default 100, 1000 at most"),
+        optional(
+            "limit",
+            Kind::Int64 { min: 1, max: i64::MAX },
+            "how many results at most; default 100, 1000 at most",
+        ),
         optional("token", Kind::TEXT, "the next_token of the page before"),
         PROPERTIES,
     ],
     includes: &[],
     example: r#"{"limit":100}"#,
 };
-const CONTEXT: Field = optional("context", Kind::AnyObject, "taken, and not looked at, but for explain");
+const CONTEXT: Field =
+    optional("context", Kind::AnyObject, "taken, and not looked at, but for explain");
 const ASKED_PAGE: Field = optional("page", Kind::OpenObject(&PAGE), "which page");
 
 const fn entity(name: &'static str, about: &'static str) -> Field {
@@ -196,13 +208,19 @@ answer! {
     } example r#"{"next_token":"","count":1}"#
 }
 
-const FOUND_PAGE: Field =
-    optional("page", Kind::Object(&FoundPage::SHAPE), "there where the request has one, and where there is a next page");
+const FOUND_PAGE: Field = optional(
+    "page",
+    Kind::Object(&FoundPage::SHAPE),
+    "there where the request has one, and where there is a next page",
+);
 
 /// The answer to a search for subjects or resources.
 pub(super) const ENTITIES: Shape = Shape {
     name: "AuthzenEntities",
-    fields: &[FOUND_PAGE, required("results", Kind::list(&Kind::Object(&Entity::SHAPE)), "what was found")],
+    fields: &[
+        FOUND_PAGE,
+        required("results", Kind::list(&Kind::Object(&Entity::SHAPE)), "what was found"),
+    ],
     includes: &[],
     example: r#"{"results":[{"type":"user","id":"alice"},{"type":"user","id":"bob"}]}"#,
 };
@@ -210,7 +228,10 @@ pub(super) const ENTITIES: Shape = Shape {
 /// The answer to a search for actions.
 pub(super) const ACTIONS: Shape = Shape {
     name: "AuthzenActions",
-    fields: &[FOUND_PAGE, required("results", Kind::list(&Kind::Object(&FoundAction::SHAPE)), "what was found")],
+    fields: &[
+        FOUND_PAGE,
+        required("results", Kind::list(&Kind::Object(&FoundAction::SHAPE)), "what was found"),
+    ],
     includes: &[],
     example: r#"{"results":[{"name":"read"},{"name":"write"}]}"#,
 };
@@ -239,7 +260,9 @@ pub(super) fn members(request: &dyn Inbound, body: &[u8]) -> Result<Members> {
     if body.trim_ascii().is_empty() {
         return Err(Error::missing("the body"));
     }
-    match json::parse(body).map_err(|why| Error::unreadable("the body", format!("is no JSON: {why}")))? {
+    match json::parse(body)
+        .map_err(|why| Error::unreadable("the body", format!("is no JSON: {why}")))?
+    {
         Value::Object(members) => Ok(members),
         _ => Err(Error::unreadable("the body", "must be a JSON object")),
     }
@@ -253,8 +276,8 @@ pub(super) struct Named {
     pub(super) hostname: Option<String>,
 }
 
-/// What is wrong with a part of a question: something is missing, which of a batch is the item's error, or
-/// something is of another type, which is the request's.
+/// What is wrong with a part of a question: something is missing, which of a batch is the item's
+/// error, or something is of another type, which is the request's.
 pub(super) enum Wrong {
     Missing(String),
     Type(Error),
@@ -298,7 +321,8 @@ pub(super) fn named(members: &Members, name: &str) -> Read<Option<Named>> {
     let of = text(object_of, "type", &format!("{name}.type"))?;
     let id = text(object_of, "id", &format!("{name}.id"))?;
     let properties = object(object_of, "properties", &format!("{name}.properties"))?;
-    let hostname = properties.and_then(|properties| properties.get("hostname")?.as_str().map(str::to_owned));
+    let hostname =
+        properties.and_then(|properties| properties.get("hostname")?.as_str().map(str::to_owned));
     let of = of.ok_or_else(|| Wrong::Missing(format!("{name}.type")))?;
     Ok(Some(Named { of, id, hostname }))
 }
@@ -341,18 +365,24 @@ pub(super) enum Semantic {
 }
 
 impl Semantic {
-    const NAMES: [&'static str; 3] = ["execute_all", "deny_on_first_deny", "permit_on_first_permit"];
+    const NAMES: [&'static str; 3] =
+        ["execute_all", "deny_on_first_deny", "permit_on_first_permit"];
 
     /// Of a request; options that are not known are ignored.
     pub(super) fn of(members: &Members) -> Result<Self> {
         let options = object(members, "options", "options")?;
         let place = "options.evaluations_semantic";
-        let word = options.map(|options| text(options, "evaluations_semantic", place)).transpose()?.flatten();
+        let word = options
+            .map(|options| text(options, "evaluations_semantic", place))
+            .transpose()?
+            .flatten();
         match word.as_deref() {
             None | Some("execute_all") => Ok(Self::ExecuteAll),
             Some("deny_on_first_deny") => Ok(Self::DenyOnFirstDeny),
             Some("permit_on_first_permit") => Ok(Self::PermitOnFirstPermit),
-            Some(_) => Err(Error::invalid(place, format!("must be one of {}", Self::NAMES.join(", ")))),
+            Some(_) => {
+                Err(Error::invalid(place, format!("must be one of {}", Self::NAMES.join(", "))))
+            }
         }
     }
 
@@ -375,7 +405,10 @@ pub(super) fn items(members: &Members) -> Result<Option<Vec<&Members>>> {
         Some(_) => return Err(Error::invalid("evaluations", "must be an array")),
     };
     if list.len() > MAX_EVALUATIONS {
-        return Err(Error::invalid("evaluations", format!("must have at most {MAX_EVALUATIONS} items")));
+        return Err(Error::invalid(
+            "evaluations",
+            format!("must have at most {MAX_EVALUATIONS} items"),
+        ));
     }
     let item = |(index, item): (usize, &'_ Value)| match item {
         Value::Object(_) => Ok(()),
@@ -400,10 +433,13 @@ impl AskedPage {
     pub(super) fn of(members: &Members) -> Result<Self> {
         let Some(page) = object(members, "page", "page")? else { return Ok(Self::default()) };
         object(page, "properties", "page.properties")?;
-        let limit = match page.get("limit") {
-            None => None,
-            Some(limit) => Some(limit_of(limit).ok_or_else(|| Error::invalid("page.limit", "must be a whole number from 1 on"))?),
-        };
+        let limit =
+            match page.get("limit") {
+                None => None,
+                Some(limit) => Some(limit_of(limit).ok_or_else(|| {
+                    Error::invalid("page.limit", "must be a whole number from 1 on")
+                })?),
+            };
         // Some clients send an empty token for the first page.
         let token = text(page, "token", "page.token")?.filter(|token| !token.is_empty());
         Ok(Self { is_there: true, limit, token })

@@ -14,8 +14,10 @@ pub(super) async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let fields = call.fields().await?;
     let configuration = wire::Configuration::read(&fields)?;
     let name = configuration.name.clone();
-    let registered =
-        token_apps::register(cx, call.caller()?, &name, Kept::Policy, |before| wire::registration(configuration, &fields, before)).await;
+    let registered = token_apps::register(cx, call.caller()?, &name, Kept::Policy, |before| {
+        wire::registration(configuration, &fields, before)
+    })
+    .await;
     let Registered { warnings, .. } = registered.map_err(wire::in_own_names)?;
     Ok(wire::done(&[call.warnings(&wire::ITEM), warnings].concat()))
 }
@@ -41,7 +43,8 @@ pub(super) async fn delete_batch(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn generate(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let wire::Generate { secret: wire::PrivateKey(secret), payload, name } = wire::Generate::read(&call.fields().await?)?;
+    let wire::Generate { secret: wire::PrivateKey(secret), payload, name } =
+        wire::Generate::read(&call.fields().await?)?;
     let generated = generate_token::generate_token(cx, &name, &secret, &payload).await;
     let generated = generated.map_err(|error| error.with_field_named("key", "privateKey"))?;
     Ok(wire::generated(&generated, &call.warnings(&NO_MEMBERS)))

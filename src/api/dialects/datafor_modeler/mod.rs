@@ -1,6 +1,7 @@
 //! The dialect of the BI suite's token apps, under `/plugin/datafor-modeler/api`.
 //!
-//! Success carries `"success":true`; failure `{"success":false,"code":"403","msg":…,"type":"1"}` with the matching status, `code` a string.
+//! Success carries `"success":true`; failure `{"success":false,"code":"403","msg":…,"type":"1"}`
+//! with the matching status, `code` a string.
 
 mod handlers;
 mod wire;
@@ -31,39 +32,65 @@ const ROUTES: &[Route] = &[
     Route::of(
         "POST",
         "update_token_app",
-        &["/plugin/datafor-modeler/api/token/updateAuthorization", "/plugin/datafor-modeler/api/token/update"],
+        &[
+            "/plugin/datafor-modeler/api/token/updateAuthorization",
+            "/plugin/datafor-modeler/api/token/update",
+        ],
         handler!(handlers::update),
     )
     .summary("Creates a token app or replaces it wholly")
     .access(Access::Administrator)
     .body(&wire::CONFIGURATION)
     .answers(Answer::json(200, &wire::Done::SHAPE)),
-    Route::get("list_token_apps", &["/plugin/datafor-modeler/api/token/list"], handler!(handlers::list))
-        .summary("Lists all token apps, ordered by name")
-        .access(Access::Administrator)
-        .answers(Answer::json(200, &wire::List::SHAPE)),
-    Route::get("get_token_app", &["/plugin/datafor-modeler/api/token/content"], handler!(handlers::content))
-        .summary("Shows one token app, its secret masked")
-        .access(Access::Administrator)
-        .query(&[required("name", Kind::text(1, usize::MAX), "the app's name")])
-        .refuses(&[404])
-        .answers(Answer::json(200, &wire::Content::SHAPE)),
-    Route::of("POST", "delete_token_app", &["/plugin/datafor-modeler/api/token/delete"], handler!(handlers::delete))
-        .summary("Deletes a token app; an unknown name is skipped")
-        .access(Access::Administrator)
-        .body(&wire::Name::SHAPE)
-        .answers(Answer::json(200, &wire::Done::SHAPE)),
-    Route::of("POST", "delete_token_apps", &["/plugin/datafor-modeler/api/token/deleteBatch"], handler!(handlers::delete_batch))
-        .summary("Deletes token apps, all of them or none; unknown names are skipped")
-        .access(Access::Administrator)
-        .takes(wire::NAMES)
-        .answers(Answer::json(200, &wire::Done::SHAPE)),
-    Route::of("POST", "generate_token", &["/plugin/datafor-modeler/api/token/generate"], handler!(handlers::generate))
-        .summary("Signs a token for a token app, with a secret that the caller brings")
-        .access(Access::Administrator)
-        .writes(false)
-        .body(&wire::Generate::SHAPE)
-        .answers(Answer::json(200, &wire::Signed::SHAPE)),
+    Route::get(
+        "list_token_apps",
+        &["/plugin/datafor-modeler/api/token/list"],
+        handler!(handlers::list),
+    )
+    .summary("Lists all token apps, ordered by name")
+    .access(Access::Administrator)
+    .answers(Answer::json(200, &wire::List::SHAPE)),
+    Route::get(
+        "get_token_app",
+        &["/plugin/datafor-modeler/api/token/content"],
+        handler!(handlers::content),
+    )
+    .summary("Shows one token app, its secret masked")
+    .access(Access::Administrator)
+    .query(&[required("name", Kind::text(1, usize::MAX), "the app's name")])
+    .refuses(&[404])
+    .answers(Answer::json(200, &wire::Content::SHAPE)),
+    Route::of(
+        "POST",
+        "delete_token_app",
+        &["/plugin/datafor-modeler/api/token/delete"],
+        handler!(handlers::delete),
+    )
+    .summary("Deletes a token app; an unknown name is skipped")
+    .access(Access::Administrator)
+    .body(&wire::Name::SHAPE)
+    .answers(Answer::json(200, &wire::Done::SHAPE)),
+    Route::of(
+        "POST",
+        "delete_token_apps",
+        &["/plugin/datafor-modeler/api/token/deleteBatch"],
+        handler!(handlers::delete_batch),
+    )
+    .summary("Deletes token apps, all of them or none; unknown names are skipped")
+    .access(Access::Administrator)
+    .takes(wire::NAMES)
+    .answers(Answer::json(200, &wire::Done::SHAPE)),
+    Route::of(
+        "POST",
+        "generate_token",
+        &["/plugin/datafor-modeler/api/token/generate"],
+        handler!(handlers::generate),
+    )
+    .summary("Signs a token for a token app, with a secret that the caller brings")
+    .access(Access::Administrator)
+    .writes(false)
+    .body(&wire::Generate::SHAPE)
+    .answers(Answer::json(200, &wire::Signed::SHAPE)),
 ];
 
 fn failure(error: &Error, _: Millis) -> Response {

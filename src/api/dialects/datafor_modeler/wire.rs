@@ -1,18 +1,23 @@
-//! What the JSON of the token apps looks like. Sources: the published pages "Add or modify a token" and "Get token list".
+//! What the JSON of the token apps looks like. Sources: the published pages "Add or modify a token"
+//! and "Get token list".
 
 use serde_json::{Map, Value};
 
 use crate::actions::generate_token::Generated;
 use crate::actions::token_apps::{AUDIENCE_UNCHECKED, InitialPasswordChange, Registration};
 use crate::api::http::body::Fields;
-use crate::api::http::declare::{Change, Declared, Integer, Line, Member, Sometimes, answer, request};
+use crate::api::http::declare::{
+    Change, Declared, Integer, Line, Member, Sometimes, answer, request,
+};
 use crate::api::http::members::{InitialPassword, InitialRoles};
 use crate::api::http::message::Response;
 use crate::api::http::shape::{Body, Kind, Shape, required};
 use crate::api::http::token_policy::{self, Chosen, Naming};
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
-use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName};
+use crate::domain::tokens::token_app::{
+    AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName,
+};
 use crate::error::{Error, Result};
 
 /// What stands for a secret that is not shown, and keeps the stored one when it is sent back.
@@ -46,7 +51,8 @@ request! {
 }
 
 /// A whole configuration: what the published form has, and the members that it does not know.
-pub(super) const CONFIGURATION: Shape = Shape { includes: &[&token_policy::SNAKE], ..Configuration::SHAPE };
+pub(super) const CONFIGURATION: Shape =
+    Shape { includes: &[&token_policy::SNAKE], ..Configuration::SHAPE };
 
 /// `"1"` or `"0"`.
 pub(super) struct Flag(bool);
@@ -120,7 +126,10 @@ request! {
 }
 
 /// The names of a batch.
-pub(super) const NAMES: Body = Body::Array { kind: Kind::List { item: &Kind::TEXT, min: 0, max: MAX_NAMES }, example: r#"["ERP","CRM"]"# };
+pub(super) const NAMES: Body = Body::Array {
+    kind: Kind::List { item: &Kind::TEXT, min: 0, max: MAX_NAMES },
+    example: r#"["ERP","CRM"]"#,
+};
 
 const MAX_NAMES: usize = 1000;
 
@@ -171,8 +180,13 @@ answer! {
 pub(super) const FAILURE: Shape = Failure::SHAPE;
 pub(super) const ITEM: Shape = Item::SHAPE;
 
-/// Reads a whole configuration. Of the members that the published form does not have, those that are left out stay as they are.
-pub(super) fn registration(configuration: Configuration, fields: &Fields, before: Option<&TokenApp>) -> Result<Registration> {
+/// Reads a whole configuration. Of the members that the published form does not have, those that
+/// are left out stay as they are.
+pub(super) fn registration(
+    configuration: Configuration,
+    fields: &Fields,
+    before: Option<&TokenApp>,
+) -> Result<Registration> {
     let Configuration {
         name: _,
         token_name,
@@ -185,8 +199,19 @@ pub(super) fn registration(configuration: Configuration, fields: &Fields, before
         initial_roles: InitialRoles(initial_roles),
         initial_password,
     } = configuration;
-    let ClaimMap { username: Line(username), name: Line(display_name), email: Line(email), id, groups, roles } = claims;
-    let mut policy = token_policy::read(fields, Naming::Snake, before.map(|app| app.terms.policy.clone()).unwrap_or_default())?;
+    let ClaimMap {
+        username: Line(username),
+        name: Line(display_name),
+        email: Line(email),
+        id,
+        groups,
+        roles,
+    } = claims;
+    let mut policy = token_policy::read(
+        fields,
+        Naming::Snake,
+        before.map(|app| app.terms.policy.clone()).unwrap_or_default(),
+    )?;
     let line = |change: Change<Line<128>>| change.map(|Line(text)| text);
     line(id).apply(&mut policy.id_claim);
     line(groups).apply(&mut policy.groups_claim);
@@ -205,7 +230,8 @@ pub(super) fn registration(configuration: Configuration, fields: &Fields, before
     Ok(Registration {
         terms,
         secret: secret.filter(|secret| secret.expose() != MASK.as_bytes()),
-        initial_password: initial_password.map_or(InitialPasswordChange::Goes, InitialPasswordChange::Becomes),
+        initial_password: initial_password
+            .map_or(InitialPasswordChange::Goes, InitialPasswordChange::Becomes),
     })
 }
 
@@ -232,7 +258,16 @@ pub(super) fn names(body: Value) -> Result<Vec<String>> {
 
 fn item(app: &TokenApp, masks: bool) -> Item<'_> {
     let flag = |value| if value { "1" } else { "0" };
-    let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles, policy } = &app.terms;
+    let TokenAppTerms {
+        token_name,
+        algorithm,
+        expire_s,
+        claims,
+        enabled,
+        creates_users,
+        initial_roles,
+        policy,
+    } = &app.terms;
     let secret = app.secret.as_ref().filter(|_| !masks).and_then(|secret| secret.expose_text());
     Item {
         initial_roles,
@@ -254,14 +289,19 @@ fn item(app: &TokenApp, masks: bool) -> Item<'_> {
         creator_id: app.creator_id.0,
         secret: secret.unwrap_or(MASK),
         algorithm: algorithm.name(),
-        warnings: Sometimes(app.leaves_audience_unchecked().then(|| vec![AUDIENCE_UNCHECKED.to_owned()])),
+        warnings: Sometimes(
+            app.leaves_audience_unchecked().then(|| vec![AUDIENCE_UNCHECKED.to_owned()]),
+        ),
         policy: Chosen::of(app),
     }
 }
 
 /// The answer to `list`.
 pub(super) fn list(apps: &[TokenApp], masks: bool) -> Response {
-    Response::json(200, &List { data: apps.iter().map(|app| item(app, masks)).collect(), success: true })
+    Response::json(
+        200,
+        &List { data: apps.iter().map(|app| item(app, masks)).collect(), success: true },
+    )
 }
 
 /// The answer to `content`.
@@ -277,7 +317,10 @@ pub(super) fn done(warnings: &[String]) -> Response {
 /// The answer to `generate`.
 pub(super) fn generated(token: &Generated, warnings: &[String]) -> Response {
     let warnings = some(warnings);
-    Response::json(200, &Signed { success: true, token: &token.token, expire: token.expire_s, warnings })
+    Response::json(
+        200,
+        &Signed { success: true, token: &token.token, expire: token.expire_s, warnings },
+    )
 }
 
 /// Warnings, where there are any.
@@ -287,5 +330,8 @@ fn some(warnings: &[String]) -> Sometimes<&[String]> {
 
 /// The envelope of failures.
 pub(super) fn failure(status: u16, message: &str) -> Response {
-    Response::json(status, &Failure { success: false, code: status.to_string(), message, kind: "1" })
+    Response::json(
+        status,
+        &Failure { success: false, code: status.to_string(), message, kind: "1" },
+    )
 }

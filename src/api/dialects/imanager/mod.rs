@@ -49,7 +49,11 @@ const ROUTES: &[Route] = &[
     Route::of(
         "POST",
         "issue_token_in_another_format",
-        &["/imanager/cloud/security/tokens.{format}", "/imanager/security/tokens.{format}", "/imanager/icloud/security/tokens.{format}"],
+        &[
+            "/imanager/cloud/security/tokens.{format}",
+            "/imanager/security/tokens.{format}",
+            "/imanager/icloud/security/tokens.{format}",
+        ],
         handler!(handlers::other_format),
     )
     .summary("Refuses every format but json")
@@ -57,7 +61,11 @@ const ROUTES: &[Route] = &[
     .answers(Answer::empty(406)),
     Route::get(
         "sign_out",
-        &["/imanager/security/logout", "/imanager/cloud/security/logout", "/imanager/icloud/security/logout"],
+        &[
+            "/imanager/security/logout",
+            "/imanager/cloud/security/logout",
+            "/imanager/icloud/security/logout",
+        ],
         handler!(handlers::sign_out),
     )
     .summary("Revokes the token or cookie that asks")
@@ -68,7 +76,9 @@ const ROUTES: &[Route] = &[
 
 fn failure(error: &Error, _: Millis) -> Response {
     let message = match error {
-        Error::Unauthenticated(Denied::WrongPassword) => "The user name or password is incorrect".to_owned(),
+        Error::Unauthenticated(Denied::WrongPassword) => {
+            "The user name or password is incorrect".to_owned()
+        }
         Error::Unauthenticated(_) => "Not logged in".to_owned(),
         _ => message::sentence(error),
     };

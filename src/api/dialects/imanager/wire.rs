@@ -52,7 +52,8 @@ pub(super) fn token(signed_in: &SignedIn, is_https: bool) -> Response {
 
 /// What answers a sign-out: the cookie is taken back.
 pub(super) fn signed_out(is_https: bool) -> Response {
-    Response::json(200, &Succeeded { succeed: true }).with("set-cookie", set_cookie("", is_https, "; Max-Age=0"))
+    Response::json(200, &Succeeded { succeed: true })
+        .with("set-cookie", set_cookie("", is_https, "; Max-Age=0"))
 }
 
 fn set_cookie(value: &str, is_https: bool, end: &str) -> String {

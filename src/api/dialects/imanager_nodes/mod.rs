@@ -1,7 +1,8 @@
 //! The dialect of the GIS manager's node orders, under `/imanager/cloud/web/nodes`. Clients before
 //! version 11.1 call `/imanager/icloud/web/nodes`.
 //!
-//! Its failures are `{"isSucceed":false,"msg":…,"resultId":null}`, and not those of the manager's tokens.
+//! Its failures are `{"isSucceed":false,"msg":…,"resultId":null}`, and not those of the manager's
+//! tokens.
 
 mod handlers;
 mod wire;

@@ -1,4 +1,5 @@
-//! What the JSON of node orders looks like. Source: the published page "token", where it creates a GIS server.
+//! What the JSON of node orders looks like. Source: the published page "token", where it creates a
+//! GIS server.
 
 use crate::api::http::body::Fields;
 use crate::api::http::declare::{Declared, Integer, Member, Request, answer, request};
@@ -16,7 +17,8 @@ const PAGE_SIZE: Field = optional(
     Kind::AnyOf(&[Kind::Int64 { min: -1, max: -1 }, Kind::Int64 { min: 1, max: MAX_PAGE_SIZE }]),
     "-1 for all; default -1",
 );
-const PAGE_NUMBER: Field = optional("pageNo", Kind::Int64 { min: 1, max: 1_000_000 }, "from 1; default 1");
+const PAGE_NUMBER: Field =
+    optional("pageNo", Kind::Int64 { min: 1, max: 1_000_000 }, "from 1; default 1");
 /// Which page.
 pub(super) const PAGE: &[Field] = &[PAGE_SIZE, PAGE_NUMBER];
 
@@ -80,7 +82,9 @@ impl Member for NodePassword {
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let password = fields.secret(name)?.filter(|password| !password.is_empty());
         if password.as_ref().is_some_and(|password| password.len() > MAX_PASSWORD_BYTES) {
-            return Err(fields.invalid(name, format!("must have at most {MAX_PASSWORD_BYTES} bytes")));
+            return Err(
+                fields.invalid(name, format!("must have at most {MAX_PASSWORD_BYTES} bytes"))
+            );
         }
         Ok(Self(password))
     }
@@ -126,8 +130,12 @@ pub(super) const FAILURE: Shape = Failure::SHAPE;
 
 /// Reads an order and the servers' password; an empty one is none. `made_name` is called where the
 /// order has no name.
-pub(super) fn order(fields: &Fields, made_name: impl FnOnce() -> Result<String>) -> Result<(NodeTerms, Option<Secret>)> {
-    let Order { spec, count, name, description, physical_machine_name, password } = Order::read(fields)?;
+pub(super) fn order(
+    fields: &Fields,
+    made_name: impl FnOnce() -> Result<String>,
+) -> Result<(NodeTerms, Option<Secret>)> {
+    let Order { spec, count, name, description, physical_machine_name, password } =
+        Order::read(fields)?;
     let terms = NodeTerms {
         spec: spec.0,
         count: count.0,
@@ -157,11 +165,19 @@ fn text(fields: &Fields, name: &str, min: usize, max: usize) -> Result<String> {
 
 /// The number and the size of the page; `None` is all.
 pub(super) fn page(query: &Query) -> Result<Option<(i64, i64)>> {
-    let wrong = |_| Error::invalid("pageSize", format!("must be a whole number from 1 to {MAX_PAGE_SIZE}, or -1"));
+    let wrong = |_| {
+        Error::invalid(
+            "pageSize",
+            format!("must be a whole number from 1 to {MAX_PAGE_SIZE}, or -1"),
+        )
+    };
     let number = query.declared_integer(&PAGE_NUMBER)?.unwrap_or(1);
     match query.one("pageSize")? {
         None | Some("-1") => Ok(None),
-        Some(_) => Ok(query.integer("pageSize", 1, MAX_PAGE_SIZE).map_err(wrong)?.map(|size| (number, size))),
+        Some(_) => Ok(query
+            .integer("pageSize", 1, MAX_PAGE_SIZE)
+            .map_err(wrong)?
+            .map(|size| (number, size))),
     }
 }
 

@@ -18,7 +18,8 @@ const CACHING: &str = "public, max-age=300";
 
 pub(super) async fn introspect(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let accepts = call.request.header("accept").unwrap_or_default();
-    if accepts.contains(SIGNED) && !accepts.contains("application/json") && !accepts.contains("*/*") {
+    if accepts.contains(SIGNED) && !accepts.contains("application/json") && !accepts.contains("*/*")
+    {
         return Err(Error::NotAcceptable { format: SIGNED.to_owned() });
     }
     let introspected = introspection::introspect(cx, call.caller()?, &token(call).await?).await?;

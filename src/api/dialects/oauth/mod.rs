@@ -1,5 +1,5 @@
-//! What software that speaks `OAuth` 2.0 asks: introspection (RFC 7662), revocation (RFC 7009) and the
-//! metadata that name both (RFC 8414).
+//! What software that speaks `OAuth` 2.0 asks: introspection (RFC 7662), revocation (RFC 7009) and
+//! the metadata that name both (RFC 8414).
 //!
 //! Failures are those of RFC 6749, 5.2. A parameter that nobody knows is ignored, as that asks for.
 
@@ -72,9 +72,14 @@ const RETRY_AFTER_S: &str = "5";
 
 fn failure(error: &Error, _: Millis) -> Response {
     let sentence = message::sentence(error);
-    let response = Response::json(message::status(error), &wire::Failure { error: word(error), description: &sentence });
+    let response = Response::json(
+        message::status(error),
+        &wire::Failure { error: word(error), description: &sentence },
+    );
     match error {
-        Error::Unavailable(fault) if fault.retry_after_s().is_none() => response.with("retry-after", RETRY_AFTER_S),
+        Error::Unavailable(fault) if fault.retry_after_s().is_none() => {
+            response.with("retry-after", RETRY_AFTER_S)
+        }
         _ => response,
     }
 }
@@ -92,7 +97,11 @@ fn word(error: &Error) -> &'static str {
         | Error::AlreadyExists { .. }
         | Error::UnsupportedMediaType { .. }
         | Error::TooLarge { .. } => "invalid_request",
-        Error::TooMany { .. } | Error::Unavailable(_) | Error::Misconfigured(_) => "temporarily_unavailable",
-        Error::OriginFailed(_) | Error::OriginTimedOut { .. } | Error::Internal(_) => "server_error",
+        Error::TooMany { .. } | Error::Unavailable(_) | Error::Misconfigured(_) => {
+            "temporarily_unavailable"
+        }
+        Error::OriginFailed(_) | Error::OriginTimedOut { .. } | Error::Internal(_) => {
+            "server_error"
+        }
     }
 }

@@ -64,7 +64,8 @@ impl<'a> Introspection<'a> {
 }
 
 answer! {
-    /// What Postern is to clients of `OAuth`. Members that would be empty are left out (RFC 8414, 3.2).
+    /// What Postern is to clients of `OAuth`. Members that would be empty are left out (RFC 8414,
+    /// 3.2).
     pub(super) struct Metadata as "AuthorizationServerMetadata" {
         "issuer" issuer: String => "PUBLIC_ORIGIN",
         "introspection_endpoint" introspection_endpoint: String => "where tokens are asked about",

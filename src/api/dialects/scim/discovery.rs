@@ -1,5 +1,5 @@
-//! What SCIM is here: the configuration, the types of resources and their schemas. They tell what is kept, and nothing else,
-//! since clients change and compare each attribute that a schema has.
+//! What SCIM is here: the configuration, the types of resources and their schemas. They tell what
+//! is kept, and nothing else, since clients change and compare each attribute that a schema has.
 
 use serde_json::{Value, json};
 
@@ -20,14 +20,23 @@ const LIST: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
 )];
-const ONE: &[(&str, &str)] = &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"id":"User"}"#)];
+const ONE: &[(&str, &str)] = &[(
+    wire::MEDIA_TYPE,
+    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"id":"User"}"#,
+)];
 const REFUSED: Answer = Answer::texts(501, &[(wire::MEDIA_TYPE, "{}")]);
 
 const RESOURCE_TYPE: Field = required("resourceType", Kind::TEXT, "User or Group");
 const URN: Field = required("urn", Kind::TEXT, "the URN of the schema");
 
-const fn get(operation: &'static str, paths: &'static [&'static str], handler: crate::api::http::route::Handler) -> Route {
-    Route::get(operation, paths, handler).access(Access::Administrator).keys(Keys::With(May::Provisioning))
+const fn get(
+    operation: &'static str,
+    paths: &'static [&'static str],
+    handler: crate::api::http::route::Handler,
+) -> Route {
+    Route::get(operation, paths, handler)
+        .access(Access::Administrator)
+        .keys(Keys::With(May::Provisioning))
 }
 
 pub(super) const GROUP: Group = Group {
@@ -39,20 +48,34 @@ pub(super) const GROUP: Group = Group {
         get("list_scim_resource_types", &["/scim/v2/ResourceTypes"], handler!(resource_types))
             .summary("Lists the types of resources")
             .answers(Answer::texts(200, LIST)),
-        get("get_scim_resource_type", &["/scim/v2/ResourceTypes/{resourceType}"], handler!(resource_type))
-            .summary("Shows a type of resources")
-            .answers(Answer::texts(200, ONE)),
+        get(
+            "get_scim_resource_type",
+            &["/scim/v2/ResourceTypes/{resourceType}"],
+            handler!(resource_type),
+        )
+        .summary("Shows a type of resources")
+        .answers(Answer::texts(200, ONE)),
         get("list_scim_schemas", &["/scim/v2/Schemas"], handler!(schemas))
             .summary("Lists the schemas with the attributes that are kept")
             .answers(Answer::texts(200, LIST)),
-        get("get_scim_schema", &["/scim/v2/Schemas/{urn}"], handler!(schema)).summary("Shows a schema").answers(Answer::texts(200, ONE)),
-        unsupported("search_all_scim", &["/scim/v2/.search"], "Refuses a search over users and groups at once"),
+        get("get_scim_schema", &["/scim/v2/Schemas/{urn}"], handler!(schema))
+            .summary("Shows a schema")
+            .answers(Answer::texts(200, ONE)),
+        unsupported(
+            "search_all_scim",
+            &["/scim/v2/.search"],
+            "Refuses a search over users and groups at once",
+        ),
         unsupported("send_scim_bulk", &["/scim/v2/Bulk"], "Refuses several changes in one request"),
         unsupported("get_scim_self", &["/scim/v2/Me"], "Refuses to alias the caller"),
     ],
 };
 
-const fn unsupported(operation: &'static str, paths: &'static [&'static str], summary: &'static str) -> Route {
+const fn unsupported(
+    operation: &'static str,
+    paths: &'static [&'static str],
+    summary: &'static str,
+) -> Route {
     Route::of(ANY_METHOD, operation, paths, handler!(not_offered))
         .access(Access::Administrator)
         .keys(Keys::With(May::Provisioning))
@@ -62,7 +85,11 @@ const fn unsupported(operation: &'static str, paths: &'static [&'static str], su
 }
 
 async fn not_offered(_: &Cx, _: &Call<'_>) -> Result<Response> {
-    Ok(wire::refusal(501, None, "this part of SCIM is not offered: see /scim/v2/ServiceProviderConfig"))
+    Ok(wire::refusal(
+        501,
+        None,
+        "this part of SCIM is not offered: see /scim/v2/ServiceProviderConfig",
+    ))
 }
 
 async fn configuration(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -86,7 +113,8 @@ async fn schema(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 fn read(text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| Error::internal(format!("a description of SCIM is unreadable: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| Error::internal(format!("a description of SCIM is unreadable: {error}")))
 }
 
 /// A filter of descriptions is refused, so that nobody takes all of them for the few (RFC 7644, 4).
@@ -107,7 +135,9 @@ fn all(cx: &Cx, call: &Call<'_>, text: &str, kind: &str) -> Result<Response> {
 fn of_id(cx: &Cx, call: &Call<'_>, text: &str, kind: &str, parameter: &str) -> Result<Response> {
     let id = call.parameter(parameter)?;
     let items = read(text)?.as_array().cloned().unwrap_or_default();
-    let found = items.into_iter().find(|item| item.get("id").and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(id)));
+    let found = items.into_iter().find(|item| {
+        item.get("id").and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(id))
+    });
     let what = if kind == "Schema" { "schema" } else { "resource type" };
     Ok(one(cx, call, found.ok_or_else(|| Error::not_found(what, id))?, kind))
 }

@@ -78,7 +78,8 @@ impl<'t> Reader<'t> {
         self.attribute_in(false)
     }
 
-    /// Brackets within brackets are refused before they are read, so that no text nests deeper than that.
+    /// Brackets within brackets are refused before they are read, so that no text nests deeper than
+    /// that.
     fn attribute_in(&mut self, is_inner: bool) -> Read<Attribute> {
         let name = self.name().to_ascii_lowercase();
         if name.is_empty() {
@@ -137,7 +138,8 @@ impl<'t> Reader<'t> {
         let Attribute { name, which, part } = self.attribute_in(is_inner)?;
         let name = part.map_or_else(|| name.clone(), |part| format!("{name}.{part}"));
         self.rest = self.rest.trim_start();
-        let is_over = self.rest.is_empty() || self.rest.get(..4).is_some_and(|next| next.eq_ignore_ascii_case("and "));
+        let is_over = self.rest.is_empty()
+            || self.rest.get(..4).is_some_and(|next| next.eq_ignore_ascii_case("and "));
         if which.is_some() && is_over {
             return Ok(Term { name, which, test: Test::Present });
         }
@@ -151,16 +153,21 @@ impl<'t> Reader<'t> {
 
     /// A URN has dots and colons that are none of the path's.
     fn skip_urn(&mut self) -> Read<()> {
-        let end = self.rest.find(|c: char| c.is_whitespace() || c == '[').unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| c.is_whitespace() || c == '[').unwrap_or(self.rest.len());
         let head = self.rest.get(..end).unwrap_or_default();
-        let without = names::without_urn(head).ok_or(Unreadable("names a schema of which nothing is kept"))?;
+        let without = names::without_urn(head)
+            .ok_or(Unreadable("names a schema of which nothing is kept"))?;
         self.rest = self.rest.get(head.len() - without.len()..).unwrap_or_default();
         Ok(())
     }
 
     fn word(&mut self) -> &'t str {
         self.rest = self.rest.trim_start();
-        let end = self.rest.find(|c: char| c.is_whitespace() || matches!(c, ']' | '[' | '(' | ')')).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| c.is_whitespace() || matches!(c, ']' | '[' | '(' | ')'))
+            .unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at_checked(end).unwrap_or_default();
         self.rest = rest;
         word
@@ -171,7 +178,10 @@ impl<'t> Reader<'t> {
         self.rest = self.rest.trim_start();
         if self.rest.starts_with('"') {
             let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<String>();
-            let text = values.next().and_then(std::result::Result::ok).ok_or(Unreadable("has a string that does not end"))?;
+            let text = values
+                .next()
+                .and_then(std::result::Result::ok)
+                .ok_or(Unreadable("has a string that does not end"))?;
             self.rest = self.rest.get(values.byte_offset()..).unwrap_or_default();
             return Ok(text);
         }
@@ -201,20 +211,40 @@ mod tests {
             ("userName eq \"bjensen\"", vec![equals("username", "bjensen")]),
             ("USERNAME Eq \"a b \\\"c\\\" \\u00e9\"", vec![equals("username", "a b \"c\" é")]),
             ("externalId eq jyoung", vec![equals("externalid", "jyoung")]),
-            ("active eq true and userName eq \"x\"", vec![equals("active", "true"), equals("username", "x")]),
+            (
+                "active eq true and userName eq \"x\"",
+                vec![equals("active", "true"), equals("username", "x")],
+            ),
             (&format!("{user}:userName eq \"x\""), vec![equals("username", "x")]),
-            ("name.givenName pr", vec![Term { name: "name.givenname".to_owned(), which: None, test: Test::Present }]),
-            ("emails[type eq \"work\"]", vec![Term { name: "emails".to_owned(), which: work(), test: Test::Present }]),
+            (
+                "name.givenName pr",
+                vec![Term { name: "name.givenname".to_owned(), which: None, test: Test::Present }],
+            ),
+            (
+                "emails[type eq \"work\"]",
+                vec![Term { name: "emails".to_owned(), which: work(), test: Test::Present }],
+            ),
             (
                 "emails[type eq \"work\"].value eq \"a@b\" and active eq false",
                 vec![
-                    Term { name: "emails.value".to_owned(), which: work(), test: Test::Equals("a@b".to_owned()) },
+                    Term {
+                        name: "emails.value".to_owned(),
+                        which: work(),
+                        test: Test::Equals("a@b".to_owned()),
+                    },
                     equals("active", "false"),
                 ],
             ),
             (
                 "id eq \"1\" AND members[ value eq \"7\" ]",
-                vec![equals("id", "1"), Term { name: "members".to_owned(), which: Some(vec![equals("value", "7")]), test: Test::Present }],
+                vec![
+                    equals("id", "1"),
+                    Term {
+                        name: "members".to_owned(),
+                        which: Some(vec![equals("value", "7")]),
+                        test: Test::Present,
+                    },
+                ],
             ),
         ] {
             assert_eq!(parse(text), Ok(expected), "{text}");

@@ -17,8 +17,10 @@ use crate::domain::identity::provisioned::{KnownGroup, MemberChange};
 use crate::error::{Error, Result};
 use crate::ports::LocalFuture;
 
-const SENT: &[(&str, &str)] =
-    &[(wire::MEDIA_TYPE, r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#)];
+const SENT: &[(&str, &str)] = &[(
+    wire::MEDIA_TYPE,
+    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[{"value":"7"}]}"#,
+)];
 const LISTED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#,
@@ -41,7 +43,9 @@ const fn route(
     paths: &'static [&'static str],
     handler: crate::api::http::route::Handler,
 ) -> Route {
-    Route::of(method, operation, paths, handler).access(Access::Administrator).keys(Keys::With(May::Provisioning))
+    Route::of(method, operation, paths, handler)
+        .access(Access::Administrator)
+        .keys(Keys::With(May::Provisioning))
 }
 
 pub(super) const GROUP: Group = Group {
@@ -102,24 +106,37 @@ fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, R
 async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     let with_members = wanted.selection.wants("members");
     let page = match conditions(&wanted.filter)? {
-        Some(conditions) => provisioned_groups::list(cx, &conditions, wanted.skipped(), wanted.count, with_members).await?,
+        Some(conditions) => {
+            provisioned_groups::list(cx, &conditions, wanted.skipped(), wanted.count, with_members)
+                .await?
+        }
         None => provisioned_groups::Page { groups: Vec::new(), total: 0 },
     };
     let base = wire::base(cx, call);
-    let groups: Vec<_> = page.groups.iter().map(|(group, members)| shown(&base, group, members, &wanted.selection)).collect();
+    let groups: Vec<_> = page
+        .groups
+        .iter()
+        .map(|(group, members)| shown(&base, group, members, &wanted.selection))
+        .collect();
     let total = usize::try_from(page.total).unwrap_or(0);
     Ok(wire::answer(200, &lists::response(total, wanted.start_index, &groups)))
 }
 
 /// What a filter asks for; `None` where it can hold for no group.
 fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
-    let number = |text: &String| text.parse().ok().filter(|number: &i64| number.to_string() == *text);
+    let number =
+        |text: &String| text.parse().ok().filter(|number: &i64| number.to_string() == *text);
     let mut conditions = Vec::new();
     for Term { name, which, test } in filter {
-        let inner = which.as_ref().and_then(|which| which.iter().find(|term| term.name == "value")).map(|term| &term.test);
+        let inner = which
+            .as_ref()
+            .and_then(|which| which.iter().find(|term| term.name == "value"))
+            .map(|term| &term.test);
         let is_doubled = inner.is_some() && *test != Test::Present;
         if which.as_ref().is_some_and(|which| which.len() != 1) || is_doubled {
-            return Err(filter::invalid("may select values of members by one value, and compare nothing else"));
+            return Err(filter::invalid(
+                "may select values of members by one value, and compare nothing else",
+            ));
         }
         if which.is_some() && (name != "members" || inner.is_none()) {
             return Err(filter::invalid("may select values of members by value only"));
@@ -138,7 +155,11 @@ fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
             ("displayname" | "id", Test::Present) => {}
             ("externalid", Test::Present) => conditions.push(Condition::HasExternalId),
             ("members" | "members.value", Test::Present) => conditions.push(Condition::HasMembers),
-            _ => return Err(filter::invalid("may be about displayName, externalId, id and members")),
+            _ => {
+                return Err(filter::invalid(
+                    "may be about displayName, externalId, id and members",
+                ));
+            }
         }
     }
     Ok(Some(conditions))
@@ -152,26 +173,43 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let selection = Selection::of_query(call)?;
-    let group = provisioned_groups::create(cx, call.caller()?, draft(patch::whole_group(&wire::body(call).await?)?)?).await?;
+    let group = provisioned_groups::create(
+        cx,
+        call.caller()?,
+        draft(patch::whole_group(&wire::body(call).await?)?)?,
+    )
+    .await?;
     let location = format!("{}/Groups/{}", wire::base(cx, call), group.id);
     Ok(answer(cx, call, 201, &group, &selection).await?.with("location", location))
 }
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (id, selection, body) = (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
-    let group = provisioned_groups::update(cx, call.caller()?, id, &|_| draft(patch::whole_group(&body)?)).await?;
+    let (id, selection, body) =
+        (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
+    let group =
+        provisioned_groups::update(cx, call.caller()?, id, &|_| draft(patch::whole_group(&body)?))
+            .await?;
     answer(cx, call, 200, &group, &selection).await
 }
 
 async fn change(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (id, selection, body) = (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
+    let (id, selection, body) =
+        (wire::id(call, "group")?, Selection::of_query(call)?, wire::body(call).await?);
     let change = |known: &KnownGroup| {
-        let mut changed = GroupChange { external_id: known.external_id.clone(), name: known.name.clone(), members: MemberChange::none() };
+        let mut changed = GroupChange {
+            external_id: known.external_id.clone(),
+            name: known.name.clone(),
+            members: MemberChange::none(),
+        };
         patch::group(&mut changed, &body)?;
         draft(changed)
     };
     let group = provisioned_groups::update(cx, call.caller()?, id, &change).await?;
-    if selection.names_some() { answer(cx, call, 200, &group, &selection).await } else { Ok(Response::empty(204)) }
+    if selection.names_some() {
+        answer(cx, call, 200, &group, &selection).await
+    } else {
+        Ok(Response::empty(204))
+    }
 }
 
 async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -195,8 +233,18 @@ fn answer<'a>(
     Box::pin(answer_with(cx, call, status, group, selection))
 }
 
-async fn answer_with(cx: &Cx, call: &Call<'_>, status: u16, group: &KnownGroup, selection: &Selection) -> Result<Response> {
-    let members = if selection.wants("members") { provisioned_groups::members(cx, group.id).await? } else { Vec::new() };
+async fn answer_with(
+    cx: &Cx,
+    call: &Call<'_>,
+    status: u16,
+    group: &KnownGroup,
+    selection: &Selection,
+) -> Result<Response> {
+    let members = if selection.wants("members") {
+        provisioned_groups::members(cx, group.id).await?
+    } else {
+        Vec::new()
+    };
     Ok(wire::answer(status, &shown(&wire::base(cx, call), group, &members, selection)))
 }
 

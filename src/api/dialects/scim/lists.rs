@@ -11,9 +11,12 @@ use crate::error::{Error, Result};
 const DEFAULT_COUNT: i64 = 100;
 const MAX_COUNT: i64 = 200;
 
-const FILTER: Field = optional("filter", Kind::TEXT, "terms of `eq` and `pr` on indexed attributes, joined by `and`");
-const START_INDEX: Field = optional("startIndex", Kind::INT64, "which item is the first of the page, from 1");
-const COUNT: Field = optional("count", Kind::INT64, "how many items a page has: default 100, at most 200");
+const FILTER: Field =
+    optional("filter", Kind::TEXT, "terms of `eq` and `pr` on indexed attributes, joined by `and`");
+const START_INDEX: Field =
+    optional("startIndex", Kind::INT64, "which item is the first of the page, from 1");
+const COUNT: Field =
+    optional("count", Kind::INT64, "how many items a page has: default 100, at most 200");
 
 /// The parameters of a list.
 pub(super) const QUERY: &[Field] = &[FILTER, START_INDEX, COUNT, wire::ATTRIBUTES, wire::EXCLUDED];
@@ -34,24 +37,50 @@ impl Wanted {
     pub(super) fn of_query(call: &Call<'_>) -> Result<Self> {
         let number = |name: &'static str| {
             let text = call.query.one(name)?.filter(|text| !text.is_empty());
-            text.map(|text| text.parse().map_err(|_| Error::invalid(name, "must be a whole number"))).transpose()
+            text.map(|text| {
+                text.parse().map_err(|_| Error::invalid(name, "must be a whole number"))
+            })
+            .transpose()
         };
         let filter = call.query.one(FILTER.name)?;
-        Self::new(filter, number(START_INDEX.name)?, number(COUNT.name)?, Selection::of_query(call)?)
+        Self::new(
+            filter,
+            number(START_INDEX.name)?,
+            number(COUNT.name)?,
+            Selection::of_query(call)?,
+        )
     }
 
     /// As the body of a search says it.
     pub(super) fn of_search(body: &Map<String, Value>) -> Result<Self> {
         let number = |name: &'static str| {
             let value = member(body, name);
-            value.map(|value| value.as_i64().ok_or_else(|| Error::invalid(name, "must be a whole number"))).transpose()
+            value
+                .map(|value| {
+                    value.as_i64().ok_or_else(|| Error::invalid(name, "must be a whole number"))
+                })
+                .transpose()
         };
         let filter = member(body, FILTER.name);
-        let filter = filter.map(|value| value.as_str().ok_or_else(|| Error::invalid(FILTER.name, "must be a string"))).transpose()?;
-        Self::new(filter, number(START_INDEX.name)?, number(COUNT.name)?, Selection::of_search(body)?)
+        let filter = filter
+            .map(|value| {
+                value.as_str().ok_or_else(|| Error::invalid(FILTER.name, "must be a string"))
+            })
+            .transpose()?;
+        Self::new(
+            filter,
+            number(START_INDEX.name)?,
+            number(COUNT.name)?,
+            Selection::of_search(body)?,
+        )
     }
 
-    fn new(filter: Option<&str>, start_index: Option<i64>, count: Option<i64>, selection: Selection) -> Result<Self> {
+    fn new(
+        filter: Option<&str>,
+        start_index: Option<i64>,
+        count: Option<i64>,
+        selection: Selection,
+    ) -> Result<Self> {
         Ok(Self {
             filter: filter.map_or(Ok(Vec::new()), filter::parse)?,
             start_index: start_index.unwrap_or(1).max(1),

@@ -4,10 +4,12 @@
 pub(super) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(super) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
-/// What stands behind the URN of a schema that is kept; empty where nothing does. A text without a URN
-/// is as it is; of another schema it is `None`.
+/// What stands behind the URN of a schema that is kept; empty where nothing does. A text without a
+/// URN is as it is; of another schema it is `None`.
 pub(super) fn without_urn(text: &str) -> Option<&str> {
-    let starts = |text: &str, with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let starts = |text: &str, with: &str| {
+        text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
     if !starts(text, "urn:") {
         return Some(text);
     }

@@ -1,5 +1,5 @@
-//! Changes of users and groups: the operations of a PATCH (RFC 7644, 3.5.2) in the forms that Entra and Okta send, and
-//! whole resources, which are read as operations that replace.
+//! Changes of users and groups: the operations of a PATCH (RFC 7644, 3.5.2) in the forms that Entra
+//! and Okta send, and whole resources, which are read as operations that replace.
 
 use std::collections::BTreeSet;
 
@@ -35,8 +35,8 @@ struct Operation<'v> {
     place: &'v str,
     path: Path,
     value: &'v Value,
-    /// Whether the client names the place by `path`. What is read-only is refused there, and passed over where it stands
-    /// in a whole resource.
+    /// Whether the client names the place by `path`. What is read-only is refused there, and passed
+    /// over where it stands in a whole resource.
     is_named: bool,
 }
 
@@ -78,11 +78,23 @@ pub(super) fn whole_group(body: &Map<String, Value>) -> Result<GroupChange> {
 
 fn each(target: &mut dyn Target, body: &Map<String, Value>) -> Result<()> {
     let operations = member(body, "Operations").and_then(Value::as_array);
-    let operations = operations.filter(|operations| (1..=MAX_OPERATIONS).contains(&operations.len()));
-    let wrong = || broken("invalidSyntax", "Operations", format!("must be a list of 1 to {MAX_OPERATIONS} operations"));
+    let operations =
+        operations.filter(|operations| (1..=MAX_OPERATIONS).contains(&operations.len()));
+    let wrong = || {
+        broken(
+            "invalidSyntax",
+            "Operations",
+            format!("must be a list of 1 to {MAX_OPERATIONS} operations"),
+        )
+    };
     for operation in operations.ok_or_else(wrong)? {
         let operation = operation.as_object().ok_or_else(wrong)?;
-        let verb = match member(operation, "op").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase().as_str() {
+        let verb = match member(operation, "op")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "add" => Verb::Add,
             "replace" => Verb::Replace,
             "remove" => Verb::Remove,
@@ -91,13 +103,23 @@ fn each(target: &mut dyn Target, body: &Map<String, Value>) -> Result<()> {
         let value = member(operation, "value").unwrap_or(&Value::Null);
         match member(operation, "path") {
             Some(Value::String(place)) => {
-                at(target, &Operation { verb, place, path: Path::parse(place)?, value, is_named: true })?;
+                at(
+                    target,
+                    &Operation { verb, place, path: Path::parse(place)?, value, is_named: true },
+                )?;
             }
             Some(_) => return Err(broken("invalidPath", "path", "must be a string")),
-            None if verb == Verb::Remove => return Err(broken("noTarget", "path", "is required to remove something")),
+            None if verb == Verb::Remove => {
+                return Err(broken("noTarget", "path", "is required to remove something"));
+            }
             None => match value {
                 Value::Object(members) => whole(target, verb, members)?,
-                _ => return Err(Error::invalid("value", "must be an object where there is no path")),
+                _ => {
+                    return Err(Error::invalid(
+                        "value",
+                        "must be an object where there is no path",
+                    ));
+                }
             },
         }
     }
@@ -116,13 +138,21 @@ fn at(target: &mut dyn Target, operation: &Operation<'_>) -> Result<()> {
     match (&operation.path, operation.value) {
         (Path::Foreign, _) => Ok(()),
         // Only once: the members of a schema are no schemas.
-        (Path::Whole, Value::Object(members)) if operation.verb != Verb::Remove => members.iter().try_for_each(|(place, value)| {
-            let inner = Operation { verb: operation.verb, place, path: Path::parse(place)?, value, is_named: false };
-            match &inner.path {
-                Path::Attribute(attribute) => target.apply(&inner, attribute),
-                Path::Whole | Path::Foreign => Ok(()),
-            }
-        }),
+        (Path::Whole, Value::Object(members)) if operation.verb != Verb::Remove => {
+            members.iter().try_for_each(|(place, value)| {
+                let inner = Operation {
+                    verb: operation.verb,
+                    place,
+                    path: Path::parse(place)?,
+                    value,
+                    is_named: false,
+                };
+                match &inner.path {
+                    Path::Attribute(attribute) => target.apply(&inner, attribute),
+                    Path::Whole | Path::Foreign => Ok(()),
+                }
+            })
+        }
         (Path::Whole, _) => Err(path::unusable(operation.place, "needs an object as its value")),
         (Path::Attribute(attribute), _) => target.apply(operation, attribute),
     }
@@ -143,14 +173,22 @@ impl Operation<'_> {
     /// A text that must be there.
     fn required_text(&self) -> Result<String> {
         if self.verb == Verb::Remove {
-            return Err(broken("mutability", names::shown(self.place), "is required and cannot be removed"));
+            return Err(broken(
+                "mutability",
+                names::shown(self.place),
+                "is required and cannot be removed",
+            ));
         }
         self.text()?.ok_or_else(|| Error::missing(names::shown(self.place)))
     }
 
     /// A change of what only the server writes.
     fn read_only(&self) -> Result<()> {
-        if self.is_named { Err(broken("mutability", names::shown(self.place), "is read-only")) } else { Ok(()) }
+        if self.is_named {
+            Err(broken("mutability", names::shown(self.place), "is read-only"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses a filter and a part where an attribute has one value and no parts.
@@ -213,7 +251,13 @@ impl Person {
             (Some(part), _) => self.set_name(part, operation.text()?),
             (None, Value::Object(members)) if operation.verb != Verb::Remove => {
                 for (part, value) in members {
-                    let inner = Operation { verb: operation.verb, place: part, path: Path::Foreign, value, is_named: false };
+                    let inner = Operation {
+                        verb: operation.verb,
+                        place: part,
+                        path: Path::Foreign,
+                        value,
+                        is_named: false,
+                    };
                     self.set_name(&part.to_ascii_lowercase(), inner.text()?);
                 }
             }
@@ -237,15 +281,23 @@ impl Person {
     fn apply_emails(&mut self, operation: &Operation<'_>, attribute: &Attribute) -> Result<()> {
         let Attribute { which, part, .. } = attribute;
         let list = &mut self.emails.list;
-        let holds = |email: &Email| which.as_ref().is_none_or(|which| which.iter().all(|term| is_of(email, term)));
+        let holds = |email: &Email| {
+            which.as_ref().is_none_or(|which| which.iter().all(|term| is_of(email, term)))
+        };
         if operation.verb == Verb::Remove {
             let named = if part.is_none() { emails(operation.value)?.list } else { Vec::new() };
-            let is_named = |email: &Email| named.is_empty() || named.iter().any(|other| is_same(other, email));
+            let is_named =
+                |email: &Email| named.is_empty() || named.iter().any(|other| is_same(other, email));
             match part.as_deref() {
                 // An address without its text says nothing.
                 None | Some("value") => list.retain(|email| !(holds(email) && is_named(email))),
-                Some("type") => list.iter_mut().filter(|email| holds(email)).for_each(|email| email.kind = None),
-                Some("primary") => list.iter_mut().filter(|email| holds(email)).for_each(|email| email.primary = None),
+                Some("type") => {
+                    list.iter_mut().filter(|email| holds(email)).for_each(|email| email.kind = None)
+                }
+                Some("primary") => list
+                    .iter_mut()
+                    .filter(|email| holds(email))
+                    .for_each(|email| email.primary = None),
                 Some(_) => {}
             }
             return Ok(());
@@ -282,9 +334,18 @@ impl Person {
                 set_part(email, part, operation)?;
                 continue;
             }
-            let members = operation.value.as_object().ok_or_else(|| Error::invalid("value", "must be an object"))?;
+            let members = operation
+                .value
+                .as_object()
+                .ok_or_else(|| Error::invalid("value", "must be an object"))?;
             for (part, value) in members {
-                let inner = Operation { verb: operation.verb, place: part, path: Path::Foreign, value, is_named: false };
+                let inner = Operation {
+                    verb: operation.verb,
+                    place: part,
+                    path: Path::Foreign,
+                    value,
+                    is_named: false,
+                };
                 set_part(email, &part.to_ascii_lowercase(), &inner)?;
             }
         }
@@ -300,7 +361,9 @@ fn described(which: Option<&Expression>) -> Email {
         match (name.as_str(), test) {
             ("type", Test::Equals(kind)) => email.kind = Some(kind.clone()),
             ("value", Test::Equals(value)) => email.value.clone_from(value),
-            ("primary", Test::Equals(word)) => email.primary = Some(word.eq_ignore_ascii_case("true")),
+            ("primary", Test::Equals(word)) => {
+                email.primary = Some(word.eq_ignore_ascii_case("true"))
+            }
             _ => {}
         }
     }
@@ -333,7 +396,8 @@ pub(super) fn is_of(email: &Email, Term { name, test, .. }: &Term) -> bool {
 }
 
 fn is_same(one: &Email, other: &Email) -> bool {
-    one.value.eq_ignore_ascii_case(&other.value) && (one.kind.is_none() || other.kind.is_none() || one.kind == other.kind)
+    one.value.eq_ignore_ascii_case(&other.value)
+        && (one.kind.is_none() || other.kind.is_none() || one.kind == other.kind)
 }
 
 fn too_many_emails() -> Error {
@@ -360,7 +424,8 @@ fn emails(value: &Value) -> Result<Emails> {
             Some(_) => Err(Error::invalid(format!("emails.{name}"), "must be a string")),
         };
         let Some(value) = text("value")? else { continue };
-        let primary = member(members, "primary").map(|value| boolean("emails.primary", value)).transpose()?;
+        let primary =
+            member(members, "primary").map(|value| boolean("emails.primary", value)).transpose()?;
         list.push(Email { value, kind: text("type")?, primary });
     }
     Ok(Emails { list })
@@ -388,19 +453,36 @@ impl Target for GroupChange {
 impl GroupChange {
     fn apply_members(&mut self, operation: &Operation<'_>, attribute: &Attribute) -> Result<()> {
         if attribute.part.is_some() {
-            return Err(broken("mutability", names::shown(operation.place), "is immutable: add and remove members"));
+            return Err(broken(
+                "mutability",
+                names::shown(operation.place),
+                "is immutable: add and remove members",
+            ));
         }
         match (&attribute.which, operation.verb) {
             (Some(which), Verb::Remove) => {
                 let id = match which.as_slice() {
                     [Term { name, test: Test::Equals(id), .. }] if name == "value" => id,
-                    _ => return Err(path::unusable(&names::shown(operation.place), "may select members by value eq only")),
+                    _ => {
+                        return Err(path::unusable(
+                            &names::shown(operation.place),
+                            "may select members by value eq only",
+                        ));
+                    }
                 };
                 // Whoever cannot be in it is not in it.
                 self.members.remove(int64(id).into_iter().collect());
             }
-            (Some(_), _) => return Err(broken("mutability", names::shown(operation.place), "is immutable: add and remove members")),
-            (None, Verb::Remove) if operation.value.is_null() => self.members = MemberChange::All(BTreeSet::new()),
+            (Some(_), _) => {
+                return Err(broken(
+                    "mutability",
+                    names::shown(operation.place),
+                    "is immutable: add and remove members",
+                ));
+            }
+            (None, Verb::Remove) if operation.value.is_null() => {
+                self.members = MemberChange::All(BTreeSet::new())
+            }
             (None, Verb::Remove) => self.members.remove(members(operation.value)?),
             (None, Verb::Add) => self.members.add(members(operation.value)?),
             (None, Verb::Replace) => self.members = MemberChange::All(members(operation.value)?),
@@ -416,13 +498,17 @@ fn members(value: &Value) -> Result<BTreeSet<i64>> {
         Value::Array(items) => items.iter().collect(),
         one => vec![one],
     };
-    let wrong = || Error::invalid("members", "must be a list of objects with the id of a user as value");
+    let wrong =
+        || Error::invalid("members", "must be a list of objects with the id of a user as value");
     let id = |item: &Value| match item {
         Value::Object(object) => member(object, "value").and_then(text_of_id),
         other => text_of_id(other),
     };
     if items.len() > MAX_MEMBERS {
-        return Err(Error::invalid("members", format!("may have {MAX_MEMBERS} at most in one request")));
+        return Err(Error::invalid(
+            "members",
+            format!("may have {MAX_MEMBERS} at most in one request"),
+        ));
     }
     items.into_iter().map(|item| id(item).as_deref().and_then(int64).ok_or_else(wrong)).collect()
 }

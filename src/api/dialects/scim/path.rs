@@ -1,5 +1,5 @@
-//! Paths of attributes (RFC 7644, 3.5.2): `name.givenName`, `emails[type eq "work"].value`, with the URN of the schema in
-//! front or without.
+//! Paths of attributes (RFC 7644, 3.5.2): `name.givenName`, `emails[type eq "work"].value`, with
+//! the URN of the schema in front or without.
 
 use super::filter::{Attribute, Reader};
 use super::names::{shown, without_urn};
@@ -24,7 +24,11 @@ impl Path {
         let invalid = || broken("invalidPath", "path", format!("cannot be read: {}", shown(text)));
         let Some(rest) = without_urn(text) else {
             // Of which nothing is kept, nothing is read, but a filter must end.
-            return if text.contains(char::is_whitespace) && !text.contains('[') { Err(invalid()) } else { Ok(Self::Foreign) };
+            return if text.contains(char::is_whitespace) && !text.contains('[') {
+                Err(invalid())
+            } else {
+                Ok(Self::Foreign)
+            };
         };
         if rest.is_empty() {
             return if text.is_empty() { Err(invalid()) } else { Ok(Self::Whole) };
@@ -54,23 +58,47 @@ mod tests {
     #[test]
     fn paths_as_clients_send_them() {
         let attribute = |name: &str, which, part: Option<&str>| {
-            Ok(Path::Attribute(Attribute { name: name.to_owned(), which, part: part.map(str::to_owned) }))
+            Ok(Path::Attribute(Attribute {
+                name: name.to_owned(),
+                which,
+                part: part.map(str::to_owned),
+            }))
         };
         let of_user = |rest: &str| format!("urn:ietf:params:scim:schemas:core:2.0:User{rest}");
         for (text, expected) in [
             ("displayName", attribute("displayname", None, None)),
             ("name.givenName", attribute("name", None, Some("givenname"))),
-            ("emails[type eq \"work\"].value", attribute("emails", Some(vec![equals("type", "work")]), Some("value"))),
-            ("members[value eq \"7\"]", attribute("members", Some(vec![equals("value", "7")]), None)),
+            (
+                "emails[type eq \"work\"].value",
+                attribute("emails", Some(vec![equals("type", "work")]), Some("value")),
+            ),
+            (
+                "members[value eq \"7\"]",
+                attribute("members", Some(vec![equals("value", "7")]), None),
+            ),
             (&of_user(":active"), attribute("active", None, None)),
             (&of_user(":name.familyName"), attribute("name", None, Some("familyname"))),
             (&of_user(""), Ok(Path::Whole)),
-            ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", Ok(Path::Foreign)),
+            (
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+                Ok(Path::Foreign),
+            ),
             ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", Ok(Path::Foreign)),
         ] {
             assert_eq!(Path::parse(text), expected, "{text}");
         }
-        for text in ["", " ", "a b", "emails[", "emails[type eq \"work\"]x", ".a", "a.", "a.b.c", "members[value gt \"7\"]", "é"] {
+        for text in [
+            "",
+            " ",
+            "a b",
+            "emails[",
+            "emails[type eq \"work\"]x",
+            ".a",
+            "a.",
+            "a.b.c",
+            "members[value gt \"7\"]",
+            "é",
+        ] {
             assert!(Path::parse(text).is_err(), "{text:?}");
         }
     }

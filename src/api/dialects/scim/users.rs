@@ -17,8 +17,7 @@ use crate::domain::identity::user::UserId;
 use crate::error::Result;
 use crate::ports::LocalFuture;
 
-const USER: &str =
-    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
+const USER: &str = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"externalId":"00u1","userName":"ada@example.com","active":true}"#;
 const SENT: &[(&str, &str)] = &[(wire::MEDIA_TYPE, USER)];
 const LISTED: &[(&str, &str)] = &[(
     wire::MEDIA_TYPE,
@@ -43,7 +42,9 @@ const fn route(
     paths: &'static [&'static str],
     handler: crate::api::http::route::Handler,
 ) -> Route {
-    Route::of(method, operation, paths, handler).access(Access::Administrator).keys(Keys::With(May::Provisioning))
+    Route::of(method, operation, paths, handler)
+        .access(Access::Administrator)
+        .keys(Keys::With(May::Provisioning))
 }
 
 pub(super) const GROUP: Group = Group {
@@ -66,7 +67,10 @@ pub(super) const GROUP: Group = Group {
             .takes(Body::Texts(SENT))
             .refuses(&[409, 415])
             .answers(Answer::texts(201, SENT)),
-        route("GET", "get_scim_user", &["/scim/v2/Users/{id}"], handler!(get)).summary("Shows a user").query(SELECTION).answers(ANSWERED),
+        route("GET", "get_scim_user", &["/scim/v2/Users/{id}"], handler!(get))
+            .summary("Shows a user")
+            .query(SELECTION)
+            .answers(ANSWERED),
         route("PUT", "replace_scim_user", &["/scim/v2/Users/{id}"], handler!(replace))
             .summary("Replaces what a provider says of a user; `active` stays where it is left out")
             .query(SELECTION)
@@ -101,15 +105,22 @@ fn page<'a>(cx: &'a Cx, call: &'a Call<'_>, wanted: Wanted) -> LocalFuture<'a, R
 async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
     let addresses = addresses(&wanted.filter);
     // All that brackets say is about one and the same address.
-    let has_address =
-        |terms: &Expression, person: &Person| person.emails.list.iter().any(|email| terms.iter().all(|term| patch::is_of(email, term)));
+    let has_address = |terms: &Expression, person: &Person| {
+        person.emails.list.iter().any(|email| terms.iter().all(|term| patch::is_of(email, term)))
+    };
     let also = |person: &Person| addresses.iter().all(|terms| has_address(terms, person));
     let page = match conditions(&wanted.filter)? {
-        Some(conditions) => provisioned_users::list(cx, &conditions, &also, wanted.skipped(), wanted.count).await?,
+        Some(conditions) => {
+            provisioned_users::list(cx, &conditions, &also, wanted.skipped(), wanted.count).await?
+        }
         None => provisioned_users::Page { users: Vec::new(), total: 0 },
     };
     let groups = groups_of(cx, &wanted.selection, &page.users).await?;
-    let users: Vec<_> = page.users.iter().map(|user| shown(&wire::base(cx, call), user, &groups, &wanted.selection)).collect();
+    let users: Vec<_> = page
+        .users
+        .iter()
+        .map(|user| shown(&wire::base(cx, call), user, &groups, &wanted.selection))
+        .collect();
     let total = usize::try_from(page.total).unwrap_or(0);
     Ok(wire::answer(200, &lists::response(total, wanted.start_index, &users)))
 }
@@ -117,7 +128,11 @@ async fn page_of(cx: &Cx, call: &Call<'_>, wanted: Wanted) -> Result<Response> {
 /// What a filter with brackets says of an address, for each that there must be.
 fn addresses(filter: &[Term]) -> Vec<Expression> {
     let of_term = |Term { which, test, .. }: &Term| {
-        let value = matches!(test, Test::Equals(_)).then(|| Term { name: "value".to_owned(), which: None, test: test.clone() });
+        let value = matches!(test, Test::Equals(_)).then(|| Term {
+            name: "value".to_owned(),
+            which: None,
+            test: test.clone(),
+        });
         which.clone().map(|terms| terms.into_iter().chain(value).collect())
     };
     filter.iter().filter_map(of_term).collect()
@@ -127,34 +142,54 @@ fn addresses(filter: &[Term]) -> Vec<Expression> {
 fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
     let mut conditions = Vec::new();
     for Term { name, which, test } in filter {
-        let inner = which.as_ref().and_then(|which| which.iter().find(|term| term.name == "value")).map(|term| &term.test);
+        let inner = which
+            .as_ref()
+            .and_then(|which| which.iter().find(|term| term.name == "value"))
+            .map(|term| &term.test);
         let is_email = matches!(name.as_str(), "emails" | "emails.value");
         if which.is_some() && !is_email {
             return Err(filter::invalid("may select values of emails only"));
         }
-        let is_of_address = |term: &Term| matches!(term.name.as_str(), "value" | "type" | "primary");
+        let is_of_address =
+            |term: &Term| matches!(term.name.as_str(), "value" | "type" | "primary");
         if !which.iter().flatten().all(is_of_address) {
             return Err(filter::invalid("may select emails by value, type and primary only"));
         }
         match (name.as_str(), inner.unwrap_or(test)) {
             ("username", Test::Equals(name)) => conditions.push(Condition::Username(name.clone())),
             ("externalid", Test::Equals(id)) => conditions.push(Condition::ExternalId(id.clone())),
-            ("id", Test::Equals(id)) => match id.parse().ok().filter(|number: &i64| number.to_string() == *id) {
-                Some(id) => conditions.push(Condition::Id(id)),
-                None => return Ok(None),
-            },
-            ("emails" | "emails.value", Test::Equals(email)) => conditions.push(Condition::Email(email.clone())),
-            ("active", Test::Equals(word)) if word.eq_ignore_ascii_case("true") => conditions.push(Condition::Active(true)),
-            ("active", Test::Equals(word)) if word.eq_ignore_ascii_case("false") => conditions.push(Condition::Active(false)),
+            ("id", Test::Equals(id)) => {
+                match id.parse().ok().filter(|number: &i64| number.to_string() == *id) {
+                    Some(id) => conditions.push(Condition::Id(id)),
+                    None => return Ok(None),
+                }
+            }
+            ("emails" | "emails.value", Test::Equals(email)) => {
+                conditions.push(Condition::Email(email.clone()))
+            }
+            ("active", Test::Equals(word)) if word.eq_ignore_ascii_case("true") => {
+                conditions.push(Condition::Active(true))
+            }
+            ("active", Test::Equals(word)) if word.eq_ignore_ascii_case("false") => {
+                conditions.push(Condition::Active(false))
+            }
             ("username" | "id" | "active", Test::Present) => {}
             ("externalid", Test::Present) => conditions.push(Condition::HasExternalId),
-            ("emails" | "emails.value", Test::Present) if which.is_none() => conditions.push(Condition::HasEmail),
-            _ => return Err(filter::invalid("may be about userName, externalId, id and emails.value; active only beside one of them")),
+            ("emails" | "emails.value", Test::Present) if which.is_none() => {
+                conditions.push(Condition::HasEmail)
+            }
+            _ => {
+                return Err(filter::invalid(
+                    "may be about userName, externalId, id and emails.value; active only beside one of them",
+                ));
+            }
         }
     }
     let has_active = conditions.iter().any(|condition| matches!(condition, Condition::Active(_)));
     if has_active && !conditions.iter().any(Condition::is_selective) {
-        return Err(filter::invalid("may be about active only beside userName, externalId, id or emails.value"));
+        return Err(filter::invalid(
+            "may be about active only beside userName, externalId, id or emails.value",
+        ));
     }
     Ok(Some(conditions))
 }
@@ -167,16 +202,24 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let selection = Selection::of_query(call)?;
-    let person = patch::whole_person(Person { active: true, tells_active: true, ..Person::default() }, &wire::body(call).await?)?;
+    let person = patch::whole_person(
+        Person { active: true, tells_active: true, ..Person::default() },
+        &wire::body(call).await?,
+    )?;
     let user = provisioned_users::create(cx, call.caller()?, person).await?;
     let location = format!("{}/Users/{}", wire::base(cx, call), user.id.0);
     Ok(answer(cx, call, 201, &user, &selection).await?.with("location", location))
 }
 
 async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (id, selection, body) = (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
+    let (id, selection, body) =
+        (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
     let change = |person: &mut Person| {
-        let before = Person { active: person.active, tells_active: person.tells_active, ..Person::default() };
+        let before = Person {
+            active: person.active,
+            tells_active: person.tells_active,
+            ..Person::default()
+        };
         *person = patch::whole_person(before, &body)?;
         Ok(())
     };
@@ -185,8 +228,11 @@ async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn change(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (id, selection, body) = (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
-    let user = provisioned_users::update(cx, call.caller()?, id, &|person| patch::person(person, &body)).await?;
+    let (id, selection, body) =
+        (UserId(wire::id(call, "user")?), Selection::of_query(call)?, wire::body(call).await?);
+    let user =
+        provisioned_users::update(cx, call.caller()?, id, &|person| patch::person(person, &body))
+            .await?;
     answer(cx, call, 200, &user, &selection).await
 }
 
@@ -213,7 +259,13 @@ fn answer<'a>(
     Box::pin(answer_with(cx, call, status, user, selection))
 }
 
-async fn answer_with(cx: &Cx, call: &Call<'_>, status: u16, user: &KnownPerson, selection: &Selection) -> Result<Response> {
+async fn answer_with(
+    cx: &Cx,
+    call: &Call<'_>,
+    status: u16,
+    user: &KnownPerson,
+    selection: &Selection,
+) -> Result<Response> {
     let groups = groups_of(cx, selection, std::slice::from_ref(user)).await?;
     Ok(wire::answer(status, &shown(&wire::base(cx, call), user, &groups, selection)))
 }
@@ -222,7 +274,11 @@ fn shown(base: &str, known: &KnownPerson, groups: &Groups, selection: &Selection
     let KnownPerson { id, person, created_at, modified_at, .. } = known;
     let id = id.0.to_string();
     let location = format!("{base}/Users/{id}");
-    let name = texts([("formatted", &person.formatted_name), ("familyName", &person.family_name), ("givenName", &person.given_name)]);
+    let name = texts([
+        ("formatted", &person.formatted_name),
+        ("familyName", &person.family_name),
+        ("givenName", &person.given_name),
+    ]);
     let mut user = Map::new();
     user.insert("schemas".to_owned(), json!([names::USER]));
     user.insert("id".to_owned(), json!(id));
@@ -239,7 +295,8 @@ fn shown(base: &str, known: &KnownPerson, groups: &Groups, selection: &Selection
         user.insert("emails".to_owned(), json!(person.emails.list));
     }
     let of_user = groups.iter().filter(|(of, ..)| of.0.to_string() == id);
-    let groups: Vec<_> = of_user.map(|(_, group, name)| group_of(base, *group, name.as_deref())).collect();
+    let groups: Vec<_> =
+        of_user.map(|(_, group, name)| group_of(base, *group, name.as_deref())).collect();
     if !groups.is_empty() {
         user.insert("groups".to_owned(), json!(groups));
     }
@@ -257,5 +314,8 @@ fn group_of(base: &str, group: i64, name: Option<&str>) -> Value {
 
 /// Those of the texts that are there.
 fn texts<const N: usize>(texts: [(&str, &Option<String>); N]) -> Map<String, Value> {
-    texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))).collect()
+    texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))))
+        .collect()
 }

@@ -16,10 +16,17 @@ pub(super) const MEDIA_TYPE: &str = "application/scim+json";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// The parameter with the attributes that an answer is to have.
-pub(super) const ATTRIBUTES: Field = optional("attributes", Kind::TEXT, "the attributes that the answer is to have, separated by commas");
+pub(super) const ATTRIBUTES: Field = optional(
+    "attributes",
+    Kind::TEXT,
+    "the attributes that the answer is to have, separated by commas",
+);
 /// The parameter with those that it is not to have.
-pub(super) const EXCLUDED: Field =
-    optional("excludedAttributes", Kind::TEXT, "the attributes that the answer is not to have, separated by commas");
+pub(super) const EXCLUDED: Field = optional(
+    "excludedAttributes",
+    Kind::TEXT,
+    "the attributes that the answer is not to have, separated by commas",
+);
 
 answer! {
     pub(super) struct ScimError<'a> as "ScimError" {
@@ -44,12 +51,21 @@ pub(super) fn failure(error: &Error, _: Millis) -> Response {
 
 /// The same of what no error of Postern says.
 pub(super) fn refusal(status: u16, scim_type: Option<&'static str>, detail: &str) -> Response {
-    let body = ScimError { schemas: vec![ERROR], status: status.to_string(), scim_type: Sometimes(scim_type), detail };
+    let body = ScimError {
+        schemas: vec![ERROR],
+        status: status.to_string(),
+        scim_type: Sometimes(scim_type),
+        detail,
+    };
     Response::text(status, MEDIA_TYPE, serde_json::to_string(&body).unwrap_or_default())
 }
 
 /// A rule that SCIM has a word for.
-pub(super) fn broken(rule: &'static str, field: impl Into<String>, why: impl Into<String>) -> Error {
+pub(super) fn broken(
+    rule: &'static str,
+    field: impl Into<String>,
+    why: impl Into<String>,
+) -> Error {
     Error::Invalid { field: field.into(), why: why.into(), rule: Rule::OfDialect(rule) }
 }
 
@@ -60,7 +76,8 @@ pub(super) fn answer(status: u16, body: &Value) -> Response {
 
 /// The URL below which everything of SCIM is, as clients know it.
 pub(super) fn base(cx: &Cx, call: &Call<'_>) -> String {
-    let origin = cx.config.browsers.public_origin.as_deref().unwrap_or_else(|| call.request.origin());
+    let origin =
+        cx.config.browsers.public_origin.as_deref().unwrap_or_else(|| call.request.origin());
     format!("{origin}/scim/v2")
 }
 
@@ -75,16 +92,22 @@ pub(super) fn id(call: &Call<'_>, what: &'static str) -> Result<i64> {
 pub(super) async fn body(call: &Call<'_>) -> Result<Map<String, Value>> {
     let label = call.request.header("content-type").unwrap_or_else(|| MEDIA_TYPE.to_owned());
     let media_type = label.split(';').next().unwrap_or_default().trim();
-    if ![MEDIA_TYPE, "application/json"].iter().any(|taken| media_type.eq_ignore_ascii_case(taken)) {
-        return Err(Error::UnsupportedMediaType { taken: "application/scim+json or application/json" });
+    if ![MEDIA_TYPE, "application/json"].iter().any(|taken| media_type.eq_ignore_ascii_case(taken))
+    {
+        return Err(Error::UnsupportedMediaType {
+            taken: "application/scim+json or application/json",
+        });
     }
     let body = call.body().await?;
-    json::parse_object(&body).map_err(|why| Error::unreadable("body", format!("must be a JSON object: {why}")))
+    json::parse_object(&body)
+        .map_err(|why| Error::unreadable("body", format!("must be a JSON object: {why}")))
 }
 
 /// A member of an object, whatever the case of its name. Null is absent.
 pub(super) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    let found = object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
+    let found = object.get(name).or_else(|| {
+        object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    });
     found.filter(|value| !value.is_null())
 }
 
@@ -103,13 +126,22 @@ pub(super) struct Selection {
 impl Selection {
     /// As the query says it.
     pub(super) fn of_query(call: &Call<'_>) -> Result<Self> {
-        let list = |name| Ok::<_, Error>(call.query.one(name)?.map(|text| text.split(',').map(names::normal).collect::<Vec<_>>()));
+        let list = |name| {
+            Ok::<_, Error>(
+                call.query
+                    .one(name)?
+                    .map(|text| text.split(',').map(names::normal).collect::<Vec<_>>()),
+            )
+        };
         Self::new(list(ATTRIBUTES.name)?, list(EXCLUDED.name)?)
     }
 
     fn new(only: Option<Vec<String>>, but: Option<Vec<String>>) -> Result<Self> {
         let but = but.unwrap_or_default();
-        for (name, list) in [(ATTRIBUTES.name, only.as_deref().unwrap_or_default()), (EXCLUDED.name, but.as_slice())] {
+        for (name, list) in [
+            (ATTRIBUTES.name, only.as_deref().unwrap_or_default()),
+            (EXCLUDED.name, but.as_slice()),
+        ] {
             if list.len() > MAX_SELECTED {
                 return Err(Error::invalid(name, format!("may have {MAX_SELECTED} names at most")));
             }
@@ -122,7 +154,11 @@ impl Selection {
         let list = |name: &str| match member(body, name) {
             None => Ok(None),
             Some(Value::Array(items)) => {
-                let text = |item: &Value| item.as_str().map(names::normal).ok_or_else(|| Error::invalid(name, "must be a list of strings"));
+                let text = |item: &Value| {
+                    item.as_str()
+                        .map(names::normal)
+                        .ok_or_else(|| Error::invalid(name, "must be a list of strings"))
+                };
                 items.iter().map(text).collect::<Result<Vec<_>>>().map(Some)
             }
             Some(_) => Err(Error::invalid(name, "must be a list of strings")),
@@ -138,7 +174,8 @@ impl Selection {
     /// Whether the answer has something of an attribute, which is given in lower case.
     pub(super) fn wants(&self, attribute: &str) -> bool {
         let is_of = |name: &String| name.split('.').next() == Some(attribute);
-        self.only.as_ref().is_none_or(|only| only.iter().any(is_of)) && !self.but.iter().any(|name| name == attribute)
+        self.only.as_ref().is_none_or(|only| only.iter().any(is_of))
+            && !self.but.iter().any(|name| name == attribute)
     }
 
     /// The attributes of a resource that the answer has. `id` and `schemas` are always among them.
@@ -164,15 +201,21 @@ impl Selection {
     /// The parts of an attribute that the answer has.
     fn within(&self, attribute: &str, value: Value) -> Value {
         match value {
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.within(attribute, item)).filter(|item| !is_empty(item)).collect())
-            }
+            Value::Array(items) => Value::Array(
+                items
+                    .into_iter()
+                    .map(|item| self.within(attribute, item))
+                    .filter(|item| !is_empty(item))
+                    .collect(),
+            ),
             Value::Object(members) => {
                 let part = |name: &str| format!("{attribute}.{}", name.to_ascii_lowercase());
-                let is_whole = self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == attribute));
+                let is_whole =
+                    self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == attribute));
                 let is_kept = |name: &String| {
                     let part = part(name);
-                    (is_whole || self.only.iter().flatten().any(|name| *name == part)) && !self.but.contains(&part)
+                    (is_whole || self.only.iter().flatten().any(|name| *name == part))
+                        && !self.but.contains(&part)
                 };
                 Value::Object(members.into_iter().filter(|(name, _)| is_kept(name)).collect())
             }
@@ -190,6 +233,11 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// What is told of a resource itself.
-pub(super) fn meta(resource_type: &str, created_at: Millis, modified_at: Millis, location: &str) -> Value {
+pub(super) fn meta(
+    resource_type: &str,
+    created_at: Millis,
+    modified_at: Millis,
+    location: &str,
+) -> Value {
     json!({ "resourceType": resource_type, "created": created_at.iso(), "lastModified": modified_at.iso(), "location": location })
 }

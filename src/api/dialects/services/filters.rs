@@ -1,4 +1,5 @@
-//! How a list of grants is asked for: plain parameters, and up to 20 filters `filters[i].key|op|value`, all of which must hold.
+//! How a list of grants is asked for: plain parameters, and up to 20 filters
+//! `filters[i].key|op|value`, all of which must hold.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,8 @@ pub(super) fn unsupported_part(key: &str) -> &'static str {
     }
 }
 
-const SERVICE_ID: Field = optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN");
+const SERVICE_ID: Field =
+    optional("serviceId", Kind::INT64, "required here, or as a filter with EQUAL or IN");
 const OBJECT_ID: Field = optional("authObjectId", Kind::INT64, "to which");
 const PAGE_NUMBER: Field = optional("pageNo", Kind::Int64 { min: 1, max: 100_000 }, "default 1");
 const PAGE_SIZE: Field = optional("pageSize", Kind::Int64 { min: 1, max: 2000 }, "default 10");
@@ -66,10 +68,22 @@ pub(super) const QUERY: &[Field] = &[
     PAGE_SIZE,
     optional("orderBy", Kind::OneOf(&["id", "serviceId", "createdDate"]), "default id"),
     optional("orderSort", Kind::AnyCase(&["ASC", "DESC"]), "default DESC"),
-    optional("infoScope", Kind::AnyCase(&["BASIC", "DETAIL"]), "DETAIL adds the objects' names; default BASIC"),
-    optional("filters[0].key", Kind::OneOf(&["id", "serviceId", "authObjectType", "authObjectId", "createdDate"]), "a field"),
+    optional(
+        "infoScope",
+        Kind::AnyCase(&["BASIC", "DETAIL"]),
+        "DETAIL adds the objects' names; default BASIC",
+    ),
+    optional(
+        "filters[0].key",
+        Kind::OneOf(&["id", "serviceId", "authObjectType", "authObjectId", "createdDate"]),
+        "a field",
+    ),
     optional("filters[0].op", OPERATORS, "MATCH contains, MATCH_END begins with"),
-    optional("filters[0].value", Kind::TEXT, "a value; for IN a list: a,b or [a,b] or [\"a\",\"b\"]"),
+    optional(
+        "filters[0].value",
+        Kind::TEXT,
+        "a value; for IN a list: a,b or [a,b] or [\"a\",\"b\"]",
+    ),
 ];
 
 /// Reads the whole question.
@@ -79,20 +93,32 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
     for filter in filters(query)? {
         match filter.condition()? {
             // The services confine the list; several lists of them confine it to what they share.
-            Condition { field: GrantField::ServiceId, test: Test::Among { values, not: false } } => {
+            Condition {
+                field: GrantField::ServiceId,
+                test: Test::Among { values, not: false },
+            } => {
                 let ids: Vec<i64> = values.iter().filter_map(|value| value.parse().ok()).collect();
-                services = Some(services.map_or(ids.clone(), |known| known.into_iter().filter(|id| ids.contains(id)).collect()));
+                services = Some(services.map_or(ids.clone(), |known| {
+                    known.into_iter().filter(|id| ids.contains(id)).collect()
+                }));
             }
             condition => conditions.push(condition),
         }
     }
-    let object_type = ObjectType::parse(query.required("authObjectType")?).map_err(|why| Error::invalid("authObjectType", why))?;
+    let object_type = ObjectType::parse(query.required("authObjectType")?)
+        .map_err(|why| Error::invalid("authObjectType", why))?;
     if let Some(id) = integer(query, &OBJECT_ID)? {
-        conditions.push(Condition { field: GrantField::ObjectId, test: Test::Among { values: vec![id.to_string()], not: false } });
+        conditions.push(Condition {
+            field: GrantField::ObjectId,
+            test: Test::Among { values: vec![id.to_string()], not: false },
+        });
     }
     if let Some(text) = query.one("createdDate")?.filter(|text| !text.is_empty()) {
         let (first, last) = second("createdDate", text)?;
-        conditions.push(Condition { field: GrantField::CreatedAt, test: Test::Within(Some(first), Some(last)) });
+        conditions.push(Condition {
+            field: GrantField::CreatedAt,
+            test: Test::Within(Some(first), Some(last)),
+        });
     }
     let page_no = integer(query, &PAGE_NUMBER)?.unwrap_or(1);
     let page_size = integer(query, &PAGE_SIZE)?.unwrap_or(10);
@@ -116,7 +142,11 @@ pub(super) fn grant_query(query: &Query) -> Result<GrantQuery> {
 
 /// A whole number; forms send their empty fields too, which count as absent.
 fn integer(query: &Query, parameter: &Field) -> Result<Option<i64>> {
-    if query.one(parameter.name)? == Some("") { Ok(None) } else { query.declared_integer(parameter) }
+    if query.one(parameter.name)? == Some("") {
+        Ok(None)
+    } else {
+        query.declared_integer(parameter)
+    }
 }
 
 fn order_by(query: &Query) -> Result<OrderBy> {
@@ -124,7 +154,11 @@ fn order_by(query: &Query) -> Result<OrderBy> {
         None | Some("" | "id") => Ok(OrderBy::Id),
         Some("serviceId") => Ok(OrderBy::ServiceId),
         Some("createdDate") => Ok(OrderBy::CreatedAt),
-        Some(other) => Err(Error::Invalid { field: other.to_owned(), why: "(id, serviceId, createdDate)".to_owned(), rule: ORDER_BY }),
+        Some(other) => Err(Error::Invalid {
+            field: other.to_owned(),
+            why: "(id, serviceId, createdDate)".to_owned(),
+            rule: ORDER_BY,
+        }),
     }
 }
 
@@ -146,8 +180,14 @@ struct Filter<'a> {
 fn filters(query: &Query) -> Result<Vec<Filter<'_>>> {
     let mut found: BTreeMap<u32, Filter<'_>> = BTreeMap::new();
     for (name, value) in query.pairs() {
-        let Some((number, part)) = name.strip_prefix("filters[").and_then(|rest| rest.split_once("].")) else { continue };
-        let number = number.parse().map_err(|_| Error::invalid(name, "must have a whole number in its brackets"))?;
+        let Some((number, part)) =
+            name.strip_prefix("filters[").and_then(|rest| rest.split_once("]."))
+        else {
+            continue;
+        };
+        let number = number
+            .parse()
+            .map_err(|_| Error::invalid(name, "must have a whole number in its brackets"))?;
         let filter = found.entry(number).or_default();
         let slot = match part {
             "key" => &mut filter.key,
@@ -188,11 +228,17 @@ impl Filter<'_> {
         };
         let has_order = matches!(field, GrantField::Id | GrantField::CreatedAt);
         let test = match self.operator().as_str() {
-            "GREATER_THAN" | "LESS_THAN" | "GREATER_THAN_EQUAL" | "LESS_THAN_EQUAL" if !has_order => {
+            "GREATER_THAN" | "LESS_THAN" | "GREATER_THAN_EQUAL" | "LESS_THAN_EQUAL"
+                if !has_order =>
+            {
                 return Err(unsupported(key, FILTER_RANGE));
             }
-            "IN" | "NOT_IN" | "NOT_EQUAL" if field == GrantField::CreatedAt => return Err(unsupported(key, FILTER_NOT)),
-            "GREATER_THAN" => Test::Within(Some(bounds(field, key, value)?.1.saturating_add(1)), None),
+            "IN" | "NOT_IN" | "NOT_EQUAL" if field == GrantField::CreatedAt => {
+                return Err(unsupported(key, FILTER_NOT));
+            }
+            "GREATER_THAN" => {
+                Test::Within(Some(bounds(field, key, value)?.1.saturating_add(1)), None)
+            }
             "LESS_THAN" => Test::Within(None, Some(bounds(field, key, value)?.0.saturating_sub(1))),
             "GREATER_THAN_EQUAL" => Test::Within(Some(bounds(field, key, value)?.0), None),
             "LESS_THAN_EQUAL" => Test::Within(None, Some(bounds(field, key, value)?.1)),
@@ -210,7 +256,9 @@ impl Filter<'_> {
             "NOT_MATCH_END" => like(value, true, true),
             "IS_NULL" => Test::Present(false),
             "IS_NOT_NULL" => Test::Present(true),
-            other => return Err(Error::invalid(key, format!("has an unknown filter operator {other}"))),
+            other => {
+                return Err(Error::invalid(key, format!("has an unknown filter operator {other}")));
+            }
         };
         Ok(Condition { field, test })
     }
@@ -233,7 +281,11 @@ fn like(text: &str, at_start: bool, not: bool) -> Test {
 fn bounds(field: GrantField, key: &str, text: &str) -> Result<(i64, i64)> {
     match field {
         GrantField::CreatedAt => second(key, text),
-        _ => text.trim().parse().map(|id| (id, id)).map_err(|_| Error::invalid(key, "must be an int64")),
+        _ => text
+            .trim()
+            .parse()
+            .map(|id| (id, id))
+            .map_err(|_| Error::invalid(key, "must be an int64")),
     }
 }
 
@@ -241,8 +293,11 @@ fn bounds(field: GrantField, key: &str, text: &str) -> Result<(i64, i64)> {
 fn second(key: &str, text: &str) -> Result<(i64, i64)> {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let plain = PrimitiveDateTime::parse(text, format).map(PrimitiveDateTime::assume_utc);
-    let time = plain.or_else(|_| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339));
-    let wrong = |_| Error::invalid(key, "must be a time like 2025-01-23 02:37:44 (UTC) or 2025-01-23T02:37:44Z");
+    let time = plain
+        .or_else(|_| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339));
+    let wrong = |_| {
+        Error::invalid(key, "must be a time like 2025-01-23 02:37:44 (UTC) or 2025-01-23T02:37:44Z")
+    };
     let first = time.map_err(wrong)?.unix_timestamp().saturating_mul(1000);
     Ok((first, first.saturating_add(999)))
 }
@@ -250,21 +305,33 @@ fn second(key: &str, text: &str) -> Result<(i64, i64)> {
 /// A value as the store compares it: decimal digits, or the name of an object type.
 fn checked(field: GrantField, key: &str, text: &str) -> Result<String> {
     match field {
-        GrantField::ObjectType => {
-            ObjectType::parse(text.trim()).map(|object_type| object_type.name().to_owned()).map_err(|why| Error::invalid(key, why))
-        }
-        _ => text.trim().parse::<i64>().map(|id| id.to_string()).map_err(|_| Error::invalid(key, "must be an int64")),
+        GrantField::ObjectType => ObjectType::parse(text.trim())
+            .map(|object_type| object_type.name().to_owned())
+            .map_err(|why| Error::invalid(key, why)),
+        _ => text
+            .trim()
+            .parse::<i64>()
+            .map(|id| id.to_string())
+            .map_err(|_| Error::invalid(key, "must be an int64")),
     }
 }
 
 /// `a,b`, `[a,b]` or `["a","b"]`.
 fn values(field: GrantField, key: &str, text: &str) -> Result<Vec<String>> {
-    let texts: Vec<String> = if let Ok(serde_json::Value::Array(items)) = json::parse(text.trim().as_bytes()) {
-        items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
-    } else {
-        let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-        inner.split(',').map(|item| item.trim().trim_matches('"').to_owned()).filter(|item| !item.is_empty()).collect()
-    };
+    let texts: Vec<String> =
+        if let Ok(serde_json::Value::Array(items)) = json::parse(text.trim().as_bytes()) {
+            items
+                .iter()
+                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                .collect()
+        } else {
+            let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+            inner
+                .split(',')
+                .map(|item| item.trim().trim_matches('"').to_owned())
+                .filter(|item| !item.is_empty())
+                .collect()
+        };
     if texts.is_empty() || texts.len() > MAX_VALUES {
         return Err(Error::invalid(key, format!("must have 1 to {MAX_VALUES} values")));
     }
@@ -292,7 +359,10 @@ mod tests {
     #[test]
     fn filters_are_numbered_and_the_unfinished_are_dropped() {
         let query = read("serviceId=1&authObjectType=user&filters%5B7%5D.key=id&filters%5B7%5D.op=GREATER_THAN&filters%5B7%5D.value=5&filters[1].key=id&filters[2].op=IS_NULL").unwrap();
-        assert_eq!(query.conditions, [Condition { field: GrantField::Id, test: Test::Within(Some(6), None) }]);
+        assert_eq!(
+            query.conditions,
+            [Condition { field: GrantField::Id, test: Test::Within(Some(6), None) }]
+        );
     }
 
     proptest! {

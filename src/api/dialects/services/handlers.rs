@@ -14,14 +14,17 @@ use crate::error::{Error, Refusal, Result};
 
 pub(super) async fn add(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64("id")?;
-    let wire::NewGrant { object_type, object_id, permissions } = wire::NewGrant::read(&call.fields().await?)?;
-    let grant = NewGrant { service_id, object_type, object_id, permissions, period: Period::ALWAYS };
+    let wire::NewGrant { object_type, object_id, permissions } =
+        wire::NewGrant::read(&call.fields().await?)?;
+    let grant =
+        NewGrant { service_id, object_type, object_id, permissions, period: Period::ALWAYS };
     let id = grants::add(cx, call.caller()?, &grant).await?;
     Ok(wire::created(wire::GrantKey { id, key: object_id.to_string() }, call, cx.now))
 }
 
 pub(super) async fn replace(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let wire::GrantedPermissions { permissions } = wire::GrantedPermissions::read(&call.fields().await?)?;
+    let wire::GrantedPermissions { permissions } =
+        wire::GrantedPermissions::read(&call.fields().await?)?;
     grants::replace(cx, call.caller()?, call.int64("id")?, permissions).await?;
     Ok(wire::nothing((), call, cx.now))
 }
@@ -53,7 +56,8 @@ pub(super) async fn status(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 pub(super) async fn permissions_of_user(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (service_id, user_id) = (call.int64("id")?, call.int64("userId")?);
     let as_administrator = boolean(call, "admin")?.unwrap_or(false);
-    let (_, permissions) = permissions::effective(cx, call.caller()?, service_id, user_id, as_administrator).await?;
+    let (_, permissions) =
+        permissions::effective(cx, call.caller()?, service_id, user_id, as_administrator).await?;
     Ok(wire::names(permissions.names(), call, cx.now))
 }
 
@@ -62,13 +66,16 @@ pub(super) async fn own_permissions(cx: &Cx, call: &Call<'_>) -> Result<Response
     let as_administrator = boolean(call, "admin")?.unwrap_or(false);
     // A key that speaks for nobody has no permissions of its own.
     let own_id = caller.own_id().ok_or(Refusal::KeyIsNoUser)?;
-    let (switch, permissions) = permissions::effective(cx, caller, call.int64("id")?, own_id.0, as_administrator).await?;
+    let (switch, permissions) =
+        permissions::effective(cx, caller, call.int64("id")?, own_id.0, as_administrator).await?;
     Ok(wire::own(wire::OwnPermissions { switch, permissions: permissions.names() }, call, cx.now))
 }
 
 pub(super) async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let permission = Permission::parse(call.parameter("authPermission")?).map_err(|why| Error::invalid("authPermission", why))?;
-    let question = Question { service_id: call.int64("id")?, user_id: call.int64("userId")?, permission };
+    let permission = Permission::parse(call.parameter("authPermission")?)
+        .map_err(|why| Error::invalid("authPermission", why))?;
+    let question =
+        Question { service_id: call.int64("id")?, user_id: call.int64("userId")?, permission };
     let allowed = permissions::check(cx, call.caller()?, question).await?;
     cx.noted.answered(allowed);
     Ok(if allowed { wire::flag(true, call, cx.now) } else { wire::no(permission, call, cx.now) })

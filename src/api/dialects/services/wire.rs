@@ -1,4 +1,5 @@
-//! What the JSON of the services dialect looks like. Source: the published page on service authorization.
+//! What the JSON of the services dialect looks like. Source: the published page on service
+//! authorization.
 
 use time::OffsetDateTime;
 
@@ -13,7 +14,8 @@ use crate::domain::permissions::permission::{ObjectType, Permission, Permissions
 use crate::domain::time::Millis;
 use crate::error::Result;
 
-/// What the published page has where a permission is to stand: tried as it is, it asks for none, and so for VIEW.
+/// What the published page has where a permission is to stand: tried as it is, it asks for none,
+/// and so for VIEW.
 const PLACEHOLDER: &str = "string";
 
 request! {
@@ -31,12 +33,19 @@ request! {
 }
 
 impl Member for Permissions {
-    const KIND: Kind = Kind::list(&Kind::AnyOf(&[ASKED_PERMISSION, Kind::matching(0, usize::MAX, "^string$")]));
+    const KIND: Kind =
+        Kind::list(&Kind::AnyOf(&[ASKED_PERMISSION, Kind::matching(0, usize::MAX, "^string$")]));
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let names = fields.required_texts(name)?;
-        let parse = |word: &String| Permission::parse(word).map_err(|why| fields.invalid(name, why));
-        names.iter().filter(|word| *word != PLACEHOLDER).map(parse).collect::<Result<Vec<_>>>().map(Self::of_grant)
+        let parse =
+            |word: &String| Permission::parse(word).map_err(|why| fields.invalid(name, why));
+        names
+            .iter()
+            .filter(|word| *word != PLACEHOLDER)
+            .map(parse)
+            .collect::<Result<Vec<_>>>()
+            .map(Self::of_grant)
     }
 }
 
@@ -138,17 +147,27 @@ pub(super) fn no(permission: Permission, call: &Call<'_>, now: Millis) -> Respon
 
 /// A failure.
 pub(super) fn failure(status: u16, code: &str, message: &str, key: &str, now: Millis) -> Response {
-    let (datetime, ext) = (datetime(now), Ext { key: Sometimes(Some(key)), warnings: Sometimes(None) });
+    let (datetime, ext) =
+        (datetime(now), Ext { key: Sometimes(Some(key)), warnings: Sometimes(None) });
     Response::json(status, &Failure { code, message, data: (), datetime, ext })
 }
 
-/// `yyyy-MM-dd HH:mm:ss`, UTC; empty beyond the year 9999. Written digit by digit: a page has thousands of them.
+/// `yyyy-MM-dd HH:mm:ss`, UTC; empty beyond the year 9999. Written digit by digit: a page has
+/// thousands of them.
 pub(super) fn datetime(time: Millis) -> String {
-    let Ok(time) = OffsetDateTime::from_unix_timestamp(time.seconds()) else { return String::new() };
+    let Ok(time) = OffsetDateTime::from_unix_timestamp(time.seconds()) else {
+        return String::new();
+    };
     let mut text = String::with_capacity(19);
     two_digits(&mut text, time.year().unsigned_abs() / 100);
     two_digits(&mut text, time.year().unsigned_abs() % 100);
-    let rest = [('-', u8::from(time.month())), ('-', time.day()), (' ', time.hour()), (':', time.minute()), (':', time.second())];
+    let rest = [
+        ('-', u8::from(time.month())),
+        ('-', time.day()),
+        (' ', time.hour()),
+        (':', time.minute()),
+        (':', time.second()),
+    ];
     for (before, number) in rest {
         text.push(before);
         two_digits(&mut text, number.into());
@@ -157,7 +176,9 @@ pub(super) fn datetime(time: Millis) -> String {
 }
 
 fn two_digits(text: &mut String, number: u32) {
-    text.extend([number / 10 % 10, number % 10].into_iter().filter_map(|digit| char::from_digit(digit, 10)));
+    text.extend(
+        [number / 10 % 10, number % 10].into_iter().filter_map(|digit| char::from_digit(digit, 10)),
+    );
 }
 
 /// The code and message of a permission that a caller lacks: listing has its own.

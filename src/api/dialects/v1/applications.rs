@@ -8,14 +8,21 @@ use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
 use crate::api::http::shape::{Answer, Field, Kind, Shape, optional, required};
 use crate::context::Cx;
-use crate::domain::applications::application::{self, AccessKey, ApplicationTerms, AuthorizationType, MAX_NAME, OrganizationId};
+use crate::domain::applications::application::{
+    self, AccessKey, ApplicationTerms, AuthorizationType, MAX_NAME, OrganizationId,
+};
 use crate::domain::identity::machine_key::May;
 use crate::error::{Error, Result};
 
-const ACCESS_KEY: Field = required("accessKey", Kind::text(1, usize::MAX), "the application's access key");
+const ACCESS_KEY: Field =
+    required("accessKey", Kind::text(1, usize::MAX), "the application's access key");
 const TYPE: Field = required("type", AUTHORIZATION_TYPE, "what is asked about");
 
-const LIST_QUERY: &[Field] = &[optional("organization", Kind::TEXT, "only those of this organization"), paging::LIMIT, paging::TEXT_CURSOR];
+const LIST_QUERY: &[Field] = &[
+    optional("organization", Kind::TEXT, "only those of this organization"),
+    paging::LIMIT,
+    paging::TEXT_CURSOR,
+];
 
 const SHORTCUT: &str = "whether it is a link to something else, so that nothing can be authorized";
 const AUTHORIZES: &str = "whether it may authorize the applications of its organization";
@@ -151,7 +158,8 @@ answer! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_key) = paging::asked_by_text(call)?;
-    let found = applications::list(cx, call.query.one("organization")?, after_key, limit + 1).await?;
+    let found =
+        applications::list(cx, call.query.one("organization")?, after_key, limit + 1).await?;
     Ok(paging::answer(&found, limit, Application::of, |application| application.access_key.clone()))
 }
 
@@ -161,10 +169,15 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let mut terms = ApplicationTerms { enabled: true, ..ApplicationTerms::default() };
     let (shortcut, authorizes, enabled) = (Given(shortcut), Given(authorizes), Given(enabled));
     ApplicationChange { name, shortcut, authorizes, enabled }.apply(&mut terms);
-    let (application, secret) = applications::create(cx, call.caller()?, access_key, &organization, &terms).await?;
+    let (application, secret) =
+        applications::create(cx, call.caller()?, access_key, &organization, &terms).await?;
     let secret = secret.as_ref().and_then(|secret| secret.expose_text());
     let location = format!("/v1/applications/{}", application.access_key);
-    Ok(Response::json(201, &CreatedApplication { application: Application::of(&application), secret }).with("location", location))
+    Ok(Response::json(
+        201,
+        &CreatedApplication { application: Application::of(&application), secret },
+    )
+    .with("location", location))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -175,7 +188,8 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let change = ApplicationChange::read(&call.labelled_fields().await?)?;
     let access_key = call.parameter(ACCESS_KEY.name)?;
-    let application = applications::update(cx, call.caller()?, access_key, |terms| change.apply(terms)).await?;
+    let application =
+        applications::update(cx, call.caller()?, access_key, |terms| change.apply(terms)).await?;
     Ok(Response::json(200, &Application::of(&application)))
 }
 
@@ -192,7 +206,8 @@ async fn renew_secret(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let access_key = call.parameter(ACCESS_KEY.name)?;
-    let kind = AuthorizationType::parse(call.parameter(TYPE.name)?).map_err(|why| Error::invalid(TYPE.name, why))?;
+    let kind = AuthorizationType::parse(call.parameter(TYPE.name)?)
+        .map_err(|why| Error::invalid(TYPE.name, why))?;
     let allowed = authorizations::check(cx, access_key, kind).await?;
     Ok(Response::json(200, &Authorized { allowed, access_key, kind: kind.name() }))
 }

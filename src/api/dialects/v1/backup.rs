@@ -20,21 +20,34 @@ const MAX_LINE_ERRORS: usize = 100;
 
 const FORMAT: Field = optional("format", Kind::OneOf(&["ndjson", "csv"]), "default ndjson");
 const SECRETS: [&str; 2] = ["left-out", "sealed"];
-const EXPORTED_SECRETS: Field =
-    optional("secrets", Kind::OneOf(&SECRETS), "sealed: with passwords and secrets, which the same MASTER_KEY opens; default left-out");
-const IMPORTED_SECRETS: Field =
-    optional("secrets", Kind::OneOf(&SECRETS), "left-out: passwords and secrets of the records are passed over; default sealed");
+const EXPORTED_SECRETS: Field = optional(
+    "secrets",
+    Kind::OneOf(&SECRETS),
+    "sealed: with passwords and secrets, which the same MASTER_KEY opens; default left-out",
+);
+const IMPORTED_SECRETS: Field = optional(
+    "secrets",
+    Kind::OneOf(&SECRETS),
+    "left-out: passwords and secrets of the records are passed over; default sealed",
+);
 const EXPORT_QUERY: &[Field] = &[
     FORMAT,
     EXPORTED_SECRETS,
-    optional("after", Kind::TEXT, "the last line that an interrupted export brought: this one goes on behind it"),
+    optional(
+        "after",
+        Kind::TEXT,
+        "the last line that an interrupted export brought: this one goes on behind it",
+    ),
 ];
 
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
 
 const RECORDS: &[(&str, &str)] = &[
-    (NDJSON, "{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":2,\"permissions\":[\"VIEW\"]}\n"),
+    (
+        NDJSON,
+        "{\"record\":\"grant\",\"serviceId\":1,\"authObjectType\":\"USER\",\"authObjectId\":2,\"permissions\":[\"VIEW\"]}\n",
+    ),
     (CSV, "record,serviceId,authObjectType,authObjectId,permissions\ngrant,1,USER,2,VIEW\n"),
 ];
 
@@ -75,7 +88,8 @@ async fn import(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let format = format(call)?;
     let secrets = secrets(call, &IMPORTED_SECRETS)?.unwrap_or(Secrets::Sealed);
     let body = call.request.body().await?;
-    let text = std::str::from_utf8(&body).map_err(|_| Error::unreadable("body", "must be UTF-8"))?;
+    let text =
+        std::str::from_utf8(&body).map_err(|_| Error::unreadable("body", "must be UTF-8"))?;
     let imported = match format.read(text) {
         Ok(records) => backup::import(cx, call.caller()?, records, secrets).await?,
         Err(errors) => Err(errors),
@@ -96,7 +110,8 @@ fn refused(errors: &[LineError]) -> Response {
         count => format!("{count} lines are wrong, nothing was written"),
     };
     let lines = errors.iter().take(MAX_LINE_ERRORS);
-    let lines = lines.map(|LineError { line, field, why }| WrongLine { line: number(*line), field, why });
+    let lines =
+        lines.map(|LineError { line, field, why }| WrongLine { line: number(*line), field, why });
     problem::of_lines(400, &detail, lines.collect())
 }
 
@@ -117,11 +132,9 @@ async fn export(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         Format::Ndjson => NDJSON,
         Format::Csv => "text/csv; charset=utf-8",
     };
-    Ok(Response::text(200, content_type, head).with("x-postern-total", total.to_string()).followed_by(pages(
-        cx.clone(),
-        format,
-        Export::behind(last, secrets),
-    )))
+    Ok(Response::text(200, content_type, head)
+        .with("x-postern-total", total.to_string())
+        .followed_by(pages(cx.clone(), format, Export::behind(last, secrets))))
 }
 
 fn pages(cx: Cx, format: Format, export: Export) -> Pages {
@@ -140,7 +153,9 @@ fn pages(cx: Cx, format: Format, export: Export) -> Pages {
 
 /// The last line that an earlier export brought, as it was.
 fn last(format: Format, line: &str) -> Result<Record> {
-    format.read_place(line).ok_or_else(|| Error::invalid("after", "must be a line of an export in the same format"))
+    format
+        .read_place(line)
+        .ok_or_else(|| Error::invalid("after", "must be a line of an export in the same format"))
 }
 
 fn secrets(call: &Call<'_>, field: &Field) -> Result<Option<Secrets>> {

@@ -118,7 +118,8 @@ async fn verify(cx: &Cx, fields: &Fields) -> Result<Response> {
 async fn introspect(cx: &Cx, fields: &Fields) -> Result<Response> {
     match holder(cx, &verification::VERIFY_POSTED, declared(fields)?, None).await {
         Ok(Caller::User(caller)) => Ok(Response::json(200, &Introspected::of(&caller))),
-        // A key opens Postern's endpoints and nothing else. Of a refused token, RFC 7662 tells nobody why.
+        // A key opens Postern's endpoints and nothing else. Of a refused token, RFC 7662 tells
+        // nobody why.
         Ok(Caller::Key(_)) | Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => {
             cx.noted.answered(false);
             Ok(Response::json(200, &Introspected::INACTIVE))
@@ -132,13 +133,23 @@ async fn check(cx: &Cx, fields: &Fields) -> Result<Response> {
     let CheckAsked { service, permission, user, username, token, app } = declared(fields)?;
     let named = checks::named(user.0, username.0.map(|Line(name)| name))?;
     let caller = match (token.0, &named) {
-        (Some(token), None) => holder(cx, &checks::CHECK, TokenAsked { token, app }, Some(service)).await?,
-        (Some(_), Some(_)) => return Err(fields.invalid("token", "must not be there beside user or username: name the user once")),
-        (None, _) if app.0.is_some() => return Err(fields.invalid("app", "is about a token, and there is none")),
+        (Some(token), None) => {
+            holder(cx, &checks::CHECK, TokenAsked { token, app }, Some(service)).await?
+        }
+        (Some(_), Some(_)) => {
+            return Err(fields.invalid(
+                "token",
+                "must not be there beside user or username: name the user once",
+            ));
+        }
+        (None, _) if app.0.is_some() => {
+            return Err(fields.invalid("app", "is about a token, and there is none"));
+        }
         (None, _) => binding(&checks::CHECK)?,
     };
     let user = checks::subject(&caller, named, "user")?;
-    checks::answer_one(cx, &caller, permissions::Asked { service_id: service, user, permission }).await
+    checks::answer_one(cx, &caller, permissions::Asked { service_id: service, user, permission })
+        .await
 }
 
 async fn check_batch(cx: &Cx, fields: &Fields) -> Result<Response> {
@@ -146,7 +157,12 @@ async fn check_batch(cx: &Cx, fields: &Fields) -> Result<Response> {
 }
 
 /// Whose a token is, where the route of the same question lets them in.
-async fn holder(cx: &Cx, route: &Route, TokenAsked { token, app }: TokenAsked, service_id: Option<i64>) -> Result<Caller> {
+async fn holder(
+    cx: &Cx,
+    route: &Route,
+    TokenAsked { token, app }: TokenAsked,
+    service_id: Option<i64>,
+) -> Result<Caller> {
     let hints = Hints { app: app.0.as_deref(), service_id, ..Hints::default() };
     let caller = authenticate(cx, &Credential::of_token(PlainToken::new(token)), hints).await?;
     route.let_in(&caller)?;
@@ -162,8 +178,12 @@ fn binding(route: &Route) -> Result<Caller> {
 
 fn read(question: Option<&str>) -> Result<Fields> {
     let invalid = |why: &str| Error::invalid("question", why);
-    let text = question.ok_or_else(|| invalid("is too large: it must have at most 10,000 values and a million characters"))?;
-    let Value::Object(members) = parse_json(text.as_bytes())? else { return Err(invalid("must be a plain object")) };
+    let text = question.ok_or_else(|| {
+        invalid("is too large: it must have at most 10,000 values and a million characters")
+    })?;
+    let Value::Object(members) = parse_json(text.as_bytes())? else {
+        return Err(invalid("must be a plain object"));
+    };
     for (name, value) in &members {
         refuse_rounded(name, value)?;
     }
@@ -174,11 +194,21 @@ fn read(question: Option<&str>) -> Result<Fields> {
 /// somebody else.
 fn refuse_rounded(place: &str, value: &Value) -> Result<()> {
     match value {
-        Value::Number(number) if number.as_i64().is_some_and(|number| number.unsigned_abs() > MAX_EXACT) => {
-            Err(Error::invalid(place, "may have been rounded by JavaScript: send a BigInt, or the digits in a string"))
+        Value::Number(number)
+            if number.as_i64().is_some_and(|number| number.unsigned_abs() > MAX_EXACT) =>
+        {
+            Err(Error::invalid(
+                place,
+                "may have been rounded by JavaScript: send a BigInt, or the digits in a string",
+            ))
         }
-        Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| refuse_rounded(&format!("{place}[{index}]"), item)),
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| refuse_rounded(&format!("{place}.{name}"), value)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| refuse_rounded(&format!("{place}[{index}]"), item)),
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(name, value)| refuse_rounded(&format!("{place}.{name}"), value)),
         _ => Ok(()),
     }
 }
@@ -203,7 +233,9 @@ impl<'a> Introspected<'a> {
 
     fn of(UserCaller { user, proof }: &'a UserCaller) -> Self {
         let (client_id, exp, scope) = match proof {
-            Proof::Jwt { app, expires_at_s, claims, .. } => (Some(app.as_str()), Some(*expires_at_s), scope(claims)),
+            Proof::Jwt { app, expires_at_s, claims, .. } => {
+                (Some(app.as_str()), Some(*expires_at_s), scope(claims))
+            }
             Proof::Session(session) => (Some("postern"), Some(session.expires_at.seconds()), None),
             Proof::Password => (None, None, None),
         };

@@ -36,7 +36,9 @@ pub(super) const GROUP: Group = Group {
             .refuses(&[404])
             .answers(PAGE),
         Route::of("POST", "sign_in", &["/v1/sign-in"], handler!(sign_in))
-            .summary("Takes the form of that page: sets the gateway's session and goes to `return_to`")
+            .summary(
+                "Takes the form of that page: sets the gateway's session and goes to `return_to`",
+            )
             .decides("sign-in")
             .body(&Account::SHAPE)
             .refuses(&[401, 403, 404, 429])
@@ -57,12 +59,20 @@ pub(super) const GROUP: Group = Group {
 /// The page is there only where the deployment wants it.
 fn is_wanted(cx: &Cx, call: &Call<'_>) -> Result<()> {
     is_on_its_host(cx, call)?;
-    if cx.config.browsers.login == Some(Login::Password) { Ok(()) } else { Err(Error::not_found("path", call.request.path())) }
+    if cx.config.browsers.login == Some(Login::Password) {
+        Ok(())
+    } else {
+        Err(Error::not_found("path", call.request.path()))
+    }
 }
 
 /// The console's own host has no sessions of the gateway.
 fn is_on_its_host(cx: &Cx, call: &Call<'_>) -> Result<()> {
-    if is_admin_host(cx, call.request) { Err(Error::not_found("path", call.request.path())) } else { Ok(()) }
+    if is_admin_host(cx, call.request) {
+        Err(Error::not_found("path", call.request.path()))
+    } else {
+        Ok(())
+    }
 }
 
 async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -72,7 +82,8 @@ async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let Account { username, password, return_to: to } = Account::read(&call.labelled_fields().await?)?;
+    let Account { username, password, return_to: to } =
+        Account::read(&call.labelled_fields().await?)?;
     is_wanted(cx, call)?;
     // Else a page of somebody else could sign a browser in as somebody else.
     credentials::refuse_cross_origin(cx, call.request)?;
@@ -81,7 +92,8 @@ async fn sign_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     match sign_in::sign_in_browser(cx, &username, &password).await {
         Ok(cookie) => {
             let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request));
-            let (name, value) = session_cookie::set(cx, cookie.expose(), cx.config.token_ttl_s, is_secure);
+            let (name, value) =
+                session_cookie::set(cx, cookie.expose(), cx.config.token_ttl_s, is_secure);
             Ok(Response::empty(303).with("location", to.to_owned()).with(name, value))
         }
         Err(error @ (Error::Unauthenticated(_) | Error::Forbidden(_) | Error::TooMany { .. })) => {
@@ -96,12 +108,13 @@ async fn sign_out(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     is_on_its_host(cx, call)?;
     credentials::refuse_cross_site(call.request)?;
     let header = call.request.header("cookie").unwrap_or_default();
-    // Where a proxy does not tell its client's scheme, the cookie has the other name; and of two, nobody
-    // knows which one the browser would show next. Whatever is shown ends.
+    // Where a proxy does not tell its client's scheme, the cookie has the other name; and of two,
+    // nobody knows which one the browser would show next. Whatever is shown ends.
     for cookie in session_cookie::all(&header) {
         gateway_sessions::end(cx, &cookie).await?;
     }
-    let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request)) || header.contains(session_cookie::SECURE);
+    let is_secure = session_cookie::is_secure(session_cookie::origin(cx, call.request))
+        || header.contains(session_cookie::SECURE);
     let response = match &cx.config.browsers.logout_url {
         Some(url) => Response::empty(303).with("location", url.clone()),
         None => pages::signed_out(Language::of(call.request), login::page(cx)),

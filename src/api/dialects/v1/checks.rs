@@ -21,13 +21,19 @@ use crate::error::{Error, Refusal, Result};
 const MAX_QUESTIONS: usize = 100;
 
 /// The token app that a token must be of.
-pub(super) const APP: Field = optional("app", Kind::TEXT, "the only token app that the token may belong to");
+pub(super) const APP: Field =
+    optional("app", Kind::TEXT, "the only token app that the token may belong to");
 /// The permission that is asked about.
-pub(super) const PERMISSION: Field = required("permission", members::ASKED_PERMISSION, "the permission; any case is taken");
+pub(super) const PERMISSION: Field =
+    required("permission", members::ASKED_PERMISSION, "the permission; any case is taken");
 
 const CHECK_QUERY: &[Field] = &[
     optional("service", Kind::INT64, "the service's id"),
-    optional("resource", Kind::TEXT, "a name of the service, in place of the id: its type, a colon and its id within the type"),
+    optional(
+        "resource",
+        Kind::TEXT,
+        "a name of the service, in place of the id: its type, a colon and its id within the type",
+    ),
     PERMISSION,
     optional("user", Kind::INT64, "the user's id; default: the caller"),
     optional("username", Kind::TEXT, "the user name, in place of the id"),
@@ -51,15 +57,16 @@ pub(super) const CHECK: Route = Route::get("check", &["/v1/check"], handler!(che
     .answers(Answer::json(200, &Checked::SHAPE));
 
 /// The route of many questions.
-pub(super) const CHECK_BATCH: Route = Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
-    .summary("Answers up to 100 such questions, in their order")
-    .decides("check")
-    .access(Access::SignedIn)
-    .keys(Keys::With(May::Decisions))
-    .writes(false)
-    .body(&Questions::SHAPE)
-    .refuses(&[404])
-    .answers(Answer::json(200, &Answers::SHAPE));
+pub(super) const CHECK_BATCH: Route =
+    Route::of("POST", "check_batch", &["/v1/check/batch"], handler!(check_batch))
+        .summary("Answers up to 100 such questions, in their order")
+        .decides("check")
+        .access(Access::SignedIn)
+        .keys(Keys::With(May::Decisions))
+        .writes(false)
+        .body(&Questions::SHAPE)
+        .refuses(&[404])
+        .answers(Answer::json(200, &Answers::SHAPE));
 
 answer! {
     pub(super) struct Checked as "Checked" {
@@ -103,7 +110,10 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (permission, user_id) = match (&asked, &resource) {
         (Some(asked), _) => (asked.permission, asked.user_id),
         (None, Some(_)) if call.query.one("service")?.is_some() => {
-            return Err(Error::invalid("resource", "must not be there beside service: name the service once"));
+            return Err(Error::invalid(
+                "resource",
+                "must not be there beside service: name the service once",
+            ));
         }
         (None, Some(_)) => (permission(call)?, call.query.integer("user", i64::MIN, i64::MAX)?),
         (None, None) => return Err(Error::missing("service")),
@@ -120,25 +130,38 @@ async fn check(cx: &Cx, call: &Call<'_>) -> Result<Response> {
         (None, None) => return Err(Error::missing("service")),
     };
     let user = subject(&caller, user, "user")?;
-    let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission }).await.map_err(|error| match error {
-        // Else a refusal would tell that something has the name, and which service.
-        Error::Forbidden(Refusal::NoPermission { .. }) if resource.is_some() => Refusal::NotYourself.into(),
-        error => error,
-    })?;
+    let response = answer_one(cx, &caller, permissions::Asked { service_id, user, permission })
+        .await
+        .map_err(|error| match error {
+            // Else a refusal would tell that something has the name, and which service.
+            Error::Forbidden(Refusal::NoPermission { .. }) if resource.is_some() => {
+                Refusal::NotYourself.into()
+            }
+            error => error,
+        })?;
     Ok(verdict::kept(cx, call.request, Some(&caller), verdict::CREDENTIALS, response))
 }
 
 /// The name of a service in a question.
 fn resource(name: Option<&str>) -> Result<Option<ResourceName>> {
-    name.map(|name| ResourceName::parse(name).map_err(|why| Error::invalid("resource", why))).transpose()
+    name.map(|name| ResourceName::parse(name).map_err(|why| Error::invalid("resource", why)))
+        .transpose()
 }
 
-/// The service of a name. Whoever may not ask about that user is not told whether anything has the name.
-async fn of_name(cx: &Cx, caller: &Caller, name: &ResourceName, user: Option<&Named>) -> Result<i64> {
+/// The service of a name. Whoever may not ask about that user is not told whether anything has the
+/// name.
+async fn of_name(
+    cx: &Cx,
+    caller: &Caller,
+    name: &ResourceName,
+    user: Option<&Named>,
+) -> Result<i64> {
     let may_know = caller.asks_about_everybody() || user.is_none_or(|user| is_own(caller, user));
     match names::service(cx, name).await? {
         Some(service_id) => Ok(service_id),
-        None if may_know => Err(Error::not_found("resource", format!("{}:{}", name.of.as_str(), name.id))),
+        None if may_know => {
+            Err(Error::not_found("resource", format!("{}:{}", name.of.as_str(), name.id)))
+        }
         // A name that nothing has takes as long as one that a service has.
         None => match permissions::require(cx, caller, i64::MIN, Permission::Grant).await {
             Ok(()) | Err(Error::Forbidden(_)) => Err(Refusal::NotYourself.into()),
@@ -153,12 +176,17 @@ fn is_own(caller: &Caller, named: &Named) -> bool {
 }
 
 /// The answer to a question of a caller whom the route lets in.
-pub(super) async fn answer_one(cx: &Cx, caller: &Caller, asked: permissions::Asked) -> Result<Response> {
+pub(super) async fn answer_one(
+    cx: &Cx,
+    caller: &Caller,
+    asked: permissions::Asked,
+) -> Result<Response> {
     let answers = permissions::check_named(cx, caller, &[asked]).await?;
     for (_, allowed) in &answers {
         cx.noted.answered(*allowed);
     }
-    let (question, allowed) = answers.first().ok_or_else(|| Error::internal("a question has no answer"))?;
+    let (question, allowed) =
+        answers.first().ok_or_else(|| Error::internal("a question has no answer"))?;
     Ok(Response::json(200, &Checked::of(*question, *allowed)))
 }
 
@@ -179,14 +207,17 @@ pub(super) async fn answer_all(cx: &Cx, caller: &Caller, questions: Questions) -
     for (_, allowed) in &answers {
         cx.noted.answered(*allowed);
     }
-    let results = answers.into_iter().map(|(question, allowed)| Checked::of(question, allowed)).collect();
+    let results =
+        answers.into_iter().map(|(question, allowed)| Checked::of(question, allowed)).collect();
     Ok(Response::json(200, &Answers { results }))
 }
 
 /// Whom a question names.
 pub(super) fn named(user_id: Option<i64>, username: Option<String>) -> Result<Option<Named>> {
     match (user_id, username) {
-        (Some(_), Some(_)) => Err(Error::invalid("username", "must not be there beside user: name the user once")),
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("username", "must not be there beside user: name the user once"))
+        }
         (Some(id), None) => Ok(Some(Named::Id(id))),
         (None, username) => Ok(username.map(Named::Username)),
     }
@@ -209,10 +240,18 @@ pub(super) struct Asked {
 /// The question in the query; `service` and `permission` come together or not at all.
 pub(super) fn asked(call: &Call<'_>) -> Result<Option<Asked>> {
     let Some(service_id) = call.query.integer("service", i64::MIN, i64::MAX)? else {
-        return if call.query.one(PERMISSION.name)?.is_some() { Err(Error::missing("service")) } else { Ok(None) };
+        return if call.query.one(PERMISSION.name)?.is_some() {
+            Err(Error::missing("service"))
+        } else {
+            Ok(None)
+        };
     };
     let permission = permission(call)?;
-    Ok(Some(Asked { service_id, permission, user_id: call.query.integer("user", i64::MIN, i64::MAX)? }))
+    Ok(Some(Asked {
+        service_id,
+        permission,
+        user_id: call.query.integer("user", i64::MIN, i64::MAX)?,
+    }))
 }
 
 fn permission(call: &Call<'_>) -> Result<Permission> {
@@ -223,5 +262,10 @@ fn permission(call: &Call<'_>) -> Result<Permission> {
 /// What the request says besides its credential.
 pub(super) fn hints<'a>(call: &'a Call<'_>, asked: Option<Asked>) -> Result<Hints<'a>> {
     let user_id = asked.and_then(|asked| asked.user_id);
-    Ok(Hints { app: call.query.one(APP.name)?, service_id: asked.map(|asked| asked.service_id), user_id, ..Hints::default() })
+    Ok(Hints {
+        app: call.query.one(APP.name)?,
+        service_id: asked.map(|asked| asked.service_id),
+        user_id,
+        ..Hints::default()
+    })
 }

@@ -76,11 +76,21 @@ impl<'a> Session<'a> {
             SignIn::Elsewhere(url) => ("elsewhere", Some(url)),
             SignIn::Off => ("off", None),
         };
-        let user = session.and_then(|session| session.caller.user().ok()).map(|caller| &caller.user);
-        let user = user.map(|user| SignedInUser { id: user.id.0, username: user.username.as_str() });
-        let key = session.and_then(|session| if let Caller::Key(caller) = &session.caller { Some(&caller.key) } else { None });
+        let user =
+            session.and_then(|session| session.caller.user().ok()).map(|caller| &caller.user);
+        let user =
+            user.map(|user| SignedInUser { id: user.id.0, username: user.username.as_str() });
+        let key = session.and_then(|session| {
+            if let Caller::Key(caller) = &session.caller { Some(&caller.key) } else { None }
+        });
         let key = key.map(|key| SignedInKey { id: key.id, name: key.name.as_str() });
-        Self { sign_in, at: Sometimes(at), user, key, expires_at: session.map(|session| session.ends_at.0) }
+        Self {
+            sign_in,
+            at: Sometimes(at),
+            user,
+            key,
+            expires_at: session.map(|session| session.ends_at.0),
+        }
     }
 }
 
@@ -120,7 +130,9 @@ async fn begin(cx: &Cx, call: &Call<'_>) -> Result<Response> {
             console_sessions::begin_by_key(cx, &PlainToken::new(key)).await?
         }
         Account { key: None, username, password } => {
-            let username = username.ok_or_else(|| Error::invalid("username", "is required with password, or else key"))?;
+            let username = username.ok_or_else(|| {
+                Error::invalid("username", "is required with password, or else key")
+            })?;
             let password = password.ok_or_else(|| Error::missing("password"))?;
             console_sessions::begin(cx, &username, &password).await?
         }

@@ -77,7 +77,12 @@ const DEPARTMENTS: Shape = page!("DepartmentPage", DepartmentAnswer<'_>, "by asc
 
 impl<'a> DepartmentAnswer<'a> {
     fn of(unit: &'a Unit) -> Self {
-        Self { id: unit.id, name: unit.name.as_deref(), parent_id: unit.parent_id, created_at: unit.created_at.0 }
+        Self {
+            id: unit.id,
+            name: unit.name.as_deref(),
+            parent_id: unit.parent_id,
+            created_at: unit.created_at.0,
+        }
     }
 }
 
@@ -98,14 +103,18 @@ request! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = units::list(cx, UnitKind::Department, paging::search(call)?, after_id, limit + 1).await?;
+    let found =
+        units::list(cx, UnitKind::Department, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, DepartmentAnswer::of, |unit| unit.id))
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewDepartment { name: Line(name), id, parent_id } = NewDepartment::read(&call.labelled_fields().await?)?;
-    let unit = units::create(cx, call.caller()?, UnitKind::Department, id, Some(&name), parent_id).await?;
-    Ok(Response::json(201, &DepartmentAnswer::of(&unit)).with("location", format!("/v1/departments/{}", unit.id)))
+    let NewDepartment { name: Line(name), id, parent_id } =
+        NewDepartment::read(&call.labelled_fields().await?)?;
+    let unit =
+        units::create(cx, call.caller()?, UnitKind::Department, id, Some(&name), parent_id).await?;
+    Ok(Response::json(201, &DepartmentAnswer::of(&unit))
+        .with("location", format!("/v1/departments/{}", unit.id)))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -114,11 +123,13 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let DepartmentChange { name, parent_id } = DepartmentChange::read(&call.labelled_fields().await?)?;
-    let unit = units::update(cx, call.caller()?, UnitKind::Department, call.int64(ID.name)?, |unit| {
-        name.map(|Line(text)| text).apply(&mut unit.name);
-        parent_id.apply(&mut unit.parent_id);
-    });
+    let DepartmentChange { name, parent_id } =
+        DepartmentChange::read(&call.labelled_fields().await?)?;
+    let unit =
+        units::update(cx, call.caller()?, UnitKind::Department, call.int64(ID.name)?, |unit| {
+            name.map(|Line(text)| text).apply(&mut unit.name);
+            parent_id.apply(&mut unit.parent_id);
+        });
     Ok(Response::json(200, &DepartmentAnswer::of(&unit.await?)))
 }
 

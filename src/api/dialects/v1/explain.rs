@@ -113,7 +113,8 @@ impl<'a> Decision<'a> {
 
 impl<'a> Reaching<'a> {
     fn of(reaching: &'a explain_permission::Reaching) -> Self {
-        let Grant { id, object_type, object_id, permissions, creator, period, .. } = &reaching.grant;
+        let Grant { id, object_type, object_id, permissions, creator, period, .. } =
+            &reaching.grant;
         Self {
             id: *id,
             object_type: object_type.name(),
@@ -126,19 +127,30 @@ impl<'a> Reaching<'a> {
             starts_at: period.starts_at.map(|at| at.0),
             expires_at: period.expires_at.map(|at| at.0),
             through: reaching.through.map(Through::name),
-            path: reaching.path.iter().map(|(id, name)| OnTheWay { id: *id, name: name.as_deref() }).collect(),
+            path: reaching
+                .path
+                .iter()
+                .map(|(id, name)| OnTheWay { id: *id, name: name.as_deref() })
+                .collect(),
         }
     }
 }
 
 impl<'a> OneCheck<'a> {
     fn of(checked: &'a Checked) -> Self {
-        Self { app: checked.app.as_deref(), check: checked.check, held: checked.held, detail: &checked.detail, fix: checked.fix.as_deref() }
+        Self {
+            app: checked.app.as_deref(),
+            check: checked.check,
+            held: checked.held,
+            detail: &checked.detail,
+            fix: checked.fix.as_deref(),
+        }
     }
 }
 
 async fn explain(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let Question { token, username, app, service, permission } = Question::read(&call.labelled_fields().await?)?;
+    let Question { token, username, app, service, permission } =
+        Question::read(&call.labelled_fields().await?)?;
     let about = match (token, username) {
         (Some(token), None) => About::Token(PlainToken::new(token.trim())),
         (None, Some(username)) => About::Username(username),
@@ -154,5 +166,12 @@ async fn explain(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let explanation = explain::explain(cx, &Asked { about, app, permission }).await?;
     let verdict = if explanation.holds { "accepted" } else { "refused" };
     let checks = explanation.checks.iter().map(OneCheck::of).collect();
-    Ok(Response::json(200, &Explained { verdict, checks, permission: explanation.permission.as_ref().map(Decision::of) }))
+    Ok(Response::json(
+        200,
+        &Explained {
+            verdict,
+            checks,
+            permission: explanation.permission.as_ref().map(Decision::of),
+        },
+    ))
 }

@@ -40,7 +40,8 @@ const REDIRECT: Field = optional(
 /// What follows the path of a question whose proxy passes redirects on.
 const REDIRECTS: &str = "redirect";
 
-const SERVICE: Field = required("service", Kind::INT64, "the service on which the user must have the permission");
+const SERVICE: Field =
+    required("service", Kind::INT64, "the service on which the user must have the permission");
 
 const ABOUT: &str = "X-Forwarded-Uri, X-Original-URI or X-Original-URL is the URL that the client asked for; its query may \
 carry the token. `service` and `permission` are asked about together: one without the other is refused with 400. So is an \
@@ -89,7 +90,11 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
-const fn by_path(operation: &'static str, paths: &'static [&'static str], handler: Handler) -> Route {
+const fn by_path(
+    operation: &'static str,
+    paths: &'static [&'static str],
+    handler: Handler,
+) -> Route {
     Route::of(ANY_METHOD, operation, paths, handler)
         .about(ABOUT_PATHS)
         .decides(DECIDES)
@@ -107,7 +112,8 @@ async fn bare(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let hints = checks::hints(call, asked)?;
     let answer = async {
         let query = forwarded.query().map(|query| tokens_in(&query));
-        let (caller, credential) = identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
+        let (caller, credential) =
+            identify(cx, call, &forwarded, query.as_ref().unwrap_or(call.query), hints).await?;
         if let Some(Asked { service_id, permission, .. }) = asked {
             require(cx, &caller, service_id, permission).await?;
         }
@@ -128,7 +134,8 @@ async fn signed_in(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64(SERVICE.name)?;
     let name = call.parameter(checks::PERMISSION.name)?;
-    let permission = Permission::parse(name).map_err(|why| Error::invalid(checks::PERMISSION.name, why))?;
+    let permission =
+        Permission::parse(name).map_err(|why| Error::invalid(checks::PERMISSION.name, why))?;
     let (forwarded, redirects) = asked_by_path(call, 4);
     let hints = Hints { service_id: Some(service_id), ..Hints::default() };
     let answer = async {
@@ -141,17 +148,29 @@ async fn with_permission(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
-    let matched = demand(cx, call.request, &forwarded).inspect_err(|error| note(cx, &forwarded, error))?;
-    let methods = || forwarded.methods().iter().map(|name| redaction::method(name)).collect::<Vec<_>>().join(",");
-    let what = || format!("{} {}", methods(), forwarded.paths().map(redaction::path).collect::<Vec<_>>().join(","));
+    let matched =
+        demand(cx, call.request, &forwarded).inspect_err(|error| note(cx, &forwarded, error))?;
+    let methods = || {
+        forwarded.methods().iter().map(|name| redaction::method(name)).collect::<Vec<_>>().join(",")
+    };
+    let what = || {
+        format!(
+            "{} {}",
+            methods(),
+            forwarded.paths().map(redaction::path).collect::<Vec<_>>().join(",")
+        )
+    };
     if matched.demand == Demand::Nothing {
         rules::report_public(cx, &matched, &what());
         let headers = identity::headers_of_nobody();
-        let response = headers.into_iter().fold(Response::empty(200), |response, (name, value)| response.with(name, value));
+        let response = headers
+            .into_iter()
+            .fold(Response::empty(200), |response, (name, value)| response.with(name, value));
         return Ok(kept_by_rules(cx, call, &forwarded, None, response));
     }
     let answer = async {
-        let (caller, credential) = identify_by_url(cx, call, &forwarded, rules::hints(&matched)).await?;
+        let (caller, credential) =
+            identify_by_url(cx, call, &forwarded, rules::hints(&matched)).await?;
         let what = if matched.reports.is_empty() { String::new() } else { what() };
         rules::require(cx, &caller, &matched, &what).await?;
         let told = told(cx, call, &forwarded, &caller, &credential, redirects)?;
@@ -160,9 +179,15 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     or_to_sign_in(cx, call, &forwarded, redirects, answer.await)
 }
 
-/// `Vary` has no room for what rules look at besides: the host, the headers by which a client can name
-/// another method, or the one that names a second path, which only what reads does not have.
-fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
+/// `Vary` has no room for what rules look at besides: the host, the headers by which a client can
+/// name another method, or the one that names a second path, which only what reads does not have.
+fn kept_by_rules(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    caller: Option<&Caller>,
+    response: Response,
+) -> Response {
     let rules = &cx.config.rules;
     if rules.looks_at_methods() || rules.looks_at_hosts() || !reads(forwarded) {
         response
@@ -171,15 +196,21 @@ fn kept_by_rules(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option
     }
 }
 
-/// What the rules demand of every URL, every method and every host that are named, since some of them
-/// may be the client's own, and of the place where something is copied or moved to.
+/// What the rules demand of every URL, every method and every host that are named, since some of
+/// them may be the client's own, and of the place where something is copied or moved to.
 fn demand<'c>(cx: &'c Cx, request: &dyn Inbound, forwarded: &Forwarded) -> Result<Matched<'c>> {
     if forwarded.methods().is_empty() {
-        return Err(Error::invalid("x-forwarded-method", "is missing: let the proxy tell it in this header"));
+        return Err(Error::invalid(
+            "x-forwarded-method",
+            "is missing: let the proxy tell it in this header",
+        ));
     }
     let looks_at_methods = cx.config.rules.looks_at_methods();
     if looks_at_methods && forwarded.overrides_method_in_url() {
-        return Err(Error::invalid("url", "must not have the parameter _method, since rules look at methods"));
+        return Err(Error::invalid(
+            "url",
+            "must not have the parameter _method, since rules look at methods",
+        ));
     }
     // The proxy passes these headers on, so the origin may do what any of them says.
     let overrides = forwarded.overrides().iter().filter(|_| looks_at_methods);
@@ -188,9 +219,13 @@ fn demand<'c>(cx: &'c Cx, request: &dyn Inbound, forwarded: &Forwarded) -> Resul
     if !methods.iter().all(|name| method::passes(name)) {
         return Err(Error::MethodNotAllowed { allow: method::KNOWN.map(str::to_owned).to_vec() });
     }
-    let hosts = if cx.config.rules.looks_at_hosts() { forwarded.hosts() } else { vec![String::new()] };
+    let hosts =
+        if cx.config.rules.looks_at_hosts() { forwarded.hosts() } else { vec![String::new()] };
     if hosts.is_empty() {
-        return Err(Error::invalid("x-forwarded-host", "is missing: the proxy must tell it, since rules look at hosts"));
+        return Err(Error::invalid(
+            "x-forwarded-host",
+            "is missing: the proxy must tell it, since rules look at hosts",
+        ));
     }
     let mut demand: Option<Matched<'_>> = None;
     let others = destination::paths(request)?;
@@ -198,30 +233,54 @@ fn demand<'c>(cx: &'c Cx, request: &dyn Inbound, forwarded: &Forwarded) -> Resul
         if !path.starts_with('/') {
             return Err(Error::invalid("x-forwarded-uri", "must be a URL or its path"));
         }
-        for (method, host) in methods.iter().flat_map(|method| hosts.iter().map(move |host| (method, host))) {
-            let one = cx.config.rules.demand_as_written(method, host, path).map_err(|why| Error::invalid("url", why))?;
+        for (method, host) in
+            methods.iter().flat_map(|method| hosts.iter().map(move |host| (method, host)))
+        {
+            let one = cx
+                .config
+                .rules
+                .demand_as_written(method, host, path)
+                .map_err(|why| Error::invalid("url", why))?;
             demand = Some(match demand {
                 None => one,
                 Some(before) => before.and(one),
             });
         }
     }
-    demand.ok_or_else(|| Error::invalid("x-forwarded-uri", "is missing: let the proxy tell it in this header, or behind /-"))
+    demand.ok_or_else(|| {
+        Error::invalid(
+            "x-forwarded-uri",
+            "is missing: let the proxy tell it in this header, or behind /-",
+        )
+    })
 }
 
-async fn identify_by_url(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, hints: Hints<'_>) -> Result<(Caller, Credential)> {
+async fn identify_by_url(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    hints: Hints<'_>,
+) -> Result<(Caller, Credential)> {
     let query = tokens_in(&forwarded.query().unwrap_or_default());
     identify(cx, call, forwarded, &query, hints).await
 }
 
 /// Whose credential the client's request shows, in its headers or in this query.
-async fn identify(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, query: &Query, hints: Hints<'_>) -> Result<(Caller, Credential)> {
+async fn identify(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    query: &Query,
+    hints: Hints<'_>,
+) -> Result<(Caller, Credential)> {
     let origin = forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request));
     let shown = credentials::shown(cx, call.request, origin, credentials::in_query(query))?;
     let (caller, credential) = call.identify_first(cx, &shown, hints).await?;
     if credential.is_cookie() {
         let refused = credentials::refuse_other_origin_than(cx, call.request, forwarded.origin());
-        refused.or_else(|error| if forwarded.may_change(call.request) { Err(error) } else { Ok(()) })?;
+        refused.or_else(
+            |error| if forwarded.may_change(call.request) { Err(error) } else { Ok(()) },
+        )?;
     }
     Ok((caller, credential.clone()))
 }
@@ -234,15 +293,22 @@ async fn require(cx: &Cx, caller: &Caller, service_id: i64, permission: Permissi
     Err(Refusal::NoPermission { permission, service_id }.into())
 }
 
-/// What the proxy says of its client's request where its path asks, of so many segments; and whether it
-/// passes on to its client that a browser is to go elsewhere.
+/// What the proxy says of its client's request where its path asks, of so many segments; and
+/// whether it passes on to its client that a browser is to go elsewhere.
 fn asked_by_path(call: &Call<'_>, segments: usize) -> (Forwarded, bool) {
     let redirects = call.request.path().split('/').nth(segments + 1) == Some(REDIRECTS);
     (Forwarded::behind_path(call.request, segments + usize::from(redirects)), redirects)
 }
 
-/// Where the proxy passes redirects on, whoever opens a page and is not signed in goes to `LOGIN_URL`.
-fn or_to_sign_in(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, redirects: bool, answer: Result<Response>) -> Result<Response> {
+/// Where the proxy passes redirects on, whoever opens a page and is not signed in goes to
+/// `LOGIN_URL`.
+fn or_to_sign_in(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    redirects: bool,
+    answer: Result<Response>,
+) -> Result<Response> {
     if let Err(error) = &answer {
         note(cx, forwarded, error);
     }
@@ -269,12 +335,26 @@ fn reads(forwarded: &Forwarded) -> bool {
     forwarded.methods().iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"))
 }
 
-/// Who it is, in headers that a proxy passes on. A page that was opened with a token in its URL begins
-/// a session; where the proxy passes redirects on, its client goes to the URL without the token.
-fn told(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: &Caller, credential: &Credential, redirects: bool) -> Result<Response> {
+/// Who it is, in headers that a proxy passes on. A page that was opened with a token in its URL
+/// begins a session; where the proxy passes redirects on, its client goes to the URL without the
+/// token.
+fn told(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    caller: &Caller,
+    credential: &Credential,
+    redirects: bool,
+) -> Result<Response> {
     let user = caller.user()?;
-    let is_secure = session_cookie::is_secure(forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request)));
-    let begun = if reads(forwarded) { session_cookie::begin(cx, call.request, user, credential, is_secure)? } else { None };
+    let is_secure = session_cookie::is_secure(
+        forwarded.origin().unwrap_or_else(|| session_cookie::origin(cx, call.request)),
+    );
+    let begun = if reads(forwarded) {
+        session_cookie::begin(cx, call.request, user, credential, is_secure)?
+    } else {
+        None
+    };
     let headers = identity::headers(user).into_iter().map(|(name, value)| (name, value.into()));
     let with_all = |response: Response, headers: &mut dyn Iterator<Item = Header>| {
         headers.fold(response, |response, (name, value)| response.with(name, value))
@@ -283,7 +363,10 @@ fn told(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: &Caller, creden
         Some(session) if redirects => {
             let (path, query) = forwarded.path_and_query();
             let location = navigation::location(path, &without_tokens(cx, query, Some(credential)));
-            Ok(with_all(Response::empty(303).with("location", location), &mut [session].into_iter()))
+            Ok(with_all(
+                Response::empty(303).with("location", location),
+                &mut [session].into_iter(),
+            ))
         }
         begun => Ok(with_all(Response::empty(200), &mut headers.chain(begun))),
     }
@@ -303,15 +386,22 @@ fn identified(
 }
 
 /// Lets a proxy keep a verdict. Whether a cookie may change something also depends on the page that
-/// asks, so such a verdict is not kept; and neither is one that a page of another origin has brought
-/// about, since the proxy could answer the same page with it when that opens a WebSocket.
-fn kept(cx: &Cx, call: &Call<'_>, forwarded: &Forwarded, caller: Option<&Caller>, response: Response) -> Response {
+/// asks, so such a verdict is not kept; and neither is one that a page of another origin has
+/// brought about, since the proxy could answer the same page with it when that opens a WebSocket.
+fn kept(
+    cx: &Cx,
+    call: &Call<'_>,
+    forwarded: &Forwarded,
+    caller: Option<&Caller>,
+    response: Response,
+) -> Response {
     if cx.config.verdict_max_age_s == 0 {
         return response;
     }
     let has_cookie = call.request.header("cookie").is_some();
     let is_for_all_pages = || {
-        let is_own_page = credentials::refuse_other_origin_than(cx, call.request, forwarded.origin()).is_ok();
+        let is_own_page =
+            credentials::refuse_other_origin_than(cx, call.request, forwarded.origin()).is_ok();
         is_own_page && !forwarded.may_change(call.request)
     };
     if has_cookie && !is_for_all_pages() {

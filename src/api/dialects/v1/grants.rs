@@ -92,9 +92,13 @@ request! {
 impl GrantTerms {
     fn period(&self, now: Millis) -> Result<Period> {
         let bound = |at: &Option<Moment<0, MAX_MILLIS>>| at.map(|Moment(at)| at);
-        let period = Period::new(bound(&self.starts_at), bound(&self.expires_at)).map_err(|why| Error::invalid("expiresAt", why))?;
+        let period = Period::new(bound(&self.starts_at), bound(&self.expires_at))
+            .map_err(|why| Error::invalid("expiresAt", why))?;
         if period.phase(now) == Phase::After {
-            return Err(Error::invalid("expiresAt", format!("must be in the future, in epoch milliseconds: now is {}", now.0)));
+            return Err(Error::invalid(
+                "expiresAt",
+                format!("must be in the future, in epoch milliseconds: now is {}", now.0),
+            ));
         }
         Ok(period)
     }
@@ -117,7 +121,8 @@ answer! {
 }
 
 /// Whether a grant counts.
-pub(super) const STATE: Kind = Kind::OneOf(&[Phase::Before.name(), Phase::Within.name(), Phase::After.name()]);
+pub(super) const STATE: Kind =
+    Kind::OneOf(&[Phase::Before.name(), Phase::Within.name(), Phase::After.name()]);
 /// A time, where there is one.
 pub(super) const TIME: Kind = Kind::Nullable(&Kind::TIME);
 const GRANTS: Shape = page!("ServiceGrantPage", Grant<'_>, "by ascending id");
@@ -170,9 +175,11 @@ async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let service_id = call.int64(ID.name)?;
     let terms = GrantTerms::read(&call.labelled_fields().await?)?;
     let period = terms.period(cx.now)?;
-    let GrantTerms { object_type, object_id, username, permissions: Granted(permissions), .. } = terms;
+    let GrantTerms { object_type, object_id, username, permissions: Granted(permissions), .. } =
+        terms;
     let username = username.map(|Line(name)| name);
-    let (object_type, object_id) = object(cx, call, service_id, (object_type, object_id, username)).await?;
+    let (object_type, object_id) =
+        object(cx, call, service_id, (object_type, object_id, username)).await?;
     let grant = NewGrant { service_id, object_type, object_id, permissions, period };
     let id = match grants::add(cx, call.caller()?, &grant).await {
         Err(Error::AlreadyExists { .. }) => return Err(already(cx, call, &grant).await?),
@@ -187,7 +194,9 @@ async fn already(cx: &Cx, call: &Call<'_>, grant: &NewGrant) -> Result<Error> {
     let NewGrant { service_id, object_type, object_id, .. } = *grant;
     let object = format!("{} {object_id}", object_type.name());
     let why = match grants::find_to(cx, call.caller()?, service_id, object_type, object_id).await? {
-        Some(there) if there.creator => format!("{object} has the grant of who created the service {service_id}, which stays as it is"),
+        Some(there) if there.creator => format!(
+            "{object} has the grant of who created the service {service_id}, which stays as it is"
+        ),
         Some(there) => format!(
             "{object} has the grant {} on service {service_id} already: PUT /api/v1/services/auth/{} replaces its permissions, a record of \
              POST /v1/import its times too, and DELETE /v1/services/{service_id}/grants takes it back",
@@ -205,7 +214,8 @@ async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let object_type = object_type.map_err(|why| Error::invalid("authObjectType", why))?;
     let object_id = call.query.integer("authObjectId", i64::MIN, i64::MAX)?;
     let username = call.query.one("username")?.map(str::to_owned);
-    let (object_type, object_id) = object(cx, call, service_id, (object_type, object_id, username)).await?;
+    let (object_type, object_id) =
+        object(cx, call, service_id, (object_type, object_id, username)).await?;
     grants::delete_to(cx, call.caller()?, service_id, object_type, object_id).await?;
     Ok(Response::empty(204))
 }
@@ -222,10 +232,16 @@ async fn object(
         return Ok((object_type, object_id.ok_or_else(|| Error::missing("authObjectId"))?));
     };
     if object_id.is_some() {
-        return Err(Error::invalid("username", "must not be there beside authObjectId: name the user once"));
+        return Err(Error::invalid(
+            "username",
+            "must not be there beside authObjectId: name the user once",
+        ));
     }
     if object_type.is_some_and(|object_type| object_type != ObjectType::User) {
-        return Err(Error::invalid("username", "names a user: leave authObjectType out, or set it to USER"));
+        return Err(Error::invalid(
+            "username",
+            "names a user: leave authObjectType out, or set it to USER",
+        ));
     }
     let id = grants::user_id(cx, call.caller()?, service_id, &Named::Username(name)).await?;
     Ok((ObjectType::User, id))
@@ -233,20 +249,24 @@ async fn object(
 
 async fn list_of_service(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = grants::list_of_service(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1).await?;
+    let found =
+        grants::list_of_service(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1)
+            .await?;
     Ok(paging::answer(&found, limit, |found| Grant::of(found, cx.now), |(grant, _)| grant.id))
 }
 
 async fn list_of_user(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = grants::list_of_user(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1).await?;
+    let found =
+        grants::list_of_user(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, |found| Grant::of(found, cx.now), |(grant, _)| grant.id))
 }
 
 async fn list_reached(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, cursor) = paging::asked_by_text(call)?;
     let after = if cursor.is_empty() { None } else { Some(place(cursor)?) };
-    let found = grants::list_reached(cx, call.caller()?, call.int64(ID.name)?, after, limit + 1).await?;
+    let found =
+        grants::list_reached(cx, call.caller()?, call.int64(ID.name)?, after, limit + 1).await?;
     Ok(paging::answer(&found, limit, Unit::of, |unit| format!("{}/{}", unit.kind.noun(), unit.id)))
 }
 

@@ -17,7 +17,9 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID, members::USER_ID],
     routes: &[
         Route::get("list_groups", &["/v1/groups"], handler!(list))
-            .summary("Lists groups by ascending id, or by name those whose name begins with `search`")
+            .summary(
+                "Lists groups by ascending id, or by name those whose name begins with `search`",
+            )
             .access(Access::Administrator)
             .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &GROUPS)),
@@ -45,20 +47,40 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .query(paging::QUERY)
             .answers(Answer::json(200, &MEMBERS)),
-        Route::of("PUT", "add_named_group_member", &["/v1/groups/{id}/members"], handler!(add_named))
-            .summary("Puts a user into a group who is named by `userId` or `username`")
-            .access(Access::Administrator)
-            .query(members::NAMED),
-        Route::of("DELETE", "remove_named_group_member", &["/v1/groups/{id}/members"], handler!(remove_named))
-            .summary("Takes a user out of a group who is named by `userId` or `username`")
-            .access(Access::Administrator)
-            .query(members::NAMED),
-        Route::of("PUT", "add_group_member", &["/v1/groups/{id}/members/{userId}"], handler!(add_member))
-            .summary("Puts a user into a group")
-            .access(Access::Administrator),
-        Route::of("DELETE", "remove_group_member", &["/v1/groups/{id}/members/{userId}"], handler!(remove_member))
-            .summary("Takes a user out of a group")
-            .access(Access::Administrator),
+        Route::of(
+            "PUT",
+            "add_named_group_member",
+            &["/v1/groups/{id}/members"],
+            handler!(add_named),
+        )
+        .summary("Puts a user into a group who is named by `userId` or `username`")
+        .access(Access::Administrator)
+        .query(members::NAMED),
+        Route::of(
+            "DELETE",
+            "remove_named_group_member",
+            &["/v1/groups/{id}/members"],
+            handler!(remove_named),
+        )
+        .summary("Takes a user out of a group who is named by `userId` or `username`")
+        .access(Access::Administrator)
+        .query(members::NAMED),
+        Route::of(
+            "PUT",
+            "add_group_member",
+            &["/v1/groups/{id}/members/{userId}"],
+            handler!(add_member),
+        )
+        .summary("Puts a user into a group")
+        .access(Access::Administrator),
+        Route::of(
+            "DELETE",
+            "remove_group_member",
+            &["/v1/groups/{id}/members/{userId}"],
+            handler!(remove_member),
+        )
+        .summary("Takes a user out of a group")
+        .access(Access::Administrator),
     ],
 };
 
@@ -93,14 +115,16 @@ request! {
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
-    let found = units::list(cx, UnitKind::Group, paging::search(call)?, after_id, limit + 1).await?;
+    let found =
+        units::list(cx, UnitKind::Group, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, GroupAnswer::of, |unit| unit.id))
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let NewGroup { name: Line(name), id } = NewGroup::read(&call.labelled_fields().await?)?;
     let unit = units::create(cx, call.caller()?, UnitKind::Group, id, Some(&name), None).await?;
-    Ok(Response::json(201, &GroupAnswer::of(&unit)).with("location", format!("/v1/groups/{}", unit.id)))
+    Ok(Response::json(201, &GroupAnswer::of(&unit))
+        .with("location", format!("/v1/groups/{}", unit.id)))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {

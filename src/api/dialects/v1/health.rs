@@ -88,12 +88,14 @@ impl<'a> State<'a> {
 async fn show(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let health = health::health(cx).await;
     let has_names = health.causes.iter().any(|cause| !cause.names.is_empty());
-    let names = if has_names && is_administrator(cx, call).await { Names::Shown } else { Names::LeftOut };
+    let names =
+        if has_names && is_administrator(cx, call).await { Names::Shown } else { Names::LeftOut };
     let (code, state) = State::of(cx, &health, names);
     Ok(Response::json(code, &state))
 }
 
-/// Whether an administrator asks, or a key that speaks for nobody. Any other credential is as good as none here.
+/// Whether an administrator asks, or a key that speaks for nobody. Any other credential is as good
+/// as none here.
 async fn is_administrator(cx: &Cx, call: &Call<'_>) -> bool {
     let Ok(Some(credential)) = credentials::in_headers(call.request) else { return false };
     authenticate::authenticate(cx, &credential, Hints::default())

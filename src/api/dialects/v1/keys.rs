@@ -18,13 +18,15 @@ use crate::error::Result;
 
 const ID: Field = required("id", Kind::INT64, "the key's id");
 const USER_ID: Field = optional("userId", Kind::INT64, "only keys that speak for this user");
-const PREFIX: Field = required("prefix", Kind::text(1, usize::MAX), "what the secret begins with, as lists show it");
+const PREFIX: Field =
+    required("prefix", Kind::text(1, usize::MAX), "what the secret begins with, as lists show it");
 const LIST_QUERY: &[Field] = &[USER_ID, paging::LIMIT, paging::CURSOR];
 
 /// The last millisecond of the year 9999.
 const MAX_END: i64 = 253_402_300_799_999;
 
-/// What a key may do is what `may` opens, and for a key that speaks for a user no more than they may.
+/// What a key may do is what `may` opens, and for a key that speaks for a user no more than they
+/// may.
 const MAY: Kind = Kind::List { item: &Kind::OneOf(&May::NAMES), min: 1, max: 3 };
 
 const OWN: Keys = Keys::With(May::Administration);
@@ -128,7 +130,11 @@ impl<'a> Key<'a> {
             secrets: secrets.iter().map(Secret::of).collect(),
             created_at: created_at.0,
             expires_at: expires_at.map(|end| end.0),
-            last_used_on: secrets.iter().filter_map(|secret| secret.last_used_on).max().map(Day::text),
+            last_used_on: secrets
+                .iter()
+                .filter_map(|secret| secret.last_used_on)
+                .max()
+                .map(Day::text),
         }
     }
 }
@@ -161,16 +167,22 @@ impl Member for Rights {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let list = fields.required_texts(name)?;
-        let rights = list.iter().map(|word| May::parse(word)).collect::<std::result::Result<Vec<_>, _>>();
+        let rights =
+            list.iter().map(|word| May::parse(word)).collect::<std::result::Result<Vec<_>, _>>();
         let rights = rights.map_err(|why| fields.invalid(name, why))?;
-        Self::of(rights).ok_or_else(|| fields.invalid(name, format!("must be a list of {}, at least one", May::NAMES.join(", "))))
+        Self::of(rights).ok_or_else(|| {
+            fields
+                .invalid(name, format!("must be a list of {}, at least one", May::NAMES.join(", ")))
+        })
     }
 }
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (limit, after_id) = paging::asked(call)?;
     let user_id = call.query.declared_integer(&USER_ID)?.map(UserId);
-    let found = machine_keys::list(cx, call.caller()?, Filter { user_id, after_id, limit: limit + 1 }).await?;
+    let found =
+        machine_keys::list(cx, call.caller()?, Filter { user_id, after_id, limit: limit + 1 })
+            .await?;
     Ok(paging::answer(&found, limit, Key::of, |listed| listed.key.id))
 }
 
@@ -192,7 +204,10 @@ async fn delete(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn add_secret(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    Ok(shown(&machine_keys::add_secret(cx, call.caller()?, shown_token(call), call.int64(ID.name)?).await?))
+    Ok(shown(
+        &machine_keys::add_secret(cx, call.caller()?, shown_token(call), call.int64(ID.name)?)
+            .await?,
+    ))
 }
 
 async fn remove_secret(cx: &Cx, call: &Call<'_>) -> Result<Response> {

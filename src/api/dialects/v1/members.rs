@@ -31,23 +31,45 @@ pub(super) async fn list(cx: &Cx, call: &Call<'_>, kind: UnitKind) -> Result<Res
 }
 
 /// The user in a query.
-pub(super) const NAMED: &[Field] =
-    &[optional("userId", Kind::INT64, "the user's id"), optional("username", Kind::TEXT, "the user name, in place of the id")];
+pub(super) const NAMED: &[Field] = &[
+    optional("userId", Kind::INT64, "the user's id"),
+    optional("username", Kind::TEXT, "the user name, in place of the id"),
+];
 
-/// Puts the user in the query into the department or group, or takes them out. A user name is somebody's.
-pub(super) async fn set_named(cx: &Cx, call: &Call<'_>, kind: UnitKind, is_member: bool) -> Result<Response> {
-    let user = match (call.query.integer("userId", i64::MIN, i64::MAX)?, call.query.one("username")?) {
-        (Some(id), None) => Named::Id(id),
-        (None, Some(name)) => Named::Username(name.to_owned()),
-        _ => return Err(Error::invalid("userId", "or username is required, and not both")),
-    };
+/// Puts the user in the query into the department or group, or takes them out. A user name is
+/// somebody's.
+pub(super) async fn set_named(
+    cx: &Cx,
+    call: &Call<'_>,
+    kind: UnitKind,
+    is_member: bool,
+) -> Result<Response> {
+    let user =
+        match (call.query.integer("userId", i64::MIN, i64::MAX)?, call.query.one("username")?) {
+            (Some(id), None) => Named::Id(id),
+            (None, Some(name)) => Named::Username(name.to_owned()),
+            _ => return Err(Error::invalid("userId", "or username is required, and not both")),
+        };
     let user_id = user_names::id_now(cx, &user).await?;
     units::set_member(cx, call.caller()?, kind, call.int64("id")?, user_id, is_member).await?;
     Ok(Response::empty(204))
 }
 
 /// Puts the user in the path into the department or group, or takes them out.
-pub(super) async fn set(cx: &Cx, call: &Call<'_>, kind: UnitKind, is_member: bool) -> Result<Response> {
-    units::set_member(cx, call.caller()?, kind, call.int64("id")?, call.int64(USER_ID.name)?, is_member).await?;
+pub(super) async fn set(
+    cx: &Cx,
+    call: &Call<'_>,
+    kind: UnitKind,
+    is_member: bool,
+) -> Result<Response> {
+    units::set_member(
+        cx,
+        call.caller()?,
+        kind,
+        call.int64("id")?,
+        call.int64(USER_ID.name)?,
+        is_member,
+    )
+    .await?;
     Ok(Response::empty(204))
 }

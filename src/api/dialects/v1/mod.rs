@@ -1,4 +1,5 @@
-//! Postern's own dialect, one noun a file: its routes, the bodies that they read and write, and what answers them.
+//! Postern's own dialect, one noun a file: its routes, the bodies that they read and write, and
+//! what answers them.
 //!
 //! Failures are problem details (RFC 9457); those of a credential say why in `reason`.
 

@@ -86,18 +86,24 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let NewOrganization { id, name } = NewOrganization::read(&call.labelled_fields().await?)?;
-    let organization = organizations::create(cx, call.caller()?, &id, name.given().as_deref()).await?;
-    Ok(Response::json(201, &Organization::of(&organization)).with("location", format!("/v1/organizations/{id}")))
+    let organization =
+        organizations::create(cx, call.caller()?, &id, name.given().as_deref()).await?;
+    Ok(Response::json(201, &Organization::of(&organization))
+        .with("location", format!("/v1/organizations/{id}")))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    Ok(Response::json(200, &Organization::of(&organizations::find(cx, call.parameter(ID.name)?).await?)))
+    Ok(Response::json(
+        200,
+        &Organization::of(&organizations::find(cx, call.parameter(ID.name)?).await?),
+    ))
 }
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let OrganizationChange { name } = OrganizationChange::read(&call.labelled_fields().await?)?;
     let change = |of: &mut Option<String>| name.map(|Line(text)| text).apply(of);
-    let organization = organizations::update(cx, call.caller()?, call.parameter(ID.name)?, change).await?;
+    let organization =
+        organizations::update(cx, call.caller()?, call.parameter(ID.name)?, change).await?;
     Ok(Response::json(200, &Organization::of(&organization)))
 }
 

@@ -63,7 +63,9 @@ answer! {
 
 impl Numbers {
     fn of(counts: &Counts) -> Self {
-        let number = |kind: &str| counts.numbers.iter().find(|(of, _)| *of == kind).map_or(0, |(_, number)| *number);
+        let number = |kind: &str| {
+            counts.numbers.iter().find(|(of, _)| *of == kind).map_or(0, |(_, number)| *number)
+        };
         Self {
             users: number("users"),
             token_apps: number("tokenApps"),

@@ -13,14 +13,19 @@ const DEFAULT_LIMIT: i64 = 50;
 const MAX_SEARCH: usize = 128;
 
 /// How many items a page has at most.
-pub(super) const LIMIT: Field = optional("limit", Kind::Int64 { min: 1, max: 500 }, "how many items at most; default 50");
+pub(super) const LIMIT: Field =
+    optional("limit", Kind::Int64 { min: 1, max: 500 }, "how many items at most; default 50");
 /// Where a page of things with an int64 as their id begins.
 pub(super) const CURSOR: Field = optional("cursor", Kind::INT64, "the `next` of the page before");
 /// Where a page of things with text as their id begins.
-pub(super) const TEXT_CURSOR: Field = optional("cursor", Kind::TEXT, "the `next` of the page before");
+pub(super) const TEXT_CURSOR: Field =
+    optional("cursor", Kind::TEXT, "the `next` of the page before");
 /// What names must begin with.
-pub(super) const SEARCH: Field =
-    optional("search", Kind::text(1, MAX_SEARCH), "only those whose name begins with this, in whatever case; in order of name");
+pub(super) const SEARCH: Field = optional(
+    "search",
+    Kind::text(1, MAX_SEARCH),
+    "only those whose name begins with this, in whatever case; in order of name",
+);
 /// The query of a list that has no filters but the beginning of a name.
 pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, LIMIT, CURSOR];
 /// The same, where ids are text.
@@ -31,7 +36,11 @@ pub(super) const QUERY: &[Field] = &[LIMIT, CURSOR];
 pub(super) const TEXT_QUERY: &[Field] = &[LIMIT, TEXT_CURSOR];
 
 /// The member of a page that leads to the next one.
-pub(super) const NEXT: Field = required("next", Kind::Nullable(&Kind::TEXT), "the cursor of the next page; null on the last one");
+pub(super) const NEXT: Field = required(
+    "next",
+    Kind::Nullable(&Kind::TEXT),
+    "the cursor of the next page; null on the last one",
+);
 
 /// The shape of a page of items.
 macro_rules! page {
@@ -41,7 +50,9 @@ macro_rules! page {
             fields: &[
                 $crate::api::http::shape::required(
                     "items",
-                    $crate::api::http::shape::Kind::list(&<$item as $crate::api::http::declare::Written>::KIND),
+                    $crate::api::http::shape::Kind::list(
+                        &<$item as $crate::api::http::declare::Written>::KIND,
+                    ),
                     $about,
                 ),
                 $crate::api::dialects::v1::paging::NEXT,
@@ -67,7 +78,10 @@ pub(super) fn asked_by_text<'a>(call: &'a Call<'_>) -> Result<(i64, &'a str)> {
 pub(super) fn search<'a>(call: &'a Call<'_>) -> Result<Option<&'a str>> {
     let search = call.query.one(SEARCH.name)?;
     if search.is_some_and(|text| !(1..=MAX_SEARCH).contains(&text.chars().count())) {
-        return Err(Error::invalid(SEARCH.name, format!("must have 1 to {MAX_SEARCH} characters: leave it out to list all")));
+        return Err(Error::invalid(
+            SEARCH.name,
+            format!("must have 1 to {MAX_SEARCH} characters: leave it out to list all"),
+        ));
     }
     Ok(search)
 }
@@ -92,6 +106,7 @@ pub(super) fn answer<'f, T, A: Serialize, Id: ToString>(
 ) -> Response {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let items = found.get(..limit).unwrap_or(found);
-    let next = (found.len() > limit).then(|| items.last().map(|last| id(last).to_string())).flatten();
+    let next =
+        (found.len() > limit).then(|| items.last().map(|last| id(last).to_string())).flatten();
     Response::json(200, &Page { items: items.iter().map(item).collect(), next })
 }

@@ -1,4 +1,5 @@
-//! Failures as problem details (RFC 9457). Those of a credential say why in `reason`, those of a field name it.
+//! Failures as problem details (RFC 9457). Those of a credential say why in `reason`, those of a
+//! field name it.
 
 use crate::api::http::declare::{Sometimes, answer};
 use crate::api::http::message::{self, Response};
@@ -6,7 +7,11 @@ use crate::api::http::shape::Kind;
 use crate::domain::time::Millis;
 use crate::error::{Denied, Error, Limit, Refusal};
 
-const REASONS: Kind = Kind::AnyOf(&[Kind::OneOf(Denied::OF_ANY_CALL), Kind::OneOf(&Refusal::REASONS), Kind::OneOf(&Limit::REASONS)]);
+const REASONS: Kind = Kind::AnyOf(&[
+    Kind::OneOf(Denied::OF_ANY_CALL),
+    Kind::OneOf(&Refusal::REASONS),
+    Kind::OneOf(&Limit::REASONS),
+]);
 
 answer! {
     pub(super) struct Problem<'a> as "Problem" {
@@ -68,7 +73,11 @@ impl<'a> Problem<'a> {
 
     /// Written as it stands, so that a refusal costs no more than an answer.
     fn answer(&self) -> Response {
-        Response::text(self.status, "application/problem+json", serde_json::to_string(self).unwrap_or_default())
+        Response::text(
+            self.status,
+            "application/problem+json",
+            serde_json::to_string(self).unwrap_or_default(),
+        )
     }
 }
 

@@ -18,8 +18,13 @@ use crate::domain::permissions::names::{MAX_ID, MAX_TYPE, ResourceName, Resource
 use crate::domain::permissions::permission::Permission;
 use crate::error::{Error, Result};
 
-const TYPE: Field = required("type", Kind::matching(1, MAX_TYPE, patterns::PLAIN_TYPE), "the type; case-sensitive");
-const ID: Field = required("id", Kind::matching(1, MAX_ID, patterns::LINE), "the id within the type; case-sensitive");
+const TYPE: Field =
+    required("type", Kind::matching(1, MAX_TYPE, patterns::PLAIN_TYPE), "the type; case-sensitive");
+const ID: Field = required(
+    "id",
+    Kind::matching(1, MAX_ID, patterns::LINE),
+    "the id within the type; case-sensitive",
+);
 
 pub(super) const GROUP: Group = Group {
     parameters: &[TYPE, ID],
@@ -83,7 +88,12 @@ impl Member for ActionNames {
 
     fn read_member(fields: &Fields, name: &str) -> Result<Self> {
         let members = fields.required_object(name)?;
-        let names: Vec<String> = fields.required_object(name)?.into_members().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = fields
+            .required_object(name)?
+            .into_members()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         let read = |own: String| {
             let permission = members.parsed(&own, Permission::parse)?;
             action(&own).map_err(|why| members.invalid(&own, why))?;
@@ -112,7 +122,11 @@ impl Declared for OneType<'_> {
         name: "ResourceType",
         fields: &[
             required("type", Kind::TEXT, "the type"),
-            required("actions", Kind::MapOf(&PERMISSION), "the permission that each name stands for"),
+            required(
+                "actions",
+                Kind::MapOf(&PERMISSION),
+                "the permission that each name stands for",
+            ),
         ],
         includes: &[],
         example: r#"{"type":"record","actions":{"delete":"DELETE","read":"VIEW","write":"MODIFY"}}"#,
@@ -124,11 +138,13 @@ fn of(call: &Call<'_>) -> Result<ResourceType> {
 }
 
 fn name(call: &Call<'_>) -> Result<ResourceName> {
-    ResourceName::new(&of(call)?, call.parameter(ID.name)?).map_err(|why| Error::invalid(ID.name, why))
+    ResourceName::new(&of(call)?, call.parameter(ID.name)?)
+        .map_err(|why| Error::invalid(ID.name, why))
 }
 
 fn shown(of: &ResourceType, actions: &[(String, Permission)]) -> Response {
-    let actions = actions.iter().map(|(name, permission)| (name.as_str(), permission.name())).collect();
+    let actions =
+        actions.iter().map(|(name, permission)| (name.as_str(), permission.name())).collect();
     Response::json(200, &OneType { of: of.as_str(), actions })
 }
 
@@ -139,7 +155,8 @@ async fn get_type(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn put_type(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let of = of(call)?;
-    let TypeTerms { actions: ActionNames(actions) } = TypeTerms::read(&call.labelled_fields().await?)?;
+    let TypeTerms { actions: ActionNames(actions) } =
+        TypeTerms::read(&call.labelled_fields().await?)?;
     names::set_actions(cx, call.caller()?, &of, &actions).await?;
     Ok(shown(&of, &actions))
 }
@@ -148,7 +165,11 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let of = of(call)?;
     let (limit, after_id) = paging::asked_by_text(call)?;
     let found = names::list(cx, &of, after_id, limit + 1).await?;
-    let one = |(id, service): &'_ (String, i64)| OwnedName { of: of.as_str().to_owned(), id: id.clone(), service: *service };
+    let one = |(id, service): &'_ (String, i64)| OwnedName {
+        of: of.as_str().to_owned(),
+        id: id.clone(),
+        service: *service,
+    };
     Ok(paging::answer(&found, limit, one, |(id, _)| id.clone()))
 }
 

@@ -80,18 +80,35 @@ async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let caller = caller(cx, call).await?;
     let ToRevoke { token, app, jti, until } = ToRevoke::read(&call.labelled_fields().await?)?;
     match (token, jti) {
-        (Some(_), Some(_)) => return Err(Error::invalid("jti", "must not be there beside token, which is revoked as it is")),
-        (Some(_), None) if until.is_some() => return Err(Error::invalid("until", "must not be there beside token, which says it itself")),
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid(
+                "jti",
+                "must not be there beside token, which is revoked as it is",
+            ));
+        }
+        (Some(_), None) if until.is_some() => {
+            return Err(Error::invalid(
+                "until",
+                "must not be there beside token, which says it itself",
+            ));
+        }
         (Some(token), None) => {
             let app = app.as_ref().map(AppName::as_str);
-            revocations::revoke_token(cx, caller.as_ref(), &PlainToken::new(token.trim()), app).await?;
+            revocations::revoke_token(cx, caller.as_ref(), &PlainToken::new(token.trim()), app)
+                .await?;
         }
         (None, jti) => {
             let caller = caller.ok_or(Denied::Missing)?;
             if !caller.is_administrator() {
                 return Err(Refusal::NotAdministrator.into());
             }
-            let missing = || if app.is_some() { Error::invalid("jti", "is required beside app") } else { Error::missing("token") };
+            let missing = || {
+                if app.is_some() {
+                    Error::invalid("jti", "is required beside app")
+                } else {
+                    Error::missing("token")
+                }
+            };
             let Line(jti) = jti.ok_or_else(missing)?;
             let app = app.ok_or_else(|| Error::missing("app"))?;
             revocations::revoke_jti(cx, &caller, &app, jti, until.map(Millis)).await?;
@@ -100,7 +117,8 @@ async fn revoke(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     Ok(Response::empty(204))
 }
 
-/// Who is signed in, if anybody. A credential that is shown must be good, also where none is needed.
+/// Who is signed in, if anybody. A credential that is shown must be good, also where none is
+/// needed.
 async fn caller(cx: &Cx, call: &Call<'_>) -> Result<Option<Caller>> {
     let shown = match credentials::in_headers(call.request)? {
         None => console_cookie::read(cx, call.request)?,

@@ -111,12 +111,21 @@ answer! {
 
 impl<'a> Wanted<'a> {
     fn of(needs: &'a [Need]) -> Self {
-        let mut wanted = Self { service: None, permission: None, groups: None, roles: None, scopes: None, apps: None, audience: None };
+        let mut wanted = Self {
+            service: None,
+            permission: None,
+            groups: None,
+            roles: None,
+            scopes: None,
+            apps: None,
+            audience: None,
+        };
         let texts = |list: &'a [String]| Some(list.iter().map(String::as_str).collect());
         for need in needs {
             match need {
                 Need::Permission(service_id, permission) => {
-                    (wanted.service, wanted.permission) = (Some(*service_id), Some(permission.name()));
+                    (wanted.service, wanted.permission) =
+                        (Some(*service_id), Some(permission.name()));
                 }
                 Need::Groups(groups) => wanted.groups = Some(groups),
                 Need::Roles(roles) => wanted.roles = texts(roles),
@@ -166,13 +175,23 @@ impl<'a> OneRule<'a> {
 
 impl<'a> OneOrigin<'a> {
     fn of(origin: &'a Origin, all: &Origins) -> Self {
-        Self { host: origin.host.as_deref(), path: origin.prefix.as_str(), url: &origin.url, timeout_s: all.timeout_s(origin) }
+        Self {
+            host: origin.host.as_deref(),
+            path: origin.prefix.as_str(),
+            url: &origin.url,
+            timeout_s: all.timeout_s(origin),
+        }
     }
 }
 
 async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
     let (table, origins) = (&cx.config.rules, &cx.config.origins);
-    let rules = table.rules.iter().map(OneRule::of).chain(table.public.iter().map(OneRule::of_public)).collect();
+    let rules = table
+        .rules
+        .iter()
+        .map(OneRule::of)
+        .chain(table.public.iter().map(OneRule::of_public))
+        .collect();
     let origins = origins.list().iter().map(|origin| OneOrigin::of(origin, origins)).collect();
     Ok(Response::json(200, &Rules { rules, origins }))
 }
@@ -180,18 +199,33 @@ async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
 async fn test(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let Question { method, url, username, token } = Question::read(&call.labelled_fields().await?)?;
     let about = match (token, username) {
-        (Some(_), Some(_)) => return Err(Error::invalid("token", "must not be there beside username")),
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("token", "must not be there beside username"));
+        }
         (Some(token), None) => Some(About::Token(PlainToken::new(token.trim()))),
         (None, Some(username)) => Some(About::Username(username)),
         (None, None) => None,
     };
     let (origin, tested) = outcome(cx, call, &method, &url, about).await?;
-    let checks = tested.checks.iter().map(|Check { name, held, detail }| OneCheck { check: name, held: *held, detail }).collect();
-    Ok(Response::json(200, &Outcome { verdict: tested.verdict.name(), origin, rule: tested.rule, checks }))
+    let checks = tested
+        .checks
+        .iter()
+        .map(|Check { name, held, detail }| OneCheck { check: name, held: *held, detail })
+        .collect();
+    Ok(Response::json(
+        200,
+        &Outcome { verdict: tested.verdict.name(), origin, rule: tested.rule, checks },
+    ))
 }
 
 /// Goes the way of a request through the gateway. Answers to which application, and what it meets.
-async fn outcome<'c>(cx: &'c Cx, call: &Call<'_>, method: &str, url: &str, about: Option<About>) -> Result<(Option<&'c str>, Tested)> {
+async fn outcome<'c>(
+    cx: &'c Cx,
+    call: &Call<'_>,
+    method: &str,
+    url: &str,
+    about: Option<About>,
+) -> Result<(Option<&'c str>, Tested)> {
     let (authority, path, query) = parts(url, call.request.origin())?;
     let refused = |check, detail: &str| Ok((None, Tested::refused(check, detail)));
     let refused_url = |error: Error| match error {
@@ -199,15 +233,25 @@ async fn outcome<'c>(cx: &'c Cx, call: &Call<'_>, method: &str, url: &str, about
         other => Err(other),
     };
     if !method::passes(method) {
-        return refused("method", "the gateway passes names of methods in capitals, but not CONNECT and TRACE");
+        return refused(
+            "method",
+            "the gateway passes names of methods in capitals, but not CONNECT and TRACE",
+        );
     }
     match (call.is_own_path)(&cx.config, path) {
         Ok(false) => {}
-        Ok(true) => return refused("url", "the path is one of Postern's own, or some server may read it as one"),
+        Ok(true) => {
+            return refused(
+                "url",
+                "the path is one of Postern's own, or some server may read it as one",
+            );
+        }
         Err(error) => return refused_url(error),
     }
     let origin = match cx.config.origins.of(authority, path) {
-        Ok(None) if !cx.config.origins.is_empty() => return refused("origin", "no application of ORIGINS takes this host and path"),
+        Ok(None) if !cx.config.origins.is_empty() => {
+            return refused("origin", "no application of ORIGINS takes this host and path");
+        }
         Ok(origin) => origin.map(|origin| origin.url.as_str()),
         Err(why) => return refused("url", &format!("url {why}")),
     };

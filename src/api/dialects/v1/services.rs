@@ -17,7 +17,9 @@ pub(super) const GROUP: Group = Group {
     parameters: &[ID, API_ID],
     routes: &[
         Route::get("list_services", &["/v1/services"], handler!(list))
-            .summary("Lists services by ascending id, or by name those whose name begins with `search`")
+            .summary(
+                "Lists services by ascending id, or by name those whose name begins with `search`",
+            )
             .access(Access::Administrator)
             .query(paging::NAMED_QUERY)
             .answers(Answer::json(200, &SERVICES)),
@@ -50,9 +52,14 @@ pub(super) const GROUP: Group = Group {
             .access(Access::Administrator)
             .body(&Api::SHAPE)
             .answers(Answer::json(200, &ServiceApi::SHAPE)),
-        Route::of("DELETE", "delete_service_api", &["/v1/services/{id}/apis/{apiId}"], handler!(delete_api))
-            .summary("Deletes an API of a service")
-            .access(Access::Administrator),
+        Route::of(
+            "DELETE",
+            "delete_service_api",
+            &["/v1/services/{id}/apis/{apiId}"],
+            handler!(delete_api),
+        )
+        .summary("Deletes an API of a service")
+        .access(Access::Administrator),
     ],
 };
 
@@ -133,9 +140,12 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let NewService { name: Line(name), id, auth_enabled } = NewService::read(&call.labelled_fields().await?)?;
-    let service = services::create(cx, call.caller()?, id, Some(&name), auth_enabled.unwrap_or(true)).await?;
-    Ok(Response::json(201, &Service::of(&service)).with("location", format!("/v1/services/{}", service.id)))
+    let NewService { name: Line(name), id, auth_enabled } =
+        NewService::read(&call.labelled_fields().await?)?;
+    let service =
+        services::create(cx, call.caller()?, id, Some(&name), auth_enabled.unwrap_or(true)).await?;
+    Ok(Response::json(201, &Service::of(&service))
+        .with("location", format!("/v1/services/{}", service.id)))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -166,11 +176,20 @@ async fn put_api(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let Api { name, auth_enabled } = Api::read(&call.labelled_fields().await?)?;
     let (service_id, id) = (call.int64(ID.name)?, call.int64(API_ID.name)?);
     let name = name.given();
-    let api = services::put_api(cx, call.caller()?, service_id, id, name.as_deref(), auth_enabled.unwrap_or(true)).await?;
+    let api = services::put_api(
+        cx,
+        call.caller()?,
+        service_id,
+        id,
+        name.as_deref(),
+        auth_enabled.unwrap_or(true),
+    )
+    .await?;
     Ok(Response::json(200, &ServiceApi::of(&api)))
 }
 
 async fn delete_api(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    services::delete_api(cx, call.caller()?, call.int64(ID.name)?, call.int64(API_ID.name)?).await?;
+    services::delete_api(cx, call.caller()?, call.int64(ID.name)?, call.int64(API_ID.name)?)
+        .await?;
     Ok(Response::empty(204))
 }

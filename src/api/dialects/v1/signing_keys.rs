@@ -16,7 +16,9 @@ const CACHING: &str = "public, max-age=300";
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[Route::get("list_signing_keys", &["/.well-known/jwks.json"], handler!(list))
-        .summary("Lists the public keys by which an origin checks X-Postern-Assertion, as a JWK Set")
+        .summary(
+            "Lists the public keys by which an origin checks X-Postern-Assertion, as a JWK Set",
+        )
         .about(
             "It is 404 where ORIGIN_ASSERTION_KEY is not set, or is a shared secret. \
              The answer may be cached for five minutes.",
@@ -34,7 +36,8 @@ answer! {
 
 async fn list(cx: &Cx, _: &Call<'_>) -> Result<Response> {
     let published = cx.config.assertion_keys.as_ref().and_then(AssertionKeys::published);
-    let none = || Error::not_found("public key", "to publish: ORIGIN_ASSERTION_KEY is no private JWK");
+    let none =
+        || Error::not_found("public key", "to publish: ORIGIN_ASSERTION_KEY is no private JWK");
     let keys = published.ok_or_else(none)?;
     Ok(Response::json(200, &SigningKeys { keys }).with("cache-control", CACHING))
 }

@@ -6,7 +6,9 @@ use super::paging;
 use crate::actions::key_sets::{self, UsableKey};
 use crate::actions::token_apps::{self, InitialPasswordChange, Kept, Registered, Registration};
 use crate::api::http::body::Fields;
-use crate::api::http::declare::{Declared, Integer, Line, Member, Request, Sometimes, answer, request};
+use crate::api::http::declare::{
+    Declared, Integer, Line, Member, Request, Sometimes, answer, request,
+};
 use crate::api::http::members::{InitialPassword, InitialRoles};
 use crate::api::http::message::Response;
 use crate::api::http::patterns;
@@ -18,7 +20,9 @@ use crate::domain::json;
 use crate::domain::secret::Secret;
 use crate::domain::tokens::algorithm::Algorithm;
 use crate::domain::tokens::policy::Policy;
-use crate::domain::tokens::token_app::{AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName};
+use crate::domain::tokens::token_app::{
+    AppName, ClaimNames, MAX_EXPIRE_S, TokenApp, TokenAppTerms, TokenName,
+};
 use crate::error::{Error, Result};
 
 const NAME: Field = required("name", Kind::matching(1, 64, patterns::APP_NAME), "the app's name");
@@ -106,38 +110,103 @@ request! {
 }
 
 const EXAMPLE: &str = r#"{"name":"Keycloak","algorithm":"RS256","issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],"claims":{"username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"},"roleMap":{"bi-authors":"SYS_Creator"}}"#;
-const NEW: Shape =
-    Shape { name: "NewTokenApp", fields: New::SHAPE.fields, includes: &[&Terms::SHAPE, &token_policy::CAMEL], example: EXAMPLE };
+const NEW: Shape = Shape {
+    name: "NewTokenApp",
+    fields: New::SHAPE.fields,
+    includes: &[&Terms::SHAPE, &token_policy::CAMEL],
+    example: EXAMPLE,
+};
 const REPLACED: Shape = Shape {
     name: "ReplacedTokenApp",
     fields: OPTIONAL_NAME,
     includes: &[&Terms::SHAPE, &token_policy::CAMEL],
     example: r#"{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef","claims":{"username":"sub"}}"#,
 };
-const OPTIONAL_NAME: &[Field] =
-    &[Field { name: "name", kind: Kind::Nullable(&NAME.kind), required: false, about: "the same as in the path" }];
+const OPTIONAL_NAME: &[Field] = &[Field {
+    name: "name",
+    kind: Kind::Nullable(&NAME.kind),
+    required: false,
+    about: "the same as in the path",
+}];
 
 /// A change: any of the members.
 const CHANGED: Shape = Shape {
     name: "TokenAppChange",
     fields: &[
-        Field { name: "name", kind: Kind::Nullable(&NAME.kind), required: false, about: "the same as in the path" },
-        Field { name: "enabled", kind: Kind::Nullable(&Kind::Boolean), required: false, about: "whether tokens are accepted" },
-        Field { name: "tokenName", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "the URL parameter that carries tokens" },
-        Field { name: "algorithm", kind: Kind::OneOf(&Algorithm::NAMES), required: false, about: "how tokens are signed" },
-        Field { name: "secret", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "the new secret or keys" },
-        Field { name: "expire", kind: Kind::Nullable(&EXPIRE), required: false, about: "seconds after its iat at which a token is over" },
-        Field { name: "claims", kind: Kind::Object(&CHANGED_CLAIMS), required: false, about: "which claims say who" },
-        Field { name: "createsUsers", kind: Kind::Nullable(&Kind::Boolean), required: false, about: "whether unknown users are created" },
-        Field { name: "initialRoles", kind: Kind::Nullable(&Kind::list(&Kind::TEXT)), required: false, about: "their roles" },
-        Field { name: "initialPassword", kind: Kind::Nullable(&Kind::TEXT), required: false, about: "their password; null takes it away" },
+        Field {
+            name: "name",
+            kind: Kind::Nullable(&NAME.kind),
+            required: false,
+            about: "the same as in the path",
+        },
+        Field {
+            name: "enabled",
+            kind: Kind::Nullable(&Kind::Boolean),
+            required: false,
+            about: "whether tokens are accepted",
+        },
+        Field {
+            name: "tokenName",
+            kind: Kind::Nullable(&Kind::TEXT),
+            required: false,
+            about: "the URL parameter that carries tokens",
+        },
+        Field {
+            name: "algorithm",
+            kind: Kind::OneOf(&Algorithm::NAMES),
+            required: false,
+            about: "how tokens are signed",
+        },
+        Field {
+            name: "secret",
+            kind: Kind::Nullable(&Kind::TEXT),
+            required: false,
+            about: "the new secret or keys",
+        },
+        Field {
+            name: "expire",
+            kind: Kind::Nullable(&EXPIRE),
+            required: false,
+            about: "seconds after its iat at which a token is over",
+        },
+        Field {
+            name: "claims",
+            kind: Kind::Object(&CHANGED_CLAIMS),
+            required: false,
+            about: "which claims say who",
+        },
+        Field {
+            name: "createsUsers",
+            kind: Kind::Nullable(&Kind::Boolean),
+            required: false,
+            about: "whether unknown users are created",
+        },
+        Field {
+            name: "initialRoles",
+            kind: Kind::Nullable(&Kind::list(&Kind::TEXT)),
+            required: false,
+            about: "their roles",
+        },
+        Field {
+            name: "initialPassword",
+            kind: Kind::Nullable(&Kind::TEXT),
+            required: false,
+            about: "their password; null takes it away",
+        },
     ],
     includes: &[&token_policy::CAMEL],
     example: r#"{"audiences":["bi","reports"],"enabled":true}"#,
 };
 const CHANGED_CLAIMS: Shape = Shape {
     name: "TokenAppClaimsChange",
-    fields: &[claim("username"), claim("name"), claim("email"), claim("id"), claim("groups"), claim("roles")],
+    fields: &[
+        claim("username"),
+        claim("name"),
+        claim("email"),
+        claim("id"),
+        claim("groups"),
+        claim("roles"),
+    ],
     includes: &[],
     example: r#"{"roles":"/realm_access/roles","groups":null}"#,
 };
@@ -215,7 +284,11 @@ answer! {
 
 impl<'a> Key<'a> {
     fn of(key: &'a UsableKey) -> Self {
-        Self { kid: key.kid.as_deref(), algorithm: key.algorithm.name(), thumbprint: &key.thumbprint }
+        Self {
+            kid: key.kid.as_deref(),
+            algorithm: key.algorithm.name(),
+            thumbprint: &key.thumbprint,
+        }
     }
 }
 
@@ -236,7 +309,16 @@ impl<'a> LookedKey<'a> {
 
 impl<'a> App<'a> {
     fn of(app: &'a TokenApp, keys: &'a [UsableKey], warnings: Vec<String>) -> Self {
-        let TokenAppTerms { token_name, algorithm, expire_s, claims, enabled, creates_users, initial_roles, policy } = &app.terms;
+        let TokenAppTerms {
+            token_name,
+            algorithm,
+            expire_s,
+            claims,
+            enabled,
+            creates_users,
+            initial_roles,
+            policy,
+        } = &app.terms;
         Self {
             name: app.name.as_str(),
             enabled: *enabled,
@@ -274,20 +356,31 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     for app in &apps {
         keys.push(token_apps::known_keys(cx, app).await);
     }
-    let items = apps.iter().zip(&keys).map(|(app, keys)| App::of(app, keys, token_apps::warnings(app))).collect();
+    let items = apps
+        .iter()
+        .zip(&keys)
+        .map(|(app, keys)| App::of(app, keys, token_apps::warnings(app)))
+        .collect();
     Ok(Response::json(200, &TokenApps { items }))
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let fields = call.labelled_fields().await?;
     let New { name } = New::read(&fields)?;
-    let registered = token_apps::register(cx, call.caller()?, &name, Kept::Everything, |before| match before {
-        Some(_) => Err(Error::AlreadyExists { what: "token app", id: name.as_str().to_owned() }),
-        None => registration(&fields, InitialPasswordChange::Goes),
-    });
+    let registered =
+        token_apps::register(cx, call.caller()?, &name, Kept::Everything, |before| match before {
+            Some(_) => {
+                Err(Error::AlreadyExists { what: "token app", id: name.as_str().to_owned() })
+            }
+            None => registration(&fields, InitialPasswordChange::Goes),
+        });
     let Registered { app, warnings, keys } = registered.await?;
-    let path = percent_encoding::utf8_percent_encode(app.name.as_str(), percent_encoding::NON_ALPHANUMERIC);
-    Ok(Response::json(201, &App::of(&app, &keys, warnings)).with("location", format!("/v1/token-apps/{path}")))
+    let path = percent_encoding::utf8_percent_encode(
+        app.name.as_str(),
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    Ok(Response::json(201, &App::of(&app, &keys, warnings))
+        .with("location", format!("/v1/token-apps/{path}")))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -318,7 +411,11 @@ async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let patch = call.labelled_fields().await?.into_members();
     change(cx, call, |before| {
         // The password is never shown, and stays unless the patch names it.
-        let unnamed = if patch.contains_key("initialPassword") { InitialPasswordChange::Goes } else { InitialPasswordChange::Stays };
+        let unnamed = if patch.contains_key("initialPassword") {
+            InitialPasswordChange::Goes
+        } else {
+            InitialPasswordChange::Stays
+        };
         let mut members = shown(before);
         json::merge_patch(&mut members, patch);
         Ok((Fields::from_members(members), unnamed))
@@ -326,15 +423,24 @@ async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     .await
 }
 
-/// Replaces an app. `made` makes of the app as it was a whole body, and what becomes of a password that the body does not have.
-async fn change(cx: &Cx, call: &Call<'_>, made: impl FnOnce(&TokenApp) -> Result<(Fields, InitialPasswordChange)>) -> Result<Response> {
-    let name = AppName::parse(call.parameter(NAME.name)?)
-        .map_err(|_| Error::not_found("token app", call.parameter(NAME.name).unwrap_or_default()))?;
+/// Replaces an app. `made` makes of the app as it was a whole body, and what becomes of a password
+/// that the body does not have.
+async fn change(
+    cx: &Cx,
+    call: &Call<'_>,
+    made: impl FnOnce(&TokenApp) -> Result<(Fields, InitialPasswordChange)>,
+) -> Result<Response> {
+    let name = AppName::parse(call.parameter(NAME.name)?).map_err(|_| {
+        Error::not_found("token app", call.parameter(NAME.name).unwrap_or_default())
+    })?;
     let registered = token_apps::register(cx, call.caller()?, &name, Kept::Everything, |before| {
         let before = before.ok_or_else(|| Error::not_found("token app", name.as_str()))?;
         let (fields, unnamed_password) = made(before)?;
         if fields.text("name")?.is_some_and(|other| other != name.as_str()) {
-            return Err(Error::invalid("name", "must be the one in the path: a token app keeps its name"));
+            return Err(Error::invalid(
+                "name",
+                "must be the one in the path: a token app keeps its name",
+            ));
         }
         registration(&fields, unnamed_password)
     });
@@ -356,13 +462,26 @@ fn shown(app: &TokenApp) -> Map<String, Value> {
 
 /// The names that a body may have.
 fn names() -> impl Iterator<Item = &'static str> + Clone {
-    NEW.fields.iter().chain(Terms::SHAPE.fields).chain(token_policy::CAMEL.fields).map(|field| field.name)
+    NEW.fields
+        .iter()
+        .chain(Terms::SHAPE.fields)
+        .chain(token_policy::CAMEL.fields)
+        .map(|field| field.name)
 }
 
 /// Reads a whole app.
 fn registration(fields: &Fields, unnamed_password: InitialPasswordChange) -> Result<Registration> {
-    let Terms { enabled, token_name, algorithm, secret, expire, claims, creates_users, initial_roles, initial_password } =
-        Terms::read(fields)?;
+    let Terms {
+        enabled,
+        token_name,
+        algorithm,
+        secret,
+        expire,
+        claims,
+        creates_users,
+        initial_roles,
+        initial_password,
+    } = Terms::read(fields)?;
     let text = |line: Option<Line<128>>| line.map(|Line(text)| text);
     let Line(username) = claims.username;
     let mut policy = token_policy::read(fields, Naming::Camel, Policy::default())?;

@@ -48,7 +48,12 @@ answer! {
 
 impl<'a> IssuedToken<'a> {
     fn of(session: &'a Session) -> Self {
-        Self { id: session.id, address: session.address.as_deref(), created_at: session.created_at.0, expires_at: session.expires_at.0 }
+        Self {
+            id: session.id,
+            address: session.address.as_deref(),
+            created_at: session.created_at.0,
+            expires_at: session.expires_at.0,
+        }
     }
 }
 

@@ -41,7 +41,12 @@ const TOMBSTONES: Shape = page!("Tombstones", Tombstone<'_>, "by ascending name"
 
 impl<'a> Tombstone<'a> {
     fn of(of: &'a users::Tombstone) -> Self {
-        Self { username: &of.username, id: of.id.0, deleted_at: of.deleted_at.0, deleted_by: &of.deleted_by }
+        Self {
+            username: &of.username,
+            id: of.id.0,
+            deleted_at: of.deleted_at.0,
+            deleted_by: &of.deleted_by,
+        }
     }
 }
 

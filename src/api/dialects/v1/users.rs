@@ -2,7 +2,9 @@
 
 use super::paging::{self, page};
 use crate::actions::users::{self, Filter, Shown};
-use crate::api::http::declare::{Change, Declared, Given, Integer, Line, Member, Request, answer, request};
+use crate::api::http::declare::{
+    Change, Declared, Given, Integer, Line, Member, Request, answer, request,
+};
 use crate::api::http::members::{NewPassword, Roles, USER_TYPE};
 use crate::api::http::message::Response;
 use crate::api::http::route::{Access, Call, Group, Keys, Route, handler};
@@ -16,8 +18,12 @@ use crate::error::{Error, Result};
 /// The id of a user in a path.
 pub(super) const ID: Field = required("id", Kind::INT64, "the user's id");
 
-const LIST_QUERY: &[Field] =
-    &[optional("username", Kind::TEXT, "only the user of this name"), paging::SEARCH, paging::LIMIT, paging::CURSOR];
+const LIST_QUERY: &[Field] = &[
+    optional("username", Kind::TEXT, "only the user of this name"),
+    paging::SEARCH,
+    paging::LIMIT,
+    paging::CURSOR,
+];
 
 pub(super) const GROUP: Group = Group {
     parameters: &[ID],
@@ -131,8 +137,14 @@ impl NewUser {
         let Self { id, username, password, user_type, roles, name, email, phone, enabled } = self;
         let mut profile = Profile::of_type(user_type.unwrap_or(UserType::Reader));
         let (user_type, roles, enabled) = (Given(user_type), Given(roles), Given(enabled));
-        UserChange { user_type, roles, name, email, phone, enabled, token_app: Change::Stays }.apply(&mut profile);
-        (id.map(|Integer(id)| UserId(id)), username, profile, password.map(|NewPassword(secret)| secret))
+        UserChange { user_type, roles, name, email, phone, enabled, token_app: Change::Stays }
+            .apply(&mut profile);
+        (
+            id.map(|Integer(id)| UserId(id)),
+            username,
+            profile,
+            password.map(|NewPassword(secret)| secret),
+        )
     }
 }
 
@@ -183,20 +195,27 @@ async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let username = call.query.one("username")?.map(str::to_owned);
     let beginning = paging::search(call)?.map(str::to_owned);
     if beginning.is_some() && username.is_some() {
-        return Err(Error::invalid("search", "must not be there beside username, which is one user's whole name"));
+        return Err(Error::invalid(
+            "search",
+            "must not be there beside username, which is one user's whole name",
+        ));
     }
     // One more than asked for tells whether there is a next page.
-    let found = users::list(cx, &Filter { username, beginning, after_id, limit: limit + 1 }).await?;
+    let found =
+        users::list(cx, &Filter { username, beginning, after_id, limit: limit + 1 }).await?;
     Ok(paging::answer(&found, limit, User::of, |shown| shown.user.id.0))
 }
 
 async fn create(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (id, username, profile, password) = NewUser::read(&call.labelled_fields().await?)?.profile();
+    let (id, username, profile, password) =
+        NewUser::read(&call.labelled_fields().await?)?.profile();
     if password.is_some() {
         username.can_be_in_basic().map_err(|why| Error::invalid("username", why))?;
     }
-    let user = users::create(cx, call.caller()?, id, &username, &profile, password.as_ref()).await?;
-    Ok(Response::json(201, &User::of(&user)).with("location", format!("/v1/users/{}", user.user.id.0)))
+    let user =
+        users::create(cx, call.caller()?, id, &username, &profile, password.as_ref()).await?;
+    Ok(Response::json(201, &User::of(&user))
+        .with("location", format!("/v1/users/{}", user.user.id.0)))
 }
 
 async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
@@ -205,7 +224,8 @@ async fn get(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn update(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let change = UserChange::read(&call.labelled_fields().await?)?;
-    let user = users::update(cx, call.caller()?, id(call)?, |profile| change.apply(profile)).await?;
+    let user =
+        users::update(cx, call.caller()?, id(call)?, |profile| change.apply(profile)).await?;
     Ok(Response::json(200, &User::of(&user)))
 }
 

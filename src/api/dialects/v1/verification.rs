@@ -17,7 +17,10 @@ use crate::domain::secret::PlainToken;
 use crate::domain::time::Millis;
 use crate::error::Result;
 
-const VERIFY_QUERY: &[Field] = &[optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"), checks::APP];
+const VERIFY_QUERY: &[Field] = &[
+    optional("token", Kind::TEXT, "the token, under the name that its app's token_name says"),
+    checks::APP,
+];
 pub(super) const GROUP: Group = Group {
     parameters: &[],
     routes: &[
@@ -33,15 +36,16 @@ pub(super) const GROUP: Group = Group {
 };
 
 /// The route about a token that is no credential of the request.
-pub(super) const VERIFY_POSTED: Route = Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
-    .summary("Verifies the token in the body, else the credential of the request")
-    .decides("verify")
-    .access(Access::ShownOrSent)
-    .keys(Keys::All)
-    .writes(false)
-    .query(VERIFY_QUERY)
-    .optional_body(&Token::SHAPE)
-    .answers(Answer::json(200, &Verified::SHAPE));
+pub(super) const VERIFY_POSTED: Route =
+    Route::of("POST", "verify_posted", &["/v1/verify"], handler!(verify_posted))
+        .summary("Verifies the token in the body, else the credential of the request")
+        .decides("verify")
+        .access(Access::ShownOrSent)
+        .keys(Keys::All)
+        .writes(false)
+        .query(VERIFY_QUERY)
+        .optional_body(&Token::SHAPE)
+        .answers(Answer::json(200, &Verified::SHAPE));
 
 request! {
     struct Token as "Token" {
@@ -106,14 +110,27 @@ impl<'a> Verified<'a> {
 
     fn of_user(caller: &'a UserCaller) -> Self {
         let (kind, app, expires_at) = match &caller.proof {
-            Proof::Jwt { app, expires_at_s, .. } => ("jwt", Some(app.as_str()), Some(*expires_at_s)),
+            Proof::Jwt { app, expires_at_s, .. } => {
+                ("jwt", Some(app.as_str()), Some(*expires_at_s))
+            }
             Proof::Session(session) => ("opaque", None, Some(session.expires_at.seconds())),
             Proof::Password => ("basic", None, None),
         };
-        let passed = |claims: &[(String, Value)]| (!claims.is_empty()).then(|| claims.iter().cloned().collect());
-        let claims = if let Proof::Jwt { claims, .. } = &caller.proof { passed(claims) } else { None };
+        let passed = |claims: &[(String, Value)]| {
+            (!claims.is_empty()).then(|| claims.iter().cloned().collect())
+        };
+        let claims =
+            if let Proof::Jwt { claims, .. } = &caller.proof { passed(claims) } else { None };
         let user = Sometimes(Some(Identity::of(&caller.user)));
-        Self { active: true, kind, app: Sometimes(app), user, key: Sometimes(None), expires_at, claims: Sometimes(claims) }
+        Self {
+            active: true,
+            kind,
+            app: Sometimes(app),
+            user,
+            key: Sometimes(None),
+            expires_at,
+            claims: Sometimes(claims),
+        }
     }
 }
 
@@ -139,7 +156,9 @@ async fn verify(cx: &Cx, call: &Call<'_>) -> Result<Response> {
 
 async fn verify_posted(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     // A token in the body is what the caller asks about; the headers then say nothing.
-    let Some(token) = Token::read(&call.labelled_fields().await?)?.token.0 else { return verify(cx, call).await };
+    let Some(token) = Token::read(&call.labelled_fields().await?)?.token.0 else {
+        return verify(cx, call).await;
+    };
     let credential = Credential::of_token(PlainToken::new(token));
     let caller = call.identify(cx, Some(&credential), checks::hints(call, None)?).await?;
     Ok(verified(&caller))
