@@ -5,7 +5,13 @@
 import { generateKeyPairSync, randomUUID, sign as signWith } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../tests/edge/support/client.mjs";
+import {
+  admin,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sign,
+} from "../tests/edge/support/client.mjs";
 import { ADMIN_PASSWORD, deployment } from "../tests/edge/support/workerd.mjs";
 import { SECRET, USERS, directory, memberName } from "./grants.mjs";
 import { measure, median, requests, used } from "./load.mjs";
@@ -17,14 +23,26 @@ import { figure, markdown } from "./table.mjs";
 const FORGOTTEN = 100_000;
 const NOT_REMEMBERED = "Each again only after more others than Postern remembers.";
 
-const claimsOf = (username, more = {}) => ({ loginname: username, name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400, jti: randomUUID(), ...more });
+const claimsOf = (username, more = {}) => ({
+  loginname: username,
+  name: "Alice",
+  email: "alice@example.com",
+  exp: nowInSeconds() + 86_400,
+  jti: randomUUID(),
+  ...more,
+});
 const hs256 = (username, more, secret = SECRET) => sign(secret, claimsOf(username, more));
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 const many = (count, make) => Array.from({ length: count }, (_, index) => make(index));
 
 /** What a proxy asks about a page whose URL carries a token. */
 const forwarded = (tokens, parameter) =>
-  requests(tokens.map((token) => ({ path: "/v1/forward-auth", headers: { "x-forwarded-uri": `/some/page?${parameter}=${token}` } })));
+  requests(
+    tokens.map((token) => ({
+      path: "/v1/forward-auth",
+      headers: { "x-forwarded-uri": `/some/page?${parameter}=${token}` },
+    })),
+  );
 
 /** Users enough that their records are looked up, and few enough that the isolate remembers all. */
 const userOf = (index) => `user-${index % 1000}`;
@@ -35,7 +53,8 @@ const stopAll = (subjects) => async () => {
 
 /** Lets every user be created, so that no measured request writes. */
 async function meet(subject, tokens, path = "/v1/verify") {
-  for (const token of tokens) expectStatus(await subject.send({ path, headers: bearer(token) }), 200);
+  for (const token of tokens)
+    expectStatus(await subject.send({ path, headers: bearer(token) }), 200);
 }
 
 const of = (rows, label) => rows.find((row) => row.label === label).micros;
@@ -43,7 +62,9 @@ const of = (rows, label) => rows.find((row) => row.label === label).micros;
 /** The session that begins when a page is opened by the token. */
 async function sessionOf(one, token) {
   const headers = { "x-forwarded-uri": `/page?token=${token}`, "sec-fetch-mode": "navigate" };
-  const [set] = expectStatus(await one.send({ path: "/v1/forward-auth", headers }), 200).headers["set-cookie"];
+  const [set] = expectStatus(await one.send({ path: "/v1/forward-auth", headers }), 200).headers[
+    "set-cookie"
+  ];
   return set.split(";")[0];
 }
 
@@ -53,14 +74,22 @@ export async function session() {
   await registerApp(own, { secret: SECRET });
   const token = hs256("user-1");
   const cookie = await sessionOf(own, token);
-  const asking = (label, headers) => ({ subject: own, label, requests: requests([{ path: "/v1/verify", headers }]) });
+  const asking = (label, headers) => ({
+    subject: own,
+    label,
+    requests: requests([{ path: "/v1/verify", headers }]),
+  });
   return {
     end: stopAll([own]),
     cases: [
       {
         name: "A session of the gateway",
-        about: "The cookie is the token, sealed: each request opens it with AES-GCM, and verifies what is inside.",
-        subjects: [asking("the token, as a header", bearer(token)), asking("its session, as a cookie", { cookie })],
+        about:
+          "The cookie is the token, sealed: each request opens it with AES-GCM, and verifies what is inside.",
+        subjects: [
+          asking("the token, as a header", bearer(token)),
+          asking("its session, as a cookie", { cookie }),
+        ],
       },
     ],
   };
@@ -69,7 +98,10 @@ export async function session() {
 export async function hs256Verification() {
   const prepare = async (one) => {
     await registerApp(one, { secret: SECRET });
-    await meet(one, many(1000, (index) => hs256(userOf(index))));
+    await meet(
+      one,
+      many(1000, (index) => hs256(userOf(index))),
+    );
   };
   const subjects = [
     await several(() => peer("an empty Worker", "empty")),
@@ -91,21 +123,40 @@ export async function hs256Verification() {
     { subject: unverified, requests: to("/v1/verify", tokens) },
   ];
   const aimed = (what) => (rows) => [
-    { what: `HS256, ${what}: Postern of an empty Worker`, value: of(rows, "Postern") / of(rows, "an empty Worker"), bound: 1.3 },
-    { what: `HS256, ${what}: Postern of Hono + jose`, value: of(rows, "Postern") / of(rows, "Hono + jose"), bound: 0.85 },
+    {
+      what: `HS256, ${what}: Postern of an empty Worker`,
+      value: of(rows, "Postern") / of(rows, "an empty Worker"),
+      bound: 1.3,
+    },
+    {
+      what: `HS256, ${what}: Postern of Hono + jose`,
+      value: of(rows, "Postern") / of(rows, "Hono + jose"),
+      bound: 0.85,
+    },
   ];
   const kinds = [
     ["a good token, not seen lately", { requests: to("/v1/verify", distinct) }],
     ["a good token, remembered", { requests: to("/v1/verify", [one]) }],
     ["a wrong signature", { requests: to("/v1/verify", [forged]), refused: true }],
     ["a malformed one", { requests: to("/v1/verify", [`${one}.x`]), refused: true }],
-    ["an expired one", { requests: to("/v1/verify", [hs256("user-1", { exp: nowInSeconds() - 3600 })]), refused: true }],
+    [
+      "an expired one",
+      {
+        requests: to("/v1/verify", [hs256("user-1", { exp: nowInSeconds() - 3600 })]),
+        refused: true,
+      },
+    ],
   ];
   return {
     end: stopAll(subjects),
     cases: [
       { name: "HS256, one token", subjects: both([one]), claims: aimed("one token") },
-      { name: "HS256, 100,000 tokens", about: NOT_REMEMBERED, subjects: both(distinct), claims: aimed("100,000 tokens") },
+      {
+        name: "HS256, 100,000 tokens",
+        about: NOT_REMEMBERED,
+        subjects: both(distinct),
+        claims: aimed("100,000 tokens"),
+      },
       {
         name: "HS256 at forward-auth",
         subjects: [
@@ -117,7 +168,12 @@ export async function hs256Verification() {
       {
         name: "What is refused",
         subjects: kinds.map(([label, how]) => ({ subject: own, label, ...how })),
-        claims: (rows) => rows.slice(2).map(({ label, micros }) => ({ what: `${label}: of a good token, not seen lately`, value: micros / rows[0].micros, bound: 1 })),
+        claims: (rows) =>
+          rows.slice(2).map(({ label, micros }) => ({
+            what: `${label}: of a good token, not seen lately`,
+            value: micros / rows[0].micros,
+            bound: 1,
+          })),
       },
     ],
   };
@@ -130,7 +186,8 @@ export async function binding() {
   await meet(caller.postern, [token]);
   const to = (path) => requests([{ path, headers: bearer(token) }]);
   const asking = (path, label) => ({ subject: caller, label, requests: to(path) });
-  const about = "The Worker and Postern are in one process. A Worker's own HTTP is in the first line, so what asking costs is the difference to it.";
+  const about =
+    "The Worker and Postern are in one process. A Worker's own HTTP is in the first line, so what asking costs is the difference to it.";
   const asked = (method, path) => ({
     name: `Another Worker asks: ${method}`,
     about,
@@ -142,7 +199,10 @@ export async function binding() {
       { subject: caller.postern, label: "Postern, asked by HTTP", requests: to(path) },
     ],
   });
-  return { end: stopAll([caller]), cases: [asked("verify", "/v1/verify"), asked("check", "/v1/check?service=1&permission=VIEW")] };
+  return {
+    end: stopAll([caller]),
+    cases: [asked("verify", "/v1/verify"), asked("check", "/v1/check?service=1&permission=VIEW")],
+  };
 }
 
 /** How many cold starts are measured of each subject. */
@@ -171,10 +231,14 @@ export async function coldStart() {
   const table = async () => {
     const times = subjects.map(() => []);
     for (let round = 0; round <= STARTS; round += 1) {
-      for (const [index, [, path, start]] of subjects.entries()) times[index].push(await started(path, start));
+      for (const [index, [, path, start]] of subjects.entries())
+        times[index].push(await started(path, start));
     }
     const of = (index, key) => figure(median(times[index].slice(1).map((one) => one[key])));
-    return markdown(["subject", "ms to the first answer", "CPU ms until then"], subjects.map(([label], index) => [label, of(index, "wall"), of(index, "cpu")]));
+    return markdown(
+      ["subject", "ms to the first answer", "CPU ms until then"],
+      subjects.map(([label], index) => [label, of(index, "wall"), of(index, "cpu")]),
+    );
   };
   const about =
     "From the start of the process to the first verification, of which Postern's is the only one that asks D1. Miniflare's own start and its Workers for D1 and KV are in it, for all alike.";
@@ -187,15 +251,32 @@ const EVENTS = 10;
 /** The copy in KV: what a scheduled event costs, by how much has changed. */
 export async function copyInKv() {
   const one = await postern();
-  const user = (id, name) => ({ record: "user", id, username: `user${id}`, name, email: `user${id}@example.com`, type: "SYS_Reader", enabled: true });
+  const user = (id, name) => ({
+    record: "user",
+    id,
+    username: `user${id}`,
+    name,
+    email: `user${id}@example.com`,
+    type: "SYS_Reader",
+    enabled: true,
+  });
   const put = async (records) => {
     const body = records.map((record) => `${JSON.stringify(record)}\n`).join("");
     expectStatus(await one.send({ method: "POST", path: "/v1/import", headers: admin, body }), 200);
   };
-  for (let first = 1000; first < 11_000; first += 500) await put(many(500, (index) => user(first + index, `User ${first + index}`)));
+  for (let first = 1000; first < 11_000; first += 500)
+    await put(many(500, (index) => user(first + index, `User ${first + index}`)));
   const disable = async (count, enabled) => {
     for (let id = 1000; id < 1000 + count; id += 1) {
-      expectStatus(await one.send({ method: "PATCH", path: `/v1/users/${id}`, headers: admin, json: { enabled } }), 200);
+      expectStatus(
+        await one.send({
+          method: "PATCH",
+          path: `/v1/users/${id}`,
+          headers: admin,
+          json: { enabled },
+        }),
+        200,
+      );
     }
   };
   const cpu = async () => {
@@ -213,7 +294,12 @@ export async function copyInKv() {
     return figure(sum / EVENTS);
   };
   const table = async () => {
-    const rows = [["an import, so that all of it is written", await mean((event) => put([user(1000, `Event ${event}`)]))]];
+    const rows = [
+      [
+        "an import, so that all of it is written",
+        await mean((event) => put([user(1000, `Event ${event}`)])),
+      ],
+    ];
     rows.push(["nothing", await mean(() => {})]);
     for (const count of [1, 10, 100]) {
       const label = count === 1 ? "1 user" : `${count} users`;
@@ -228,8 +314,14 @@ export async function copyInKv() {
 /** How an issuer of each algorithm makes its keys and signs, by node:crypto, with as many threads as it has. */
 const signing = promisify(signWith);
 const ISSUERS = {
-  RS256: { keys: ["rsa", { modulusLength: 2048 }], sign: (key, text) => signing("sha256", text, key) },
-  ES256: { keys: ["ec", { namedCurve: "P-256" }], sign: (key, text) => signing("sha256", text, { key, dsaEncoding: "ieee-p1363" }) },
+  RS256: {
+    keys: ["rsa", { modulusLength: 2048 }],
+    sign: (key, text) => signing("sha256", text, key),
+  },
+  ES256: {
+    keys: ["ec", { namedCurve: "P-256" }],
+    sign: (key, text) => signing("sha256", text, { key, dsaEncoding: "ieee-p1363" }),
+  },
   EdDSA: { keys: ["ed25519"], sign: (key, text) => signing(null, text, key) },
 };
 
@@ -271,13 +363,25 @@ export async function publicKeys() {
       {
         name: `${alg}, one token`,
         subjects: both([one]),
-        claims: (rows) => [{ what: `${alg}, one token: Postern of an empty Worker`, value: of(rows, "Postern") / of(rows, "an empty Worker"), bound: 1.4 }],
+        claims: (rows) => [
+          {
+            what: `${alg}, one token: Postern of an empty Worker`,
+            value: of(rows, "Postern") / of(rows, "an empty Worker"),
+            bound: 1.4,
+          },
+        ],
       },
       {
         name: `${alg}, 100,000 tokens`,
         about: NOT_REMEMBERED,
         subjects: both(distinct),
-        claims: (rows) => [{ what: `${alg}, 100,000 tokens: Postern of Hono + jose`, value: of(rows, "Postern") / of(rows, "Hono + jose"), bound: 1 }],
+        claims: (rows) => [
+          {
+            what: `${alg}, 100,000 tokens: Postern of Hono + jose`,
+            value: of(rows, "Postern") / of(rows, "Hono + jose"),
+            bound: 1,
+          },
+        ],
       },
       {
         name: `${alg} at forward-auth`,
@@ -297,12 +401,23 @@ export async function tokenApps() {
   const crowd = await postern({ name: "10,000 apps" });
   await registerApp(single, { secret: SECRET });
   for (let index = 0; index < 10_000; index += 1) {
-    await registerApp(crowd, { name: `APP-${index}`, token_name: `token-${index}`, secret: SECRET });
+    await registerApp(crowd, {
+      name: `APP-${index}`,
+      token_name: `token-${index}`,
+      secret: SECRET,
+    });
   }
   const token = hs256("user-1");
-  for (const path of ["/v1/verify?app=APP-77", `/v1/verify?token-77=${token}`]) expectStatus(await crowd.send({ path, headers: path.includes("app=") ? bearer(token) : {} }), 200);
+  for (const path of ["/v1/verify?app=APP-77", `/v1/verify?token-77=${token}`])
+    expectStatus(
+      await crowd.send({ path, headers: path.includes("app=") ? bearer(token) : {} }),
+      200,
+    );
   expectStatus(await single.send({ path: "/v1/verify", headers: bearer(token) }), 200);
-  const named = many(500, (index) => ({ path: `/v1/verify?app=APP-${index}`, headers: bearer(token) }));
+  const named = many(500, (index) => ({
+    path: `/v1/verify?app=APP-${index}`,
+    headers: bearer(token),
+  }));
   const parameters = many(500, (index) => ({ path: `/v1/verify?token-${index}=${token}` }));
   return {
     end: stopAll([single, crowd]),
@@ -310,14 +425,29 @@ export async function tokenApps() {
       {
         name: "10,000 token apps",
         subjects: [
-          { subject: single, requests: requests([{ path: "/v1/verify?app=ERP", headers: bearer(token) }]) },
+          {
+            subject: single,
+            requests: requests([{ path: "/v1/verify?app=ERP", headers: bearer(token) }]),
+          },
           { subject: crowd, label: "10,000 apps, app=", requests: requests(named) },
-          { subject: single, label: "one app, parameter", requests: requests([{ path: `/v1/verify?token=${token}` }]) },
+          {
+            subject: single,
+            label: "one app, parameter",
+            requests: requests([{ path: `/v1/verify?token=${token}` }]),
+          },
           { subject: crowd, label: "10,000 apps, parameter", requests: requests(parameters) },
         ],
         claims: (rows) => [
-          { what: "10,000 apps with app=: of one app", value: rows[1].micros / rows[0].micros, bound: 1.2 },
-          { what: "10,000 apps by parameter: of one app", value: rows[3].micros / rows[2].micros, bound: 1.2 },
+          {
+            what: "10,000 apps with app=: of one app",
+            value: rows[1].micros / rows[0].micros,
+            bound: 1.2,
+          },
+          {
+            what: "10,000 apps by parameter: of one app",
+            value: rows[3].micros / rows[2].micros,
+            bound: 1.2,
+          },
         ],
       },
     ],
@@ -337,47 +467,108 @@ export async function permissionChecks() {
   const byGrants = {};
   for (const grants of [1_000, 1_000_000]) {
     const { state, bindings, size } = await directory(grants);
-    const again = await postern({ name: `Postern, ${grants.toLocaleString("en")} grants`, state, bindings, migrate: false });
-    const drizzle = await peer(`Hono + Drizzle + D1, ${grants.toLocaleString("en")} grants`, "hono_drizzle", { HS256: SECRET }, { state: copyOf(state) });
+    const again = await postern({
+      name: `Postern, ${grants.toLocaleString("en")} grants`,
+      state,
+      bindings,
+      migrate: false,
+    });
+    const drizzle = await peer(
+      `Hono + Drizzle + D1, ${grants.toLocaleString("en")} grants`,
+      "hono_drizzle",
+      { HS256: SECRET },
+      { state: copyOf(state) },
+    );
     // Miniflare's cache is a Worker with a database: what it costs says nothing of the platform's.
-    const alone = await postern({ name: again.name, state: copyOf(state), bindings, migrate: false, cache: false });
+    const alone = await postern({
+      name: again.name,
+      state: copyOf(state),
+      bindings,
+      migrate: false,
+      cache: false,
+    });
     subjects.push(again, alone, drizzle);
     // No pair of a user and a service twice.
     const service = (index) => 1 + ((index + Math.floor(index / USERS)) % size.services);
-    const ask = (index) => ({ query: `service=${service(index)}&permission=VIEW`, headers: bearer(hs256(memberName(index), NO_PROFILE)) });
-    const asked = (count, path) => requests(many(count, (index) => ask(index)).map(({ query, headers }) => ({ path: `${path}?${query}`, headers })));
+    const ask = (index) => ({
+      query: `service=${service(index)}&permission=VIEW`,
+      headers: bearer(hs256(memberName(index), NO_PROFILE)),
+    });
+    const asked = (count, path) =>
+      requests(
+        many(count, (index) => ask(index)).map(({ query, headers }) => ({
+          path: `${path}?${query}`,
+          headers,
+        })),
+      );
     const one = ask(0);
     for (const end = Date.now() + UNTIL_INERT_MS; Date.now() < end; await sleep(500)) {
       expectStatus(await alone.send({ path: `/v1/check?${one.query}`, headers: one.headers }), 200);
     }
-    byGrants[grants] = { own: again, alone, drizzle, warm: (path) => asked(100, path), cold: (path) => asked(60_000, path) };
+    byGrants[grants] = {
+      own: again,
+      alone,
+      drizzle,
+      warm: (path) => asked(100, path),
+      cold: (path) => asked(60_000, path),
+    };
   }
   for (const [grants, { own, drizzle, warm }] of Object.entries(byGrants)) {
     cases.push({
       name: `Permission check, warm, ${Number(grants).toLocaleString("en")} grants`,
-      subjects: [{ subject: empty, requests: warm("/") }, { subject: own, requests: warm("/v1/check") }, { subject: drizzle, requests: warm("/check") }],
-      claims: (rows) => [{ what: `check, warm, ${grants} grants: of an empty Worker`, value: rows[1].micros / rows[0].micros, bound: 1.5 }],
+      subjects: [
+        { subject: empty, requests: warm("/") },
+        { subject: own, requests: warm("/v1/check") },
+        { subject: drizzle, requests: warm("/check") },
+      ],
+      claims: (rows) => [
+        {
+          what: `check, warm, ${grants} grants: of an empty Worker`,
+          value: rows[1].micros / rows[0].micros,
+          bound: 1.5,
+        },
+      ],
     });
   }
   cases.push({
     name: "Permission check, cold",
     seconds: 2,
-    about: "Each request is of another user and another service, that the isolate has not seen; the peer keeps nothing anyway, and does not walk the departments above. Postern has no shared cache here, as on workers.dev.",
+    about:
+      "Each request is of another user and another service, that the isolate has not seen; the peer keeps nothing anyway, and does not walk the departments above. Postern has no shared cache here, as on workers.dev.",
     subjects: Object.values(byGrants).flatMap(({ alone, drizzle, cold }) => [
       { subject: drizzle, requests: cold("/check") },
       { subject: alone, requests: cold("/v1/check"), distinct: true },
     ]),
     claims: (rows) => [
-      { what: "check, cold, a thousand grants: of Hono + Drizzle + D1", value: rows[1].micros / rows[0].micros, bound: 1 },
-      { what: "check, cold, a million grants: of Hono + Drizzle + D1", value: rows[3].micros / rows[2].micros, bound: 1 },
-      { what: "check, cold: a million grants of a thousand", value: rows[3].micros / rows[1].micros, bound: 1.3 },
+      {
+        what: "check, cold, a thousand grants: of Hono + Drizzle + D1",
+        value: rows[1].micros / rows[0].micros,
+        bound: 1,
+      },
+      {
+        what: "check, cold, a million grants: of Hono + Drizzle + D1",
+        value: rows[3].micros / rows[2].micros,
+        bound: 1,
+      },
+      {
+        what: "check, cold: a million grants of a thousand",
+        value: rows[3].micros / rows[1].micros,
+        bound: 1.3,
+      },
     ],
   });
-  const list = (size) => ({ path: `/api/v1/services/auth?serviceId=1&authObjectType=USER&pageSize=${size}`, headers: admin });
+  const list = (size) => ({
+    path: `/api/v1/services/auth?serviceId=1&authObjectType=USER&pageSize=${size}`,
+    headers: admin,
+  });
   const { own } = byGrants[1_000_000];
   cases.push({
     name: "Lists of grants, of a million",
-    subjects: [10, 2000].map((size) => ({ subject: own, label: `a page of ${size}`, requests: requests([list(size)]) })),
+    subjects: [10, 2000].map((size) => ({
+      subject: own,
+      label: `a page of ${size}`,
+      requests: requests([list(size)]),
+    })),
   });
   return { end: stopAll(subjects), cases };
 }
@@ -387,17 +578,23 @@ const TURNS = { rounds: 5, seconds: 3 };
 
 export async function streams() {
   const origin = await echoing();
-  const own = await postern({ bindings: deployment({ ORIGIN_URL: origin.url, ORIGIN_PUBLIC: "/public" }) });
+  const own = await postern({
+    bindings: deployment({ ORIGIN_URL: origin.url, ORIGIN_PUBLIC: "/public" }),
+  });
   await registerApp(own, { secret: SECRET });
   const ways = [
     ["directly, without a gateway", { url: origin.url }],
     ["a public path: handed to the runtime", { url: `${own.url}public/x`, pid: own.pid }],
-    ["a path with a credential: relayed and watched", { url: `${own.url}x`, pid: own.pid, headers: bearer(hs256("user-1")) }],
+    [
+      "a path with a credential: relayed and watched",
+      { url: `${own.url}x`, pid: own.pid, headers: bearer(hs256("user-1")) },
+    ],
   ];
   const table = async () => {
     const results = ways.map(() => []);
     for (let round = 0; round < TURNS.rounds; round += 1) {
-      for (const [index, [, { url, ...way }]] of ways.entries()) results[index].push(await echo(url, { ...way, seconds: TURNS.seconds }));
+      for (const [index, [, { url, ...way }]] of ways.entries())
+        results[index].push(await echo(url, { ...way, seconds: TURNS.seconds }));
     }
     const line = ([label, { pid }], index) => {
       const of = (key) => figure(median(results[index].map((one) => one[key])));
@@ -405,7 +602,8 @@ export async function streams() {
     };
     return markdown(["way", "echoes/s", "CPU µs of workerd an echo"], ways.map(line));
   };
-  const about = "Messages of 100 bytes, 16 connections with 16 messages on their way each. An echo is two messages. Client and origin share the other processor.";
+  const about =
+    "Messages of 100 bytes, 16 connections with 16 messages on their way each. An echo is two messages. Client and origin share the other processor.";
   const end = async () => {
     await own.stop();
     await origin.stop();
@@ -416,9 +614,23 @@ export async function streams() {
 export async function signIns() {
   const own = await postern();
   const body = JSON.stringify({ username: "admin", password: ADMIN_PASSWORD });
-  const request = { method: "POST", path: "/imanager/cloud/security/tokens.json", headers: { "content-type": "application/json" }, body };
+  const request = {
+    method: "POST",
+    path: "/imanager/cloud/security/tokens.json",
+    headers: { "content-type": "application/json" },
+    body,
+  };
   expectStatus(await own.send({ ...request, body }), 200);
-  return { end: stopAll([own]), cases: [{ name: "Sign-in (Argon2id, 19 MiB, two passes)", subjects: [{ subject: own, requests: requests([request]) }], connections: 2 }] };
+  return {
+    end: stopAll([own]),
+    cases: [
+      {
+        name: "Sign-in (Argon2id, 19 MiB, two passes)",
+        subjects: [{ subject: own, requests: requests([request]) }],
+        connections: 2,
+      },
+    ],
+  };
 }
 
 /** What people wait for whose token is verified while others sign in on the same isolate. */
@@ -433,18 +645,37 @@ export async function besideSignIns() {
   const signIn = (index) => ({
     method: "POST",
     path: "/imanager/cloud/security/tokens.json",
-    headers: { "content-type": "application/json", "cf-connecting-ip": `10.1.${index >> 8}.${index & 255}` },
+    headers: {
+      "content-type": "application/json",
+      "cf-connecting-ip": `10.1.${index >> 8}.${index & 255}`,
+    },
     body,
   });
   const signingIn = requests(many(4096, signIn));
   const table = async () => {
     const lines = [];
     for (const connections of [0, 2, 8]) {
-      const beside = connections > 0 ? measure(own, signingIn, { seconds: 5, connections }) : Promise.resolve({ rate: 0, p50: 0 });
-      const [signed, verified] = await Promise.all([beside, measure(own, verifying, { seconds: 4, connections: 4 })]);
-      lines.push([`${connections}`, figure(signed.rate), figure(signed.p50 / 1000), figure(verified.rate), figure(verified.p50 / 1000), figure(verified.p99 / 1000)]);
+      const beside =
+        connections > 0
+          ? measure(own, signingIn, { seconds: 5, connections })
+          : Promise.resolve({ rate: 0, p50: 0 });
+      const [signed, verified] = await Promise.all([
+        beside,
+        measure(own, verifying, { seconds: 4, connections: 4 }),
+      ]);
+      lines.push([
+        `${connections}`,
+        figure(signed.rate),
+        figure(signed.p50 / 1000),
+        figure(verified.rate),
+        figure(verified.p50 / 1000),
+        figure(verified.p99 / 1000),
+      ]);
     }
-    return markdown(["connections that sign in", "sign-ins/s", "p50 ms", "verifications/s", "p50 ms", "p99 ms"], lines);
+    return markdown(
+      ["connections that sign in", "sign-ins/s", "p50 ms", "verifications/s", "p50 ms", "p99 ms"],
+      lines,
+    );
   };
   const about = "Four connections verify one HS256 token, in one process with those that sign in.";
   return { end: stopAll([own]), cases: [{ name: "Verification beside sign-ins", about, table }] };

@@ -29,7 +29,14 @@ export function usedByAll(pids) {
 export function requests(list) {
   const file = join(folder(), "requests.tsv");
   const line = ({ method = "GET", path, headers = {}, body = "" }) =>
-    [method, path, Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\x1f"), body].join("\t");
+    [
+      method,
+      path,
+      Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join("\x1f"),
+      body,
+    ].join("\t");
   writeFileSync(file, list.map((one) => `${line(one)}\n`).join(""));
   return { file, first: list[0], count: list.length };
 }
@@ -39,16 +46,32 @@ export function requests(list) {
  * in µs, requests a second, and latencies in µs. A subject may have several processes, its `pids`.
  * Whatever was not answered with the status that is expected ends the benchmark.
  */
-export async function measure(subject, { file }, { seconds, connections, start = 0, refused = false }) {
+export async function measure(
+  subject,
+  { file },
+  { seconds, connections, start = 0, refused = false },
+) {
   const { pids = [subject.pid] } = subject;
   const before = usedByAll(pids);
   // An answer may wait for seconds where one connection is always served after the others.
-  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "30s", "-s", join(top, "bench/load.lua"), subject.url, file, String(start)];
+  const args = [
+    "-t1",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    "--timeout",
+    "30s",
+    "-s",
+    join(top, "bench/load.lua"),
+    subject.url,
+    file,
+    String(start),
+  ];
   const { stdout } = await run("wrk", args, { maxBuffer: 1 << 24 });
   const result = JSON.parse(stdout.trim().split("\n").at(-1));
   const after = usedByAll(pids);
   const wrong = refused ? result.requests - result.refused : result.refused;
-  if (wrong > 0 || result.broken > 0 || result.requests === 0) throw new Error(`${subject.name}: ${JSON.stringify(result)}`);
+  if (wrong > 0 || result.broken > 0 || result.requests === 0)
+    throw new Error(`${subject.name}: ${JSON.stringify(result)}`);
   return {
     requests: result.requests,
     used: (after - before) * 1e6,

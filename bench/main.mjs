@@ -37,16 +37,28 @@ const processesOf = (subject) => subject.processes ?? [subject];
  * the rows as they were without one of the rounds, for each round, from which it shows how far they
  * would differ next time.
  */
-async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connections = CONNECTIONS }) {
+async function run({
+  name,
+  subjects,
+  seconds = SECONDS,
+  rounds = ROUNDS,
+  connections = CONNECTIONS,
+}) {
   const results = subjects.map(() => []);
   const asked = subjects.map(() => 0);
   const once = async (index, one, seconds) => {
     const { requests, distinct, refused } = subjects[index];
     // A run begins where the last one ended, so that what was asked comes again only after all the
     // others.
-    const result = await measure(one, requests, { seconds, connections, start: asked[index] % requests.count, refused });
+    const result = await measure(one, requests, {
+      seconds,
+      connections,
+      start: asked[index] % requests.count,
+      refused,
+    });
     asked[index] += result.requests;
-    if (distinct && asked[index] > requests.count) throw new Error(`${name}: ${one.name} asked for something twice`);
+    if (distinct && asked[index] > requests.count)
+      throw new Error(`${name}: ${one.name} asked for something twice`);
     return result;
   };
   for (let round = 1; round <= rounds; round += 1) {
@@ -64,7 +76,13 @@ async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connect
       const counted = results[index].filter((_, round) => round !== left);
       const of = (key) => median(counted.map((result) => result[key]));
       const all = (key) => counted.reduce((sum, result) => sum + result[key], 0);
-      return { label, micros: all("used") / all("requests"), rate: of("rate"), p50: of("p50"), p99: of("p99") };
+      return {
+        label,
+        micros: all("used") / all("requests"),
+        rate: of("rate"),
+        p50: of("p50"),
+        p99: of("p99"),
+      };
     });
   return { rows: rowsWithout(), without: results[0].map((_, round) => rowsWithout(round)) };
 }
@@ -72,18 +90,34 @@ async function run({ name, subjects, seconds = SECONDS, rounds = ROUNDS, connect
 /** The standard error of what is computed from all rounds, from what it is without each of them (jackknife); one round shows none. */
 function spread(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(((values.length - 1) / values.length) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
+  return Math.sqrt(
+    ((values.length - 1) / values.length) *
+      values.reduce((sum, value) => sum + (value - mean) ** 2, 0),
+  );
 }
 
 function table(rows) {
   const [{ micros: floor }] = rows;
-  const lines = rows.map(({ label, micros, rate, p50, p99 }) => [label, figure(micros), figure(rate), figure(p50), figure(p99), (micros / floor).toFixed(2)]);
-  return markdown(["subject", "CPU µs a request", "requests/s", "p50 µs", "p99 µs", "CPU, of the first"], lines);
+  const lines = rows.map(({ label, micros, rate, p50, p99 }) => [
+    label,
+    figure(micros),
+    figure(rate),
+    figure(p50),
+    figure(p99),
+    (micros / floor).toFixed(2),
+  ]);
+  return markdown(
+    ["subject", "CPU µs a request", "requests/s", "p50 µs", "p99 µs", "CPU, of the first"],
+    lines,
+  );
 }
 
 function machine() {
-  const versions = (name) => createRequire(import.meta.url)(join(top, "node_modules", name, "package.json")).version;
-  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: top }).toString().trim();
+  const versions = (name) =>
+    createRequire(import.meta.url)(join(top, "node_modules", name, "package.json")).version;
+  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: top })
+    .toString()
+    .trim();
   return [
     `${new Date().toISOString().slice(0, 10)}, commit ${commit} and later, by \`make bench\` with ROUNDS=${ROUNDS} SECONDS=${SECONDS} WARM=${WARM}.`,
     `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB; wrk, one thread, ${CONNECTIONS} connections, on the same machine.`,
@@ -106,7 +140,8 @@ try {
       if (one.section) sections.set(one.name, `${machine()}\n\n${text}`);
       else parts.push(`### ${one.name}\n\n${text}`);
       const left = without.map((rows) => one.claims?.(rows));
-      for (const [index, claim] of (one.claims?.(rows) ?? []).entries()) claims.push({ ...claim, error: spread(left.map((claims) => claims[index].value)) });
+      for (const [index, claim] of (one.claims?.(rows) ?? []).entries())
+        claims.push({ ...claim, error: spread(left.map((claims) => claims[index].value)) });
     }
     await prepared.end();
   }
@@ -114,22 +149,41 @@ try {
   await end();
 }
 
-const verdict = ({ what, value, error, bound }) => `| ${what} | ${value.toFixed(2)} | ${Number.isNaN(error) ? "" : error.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
+const verdict = ({ what, value, error, bound }) =>
+  `| ${what} | ${value.toFixed(2)} | ${Number.isNaN(error) ? "" : error.toFixed(2)} | ${bound.toFixed(2)} | ${value <= bound ? "yes" : "**no**"} |`;
 const bounds = `| what | measured | ± | at most | holds |\n| --- | --- | --- | --- | --- |\n${claims.map(verdict).join("\n")}`;
 console.log(`\n### What is aimed at\n\n${bounds}`);
 if (only.length === 0) {
   const profile = join(top, ".build/bench/profile.md");
-  const time = existsSync(profile) ? readFileSync(profile, "utf8") : "Not measured: it takes `perf`.\n";
-  sections.set("What is aimed at", `${bounds}\n`).set("Where the time goes", time).set("Figures", parts.join("\n"));
+  const time = existsSync(profile)
+    ? readFileSync(profile, "utf8")
+    : "Not measured: it takes `perf`.\n";
+  sections
+    .set("What is aimed at", `${bounds}\n`)
+    .set("Where the time goes", time)
+    .set("Figures", parts.join("\n"));
 }
 if (sections.size > 0) {
   // What was not measured stays as it is; the last section is that of `make model`.
-  const names = ["What is aimed at", "Where the time goes", "Figures", "Beside other gates", "What users wait for where it runs"];
+  const names = [
+    "What is aimed at",
+    "Where the time goes",
+    "Figures",
+    "Beside other gates",
+    "What users wait for where it runs",
+  ];
   const results = join(top, "bench/RESULTS.md");
   const [before, ...kept] = readFileSync(results, "utf8").split(/^(?=## )/m);
-  const about = "Written by `make bench`: do not edit. The notes on these figures are in `NOTES.md`.";
+  const about =
+    "Written by `make bench`: do not edit. The notes on these figures are in `NOTES.md`.";
   const head = only.length === 0 ? `# Results\n\n${about}\n\n${machine()}` : before.trimEnd();
-  const section = (name) => (sections.has(name) ? `## ${name}\n\n${sections.get(name)}` : kept.find((one) => one.startsWith(`## ${name}\n`)));
-  const all = names.map(section).filter(Boolean).map((text) => text.trimEnd());
+  const section = (name) =>
+    sections.has(name)
+      ? `## ${name}\n\n${sections.get(name)}`
+      : kept.find((one) => one.startsWith(`## ${name}\n`));
+  const all = names
+    .map(section)
+    .filter(Boolean)
+    .map((text) => text.trimEnd());
   writeFileSync(results, `${[head, ...all].join("\n\n")}\n`);
 }

@@ -24,7 +24,9 @@ const SECRET = "a shared secret of thirty-two b!";
 const FREQUENCY = 1999;
 const SECONDS = 6;
 const CONNECTIONS = 16;
-const headers = { authorization: `Bearer ${sign(SECRET, { loginname: "user-1", name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400 })}` };
+const headers = {
+  authorization: `Bearer ${sign(SECRET, { loginname: "user-1", name: "Alice", email: "alice@example.com", exp: nowInSeconds() + 86_400 })}`,
+};
 const VERIFY = "/v1/verify";
 const CHECK = "/v1/check?service=1&permission=VIEW";
 
@@ -43,14 +45,42 @@ async function profile(subject, path) {
   const asked = requests([{ path, headers }]);
   await measure(subject, asked, { seconds: 3, connections: CONNECTIONS });
   const file = join(folder(), "perf.data");
-  const perf = spawn("perf", ["record", "-q", "-e", "cpu-clock", "-F", String(FREQUENCY), "-p", String(subject.pid), "-o", file], { stdio: "ignore" });
+  const perf = spawn(
+    "perf",
+    [
+      "record",
+      "-q",
+      "-e",
+      "cpu-clock",
+      "-F",
+      String(FREQUENCY),
+      "-p",
+      String(subject.pid),
+      "-o",
+      file,
+    ],
+    { stdio: "ignore" },
+  );
   const ended = once(perf, "exit");
   await sleep(1000);
   const result = await measure(subject, asked, { seconds: SECONDS, connections: CONNECTIONS });
   perf.kill("SIGINT");
   await ended;
-  const report = ["report", "-i", file, "--no-children", "-F", "sample,dso,symbol", "-t", "\t", "--stdio"];
-  const text = execFileSync("perf", report, { stdio: ["ignore", "pipe", "ignore"], maxBuffer: 1 << 28 }).toString();
+  const report = [
+    "report",
+    "-i",
+    file,
+    "--no-children",
+    "-F",
+    "sample,dso,symbol",
+    "-t",
+    "\t",
+    "--stdio",
+  ];
+  const text = execFileSync("perf", report, {
+    stdio: ["ignore", "pipe", "ignore"],
+    maxBuffer: 1 << 28,
+  }).toString();
   const parts = Object.fromEntries(PARTS.map((name) => [name, 0]));
   const functions = new Map();
   for (const line of text.split("\n")) {
@@ -59,7 +89,9 @@ async function profile(subject, path) {
     const micros = ((Number(samples) / FREQUENCY) * 1e6) / result.requests;
     const of = part(object, symbol);
     parts[of] += micros;
-    const name = symbol.replace(/^\[.\] (JS:)?/, "").replace(/(::h[0-9a-f]{16})?-\d+-turbofan$/, "");
+    const name = symbol
+      .replace(/^\[.\] (JS:)?/, "")
+      .replace(/(::h[0-9a-f]{16})?-\d+-turbofan$/, "");
     const key = `${of}\t${name}`;
     functions.set(key, (functions.get(key) ?? 0) + micros);
   }
@@ -78,13 +110,22 @@ async function crossings() {
   const [isolate] = isolates;
   await registerApp(isolate, { secret: SECRET });
   const rows = [];
-  for (const [label, path] of [["verification", VERIFY], ["check", CHECK]]) {
+  for (const [label, path] of [
+    ["verification", VERIFY],
+    ["check", CHECK],
+  ]) {
     for (let warm = 0; warm < 3; warm += 1) await isolate.send({ path, headers });
     await isolate.send({ path: "/testing" });
     await isolate.send({ path, headers });
     const { json } = await isolate.send({ path: "/testing" });
-    const named = Object.entries(json).map(([name, count]) => `${name.replace(/^__wbg_|_[0-9a-f]{16}$/g, "")} ${count}`);
-    rows.push([label, Object.values(json).reduce((sum, count) => sum + count, 0), named.join(", ")]);
+    const named = Object.entries(json).map(
+      ([name, count]) => `${name.replace(/^__wbg_|_[0-9a-f]{16}$/g, "")} ${count}`,
+    );
+    rows.push([
+      label,
+      Object.values(json).reduce((sum, count) => sum + count, 0),
+      named.join(", "),
+    ]);
   }
   await stop();
   return markdown(["warm", "crossings", "which"], rows);
@@ -104,17 +145,30 @@ try {
   ];
   const rows = profiles.map(([label, { parts }]) => {
     const all = Object.values(parts);
-    return [label, ...all.map((micros) => micros.toFixed(1)), figure(all.reduce((sum, micros) => sum + micros, 0))];
+    return [
+      label,
+      ...all.map((micros) => micros.toFixed(1)),
+      figure(all.reduce((sum, micros) => sum + micros, 0)),
+    ];
   });
   const [, verification] = profiles[1];
-  const most = [...verification.functions].filter(([key]) => /^(wasm|JavaScript)\t/.test(key)).sort((a, b) => b[1] - a[1]).slice(0, 15);
+  const most = [...verification.functions]
+    .filter(([key]) => /^(wasm|JavaScript)\t/.test(key))
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 15);
   const sections = [
     `CPU µs a request, by \`perf record -e cpu-clock -F ${FREQUENCY}\` over ${SECONDS} s of load on workerd. HS256, one token; warm; one process each.`,
     markdown(["subject", ...PARTS, "all"], rows),
     "What crosses from wasm to JavaScript (`tests/edge/crossings.test.mjs` holds it there):",
     await crossings(),
     "What Postern itself spends on a verification, the most expensive functions of wasm and JavaScript:",
-    markdown(["part", "function", "µs a request"], most.map(([key, micros]) => [...key.split("\t").map((cell, at) => (at ? `\`${cell}\`` : cell)), micros.toFixed(2)])),
+    markdown(
+      ["part", "function", "µs a request"],
+      most.map(([key, micros]) => [
+        ...key.split("\t").map((cell, at) => (at ? `\`${cell}\`` : cell)),
+        micros.toFixed(2),
+      ]),
+    ),
   ];
   writeFileSync(join(top, ".build/bench/profile.md"), `${sections.join("\n\n")}\n`);
 } finally {

@@ -14,7 +14,9 @@ const MESSAGE = "x".repeat(100);
 export async function echoing() {
   const server = http.createServer();
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
-  sockets.on("connection", (socket) => socket.on("message", (data, binary) => socket.send(data, { binary })));
+  sockets.on("connection", (socket) =>
+    socket.on("message", (data, binary) => socket.send(data, { binary })),
+  );
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const stop = async () => {
     sockets.clients.forEach((socket) => socket.terminate());
@@ -31,7 +33,9 @@ const opened = (url, headers) =>
 
 /** Echoes for so many seconds: echoes a second, and the processor's time of the process in µs for each. */
 export async function echo(url, { headers = {}, pid, seconds }) {
-  const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => opened(url, headers)));
+  const sockets = await Promise.all(
+    Array.from({ length: CONNECTIONS }, () => opened(url, headers)),
+  );
   let echoes = 0;
   for (const socket of sockets) {
     socket.on("message", () => {

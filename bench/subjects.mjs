@@ -12,7 +12,10 @@ const PROCESSES = Number(process.env.PROCESSES || 3);
 const running = new Set();
 const folders = new Set();
 
-const peers = (name) => ({ modules: [{ type: "ESModule", path: join(top, `.build/bench/${name}.mjs`) }], modulesRoot: top });
+const peers = (name) => ({
+  modules: [{ type: "ESModule", path: join(top, `.build/bench/${name}.mjs`) }],
+  modulesRoot: top,
+});
 
 /** A folder that goes at the end. */
 export function folder() {
@@ -29,7 +32,11 @@ export function copyOf(state) {
 }
 
 async function start(name, one, { state, migrate = true } = {}) {
-  const workerd = await startWorkerd({ isolates: [{ database: "bench", namespace: "bench", ...one }], folder: state, migrate });
+  const workerd = await startWorkerd({
+    isolates: [{ database: "bench", namespace: "bench", ...one }],
+    folder: state,
+    migrate,
+  });
   running.add(workerd);
   const stop = async () => {
     running.delete(workerd);
@@ -40,7 +47,11 @@ async function start(name, one, { state, migrate = true } = {}) {
 
 /** Postern on a state of its own, or on one that is there. */
 export const postern = (options = {}) =>
-  start(options.name ?? "Postern", { bindings: options.bindings ?? deployment(), cache: options.cache }, { state: options.state, migrate: options.migrate ?? true });
+  start(
+    options.name ?? "Postern",
+    { bindings: options.bindings ?? deployment(), cache: options.cache },
+    { state: options.state, migrate: options.migrate ?? true },
+  );
 
 /** Postern on a state that is there, and `other`, an isolate beside it that shares the state. */
 export async function twins({ state, bindings }) {
@@ -57,24 +68,40 @@ export async function twins({ state, bindings }) {
 
 /** A peer with keys for its algorithms. */
 export const peer = (name, file, keys = {}, options = {}) =>
-  start(name, { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } }, { state: options.state, migrate: false });
+  start(
+    name,
+    { entry: peers(file), bindings: { KEYS: JSON.stringify(keys) } },
+    { state: options.state, migrate: false },
+  );
 
 /**
  * A peer in one process with a Postern, to which it is bound: `POSTERN` is the entrypoint, and
  * `HTTP` what any client gets. `SAME` is an entrypoint of the peer, in an isolate of its own.
  */
 export async function bound(name, file) {
-  const services = { POSTERN: { isolate: 1, entrypoint: "Gate" }, HTTP: { isolate: 1 }, SAME: { isolate: 2, entrypoint: "Same" } };
+  const services = {
+    POSTERN: { isolate: 1, entrypoint: "Gate" },
+    HTTP: { isolate: 1 },
+    SAME: { isolate: 2, entrypoint: "Same" },
+  };
   const shared = { database: "bench", namespace: "bench" };
   const own = { ...shared, entry: peers(file), bindings: {} };
-  const workerd = await startWorkerd({ isolates: [{ ...own, services }, { ...shared, bindings: deployment() }, own] });
+  const workerd = await startWorkerd({
+    isolates: [{ ...own, services }, { ...shared, bindings: deployment() }, own],
+  });
   running.add(workerd);
   const stop = async () => {
     running.delete(workerd);
     await workerd.stop();
   };
   const [caller, asked] = workerd.isolates;
-  return { name, pid: workerd.pid, ...caller, postern: { ...asked, name: "Postern", pid: workerd.pid }, stop };
+  return {
+    name,
+    pid: workerd.pid,
+    ...caller,
+    postern: { ...asked, name: "Postern", pid: workerd.pid },
+    stop,
+  };
 }
 
 /**
@@ -88,7 +115,13 @@ export async function several(make, prepare = () => {}) {
     await prepare(one);
     processes.push(one);
   }
-  return { name: processes[0].name, processes, stop: async () => { for (const one of processes) await one.stop(); } };
+  return {
+    name: processes[0].name,
+    processes,
+    stop: async () => {
+      for (const one of processes) await one.stop();
+    },
+  };
 }
 
 /** Stops whatever runs, and removes what was written. */

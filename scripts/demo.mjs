@@ -41,12 +41,14 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 async function send(method, path, { headers = {}, basic, body } = {}) {
   const line = [method === "GET" ? "$ curl" : `$ curl -X ${method}`];
   if (basic) line.push(`-u "${basic.username}:$ADMIN_PASSWORD"`);
-  for (const [name, value] of Object.entries(headers)) line.push(`-H ${quoted(`${name}: ${value}`)}`);
+  for (const [name, value] of Object.entries(headers))
+    line.push(`-H ${quoted(`${name}: ${value}`)}`);
   if (body !== undefined) line.push(`-d ${quoted(body.shown ?? body)}`);
   line.push(quoted(url + path));
   console.log(line.join(" "));
 
-  const authorization = basic && `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString("base64")}`;
+  const authorization =
+    basic && `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString("base64")}`;
   const answer = await fetch(url + path, {
     method,
     headers: { ...headers, ...(authorization && { authorization }) },
@@ -79,7 +81,10 @@ async function tokenApps(admin) {
     body: ERP,
   });
   check("200", answer.status === 200);
-  check('"msg":"success","success":true', answer.json?.msg === "success" && answer.json?.success === true);
+  check(
+    '"msg":"success","success":true',
+    answer.json?.msg === "success" && answer.json?.success === true,
+  );
 }
 
 async function signedTokens() {
@@ -119,7 +124,9 @@ async function grants(admin, { token, userId }) {
   check('"allowed":false', no.status === 200 && no.json?.allowed === false);
 
   title("The grant is taken back, and that is in force at once");
-  const revoked = await send("DELETE", `/api/v1/services/auth/${grant.json?.data?.id}`, { basic: admin });
+  const revoked = await send("DELETE", `/api/v1/services/auth/${grant.json?.data?.id}`, {
+    basic: admin,
+  });
   check("200", revoked.status === 200);
   const over = await send("GET", `/v1/check?service=1&permission=TEST&token=${token}`);
   check('"allowed":false', over.status === 200 && over.json?.allowed === false);
@@ -137,22 +144,36 @@ async function opaqueTokens(admin) {
   });
   const token = issued.text;
   check("200", issued.status === 200);
-  check("the body is a bare UUID", /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(token));
+  check(
+    "the body is a bare UUID",
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(token),
+  );
 
   title("It opens what its user may see");
-  const list = await send("GET", "/plugin/datafor-modeler/api/token/list", { headers: { "X-Auth-Token": token } });
+  const list = await send("GET", "/plugin/datafor-modeler/api/token/list", {
+    headers: { "X-Auth-Token": token },
+  });
   check("200", list.status === 200);
-  check("the list holds ERP", list.json?.success === true && list.json?.data?.some((app) => app.name === "ERP"));
+  check(
+    "the list holds ERP",
+    list.json?.success === true && list.json?.data?.some((app) => app.name === "ERP"),
+  );
 
   title("It verifies at the edge like a signed one");
-  const verified = await send("GET", "/v1/verify", { headers: { Authorization: `Bearer ${token}` } });
+  const verified = await send("GET", "/v1/verify", {
+    headers: { Authorization: `Bearer ${token}` },
+  });
   check("200", verified.status === 200);
   check('"kind":"opaque"', verified.json?.kind === "opaque");
 
   title("After logging out it is worth nothing");
-  const logout = await send("GET", "/imanager/security/logout", { headers: { "X-Auth-Token": token } });
+  const logout = await send("GET", "/imanager/security/logout", {
+    headers: { "X-Auth-Token": token },
+  });
   check("the logout succeeds", logout.status === 200);
-  const refused = await send("GET", "/v1/verify", { headers: { Authorization: `Bearer ${token}` } });
+  const refused = await send("GET", "/v1/verify", {
+    headers: { Authorization: `Bearer ${token}` },
+  });
   check("401", refused.status === 401);
 }
 
@@ -163,7 +184,10 @@ try {
   const admin = { username: "admin", password: secrets.ADMIN_PASSWORD };
   console.log("Starting a Worker with fresh secrets and an empty database …");
   await applyMigrations(stateDir);
-  worker = await startWorker({ stateDir, bindings: { ...secrets, ADMIN_USERNAME: admin.username } });
+  worker = await startWorker({
+    stateDir,
+    bindings: { ...secrets, ADMIN_USERNAME: admin.username },
+  });
   url = worker.url;
 
   await tokenApps(admin);

@@ -52,7 +52,8 @@ export function typesOf({ components: { schemas }, "x-gate": operations }) {
     return `  /** ${summary}. */\n  ${method}(question: ${asked}): Promise<Answer<${answered}>>;\n`;
   });
   name(`${REFERENCE}Problem`);
-  const about = "/** The entrypoint that a Worker binds. A call throws only when Postern itself breaks. */";
+  const about =
+    "/** The entrypoint that a Worker binds. A call throws only when Postern itself breaks. */";
   const gate = `${about}\nexport interface Gate {\n${methods.join("")}}\n`;
   return [HEAD, gate, ...written.values()].join("\n");
 }

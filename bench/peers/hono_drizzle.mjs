@@ -8,8 +8,17 @@ import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { Hono } from "hono";
 import { jwtVerify } from "jose";
 
-const users = sqliteTable("users", { id: integer("id").primaryKey(), username: text("username"), type: text("type"), enabled: integer("enabled") });
-const memberships = sqliteTable("memberships", { userId: integer("user_id"), objectType: text("object_type"), objectId: integer("object_id") });
+const users = sqliteTable("users", {
+  id: integer("id").primaryKey(),
+  username: text("username"),
+  type: text("type"),
+  enabled: integer("enabled"),
+});
+const memberships = sqliteTable("memberships", {
+  userId: integer("user_id"),
+  objectType: text("object_type"),
+  objectId: integer("object_id"),
+});
 const grants = sqliteTable("grants", {
   id: integer("id").primaryKey(),
   serviceId: integer("service_id"),
@@ -18,24 +27,47 @@ const grants = sqliteTable("grants", {
   permissions: integer("permissions"),
 });
 
-const BITS = { ADD: 1, VIEW: 2, MODIFY: 4, DELETE: 8, TEST: 16, GRANT: 32, SHARE: 64, RELEASE: 128, EXPORT: 256 };
+const BITS = {
+  ADD: 1,
+  VIEW: 2,
+  MODIFY: 4,
+  DELETE: 8,
+  TEST: 16,
+  GRANT: 32,
+  SHARE: 64,
+  RELEASE: 128,
+  EXPORT: 256,
+};
 let key;
 
 const app = new Hono();
 
 app.get("/check", async (c) => {
   const authorization = c.req.header("authorization") ?? "";
-  key ??= await crypto.subtle.importKey("raw", new TextEncoder().encode(JSON.parse(c.env.KEYS).HS256), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+  key ??= await crypto.subtle.importKey(
+    "raw",
+    new TextEncoder().encode(JSON.parse(c.env.KEYS).HS256),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["verify"],
+  );
   let payload;
   try {
-    ({ payload } = await jwtVerify(authorization.slice(7), key, { algorithms: ["HS256"], clockTolerance: 60 }));
+    ({ payload } = await jwtVerify(authorization.slice(7), key, {
+      algorithms: ["HS256"],
+      clockTolerance: 60,
+    }));
   } catch {
     return c.json({ allowed: false }, 401);
   }
   const service = Number(c.req.query("service"));
   const permission = c.req.query("permission");
   const db = drizzle(c.env.DB);
-  const [user] = await db.select().from(users).where(eq(users.username, payload.loginname)).limit(1);
+  const [user] = await db
+    .select()
+    .from(users)
+    .where(eq(users.username, payload.loginname))
+    .limit(1);
   if (!user || !user.enabled) return c.json({ allowed: false }, 403);
   const rows = await db
     .select({ permissions: grants.permissions })

@@ -12,7 +12,13 @@ async function keyOf(env, alg) {
     const text = JSON.parse(env.KEYS)[alg];
     const hash = { HS256: "SHA-256" }[alg];
     key = hash
-      ? await crypto.subtle.importKey("raw", new TextEncoder().encode(text), { name: "HMAC", hash }, false, ["verify"])
+      ? await crypto.subtle.importKey(
+          "raw",
+          new TextEncoder().encode(text),
+          { name: "HMAC", hash },
+          false,
+          ["verify"],
+        )
       : await importSPKI(text, alg);
     keys.set(alg, key);
   }
@@ -26,8 +32,19 @@ app.get("/verify/:alg", async (c) => {
   if (!authorization.startsWith("Bearer ")) return c.json({ active: false }, 401);
   const alg = c.req.param("alg");
   try {
-    const { payload } = await jwtVerify(authorization.slice(7), await keyOf(c.env, alg), { algorithms: [alg], clockTolerance: 60 });
-    return c.json({ active: true, user: { username: payload.loginname, name: payload.name ?? null, email: payload.email ?? null }, expiresAt: payload.exp });
+    const { payload } = await jwtVerify(authorization.slice(7), await keyOf(c.env, alg), {
+      algorithms: [alg],
+      clockTolerance: 60,
+    });
+    return c.json({
+      active: true,
+      user: {
+        username: payload.loginname,
+        name: payload.name ?? null,
+        email: payload.email ?? null,
+      },
+      expiresAt: payload.exp,
+    });
   } catch {
     return c.json({ active: false }, 401);
   }

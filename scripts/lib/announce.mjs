@@ -16,11 +16,16 @@ const serving = () => {
 /** Where the console is, or what it needs. */
 async function whereConsoleIs() {
   const { signIn, at } = await (await fetch(`${address}/v1/console/session`)).json();
-  if (signIn === "off") return `The console needs a host of its own beside the application: set ADMIN_HOST = "127.0.0.1:${port}".`;
+  if (signIn === "off")
+    return `The console needs a host of its own beside the application: set ADMIN_HOST = "127.0.0.1:${port}".`;
   return `The console is at ${at ?? `${address}/v1/console/`}`;
 }
 
-const answers = () => fetch(`${address}/health`, { signal: AbortSignal.timeout(2000) }).then(() => true, () => false);
+const answers = () =>
+  fetch(`${address}/health`, { signal: AbortSignal.timeout(2000) }).then(
+    () => true,
+    () => false,
+  );
 
 while (serving()) {
   if (await answers()) {

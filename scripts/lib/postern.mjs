@@ -18,7 +18,9 @@ export class Failure extends Error {}
 /** An answer that asking again does not change. */
 export class Refusal extends Failure {
   constructor({ status, body }) {
-    super(`Postern answered ${status}: ${body?.detail ?? body?.error?.errorMsg ?? "without a reason"}`);
+    super(
+      `Postern answered ${status}: ${body?.detail ?? body?.error?.errorMsg ?? "without a reason"}`,
+    );
     this.status = status;
     this.body = body;
   }
@@ -45,11 +47,19 @@ export function credentialFor(url, password) {
     throw new Failure(`URL is no address: ${url}`);
   }
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(base.hostname);
-  if (base.username || base.password) throw new Failure("URL may hold no user name and password: arguments can be read by everyone on the machine");
-  if (!["https:", "http:"].includes(base.protocol)) throw new Failure(`URL must begin with https://, or with http:// on this machine: ${url}`);
-  if (base.protocol === "http:" && !isLocal) throw new Failure("URL must begin with https://, or the password would travel in the clear");
+  if (base.username || base.password)
+    throw new Failure(
+      "URL may hold no user name and password: arguments can be read by everyone on the machine",
+    );
+  if (!["https:", "http:"].includes(base.protocol))
+    throw new Failure(`URL must begin with https://, or with http:// on this machine: ${url}`);
+  if (base.protocol === "http:" && !isLocal)
+    throw new Failure("URL must begin with https://, or the password would travel in the clear");
   const secret = password || (isLocal && developmentPassword());
-  if (!secret) throw new Failure("set PASSWORD in the environment (not as an argument, which everyone on the machine can read)");
+  if (!secret)
+    throw new Failure(
+      "set PASSWORD in the environment (not as an argument, which everyone on the machine can read)",
+    );
   return { base: base.href.replace(/\/$/, ""), secret };
 }
 
@@ -106,7 +116,10 @@ export class Postern {
   async #signIn() {
     this.#token = undefined;
     const text = JSON.stringify({ username: this.#username, password: this.#secret });
-    const answer = await this.#send("/imanager/cloud/security/tokens.json", { method: "POST", body: text }).catch((error) => {
+    const answer = await this.#send("/imanager/cloud/security/tokens.json", {
+      method: "POST",
+      body: text,
+    }).catch((error) => {
       if (error.status !== 401) throw error;
       throw new Failure(
         `${error.message}. If an earlier run has restored the password of ${this.#username}, it is now that of the Postern where the backup was made.`,
@@ -118,7 +131,9 @@ export class Postern {
   /** All records behind the line `after`, where there is one: `{ body, total }`, a stream and how many there are with those before. */
   async exportRecords(format, secrets, after) {
     const place = after === undefined ? {} : { after: placeOf(format, after) };
-    const answer = await this.#send(`/v1/export?${new URLSearchParams({ format, secrets, ...place })}`);
+    const answer = await this.#send(
+      `/v1/export?${new URLSearchParams({ format, secrets, ...place })}`,
+    );
     return { body: answer.body, total: Number(answer.headers.get("x-postern-total")) };
   }
 
@@ -128,11 +143,20 @@ export class Postern {
       const headers = { authorization: this.#token ?? this.#basic };
       const signal = body && AbortSignal.timeout(PATIENCE_MS);
       // To another address the credential must not follow.
-      const answer = await fetch(this.#base + path, { method, headers, body, redirect: "manual", signal });
+      const answer = await fetch(this.#base + path, {
+        method,
+        headers,
+        body,
+        redirect: "manual",
+        signal,
+      });
       if (answer.ok) return answer;
       const text = await answer.text();
       if (PASSING.has(answer.status)) {
-        throw new Passing(`Postern answered ${answer.status}`, Number(answer.headers.get("retry-after") ?? 0) * 1000);
+        throw new Passing(
+          `Postern answered ${answer.status}`,
+          Number(answer.headers.get("retry-after") ?? 0) * 1000,
+        );
       }
       throw new Refusal({ status: answer.status, body: parsed(text) });
     } catch (error) {
@@ -146,19 +170,32 @@ function placeOf(format, line) {
   const isShort = (value) => !/^v1\.[0-9a-f]{8}\.|^.{257}/s.test(value);
   if (format === "csv") {
     // A cell that is left out leaves its comma.
-    return line.replace(/"((?:[^"]|"")*)"|[^,]+/g, (cell, quoted) => (isShort(quoted ?? cell) ? cell : ""));
+    return line.replace(/"((?:[^"]|"")*)"|[^,]+/g, (cell, quoted) =>
+      isShort(quoted ?? cell) ? cell : "",
+    );
   }
   // The text of numbers stays as it is: an int64 is more than JavaScript's numbers hold.
-  const numbers = line.replace(/("(?:[^"\\]|\\.)*")|(-?\d{16,})/g, (_, text, number) => text ?? `"${number}"`);
+  const numbers = line.replace(
+    /("(?:[^"\\]|\\.)*")|(-?\d{16,})/g,
+    (_, text, number) => text ?? `"${number}"`,
+  );
   const members = Object.entries(JSON.parse(numbers));
-  return JSON.stringify(Object.fromEntries(members.filter(([, value]) => typeof value !== "object" && isShort(String(value)))));
+  return JSON.stringify(
+    Object.fromEntries(
+      members.filter(([, value]) => typeof value !== "object" && isShort(String(value))),
+    ),
+  );
 }
 
 /** What went wrong with the network, as something that passes; the rest as it is. */
 export function broken(error) {
-  const isOfFetch = error instanceof TypeError && ["fetch failed", "terminated"].includes(error.message);
-  const isNetwork = isOfFetch || error.name === "TimeoutError" || error.code === "ERR_STREAM_PREMATURE_CLOSE";
-  return isNetwork ? new Passing(`no answer (${error.cause?.code ?? error.cause?.message ?? error.message})`) : error;
+  const isOfFetch =
+    error instanceof TypeError && ["fetch failed", "terminated"].includes(error.message);
+  const isNetwork =
+    isOfFetch || error.name === "TimeoutError" || error.code === "ERR_STREAM_PREMATURE_CLOSE";
+  return isNetwork
+    ? new Passing(`no answer (${error.cause?.code ?? error.cause?.message ?? error.message})`)
+    : error;
 }
 
 /**
@@ -173,7 +210,10 @@ export async function patiently(say, act, progressed = () => false) {
     } catch (error) {
       if (!(error instanceof Passing)) throw error;
       if (progressed()) attempt = 0;
-      if (attempt === WAITS_MS.length) throw new Failure(`${error.message}, ${attempt + 1} times. Run the same again later: it goes on from here.`);
+      if (attempt === WAITS_MS.length)
+        throw new Failure(
+          `${error.message}, ${attempt + 1} times. Run the same again later: it goes on from here.`,
+        );
       const wait = Math.max(WAITS_MS[attempt], Math.min(error.waitMs, 60_000));
       say(`${error.message}; trying again in ${wait / 1000} s`);
       await sleep(wait);
@@ -183,7 +223,9 @@ export async function patiently(say, act, progressed = () => false) {
 
 function developmentPassword() {
   try {
-    const [, quoted, bare] = /^ADMIN_PASSWORD=(?:'([^'\n]*)'|"?([^"\n]*)"?)\s*$/m.exec(readFileSync(devVars, "utf8")) ?? [];
+    const [, quoted, bare] =
+      /^ADMIN_PASSWORD=(?:'([^'\n]*)'|"?([^"\n]*)"?)\s*$/m.exec(readFileSync(devVars, "utf8")) ??
+      [];
     return quoted ?? bare;
   } catch {
     return undefined;

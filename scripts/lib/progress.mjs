@@ -43,7 +43,9 @@ export class Progress {
     }
     const filled = Math.round(Math.min(1, now.fraction) * BAR_WIDTH);
     const bar = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}`;
-    this.#out.write(`\r${`${bar} ${this.#text(now)}`.slice(0, (this.#out.columns || 80) - 1)}\u001b[K`);
+    this.#out.write(
+      `\r${`${bar} ${this.#text(now)}`.slice(0, (this.#out.columns || 80) - 1)}\u001b[K`,
+    );
     this.#isDrawn = true;
   }
 

@@ -6,7 +6,7 @@ import { open } from "node:fs/promises";
 /** What Postern takes in one request. */
 export const MAX_REQUEST_BYTES = 1024 * 1024;
 
-const [LINE_FEED, CARRIAGE_RETURN, SPACE, QUOTE] = Buffer.from("\n\r \"");
+const [LINE_FEED, CARRIAGE_RETURN, SPACE, QUOTE] = Buffer.from('\n\r "');
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 const END_OF_LINE = Buffer.from("\n");
 
@@ -33,11 +33,16 @@ export async function* requests(file, format, start, maxBytes = MAX_REQUEST_BYTE
       const size = record.bytes.length + 1;
       if (request.size + size > maxBytes && request.records.length > 0) {
         const next = newRequest(head);
-        if (request.records.length > 1 && isOfSameKey(request.records.at(-1), record)) add(next, request.records.pop());
+        if (request.records.length > 1 && isOfSameKey(request.records.at(-1), record))
+          add(next, request.records.pop());
         yield finished(request);
         request = next;
       }
-      if (request.size + size > maxBytes) throw new UnsendableLine(record.line, `is longer than a request, which is at most ${maxBytes} bytes`);
+      if (request.size + size > maxBytes)
+        throw new UnsendableLine(
+          record.line,
+          `is longer than a request, which is at most ${maxBytes} bytes`,
+        );
       add(request, record);
     }
     // Blank lines belong to what they follow.
@@ -55,19 +60,27 @@ function add(request, record) {
 
 function finished({ head, records }) {
   const all = head ? [head, ...records] : records;
-  return { body: Buffer.concat(all.flatMap(({ bytes }) => [bytes, END_OF_LINE])), lines: all.flatMap(linesOf), end: records.at(-1).end };
+  return {
+    body: Buffer.concat(all.flatMap(({ bytes }) => [bytes, END_OF_LINE])),
+    lines: all.flatMap(linesOf),
+    end: records.at(-1).end,
+  };
 }
 
 /** The numbers of a record's lines. */
 function linesOf({ bytes, line }) {
   const numbers = [line];
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) numbers.push(line + numbers.length);
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1))
+    numbers.push(line + numbers.length);
   return numbers;
 }
 
 /** Whether two lines, as an export has them, are secrets of one key. */
 function isOfSameKey(one, other) {
-  const [first, second] = [one, other].map(({ bytes }) => /^(?:\{"record":"keySecret"|keySecret),.*?(\d+),(?:"prefix":")?pst_/.exec(bytes)?.[1]);
+  const [first, second] = [one, other].map(
+    ({ bytes }) =>
+      /^(?:\{"record":"keySecret"|keySecret),.*?(\d+),(?:"prefix":")?pst_/.exec(bytes)?.[1],
+  );
   return first !== undefined && first === second;
 }
 
@@ -116,7 +129,12 @@ async function* records(file, format, start, maxBytes) {
     rest = rest.subarray(from);
     seen -= from;
     if (rest.length > maxBytes) {
-      throw new UnsendableLine(line + 1, isQuoted ? "has a quote that is never closed" : `is longer than a request, which is at most ${maxBytes} bytes`);
+      throw new UnsendableLine(
+        line + 1,
+        isQuoted
+          ? "has a quote that is never closed"
+          : `is longer than a request, which is at most ${maxBytes} bytes`,
+      );
     }
   }
 
@@ -129,7 +147,8 @@ async function* records(file, format, start, maxBytes) {
 
 function quotesBetween(bytes, from, to) {
   let count = 0;
-  for (let at = bytes.indexOf(QUOTE, from); at !== -1 && at < to; at = bytes.indexOf(QUOTE, at + 1)) count += 1;
+  for (let at = bytes.indexOf(QUOTE, from); at !== -1 && at < to; at = bytes.indexOf(QUOTE, at + 1))
+    count += 1;
   return count;
 }
 
@@ -160,7 +179,12 @@ export async function cutToWholeLines(file) {
     }
     if (ends < size) await handle.truncate(ends);
     if (lines === 0) return { lines, last: undefined };
-    const { buffer } = await handle.read(Buffer.alloc(ends - 1 - begins), 0, ends - 1 - begins, begins);
+    const { buffer } = await handle.read(
+      Buffer.alloc(ends - 1 - begins),
+      0,
+      ends - 1 - begins,
+      begins,
+    );
     return { lines, last: buffer.toString() };
   } finally {
     await handle.close();

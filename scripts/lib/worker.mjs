@@ -64,13 +64,17 @@ export async function applyMigrations(stateDir) {
 export async function startWorker(options) {
   for (let attempt = 1; ; attempt += 1) {
     const child = launch(options);
-    const url = await Promise.race([child.printed(/Ready on (http:\/\/\S+)/), child.ended.then(() => undefined)]);
+    const url = await Promise.race([
+      child.printed(/Ready on (http:\/\/\S+)/),
+      child.ended.then(() => undefined),
+    ]);
     if (url) return control(child, url);
     child.signal("SIGKILL");
     // Two workerds that open one new state at the same moment: the second finds SQLite locked, and
     // gives up at once.
     const locked = child.output().includes("SQLITE_BUSY");
-    if (!locked || attempt === 5) throw new Error(`wrangler dev ended before it was ready:\n${child.output()}`);
+    if (!locked || attempt === 5)
+      throw new Error(`wrangler dev ended before it was ready:\n${child.output()}`);
   }
 }
 

@@ -18,13 +18,32 @@ const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json")));
 
 /** Values for required parameters; those of path and query that are an `id` are numbers or names. */
 const VALUES = {
-  accessKey: "k", apiId: 1, appId: "k", authObjectType: "USER", authPermission: "VIEW", enabled: true, name: "ERP",
-  orgId: "o1", permission: "VIEW", prefix: "pst_", resourceType: "User", service: 1, tokenId: 1, type: "USER", urn: "urn:ietf:params:scim:schemas:core:2.0:User", userId: 2, username: "alice",
+  accessKey: "k",
+  apiId: 1,
+  appId: "k",
+  authObjectType: "USER",
+  authPermission: "VIEW",
+  enabled: true,
+  name: "ERP",
+  orgId: "o1",
+  permission: "VIEW",
+  prefix: "pst_",
+  resourceType: "User",
+  service: 1,
+  tokenId: 1,
+  type: "USER",
+  urn: "urn:ietf:params:scim:schemas:core:2.0:User",
+  userId: 2,
+  username: "alice",
 };
 
 function valueOf({ name, schema }) {
   const value = name === "id" ? (schema.type === "integer" ? 2 : "o1") : VALUES[name];
-  assert.notEqual(value, undefined, `the document has the new parameter ${name}: give it a value here`);
+  assert.notEqual(
+    value,
+    undefined,
+    `the document has the new parameter ${name}: give it a value here`,
+  );
   return encodeURIComponent(value);
 }
 
@@ -34,8 +53,13 @@ function operations() {
     Object.entries(item).map(([method, { parameters = [], requestBody, security }]) => {
       const required = parameters.filter((one) => one.required);
       const of = (place) => required.filter((one) => one.in === place);
-      const path = of("path").reduce((text, one) => text.replace(`{${one.name}}`, valueOf(one)), template);
-      const query = of("query").map((one) => `${one.name}=${valueOf(one)}`).join("&");
+      const path = of("path").reduce(
+        (text, one) => text.replace(`{${one.name}}`, valueOf(one)),
+        template,
+      );
+      const query = of("query")
+        .map((one) => `${one.name}=${valueOf(one)}`)
+        .join("&");
       const [[type, { example } = {}] = []] = Object.entries(requestBody?.content ?? {});
       const body = type && (typeof example === "string" ? example : JSON.stringify(example));
       const schemes = security.flatMap((one) => Object.keys(one));
@@ -50,7 +74,9 @@ function operations() {
 const named = ({ method, path }) => `${method} ${path}`;
 const ALL = operations();
 /** Without a body, which could name another token. */
-const BY_SESSION = ALL.filter(({ schemes }) => schemes.includes("session")).map(({ method, path }) => ({ method, path }));
+const BY_SESSION = ALL.filter(({ schemes }) => schemes.includes("session")).map(
+  ({ method, path }) => ({ method, path }),
+);
 const CLOSED = ALL.filter(({ schemes, isOpen }) => !isOpen && !schemes.includes("session"));
 
 /** The answers that a script of the page gets: the status and the body of each. */
@@ -59,7 +85,12 @@ const called = (tab, requests) =>
     (all) =>
       Promise.all(
         all.map(async ({ method, path, type, body }) => {
-          const answer = await fetch(path, { method, body, headers: type ? { "content-type": type } : {}, redirect: "manual" });
+          const answer = await fetch(path, {
+            method,
+            body,
+            headers: type ? { "content-type": type } : {},
+            redirect: "manual",
+          });
           return { status: answer.status, text: await answer.text() };
         }),
       ),
@@ -69,9 +100,13 @@ const called = (tab, requests) =>
 /** All that is in the database. */
 async function stateOf(postern) {
   const query = (sql) => postern.tool("query", { sql });
-  const tables = await query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name");
+  const tables = await query(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
+  );
   assert.ok(tables.length > 20);
-  return Promise.all(tables.map(async ({ name }) => [name, await query(`SELECT * FROM "${name}"`)]));
+  return Promise.all(
+    tables.map(async ({ name }) => [name, await query(`SELECT * FROM "${name}"`)]),
+  );
 }
 
 const SESSIONS = {
@@ -83,7 +118,9 @@ const SESSIONS = {
     return "admin";
   },
   async "a token"(tab, at) {
-    await tab.goto(`${at}page?boss=${sign("boss", { loginname: "chief", exp: nowInSeconds() + 600 })}`);
+    await tab.goto(
+      `${at}page?boss=${sign("boss", { loginname: "chief", exp: nowInSeconds() + 600 })}`,
+    );
     return "chief";
   },
 };
@@ -91,11 +128,22 @@ const SESSIONS = {
 for (const [how, open] of Object.entries(SESSIONS)) {
   test(`a script of the application manages nothing by an administrator's session, which began with ${how}`, async (test) => {
     const origin = await startApplication(test);
-    const postern = await startPostern(test, { bindings: deployment({ ORIGIN_URL: origin.url, LOGIN_URL: "password" }) });
+    const postern = await startPostern(test, {
+      bindings: deployment({ ORIGIN_URL: origin.url, LOGIN_URL: "password" }),
+    });
     await registerApp(postern);
-    await registerApp(postern, { name: "Boss", token_name: "boss", secret: "boss", initroles: ["Administrator"] });
+    await registerApp(postern, {
+      name: "Boss",
+      token_name: "boss",
+      secret: "boss",
+      initroles: ["Administrator"],
+    });
     const user = { username: "alice", password: "correct horse", type: "SYS_Reader" };
-    assert.equal((await postern.send({ method: "POST", path: "/v1/users", headers: admin, json: user })).status, 201);
+    assert.equal(
+      (await postern.send({ method: "POST", path: "/v1/users", headers: admin, json: user }))
+        .status,
+      201,
+    );
     const tab = await openTab(test, browser);
     const username = await open(tab, postern.url);
     await expectWhole(tab, "/page", username);
@@ -104,7 +152,9 @@ for (const [how, open] of Object.entries(SESSIONS)) {
     const passed = origin.requests.length;
     const answers = await called(tab, CLOSED);
     assert.ok(CLOSED.length > 100);
-    CLOSED.forEach((operation, index) => assert.equal(answers[index].status, 401, `${named(operation)}: ${answers[index].text}`));
+    CLOSED.forEach((operation, index) =>
+      assert.equal(answers[index].status, 401, `${named(operation)}: ${answers[index].text}`),
+    );
     assert.deepEqual(await stateOf(postern), before, "nothing has changed");
     assert.equal(origin.requests.length, passed);
 
@@ -113,14 +163,20 @@ for (const [how, open] of Object.entries(SESSIONS)) {
       assert.notEqual(status, 401, `${named(BY_SESSION[index])}: ${text}`);
     }
     const ask = async (method, path, body) => {
-      const [{ status, text }] = await called(tab, [{ method, path, type: body && "application/json", body: body && JSON.stringify(body) }]);
+      const [{ status, text }] = await called(tab, [
+        { method, path, type: body && "application/json", body: body && JSON.stringify(body) },
+      ]);
       return [status, JSON.parse(text)];
     };
     const [status, { user: self }] = await ask("GET", "/v1/verify");
     assert.deepEqual([status, self.username, self.type], [200, username, "Administrator"]);
     const check = "/v1/check?service=1&permission=VIEW";
-    assert.deepEqual(await ask("GET", check), [200, { allowed: true, service: 1, permission: "VIEW", user: self.id }]);
-    for (const other of ["&user=2", "&username=alice"]) assert.equal((await ask("GET", check + other))[0], 403, "nothing about others");
+    assert.deepEqual(await ask("GET", check), [
+      200,
+      { allowed: true, service: 1, permission: "VIEW", user: self.id },
+    ]);
+    for (const other of ["&user=2", "&username=alice"])
+      assert.equal((await ask("GET", check + other))[0], 403, "nothing about others");
     assert.equal((await ask("POST", "/v1/revocations", { app: "ERP", jti: "1" }))[0], 401);
     assert.deepEqual(await stateOf(postern), before, "nothing has changed");
   });
@@ -132,7 +188,12 @@ test("the same requests are answered with the administrator's password", async (
   const refused = [];
   for (const operation of CLOSED.filter(({ schemes }) => schemes.includes("basic"))) {
     const { method, path, type, body } = operation;
-    const { status } = await postern.send({ method, path, body, headers: { ...admin, ...(type && { "content-type": type }) } });
+    const { status } = await postern.send({
+      method,
+      path,
+      body,
+      headers: { ...admin, ...(type && { "content-type": type }) },
+    });
     if (status === 401) refused.push(named(operation));
   }
   assert.deepEqual(refused, []);

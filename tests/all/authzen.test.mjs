@@ -11,7 +11,13 @@ import { after, before, test } from "node:test";
 import { admin, expectStatus, nowInSeconds } from "../edge/support/client.mjs";
 import { send } from "../edge/support/http.mjs";
 import { deployment, startWorkerd, top } from "../edge/support/workerd.mjs";
-import { APP_HOST, POSTERN_HOST, makeCertificate, startApp, startFront } from "./support/neighbours.mjs";
+import {
+  APP_HOST,
+  POSTERN_HOST,
+  makeCertificate,
+  startApp,
+  startFront,
+} from "./support/neighbours.mjs";
 import { startProgram } from "./support/processes.mjs";
 import { fromPypi } from "./support/programs.mjs";
 
@@ -32,9 +38,18 @@ const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
 function token(sub, more = {}) {
   const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const header = { alg: "ES256", kid: "one", typ: "JWT" };
-  const claims = { iss: "https://issuer.example.com", aud: "api", sub, exp: nowInSeconds() + 600, ...more };
+  const claims = {
+    iss: "https://issuer.example.com",
+    aud: "api",
+    sub,
+    exp: nowInSeconds() + 600,
+    ...more,
+  };
   const text = `${encoded(header)}.${encoded(claims)}`;
-  const signature = sign("sha256", Buffer.from(text), { key: keys.privateKey, dsaEncoding: "ieee-p1363" });
+  const signature = sign("sha256", Buffer.from(text), {
+    key: keys.privateKey,
+    dsaEncoding: "ieee-p1363",
+  });
   return `${text}.${signature.toString("base64url")}`;
 }
 
@@ -66,15 +81,26 @@ function configuration(port, key) {
 before(async () => {
   given.folder = mkdtempSync(join(tmpdir(), "postern-authzen-"));
   given.jwks = join(given.folder, "jwks.json");
-  writeFileSync(given.jwks, JSON.stringify({ keys: [{ ...keys.publicKey.export({ format: "jwk" }), kid: "one", alg: "ES256" }] }));
+  writeFileSync(
+    given.jwks,
+    JSON.stringify({
+      keys: [{ ...keys.publicKey.export({ format: "jwk" }), kid: "one", alg: "ES256" }],
+    }),
+  );
   given.certificate = makeCertificate(given.folder, "all");
   given.app = await startApp();
-  given.workerd = await startWorkerd({ isolates: [{ bindings: deployment({ ORIGIN_RULES: JSON.stringify(RULES) }) }] });
+  given.workerd = await startWorkerd({
+    isolates: [{ bindings: deployment({ ORIGIN_RULES: JSON.stringify(RULES) }) }],
+  });
   const [postern] = given.workerd.isolates;
   given.postern = postern;
   given.front = await startFront(postern, given.certificate);
-  const post = (path, json, status) => postern.send({ method: "POST", path, headers: admin, json }).then((answer) => expectStatus(answer, status));
-  for (const username of [RICK, BETH]) await post("/v1/users", { username, type: "SYS_Reader" }, 201);
+  const post = (path, json, status) =>
+    postern
+      .send({ method: "POST", path, headers: admin, json })
+      .then((answer) => expectStatus(answer, status));
+  for (const username of [RICK, BETH])
+    await post("/v1/users", { username, type: "SYS_Reader" }, 201);
   await post("/v1/services", { id: 1, name: "Todos" }, 201);
   await post("/v1/services/1/grants", { username: RICK, permissions: ["MODIFY"] }, 201);
   await post("/v1/services/1/grants", { username: BETH, permissions: ["VIEW"] }, 201);
@@ -89,7 +115,11 @@ after(async () => {
 });
 
 const ask = (method, path, authorization, more = {}) =>
-  send(`https://127.0.0.1:${given.envoy.port}`, { method, path, headers: { host: APP_HOST, ...(authorization && { authorization }), ...more } }, { ca: readFileSync(given.certificate.certificate), servername: APP_HOST });
+  send(
+    `https://127.0.0.1:${given.envoy.port}`,
+    { method, path, headers: { host: APP_HOST, ...(authorization && { authorization }), ...more } },
+    { ca: readFileSync(given.certificate.certificate), servername: APP_HOST },
+  );
 
 test("each request through the gateway is decided by Postern's rules", async () => {
   for (const [sub, method, path, status] of [
@@ -108,19 +138,33 @@ test("each request through the gateway is decided by Postern's rules", async () 
     ['no "body"\\ at all', "GET", "/todos", 403],
   ]) {
     const [asked, reached] = [given.front.received.length, given.app.received.length];
-    const answer = await ask(method, path, `Bearer ${token(sub)}`, { "x-auth-user": "somebody else" });
+    const answer = await ask(method, path, `Bearer ${token(sub)}`, {
+      "x-auth-user": "somebody else",
+    });
     assert.equal(answer.status, status, `${method} ${path}: ${answer.status} ${answer.text}`);
     const question = JSON.parse(given.front.received.at(-1).body);
     assert.equal(given.front.received.length - asked, 1, "Postern is asked once");
-    assert.deepEqual([question.subject, question.action.name, question.resource.type], [{ type: "identity", id: sub }, method, "route"]);
-    assert.equal(given.app.received.length - reached, status === 200 ? 1 : 0, `${method} ${path} reaches the application`);
+    assert.deepEqual(
+      [question.subject, question.action.name, question.resource.type],
+      [{ type: "identity", id: sub }, method, "route"],
+    );
+    assert.equal(
+      given.app.received.length - reached,
+      status === 200 ? 1 : 0,
+      `${method} ${path} reaches the application`,
+    );
     if (status === 200) assert.equal(given.app.received.at(-1).headers["x-auth-user"], sub);
   }
 });
 
 test("a token that the gateway does not verify is not asked about", async () => {
   const asked = given.front.received.length;
-  for (const authorization of [undefined, "Bearer x", `Bearer ${token(RICK, { exp: nowInSeconds() - 600 })}`, `Bearer ${token(RICK, { aud: "other" })}`]) {
+  for (const authorization of [
+    undefined,
+    "Bearer x",
+    `Bearer ${token(RICK, { exp: nowInSeconds() - 600 })}`,
+    `Bearer ${token(RICK, { aud: "other" })}`,
+  ]) {
     const { status } = await ask("GET", "/todos", authorization);
     assert.ok([401, 403].includes(status), `${status}`);
   }
@@ -129,11 +173,20 @@ test("a token that the gateway does not verify is not asked about", async () => 
 
 test("a grant that is taken back is in force, and nobody passes while Postern does not answer", async () => {
   const path = "/v1/services/1/grants";
-  const [rick] = (await given.postern.send({ path: `/v1/users?username=${RICK}`, headers: admin })).json.items;
-  const gone = await given.postern.send({ method: "DELETE", path: `${path}?authObjectType=USER&authObjectId=${rick.id}`, headers: admin });
+  const [rick] = (await given.postern.send({ path: `/v1/users?username=${RICK}`, headers: admin }))
+    .json.items;
+  const gone = await given.postern.send({
+    method: "DELETE",
+    path: `${path}?authObjectType=USER&authObjectId=${rick.id}`,
+    headers: admin,
+  });
   assert.equal(gone.status, 204, gone.text);
   assert.equal((await ask("POST", "/todos", `Bearer ${token(RICK)}`)).status, 403);
-  for (const canned of [{ status: 503, headers: {} }, { status: 401, headers: {} }, { status: 200, headers: { "content-type": "application/json" } }]) {
+  for (const canned of [
+    { status: 503, headers: {} },
+    { status: 401, headers: {} },
+    { status: 200, headers: { "content-type": "application/json" } },
+  ]) {
     given.front.canned = canned;
     const { status } = await ask("GET", "/todos", `Bearer ${token(BETH)}`);
     assert.ok([403, 503].includes(status), `${status}`);

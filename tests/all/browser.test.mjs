@@ -6,7 +6,13 @@ import https from "node:https";
 import { after, before, test } from "node:test";
 import { admin, expectStatus, nowInSeconds, registerApp, sign } from "../edge/support/client.mjs";
 import { startOrigin } from "../edge/support/origin.mjs";
-import { ADMIN_PASSWORD, deployment, startIsolates, startPostern, stateFolder } from "../edge/support/workerd.mjs";
+import {
+  ADMIN_PASSWORD,
+  deployment,
+  startIsolates,
+  startPostern,
+  stateFolder,
+} from "../edge/support/workerd.mjs";
 import { expectWhole, startApplication } from "./support/application.mjs";
 import { historyOf, openTab, startBrowser, urlsSeenBy } from "./support/browser.mjs";
 import { makeCertificate, startFront } from "./support/neighbours.mjs";
@@ -15,14 +21,20 @@ import { makeCertificate, startFront } from "./support/neighbours.mjs";
 const BOUND_MS = 15_000;
 
 let browser;
-before(async () => (browser = await startBrowser({ hosts: ["intranet.test", "portal.test", "app.test"] })));
+before(
+  async () =>
+    (browser = await startBrowser({ hosts: ["intranet.test", "portal.test", "app.test"] })),
+);
 after(() => browser?.close());
 
-const token = (username = "alice") => sign("abcd", { loginname: username, exp: nowInSeconds() + 600 });
+const token = (username = "alice") =>
+  sign("abcd", { loginname: username, exp: nowInSeconds() + 600 });
 
 /** Postern in front of an origin, with a token app; `at` is its URL under another name of this machine. */
 async function inFrontOf(test, origin, changes = {}) {
-  const postern = await startPostern(test, { bindings: deployment({ ORIGIN_URL: origin.url, ...changes }) });
+  const postern = await startPostern(test, {
+    bindings: deployment({ ORIGIN_URL: origin.url, ...changes }),
+  });
   await registerApp(postern);
   return { ...postern, at: (host) => `http://${host}:${new URL(postern.url).port}` };
 }
@@ -30,7 +42,9 @@ async function inFrontOf(test, origin, changes = {}) {
 /** A portal on another host with a link to a page; answers the URL of the portal. */
 async function portalWithLinkTo(test, href) {
   const html = `<!doctype html><meta name="referrer" content="unsafe-url"><link rel="icon" href="data:,"><a href="${href}">open</a>`;
-  const { url } = await startOrigin(test, (_, response) => response.writeHead(200, { "content-type": "text/html" }).end(html));
+  const { url } = await startOrigin(test, (_, response) =>
+    response.writeHead(200, { "content-type": "text/html" }).end(html),
+  );
   return url.replace("127.0.0.1", "portal.test");
 }
 
@@ -66,17 +80,30 @@ for (const host of ["localhost", "intranet.test"]) {
     const history = await historyOf(tab);
     assert.ok(history.includes(`${postern.at(host)}/page?tab=1`), history.join(" "));
     const asked = origin.requests.map(({ method, url }) => `${method} ${url}`);
-    for (const request of ["GET /page?tab=1", "GET /style.css", "GET /picture.gif", "GET /script.js", "GET /api/data?x=1", "POST /api/save", "GET /next?page=2", "POST /form"]) {
+    for (const request of [
+      "GET /page?tab=1",
+      "GET /style.css",
+      "GET /picture.gif",
+      "GET /script.js",
+      "GET /api/data?x=1",
+      "POST /api/save",
+      "GET /next?page=2",
+      "POST /form",
+    ]) {
       assert.ok(asked.includes(request), `${request} is not among ${asked.join(", ")}`);
     }
-    for (const { url, headers } of origin.requests) assert.equal(headers["x-auth-user"], "alice", url);
+    for (const { url, headers } of origin.requests)
+      assert.equal(headers["x-auth-user"], "alice", url);
     const picture = origin.requests.find(({ url }) => url === "/picture.gif");
     assert.equal(picture.headers.referer, `${postern.at(host)}/page?tab=1`);
     for (const text of [...seen, ...history, JSON.stringify(origin.requests)]) {
       assert.ok(!text.includes(jwt) && !text.includes("token="), text);
     }
     const cookies = await tab.context().cookies();
-    assert.deepEqual(cookies.map(({ name, httpOnly, path }) => [name, httpOnly, path]), [["postern", true, "/"]]);
+    assert.deepEqual(
+      cookies.map(({ name, httpOnly, path }) => [name, httpOnly, path]),
+      [["postern", true, "/"]],
+    );
     assert.equal(await tab.evaluate(() => document.cookie), "");
     assert.ok(!cookies[0].value.includes(jwt));
   });
@@ -86,7 +113,9 @@ for (const host of ["localhost", "intranet.test"]) {
 async function startFraming(test, certificate, framed) {
   const html = `<!doctype html><link rel="icon" href="data:,"><iframe name="framed" src="${framed}"></iframe>`;
   const files = { key: readFileSync(certificate.key), cert: readFileSync(certificate.certificate) };
-  const server = https.createServer(files, (_, response) => response.writeHead(200, { "content-type": "text/html" }).end(html));
+  const server = https.createServer(files, (_, response) =>
+    response.writeHead(200, { "content-type": "text/html" }).end(html),
+  );
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   test.after(() => (server.closeAllConnections(), server.close()));
   return `https://portal.test:${server.address().port}/`;
@@ -114,7 +143,8 @@ test("an application in a frame of another site is whole, where SESSION_SAMESITE
   await expectWhole(frame, "/next", "alice");
   await frame.click("button");
   await expectWhole(frame, "/form", "alice", "field=a+b");
-  for (const { url, headers } of origin.requests) assert.equal(headers["x-auth-user"], "alice", url);
+  for (const { url, headers } of origin.requests)
+    assert.equal(headers["x-auth-user"], "alice", url);
   const [{ name, secure, sameSite }] = await tab.context().cookies(at);
   assert.deepEqual([name, secure, sameSite], ["__Host-postern", true, "None"]);
   // The cookie of a frame counts in frames of that site only.
@@ -129,7 +159,10 @@ test("a frame of another site says what happened when its session has ended", as
   await tab.goto(await startFraming(test, certificate, `${at}/page?token=${jwt}`));
   const frame = tab.frame("framed");
   await expectWhole(frame, "/page", "alice");
-  expectStatus(await postern.send({ method: "POST", path: "/v1/revocations", json: { token: jwt } }), 204);
+  expectStatus(
+    await postern.send({ method: "POST", path: "/v1/revocations", json: { token: jwt } }),
+    204,
+  );
   await frame.click("button");
   await frame.waitForSelector("h1:text('Your sign-in has ended')");
 });
@@ -141,7 +174,11 @@ test("without SESSION_SAMESITE a frame of another site shows its page by the tok
   await tab.frame("framed").waitForSelector("h1:text('/page of alice')");
   await tab.waitForLoadState("load");
   assert.deepEqual(await tab.context().cookies(at), []);
-  assert.deepEqual(origin.requests.map(({ url }) => url), ["/page"], "what belongs to it has no credential");
+  assert.deepEqual(
+    origin.requests.map(({ url }) => url),
+    ["/page"],
+    "what belongs to it has no credential",
+  );
 });
 
 test("signing out ends the session, also for a copied cookie and for the token in the link", async (test) => {
@@ -176,7 +213,15 @@ test("a user who is disabled elsewhere is out within 10 seconds", async (test) =
   const tab = await openTab(test, browser);
   await tab.goto(`${here.url}page?token=${token()}`);
   await expectWhole(tab, "/page", "alice");
-  expectStatus(await elsewhere.send({ method: "PATCH", path: "/v1/users/2", headers: admin, json: { enabled: false } }), 200);
+  expectStatus(
+    await elsewhere.send({
+      method: "PATCH",
+      path: "/v1/users/2",
+      headers: admin,
+      json: { enabled: false },
+    }),
+    200,
+  );
   const since = Date.now();
   const ask = () => tab.evaluate(async () => (await fetch("/api/data")).status);
   while ((await ask()) === 200) assert.ok(Date.now() - since < BOUND_MS, "alice is still let in");
@@ -189,12 +234,24 @@ const SIGN_INS = [
   {
     context: { locale: "en-US" },
     host: "localhost",
-    words: { title: "Sign in", name: "User name", password: "Password", button: "Sign in", wrong: "The user name or the password is wrong." },
+    words: {
+      title: "Sign in",
+      name: "User name",
+      password: "Password",
+      button: "Sign in",
+      wrong: "The user name or the password is wrong.",
+    },
   },
   {
     context: { locale: "zh-CN", javaScriptEnabled: false },
     host: "intranet.test",
-    words: { title: "登录", name: "用户名", password: "密码", button: "登录", wrong: "用户名或密码错误。" },
+    words: {
+      title: "登录",
+      name: "用户名",
+      password: "密码",
+      button: "登录",
+      wrong: "用户名或密码错误。",
+    },
   },
 ];
 
@@ -207,7 +264,9 @@ for (const { context, host, words } of SIGN_INS) {
     assert.equal(new URL(tab.url()).pathname, "/v1/sign-in");
     assert.equal(await tab.getAttribute("html", "lang"), context.locale.slice(0, 2));
     assert.equal(await tab.title(), words.title);
-    const [name, password] = [words.name, words.password].map((label) => tab.getByLabel(label, { exact: true }));
+    const [name, password] = [words.name, words.password].map((label) =>
+      tab.getByLabel(label, { exact: true }),
+    );
     const signInWith = async (text) => {
       await password.fill(text);
       await tab.getByRole("button", { name: words.button }).click();
@@ -215,7 +274,11 @@ for (const { context, host, words } of SIGN_INS) {
     await name.fill("admin");
     await signInWith("wrong");
     assert.equal(await tab.getByRole("alert").textContent(), words.wrong);
-    assert.deepEqual([await name.inputValue(), await password.inputValue()], ["admin", ""], "the name is kept");
+    assert.deepEqual(
+      [await name.inputValue(), await password.inputValue()],
+      ["admin", ""],
+      "the name is kept",
+    );
     await signInWith(ADMIN_PASSWORD);
     await tab.waitForURL(`${postern.at(host)}/reports?q=1&x=%26`);
     assert.equal(await tab.textContent("h1"), "/reports of admin");
@@ -238,7 +301,11 @@ test("an application that tells nobody where its pages are takes its own forms a
 test("people whose browser prefers Chinese are told in Chinese what to do", async (test) => {
   const origin = await startApplication(test);
   const postern = await inFrontOf(test, origin);
-  for (const [locale, title] of [["zh-CN", "此页面需要登录"], ["zh-TW", "此页面需要登录"], ["de-DE", "This page needs a sign-in"]]) {
+  for (const [locale, title] of [
+    ["zh-CN", "此页面需要登录"],
+    ["zh-TW", "此页面需要登录"],
+    ["de-DE", "This page needs a sign-in"],
+  ]) {
     const tab = await openTab(test, browser, { locale });
     assert.equal((await tab.goto(`${postern.at("localhost")}/page`)).status(), 401);
     assert.equal(await tab.textContent("h1"), title);

@@ -135,7 +135,10 @@ describe("a real identity provider", () => {
 async function refusedAtLast(token) {
   const answer = await verifyBearer(postern, token);
   if (answer.status === 503) await sleep(Number(answer.headers["retry-after"]) * 1000);
-  expectRefusal(answer.status === 503 ? await verifyBearer(postern, token) : answer, "bad_signature");
+  expectRefusal(
+    answer.status === 503 ? await verifyBearer(postern, token) : answer,
+    "bad_signature",
+  );
 }
 
 /** Asks with a fresh token every 50 ms, until it is stopped. */
@@ -144,7 +147,13 @@ function startTraffic() {
   const ask = async () => {
     const token = await provider.token("reports-web", REPORTS);
     const { status, text, headers } = await verifyBearer(postern, token);
-    answers.push({ token, kid: keyOf(token), status, text, retryAfter: Number(headers["retry-after"]) });
+    answers.push({
+      token,
+      kid: keyOf(token),
+      status,
+      text,
+      retryAfter: Number(headers["retry-after"]),
+    });
   };
   const asking = [];
   const timer = setInterval(() => asking.push(ask()), 50);

@@ -36,23 +36,39 @@ async function home(tab, url) {
   await tab.waitForURL((now) => now.href.replace(/;jsessionid=[^?]*/, "") === url);
   assert.equal(await tab.textContent("h1"), "home");
   const of = (id) => tab.textContent(`#${id}`);
-  return { user: await of("user"), caller: await of("caller"), visits: Number(await of("visits")), sent: await of("sent"), cookies: await of("cookies") };
+  return {
+    user: await of("user"),
+    caller: await of("caller"),
+    visits: Number(await of("visits")),
+    sent: await of("sent"),
+    cookies: await of("cookies"),
+  };
 }
 
-const cookiesOf = async (tab) => Object.fromEntries((await tab.context().cookies()).map((cookie) => [cookie.name, cookie]));
+const cookiesOf = async (tab) =>
+  Object.fromEntries((await tab.context().cookies()).map((cookie) => [cookie.name, cookie]));
 
-const FORMS = { routed: /^[0-9A-F]{32}\.node1$/, plain: /^[0-9A-F]{32}$/, below: /^[0-9A-F]{32}\.node1$/ };
+const FORMS = {
+  routed: /^[0-9A-F]{32}\.node1$/,
+  plain: /^[0-9A-F]{32}$/,
+  below: /^[0-9A-F]{32}\.node1$/,
+};
 
 for (const [name, form] of Object.entries(FORMS)) {
   test(`an application on Tomcat has its sessions beside Postern's (${name})`, async (test) => {
-    const postern = await startPostern(test, { bindings: deployment({ ORIGIN_URL: application.urls[name] }) });
+    const postern = await startPostern(test, {
+      bindings: deployment({ ORIGIN_URL: application.urls[name] }),
+    });
     await registerApp(postern);
     const tab = await openTab(test, browser);
     const page = `${postern.url}app/home.jsp`;
     await tab.goto(`${page}?token=${token()}`);
     await signInToApplication(tab);
     const first = await home(tab, page);
-    assert.deepEqual([first.user, first.caller, first.visits, first.sent], ["tom", "alice", 1, "GET null"]);
+    assert.deepEqual(
+      [first.user, first.caller, first.visits, first.sent],
+      ["tom", "alice", 1, "GET null"],
+    );
     const cookies = await cookiesOf(tab);
     assert.deepEqual(Object.keys(cookies).sort(), ["JSESSIONID", "lang", "postern"]);
     assert.match(cookies.JSESSIONID.value, form);
@@ -60,10 +76,17 @@ for (const [name, form] of Object.entries(FORMS)) {
     await tab.click("a");
     const second = await home(tab, page);
     assert.deepEqual([second.user, second.visits], ["tom", 2]);
-    assert.deepEqual(second.cookies.split("; ").sort(), [`JSESSIONID=${cookies.JSESSIONID.value}`, "lang=zh"], "Postern's is not among them");
+    assert.deepEqual(
+      second.cookies.split("; ").sort(),
+      [`JSESSIONID=${cookies.JSESSIONID.value}`, "lang=zh"],
+      "Postern's is not among them",
+    );
     await tab.click("button");
     const third = await home(tab, page);
-    assert.deepEqual([third.user, third.caller, third.visits, third.sent], ["tom", "alice", 3, "POST a"]);
+    assert.deepEqual(
+      [third.user, third.caller, third.visits, third.sent],
+      ["tom", "alice", 3, "POST a"],
+    );
 
     // Out of the application, and not of Postern.
     await tab.goto(`${postern.url}app/logout.jsp`);
@@ -78,7 +101,9 @@ for (const [name, form] of Object.entries(FORMS)) {
     await tab.goto(`${postern.url}v1/sign-out`);
     assert.equal((await tab.goto(page)).status(), 401);
     assert.equal((await cookiesOf(tab)).JSESSIONID.value, JSESSIONID.value);
-    await tab.goto(`${page}?token=${sign("abcd", { loginname: "bob", exp: nowInSeconds() + 600 })}`);
+    await tab.goto(
+      `${page}?token=${sign("abcd", { loginname: "bob", exp: nowInSeconds() + 600 })}`,
+    );
     const last = await home(tab, page);
     assert.deepEqual([last.user, last.caller, last.visits], ["tom", "bob", 2]);
   });

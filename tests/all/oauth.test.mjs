@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as jose from "jose";
-import { admin, expectRefusal, expectStatus, nowInSeconds, registerApp, sign, signIn, verifyBearer } from "../edge/support/client.mjs";
+import {
+  admin,
+  expectRefusal,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+  verifyBearer,
+} from "../edge/support/client.mjs";
 import { startPostern, startWorkerd, top } from "../edge/support/workerd.mjs";
 import { ISSUER, startIdentityProvider } from "./support/identity_provider.mjs";
 import { fromPypi, succeed } from "./support/programs.mjs";

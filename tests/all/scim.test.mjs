@@ -12,13 +12,21 @@ const LEAST = 60;
 
 test("scim2 test has no error", async (t) => {
   const postern = await startPostern(t);
-  const made = await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json: { name: "entra", may: ["provisioning"] } });
+  const made = await postern.send({
+    method: "POST",
+    path: "/v1/keys",
+    headers: admin,
+    json: { name: "entra", may: ["provisioning"] },
+  });
   const { key } = expectStatus(made, 201).json;
   const url = `${postern.url.replace(/\/$/, "")}/scim/v2`;
   const env = { SCIM_CLI_HEADERS: `Authorization: Bearer ${key}` };
   const { stdout, stderr } = await run(fromPypi("scim2"), ["--url", url, "test", "-v"], { env });
   const told = `${stdout}\n${stderr}`;
-  const ends = told.split("\n").map((line) => /^([A-Z_]+) [a-z_]+$/.exec(line.trimEnd())?.[1]).filter(Boolean);
+  const ends = told
+    .split("\n")
+    .map((line) => /^([A-Z_]+) [a-z_]+$/.exec(line.trimEnd())?.[1])
+    .filter(Boolean);
   const count = (word) => ends.filter((end) => end === word).length;
   // It calls what it skips no success: a search over users and groups at once is not offered.
   assert.deepEqual([...new Set(ends)].sort(), ["SKIPPED", "SUCCESS"], told);

@@ -16,12 +16,19 @@ test("no header or body of one answer shows in another, whatever is answered at 
     carol: { email: "carol@example.com" },
     dave: {},
   };
-  const bearer = (username) => ({ authorization: `Bearer ${sign(SECRET, { loginname: username, exp: nowInSeconds() + 600, ...people[username] })}` });
+  const bearer = (username) => ({
+    authorization: `Bearer ${sign(SECRET, { loginname: username, exp: nowInSeconds() + 600, ...people[username] })}`,
+  });
   const kinds = Object.entries(people).flatMap(([username, { name, email }]) => [
     {
       request: { path: "/v1/forward-auth", headers: bearer(username) },
       status: 200,
-      headers: { "x-auth-user": username, "x-auth-name": encodeURIComponent(name ?? ""), "x-auth-email": email ?? "", "set-cookie": undefined },
+      headers: {
+        "x-auth-user": username,
+        "x-auth-name": encodeURIComponent(name ?? ""),
+        "x-auth-email": email ?? "",
+        "set-cookie": undefined,
+      },
       text: "",
     },
     {
@@ -32,15 +39,35 @@ test("no header or body of one answer shows in another, whatever is answered at 
     },
   ]);
   kinds.push(
-    { request: { path: "/v1/verify" }, status: 401, headers: { "www-authenticate": 'Bearer realm="postern", Basic realm="postern", charset="UTF-8"', "x-auth-user": undefined } },
-    { request: { method: "PUT", path: "/v1/verify" }, status: 405, headers: { allow: "HEAD, GET, POST", "www-authenticate": undefined } },
     {
-      request: { method: "POST", path: "/imanager/cloud/security/tokens.json", json: { username: "admin", password: ADMIN_PASSWORD } },
+      request: { path: "/v1/verify" },
+      status: 401,
+      headers: {
+        "www-authenticate": 'Bearer realm="postern", Basic realm="postern", charset="UTF-8"',
+        "x-auth-user": undefined,
+      },
+    },
+    {
+      request: { method: "PUT", path: "/v1/verify" },
+      status: 405,
+      headers: { allow: "HEAD, GET, POST", "www-authenticate": undefined },
+    },
+    {
+      request: {
+        method: "POST",
+        path: "/imanager/cloud/security/tokens.json",
+        json: { username: "admin", password: ADMIN_PASSWORD },
+      },
       status: 200,
       cookie: true,
       headers: { "x-auth-user": undefined },
     },
-    { request: { method: "POST", path: "/v1/groups", headers: admin, json: { name: "Testers" } }, status: 201, group: true, headers: { "x-auth-user": undefined } },
+    {
+      request: { method: "POST", path: "/v1/groups", headers: admin, json: { name: "Testers" } },
+      status: 201,
+      group: true,
+      headers: { "x-auth-user": undefined },
+    },
   );
   // Users are created at first sight.
   for (const { request } of kinds) await postern.send(request);
@@ -52,7 +79,8 @@ test("no header or body of one answer shows in another, whatever is answered at 
     const { request, status, headers, text, user, cookie, group } = asked[index];
     const what = JSON.stringify(request);
     assert.equal(answer.status, status, what);
-    for (const [name, value] of Object.entries(headers)) assert.equal(answer.headers[name], value, `${name} of ${what}`);
+    for (const [name, value] of Object.entries(headers))
+      assert.equal(answer.headers[name], value, `${name} of ${what}`);
     if (text !== undefined) assert.equal(answer.text, text, what);
     if (user) assert.equal(answer.json.user.username, user, what);
     if (group) assert.equal(answer.headers.location, `/v1/groups/${answer.json.id}`);

@@ -49,7 +49,8 @@ test("an assertion by a private key holds by the published one", async (t) => {
   isAlice(await assertionsFrom(at)(assertion), at);
   assert.equal(await told(), assertion, "it is sent again within its time");
 
-  const refused = (change, header = assertion) => assert.rejects(assertionsFrom({ ...at, ...change })(header));
+  const refused = (change, header = assertion) =>
+    assert.rejects(assertionsFrom({ ...at, ...change })(header));
   await refused({ application: "https://other.example.com" });
   await refused({ secret: SECRET });
   await refused({}, null);
@@ -71,8 +72,14 @@ test("assertions by the key that was replaced hold while it is the previous one"
   const [old, fresh] = [await privateJwk(), await privateJwk()];
   const before = await inFrontOf(t, { ORIGIN_ASSERTION_KEY: old });
   const assertion = await before.told();
-  const after = await inFrontOf(t, { ORIGIN_ASSERTION_KEY: fresh, ORIGIN_ASSERTION_KEY_PREVIOUS: old });
-  const { json, headers } = expectStatus(await after.postern.send({ path: "/.well-known/jwks.json" }), 200);
+  const after = await inFrontOf(t, {
+    ORIGIN_ASSERTION_KEY: fresh,
+    ORIGIN_ASSERTION_KEY_PREVIOUS: old,
+  });
+  const { json, headers } = expectStatus(
+    await after.postern.send({ path: "/.well-known/jwks.json" }),
+    200,
+  );
   assert.equal(headers["cache-control"], "public, max-age=300");
   assert.equal(json.keys.length, 2);
   const { kid } = JSON.parse(Buffer.from(assertion.split(".")[0], "base64url"));

@@ -30,16 +30,26 @@ async function proxy(test, postern) {
     if (deed === "reset") return request.socket.destroy();
     if (typeof deed === "number") return response.writeHead(deed).end("{}");
     const headers = { ...request.headers, host: new URL(postern.url).host };
-    const passed = http.request(new URL(request.url, postern.url), { method: request.method, headers, agent: false }, async (answer) => {
-      const body = [];
-      for await (const chunk of answer) body.push(chunk);
-      const whole = Buffer.concat(body);
-      if (deed === "unanswered") return proxied.hung?.();
-      delete answer.headers["transfer-encoding"];
-      response.writeHead(answer.statusCode, { ...answer.headers, "content-length": whole.length });
-      if (deed !== "cut") return response.end(whole);
-      response.write(whole.subarray(0, whole.length / 2 + 7), () => proxied.hung?.() ?? setTimeout(() => request.socket.destroy(), 100));
-    });
+    const passed = http.request(
+      new URL(request.url, postern.url),
+      { method: request.method, headers, agent: false },
+      async (answer) => {
+        const body = [];
+        for await (const chunk of answer) body.push(chunk);
+        const whole = Buffer.concat(body);
+        if (deed === "unanswered") return proxied.hung?.();
+        delete answer.headers["transfer-encoding"];
+        response.writeHead(answer.statusCode, {
+          ...answer.headers,
+          "content-length": whole.length,
+        });
+        if (deed !== "cut") return response.end(whole);
+        response.write(
+          whole.subarray(0, whole.length / 2 + 7),
+          () => proxied.hung?.() ?? setTimeout(() => request.socket.destroy(), 100),
+        );
+      },
+    );
     request.pipe(passed);
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -54,7 +64,12 @@ async function proxy(test, postern) {
 async function prepare(test) {
   const folder = stateFolder(test);
   const postern = await startPostern(test, { bindings: deployment(), folder });
-  return { folder, postern, file: join(folder, "directory.ndjson"), target: await proxy(test, postern) };
+  return {
+    folder,
+    postern,
+    file: join(folder, "directory.ndjson"),
+    target: await proxy(test, postern),
+  };
 }
 
 async function succeeds(running) {
@@ -74,7 +89,10 @@ async function exported(postern, folder, name = "exported.ndjson") {
 async function killWhereItHangs(target, start) {
   const hung = new Promise((done) => (target.hung = () => (done(), true)));
   const running = start();
-  await Promise.race([hung, running.ended.then(({ stderr }) => assert.fail(`it ended by itself: ${stderr}`))]);
+  await Promise.race([
+    hung,
+    running.ended.then(({ stderr }) => assert.fail(`it ended by itself: ${stderr}`)),
+  ]);
   running.child.kill("SIGKILL");
   assert.equal((await running.ended).signal, "SIGKILL");
   target.hung = undefined;
@@ -99,7 +117,11 @@ test("what is imported is exported, and that imports into an empty Postern as th
   }
 
   await succeeds(transfer("restore", postern.url, { FILE: file }));
-  assert.deepEqual(await tallyOf(await exported(postern, folder, "twice.ndjson")), tally, "twice is once");
+  assert.deepEqual(
+    await tallyOf(await exported(postern, folder, "twice.ndjson")),
+    tally,
+    "twice is once",
+  );
 });
 
 test("keys with two secrets each are restored wherever a request ends, in both formats", async (test) => {
@@ -107,18 +129,37 @@ test("keys with two secrets each are restored wherever a request ends, in both f
   const secrets = [];
   for (let number = 0; number < 12; number += 1) {
     const json = { name: `machine ${number}`, may: ["decisions"] };
-    const made = expectStatus(await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json }), 201).json;
+    const made = expectStatus(
+      await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json }),
+      201,
+    ).json;
     const path = `/v1/keys/${made.id}/secret`;
-    secrets.push(made.key, expectStatus(await postern.send({ method: "POST", path, headers: admin }), 201).json.key);
+    secrets.push(
+      made.key,
+      expectStatus(await postern.send({ method: "POST", path, headers: admin }), 201).json.key,
+    );
   }
   for (const format of ["ndjson", "csv"]) {
     const file = await exported(postern, folder, `keys.${format}`);
-    const longest = Math.max(...readFileSync(file, "utf8").split("\n").map((line) => line.length));
+    const longest = Math.max(
+      ...readFileSync(file, "utf8")
+        .split("\n")
+        .map((line) => line.length),
+    );
     const head = format === "csv" ? readFileSync(file, "utf8").indexOf("\n") + 1 : 0;
     const other = await startPostern(test, { bindings: postern.bindings });
-    await succeeds(transfer("restore", other.url, { FILE: file, REQUEST_BYTES: head + 3 * longest }));
-    assert.equal(readFileSync(await exported(other, folder, `again.${format}`), "utf8"), readFileSync(file, "utf8"));
-    for (const key of secrets) expectStatus(await other.send({ path: "/v1/verify", headers: { authorization: `Bearer ${key}` } }), 200);
+    await succeeds(
+      transfer("restore", other.url, { FILE: file, REQUEST_BYTES: head + 3 * longest }),
+    );
+    assert.equal(
+      readFileSync(await exported(other, folder, `again.${format}`), "utf8"),
+      readFileSync(file, "utf8"),
+    );
+    for (const key of secrets)
+      expectStatus(
+        await other.send({ path: "/v1/verify", headers: { authorization: `Bearer ${key}` } }),
+        200,
+      );
   }
 });
 
@@ -126,8 +167,14 @@ test("a key for machines restores in place of a password", async (test) => {
   const { folder, postern, file } = await prepare(test);
   writeFileSync(file, `${JSON.stringify(grant())}\n`);
   const json = { name: "importer", may: ["provisioning"] };
-  const { key } = expectStatus(await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json }), 201).json;
-  assert.match(await succeeds(transfer("restore", postern.url, { FILE: file, PASSWORD: key })), /restored 1 record in/);
+  const { key } = expectStatus(
+    await postern.send({ method: "POST", path: "/v1/keys", headers: admin, json }),
+    201,
+  ).json;
+  assert.match(
+    await succeeds(transfer("restore", postern.url, { FILE: file, PASSWORD: key })),
+    /restored 1 record in/,
+  );
   assert.equal((await tallyOf(await exported(postern, folder))).counts.grant, 1);
 });
 
@@ -155,8 +202,13 @@ test("a progress file counts only for the file and the Postern that it was writt
   const { folder, postern, file, target } = await prepare(test);
   await write(file, SIZE);
   const killInTheMidst = async () => {
-    Object.assign(target, { count: 0, interfere: (number) => (number === 10 ? "unheard" : undefined) });
-    await killWhereItHangs(target, () => transfer("restore", target.url, { FILE: file, REQUEST_BYTES }));
+    Object.assign(target, {
+      count: 0,
+      interfere: (number) => (number === 10 ? "unheard" : undefined),
+    });
+    await killWhereItHangs(target, () =>
+      transfer("restore", target.url, { FILE: file, REQUEST_BYTES }),
+    );
   };
   await killInTheMidst();
   const other = await startPostern(test, { bindings: deployment() });
@@ -192,7 +244,11 @@ for (const format of ["ndjson", "csv"]) {
     const { code, stderr } = await start().ended;
     assert.equal(code, 0, stderr);
     assert.match(stderr, /trying again/);
-    assert.equal(readFileSync(result, "utf8"), expected, "a connection that is lost is no matter either");
+    assert.equal(
+      readFileSync(result, "utf8"),
+      expected,
+      "a connection that is lost is no matter either",
+    );
   });
 }
 
@@ -201,24 +257,49 @@ test("what passes is tried again, and a token that expired underway is replaced"
   const tally = await write(file, SIZE);
   const deeds = { 3: 503, 5: "reset", 8: 401 };
   target.interfere = (number) => deeds[number];
-  const { code, stderr } = await transfer("restore", target.url, { FILE: file, REQUEST_BYTES }).ended;
+  const { code, stderr } = await transfer("restore", target.url, { FILE: file, REQUEST_BYTES })
+    .ended;
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /Postern answered 503; trying again in 0\.5 s\nno answer \(\S.*\); trying again in 0\.5 s\n/);
+  assert.match(
+    stderr,
+    /Postern answered 503; trying again in 0\.5 s\nno answer \(\S.*\); trying again in 0\.5 s\n/,
+  );
   assert.deepEqual(await tallyOf(await exported(postern, folder)), tally);
 });
 
-const grant = (changes) => ({ record: "grant", serviceId: 1, authObjectType: "USER", authObjectId: 2, permissions: ["VIEW"], ...changes });
+const grant = (changes) => ({
+  record: "grant",
+  serviceId: 1,
+  authObjectType: "USER",
+  authObjectId: 2,
+  permissions: ["VIEW"],
+  ...changes,
+});
 
 test("a wrong line is told with its number in the file and its field, and nothing of its request is written", async (test) => {
   const { folder, postern, file } = await prepare(test);
-  const lines = Array.from({ length: 600 }, (_, index) => JSON.stringify(grant({ authObjectId: index })));
+  const lines = Array.from({ length: 600 }, (_, index) =>
+    JSON.stringify(grant({ authObjectId: index })),
+  );
   // With a byte order mark, line ends of Windows and blank lines, none of which may shift the
   // numbers.
-  const text = (wrong) => `\ufeff${[...lines.slice(0, 100), "", " ", ...lines.slice(100, 400), ...wrong, ...lines.slice(400)].join("\r\n")}`;
-  writeFileSync(file, text([JSON.stringify(grant({ permissions: ["FLY"] })), "no JSON", JSON.stringify(grant({ authObjectType: undefined }))]));
-  const { code, stderr } = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES }).ended;
+  const text = (wrong) =>
+    `\ufeff${[...lines.slice(0, 100), "", " ", ...lines.slice(100, 400), ...wrong, ...lines.slice(400)].join("\r\n")}`;
+  writeFileSync(
+    file,
+    text([
+      JSON.stringify(grant({ permissions: ["FLY"] })),
+      "no JSON",
+      JSON.stringify(grant({ authObjectType: undefined })),
+    ]),
+  );
+  const { code, stderr } = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES })
+    .ended;
   assert.equal(code, 1, stderr);
-  const numbered = stderr.split("\n").filter((line) => line.startsWith(`${file}:`)).map((line) => line.slice(file.length + 1));
+  const numbered = stderr
+    .split("\n")
+    .filter((line) => line.startsWith(`${file}:`))
+    .map((line) => line.slice(file.length + 1));
   assert.match(numbered[0], /^403: permissions .*FLY/);
   assert.match(numbered[1], /^404: is no JSON object/);
   assert.match(numbered[2], /^405: authObjectType is required/);
@@ -229,18 +310,23 @@ test("a wrong line is told with its number in the file and its field, and nothin
 
   writeFileSync(file, text([]));
   await succeeds(transfer("restore", postern.url, { FILE: file, REQUEST_BYTES }));
-  assert.equal((await tallyOf(await exported(postern, folder, "corrected.ndjson"))).counts.grant, 600);
+  assert.equal(
+    (await tallyOf(await exported(postern, folder, "corrected.ndjson"))).counts.grant,
+    600,
+  );
 });
 
 test("a wrong line of CSV is told likewise, also behind cells that hold line breaks", async (test) => {
   const { folder, postern } = await prepare(test);
   const file = join(folder, "directory.csv");
-  const row = (index, permissions = "VIEW") => `grant,${1 + (index % 3)},,,USER,${index},${permissions}`;
+  const row = (index, permissions = "VIEW") =>
+    `grant,${1 + (index % 3)},,,USER,${index},${permissions}`;
   const service = (id, name) => `service,,${id},${name},,,`;
   const rows = Array.from({ length: 400 }, (_, index) => row(index));
   const head = "record,serviceId,id,name,authObjectType,authObjectId,permissions";
   const quoted = service(1000, '"a, ""quoted"" cell"');
-  const text = (...between) => `${[head, ...rows.slice(0, 200), quoted, ...between, ...rows.slice(200)].join("\r\n")}\r\n`;
+  const text = (...between) =>
+    `${[head, ...rows.slice(0, 200), quoted, ...between, ...rows.slice(200)].join("\r\n")}\r\n`;
   writeFileSync(file, text(service(1001, '"two\r\nlines"'), row(400, "VIEW|FLY")));
   const refused = await transfer("restore", postern.url, { FILE: file, REQUEST_BYTES: 4000 }).ended;
   assert.equal(refused.code, 1, refused.stderr);
@@ -263,10 +349,19 @@ test("what cannot be done is said in a line, without a trace", async (test) => {
   await fails("restore", { FILE: file }, /there is no file/);
   await fails("restore", {}, /say which file/);
   writeFileSync(file, `${JSON.stringify(grant())}\n`);
-  await fails("restore", { FILE: file, PASSWORD: "wrong" }, /Postern answered 401: The user name or password is incorrect\. If an earlier run/);
+  await fails(
+    "restore",
+    { FILE: file, PASSWORD: "wrong" },
+    /Postern answered 401: The user name or password is incorrect\. If an earlier run/,
+  );
   await fails("restore", { FILE: folder }, /EISDIR|has no records/);
   await fails("backup", { FILE: join(folder, "nowhere", "out") }, /ENOENT/);
-  await fails("restore", { FILE: file }, /must begin with https:\/\/, or with http/, "localhost:8787");
+  await fails(
+    "restore",
+    { FILE: file },
+    /must begin with https:\/\/, or with http/,
+    "localhost:8787",
+  );
   await fails("restore", { FILE: file, FORMAT: "xml" }, /FORMAT must be/);
   await fails("restore", { FILE: file }, /must begin with https/, "http://example.com");
   await fails("backup", { FILE: join(folder, "out"), PASSWORD: "wrong" }, /Postern answered 401/);
@@ -276,12 +371,30 @@ test("what cannot be done is said in a line, without a trace", async (test) => {
   writeFileSync(`${file}.csv`, "record,serviceId,authObjectType,authObjectId,permissions\n");
   await fails("restore", { FILE: `${file}.csv` }, /has no records behind its line of column names/);
   const sealed = Array.from({ length: 9 }, (_, id) =>
-    JSON.stringify({ record: "user", id: id + 10, username: `u${id}`, type: "SYS_Reader", enabled: true, password: "v1.01234567.abcd" }),
+    JSON.stringify({
+      record: "user",
+      id: id + 10,
+      username: `u${id}`,
+      type: "SYS_Reader",
+      enabled: true,
+      password: "v1.01234567.abcd",
+    }),
   );
   writeFileSync(file, sealed.join("\n"));
-  await fails("restore", { FILE: file }, /:1: password is not sealed .*SECRETS=left-out\n.*:2: .*\n.*:3: .*\n.*:4, 5, 6, 7, 8, 9: the same\n.* Then run the same again/);
+  await fails(
+    "restore",
+    { FILE: file },
+    /:1: password is not sealed .*SECRETS=left-out\n.*:2: .*\n.*:3: .*\n.*:4, 5, 6, 7, 8, 9: the same\n.* Then run the same again/,
+  );
   writeFileSync(file, `${JSON.stringify(grant({ name: "x".repeat(1024 * 1024) }))}\n`);
   await fails("restore", { FILE: file }, /:1: is longer than a request/);
-  writeFileSync(file, Buffer.concat([Buffer.from(`${JSON.stringify(grant())}\n{"record":"`), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n')]));
+  writeFileSync(
+    file,
+    Buffer.concat([
+      Buffer.from(`${JSON.stringify(grant())}\n{"record":"`),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('"}\n'),
+    ]),
+  );
   await fails("restore", { FILE: file }, /:2: is not UTF-8/);
 });

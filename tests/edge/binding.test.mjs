@@ -203,106 +203,104 @@ test("an introspection says what RFC 7662 has words for, and of a refused token 
   }
 });
 
-test(
-  "what is no question is refused with the field's name, and never by an exception",
-  { timeout: 60_000 },
-  async (t) => {
-    const { postern, tell, ask } = await startBound(t);
-    await prepare(postern);
-    const table = [
-      ["verify", "nothing", "question"],
-      ["verify", "itself", "token"],
-      ["verify", "cyclic", "token"],
-      ["verify", "function", "token"],
-      ["verify", "bytes", "token"],
-      ["verify", "map", "token"],
-      ["verify", "headers", "token"],
-      ["verify", "toJSON", "toJSON"],
-      ["verify", "longToken", "question"],
-      ["verify", "longName", "question"],
-      ["verify", "manyMembers", "question"],
-      ["verify", "loneSurrogate", "body"],
-      ["introspect", "cyclic", "token"],
-      ["checkBatch", "cyclicList", "checks"],
-      ["checkBatch", "shared", "question"],
-      ["checkBatch", "sparse", "question"],
-      ["check", "date", "service"],
-      // Neither is null, as JSON would have it.
-      ["check", "notANumber", "service", "service must be a whole number"],
-      ["check", "infinite", "user", "user must be a whole number"],
-      ["check", "tooBigUser", "user"],
-      ["check", "hugeUser", "user"],
-    ];
-    for (const [
-      method,
-      odd,
-      field,
-      words = field === "body" ? "body is no JSON" : `${field} `,
-    ] of table) {
-      const { answer, thrown } = await tell({ method, odd });
-      assert.equal(thrown, undefined, `${method} ${odd}`);
+test("what is no question is refused with the field's name, and never by an exception", {
+  timeout: 60_000,
+}, async (t) => {
+  const { postern, tell, ask } = await startBound(t);
+  await prepare(postern);
+  const table = [
+    ["verify", "nothing", "question"],
+    ["verify", "itself", "token"],
+    ["verify", "cyclic", "token"],
+    ["verify", "function", "token"],
+    ["verify", "bytes", "token"],
+    ["verify", "map", "token"],
+    ["verify", "headers", "token"],
+    ["verify", "toJSON", "toJSON"],
+    ["verify", "longToken", "question"],
+    ["verify", "longName", "question"],
+    ["verify", "manyMembers", "question"],
+    ["verify", "loneSurrogate", "body"],
+    ["introspect", "cyclic", "token"],
+    ["checkBatch", "cyclicList", "checks"],
+    ["checkBatch", "shared", "question"],
+    ["checkBatch", "sparse", "question"],
+    ["check", "date", "service"],
+    // Neither is null, as JSON would have it.
+    ["check", "notANumber", "service", "service must be a whole number"],
+    ["check", "infinite", "user", "user must be a whole number"],
+    ["check", "tooBigUser", "user"],
+    ["check", "hugeUser", "user"],
+  ];
+  for (const [
+    method,
+    odd,
+    field,
+    words = field === "body" ? "body is no JSON" : `${field} `,
+  ] of table) {
+    const { answer, thrown } = await tell({ method, odd });
+    assert.equal(thrown, undefined, `${method} ${odd}`);
+    assert.deepEqual(
+      [answer.ok, answer.status, answer.field],
+      [false, 400, field],
+      `${method} ${odd}: ${JSON.stringify(answer)}`,
+    );
+    assert.ok(answer.detail.startsWith(words), answer.detail);
+  }
+  for (const question of [
+    null,
+    5,
+    -0,
+    1e300,
+    true,
+    "token",
+    "token=x",
+    "",
+    [],
+    [{ token: "x" }],
+    '{"token":"x"}',
+  ]) {
+    for (const method of ["verify", "check", "checkBatch", "introspect"]) {
+      const answer = await ask(method, question);
       assert.deepEqual(
         [answer.ok, answer.status, answer.field],
-        [false, 400, field],
-        `${method} ${odd}: ${JSON.stringify(answer)}`,
-      );
-      assert.ok(answer.detail.startsWith(words), answer.detail);
-    }
-    for (const question of [
-      null,
-      5,
-      -0,
-      1e300,
-      true,
-      "token",
-      "token=x",
-      "",
-      [],
-      [{ token: "x" }],
-      '{"token":"x"}',
-    ]) {
-      for (const method of ["verify", "check", "checkBatch", "introspect"]) {
-        const answer = await ask(method, question);
-        assert.deepEqual(
-          [answer.ok, answer.status, answer.field],
-          [false, 400, "question"],
-          `${method} ${JSON.stringify(question)}`,
-        );
-      }
-    }
-    // Numbers that JavaScript has rounded are refused, and what says the same exactly is taken.
-    for (const user of [2 ** 53, -(2 ** 53), 2 ** 60]) {
-      const answer = await ask("check", { service: 1, permission: "VIEW", user });
-      assert.equal(
-        answer.detail,
-        "user may have been rounded by JavaScript: send a BigInt, or the digits in a string",
-      );
-      assert.equal(
-        (await ask("checkBatch", { checks: [{ service: 1, permission: "VIEW", user }] })).field,
-        "checks[0].user",
-      );
-      assert.equal(
-        (await ask("check", { service: 1, permission: "VIEW", user: String(user) })).ok,
-        true,
+        [false, 400, "question"],
+        `${method} ${JSON.stringify(question)}`,
       );
     }
+  }
+  // Numbers that JavaScript has rounded are refused, and what says the same exactly is taken.
+  for (const user of [2 ** 53, -(2 ** 53), 2 ** 60]) {
+    const answer = await ask("check", { service: 1, permission: "VIEW", user });
     assert.equal(
-      (await ask("check", { service: 1, permission: "VIEW", user: 2 ** 53 - 1 })).ok,
+      answer.detail,
+      "user may have been rounded by JavaScript: send a BigInt, or the digits in a string",
+    );
+    assert.equal(
+      (await ask("checkBatch", { checks: [{ service: 1, permission: "VIEW", user }] })).field,
+      "checks[0].user",
+    );
+    assert.equal(
+      (await ask("check", { service: 1, permission: "VIEW", user: String(user) })).ok,
       true,
     );
-    assert.equal((await tell({ method: "check", odd: "bigUser" })).answer.ok, true);
-    assert.equal((await tell({ method: "check", odd: "leftOut" })).answer.allowed, true);
-    for (const [question, field] of [
-      [{ service: 1, permission: "VIEW", token: "x", user: 2 }, "token"],
-      [{ service: 1, permission: "VIEW", token: "x", username: "alice" }, "token"],
-      [{ service: 1, permission: "VIEW", user: 2, app: "ERP" }, "app"],
-      [{ service: 1, permission: "VIEW", userId: 2 }, "userId"],
-    ]) {
-      const answer = await ask("check", question);
-      assert.deepEqual([answer.status, answer.field], [400, field], JSON.stringify(answer));
-    }
-  },
-);
+  }
+  assert.equal(
+    (await ask("check", { service: 1, permission: "VIEW", user: 2 ** 53 - 1 })).ok,
+    true,
+  );
+  assert.equal((await tell({ method: "check", odd: "bigUser" })).answer.ok, true);
+  assert.equal((await tell({ method: "check", odd: "leftOut" })).answer.allowed, true);
+  for (const [question, field] of [
+    [{ service: 1, permission: "VIEW", token: "x", user: 2 }, "token"],
+    [{ service: 1, permission: "VIEW", token: "x", username: "alice" }, "token"],
+    [{ service: 1, permission: "VIEW", user: 2, app: "ERP" }, "app"],
+    [{ service: 1, permission: "VIEW", userId: 2 }, "userId"],
+  ]) {
+    const answer = await ask("check", question);
+    assert.deepEqual([answer.status, answer.field], [400, field], JSON.stringify(answer));
+  }
+});
 
 test("no HTTP and no other name reaches the entrypoint", async (t) => {
   const { postern, tell } = await startBound(t);
@@ -379,48 +377,46 @@ test("many calls at once each get their own answer", async (t) => {
   }
 });
 
-test(
-  "what another isolate takes back, the binding refuses within 10 s",
-  { timeout: 90_000 },
-  async (t) => {
-    const { posterns, ask } = await startBound(t, { count: 2 });
-    const there = posterns[1];
-    const ids = await prepare(there);
-    const [revoked, ended] = [tokenOf("alice"), tokenOf("bob")];
-    const asks = {
-      revoked: async () => (await ask("verify", { token: revoked })).ok,
-      inactive: async () => (await ask("introspect", { token: revoked })).active,
-      disabled: async () => (await ask("verify", { token: ended })).ok,
-      byToken: async () =>
-        (
-          await ask("check", {
-            service: 1,
-            permission: "VIEW",
-            token: tokenOf("alice", { jti: "2" }),
-          })
-        ).allowed,
-      byId: async () =>
-        (await ask("check", { service: 1, permission: "VIEW", user: ids.alice })).allowed,
-      byName: async () =>
-        (await ask("check", { service: 1, permission: "VIEW", username: "alice" })).allowed,
-    };
-    for (const [what, holds] of Object.entries(asks)) assert.equal(await holds(), true, what);
-    await administer(there, "POST", "/v1/revocations", { token: revoked });
-    await administer(there, "PATCH", `/v1/users/${ids.bob}`, { enabled: false });
-    const { items } = await administer(there, "GET", "/v1/services/1/grants");
-    for (const { id } of items) await administer(there, "DELETE", `/api/v1/services/auth/${id}`);
-    const deadline = Date.now() + BOUND_MS;
-    for (const [what, holds] of Object.entries(asks)) {
-      while (await holds()) {
-        assert.ok(Date.now() < deadline, `${what} still holds`);
-        await pause(100);
-      }
-      assert.equal(await holds(), false, what);
+test("what another isolate takes back, the binding refuses within 10 s", {
+  timeout: 90_000,
+}, async (t) => {
+  const { posterns, ask } = await startBound(t, { count: 2 });
+  const there = posterns[1];
+  const ids = await prepare(there);
+  const [revoked, ended] = [tokenOf("alice"), tokenOf("bob")];
+  const asks = {
+    revoked: async () => (await ask("verify", { token: revoked })).ok,
+    inactive: async () => (await ask("introspect", { token: revoked })).active,
+    disabled: async () => (await ask("verify", { token: ended })).ok,
+    byToken: async () =>
+      (
+        await ask("check", {
+          service: 1,
+          permission: "VIEW",
+          token: tokenOf("alice", { jti: "2" }),
+        })
+      ).allowed,
+    byId: async () =>
+      (await ask("check", { service: 1, permission: "VIEW", user: ids.alice })).allowed,
+    byName: async () =>
+      (await ask("check", { service: 1, permission: "VIEW", username: "alice" })).allowed,
+  };
+  for (const [what, holds] of Object.entries(asks)) assert.equal(await holds(), true, what);
+  await administer(there, "POST", "/v1/revocations", { token: revoked });
+  await administer(there, "PATCH", `/v1/users/${ids.bob}`, { enabled: false });
+  const { items } = await administer(there, "GET", "/v1/services/1/grants");
+  for (const { id } of items) await administer(there, "DELETE", `/api/v1/services/auth/${id}`);
+  const deadline = Date.now() + BOUND_MS;
+  for (const [what, holds] of Object.entries(asks)) {
+    while (await holds()) {
+      assert.ok(Date.now() < deadline, `${what} still holds`);
+      await pause(100);
     }
-    const { reason } = await ask("verify", { token: revoked });
-    assert.equal(reason, "revoked");
-  },
-);
+    assert.equal(await holds(), false, what);
+  }
+  const { reason } = await ask("verify", { token: revoked });
+  assert.equal(reason, "revoked");
+});
 
 test("a call that panics is rejected without a word of it, and the next one is answered", async (t) => {
   const { postern, tell, ask } = await startBound(t, { entry: "probe" });

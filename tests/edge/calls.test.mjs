@@ -4,7 +4,18 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import * as jose from "jose";
-import { admin, expectStatus, nowInSeconds, registerApp, sessionOf, sign, signIn, signInBrowser, verifyBearer, verifyParameter } from "./support/client.mjs";
+import {
+  admin,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sessionOf,
+  sign,
+  signIn,
+  signInBrowser,
+  verifyBearer,
+  verifyParameter,
+} from "./support/client.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
 const callsSince = async (isolate) => (await isolate.send({ path: "/testing" })).json;
@@ -18,9 +29,17 @@ async function coldAndWarm(test, prepare, changes = {}) {
 
   assert.deepEqual(await callsSince(cold), { d1: 0, kv: 0 });
   expectStatus(await ask(cold), 200);
-  assert.deepEqual(await callsSince(cold), { d1: 1, kv: 0 }, "a cold verification is one round trip to D1");
+  assert.deepEqual(
+    await callsSince(cold),
+    { d1: 1, kv: 0 },
+    "a cold verification is one round trip to D1",
+  );
   for (let again = 0; again < 10; again += 1) expectStatus(await ask(cold), 200);
-  assert.deepEqual(await callsSince(cold), { d1: 0, kv: 0 }, "a warm verification reads and writes nothing");
+  assert.deepEqual(
+    await callsSince(cold),
+    { d1: 0, kv: 0 },
+    "a warm verification reads and writes nothing",
+  );
 }
 
 const token = () => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 });
@@ -41,14 +60,21 @@ test("a token by a public key costs one round trip when cold and none when warm"
   coldAndWarm(test, async (writer) => {
     const { privateKey, publicKey } = await jose.generateKeyPair("ES256", { extractable: true });
     await registerApp(writer, { algorithm: "ES256", secret: await jose.exportSPKI(publicKey) });
-    const token = await new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: "ES256" }).setExpirationTime("10m").sign(privateKey);
+    const token = await new jose.SignJWT({ loginname: "alice" })
+      .setProtectedHeader({ alg: "ES256" })
+      .setExpirationTime("10m")
+      .sign(privateKey);
     return (isolate) => verifyBearer(isolate, token);
   }));
 
 test("a token app's token at forward-auth costs one round trip when cold and none when warm", (test) =>
   coldAndWarm(test, async (writer) => {
     await registerApp(writer);
-    return (isolate) => isolate.send({ path: "/v1/forward-auth", headers: { "x-forwarded-uri": `/some/page?a=b&token=${token()}` } });
+    return (isolate) =>
+      isolate.send({
+        path: "/v1/forward-auth",
+        headers: { "x-forwarded-uri": `/some/page?a=b&token=${token()}` },
+      });
   }));
 
 test("an opaque token costs one round trip when cold and none when warm", (test) =>
@@ -71,13 +97,20 @@ test("a session by a token costs one round trip when cold and none when warm", (
   coldAndWarm(test, async (writer) => {
     await registerApp(writer);
     const page = { "x-forwarded-uri": `/page?token=${token()}`, "sec-fetch-mode": "navigate" };
-    const cookie = sessionOf(expectStatus(await writer.send({ path: "/v1/forward-auth", headers: page }), 200));
-    return (isolate) => isolate.send({ path: "/v1/forward-auth", headers: { "x-forwarded-uri": "/style.css", cookie } });
+    const cookie = sessionOf(
+      expectStatus(await writer.send({ path: "/v1/forward-auth", headers: page }), 200),
+    );
+    return (isolate) =>
+      isolate.send({
+        path: "/v1/forward-auth",
+        headers: { "x-forwarded-uri": "/style.css", cookie },
+      });
   }));
 
 test("a password that was right a moment ago costs no round trip", async (test) => {
   const [isolate] = await startIsolates(test, 1, { entry: "observed" });
-  const ask = async () => expectStatus(await isolate.send({ path: "/v1/verify", headers: admin }), 200);
+  const ask = async () =>
+    expectStatus(await isolate.send({ path: "/v1/verify", headers: admin }), 200);
   // The first creates the administrator, which changes the user; the second is remembered.
   await ask();
   await ask();
@@ -100,7 +133,10 @@ test("a refused token costs no round trip when warm, whoever it claims to be", a
 
 test("a reading is tried three times where D1 fails at once, and once where it fails after a second", async (test) => {
   const isolates = await startIsolates(test, 2, { entry: "observed" });
-  for (const [index, [d1, tries]] of [["down", 3], ["late", 1]].entries()) {
+  for (const [index, [d1, tries]] of [
+    ["down", 3],
+    ["late", 1],
+  ].entries()) {
     const isolate = isolates[index];
     expectStatus(await isolate.send({ method: "POST", path: "/testing", json: { d1 } }), 204);
     expectStatus(await verifyBearer(isolate, token()), 503);

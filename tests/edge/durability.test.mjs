@@ -3,7 +3,16 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { configuration, expectStatus, listApps, listUsers, nowInSeconds, registerApp, sign, signIn } from "./support/client.mjs";
+import {
+  configuration,
+  expectStatus,
+  listApps,
+  listUsers,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+} from "./support/client.mjs";
 import { deployment, startWorkerd, stateFolder } from "./support/workerd.mjs";
 
 /** Writers that each send their next write once the last one is answered. */
@@ -16,8 +25,13 @@ async function write(postern, credential, number) {
   const request =
     number % 2 === 0
       ? { path: "/v1/users", json: { username: `user-${number}`, name: `User ${number}` } }
-      : { path: "/plugin/datafor-modeler/api/token/update", json: configuration({ name: `app-${number}`, secret: secretOf(number) }) };
-  const answer = await postern.send({ method: "POST", headers: credential, ...request }).catch(() => undefined);
+      : {
+          path: "/plugin/datafor-modeler/api/token/update",
+          json: configuration({ name: `app-${number}`, secret: secretOf(number) }),
+        };
+  const answer = await postern
+    .send({ method: "POST", headers: credential, ...request })
+    .catch(() => undefined);
   if (answer) assert.ok([200, 201].includes(answer.status), `${answer.status} ${answer.text}`);
   return answer !== undefined;
 }
@@ -66,12 +80,21 @@ test("every write that was answered with success outlives a SIGKILL", async (tes
     const users = new Set((await listUsers(postern, credential)).map((user) => user.username));
     const apps = new Map((await listApps(postern, credential)).map((app) => [app.name, app]));
     for (const number of expected) {
-      if (number % 2 === 0) assert.ok(users.has(`user-${number}`), `user-${number} was acknowledged and is lost`);
-      else assert.equal(apps.get(`app-${number}`)?.secret, secretOf(number), `app-${number} was acknowledged and is lost`);
+      if (number % 2 === 0)
+        assert.ok(users.has(`user-${number}`), `user-${number} was acknowledged and is lost`);
+      else
+        assert.equal(
+          apps.get(`app-${number}`)?.secret,
+          secretOf(number),
+          `app-${number} was acknowledged and is lost`,
+        );
     }
     const number = [...expected].findLast((number) => number % 2 === 1);
     const token = sign(secretOf(number), { loginname: "alice", exp: nowInSeconds() + 600 });
-    const { json } = expectStatus(await postern.send({ path: `/v1/verify?token=${token}&app=app-${number}` }), 200);
+    const { json } = expectStatus(
+      await postern.send({ path: `/v1/verify?token=${token}&app=app-${number}` }),
+      200,
+    );
     assert.equal(json.app, `app-${number}`);
   }
 });

@@ -5,7 +5,16 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { admin, basic, expectStatus, nowInSeconds, registerApp, sessionOf, sign, signInBrowser } from "./support/client.mjs";
+import {
+  admin,
+  basic,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sessionOf,
+  sign,
+  signInBrowser,
+} from "./support/client.mjs";
 import { startOrigin } from "./support/origin.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
@@ -22,7 +31,10 @@ const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
 
 /** Isolates behind which is the same origin; the first one registers the apps. */
 async function inFrontOf(test, origin) {
-  const isolates = await startIsolates(test, 2, { entry: "observed", changes: { ORIGIN_URL: origin.url, LOGIN_URL: "password" } });
+  const isolates = await startIsolates(test, 2, {
+    entry: "observed",
+    changes: { ORIGIN_URL: origin.url, LOGIN_URL: "password" },
+  });
   for (const app of Object.values(APPS)) await registerApp(isolates[0], app);
   return isolates;
 }
@@ -32,14 +44,27 @@ async function openByToken(postern, username, app = APPS.ERP) {
   const now = nowInSeconds();
   // All that was issued to a user is over by the second.
   const token = sign(app.secret, { loginname: username, iat: now - 1, exp: now + 600 });
-  const cookie = sessionOf(expectStatus(await postern.send({ path: `/page?token=${token}`, headers: page }), 303));
-  const { json } = expectStatus(await postern.send({ path: "/v1/verify", headers: { cookie } }), 200);
+  const cookie = sessionOf(
+    expectStatus(await postern.send({ path: `/page?token=${token}`, headers: page }), 303),
+  );
+  const { json } = expectStatus(
+    await postern.send({ path: "/v1/verify", headers: { cookie } }),
+    200,
+  );
   return { username, cookie, token, id: json.user.id };
 }
 
 /** A session that begins with a password at Postern's page. */
 async function openByPassword(postern, username) {
-  const { json } = expectStatus(await postern.send({ method: "POST", path: "/v1/users", headers: admin, json: { username, password: PASSWORD } }), 201);
+  const { json } = expectStatus(
+    await postern.send({
+      method: "POST",
+      path: "/v1/users",
+      headers: admin,
+      json: { username, password: PASSWORD },
+    }),
+    201,
+  );
   return { username, cookie: await signInBrowser(postern, username, PASSWORD), id: json.id };
 }
 
@@ -47,30 +72,61 @@ const ask = (isolate, { cookie }) => isolate.send({ path: "/x", headers: { cooki
 
 /** What ends a session, by a request to an isolate. */
 const ENDS = {
-  "its sign-out": (postern, { cookie }) => postern.send({ path: "/v1/sign-out", headers: { cookie } }),
-  "a sign-out by a form": (postern, { cookie }) => postern.send({ method: "POST", path: "/v1/sign-out", headers: { cookie } }),
+  "its sign-out": (postern, { cookie }) =>
+    postern.send({ path: "/v1/sign-out", headers: { cookie } }),
+  "a sign-out by a form": (postern, { cookie }) =>
+    postern.send({ method: "POST", path: "/v1/sign-out", headers: { cookie } }),
   "a new password from an administrator": (postern, { id }) =>
-    postern.send({ method: "PUT", path: `/v1/users/${id}/password`, headers: admin, json: { password: "another horse" } }),
+    postern.send({
+      method: "PUT",
+      path: `/v1/users/${id}/password`,
+      headers: admin,
+      json: { password: "another horse" },
+    }),
   "a new password from its user": (postern, { id, username }) => {
     const headers = { authorization: basic(username, PASSWORD) };
-    return postern.send({ method: "PUT", path: `/v1/users/${id}/password`, headers, json: { password: "another horse", currentPassword: PASSWORD } });
+    return postern.send({
+      method: "PUT",
+      path: `/v1/users/${id}/password`,
+      headers,
+      json: { password: "another horse", currentPassword: PASSWORD },
+    });
   },
-  "the revocation of its token": (postern, { token }) => postern.send({ method: "POST", path: "/v1/revocations", json: { token } }),
-  "the revocation of all that its user has": (postern, { id }) => postern.send({ method: "DELETE", path: `/v1/users/${id}/tokens`, headers: admin }),
+  "the revocation of its token": (postern, { token }) =>
+    postern.send({ method: "POST", path: "/v1/revocations", json: { token } }),
+  "the revocation of all that its user has": (postern, { id }) =>
+    postern.send({ method: "DELETE", path: `/v1/users/${id}/tokens`, headers: admin }),
   "the end of its app": (postern) =>
-    postern.send({ method: "PATCH", path: "/v1/token-apps/Other", headers: admin, json: { enabled: false } }),
-  "the end of its user": (postern, { id }) => postern.send({ method: "PATCH", path: `/v1/users/${id}`, headers: admin, json: { enabled: false } }),
-  "the deletion of its user": (postern, { id }) => postern.send({ method: "DELETE", path: `/v1/users/${id}`, headers: admin }),
+    postern.send({
+      method: "PATCH",
+      path: "/v1/token-apps/Other",
+      headers: admin,
+      json: { enabled: false },
+    }),
+  "the end of its user": (postern, { id }) =>
+    postern.send({
+      method: "PATCH",
+      path: `/v1/users/${id}`,
+      headers: admin,
+      json: { enabled: false },
+    }),
+  "the deletion of its user": (postern, { id }) =>
+    postern.send({ method: "DELETE", path: `/v1/users/${id}`, headers: admin }),
 };
 
 /** A token still tells whose it is, and that they may not. A session by a password is deleted. */
-const statusAfter = ({ end, token }) => (token && ["the end of its user", "the deletion of its user"].includes(end) ? 403 : 401);
+const statusAfter = ({ end, token }) =>
+  token && ["the end of its user", "the deletion of its user"].includes(end) ? 403 : 401;
 
 const ALL = Object.keys(ENDS);
 const OF_TOKENS = ALL.filter((end) => end !== "a new password from its user");
-const OF_PASSWORDS = ALL.filter((end) => !["the revocation of its token", "the end of its app"].includes(end));
+const OF_PASSWORDS = ALL.filter(
+  (end) => !["the revocation of its token", "the end of its app"].includes(end),
+);
 
-test("a copied cookie is refused within 10 s everywhere, whatever ended its session", { timeout: 120_000 }, async (test) => {
+test("a copied cookie is refused within 10 s everywhere, whatever ended its session", {
+  timeout: 120_000,
+}, async (test) => {
   const origin = await startOrigin(test);
   const [here, there] = await inFrontOf(test, origin);
   const copies = [];
@@ -78,8 +134,12 @@ test("a copied cookie is refused within 10 s everywhere, whatever ended its sess
     const app = end === "the end of its app" ? APPS.Other : APPS.ERP;
     copies.push({ end, ...(await openByToken(here, `token-${index}`, app)) });
   }
-  for (const [index, end] of OF_PASSWORDS.entries()) copies.push({ end, ...(await openByPassword(here, `password-${index}`)) });
-  const untouched = [await openByToken(here, "token-untouched"), await openByPassword(here, "password-untouched")];
+  for (const [index, end] of OF_PASSWORDS.entries())
+    copies.push({ end, ...(await openByPassword(here, `password-${index}`)) });
+  const untouched = [
+    await openByToken(here, "token-untouched"),
+    await openByPassword(here, "password-untouched"),
+  ];
   for (const copy of [...copies, ...untouched]) {
     for (const isolate of [here, there]) expectStatus(await ask(isolate, copy), 200, copy.end);
   }
@@ -89,13 +149,17 @@ test("a copied cookie is refused within 10 s everywhere, whatever ended its sess
     assert.ok(status >= 200 && status < 300, `${copy.end}: ${status} ${text}`);
     copy.since = Date.now();
   }
-  const refused = (copy, answer) => expectStatus(answer, statusAfter(copy), `${copy.username}, ${copy.end}:`);
+  const refused = (copy, answer) =>
+    expectStatus(answer, statusAfter(copy), `${copy.username}, ${copy.end}:`);
   for (const copy of copies) refused(copy, await ask(here, copy));
 
   const becomesRefused = async (copy) => {
     let answer = await ask(there, copy);
     while (answer.status === 200) {
-      assert.ok(Date.now() < copy.since + BOUND_MS, `${copy.username} is let in ${BOUND_MS} ms after ${copy.end}`);
+      assert.ok(
+        Date.now() < copy.since + BOUND_MS,
+        `${copy.username} is let in ${BOUND_MS} ms after ${copy.end}`,
+      );
       await pause(100);
       answer = await ask(there, copy);
     }
@@ -108,7 +172,10 @@ test("a copied cookie is refused within 10 s everywhere, whatever ended its sess
   for (const copy of untouched) expectStatus(await ask(there, copy), 200, copy.username);
 });
 
-for (const [how, open] of [["token", openByToken], ["password", openByPassword]]) {
+for (const [how, open] of [
+  ["token", openByToken],
+  ["password", openByPassword],
+]) {
   test(`a session by a ${how} costs the gateway one round trip when cold and none when warm`, async (test) => {
     const origin = await startOrigin(test);
     const [writer, cold] = await inFrontOf(test, origin);

@@ -44,10 +44,16 @@ class Batch {
   }
 
   async #start() {
-    const isolates = this.transcripts.map((transcript) => ({ bindings: deployment(transcript.variables) }));
+    const isolates = this.transcripts.map((transcript) => ({
+      bindings: deployment(transcript.variables),
+    }));
     const folder = mkdtempSync(join(state, "batch-"));
     const workerd = await startWorkerd({ isolates, folder, onOutput: (text) => (output += text) });
-    await Promise.all(workerd.isolates.map((isolate, index) => isolate.tool("migrate", administratorOf(this.transcripts[index]))));
+    await Promise.all(
+      workerd.isolates.map((isolate, index) =>
+        isolate.tool("migrate", administratorOf(this.transcripts[index])),
+      ),
+    );
     return workerd;
   }
 
@@ -81,13 +87,26 @@ describe("transcripts", { concurrency: LANES }, () => {
 });
 
 it("every body of a transcript is as the OpenAPI document says", () => {
-  assert.ok(documentCheck.checked > 1000, `only ${documentCheck.checked} requests were held against the document`);
-  assert.deepEqual([...documentCheck.mistakes].map(([mistake, file]) => `${mistake} (${file})`), []);
+  assert.ok(
+    documentCheck.checked > 1000,
+    `only ${documentCheck.checked} requests were held against the document`,
+  );
+  assert.deepEqual(
+    [...documentCheck.mistakes].map(([mistake, file]) => `${mistake} (${file})`),
+    [],
+  );
 });
 
 it("no secret, password, token or cookie of a transcript is in the state or in the log", () => {
   const files = filesIn(state);
   const hashes = [...recorder.issued].map(sha256Hex);
-  assert.notEqual(occurrences(files, hashes).length, 0, "the search finds what is there: the hashes of tokens");
-  assert.deepEqual(occurrences({ ...files, "the log": Buffer.from(output) }, recorder.credentials), []);
+  assert.notEqual(
+    occurrences(files, hashes).length,
+    0,
+    "the search finds what is there: the hashes of tokens",
+  );
+  assert.deepEqual(
+    occurrences({ ...files, "the log": Buffer.from(output) }, recorder.credentials),
+    [],
+  );
 });

@@ -16,12 +16,18 @@ const grant = (isolate, service) =>
   });
 
 async function grantsOf(isolate, service) {
-  const answer = await isolate.send({ path: `/api/v1/services/auth?serviceId=${service}&authObjectType=USER`, headers: admin });
+  const answer = await isolate.send({
+    path: `/api/v1/services/auth?serviceId=${service}&authObjectType=USER`,
+    headers: admin,
+  });
   return expectStatus(answer, 200).json.data;
 }
 
 async function isAllowed(isolate, service) {
-  const answer = await isolate.send({ path: `/v1/check?service=${service}&permission=TEST&user=${OBJECT}`, headers: admin });
+  const answer = await isolate.send({
+    path: `/v1/check?service=${service}&permission=TEST&user=${OBJECT}`,
+    headers: admin,
+  });
   return expectStatus(answer, 200).json.allowed;
 }
 
@@ -30,8 +36,12 @@ for (const count of [1, 2]) {
     const isolates = await startIsolates(test, count);
     // Signs the administrator in everywhere, so that the crowd does nothing else at once.
     for (const isolate of isolates) await grantsOf(isolate, 7);
-    const answers = await Promise.all(Array.from({ length: CROWD }, (_, number) => grant(isolates[number % count], 7)));
-    const [succeeded, refused] = [200, 409].map((status) => answers.filter((answer) => answer.status === status));
+    const answers = await Promise.all(
+      Array.from({ length: CROWD }, (_, number) => grant(isolates[number % count], 7)),
+    );
+    const [succeeded, refused] = [200, 409].map((status) =>
+      answers.filter((answer) => answer.status === status),
+    );
     assert.deepEqual([succeeded.length, refused.length], [1, CROWD - 1]);
     assert.equal(succeeded[0].json.code, "S");
     for (const { json } of refused) {
@@ -41,7 +51,10 @@ for (const count of [1, 2]) {
 
     const { total, list } = await grantsOf(isolates[0], 7);
     assert.equal(total, 1);
-    assert.deepEqual(list.map(({ id }) => id), [succeeded[0].json.data.id]);
+    assert.deepEqual(
+      list.map(({ id }) => id),
+      [succeeded[0].json.data.id],
+    );
   });
 }
 
@@ -50,7 +63,10 @@ test("a grant that is taken back is refused at once where that was done", async 
   for (let round = 0; round < 5; round += 1) {
     const { id } = expectStatus(await grant(isolate, 8), 200).json.data;
     assert.equal(await isAllowed(isolate, 8), true);
-    expectStatus(await isolate.send({ method: "DELETE", path: `/api/v1/services/auth/${id}`, headers: admin }), 200);
+    expectStatus(
+      await isolate.send({ method: "DELETE", path: `/api/v1/services/auth/${id}`, headers: admin }),
+      200,
+    );
     assert.equal(await isAllowed(isolate, 8), false);
   }
 });
@@ -59,7 +75,10 @@ test("a grant that is taken back is refused elsewhere within 10 seconds, and at 
   const [here, there] = await startIsolates(test, 2);
   const { id } = expectStatus(await grant(here, 9), 200).json.data;
   assert.equal(await isAllowed(there, 9), true);
-  const deleted = expectStatus(await here.send({ method: "DELETE", path: `/api/v1/services/auth/${id}`, headers: admin }), 200);
+  const deleted = expectStatus(
+    await here.send({ method: "DELETE", path: `/api/v1/services/auth/${id}`, headers: admin }),
+    200,
+  );
   const since = Date.now();
   const bookmark = deleted.headers["x-postern-bookmark"];
   while (await isAllowed(there, 9)) {

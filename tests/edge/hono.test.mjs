@@ -117,7 +117,10 @@ test("the middleware lets in whoever Postern knows, and tells the others what is
   const because = (why) => `${asked}, error="invalid_token", error_description="${why}"`;
   const table = [
     [{}, [401, asked, "there is no credential"]],
-    [as(tokenOf("alice", { exp: nowInSeconds() - 600 })), [401, because("the token is expired"), "expired"]],
+    [
+      as(tokenOf("alice", { exp: nowInSeconds() - 600 })),
+      [401, because("the token is expired"), "expired"],
+    ],
     [
       as(`${tokenOf("alice")}x`),
       [401, because("the token's signature does not verify"), "bad_signature"],
@@ -272,37 +275,35 @@ test("a Postern without its secrets lets nobody in", async (t) => {
   assert.equal(answer.status, 503, answer.text);
 });
 
-test(
-  "two `wrangler dev` find each other, as the example's README says",
-  { timeout: 120_000 },
-  async (t) => {
-    const [stateDir, registry] = [stateFolder(t), stateFolder(t)];
-    await applyMigrations(stateDir);
-    const secrets = throwAwaySecrets();
-    const config = join(example, "wrangler.toml");
-    const [postern, app] = await Promise.all([
-      startWorker({ stateDir, registry, bindings: secrets }),
-      startWorker({ stateDir: stateFolder(t), registry, config }),
-    ]);
-    t.after(() => Promise.all([postern.stop(), app.stop()]));
-    const credentials = { username: "admin", password: secrets.ADMIN_PASSWORD };
-    const signedIn = await send(postern.url, {
-      method: "POST",
-      path: "/imanager/cloud/security/tokens.json",
-      json: credentials,
-    });
-    expectStatus(signedIn, 200);
-    const me = () =>
-      send(app.url, { path: "/me", headers: { authorization: `Bearer ${signedIn.text}` } });
-    // wrangler looks for the other Worker in the background.
-    let answer = await me();
-    for (
-      const deadline = Date.now() + 30_000;
-      answer.status === 503 && Date.now() < deadline;
-      answer = await me()
-    )
-      await pause(200);
-    assert.equal(expectStatus(answer, 200).json.username, "admin");
-    expectStatus(await send(app.url, { path: "/me" }), 401);
-  },
-);
+test("two `wrangler dev` find each other, as the example's README says", {
+  timeout: 120_000,
+}, async (t) => {
+  const [stateDir, registry] = [stateFolder(t), stateFolder(t)];
+  await applyMigrations(stateDir);
+  const secrets = throwAwaySecrets();
+  const config = join(example, "wrangler.toml");
+  const [postern, app] = await Promise.all([
+    startWorker({ stateDir, registry, bindings: secrets }),
+    startWorker({ stateDir: stateFolder(t), registry, config }),
+  ]);
+  t.after(() => Promise.all([postern.stop(), app.stop()]));
+  const credentials = { username: "admin", password: secrets.ADMIN_PASSWORD };
+  const signedIn = await send(postern.url, {
+    method: "POST",
+    path: "/imanager/cloud/security/tokens.json",
+    json: credentials,
+  });
+  expectStatus(signedIn, 200);
+  const me = () =>
+    send(app.url, { path: "/me", headers: { authorization: `Bearer ${signedIn.text}` } });
+  // wrangler looks for the other Worker in the background.
+  let answer = await me();
+  for (
+    const deadline = Date.now() + 30_000;
+    answer.status === 503 && Date.now() < deadline;
+    answer = await me()
+  )
+    await pause(200);
+  assert.equal(expectStatus(answer, 200).json.username, "admin");
+  expectStatus(await send(app.url, { path: "/me" }), 401);
+});

@@ -3,7 +3,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, it } from "node:test";
-import { admin, expectRefusal, expectStatus, nowInSeconds, verifyBearer } from "./support/client.mjs";
+import {
+  admin,
+  expectRefusal,
+  expectStatus,
+  nowInSeconds,
+  verifyBearer,
+} from "./support/client.mjs";
 import { startWorkerd } from "./support/workerd.mjs";
 
 const ENDPOINT = "https://idp.test/oauth/introspect?tenant=a";
@@ -13,15 +19,32 @@ let postern;
 let answer;
 let asked = [];
 
-const json = (value, status = 200) => ({ status, headers: { "content-type": "application/json" }, body: JSON.stringify(value) });
+const json = (value, status = 200) => ({
+  status,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(value),
+});
 
 const active = (more = {}) => {
   const now = nowInSeconds();
-  return json({ active: true, token_type: "Bearer", username: "alice", aud: "gate", iat: now, exp: now + 600, ...more });
+  return json({
+    active: true,
+    token_type: "Bearer",
+    username: "alice",
+    aud: "gate",
+    iat: now,
+    exp: now + 600,
+    ...more,
+  });
 };
 
 const outbound = async (request) => {
-  asked.push({ url: request.url, method: request.method, headers: Object.fromEntries(request.headers), body: await request.text() });
+  asked.push({
+    url: request.url,
+    method: request.method,
+    headers: Object.fromEntries(request.headers),
+    body: await request.text(),
+  });
   return typeof answer === "function" ? answer(request) : answer;
 };
 
@@ -38,7 +61,12 @@ before(async () => {
     audiences: ["gate"],
     claims: { username: "username" },
   };
-  const made = await postern.send({ method: "POST", path: "/v1/token-apps", headers: admin, json: app });
+  const made = await postern.send({
+    method: "POST",
+    path: "/v1/token-apps",
+    headers: admin,
+    json: app,
+  });
   assert.equal(expectStatus(made, 201).json.warnings, undefined);
 });
 after(() => workerd?.stop());
@@ -52,7 +80,8 @@ const token = () => `opaque+${(count += 1)}/=`;
 it("lets in whom the issuer names, and asks once in ten seconds", async () => {
   answer = () => active();
   const shown = token();
-  for (let again = 0; again < 5; again += 1) assert.equal(expectStatus(await verifyBearer(postern, shown), 200).json.user.username, "alice");
+  for (let again = 0; again < 5; again += 1)
+    assert.equal(expectStatus(await verifyBearer(postern, shown), 200).json.user.username, "alice");
   const [{ url, method, headers, body }, ...more] = asked;
   assert.deepEqual([url, method, more.length], [ENDPOINT, "POST", 0]);
   assert.equal(headers["content-type"], "application/x-www-form-urlencoded");
@@ -66,7 +95,11 @@ it("lets in nobody by an answer that is none, and follows no redirect", async ()
   const answers = [
     { status: 302, headers: { location: "https://evil.test/introspect" } },
     { status: 307, headers: { location: "https://evil.test/introspect" } },
-    { status: 200, headers: { "content-type": "text/html" }, body: "<!doctype html><title>Sign in</title>" },
+    {
+      status: 200,
+      headers: { "content-type": "text/html" },
+      body: "<!doctype html><title>Sign in</title>",
+    },
     active({ active: "true" }),
     json({ error: "invalid_client" }, 401),
     json({ active: true }, 201),

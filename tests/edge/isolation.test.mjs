@@ -7,7 +7,18 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { admin, expectRefusal, expectStatus, listUsers, nowInSeconds, registerApp, sign, signIn, verifyBearer, verifyParameter } from "./support/client.mjs";
+import {
+  admin,
+  expectRefusal,
+  expectStatus,
+  listUsers,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+  verifyBearer,
+  verifyParameter,
+} from "./support/client.mjs";
 import { deployment, startPostern, stateFolder } from "./support/workerd.mjs";
 
 /** What is promised is 10 s; the rest is for a machine that is busy. */
@@ -34,12 +45,15 @@ async function becomesRefused(ask, what) {
   return answer;
 }
 
-test("changes made through one process are in force in another within 10 s", { timeout: 120_000 }, async (test) => {
+test("changes made through one process are in force in another within 10 s", {
+  timeout: 120_000,
+}, async (test) => {
   const [here, there] = await twoProcesses(test);
   await registerApp(here, { name: "disabled app", token_name: "d", secret: "d" });
   await registerApp(here, { name: "rotated app", token_name: "r", secret: "r" });
   await registerApp(here, { name: "other app", token_name: "o", secret: "o" });
-  const token = (secret, username) => sign(secret, { loginname: username, exp: nowInSeconds() + 600 });
+  const token = (secret, username) =>
+    sign(secret, { loginname: username, exp: nowInSeconds() + 600 });
   const ofDisabledApp = token("d", "alice");
   const ofRotatedApp = token("r", "alice");
   const ofDisabledUser = token("o", "mallory");
@@ -60,9 +74,20 @@ test("changes made through one process are in force in another within 10 s", { t
   await registerApp(here, { name: "disabled app", token_name: "d", secret: "d", enable: "0" });
   await registerApp(here, { name: "rotated app", token_name: "r", secret: "another" });
   const { id } = (await listUsers(here)).find((user) => user.username === "mallory");
-  expectStatus(await here.send({ method: "PATCH", path: `/v1/users/${id}`, headers: admin, json: { enabled: false } }), 200);
+  expectStatus(
+    await here.send({
+      method: "PATCH",
+      path: `/v1/users/${id}`,
+      headers: admin,
+      json: { enabled: false },
+    }),
+    200,
+  );
   expectStatus(await here.send({ path: "/imanager/security/logout", headers: credential }), 200);
-  expectStatus(await here.send({ method: "POST", path: "/v1/revocations", json: { token: ended } }), 204);
+  expectStatus(
+    await here.send({ method: "POST", path: "/v1/revocations", json: { token: ended } }),
+    204,
+  );
 
   expectRefusal(await asks.disabledApp(here), "wrong_parameter");
   expectRefusal(await asks.rotatedApp(here), "bad_signature");
@@ -71,7 +96,8 @@ test("changes made through one process are in force in another within 10 s", { t
   expectRefusal(await asks.endedToken(here), "revoked");
 
   const refused = Object.entries(asks).map(([what, ask]) => becomesRefused(() => ask(there), what));
-  const [disabledApp, rotatedApp, disabledUser, revokedToken, endedToken] = await Promise.all(refused);
+  const [disabledApp, rotatedApp, disabledUser, revokedToken, endedToken] =
+    await Promise.all(refused);
   expectRefusal(disabledApp, "wrong_parameter");
   expectRefusal(rotatedApp, "bad_signature");
   expectStatus(disabledUser, 403);
@@ -85,9 +111,18 @@ test("a bookmark makes another process see a write at once", async (test) => {
   const token = sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 });
   expectStatus(await verifyParameter(there, token), 200);
   const path = "/plugin/datafor-modeler/api/token/delete";
-  const answer = expectStatus(await here.send({ method: "POST", path, headers: admin, json: { name: "ERP" } }), 200);
+  const answer = expectStatus(
+    await here.send({ method: "POST", path, headers: admin, json: { name: "ERP" } }),
+    200,
+  );
   const bookmark = answer.headers["x-postern-bookmark"];
   assert.ok(bookmark);
-  expectRefusal(await there.send({ path: `/v1/verify?token=${token}`, headers: { "x-postern-bookmark": bookmark } }), "wrong_parameter");
+  expectRefusal(
+    await there.send({
+      path: `/v1/verify?token=${token}`,
+      headers: { "x-postern-bookmark": bookmark },
+    }),
+    "wrong_parameter",
+  );
   expectRefusal(await verifyParameter(there, token), "wrong_parameter");
 });

@@ -4,7 +4,14 @@
 import { before, after, beforeEach, describe, it } from "node:test";
 import assert from "node:assert/strict";
 import * as jose from "jose";
-import { admin, configuration, expectRefusal, expectStatus, registerApp, verifyBearer } from "./support/client.mjs";
+import {
+  admin,
+  configuration,
+  expectRefusal,
+  expectStatus,
+  registerApp,
+  verifyBearer,
+} from "./support/client.mjs";
 import { startWorkerd } from "./support/workerd.mjs";
 
 const MAX_SET_BYTES = 256 * 1024;
@@ -21,7 +28,11 @@ const outbound = async (request) => {
   return typeof answer === "function" ? answer(request) : answer;
 };
 
-const json = (value, headers = {}) => ({ status: 200, headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(value) });
+const json = (value, headers = {}) => ({
+  status: 200,
+  headers: { "content-type": "application/json", ...headers },
+  body: JSON.stringify(value),
+});
 
 before(async () => {
   workerd = await startWorkerd({ isolates: [{ outbound }] });
@@ -43,10 +54,21 @@ async function issuer(algorithm) {
   const { name } = await registerApp(postern, { name: `issuer ${number}`, algorithm, secret: url });
   // Registration asks too, and finds nobody yet.
   asked = [];
-  const jwk = { ...(await jose.exportJWK(publicKey)), kid: `key ${number}`, alg: algorithm, use: "sig" };
-  const token = await new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: algorithm, kid: jwk.kid }).setExpirationTime("10m").sign(privateKey);
+  const jwk = {
+    ...(await jose.exportJWK(publicKey)),
+    kid: `key ${number}`,
+    alg: algorithm,
+    use: "sig",
+  };
+  const token = await new jose.SignJWT({ loginname: "alice" })
+    .setProtectedHeader({ alg: algorithm, kid: jwk.kid })
+    .setExpirationTime("10m")
+    .sign(privateKey);
   const verify = (one = token) =>
-    postern.send({ path: `/v1/verify?app=${encodeURIComponent(name)}`, headers: { authorization: `Bearer ${one}` } });
+    postern.send({
+      path: `/v1/verify?app=${encodeURIComponent(name)}`,
+      headers: { authorization: `Bearer ${one}` },
+    });
   return { name, url, jwk, token, verify, privateKey };
 }
 
@@ -66,10 +88,19 @@ describe("the set at an app's URL", () => {
   it("is followed through redirects to https, and not to http", async () => {
     const one = await issuer("EdDSA");
     const to = (location) => ({ status: 302, headers: { location } });
-    web = { [one.url]: to("/elsewhere/keys"), "https://issuer.test/elsewhere/keys": to("https://other.test/"), "https://other.test/": json({ keys: [one.jwk] }) };
+    web = {
+      [one.url]: to("/elsewhere/keys"),
+      "https://issuer.test/elsewhere/keys": to("https://other.test/"),
+      "https://other.test/": json({ keys: [one.jwk] }),
+    };
     expectStatus(await one.verify(), 200);
     assert.deepEqual(asked, [one.url, "https://issuer.test/elsewhere/keys", "https://other.test/"]);
-    for (const location of ["http://issuer.test/keys", "//user:password@issuer.test/keys", "data:application/json,{}", "file:///keys"]) {
+    for (const location of [
+      "http://issuer.test/keys",
+      "//user:password@issuer.test/keys",
+      "data:application/json,{}",
+      "file:///keys",
+    ]) {
       const other = await issuer("EdDSA");
       asked = [];
       web = { [other.url]: to(location), "http://issuer.test/keys": json({ keys: [other.jwk] }) };
@@ -91,7 +122,10 @@ describe("the set at an app's URL", () => {
     assert.equal(answer.json.detail, "the token's issuer does not answer; try again");
     const other = await issuer("EdDSA");
     let chunks = 0;
-    const pull = (controller) => ((chunks += 1) > 8 ? controller.close() : controller.enqueue(new Uint8Array(64 * 1024).fill(0x20)));
+    const pull = (controller) =>
+      (chunks += 1) > 8
+        ? controller.close()
+        : controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
     web = { [other.url]: { status: 200, body: new ReadableStream({ pull }) } };
     expectStatus(await other.verify(), 503);
   });
@@ -105,7 +139,16 @@ describe("the set at an app's URL", () => {
       web = { ...web, [one.url]: answer };
       expectStatus(await one.verify(), 503);
     };
-    await Promise.all([never, stalls, { status: 500 }, { status: 404 }, { status: 200, body: "<html>" }, { status: 204 }].map(silent));
+    await Promise.all(
+      [
+        never,
+        stalls,
+        { status: 500 },
+        { status: 404 },
+        { status: 200, body: "<html>" },
+        { status: 204 },
+      ].map(silent),
+    );
   });
 
   it("serves while the issuer does not answer, and is not fetched for an unknown kid within 10 seconds", async () => {
@@ -113,10 +156,16 @@ describe("the set at an app's URL", () => {
     web = { [one.url]: json({ keys: [one.jwk] }, { "cache-control": "max-age=60" }) };
     expectStatus(await one.verify(), 200);
     web = {};
-    const unknown = await new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: "ES256", kid: "unknown" }).setExpirationTime("10m").sign(one.privateKey);
+    const unknown = await new jose.SignJWT({ loginname: "alice" })
+      .setProtectedHeader({ alg: "ES256", kid: "unknown" })
+      .setExpirationTime("10m")
+      .sign(one.privateKey);
     const answer = expectStatus(await one.verify(unknown), 503);
     assert.match(answer.headers["retry-after"], /^([1-9]|10)$/);
-    assert.equal(answer.json.detail, "the token names a key that its issuer did not have a moment ago; try again");
+    assert.equal(
+      answer.json.detail,
+      "the token names a key that its issuer did not have a moment ago; try again",
+    );
     expectStatus(await one.verify(), 200);
     assert.deepEqual(asked, [one.url]);
   });
@@ -138,7 +187,12 @@ describe("the set at an app's URL", () => {
   it("must be at an https URL", async () => {
     for (const secret of ["http://issuer.test/keys", "https://user@issuer.test/keys"]) {
       const json = configuration({ name: "wrong", algorithm: "RS256", secret });
-      const answer = await postern.send({ method: "POST", path: "/plugin/datafor-modeler/api/token/update", headers: admin, json });
+      const answer = await postern.send({
+        method: "POST",
+        path: "/plugin/datafor-modeler/api/token/update",
+        headers: admin,
+        json,
+      });
       expectStatus(answer, 400);
       assert.match(answer.json.msg, /^secret must be /);
     }
@@ -148,18 +202,30 @@ describe("the set at an app's URL", () => {
     const [one, two] = [await issuer("EdDSA"), await issuer("EdDSA")];
     web = { [one.url]: json({ keys: [one.jwk] }), "https://evil.test/": json({ keys: [two.jwk] }) };
     const header = { alg: "EdDSA", kid: two.jwk.kid, jku: "https://evil.test/", jwk: two.jwk };
-    const forged = await new jose.SignJWT({ loginname: "admin" }).setProtectedHeader(header).setExpirationTime("10m").sign(two.privateKey);
+    const forged = await new jose.SignJWT({ loginname: "admin" })
+      .setProtectedHeader(header)
+      .setExpirationTime("10m")
+      .sign(two.privateKey);
     expectRefusal(await one.verify(forged), "no_app");
     assert.deepEqual(asked, [one.url]);
     // Whoever has no candidates asks nobody.
-    expectRefusal(await verifyBearer(postern, await new jose.SignJWT({}).setProtectedHeader({ alg: "PS512" }).sign((await jose.generateKeyPair("PS512")).privateKey)), "wrong_algorithm");
+    expectRefusal(
+      await verifyBearer(
+        postern,
+        await new jose.SignJWT({})
+          .setProtectedHeader({ alg: "PS512" })
+          .sign((await jose.generateKeyPair("PS512")).privateKey),
+      ),
+      "wrong_algorithm",
+    );
     assert.deepEqual(asked, [one.url]);
   });
 });
 
 describe("requests that need a set which is being fetched", () => {
   /** Answers after a while. */
-  const after = (milliseconds, answer) => () => new Promise((done) => setTimeout(() => done(answer), milliseconds));
+  const after = (milliseconds, answer) => () =>
+    new Promise((done) => setTimeout(() => done(answer), milliseconds));
 
   it("wait for it: forty tokens at once on a cold isolate are forty answers and one fetch", async () => {
     for (const algorithm of ["RS256", "EdDSA"]) {
@@ -202,7 +268,10 @@ describe("requests that need a set which is being fetched", () => {
     web = { [one.url]: () => new Promise(() => {}) };
     const answers = await Promise.all(Array.from({ length: 10 }, () => one.verify()));
     for (const answer of answers) {
-      assert.equal(expectStatus(answer, 503).json.detail, "the token's issuer does not answer; try again");
+      assert.equal(
+        expectStatus(answer, 503).json.detail,
+        "the token's issuer does not answer; try again",
+      );
       assert.match(answer.headers["retry-after"], /^[1-5]$/);
     }
     assert.deepEqual(asked, [one.url]);
@@ -215,12 +284,18 @@ describe("requests that need a set which is being fetched", () => {
     const one = await issuer("EdDSA");
     const { privateKey, publicKey } = await jose.generateKeyPair("EdDSA", { extractable: true });
     const fresh = { ...(await jose.exportJWK(publicKey)), kid: "fresh" };
-    const signed = (kid, key) => new jose.SignJWT({ loginname: "alice" }).setProtectedHeader({ alg: "EdDSA", kid }).setExpirationTime("10m").sign(key);
+    const signed = (kid, key) =>
+      new jose.SignJWT({ loginname: "alice" })
+        .setProtectedHeader({ alg: "EdDSA", kid })
+        .setExpirationTime("10m")
+        .sign(key);
     web = { [one.url]: json({ keys: [one.jwk] }, { "cache-control": "max-age=3600" }) };
     expectStatus(await one.verify(), 200);
     web = { [one.url]: json({ keys: [one.jwk, fresh] }, { "cache-control": "max-age=3600" }) };
     const [rotated, good] = [performance.now(), await signed("fresh", privateKey)];
-    const madeUp = await Promise.all(Array.from({ length: 1000 }, (_, number) => signed(`made up ${number}`, one.privateKey)));
+    const madeUp = await Promise.all(
+      Array.from({ length: 1000 }, (_, number) => signed(`made up ${number}`, one.privateKey)),
+    );
     let answer;
     do {
       const noise = await Promise.all(madeUp.splice(0, 20).map((token) => one.verify(token)));

@@ -4,7 +4,16 @@ import { after, before, describe, it } from "node:test";
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { admin, configuration, expectRefusal, expectStatus, nowInSeconds, registerApp, sign, signIn } from "./support/client.mjs";
+import {
+  admin,
+  configuration,
+  expectRefusal,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+} from "./support/client.mjs";
 import { startWorkerd, top } from "./support/workerd.mjs";
 
 const MIB = 1024 * 1024;
@@ -25,8 +34,14 @@ after(() => workerd?.stop());
 
 /** A path of each dialect that reads a body, and what its failures look like. */
 const ENVELOPES = {
-  "/plugin/datafor-modeler/api/token/update": (json) => ({ success: json.success, code: json.code }),
-  "/imanager/cloud/security/tokens.json": (json) => ({ succeed: json.succeed, code: json.error.code }),
+  "/plugin/datafor-modeler/api/token/update": (json) => ({
+    success: json.success,
+    code: json.code,
+  }),
+  "/imanager/cloud/security/tokens.json": (json) => ({
+    succeed: json.succeed,
+    code: json.error.code,
+  }),
   "/v1/verify": (json) => ({ type: json.type, status: json.status }),
 };
 const TOO_LARGE = {
@@ -40,7 +55,13 @@ describe("a body of more than 1 MiB", () => {
     for (const chunked of [false, true]) {
       it(`at ${path}, ${chunked ? "in chunks" : "of declared length"}, is a 413 in the dialect's envelope`, async () => {
         const body = `{"a":"${"x".repeat(MIB)}"}`;
-        const answer = await postern.send({ method: "POST", path, headers: session.credential, body, chunked });
+        const answer = await postern.send({
+          method: "POST",
+          path,
+          headers: session.credential,
+          body,
+          chunked,
+        });
         expectStatus(answer, 413);
         assert.deepEqual(envelope(answer.json), TOO_LARGE[path]);
       });
@@ -52,7 +73,14 @@ describe("a body of more than 1 MiB", () => {
       const json = JSON.stringify(configuration({ name: "LARGE", token_name: "large" }));
       const path = "/plugin/datafor-modeler/api/token/update";
       const padded = (length) => json.padEnd(length, " ");
-      const send = (length) => postern.send({ method: "POST", path, headers: session.credential, body: padded(length), chunked });
+      const send = (length) =>
+        postern.send({
+          method: "POST",
+          path,
+          headers: session.credential,
+          body: padded(length),
+          chunked,
+        });
       expectStatus(await send(MIB), 200);
       expectStatus(await send(MIB + 1), 413);
     });
@@ -73,17 +101,27 @@ describe("a URL", () => {
     assert.equal(answer.headers["content-type"], "application/problem+json");
     assert.equal(answer.json.status, 414);
     const list = `/plugin/datafor-modeler/api/token/list?padding=${"x".repeat(URL_BYTES)}`;
-    assert.equal(expectStatus(await postern.send({ path: list, headers: session.credential }), 414).json.code, "414");
+    assert.equal(
+      expectStatus(await postern.send({ path: list, headers: session.credential }), 414).json.code,
+      "414",
+    );
   });
 });
 
 describe("a token", () => {
-  const padded = (bytes) => sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600, x: "x".repeat(bytes) });
+  const padded = (bytes) =>
+    sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600, x: "x".repeat(bytes) });
   it("of nearly 16 KiB is verified in a header and in a body, and of nearly 8 KiB in a URL", async () => {
     const [long, short] = [padded(12_000), padded(5_900)];
     assert.ok(long.length > 16_000 && short.length > 8_000);
-    expectStatus(await postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${long}` } }), 200);
-    expectStatus(await postern.send({ method: "POST", path: "/v1/verify", json: { token: long } }), 200);
+    expectStatus(
+      await postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${long}` } }),
+      200,
+    );
+    expectStatus(
+      await postern.send({ method: "POST", path: "/v1/verify", json: { token: long } }),
+      200,
+    );
     expectStatus(await postern.send({ path: `/v1/verify?token=${short}` }), 200);
     expectRefusal(await postern.send({ path: `/v1/verify?token=${padded(6_200)}` }), "too_long");
   });
@@ -108,9 +146,18 @@ describe("HEAD", () => {
     it(`${path} answers ${status} as GET does, without a body`, async () => {
       const given = typeof headers === "function" ? headers() : headers;
       const get = expectStatus(await postern.send({ path, headers: given }), status);
-      const head = expectStatus(await postern.send({ method: "HEAD", path, headers: given }), status);
+      const head = expectStatus(
+        await postern.send({ method: "HEAD", path, headers: given }),
+        status,
+      );
       assert.equal(head.text, "");
-      for (const name of ["content-type", "cache-control", "x-content-type-options", "allow", "www-authenticate"]) {
+      for (const name of [
+        "content-type",
+        "cache-control",
+        "x-content-type-options",
+        "allow",
+        "www-authenticate",
+      ]) {
         assert.equal(head.headers[name], get.headers[name], name);
       }
       assert.ok(head.headers["x-request-id"]);
@@ -121,27 +168,58 @@ describe("HEAD", () => {
 describe("a doubled credential is refused, though each of the two is right:", () => {
   const twice = (value) => [value, value];
   it("two Authorization headers", async () => {
-    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: twice(`Bearer ${token()}`) } }), "not_three_parts");
-    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: twice(`Bearer ${session.token}`) } }), "revoked");
-    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: twice(admin.authorization) } }), "bad_base64");
+    expectRefusal(
+      await postern.send({
+        path: "/v1/verify",
+        headers: { authorization: twice(`Bearer ${token()}`) },
+      }),
+      "not_three_parts",
+    );
+    expectRefusal(
+      await postern.send({
+        path: "/v1/verify",
+        headers: { authorization: twice(`Bearer ${session.token}`) },
+      }),
+      "revoked",
+    );
+    expectRefusal(
+      await postern.send({
+        path: "/v1/verify",
+        headers: { authorization: twice(admin.authorization) },
+      }),
+      "bad_base64",
+    );
     const mixed = [`Bearer ${session.token}`, admin.authorization];
-    expectRefusal(await postern.send({ path: "/v1/verify", headers: { authorization: mixed } }), "revoked");
+    expectRefusal(
+      await postern.send({ path: "/v1/verify", headers: { authorization: mixed } }),
+      "revoked",
+    );
   });
   it("two X-Auth-Token headers", async () => {
-    expectRefusal(await postern.send({ path: "/v1/verify", headers: { "x-auth-token": twice(session.token) } }), "revoked");
+    expectRefusal(
+      await postern.send({ path: "/v1/verify", headers: { "x-auth-token": twice(session.token) } }),
+      "revoked",
+    );
   });
   it("two cookies, in one header or in two", async () => {
-    const list = (cookie) => postern.send({ path: "/imanager/cloud/web/nodes/server", headers: { cookie } });
+    const list = (cookie) =>
+      postern.send({ path: "/imanager/cloud/web/nodes/server", headers: { cookie } });
     const cookie = `JSESSIONID=${session.cookie}`;
     expectStatus(await list(`a=b; ${cookie}; c=d`), 200);
     expectStatus(await list(`${cookie}; ${cookie}`), 400);
     expectStatus(await list(twice(cookie)), 400);
-    expectStatus(await postern.send({ path: "/v1/verify", headers: { cookie: "postern=a; postern=b" } }), 400);
+    expectStatus(
+      await postern.send({ path: "/v1/verify", headers: { cookie: "postern=a; postern=b" } }),
+      400,
+    );
   });
   it("two parameters", async () => {
     expectStatus(await postern.send({ path: `/v1/verify?token=${token()}` }), 200);
     expectStatus(await postern.send({ path: `/v1/verify?token=${token()}&token=${token()}` }), 400);
-    expectStatus(await postern.send({ path: `/v1/verify?token=${token()}&%74oken=${token()}` }), 400);
+    expectStatus(
+      await postern.send({ path: `/v1/verify?token=${token()}&%74oken=${token()}` }),
+      400,
+    );
     const forwarded = { "x-forwarded-uri": `/?token=${token()}&token=${token()}` };
     expectStatus(await postern.send({ path: "/v1/forward-auth", headers: forwarded }), 400);
   });
@@ -150,7 +228,13 @@ describe("a doubled credential is refused, though each of the two is right:", ()
 describe("cookies", () => {
   const path = "/imanager/cloud/web/nodes/server";
   const json = { nodeSpec: "MEDIUM", nodeCount: 1, nodeName: "a" };
-  const write = (headers) => postern.send({ method: "POST", path, headers: { cookie: `JSESSIONID=${session.cookie}`, ...headers }, json });
+  const write = (headers) =>
+    postern.send({
+      method: "POST",
+      path,
+      headers: { cookie: `JSESSIONID=${session.cookie}`, ...headers },
+      json,
+    });
 
   it("of a page of the same origin, or of no page, may write", async () => {
     expectStatus(await write({}), 200);
@@ -160,7 +244,8 @@ describe("cookies", () => {
   it("of a page of another origin may not", async () => {
     expectStatus(await write({ origin: "https://evil.example" }), 403);
     expectStatus(await write({ origin: "null" }), 403);
-    for (const site of ["cross-site", "same-site"]) expectStatus(await write({ "sec-fetch-site": site }), 403);
+    for (const site of ["cross-site", "same-site"])
+      expectStatus(await write({ "sec-fetch-site": site }), 403);
   });
 });
 
@@ -169,13 +254,21 @@ describe("static files", () => {
   const fromFrontDoor = (request) => workerd.isolates[0].send(request, workerd.url);
 
   it("/v1/openapi.json is the document in public/", async () => {
-    assert.ok(existsSync(file), "public/v1/openapi.json is missing: it is generated from the routes");
+    assert.ok(
+      existsSync(file),
+      "public/v1/openapi.json is missing: it is generated from the routes",
+    );
     const answer = expectStatus(await fromFrontDoor({ path: "/v1/openapi.json" }), 200);
     assert.match(answer.headers["content-type"], /^application\/json/);
     assert.equal(answer.text, readFileSync(file, "utf8"));
   });
   it("a path without a file goes to the Worker", async () => {
     assert.equal(expectStatus(await fromFrontDoor({ path: "/health" }), 200).json.status, "ok");
-    assert.equal(expectStatus(await fromFrontDoor({ path: "/no/such/file.json" }), 404).headers["content-type"], "application/problem+json");
+    assert.equal(
+      expectStatus(await fromFrontDoor({ path: "/no/such/file.json" }), 404).headers[
+        "content-type"
+      ],
+      "application/problem+json",
+    );
   });
 });

@@ -67,11 +67,17 @@ test("nothing of the console is inline, from elsewhere, or taken for markup", ()
   for (const [, path] of loaded) assert.ok(filesOfConsole().includes(path), path);
   const inline = /<style|<script[^>]*>[^<]|\sstyle=|\son[a-z]+=|javascript:/i;
   assert.doesNotMatch(page, inline);
-  const ours = filesOfConsole().filter((file) => /\.m?js$/.test(file) && !file.startsWith("vendor/"));
+  const ours = filesOfConsole().filter(
+    (file) => /\.m?js$/.test(file) && !file.startsWith("vendor/"),
+  );
   assert.ok(ours.length > 40, `${ours.length}`);
   for (const file of ours) {
     const text = readFileSync(join(CONSOLE, file), "utf8");
-    assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|\beval\b|\bstyle=|srcdoc/i, file);
+    assert.doesNotMatch(
+      text,
+      /innerHTML|outerHTML|insertAdjacentHTML|\beval\b|\bstyle=|srcdoc/i,
+      file,
+    );
     for (const [, from] of text.matchAll(/(?:\bfrom |\bimport\()"([^"]+)"/g)) {
       assert.match(from, /^\.{1,2}\//, `${file} imports ${from}`);
       assert.ok(existsSync(join(CONSOLE, dirname(file), from)), `${file} imports ${from}`);
@@ -85,7 +91,9 @@ test("vendored files are as scripts/vendor.mjs made them", () => {
   const found = readdirSync(vendor).filter((name) => name !== "versions.json");
   assert.deepEqual(found.sort(), Object.keys(files).sort());
   for (const name of found) {
-    const hash = createHash("sha512").update(readFileSync(join(vendor, name))).digest("base64");
+    const hash = createHash("sha512")
+      .update(readFileSync(join(vendor, name)))
+      .digest("base64");
     assert.equal(`sha512-${hash}`, files[name], name);
   }
 });
@@ -110,9 +118,17 @@ test("both languages have the same texts, with the same values, and all that the
 });
 
 test("the Worker's own answers have one where they are no JSON, and say nothing of https over http", async () => {
-  for (const [path, status] of [["/health", 200], ["/v1/users", 401], ["/nowhere", 404], ["/v1/verify?token=x", 401], ["/health?x=1", 400], ["/", 302]]) {
+  for (const [path, status] of [
+    ["/health", 200],
+    ["/v1/users", 401],
+    ["/nowhere", 404],
+    ["/v1/verify?token=x", 401],
+    ["/health?x=1", 400],
+    ["/", 302],
+  ]) {
     const answer = expectStatus(await postern.send({ path }), status);
-    if (/json$/.test(answer.headers["content-type"] ?? "")) assert.equal(answer.headers["x-content-type-options"], "nosniff");
+    if (/json$/.test(answer.headers["content-type"] ?? ""))
+      assert.equal(answer.headers["x-content-type-options"], "nosniff");
     else expectStrict(answer, path);
     assert.equal(answer.headers["cache-control"], "no-store");
     assert.equal(answer.headers["strict-transport-security"], undefined);

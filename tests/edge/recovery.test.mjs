@@ -2,7 +2,15 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { expectStatus, listUsers, nowInSeconds, registerApp, sign, signIn, verifyBearer } from "./support/client.mjs";
+import {
+  expectStatus,
+  listUsers,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+  verifyBearer,
+} from "./support/client.mjs";
 import { startPostern } from "./support/workerd.mjs";
 
 const panic = (postern, path = "/panic") => postern.send({ path });
@@ -21,7 +29,10 @@ test("the request that panics gets a 5xx and the next one is answered", async (t
   }
 });
 
-for (const [what, path] of [["a trap without a panic", "/trap"], ["an exception that leaves the wasm", "/throw"]]) {
+for (const [what, path] of [
+  ["a trap without a panic", "/trap"],
+  ["an exception that leaves the wasm", "/throw"],
+]) {
   test(`${what} is recovered from like a panic`, async (test) => {
     const postern = await startPostern(test, { entry: "probe" });
     for (const each of [path, `${path}/later`, path, `${path}/later`, `${path}/later`]) {
@@ -61,13 +72,19 @@ test("requests that are under way at a panic end, and those after it are whole",
   await registerApp(postern);
   for (let round = 0; round < 3; round += 1) {
     const username = (number) => `user-${round}-${number}`;
-    const begun = Array.from({ length: 10 }, (_, number) => verifyBearer(postern, tokenOf(username(number))));
+    const begun = Array.from({ length: 10 }, (_, number) =>
+      verifyBearer(postern, tokenOf(username(number))),
+    );
     const [panicked, ...ended] = await Promise.all([panic(postern), ...begun]);
     assert.ok(panicked.status >= 500, `${panicked.status}`);
-    for (const { status, text } of ended) assert.ok(status === 200 || status >= 500, `${status} ${text}`);
+    for (const { status, text } of ended)
+      assert.ok(status === 200 || status >= 500, `${status} ${text}`);
 
     for (let number = 0; number < 10; number += 1) {
-      const { user } = expectStatus(await verifyBearer(postern, tokenOf(username(number))), 200).json;
+      const { user } = expectStatus(
+        await verifyBearer(postern, tokenOf(username(number))),
+        200,
+      ).json;
       assert.equal(user.username, username(number));
     }
   }

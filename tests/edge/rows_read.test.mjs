@@ -17,7 +17,8 @@ test("no query reads more rows than its kind allows", async (test) => {
   await write(file, size);
   // Small requests, so that the change feed is as long as a busy hour makes it.
   const writer = await startMeasured(folder);
-  const imported = await transfer("restore", writer.url, { FILE: file, REQUEST_BYTES: 30_000 }).ended;
+  const imported = await transfer("restore", writer.url, { FILE: file, REQUEST_BYTES: 30_000 })
+    .ended;
   assert.equal(imported.code, 0, imported.stderr);
   const credentials = await issue(writer.url);
   await writer.stop();
@@ -25,6 +26,11 @@ test("no query reads more rows than its kind allows", async (test) => {
   const worker = await startMeasured(folder);
   test.after(() => worker.stop());
   const measured = await measure(worker.url, size, credentials);
-  table(measured).split("\n").forEach((line) => test.diagnostic(line));
-  assert.deepEqual(exceeded(measured).map(({ kind, rows, bound }) => `${kind}: ${rows} of ${bound}`), []);
+  table(measured)
+    .split("\n")
+    .forEach((line) => test.diagnostic(line));
+  assert.deepEqual(
+    exceeded(measured).map(({ kind, rows, bound }) => `${kind}: ${rows} of ${bound}`),
+    [],
+  );
 });

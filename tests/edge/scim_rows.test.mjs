@@ -17,6 +17,11 @@ test("no request of a provider reads more rows than its kind allows", async (tes
   test.after(() => worker.stop());
   const group = await fill(worker.url, USERS);
   const measured = await measureScim(worker.url, USERS, group);
-  table(measured).split("\n").forEach((line) => test.diagnostic(line));
-  assert.deepEqual(exceeded(measured).map(({ kind, rows, bound }) => `${kind}: ${rows} of ${bound}`), []);
+  table(measured)
+    .split("\n")
+    .forEach((line) => test.diagnostic(line));
+  assert.deepEqual(
+    exceeded(measured).map(({ kind, rows, bound }) => `${kind}: ${rows} of ${bound}`),
+    [],
+  );
 });

@@ -39,7 +39,10 @@ test("a refusal is one line of the platform's log, as a warning, and a success i
     401,
   );
   expectStatus(await postern.send({ path, headers: bearer(forged) }), 400);
-  await until(() => output, () => refusalsIn(output).length === 1);
+  await until(
+    () => output,
+    () => refusalsIn(output).length === 1,
+  );
   const [{ time, ...line }] = refusalsIn(output);
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
   assert.deepEqual(line, {
@@ -75,7 +78,10 @@ test("a decision is one data point and one crossing, where the binding is there"
   assert.deepEqual(blobs.slice(0, 6), ["ERP", "verify", "yes", "", "", "v1"]);
   assert.match(blobs[6], /^(0|<10|<50)$/);
   assert.deepEqual(doubles.slice(1), [0, 0]);
-  assert.ok(Number.isInteger(doubles[0]) && doubles[0] >= 0 && doubles[0] < 1000, `${doubles[0]} ms`);
+  assert.ok(
+    Number.isInteger(doubles[0]) && doubles[0] >= 0 && doubles[0] < 1000,
+    `${doubles[0]} ms`,
+  );
   assert.deepEqual(crossings, { method: 1, url: 1, now: 1, header: 2, respond: 1, decided: 1 });
 
   expectStatus(await ask("/v1/verify", "wrong"), 401);
@@ -83,17 +89,23 @@ test("a decision is one data point and one crossing, where the binding is there"
   expectStatus(await postern.send({ path: "/health" }), 200);
   expectStatus(await postern.send({ path: "/v1/users", headers: admin }), 200);
   const more = (await pointsOf(postern)).points;
-  assert.deepEqual(more.map(({ blobs: [, ...rest] }) => rest.slice(0, 5)), [
-    ["verify", "refused", "bad_signature", "", "v1"],
-    ["check", "no", "", "", "v1"],
-  ]);
+  assert.deepEqual(
+    more.map(({ blobs: [, ...rest] }) => rest.slice(0, 5)),
+    [
+      ["verify", "refused", "bad_signature", "", "v1"],
+      ["check", "no", "", "", "v1"],
+    ],
+  );
   assert.deepEqual(more[1].doubles.slice(1), [0, 1]);
 });
 
 test("a data set that throws is nobody's trouble", async (t) => {
   const postern = await startPostern(t, { entry: "analytics" });
   await registerApp(postern, { secret: SECRET });
-  expectStatus(await postern.send({ method: "POST", path: "/testing", json: { throws: true } }), 204);
+  expectStatus(
+    await postern.send({ method: "POST", path: "/testing", json: { throws: true } }),
+    204,
+  );
   for (let again = 0; again < 3; again += 1) {
     expectStatus(await postern.send({ path: "/v1/verify", headers: bearer(tokenOf(SECRET)) }), 200);
   }
@@ -111,7 +123,8 @@ test("D1 tells how many rows it has read, and an administrator how long that too
   const postern = await startPostern(t);
   await postern.send({ path: "/v1/users", headers: admin });
   const users = expectStatus(await postern.send({ path: "/v1/users", headers: admin }), 200);
-  const timing = /^mem;desc="\d+ hits?, \d+ miss(es)?", d1;dur=\d+;desc="\d+ quer(y|ies), \d+ rows read"$/;
+  const timing =
+    /^mem;desc="\d+ hits?, \d+ miss(es)?", d1;dur=\d+;desc="\d+ quer(y|ies), \d+ rows read"$/;
   assert.match(users.headers["server-timing"], timing);
   const { text } = expectStatus(await postern.send({ path: "/v1/metrics", headers: admin }), 200);
   assert.match(text, /^postern_d1_rows_read_total [1-9]\d*$/m);

@@ -17,5 +17,8 @@ it("refuses a password when the platform's limit is reached", async (test) => {
   }
   // A window may end in between.
   assert.deepEqual(answers[0], [401, "wrong_password"]);
-  assert.ok(answers.some(([status, reason]) => status === 429 && reason === "rate_limit"), JSON.stringify(answers));
+  assert.ok(
+    answers.some(([status, reason]) => status === 429 && reason === "rate_limit"),
+    JSON.stringify(answers),
+  );
 });

@@ -4,7 +4,14 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { admin, expectStatus, nowInSeconds, registerApp, sign, verifyBearer } from "./support/client.mjs";
+import {
+  admin,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sign,
+  verifyBearer,
+} from "./support/client.mjs";
 import { startIsolates } from "./support/workerd.mjs";
 
 /** Half of what D1 takes here: an answer that came within it has not waited for D1. */
@@ -22,14 +29,19 @@ async function timed(ask) {
 
 for (const d1 of [10_000, "silent"]) {
   test(`no answer waits for a D1 that ${d1 === "silent" ? "never answers" : "takes 10 s"}`, async (test) => {
-    const [isolate] = await startIsolates(test, 1, { entry: "observed", changes: { STALENESS_S: 2 } });
+    const [isolate] = await startIsolates(test, 1, {
+      entry: "observed",
+      changes: { STALENESS_S: 2 },
+    });
     await registerApp(isolate);
     const alice = token("alice");
     expectStatus(await verifyBearer(isolate, alice), 200);
     await letD1(isolate, d1);
     await sleep(2_200);
     await callsSince(isolate);
-    const all = await Promise.all(Array.from({ length: 5 }, () => timed(() => verifyBearer(isolate, alice))));
+    const all = await Promise.all(
+      Array.from({ length: 5 }, () => timed(() => verifyBearer(isolate, alice))),
+    );
     for (const { answer, took } of all) {
       expectStatus(answer, 200);
       assert.ok(took < MUCH_LATER_MS, `${took} ms`);

@@ -7,7 +7,16 @@ import { randomBytes } from "node:crypto";
 import http from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
-import { admin, basic, expectStatus, nowInSeconds, registerApp, sign, signIn, signInBrowser } from "./support/client.mjs";
+import {
+  admin,
+  basic,
+  expectStatus,
+  nowInSeconds,
+  registerApp,
+  sign,
+  signIn,
+  signInBrowser,
+} from "./support/client.mjs";
 import { deployment, startPostern, startWorkerd } from "./support/workerd.mjs";
 
 /** What is promised is 10 s; the rest is for a machine that is busy. */
@@ -35,7 +44,11 @@ async function startOrigin() {
   const server = http.createServer((request, response) => {
     const path = new URL(request.url, "http://x").pathname;
     const type = path.startsWith("/plain") ? "text/plain" : "Text/Event-Stream; charset=utf-8";
-    response.writeHead(200, { "content-type": type, "cache-control": "no-cache", "x-of": "the origin" });
+    response.writeHead(200, {
+      "content-type": type,
+      "cache-control": "no-cache",
+      "x-of": "the origin",
+    });
     response.write(EVENT);
     const timer = setInterval(() => response.write(EVENT), 200);
     response.on("close", () => {
@@ -48,10 +61,18 @@ async function startOrigin() {
   const handleProtocols = (offered) => [...offered].at(-1);
   const accepting = new WebSocketServer({ server, handleProtocols, maxPayload: 64 << 20 });
   accepting.on("headers", (headers, { url }) => {
-    if (url.endsWith("/cookies")) headers.push("Set-Cookie: postern=of-the-origin; Path=/", "Set-Cookie: app=1; Path=/");
+    if (url.endsWith("/cookies"))
+      headers.push("Set-Cookie: postern=of-the-origin; Path=/", "Set-Cookie: app=1; Path=/");
   });
   accepting.on("connection", (socket, { url, headers }) => {
-    const seen = { url, headers, socket, closed: new Promise((done) => socket.on("close", (code, reason) => done([code, String(reason)]))) };
+    const seen = {
+      url,
+      headers,
+      socket,
+      closed: new Promise((done) =>
+        socket.on("close", (code, reason) => done([code, String(reason)])),
+      ),
+    };
     sockets.push(seen);
     const path = new URL(url, "http://x").pathname;
     socket.on("error", () => {});
@@ -59,8 +80,10 @@ async function startOrigin() {
       if (path === "/ws/closes") socket.close(4321, "enough");
       else if (path === "/ws/closes-without-code") socket.close();
       else if (path === "/ws/breaks") socket.terminate();
-      else if (path === "/ws/invalid-code") socket._socket.write(Buffer.from([0x88, 2, 1015 >> 8, 1015 & 255]));
-      else if (path === "/ws/floods") for (let part = 0; part < 200; part += 1) socket.send(randomBytes(256 * 1024));
+      else if (path === "/ws/invalid-code")
+        socket._socket.write(Buffer.from([0x88, 2, 1015 >> 8, 1015 & 255]));
+      else if (path === "/ws/floods")
+        for (let part = 0; part < 200; part += 1) socket.send(randomBytes(256 * 1024));
       else socket.send(data, { binary: isBinary });
     });
   });
@@ -74,8 +97,16 @@ async function startOrigin() {
 }
 
 /** A WebSocket through an isolate: `{ socket, closed, arrived }`, where `closed` promises `[code, reason, when]`. */
-async function openSocket(isolate, path, { headers, protocols = [], onUpgrade = () => {}, ...options } = {}) {
-  const socket = new WebSocket(isolate.url.replace("http", "ws") + path.slice(1), protocols, { headers, maxPayload: 64 << 20, ...options });
+async function openSocket(
+  isolate,
+  path,
+  { headers, protocols = [], onUpgrade = () => {}, ...options } = {},
+) {
+  const socket = new WebSocket(isolate.url.replace("http", "ws") + path.slice(1), protocols, {
+    headers,
+    maxPayload: 64 << 20,
+    ...options,
+  });
   onUpgrade(socket);
   cleaning.push(() => socket.terminate());
   const messages = [];
@@ -93,7 +124,11 @@ async function openSocket(isolate, path, { headers, protocols = [], onUpgrade = 
   });
   const arrived = async (count) => {
     while (messages.length < count) {
-      assert.notEqual(socket.readyState, WebSocket.CLOSED, `closed after ${messages.length} messages`);
+      assert.notEqual(
+        socket.readyState,
+        WebSocket.CLOSED,
+        `closed after ${messages.length} messages`,
+      );
       await new Promise((wake) => waiting.push(wake));
     }
     return messages;
@@ -106,19 +141,26 @@ async function openStream(isolate, path, headers) {
   const { hostname, port } = new URL(isolate.url);
   const request = http.request({ hostname, port, path, headers, agent: false });
   cleaning.push(() => request.destroy());
-  const response = await new Promise((done, failed) => request.on("response", done).on("error", failed).end());
+  const response = await new Promise((done, failed) =>
+    request.on("response", done).on("error", failed).end(),
+  );
   assert.equal(response.statusCode, 200);
   const stream = { response, request, text: "" };
   response.setEncoding("utf8").on("data", (part) => (stream.text += part));
   stream.ended = new Promise((done) => {
-    response.on("end", () => done(["end", Date.now()])).on("error", () => done(["broken", Date.now()]));
+    response
+      .on("end", () => done(["end", Date.now()]))
+      .on("error", () => done(["broken", Date.now()]));
   });
   return stream;
 }
 
 /** Opens both with a credential, and lets some of each arrive. */
 async function openBoth(isolate, path, headers) {
-  const [socket, stream] = await Promise.all([openSocket(isolate, `/ws${path}`, { headers }), openStream(isolate, `/events${path}`, headers)]);
+  const [socket, stream] = await Promise.all([
+    openSocket(isolate, `/ws${path}`, { headers }),
+    openStream(isolate, `/events${path}`, headers),
+  ]);
   socket.socket.send("hello");
   await socket.arrived(1);
   return { socket, stream };
@@ -127,33 +169,59 @@ async function openBoth(isolate, path, headers) {
 /** Asserts that both end after `begin`, and within the bound of it. */
 async function bothEnd({ socket, stream }, begun) {
   const timer = AbortSignal.timeout(BOUND_MS + 5_000);
-  const late = new Promise((_, failed) => timer.addEventListener("abort", () => failed(new Error("it is still open"))));
-  const [[code, reason], [how]] = await Promise.race([Promise.all([socket.closed, stream.ended]), late]);
+  const late = new Promise((_, failed) =>
+    timer.addEventListener("abort", () => failed(new Error("it is still open"))),
+  );
+  const [[code, reason], [how]] = await Promise.race([
+    Promise.all([socket.closed, stream.ended]),
+    late,
+  ]);
   assert.deepEqual([code, reason, how], [1008, "the credential is no longer valid", "end"]);
   assert.ok(Date.now() - begun < BOUND_MS, `${Date.now() - begun} ms`);
-  assert.ok(stream.text.startsWith(EVENT) && stream.text.length % EVENT.length === 0, "the events are whole");
+  assert.ok(
+    stream.text.startsWith(EVENT) && stream.text.length % EVENT.length === 0,
+    "the events are whole",
+  );
 }
 
-const token = (username, seconds = 600, secret = SECRET) => sign(secret, { loginname: username, exp: nowInSeconds() + seconds });
+const token = (username, seconds = 600, secret = SECRET) =>
+  sign(secret, { loginname: username, exp: nowInSeconds() + seconds });
 const bearer = (...of) => ({ authorization: `Bearer ${token(...of)}` });
-const administer = (isolate, method, path, json) => isolate.send({ method, path, headers: admin, ...(json && { json }) });
+const administer = (isolate, method, path, json) =>
+  isolate.send({ method, path, headers: admin, ...(json && { json }) });
 
 async function idOf(username) {
-  const { json } = expectStatus(await administer(elsewhere, "GET", `/v1/users?username=${username}`), 200);
+  const { json } = expectStatus(
+    await administer(elsewhere, "GET", `/v1/users?username=${username}`),
+    200,
+  );
   return json.items[0].id;
 }
 
 before(async () => {
   origin = await startOrigin();
-  const rules = JSON.stringify([{ path: "/ws/granted", service: 7, permission: "VIEW" }, { path: "/events/granted", service: 7, permission: "VIEW" }]);
-  const bindings = deployment({ ORIGIN_URL: origin.url, ORIGIN_RULES: rules, ORIGIN_PUBLIC: "/ws/public", LOGIN_URL: "password" });
+  const rules = JSON.stringify([
+    { path: "/ws/granted", service: 7, permission: "VIEW" },
+    { path: "/events/granted", service: 7, permission: "VIEW" },
+  ]);
+  const bindings = deployment({
+    ORIGIN_URL: origin.url,
+    ORIGIN_RULES: rules,
+    ORIGIN_PUBLIC: "/ws/public",
+    LOGIN_URL: "password",
+  });
   const shared = { bindings, database: "shared", namespace: "shared" };
-  const workerd = await startWorkerd({ isolates: [shared, shared, { ...shared, entry: "observed" }] });
+  const workerd = await startWorkerd({
+    isolates: [shared, shared, { ...shared, entry: "observed" }],
+  });
   cleaning.push(() => workerd.stop());
   [postern, elsewhere, cutOff] = workerd.isolates;
   await registerApp(elsewhere, { secret: SECRET });
   await registerApp(elsewhere, { name: "CRM", token_name: "crm", secret: `${SECRET}2` });
-  probe = await startPostern(context, { entry: "probe", bindings: deployment({ ORIGIN_URL: origin.url }) });
+  probe = await startPostern(context, {
+    entry: "probe",
+    bindings: deployment({ ORIGIN_URL: origin.url }),
+  });
   await registerApp(probe, { secret: SECRET });
 });
 
@@ -166,9 +234,13 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
     test("when the token expires, at that moment", async () => {
       const endsAt = (nowInSeconds() + 4) * 1000;
       const both = await openBoth(postern, "", bearer("expires", 4));
-      const [[code, , closedAt], [how, endedAt]] = await Promise.all([both.socket.closed, both.stream.ended]);
+      const [[code, , closedAt], [how, endedAt]] = await Promise.all([
+        both.socket.closed,
+        both.stream.ended,
+      ]);
       assert.deepEqual([code, how], [1008, "end"]);
-      for (const at of [closedAt, endedAt]) assert.ok(at > endsAt - 50 && at < endsAt + 2_500, `${at - endsAt} ms`);
+      for (const at of [closedAt, endedAt])
+        assert.ok(at > endsAt - 50 && at < endsAt + 2_500, `${at - endsAt} ms`);
     });
 
     test("when the user is disabled", async () => {
@@ -180,7 +252,10 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
 
     test("when the user is deleted, who is not created again", async () => {
       const both = await openBoth(postern, "", bearer("deleted"));
-      expectStatus(await administer(elsewhere, "DELETE", `/v1/users/${await idOf("deleted")}`), 204);
+      expectStatus(
+        await administer(elsewhere, "DELETE", `/v1/users/${await idOf("deleted")}`),
+        204,
+      );
       await bothEnd(both, Date.now());
       const { json } = await administer(elsewhere, "GET", "/v1/users?username=deleted");
       assert.deepEqual(json.items, []);
@@ -188,7 +263,10 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
 
     test("when all tokens of the user are revoked", async () => {
       const both = await openBoth(postern, "", bearer("revoked"));
-      expectStatus(await administer(elsewhere, "DELETE", `/v1/users/${await idOf("revoked")}/tokens`), 204);
+      expectStatus(
+        await administer(elsewhere, "DELETE", `/v1/users/${await idOf("revoked")}/tokens`),
+        204,
+      );
       await bothEnd(both, Date.now());
     });
 
@@ -196,25 +274,44 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
       await elsewhere.send({ path: "/v1/verify", headers: bearer("granted") });
       const id = await idOf("granted");
       const grant = { authObjectType: "USER", authObjectId: id, permissions: ["VIEW"] };
-      const created = expectStatus(await administer(elsewhere, "POST", "/api/v1/services/7/auth", grant), 200);
+      const created = expectStatus(
+        await administer(elsewhere, "POST", "/api/v1/services/7/auth", grant),
+        200,
+      );
       const both = await openBoth(postern, "/granted", bearer("granted"));
-      expectStatus(await administer(elsewhere, "DELETE", `/api/v1/services/auth/${created.json.data.id}`), 200);
+      expectStatus(
+        await administer(elsewhere, "DELETE", `/api/v1/services/auth/${created.json.data.id}`),
+        200,
+      );
       await bothEnd(both, Date.now());
     });
 
     test("when the opaque token is signed out, by header and by cookie", async () => {
       const { credential } = await signIn(elsewhere);
       const cookie = await signInBrowser(elsewhere);
-      const both = [await openBoth(postern, "", credential), await openBoth(postern, "", { cookie })];
+      const both = [
+        await openBoth(postern, "", credential),
+        await openBoth(postern, "", { cookie }),
+      ];
       const begun = Date.now();
-      expectStatus(await elsewhere.send({ path: "/imanager/security/logout", headers: credential }), 200);
+      expectStatus(
+        await elsewhere.send({ path: "/imanager/security/logout", headers: credential }),
+        200,
+      );
       expectStatus(await elsewhere.send({ path: "/v1/sign-out", headers: { cookie } }), 200);
       for (const one of both) await bothEnd(one, begun);
     });
 
     test("when the token's app is disabled", async () => {
-      const both = await openBoth(postern, "?y=1", { authorization: `Bearer ${token("of-crm", 600, `${SECRET}2`)}` });
-      await registerApp(elsewhere, { name: "CRM", token_name: "crm", secret: `${SECRET}2`, enable: "0" });
+      const both = await openBoth(postern, "?y=1", {
+        authorization: `Bearer ${token("of-crm", 600, `${SECRET}2`)}`,
+      });
+      await registerApp(elsewhere, {
+        name: "CRM",
+        token_name: "crm",
+        secret: `${SECRET}2`,
+        enable: "0",
+      });
       await bothEnd(both, Date.now());
     });
 
@@ -233,10 +330,19 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
       const json = { username: "typist", password: "the first password" };
       const { id } = expectStatus(await administer(elsewhere, "POST", "/v1/users", json), 201).json;
       const both = await openBoth(postern, "", { authorization: basic("typist", json.password) });
-      expectStatus(await administer(elsewhere, "PUT", `/v1/users/${id}/password`, { password: "the second password" }), 204);
+      expectStatus(
+        await administer(elsewhere, "PUT", `/v1/users/${id}/password`, {
+          password: "the second password",
+        }),
+        204,
+      );
       await bothEnd(both, Date.now());
       const { json: audit } = await administer(elsewhere, "GET", "/v1/audit?limit=100");
-      assert.ok(audit.items.every(({ action, target }) => !(action.includes("fail") && target.includes("typist"))));
+      assert.ok(
+        audit.items.every(
+          ({ action, target }) => !(action.includes("fail") && target.includes("typist")),
+        ),
+      );
     });
   });
 
@@ -260,7 +366,10 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
       both.socket.socket.send("still there");
       await both.socket.arrived(2);
       const { json } = await administer(probe, "GET", "/v1/users?username=survivor");
-      expectStatus(await administer(probe, "PATCH", `/v1/users/${json.items[0].id}`, { enabled: false }), 200);
+      expectStatus(
+        await administer(probe, "PATCH", `/v1/users/${json.items[0].id}`, { enabled: false }),
+        200,
+      );
       await bothEnd(both, Date.now());
     });
 
@@ -277,9 +386,13 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
   });
 
   test("a WebSocket of the origin sets cookies, but none of Postern's name", async () => {
-    for (const [path, headers] of [["/ws/public/cookies", {}], ["/ws/cookies", bearer("alice")]]) {
+    for (const [path, headers] of [
+      ["/ws/public/cookies", {}],
+      ["/ws/cookies", bearer("alice")],
+    ]) {
       let set;
-      const onUpgrade = (socket) => socket.on("upgrade", (response) => (set = response.headers["set-cookie"]));
+      const onUpgrade = (socket) =>
+        socket.on("upgrade", (response) => (set = response.headers["set-cookie"]));
       const opened = await openSocket(postern, path, { headers, onUpgrade });
       opened.socket.send("hello");
       assert.deepEqual([await opened.arrived(1), set], [["hello"], ["app=1; Path=/"]], path);
@@ -293,7 +406,10 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
     test("200 messages come back in order, and frames of 20 MiB whole", async () => {
       const { socket, arrived } = await opened("/ws/echo");
       for (let number = 0; number < 200; number += 1) socket.send(`message ${number}`);
-      assert.deepEqual(await arrived(200), Array.from({ length: 200 }, (_, number) => `message ${number}`));
+      assert.deepEqual(
+        await arrived(200),
+        Array.from({ length: 200 }, (_, number) => `message ${number}`),
+      );
       const large = randomBytes(20 << 20);
       socket.send(large);
       socket.send(Buffer.alloc(0));
@@ -337,7 +453,7 @@ describe("streams", { concurrency: true, timeout: 60_000 }, () => {
 
     test("the origin's last messages arrive after the client has closed", async () => {
       const { socket, arrived, closed } = await opened("/ws/x?m=half");
-        socket._socket.cork();
+      socket._socket.cork();
       socket.send("one");
       socket.close(1000);
       socket._socket.uncork();

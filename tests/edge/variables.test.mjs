@@ -4,11 +4,20 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { admin, expectStatus, listApps, nowInSeconds, registerApp, sign } from "./support/client.mjs";
+import {
+  admin,
+  expectStatus,
+  listApps,
+  nowInSeconds,
+  registerApp,
+  sign,
+} from "./support/client.mjs";
 import { startOrigin } from "./support/origin.mjs";
 import { deployment, startPostern } from "./support/workerd.mjs";
 
-const bearer = () => ({ authorization: `Bearer ${sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 })}` });
+const bearer = () => ({
+  authorization: `Bearer ${sign("abcd", { loginname: "alice", exp: nowInSeconds() + 600 })}`,
+});
 
 test("variables that are no texts are read as what they say", async (test) => {
   const origin = await startOrigin(test);
@@ -25,16 +34,31 @@ test("variables that are no texts are read as what they say", async (test) => {
     }),
   });
   await registerApp(postern);
-  assert.deepEqual((await listApps(postern)).map(({ secret }) => secret), ["************"]);
+  assert.deepEqual(
+    (await listApps(postern)).map(({ secret }) => secret),
+    ["************"],
+  );
 
   const json = { username: "admin", password: postern.bindings.ADMIN_PASSWORD };
   const begun = nowInSeconds();
-  const { text } = expectStatus(await postern.send({ method: "POST", path: "/imanager/cloud/security/tokens.json", json }), 200);
-  const { expiresAt } = expectStatus(await postern.send({ path: "/v1/verify", headers: { "x-auth-token": text } }), 200).json;
-  assert.ok(expiresAt >= begun + 3600 && expiresAt <= nowInSeconds() + 3601, `${expiresAt - begun}`);
+  const { text } = expectStatus(
+    await postern.send({ method: "POST", path: "/imanager/cloud/security/tokens.json", json }),
+    200,
+  );
+  const { expiresAt } = expectStatus(
+    await postern.send({ path: "/v1/verify", headers: { "x-auth-token": text } }),
+    200,
+  ).json;
+  assert.ok(
+    expiresAt >= begun + 3600 && expiresAt <= nowInSeconds() + 3601,
+    `${expiresAt - begun}`,
+  );
 
   const page = { origin: "https://other.example" };
-  assert.equal((await postern.send({ path: "/health", headers: page })).headers["access-control-allow-origin"], page.origin);
+  assert.equal(
+    (await postern.send({ path: "/health", headers: page })).headers["access-control-allow-origin"],
+    page.origin,
+  );
 
   expectStatus(await postern.send({ path: "/reports", headers: bearer() }), 403);
   expectStatus(await postern.send({ method: "POST", path: "/reports", headers: bearer() }), 405);
@@ -42,15 +66,33 @@ test("variables that are no texts are read as what they say", async (test) => {
   assert.equal(origin.requests.length, 0, "nothing has passed that the rules forbid");
   expectStatus(await postern.send({ path: "/login" }), 200);
   const grant = { authObjectType: "USER", authObjectId: 2, permissions: ["VIEW"] };
-  expectStatus(await postern.send({ method: "POST", path: "/api/v1/services/7/auth", headers: admin, json: grant }), 200);
+  expectStatus(
+    await postern.send({
+      method: "POST",
+      path: "/api/v1/services/7/auth",
+      headers: admin,
+      json: grant,
+    }),
+    200,
+  );
   expectStatus(await postern.send({ path: "/reports", headers: bearer() }), 200);
-  assert.deepEqual(origin.requests.map(({ url }) => url), ["/login", "/reports"]);
+  assert.deepEqual(
+    origin.requests.map(({ url }) => url),
+    ["/login", "/reports"],
+  );
 });
 
 test("a misspelled name and a wrong type are 503 on every request, and the scheduled event logs them", async (test) => {
   let log = "";
-  const changes = { ORIGIN_URL: "https://origin.invalid", ORIGIN_PUBLIK: ["/static"], ORIGIN_RULES: { path: "/reports" } };
-  const postern = await startPostern(test, { bindings: deployment(changes), onOutput: (text) => (log += text) });
+  const changes = {
+    ORIGIN_URL: "https://origin.invalid",
+    ORIGIN_PUBLIK: ["/static"],
+    ORIGIN_RULES: { path: "/reports" },
+  };
+  const postern = await startPostern(test, {
+    bindings: deployment(changes),
+    onOutput: (text) => (log += text),
+  });
   const problems =
     "ORIGIN_PUBLIK is no variable of Postern: did you mean ORIGIN_PUBLIC?; " +
     "ORIGIN_RULES must be a list, or a text that holds one as JSON, and is a table";
@@ -60,6 +102,7 @@ test("a misspelled name and a wrong type are 503 on every request, and the sched
   }
   await postern.scheduled();
   // What the Worker logs comes by another way than its answers, and may come later.
-  for (let wait = 0; wait < 50 && !log.includes("the scheduled event: "); wait += 1) await sleep(100);
+  for (let wait = 0; wait < 50 && !log.includes("the scheduled event: "); wait += 1)
+    await sleep(100);
   assert.ok(log.includes(`the scheduled event: ${problems}`), log);
 });

@@ -5,7 +5,17 @@ import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-const PERMISSIONS = ["ADD", "VIEW", "MODIFY", "DELETE", "TEST", "GRANT", "SHARE", "RELEASE", "EXPORT"];
+const PERMISSIONS = [
+  "ADD",
+  "VIEW",
+  "MODIFY",
+  "DELETE",
+  "TEST",
+  "GRANT",
+  "SHARE",
+  "RELEASE",
+  "EXPORT",
+];
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
 /** The service on which a twentieth of all grants is; the other services share the rest evenly. */
@@ -38,7 +48,8 @@ export const userId = (index) => FIRST_USER + index;
 export function membershipsOf(index, { departments, groups }) {
   const chosen = [["DEPT", 1 + ((index * 7919) % departments)]];
   if (index % 3 === 0) chosen.push(["DEPT", 1 + ((index * 104729) % departments)]);
-  for (let number = 0; number < index % 5; number += 1) chosen.push(["GROUP", 1 + ((index * 31 + number * 977) % groups)]);
+  for (let number = 0; number < index % 5; number += 1)
+    chosen.push(["GROUP", 1 + ((index * 31 + number * 977) % groups)]);
   return chosen;
 }
 
@@ -46,7 +57,8 @@ export function membershipsOf(index, { departments, groups }) {
 export function reach(index, size) {
   const reached = new Set();
   for (const [type, id] of membershipsOf(index, size)) {
-    for (let at = id; at !== undefined; at = type === "DEPT" ? parentOf(at) : undefined) reached.add(`${type}/${at}`);
+    for (let at = id; at !== undefined; at = type === "DEPT" ? parentOf(at) : undefined)
+      reached.add(`${type}/${at}`);
   }
   return reached;
 }
@@ -55,7 +67,10 @@ export function reach(index, size) {
 export function grantsOf(service, { grants, services, departments, groups }) {
   const ofBusy = Math.floor(grants / 20);
   const others = grants - ofBusy;
-  const all = service === BUSY_SERVICE ? ofBusy : Math.floor(others / (services - 1)) + (service - 2 < others % (services - 1) ? 1 : 0);
+  const all =
+    service === BUSY_SERVICE
+      ? ofBusy
+      : Math.floor(others / (services - 1)) + (service - 2 < others % (services - 1) ? 1 : 0);
   const toDepartments = Math.min(Math.floor(all / 10), departments, 100);
   const toGroups = Math.min(Math.floor(all / 20), groups, 100);
   return { USER: all - toDepartments - toGroups, DEPT: toDepartments, GROUP: toGroups };
@@ -70,16 +85,31 @@ export function* records(size) {
   for (let index = 0; index < users; index += 1) {
     const type = roll(10) > 0 ? "SYS_Reader" : "SYS_Creator";
     const [createdAt, modifiedAt] = [time(), time()];
-    yield { record: "user", id: userId(index), username: `user${index}`, type, enabled: roll(20) > 0, createdAt, modifiedAt };
+    yield {
+      record: "user",
+      id: userId(index),
+      username: `user${index}`,
+      type,
+      enabled: roll(20) > 0,
+      createdAt,
+      modifiedAt,
+    };
   }
   for (let id = 1; id <= services; id += 1) {
     const [authEnabled, createdAt, modifiedAt] = [roll(10) > 0, time(), time()];
     yield { record: "service", id, name: `Service ${id}`, authEnabled, createdAt, modifiedAt };
   }
   for (let id = 1; id <= departments; id += 1) {
-    yield { record: "department", id, name: `Department ${id}`, parentId: parentOf(id), createdAt: time() };
+    yield {
+      record: "department",
+      id,
+      name: `Department ${id}`,
+      parentId: parentOf(id),
+      createdAt: time(),
+    };
   }
-  for (let id = 1; id <= groups; id += 1) yield { record: "group", id, name: `Group ${id}`, createdAt: time() };
+  for (let id = 1; id <= groups; id += 1)
+    yield { record: "group", id, name: `Group ${id}`, createdAt: time() };
   for (let index = 0; index < users; index += 1) {
     const seen = new Set();
     for (const [authObjectType, authObjectId] of membershipsOf(index, size)) {
@@ -99,7 +129,15 @@ export function* records(size) {
         const permissions = PERMISSIONS.filter((name) => name === "VIEW" || roll(4) === 0);
         const authObjectId = first + ((offset + number) % all);
         id += 1;
-        yield { record: "grant", serviceId, authObjectType, authObjectId, id, permissions, createdAt: time() };
+        yield {
+          record: "grant",
+          serviceId,
+          authObjectType,
+          authObjectId,
+          id,
+          permissions,
+          createdAt: time(),
+        };
       }
     }
   }
@@ -136,8 +174,15 @@ export class Tally {
   add(record) {
     if (record.username === "admin" || ["lastId", "chosenId"].includes(record.record)) return;
     this.#counts[record.record] = (this.#counts[record.record] ?? 0) + 1;
-    const text = JSON.stringify(Object.entries(record).filter(([, value]) => value !== undefined).sort());
-    this.#sum = BigInt.asUintN(64, this.#sum + createHash("md5").update(text).digest().readBigUInt64LE());
+    const text = JSON.stringify(
+      Object.entries(record)
+        .filter(([, value]) => value !== undefined)
+        .sort(),
+    );
+    this.#sum = BigInt.asUintN(
+      64,
+      this.#sum + createHash("md5").update(text).digest().readBigUInt64LE(),
+    );
   }
 
   result() {

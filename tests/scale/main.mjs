@@ -30,7 +30,10 @@ function check(what, holds) {
 }
 
 const title = (text) => console.log(`\n== ${text}\n`);
-const inWords = ({ counts }) => Object.entries(counts).map(([kind, count]) => `${grouped(count)} ${kind}`).join(", ");
+const inWords = ({ counts }) =>
+  Object.entries(counts)
+    .map(([kind, count]) => `${grouped(count)} ${kind}`)
+    .join(", ");
 
 async function timed(act) {
   const started = Date.now();
@@ -43,19 +46,28 @@ function watchMemory(child) {
   const samples = [];
   const timer = setInterval(() => {
     try {
-      const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
+      const [, kilobytes] =
+        /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
       if (kilobytes) samples.push(Math.round(kilobytes / 1024));
     } catch {
       // It has ended, or this system has no /proc.
     }
   }, SAMPLE_MS);
   child.once("close", () => clearInterval(timer));
-  return () => [0, 1, 2, 3].map((quarter) => Math.max(0, ...samples.slice((quarter * samples.length) / 4, ((quarter + 1) * samples.length) / 4)));
+  return () =>
+    [0, 1, 2, 3].map((quarter) =>
+      Math.max(
+        0,
+        ...samples.slice((quarter * samples.length) / 4, ((quarter + 1) * samples.length) / 4),
+      ),
+    );
 }
 
 /** Imports, showing what the command line prints. With `killAt`, a fraction, it is killed once it is that far. */
 async function importAll(url, file, killAt) {
-  const { child, ended } = transfer("restore", url, { FILE: file }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  ")));
+  const { child, ended } = transfer("restore", url, { FILE: file }, (text) =>
+    process.stdout.write(text.replace(/^(?=.)/gm, "  ")),
+  );
   const memory = watchMemory(child);
   const { size: bytes } = statSync(file);
   const timer = setInterval(() => {
@@ -88,7 +100,9 @@ const file = join(folder, "directory.ndjson");
 const copy = join(folder, "copy.ndjson");
 let worker;
 try {
-  title(`${grouped(size.grants)} grants over ${grouped(size.users)} users and ${grouped(size.services)} services`);
+  title(
+    `${grouped(size.grants)} grants over ${grouped(size.users)} users and ${grouped(size.services)} services`,
+  );
   const [tally, took] = await timed(() => write(file, size));
   console.log(`  ${inWords(tally)}: ${grouped(statSync(file).size / 1e6)} MB in ${took}`);
   await applyMigrations(stateDir);
@@ -103,11 +117,16 @@ try {
   check("it ends well", finished.code === 0);
 
   title("Backup, and the counts");
-  const exported = await transfer("backup", worker.url, { FILE: copy }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  "))).ended;
+  const exported = await transfer("backup", worker.url, { FILE: copy }, (text) =>
+    process.stdout.write(text.replace(/^(?=.)/gm, "  ")),
+  ).ended;
   check("it ends well", exported.code === 0);
   const after = await tallyOf(copy);
   console.log(`  ${inWords(after)}`);
-  check("as many of each kind as there were in the file, and the same ones", isDeepStrictEqual(after, tally));
+  check(
+    "as many of each kind as there were in the file, and the same ones",
+    isDeepStrictEqual(after, tally),
+  );
   const credentials = await issue(worker.url);
   await worker.stop();
 
@@ -118,7 +137,9 @@ try {
   worker = await startMeasured(otherState);
   const restored = await importAll(worker.url, copy);
   check("it ends well", restored.code === 0);
-  const second = await transfer("backup", worker.url, { FILE: again }, (text) => process.stdout.write(text.replace(/^(?=.)/gm, "  "))).ended;
+  const second = await transfer("backup", worker.url, { FILE: again }, (text) =>
+    process.stdout.write(text.replace(/^(?=.)/gm, "  ")),
+  ).ended;
   check("it ends well", second.code === 0);
   check("byte for byte the same", (await digestOf(copy)) === (await digestOf(again)));
   await worker.stop();
@@ -148,7 +169,10 @@ try {
   const done = await operations(worker.url);
   await worker.stop();
   console.log(costsTable(done, sizesOf(smallState, throwAwayFolder())));
-  check("a warm verification and a warm check ask D1 nothing", done.every(({ kind, calls }) => !kind.endsWith("warm") || calls === 0));
+  check(
+    "a warm verification and a warm check ask D1 nothing",
+    done.every(({ kind, calls }) => !kind.endsWith("warm") || calls === 0),
+  );
 } catch (error) {
   failures += 1;
   console.error(`\n${error.stack}`);

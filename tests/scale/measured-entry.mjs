@@ -15,9 +15,15 @@ let statements = [];
 
 export default {
   async fetch(request, env, ctx) {
-    if (new URL(request.url).pathname !== "/testing") return postern.fetch(request, { ...env, DB: measured(env.DB) }, ctx);
+    if (new URL(request.url).pathname !== "/testing")
+      return postern.fetch(request, { ...env, DB: measured(env.DB) }, ctx);
     const sum = (member) => statements.reduce((all, one) => all + one[member], 0);
-    const answer = { calls, rowsRead: sum("rowsRead"), rowsWritten: sum("rowsWritten"), statements };
+    const answer = {
+      calls,
+      rowsRead: sum("rowsRead"),
+      rowsWritten: sum("rowsWritten"),
+      statements,
+    };
     calls = 0;
     statements = [];
     return Response.json(answer);
@@ -36,7 +42,9 @@ function measured(binding, sql) {
     get(target, name) {
       const member = target[name];
       if (typeof member !== "function" || name === "constructor") return member;
-      if (PREPARING.includes(name)) return (...args) => measured(member.apply(target, args), name === "prepare" ? args[0] : sql);
+      if (PREPARING.includes(name))
+        return (...args) =>
+          measured(member.apply(target, args), name === "prepare" ? args[0] : sql);
       if (!CALLS.includes(name)) return (...args) => member.apply(target, args);
       return async (...args) => {
         calls += 1;

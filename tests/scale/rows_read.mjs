@@ -30,11 +30,16 @@ export async function measure(url, size, { token, keys }) {
     { headers = admin, beyond = 0, maxCalls = Infinity, json, status = json ? 201 : 200 } = {},
   ) => {
     await fetch(`${url}/testing`);
-    const answer = await fetch(url + path, json ? { method: "POST", headers, body: JSON.stringify(json) } : { headers });
+    const answer = await fetch(
+      url + path,
+      json ? { method: "POST", headers, body: JSON.stringify(json) } : { headers },
+    );
     const text = await answer.text();
-    if (answer.status !== status) throw new Error(`${kind}: ${path} answered ${answer.status} ${text}`);
+    if (answer.status !== status)
+      throw new Error(`${kind}: ${path} answered ${answer.status} ${text}`);
     const { rowsRead, statements, calls } = await (await fetch(`${url}/testing`)).json();
-    if (calls > maxCalls) throw new Error(`${kind}: ${path} made ${calls} round trips to D1 instead of ${maxCalls}`);
+    if (calls > maxCalls)
+      throw new Error(`${kind}: ${path} made ${calls} round trips to D1 instead of ${maxCalls}`);
     measured.push({ kind, rows: rowsRead - beyond, bound, calls, statements, path });
     return JSON.parse(text);
   };
@@ -65,9 +70,22 @@ async function checks(ask, size, token) {
     // Services that the isolate has not seen yet.
     const [first, second, third, fourth] = [0, 1, 2, 3].map((step) => services(number * 5 + step));
     const cold = { headers, maxCalls: 1 };
-    await ask("check, beyond the memberships", check(first, user), 20, { ...cold, beyond: memberships });
-    await ask("check, where all memberships are granted", check(BUSY_SERVICE, user), 20 + 3 * memberships, cold);
-    await ask("a user's permissions, beyond the memberships", `/api/v1/services/${second}/user/${user}/auth`, 20, { headers, beyond: memberships });
+    await ask("check, beyond the memberships", check(first, user), 20, {
+      ...cold,
+      beyond: memberships,
+    });
+    await ask(
+      "check, where all memberships are granted",
+      check(BUSY_SERVICE, user),
+      20 + 3 * memberships,
+      cold,
+    );
+    await ask(
+      "a user's permissions, beyond the memberships",
+      `/api/v1/services/${second}/user/${user}/auth`,
+      20,
+      { headers, beyond: memberships },
+    );
     await ask("own permissions", `/api/v1/services/${third}/user/auth/current`, BESIDES, cold);
     await ask("status", `/api/v1/services/${fourth}/auth/status`, BESIDES, cold);
   }
@@ -77,7 +95,8 @@ async function checks(ask, size, token) {
 async function byKeys(ask, size, keys) {
   const bearer = (key) => ({ authorization: `Bearer ${key}` });
   const cold = (key) => ({ headers: bearer(key), maxCalls: 1 });
-  const check = (number) => `/v1/check?service=${2 + (number % (size.services - 1))}&permission=VIEW&user=1`;
+  const check = (number) =>
+    `/v1/check?service=${2 + (number % (size.services - 1))}&permission=VIEW&user=1`;
   const [first, ...others] = keys;
   for (const [number, key] of others.entries()) {
     await ask("check by a key", check(number * 3 + 1), 22, cold(key));
@@ -99,14 +118,25 @@ const KEYS = 100;
 /** A token of the administrator's, and keys that a directory's machines have. */
 export async function issue(url) {
   const body = JSON.stringify({ username: "admin", password: PASSWORD });
-  const token = await (await fetch(`${url}/imanager/cloud/security/tokens.json`, { method: "POST", body })).text();
+  const token = await (
+    await fetch(`${url}/imanager/cloud/security/tokens.json`, { method: "POST", body })
+  ).text();
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const keys = [];
   for (let number = 1; number <= KEYS; number += 1) {
     // Some speak for the administrator, of whom there may be 20.
-    const wish = { name: `machine ${number}`, may: ["decisions"], ...(number % 10 === 0 && { userId: 1 }) };
-    const answer = await fetch(`${url}/v1/keys`, { method: "POST", headers, body: JSON.stringify(wish) });
-    if (answer.status !== 201) throw new Error(`a key was answered by ${answer.status} ${await answer.text()}`);
+    const wish = {
+      name: `machine ${number}`,
+      may: ["decisions"],
+      ...(number % 10 === 0 && { userId: 1 }),
+    };
+    const answer = await fetch(`${url}/v1/keys`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(wish),
+    });
+    if (answer.status !== 201)
+      throw new Error(`a key was answered by ${answer.status} ${await answer.text()}`);
     keys.push((await answer.json()).key);
   }
   await use(url, keys, headers);
@@ -115,7 +145,8 @@ export async function issue(url) {
 
 /** Uses each key, and waits until that is noted behind the answers, so that nobody writes it down today again. */
 async function use(url, keys, headers) {
-  for (const key of keys) await fetch(`${url}/v1/verify`, { headers: { authorization: `Bearer ${key}` } });
+  for (const key of keys)
+    await fetch(`${url}/v1/verify`, { headers: { authorization: `Bearer ${key}` } });
   for (let tries = 0; tries < 100; tries += 1) {
     const { items } = await (await fetch(`${url}/v1/keys?limit=${KEYS}`, { headers })).json();
     if (items.length === KEYS && items.every(({ lastUsedOn }) => lastUsedOn !== null)) return;
@@ -124,7 +155,8 @@ async function use(url, keys, headers) {
   throw new Error("the use of the keys was not noted");
 }
 
-const list = (query) => `/api/v1/services/auth?${new URLSearchParams({ authObjectType: "USER", pageSize: PAGE, ...query })}`;
+const list = (query) =>
+  `/api/v1/services/auth?${new URLSearchParams({ authObjectType: "USER", pageSize: PAGE, ...query })}`;
 
 /** Lists by ascending id: of a service from three ranges of an index, of a user from one for each of the objects that reach them. */
 async function whoMayWhat(ask, size) {
@@ -132,9 +164,14 @@ async function whoMayWhat(ask, size) {
   // Each row is looked up, and the name of its object.
   const page = 3 * 4 * (PAGE + 1) + BESIDES;
   const first = await ask("grants on a service, first page", ofService(""), page);
-  if (first.items.length !== PAGE) throw new Error(`a page has ${first.items.length} grants, expected ${PAGE}`);
+  if (first.items.length !== PAGE)
+    throw new Error(`a page has ${first.items.length} grants, expected ${PAGE}`);
   const far = 2 ** 53 - 1;
-  await ask("grants on a service, a page in the middle", ofService(`&cursor=${Math.floor(size.grants / 40)}`), page);
+  await ask(
+    "grants on a service, a page in the middle",
+    ofService(`&cursor=${Math.floor(size.grants / 40)}`),
+    page,
+  );
   await ask("grants on a service, behind the last page", ofService(`&cursor=${far}`), BESIDES);
   for (let number = 1; number <= CHECKS; number += 1) {
     const index = (number * 7919 + 9) % size.users;
@@ -142,7 +179,11 @@ async function whoMayWhat(ask, size) {
     // The memberships, the departments above, and the objects themselves.
     const beyond = 6 * objects;
     const path = `/v1/users/${userId(index)}`;
-    await ask("grants of a user", `${path}/grants?limit=${PAGE}`, 4 * objects * (PAGE + 1) + beyond + BESIDES);
+    await ask(
+      "grants of a user",
+      `${path}/grants?limit=${PAGE}`,
+      4 * objects * (PAGE + 1) + beyond + BESIDES,
+    );
     await ask("groups of a user", `${path}/groups`, beyond + BESIDES);
   }
 }
@@ -153,13 +194,20 @@ async function whoMayWhat(ask, size) {
  * so none is passed over for its permission.
  */
 async function searches(ask, url, size, key) {
-  const name = (id) => JSON.stringify({ record: "resourceName", type: "record", id: `record-${id}`, serviceId: id });
+  const name = (id) =>
+    JSON.stringify({ record: "resourceName", type: "record", id: `record-${id}`, serviceId: id });
   const body = Array.from({ length: size.services }, (_, index) => name(index + 1)).join("\n");
   const named = await fetch(`${url}/v1/import`, { method: "POST", headers: admin, body });
-  if (named.status !== 200) throw new Error(`the names were answered by ${named.status} ${await named.text()}`);
+  if (named.status !== 200)
+    throw new Error(`the names were answered by ${named.status} ${await named.text()}`);
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
   const search = (kind, what, bound, json, more) =>
-    ask(`search for ${what}`, `/access/v1/search/${kind}`, bound, { headers, status: 200, json, ...more });
+    ask(`search for ${what}`, `/access/v1/search/${kind}`, bound, {
+      headers,
+      status: 200,
+      json,
+      ...more,
+    });
   const view = { name: "VIEW" };
   const far = { page: { limit: PAGE } };
   for (let number = 0; number <= CHECKS; number += 1) {
@@ -171,15 +219,26 @@ async function searches(ask, url, size, key) {
     const resource = { type: "service", id: String(service) };
     const question = { subject: { type: "user" }, action: view, resource, ...far };
     const first = await search("subject", "users, first page", bound, question);
-    if (first.results.length !== PAGE) throw new Error(`a page has ${first.results.length} users, expected ${PAGE}`);
+    if (first.results.length !== PAGE)
+      throw new Error(`a page has ${first.results.length} users, expected ${PAGE}`);
     const page = { token: first.page.next_token };
     await search("subject", "users, a further page", bound, { ...question, page });
     const index = (number * 7919 + 9) % size.users;
     const subject = { type: "user_id", id: String(userId(index)) };
     const objects = 1 + reach(index, size).size;
     const ofObjects = objects * (6 * (PAGE + 1) + 6) + 5 * (PAGE + 1) + BESIDES;
-    await search("resource", "services", ofObjects, { subject, action: view, resource: { type: "service" }, ...far });
-    await search("resource", "names of services", ofObjects, { subject, action: view, resource: { type: "record" }, ...far });
+    await search("resource", "services", ofObjects, {
+      subject,
+      action: view,
+      resource: { type: "service" },
+      ...far,
+    });
+    await search("resource", "names of services", ofObjects, {
+      subject,
+      action: view,
+      resource: { type: "record" },
+      ...far,
+    });
     await search("action", "actions", 20 + 3 * objects, { subject, resource }, { maxCalls: 1 });
   }
 }
@@ -192,13 +251,22 @@ async function users(ask, size) {
 
 /** Lists of what has a name that begins with a text: nearly all of them do, and a page reads its own rows, wherever it is. */
 async function names(ask) {
-  for (const [path, search] of [["users", "USER"], ["groups", "group"], ["departments", "dep"], ["services", "service"]]) {
+  for (const [path, search] of [
+    ["users", "USER"],
+    ["groups", "group"],
+    ["departments", "dep"],
+    ["services", "service"],
+  ]) {
     // A row of the index and the row itself; with each user the grants that name their id.
     const page = (PAGE + 1) * (path === "users" ? 103 : 2) + BESIDES;
     let next = "";
     for (let number = 0; number < 4 && next !== null; number += 1) {
       const kind = `${path} by the beginning of their name, ${number === 0 ? "first" : "a further"} page`;
-      const found = await ask(kind, `/v1/${path}?search=${search}&limit=${PAGE}${next && `&cursor=${next}`}`, page + (number === 0 ? 0 : 2));
+      const found = await ask(
+        kind,
+        `/v1/${path}?search=${search}&limit=${PAGE}${next && `&cursor=${next}`}`,
+        page + (number === 0 ? 0 : 2),
+      );
       if (found.items.length === 0) throw new Error(`no ${path} begin with ${search}`);
       next = found.next;
     }
@@ -211,30 +279,53 @@ async function overview(ask, size) {
   const most = (number) => Math.min(number, 10_001);
   // The keys, and what else there are few of.
   const few = KEYS + 20;
-  const all = most(size.users) + most(size.groups) + most(size.departments) + most(size.services) + most(3 * size.services) + few;
+  const all =
+    most(size.users) +
+    most(size.groups) +
+    most(size.departments) +
+    most(size.services) +
+    most(3 * size.services) +
+    few;
   // The state of the deployment looks once through the names of the schema.
   const schema = 200;
   const { counts } = await ask("overview", "/v1/overview", all + schema + BESIDES);
   const users = Math.min(size.users + 1, 10_000);
   const isWhole = 3 * size.services <= 10_000;
-  const hasGrants = isWhole ? counts.grants === size.grants : counts.atLeast.includes("grants") && counts.grants <= size.grants;
-  if (counts.users !== users || !hasGrants) throw new Error(`the overview has ${JSON.stringify(counts)}`);
+  const hasGrants = isWhole
+    ? counts.grants === size.grants
+    : counts.atLeast.includes("grants") && counts.grants <= size.grants;
+  if (counts.users !== users || !hasGrants)
+    throw new Error(`the overview has ${JSON.stringify(counts)}`);
   await ask("overview, again within a minute", "/v1/overview", BESIDES);
 }
 
 /** An id is chosen by a look into each index that may name it. Those of groups and departments begin behind what is imported. */
 async function creations(ask, size) {
   const looks = (taken) => 20 * (65 + Math.ceil(Math.sqrt(2 * taken)));
-  for (const [path, taken] of [["users", 0], ["groups", size.groups], ["departments", size.departments], ["services", size.services]]) {
+  for (const [path, taken] of [
+    ["users", 0],
+    ["groups", size.groups],
+    ["departments", size.departments],
+    ["services", size.services],
+  ]) {
     for (let number = 0; number < 3; number += 1) {
       const json = path === "users" ? { username: `new ${number}` } : { name: `new ${number}` };
       // The indexes and triggers of what is written count, too.
-      await ask(`a new one of ${path}`, `/v1/${path}`, (number === 0 ? looks(taken) : 20) + 2 * BESIDES, { json });
+      await ask(
+        `a new one of ${path}`,
+        `/v1/${path}`,
+        (number === 0 ? looks(taken) : 20) + 2 * BESIDES,
+        { json },
+      );
     }
   }
 }
 
-const filter = (key, op, value) => ({ "filters[0].key": key, "filters[0].op": op, "filters[0].value": value });
+const filter = (key, op, value) => ({
+  "filters[0].key": key,
+  "filters[0].op": op,
+  "filters[0].value": value,
+});
 
 /**
  * Failures of the address, up to the hundred that count, and of the name, up to the ten that count
@@ -252,8 +343,15 @@ async function signIns(ask) {
     await signIn("a failed sign-in", username, "wrong", 2 * failures + NOTED + 5 + BESIDES, 401);
   }
   const ofOneName = 2 * failures + 6 * 10 + NOTED + 5 + BESIDES;
-  for (let number = 0; number < 10; number += 1) await signIn("a failed sign-in of one name", "user1", "wrong", ofOneName, 401);
-  await signIn("a sign-in that is refused for its failures", "user1", "wrong", failures + 3 * 10 + BESIDES, 429);
+  for (let number = 0; number < 10; number += 1)
+    await signIn("a failed sign-in of one name", "user1", "wrong", ofOneName, 401);
+  await signIn(
+    "a sign-in that is refused for its failures",
+    "user1",
+    "wrong",
+    failures + 3 * 10 + BESIDES,
+    429,
+  );
   await signIn("a sign-in, warm", "admin", PASSWORD, 0, 200);
 }
 
@@ -267,14 +365,27 @@ async function lists(ask, size) {
     // From several services rows are merged: a page, and the look at each row's place, of each.
     const page = services === 1 ? PAGE + BESIDES : 2 * PAGE * services + BESIDES + 4 * services;
     const middle = services === 1 ? Math.ceil(total / 2) + page : 2 * total + page;
-    const found = await ask(`total of ${of}`, list({ ...query, pageSize: 1 }), BESIDES + 8 * services);
-    if (found.data.total !== total) throw new Error(`the total of ${of} is ${found.data.total}, expected ${total}`);
+    const found = await ask(
+      `total of ${of}`,
+      list({ ...query, pageSize: 1 }),
+      BESIDES + 8 * services,
+    );
+    if (found.data.total !== total)
+      throw new Error(`the total of ${of} is ${found.data.total}, expected ${total}`);
     const last = Math.ceil(total / PAGE);
     for (const orderBy of ["id", "serviceId", "createdDate"]) {
       for (const orderSort of ["ASC", "DESC"]) {
         const kind = `list of ${of} by ${orderBy} ${orderSort}`;
-        for (const [which, pageNo, bound] of [["first", 1, page], ["middle", Math.ceil(last / 2), middle], ["last", last, page]]) {
-          await ask(`${kind}, ${which} page`, list({ ...query, orderBy, orderSort, pageNo }), bound);
+        for (const [which, pageNo, bound] of [
+          ["first", 1, page],
+          ["middle", Math.ceil(last / 2), middle],
+          ["last", last, page],
+        ]) {
+          await ask(
+            `${kind}, ${which} page`,
+            list({ ...query, orderBy, orderSort, pageNo }),
+            bound,
+          );
         }
       }
     }
@@ -285,7 +396,11 @@ async function lists(ask, size) {
 async function filters(ask, size) {
   const query = { serviceId: BUSY_SERVICE };
   const total = grantsOf(BUSY_SERVICE, size).USER;
-  const { data } = await ask("list of one service, page of 3", list({ ...query, orderBy: "id", orderSort: "ASC", pageSize: 3 }), PAGE + BESIDES);
+  const { data } = await ask(
+    "list of one service, page of 3",
+    list({ ...query, orderBy: "id", orderSort: "ASC", pageSize: 3 }),
+    PAGE + BESIDES,
+  );
   const [first, second, third] = data.list;
   const moment = new Date(first.createdDate).toISOString().replace("T", " ").slice(0, 19);
   const few = 3 * PAGE + BESIDES;
@@ -322,7 +437,11 @@ async function filters(ask, size) {
   ];
   for (const [key, op, value, bound] of cases) {
     for (const orderBy of ["id", "createdDate"]) {
-      await ask(`filter ${key} ${op}${bound === few ? " (few)" : ""}`, list({ ...query, orderBy, ...filter(key, op, String(value)) }), bound);
+      await ask(
+        `filter ${key} ${op}${bound === few ? " (few)" : ""}`,
+        list({ ...query, orderBy, ...filter(key, op, String(value)) }),
+        bound,
+      );
     }
   }
 }
@@ -351,5 +470,9 @@ export function table(measured) {
     `${kind}: ${path}`,
     ...statements.map(({ rowsRead, sql }) => `  ${rowsRead} ${sql}`),
   ]);
-  return [`${"rows read, at the most".padEnd(52)} ${"rows".padStart(9)} ${"bound".padStart(9)} ${"asked".padStart(6)}`, ...lines, ...details].join("\n");
+  return [
+    `${"rows read, at the most".padEnd(52)} ${"rows".padStart(9)} ${"bound".padStart(9)} ${"asked".padStart(6)}`,
+    ...lines,
+    ...details,
+  ].join("\n");
 }

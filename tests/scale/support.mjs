@@ -13,11 +13,17 @@ import { Tally } from "./directory.mjs";
 const top = fileURLToPath(new URL("../../", import.meta.url));
 
 export const PASSWORD = "correct horse admin";
-export const bindings = { MASTER_KEY: randomBytes(32).toString("base64"), ADMIN_PASSWORD: PASSWORD };
-export const admin = { authorization: `Basic ${Buffer.from(`admin:${PASSWORD}`).toString("base64")}` };
+export const bindings = {
+  MASTER_KEY: randomBytes(32).toString("base64"),
+  ADMIN_PASSWORD: PASSWORD,
+};
+export const admin = {
+  authorization: `Basic ${Buffer.from(`admin:${PASSWORD}`).toString("base64")}`,
+};
 
 /** A Worker whose `GET /testing` tells what it read; see measured-entry.mjs. */
-export const startMeasured = (stateDir) => startWorker({ stateDir, bindings, entry: "tests/scale/measured-entry.mjs" });
+export const startMeasured = (stateDir) =>
+  startWorker({ stateDir, bindings, entry: "tests/scale/measured-entry.mjs" });
 
 /**
  * Starts `backup.mjs`. Answers the `child`, and `ended`, a promise of `{ code, signal, stdout,
@@ -25,7 +31,10 @@ export const startMeasured = (stateDir) => startWorker({ stateDir, bindings, ent
  */
 export function transfer(task, url, environment, onOutput = () => {}) {
   const env = { PATH: process.env.PATH, URL: url, PASSWORD, ...environment };
-  const child = spawn(process.execPath, [join(top, "scripts/backup.mjs"), task], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(top, "scripts/backup.mjs"), task], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const printed = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) {
     child[name].on("data", (chunk) => {
@@ -33,13 +42,16 @@ export function transfer(task, url, environment, onOutput = () => {}) {
       onOutput(String(chunk));
     });
   }
-  const ended = new Promise((done) => child.on("close", (code, signal) => done({ code, signal, ...printed })));
+  const ended = new Promise((done) =>
+    child.on("close", (code, signal) => done({ code, signal, ...printed })),
+  );
   return { child, ended };
 }
 
 /** The tally of a file of NDJSON. */
 export async function tallyOf(file) {
   const tally = new Tally();
-  for await (const line of createInterface({ input: createReadStream(file) })) tally.add(JSON.parse(line));
+  for await (const line of createInterface({ input: createReadStream(file) }))
+    tally.add(JSON.parse(line));
   return tally.result();
 }

@@ -38,13 +38,19 @@ function Fragmented({ started }) {
     <a class="skip" href="#content" onClick=${skip}>${t("shell.skip")}</a>
     <${Head} is=${is} working=${working} />
     <div class="body">
-      ${is && (working || is.signIn !== "here") && html`
+      ${
+        is &&
+        (working || is.signIn !== "here") &&
+        html`
         <${Navigation} working=${working} current=${page?.under ?? page?.path} />
-      `}
+      `
+      }
       <main id="content" tabindex="-1">
-        ${is
-          ? html`<${Content} is=${is} working=${working} shown=${shown} />`
-          : html`<${Loaded} of=${started}>${() => null}<//>`}
+        ${
+          is
+            ? html`<${Content} is=${is} working=${working} shown=${shown} />`
+            : html`<${Loaded} of=${started}>${() => null}<//>`
+        }
       </main>
     </div>
     <${Confirmations} />
@@ -81,9 +87,12 @@ function Shown({ page, params, query, path }) {
     Shown.before = path;
   }, [Component, path]);
   return html`<div ref=${where}>
-    ${loaded.problem && html`<${Page} title=${t(page.title)}>
+    ${
+      loaded.problem &&
+      html`<${Page} title=${t(page.title)}>
       <${ProblemNotice} problem=${loaded.problem} again=${() => location.reload()} />
-    <//>`}
+    <//>`
+    }
     ${Component && html`<${Component} params=${params} query=${query} />`}
   </div>`;
 }
@@ -104,9 +113,15 @@ function Head({ is, working }) {
       <${Language} />
       <${Theme} />
       ${isSignedIn(is) && html`<${Account} is=${is} />`}
-      ${is && !working && is.signIn === "here" && place.get().path !== "/" && html`
+      ${
+        is &&
+        !working &&
+        is.signIn === "here" &&
+        place.get().path !== "/" &&
+        html`
         <a href=${href("/")}>${t("session.signIn")}</a>
-      `}
+      `
+      }
     </div>
   </header>`;
 }
@@ -116,9 +131,11 @@ function Language() {
   return html`<label class="tool">
     <span class="sr-only">${t("shell.language")}</span>
     <select value=${now} onChange=${(event) => choose(event.currentTarget.value)}>
-      ${Object.entries(LANGUAGES).map(([tag, name]) => html`
+      ${Object.entries(LANGUAGES).map(
+        ([tag, name]) => html`
         <option key=${tag} value=${tag} lang=${tag} selected=${tag === now}>${name}</option>
-      `)}
+      `,
+      )}
     </select>
   </label>`;
 }
@@ -135,11 +152,13 @@ function Theme() {
   return html`<label class="tool">
     <span class="sr-only">${t("shell.theme")}</span>
     <select value=${theme} onChange=${chosen}>
-      ${["system", "light", "dark"].map((one) => html`
+      ${["system", "light", "dark"].map(
+        (one) => html`
         <option key=${one} value=${one} selected=${one === theme}>
           ${t(`shell.theme.${one}`)}
         </option>
-      `)}
+      `,
+      )}
     </select>
   </label>`;
 }
@@ -172,28 +191,37 @@ function Navigation({ working, current }) {
       ☰ ${t("shell.menu")}
     </button>
     <div id="navigation" class=${classes("groups", open && "open")}>
-      ${GROUPS.map((group) => html`
+      ${GROUPS.map(
+        (group) => html`
         <${Group}
           key=${group}
           group=${group}
           rows=${rows.filter((row) => row.group === group)}
           current=${current}
         />
-      `)}
+      `,
+      )}
     </div>
   </nav>`;
 }
 
-const Group = ({ group, rows, current }) => rows.length > 0 && html`<div class="group">
-  ${group !== "start" && html`
+const Group = ({ group, rows, current }) =>
+  rows.length > 0 &&
+  html`<div class="group">
+  ${
+    group !== "start" &&
+    html`
     <p id=${`group-${group}`} class="group-name">${t(`shell.group.${group}`)}</p>
-  `}
+  `
+  }
   <ul aria-labelledby=${group === "start" ? undefined : `group-${group}`}>
-    ${rows.map(({ path, title }) => html`
+    ${rows.map(
+      ({ path, title }) => html`
       <li key=${path}>
         <a href=${href(path)} aria-current=${path === current ? "page" : undefined}>${t(title)}</a>
       </li>
-    `)}
+    `,
+    )}
   </ul>
 </div>`;
 

@@ -26,8 +26,7 @@ export const WAYS_OUT = {
   late: (boundS) =>
     `Isolates rely on what is older than ${boundS} s. Look at STALENESS_S of what is deployed, ` +
     "and whether something in between keeps answers.",
-  longerBound: (wantedS) =>
-    `Set STALENESS_S = ${wantedS} in wrangler.toml, and run make deploy.`,
+  longerBound: (wantedS) => `Set STALENESS_S = ${wantedS} in wrangler.toml, and run make deploy.`,
   signIn: ({ status }) => SIGN_IN[status] ?? `Look at ${LOG}.`,
   verdict: ({ status }) =>
     status === 503

@@ -31,13 +31,20 @@ export function kind(text) {
 
 /** Makes an answer of its kind. The text is, up to `bodyAt`, the values that differ, each with a line's end; then the body, unless one is given. */
 export function respond({ response, headers, names }, text, bodyAt, body) {
-  const values = names.length === 1 ? [text.slice(0, bodyAt - 1)] : text.slice(0, bodyAt).split("\n");
+  const values =
+    names.length === 1 ? [text.slice(0, bodyAt - 1)] : text.slice(0, bodyAt).split("\n");
   for (let index = 0; index < names.length; index += 1) headers.set(names[index], values[index]);
   return new Response(body === undefined ? text.slice(bodyAt) : body, response);
 }
 
 /** The classes of latency, by the milliseconds below which each ends. */
-const LATENCIES = [[1, "0"], [10, "<10"], [50, "<50"], [250, "<250"], [1000, "<1000"]];
+const LATENCIES = [
+  [1, "0"],
+  [10, "<10"],
+  [50, "<50"],
+  [250, "<250"],
+  [1000, "<1000"],
+];
 
 /**
  * Writes a data point about a decision. `blobs` are texts in lines; the class of the latency
@@ -48,7 +55,11 @@ export function decided(env, binding, index, blobs, yes, no, begunAt) {
   try {
     const took = Date.now() - begunAt;
     const [, latency] = LATENCIES.find(([end]) => took < end) ?? [, ">=1000"];
-    env[binding].writeDataPoint({ indexes: [index], blobs: [...blobs.split("\n"), latency], doubles: [took, yes, no] });
+    env[binding].writeDataPoint({
+      indexes: [index],
+      blobs: [...blobs.split("\n"), latency],
+      doubles: [took, yes, no],
+    });
   } catch {
     // A decision is not lost with its data point.
   }
@@ -76,7 +87,9 @@ export function verify(subtle, how, key, signature, message, ticket, done) {
       reportError(error);
     }
   };
-  subtle.verify(how, key, signature, message).then(say, (error) => say(String(error?.message ?? error)));
+  subtle
+    .verify(how, key, signature, message)
+    .then(say, (error) => say(String(error?.message ?? error)));
 }
 
 // The key of an entry must be a URL of the Worker's own host: with another one the platform would
@@ -95,7 +108,10 @@ export async function sharedText(name) {
 /** Shares a text for so many seconds. */
 export async function share(name, text, seconds) {
   try {
-    await caches.default.put(urlOf(name), new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }));
+    await caches.default.put(
+      urlOf(name),
+      new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }),
+    );
   } catch {
     // What is not shared is read from D1.
   }

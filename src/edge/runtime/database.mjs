@@ -25,13 +25,24 @@ export function batch(database, statements, ticket, done) {
       reportError(error);
     }
   };
-  answer(database, JSON.parse(statements)).then((text) => say(false, text), (error) => say(true, words(error)));
+  answer(database, JSON.parse(statements)).then(
+    (text) => say(false, text),
+    (error) => say(true, words(error)),
+  );
 }
 
 async function answer(database, statements) {
-  const prepared = statements.map(([sql, values]) => (values.length === 0 ? database.prepare(sql) : database.prepare(sql).bind(...values)));
+  const prepared = statements.map(([sql, values]) =>
+    values.length === 0 ? database.prepare(sql) : database.prepare(sql).bind(...values),
+  );
   const results = await database.batch(prepared);
-  return JSON.stringify(results.map(({ results: rows, meta }) => [Object.keys(rows[0] ?? {}), rows.map(Object.values), meta?.rows_read ?? null]));
+  return JSON.stringify(
+    results.map(({ results: rows, meta }) => [
+      Object.keys(rows[0] ?? {}),
+      rows.map(Object.values),
+      meta?.rows_read ?? null,
+    ]),
+  );
 }
 
 /** D1's own words are the cause of what it throws. */

@@ -147,6 +147,9 @@ export function pump(body, watch) {
     stop();
     return abort.signal.aborted ? writable.close() : writable.abort(error);
   };
-  body.pipeTo(writable, { signal: abort.signal, preventAbort: true }).then(stop, broken).catch(() => {});
+  body
+    .pipeTo(writable, { signal: abort.signal, preventAbort: true })
+    .then(stop, broken)
+    .catch(() => {});
   return readable;
 }

@@ -182,7 +182,14 @@ behindEach((given, facts) => {
 
   it("no client speaks another protocol to the application behind the proxy's back", async () => {
     const settings = { "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" };
-    for (const upgrade of ["h2c", "H2C", "websocket, h2c", ["websocket", "h2c"], ["h2c", "websocket"], "other/1"]) {
+    for (const upgrade of [
+      "h2c",
+      "H2C",
+      "websocket, h2c",
+      ["websocket", "h2c"],
+      ["h2c", "websocket"],
+      "other/1",
+    ]) {
       const connection = "Upgrade, HTTP2-Settings";
       const headers = { connection, upgrade, ...settings, ...bearer(alice()) };
       given.forget();

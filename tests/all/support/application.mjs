@@ -5,7 +5,10 @@ import assert from "node:assert/strict";
 import { startOrigin } from "../../edge/support/origin.mjs";
 
 /** One black pixel. */
-const PICTURE = Buffer.from("R0lGODlhAQABAIAAAAAAAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==", "base64");
+const PICTURE = Buffer.from(
+  "R0lGODlhAQABAIAAAAAAAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==",
+  "base64",
+);
 
 const SCRIPT = `
   const tell = (id, text) => (document.getElementById(id).textContent = text);
@@ -46,7 +49,9 @@ async function answer(request, response) {
  * answer has the `headers`.
  */
 export const startApplication = (test, headers = {}) =>
-  startOrigin(test, (request, response) => answer(request, response.setHeaders(new Map(Object.entries(headers)))));
+  startOrigin(test, (request, response) =>
+    answer(request, response.setHeaders(new Map(Object.entries(headers)))),
+  );
 
 /**
  * Waits until the tab shows the page of the application that is at `path`, and all that belongs to

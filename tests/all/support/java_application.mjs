@@ -56,7 +56,10 @@ export async function startJavaApplication(folder) {
   }
   mkdirSync(join(folder, "conf"));
   const { username, password } = ACCOUNT;
-  writeFileSync(join(folder, "conf/users.xml"), `<tomcat-users><user username="${username}" password="${password}" roles="user"/></tomcat-users>`);
+  writeFileSync(
+    join(folder, "conf/users.xml"),
+    `<tomcat-users><user username="${username}" password="${password}" roles="user"/></tomcat-users>`,
+  );
   const plain = await freePort();
   const { port: routed, stop } = await startTomcat(folder, (port) => {
     const service = (name, number, route, paths, redirects) => `<Service name="${name}">

@@ -73,7 +73,8 @@ export async function startProgram(path, configure) {
       await ended;
       clearTimeout(patience);
     };
-    if (await answers(port, child)) return { url: `http://127.0.0.1:${port}`, port, pid: child.pid, stop };
+    if (await answers(port, child))
+      return { url: `http://127.0.0.1:${port}`, port, pid: child.pid, stop };
     await stop();
     // The port was free a moment ago; somebody else may have taken it since.
     if (attempt === ATTEMPTS || !/address already in use/i.test(output))

@@ -10,7 +10,9 @@ export const OUTSIDE = "outside of the base";
 export const ORDINARY = "an ordinary place";
 
 const temporary = (folder) =>
-  ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ");
+  ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
+    .join(" ");
 
 /** nginx with the text of an `http` block. */
 export function startNginx(folder, http) {
@@ -40,7 +42,8 @@ async function nginx(folder) {
 
 async function httpd(folder) {
   const home = unpacked("httpd");
-  for (const [name, text] of Object.entries({ FORBIDDEN, OUTSIDE, ORDINARY })) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries({ FORBIDDEN, OUTSIDE, ORDINARY }))
+    writeFileSync(join(folder, name), text);
   const modules = ["mpm_event", "authz_core", "alias"];
   const server = await startProgram(join(home, "usr/sbin/apache2"), (port) => {
     const file = join(folder, "httpd.conf");
@@ -59,12 +62,19 @@ AliasMatch "^" ${folder}/OUTSIDE
 `;
     writeFileSync(file, text);
     // Its libraries are of the same system, but not installed.
-    return { args: ["-f", file, "-DFOREGROUND"], env: { LD_LIBRARY_PATH: join(home, "usr/lib/x86_64-linux-gnu") } };
+    return {
+      args: ["-f", file, "-DFOREGROUND"],
+      env: { LD_LIBRARY_PATH: join(home, "usr/lib/x86_64-linux-gnu") },
+    };
   });
   return { stop: server.stop, urls: { httpd: server.url } };
 }
 
-const TOMCAT_PAGES = { FORBIDDEN: [FORBIDDEN, "/base/reports/*"], ORDINARY: [ORDINARY, "/base/*"], OUTSIDE: [OUTSIDE, "/*"] };
+const TOMCAT_PAGES = {
+  FORBIDDEN: [FORBIDDEN, "/base/reports/*"],
+  ORDINARY: [ORDINARY, "/base/*"],
+  OUTSIDE: [OUTSIDE, "/*"],
+};
 
 function tomcatApplication(folder) {
   const application = join(folder, "webapps/ROOT/WEB-INF");
@@ -74,7 +84,10 @@ function tomcatApplication(folder) {
     return `<servlet><servlet-name>${name}</servlet-name><jsp-file>/WEB-INF/${name}.jsp</jsp-file></servlet>
 <servlet-mapping><servlet-name>${name}</servlet-name><url-pattern>${pattern}</url-pattern></servlet-mapping>`;
   });
-  writeFileSync(join(application, "web.xml"), `<web-app ${NAMESPACE}>${pages.join("\n")}</web-app>`);
+  writeFileSync(
+    join(application, "web.xml"),
+    `<web-app ${NAMESPACE}>${pages.join("\n")}</web-app>`,
+  );
 }
 
 export const NAMESPACE = `xmlns="https://jakarta.ee/xml/ns/jakartaee" version="6.0"`;
@@ -90,9 +103,17 @@ export function startTomcat(folder, configure) {
   writeFileSync(join(folder, "conf/web.xml"), `<web-app ${NAMESPACE}>${jsp}</web-app>`);
   return startProgram(program("java"), (port) => {
     writeFileSync(join(folder, "conf/server.xml"), configure(port));
-    const libraries = ["bootstrap", "tomcat-juli"].map((name) => join(home, "bin", `${name}.jar`)).join(":");
-    const properties = [`-Dcatalina.home=${home}`, `-Dcatalina.base=${folder}`, `-Djava.io.tmpdir=${folder}`];
-    return { args: ["-cp", libraries, ...properties, "org.apache.catalina.startup.Bootstrap", "start"] };
+    const libraries = ["bootstrap", "tomcat-juli"]
+      .map((name) => join(home, "bin", `${name}.jar`))
+      .join(":");
+    const properties = [
+      `-Dcatalina.home=${home}`,
+      `-Dcatalina.base=${folder}`,
+      `-Djava.io.tmpdir=${folder}`,
+    ];
+    return {
+      args: ["-cp", libraries, ...properties, "org.apache.catalina.startup.Bootstrap", "start"],
+    };
   });
 }
 
@@ -100,14 +121,18 @@ async function tomcat(folder) {
   tomcatApplication(folder);
   const lenient = await freePort();
   const server = await startTomcat(folder, (port) => {
-    const connector = (number, more) => `<Connector address="127.0.0.1" port="${number}" protocol="HTTP/1.1" ${more}/>`;
+    const connector = (number, more) =>
+      `<Connector address="127.0.0.1" port="${number}" protocol="HTTP/1.1" ${more}/>`;
     return `<Server port="-1"><Service name="Catalina">
 ${connector(lenient, 'encodedSolidusHandling="decode" encodedReverseSolidusHandling="decode" allowBackslash="true"')}
 ${connector(port, "")}
 <Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps" autoDeploy="false"/></Engine>
 </Service></Server>`;
   });
-  return { stop: server.stop, urls: { Tomcat: server.url, "Tomcat with encoded slashes": `http://127.0.0.1:${lenient}` } };
+  return {
+    stop: server.stop,
+    urls: { Tomcat: server.url, "Tomcat with encoded slashes": `http://127.0.0.1:${lenient}` },
+  };
 }
 
 /** Starts all in folders of their own; answers `{ urls: { name: url }, stop }`. */

@@ -20,7 +20,9 @@ const ANALYTICS = {
 /** What each import is for, by the stable part of its name. */
 function named(crossings) {
   const stable = (name) => name.replace(/^__wbg_|_[0-9a-f]{16}$/g, "");
-  return Object.fromEntries(Object.entries(crossings).map(([name, count]) => [stable(name), count]));
+  return Object.fromEntries(
+    Object.entries(crossings).map(([name, count]) => [stable(name), count]),
+  );
 }
 
 export default {

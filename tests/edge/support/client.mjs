@@ -7,14 +7,16 @@ import { ADMIN_PASSWORD } from "./workerd.mjs";
 const TOKEN_APPS = "/plugin/datafor-modeler/api/token";
 const HASHES = { HS256: "sha256", HS384: "sha384", HS512: "sha512" };
 
-export const basic = (username, password) => `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+export const basic = (username, password) =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
 /** The first administrator's credential. */
 export const admin = { authorization: basic("admin", ADMIN_PASSWORD) };
 
 export const nowInSeconds = () => Math.floor(Date.now() / 1000);
 
-const encoded = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+const encoded = (value) =>
+  Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
 /** Signs with the HMAC that the header's `alg` names, and with HS256's where it names none. */
 export function sign(secret, claims, header = { typ: "JWT", alg: "HS256" }) {
@@ -50,12 +52,20 @@ export function expectStatus(answer, status, what = "") {
 export async function registerApp(postern, changes, credential = admin) {
   const json = configuration(changes);
   const path = `${TOKEN_APPS}/updateAuthorization`;
-  expectStatus(await postern.send({ method: "POST", path, headers: credential, json }), 200, "registering a token app:");
+  expectStatus(
+    await postern.send({ method: "POST", path, headers: credential, json }),
+    200,
+    "registering a token app:",
+  );
   return json;
 }
 
 export async function listApps(postern, credential = admin) {
-  return expectStatus(await postern.send({ path: `${TOKEN_APPS}/list`, headers: credential }), 200, "listing token apps:").json.data;
+  return expectStatus(
+    await postern.send({ path: `${TOKEN_APPS}/list`, headers: credential }),
+    200,
+    "listing token apps:",
+  ).json.data;
 }
 
 /** Every user, page by page. */
@@ -63,7 +73,11 @@ export async function listUsers(postern, credential = admin) {
   const users = [];
   for (let cursor = ""; cursor !== null; ) {
     const path = `/v1/users?limit=500${cursor && `&cursor=${cursor}`}`;
-    const { json } = expectStatus(await postern.send({ path, headers: credential }), 200, "listing users:");
+    const { json } = expectStatus(
+      await postern.send({ path, headers: credential }),
+      200,
+      "listing users:",
+    );
     users.push(...json.items);
     cursor = json.next;
   }
@@ -72,7 +86,11 @@ export async function listUsers(postern, credential = admin) {
 
 /** A token and its cookie, from a user name and a password. */
 export async function signIn(postern, username = "admin", password = ADMIN_PASSWORD) {
-  const answer = await postern.send({ method: "POST", path: "/imanager/cloud/security/tokens.json", json: { username, password } });
+  const answer = await postern.send({
+    method: "POST",
+    path: "/imanager/cloud/security/tokens.json",
+    json: { username, password },
+  });
   expectStatus(answer, 200, "signing in:");
   const [, cookie] = /^JSESSIONID=([0-9A-F]{32}\.postern);/.exec(answer.headers["set-cookie"][0]);
   return { token: answer.text, cookie, credential: { "x-auth-token": answer.text } };
@@ -80,21 +98,29 @@ export async function signIn(postern, username = "admin", password = ADMIN_PASSW
 
 /** The cookie of a session of the gateway, from a user name and a password, where the deployment has LOGIN_URL = "password". */
 export async function signInBrowser(postern, username = "admin", password = ADMIN_PASSWORD) {
-  const answer = await postern.send({ method: "POST", path: "/v1/sign-in", json: { username, password } });
+  const answer = await postern.send({
+    method: "POST",
+    path: "/v1/sign-in",
+    json: { username, password },
+  });
   expectStatus(answer, 303, "signing in with a browser:");
   return sessionOf(answer);
 }
 
 /** The cookie of a session that an answer sets: its name and its value. */
 export function sessionOf(answer) {
-  const [cookie] = (answer.headers["set-cookie"] ?? []).map((set) => set.split(";")[0]).filter((set) => /^(__Host-)?postern=./.test(set));
+  const [cookie] = (answer.headers["set-cookie"] ?? [])
+    .map((set) => set.split(";")[0])
+    .filter((set) => /^(__Host-)?postern=./.test(set));
   assert.ok(cookie, "a session begins");
   return cookie;
 }
 
-export const verifyParameter = (postern, token) => postern.send({ path: `/v1/verify?token=${token}` });
+export const verifyParameter = (postern, token) =>
+  postern.send({ path: `/v1/verify?token=${token}` });
 
-export const verifyBearer = (postern, token) => postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${token}` } });
+export const verifyBearer = (postern, token) =>
+  postern.send({ path: "/v1/verify", headers: { authorization: `Bearer ${token}` } });
 
 /** Asserts a refusal and its reason. */
 export function expectRefusal(answer, reason) {

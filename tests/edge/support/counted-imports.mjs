@@ -20,7 +20,13 @@ function counted(name, value) {
   };
 }
 
-WebAssembly.Instance = function (module, imports) {
-  const entries = (group) => Object.entries(group).map(([name, value]) => [name, counted(name, value)]);
-  return new Instance(module, Object.fromEntries(Object.entries(imports).map(([name, group]) => [name, Object.fromEntries(entries(group))])));
+WebAssembly.Instance = (module, imports) => {
+  const entries = (group) =>
+    Object.entries(group).map(([name, value]) => [name, counted(name, value)]);
+  return new Instance(
+    module,
+    Object.fromEntries(
+      Object.entries(imports).map(([name, group]) => [name, Object.fromEntries(entries(group))]),
+    ),
+  );
 };

@@ -6,7 +6,9 @@ import postern from "../../../src/edge/entry.mjs";
 
 export default {
   fetch(request, env, ctx) {
-    return new URL(request.url).pathname === "/testing" ? Response.json(take()) : postern.fetch(request, env, ctx);
+    return new URL(request.url).pathname === "/testing"
+      ? Response.json(take())
+      : postern.fetch(request, env, ctx);
   },
 
   scheduled(event, env, ctx) {

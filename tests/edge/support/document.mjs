@@ -57,7 +57,11 @@ const answered = validatorsOf(closed(document));
 
 const pointerOf = (...names) =>
   names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-const mediaType = (value) => String(value ?? "").split(";")[0].trim().toLowerCase();
+const mediaType = (value) =>
+  String(value ?? "")
+    .split(";")[0]
+    .trim()
+    .toLowerCase();
 
 const isJsonType = (type) => type === "application/json" || type.endsWith("+json");
 

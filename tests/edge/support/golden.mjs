@@ -15,7 +15,10 @@ const EPOCH_MILLIS = { from: Date.UTC(2020), until: Date.UTC(2200) };
 const SHAPES = {
   "<int>": { pattern: "-?\\d+", accepts: Number.isInteger },
   "<millis>": { pattern: "\\d{13}", accepts: (value) => Number.isInteger(value) && within(value) },
-  "<seconds>": { pattern: "\\d{10}", accepts: (value) => Number.isInteger(value) && within(value * 1000) },
+  "<seconds>": {
+    pattern: "\\d{10}",
+    accepts: (value) => Number.isInteger(value) && within(value * 1000),
+  },
   "<uuid>": { pattern: "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}" },
   "<jwt>": { pattern: "[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+" },
   "<cookie>": { pattern: "[0-9A-F]{32}" },
@@ -30,7 +33,10 @@ function within(millis) {
 /** Every transcript, with its path below tests/golden. The states are not among them. */
 export function transcripts() {
   const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".json"));
-  return files.filter((file) => dirname(file) !== "given").sort().map((file) => ({ file, ...read(file) }));
+  return files
+    .filter((file) => dirname(file) !== "given")
+    .sort()
+    .map((file) => ({ file, ...read(file) }));
 }
 
 function read(file) {
@@ -66,7 +72,10 @@ export function administratorOf(transcript) {
   const [first = transcript] = given(transcript).values();
   const isTheirs = first.steps[0].send.headers?.authorization === "{{admin}}";
   if (empty || !isTheirs || "ADMIN_PASSWORD" in variables || "MASTER_KEY" in variables) return [];
-  return administratorSql.replaceAll("NOW", Date.now()).split(/;\n/).filter((statement) => statement.trim() !== "");
+  return administratorSql
+    .replaceAll("NOW", Date.now())
+    .split(/;\n/)
+    .filter((statement) => statement.trim() !== "");
 }
 
 /** The host that requests are sent to, by name, so that transcripts can name its origin. */
@@ -75,7 +84,8 @@ const HOST = "postern.test";
 /** Runs a transcript on an empty Postern: the steps of the states that it begins in, then its own. */
 export async function run(postern, transcript) {
   const known = { admin: admin.authorization };
-  for (const [name, state] of given(transcript)) await play(postern, state, known, `given ${name}, `);
+  for (const [name, state] of given(transcript))
+    await play(postern, state, known, `given ${name}, `);
   await play(postern, transcript, known, "");
 }
 
@@ -85,8 +95,17 @@ async function play(postern, { tokens = {}, moments = {}, steps }, known, place)
   for (const [index, { send, expect, capture = {} }] of steps.entries()) {
     const { text, prove, sign: call, ...request } = filled(send, known);
     if (prove) request.json = { ...proof(prove), ...request.json };
-    const headers = { host: HOST, ...request.headers, ...(call && callHeaders(call, request.path, text ?? (request.json && JSON.stringify(request.json)))) };
-    const answer = await postern.send({ ...request, headers, ...(text !== undefined && { body: text }) });
+    const headers = {
+      host: HOST,
+      ...request.headers,
+      ...(call &&
+        callHeaders(call, request.path, text ?? (request.json && JSON.stringify(request.json)))),
+    };
+    const answer = await postern.send({
+      ...request,
+      headers,
+      ...(text !== undefined && { body: text }),
+    });
     const what = `${place}step ${index + 1}, ${request.method ?? "GET"} ${request.path} answered ${answer.status} ${answer.text}`;
     check(answer, filled(expect, known), what);
     for (const [name, source] of Object.entries(capture)) {
@@ -105,19 +124,35 @@ const digest = (...parts) => createHash("sha256").update(parts.join("")).digest(
 
 export function proof({ appKey, secret = "", timestamp = "+0", as = "number" }) {
   const at = momentOf(timestamp);
-  return { appKey, encryption: digest(appKey, at, secret), timestamp: as === "string" ? at : Number(at) };
+  return {
+    appKey,
+    encryption: digest(appKey, at, secret),
+    timestamp: as === "string" ? at : Number(at),
+  };
 }
 
-export function callHeaders({ token, secret = "", timestamp = "+0", query, body }, path, sent = "") {
+export function callHeaders(
+  { token, secret = "", timestamp = "+0", query, body },
+  path,
+  sent = "",
+) {
   const at = momentOf(timestamp);
-  const pairs = [...new URLSearchParams(query ?? path.split("?")[1] ?? "")].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const pairs = [...new URLSearchParams(query ?? path.split("?")[1] ?? "")].sort(([a], [b]) =>
+    a < b ? -1 : a > b ? 1 : 0,
+  );
   const signature = digest(token, ...pairs.flat(), body ?? sent, at, secret);
   return { "apim-accesstoken": token, "apim-timestamp": at, "apim-signature": signature };
 }
 
 function signed(tokens) {
   const moment = (value) => (/^[+-]\d+$/.test(value) ? nowInSeconds() + Number(value) : value);
-  const claims = (raw) => Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, typeof value === "string" ? moment(value) : value]));
+  const claims = (raw) =>
+    Object.fromEntries(
+      Object.entries(raw).map(([name, value]) => [
+        name,
+        typeof value === "string" ? moment(value) : value,
+      ]),
+    );
   const token = ({ secret, header, claims: raw }) => sign(secret, claims(raw), header);
   return Object.fromEntries(Object.entries(tokens).map(([name, parts]) => [name, token(parts)]));
 }
@@ -132,16 +167,27 @@ function filled(value, known) {
   }
   if (Array.isArray(value)) return value.map((item) => filled(item, known));
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [filled(name, known), filled(item, known)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [filled(name, known), filled(item, known)]),
+  );
 }
 
 function check(answer, { status, headers = {}, json, text }, what) {
   assert.equal(answer.status, status, what);
-  const standard = { "x-request-id": "<text>", "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  const standard = {
+    "x-request-id": "<text>",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
   for (const [name, expected] of Object.entries({ ...standard, ...headers })) {
     const value = header(answer, name);
-    if (expected === null) assert.equal(value, undefined, `${what}: the header ${name} must be absent`);
-    else assert.ok(fitsText(value, expected), `${what}: the header ${name} is ${value}, expected ${expected}`);
+    if (expected === null)
+      assert.equal(value, undefined, `${what}: the header ${name} must be absent`);
+    else
+      assert.ok(
+        fitsText(value, expected),
+        `${what}: the header ${name} is ${value}, expected ${expected}`,
+      );
   }
   if (text !== undefined) assert.ok(fitsText(answer.text, text), `${what}, expected ${text}`);
   if (json !== undefined) assert.deepEqual(reduced(answer.json, json), json, what);
@@ -165,9 +211,17 @@ function escaped(text) {
 /** The value with each part that fits its placeholder replaced by the placeholder, so that the rest can be compared whole. */
 function reduced(value, expected) {
   if (typeof expected === "string" && fitsShape(value, expected)) return expected;
-  if (value === null || expected === null || typeof value !== "object" || typeof expected !== "object") return value;
+  if (
+    value === null ||
+    expected === null ||
+    typeof value !== "object" ||
+    typeof expected !== "object"
+  )
+    return value;
   if (Array.isArray(value)) return value.map((item, index) => reduced(item, expected[index]));
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, reduced(item, expected[name])]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, reduced(item, expected[name])]),
+  );
 }
 
 function fitsShape(value, expected) {
@@ -177,9 +231,15 @@ function fitsShape(value, expected) {
 
 function captured(answer, source) {
   if (source === "text") return answer.text;
-  const [kind, name] = [source.slice(0, source.indexOf(":")), source.slice(source.indexOf(":") + 1)];
+  const [kind, name] = [
+    source.slice(0, source.indexOf(":")),
+    source.slice(source.indexOf(":") + 1),
+  ];
   if (kind === "header") return header(answer, name);
   assert.equal(kind, "json", `unknown source ${source}`);
-  const steps = name.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const steps = name
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
   return steps.reduce((value, step) => value?.[step], answer.json);
 }

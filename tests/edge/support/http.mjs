@@ -9,7 +9,10 @@ const PATIENCE_MS = 60_000;
 
 // A connection for each request: one that workerd closes while idle would fail the request that
 // takes it up again.
-const agents = { "http:": new http.Agent({ keepAlive: false }), "https:": new https.Agent({ keepAlive: false, maxCachedSessions: 0 }) };
+const agents = {
+  "http:": new http.Agent({ keepAlive: false }),
+  "https:": new https.Agent({ keepAlive: false, maxCachedSessions: 0 }),
+};
 
 /**
  * Sends `{ method, path, headers, body, json, form, chunked }` to a base URL and answers `{ status,
@@ -17,9 +20,15 @@ const agents = { "http:": new http.Agent({ keepAlive: false }), "https:": new ht
  * `chunked` sends the body without its length. `tls` is what Node wants to know of an https server:
  * `{ ca, servername }`.
  */
-export function send(base, { method = "GET", path, headers = {}, body, json, form, chunked = false }, tls = {}) {
+export function send(
+  base,
+  { method = "GET", path, headers = {}, body, json, form, chunked = false },
+  tls = {},
+) {
   const { hostname, port, host, protocol } = new URL(base);
-  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((one) => [name, one]),
+  );
   const declare = (name, value) => {
     if (!lines.some(([key]) => key.toLowerCase() === name)) lines.push([name, value]);
   };
@@ -39,7 +48,15 @@ export function send(base, { method = "GET", path, headers = {}, body, json, for
     declare("content-length", "0");
   }
   return new Promise((done, failed) => {
-    const options = { ...tls, hostname, port, agent: agents[protocol], method, path, headers: lines.flat().map(String) };
+    const options = {
+      ...tls,
+      hostname,
+      port,
+      agent: agents[protocol],
+      method,
+      path,
+      headers: lines.flat().map(String),
+    };
     const request = (protocol === "https:" ? https : http).request(options, (answer) => {
       const chunks = [];
       answer.on("data", (chunk) => chunks.push(chunk));
@@ -49,7 +66,11 @@ export function send(base, { method = "GET", path, headers = {}, body, json, for
         done({ status: answer.statusCode, headers: answer.headers, text, json: parsed(text) });
       });
     });
-    request.setTimeout(PATIENCE_MS, () => request.destroy(new Error(`no answer to ${method} ${path.slice(0, 100)} within ${PATIENCE_MS} ms`)));
+    request.setTimeout(PATIENCE_MS, () =>
+      request.destroy(
+        new Error(`no answer to ${method} ${path.slice(0, 100)} within ${PATIENCE_MS} ms`),
+      ),
+    );
     // Else it would wait for an answer after a 101.
     request.on("upgrade", ({ statusCode, headers }, socket) => {
       socket.destroy();

@@ -5,7 +5,14 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-const SECRET_MEMBERS = new Set(["secret", "privateKey", "password", "currentPassword", "initpwd", "accessToken"]);
+const SECRET_MEMBERS = new Set([
+  "secret",
+  "privateKey",
+  "password",
+  "currentPassword",
+  "initpwd",
+  "accessToken",
+]);
 const JWT = /\b[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Anything shorter turns up by chance. */
@@ -20,14 +27,21 @@ export class Recorder {
   note(...values) {
     for (const value of values) {
       // The URL of a key set is no secret, and the log names it.
-      const isSecret = typeof value === "string" && value.length >= MIN_LENGTH && !/^(\*+$|https:\/\/)/.test(value);
+      const isSecret =
+        typeof value === "string" &&
+        value.length >= MIN_LENGTH &&
+        !/^(\*+$|https:\/\/)/.test(value);
       if (isSecret) this.credentials.add(value);
     }
   }
 
   /** The isolate, listened to. */
   listen(isolate) {
-    this.note(isolate.bindings.MASTER_KEY, isolate.bindings.MASTER_KEY_PREVIOUS, isolate.bindings.ADMIN_PASSWORD);
+    this.note(
+      isolate.bindings.MASTER_KEY,
+      isolate.bindings.MASTER_KEY_PREVIOUS,
+      isolate.bindings.ADMIN_PASSWORD,
+    );
     return {
       ...isolate,
       send: async (request) => {
@@ -43,7 +57,8 @@ export class Recorder {
     this.note(...(path.match(JWT) ?? []));
     for (const value of Object.values(headers).flat()) {
       const [, basic] = /^Basic +(\S+)$/i.exec(value) ?? [];
-      if (basic) this.note(basic, Buffer.from(basic, "base64").toString().split(":").slice(1).join(":"));
+      if (basic)
+        this.note(basic, Buffer.from(basic, "base64").toString().split(":").slice(1).join(":"));
       this.note(...(String(value).match(JWT) ?? []));
     }
     this.#members(json ?? form ?? parsed(body));
@@ -58,7 +73,8 @@ export class Recorder {
       this.issued.add(text);
       this.note(text);
     }
-    for (const cookie of headers["set-cookie"] ?? []) this.note(/^(?:JSESSIONID|(?:__Host-)?postern)=([\w.-]+)/.exec(cookie)?.[1]);
+    for (const cookie of headers["set-cookie"] ?? [])
+      this.note(/^(?:JSESSIONID|(?:__Host-)?postern)=([\w.-]+)/.exec(cookie)?.[1]);
   }
 
   #members(value) {
@@ -82,8 +98,14 @@ export const sha256Hex = (text) => createHash("sha256").update(text).digest("hex
 
 /** Each file below the folder, by path. */
 export function filesIn(folder) {
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(entries.map((entry) => join(entry.parentPath ?? entry.path, entry.name)).map((path) => [path, readFileSync(path)]));
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  return Object.fromEntries(
+    entries
+      .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+      .map((path) => [path, readFileSync(path)]),
+  );
 }
 
 /** The spellings under which a credential might be lying about. */
@@ -111,7 +133,8 @@ export function occurrences(buffers, words) {
     for (let end = 0; end < buffer.length; end += 1) {
       start = ((start << 8) | buffer[end]) >>> 0;
       for (const { word, needle } of byStart.get(start) ?? []) {
-        if (end >= 3 && buffer.subarray(end - 3, end - 3 + needle.length).equals(needle)) found.add(`${word} in ${path}`);
+        if (end >= 3 && buffer.subarray(end - 3, end - 3 + needle.length).equals(needle))
+          found.add(`${word} in ${path}`);
       }
     }
   }

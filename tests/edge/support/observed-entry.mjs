@@ -17,7 +17,8 @@ let states = {};
 
 export default {
   async fetch(request, env, ctx) {
-    if (new URL(request.url).pathname !== "/testing") return postern.fetch(request, observed(env), ctx);
+    if (new URL(request.url).pathname !== "/testing")
+      return postern.fetch(request, observed(env), ctx);
     if (request.method === "POST") {
       states = await request.json();
       return new Response(null, { status: 204 });
@@ -38,7 +39,10 @@ function observed(env) {
 
 /** What the bindings themselves reject with. */
 const FAILURES = {
-  d1: () => new Error("D1_ERROR: Network connection lost.", { cause: new Error("Network connection lost.") }),
+  d1: () =>
+    new Error("D1_ERROR: Network connection lost.", {
+      cause: new Error("Network connection lost."),
+    }),
   kv: () => new Error("KV GET failed: 500 Internal Server Error"),
 };
 
@@ -51,13 +55,19 @@ function watched(binding, kind, counted) {
       return (...args) => {
         if (!counted.includes(name)) {
           const made = member.apply(target, args);
-          return ["withSession", "prepare", "bind"].includes(name) ? watched(made, kind, counted) : made;
+          return ["withSession", "prepare", "bind"].includes(name)
+            ? watched(made, kind, counted)
+            : made;
         }
         calls[kind] += 1;
         if (states[kind] === "down") return Promise.reject(FAILURES[kind]());
-        if (states[kind] === "late") return scheduler.wait(1100).then(() => Promise.reject(FAILURES[kind]()));
+        if (states[kind] === "late")
+          return scheduler.wait(1100).then(() => Promise.reject(FAILURES[kind]()));
         if (states[kind] === "silent") return new Promise(() => {});
-        if (Number.isInteger(states[kind])) return new Promise((done) => setTimeout(done, states[kind])).then(() => member.apply(target, args));
+        if (Number.isInteger(states[kind]))
+          return new Promise((done) => setTimeout(done, states[kind])).then(() =>
+            member.apply(target, args),
+          );
         return member.apply(target, args);
       };
     },

@@ -11,12 +11,22 @@ import { WebSocketServer } from "ws";
 export async function startOrigin(test, answer = echo) {
   const requests = [];
   const server = http.createServer((request, response) => {
-    requests.push({ method: request.method, url: request.url, headers: request.headers, raw: request.rawHeaders });
+    requests.push({
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      raw: request.rawHeaders,
+    });
     answer(request, response);
   });
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket, request) => {
-    requests.push({ method: "UPGRADE", url: request.url, headers: request.headers, raw: request.rawHeaders });
+    requests.push({
+      method: "UPGRADE",
+      url: request.url,
+      headers: request.headers,
+      raw: request.rawHeaders,
+    });
     socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -35,6 +45,12 @@ function echo(request, response) {
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ method: request.method, url: request.url, body: Buffer.concat(chunks).toString() }));
+    response.end(
+      JSON.stringify({
+        method: request.method,
+        url: request.url,
+        body: Buffer.concat(chunks).toString(),
+      }),
+    );
   });
 }

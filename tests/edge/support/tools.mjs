@@ -7,7 +7,9 @@
 export default {
   async fetch(request, env) {
     const { pathname, searchParams } = new URL(request.url);
-    const [database, namespace, isolate] = ["DB", "KV", "ISOLATE"].map((kind) => env[`${kind}_${searchParams.get("isolate")}`]);
+    const [database, namespace, isolate] = ["DB", "KV", "ISOLATE"].map(
+      (kind) => env[`${kind}_${searchParams.get("isolate")}`],
+    );
     switch (pathname) {
       case "/migrate":
         for (const migration of await request.json()) await database.prepare(migration).run();
@@ -17,10 +19,16 @@ export default {
         return Response.json((await database.prepare(sql).all()).results);
       }
       case "/scheduled":
-        return Response.json(await isolate.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date() }));
+        return Response.json(
+          await isolate.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date() }),
+        );
       case "/records": {
         const { keys } = await namespace.list();
-        return Response.json(await Promise.all(keys.map(async (key) => ({ ...key, value: await namespace.get(key.name) }))));
+        return Response.json(
+          await Promise.all(
+            keys.map(async (key) => ({ ...key, value: await namespace.get(key.name) })),
+          ),
+        );
       }
       default:
         return new Response(null, { status: 404 });

@@ -19,13 +19,27 @@ export const ADMIN_PASSWORD = "correct horse admin";
 
 const ENTRIES = {
   /** What is deployed, behind an entry that counts crossings from wasm to JavaScript. */
-  crossings: { root: top, main: "tests/edge/support/crossings-entry.mjs", more: ["tests/edge/support/counted-imports.mjs"], build: "scripts/build.sh" },
+  crossings: {
+    root: top,
+    main: "tests/edge/support/crossings-entry.mjs",
+    more: ["tests/edge/support/counted-imports.mjs"],
+    build: "scripts/build.sh",
+  },
   /** The same, with a data set that keeps its data points. */
-  analytics: { root: top, main: "tests/edge/support/analytics-entry.mjs", more: ["tests/edge/support/counted-imports.mjs"], build: "scripts/build.sh" },
+  analytics: {
+    root: top,
+    main: "tests/edge/support/analytics-entry.mjs",
+    more: ["tests/edge/support/counted-imports.mjs"],
+    build: "scripts/build.sh",
+  },
   /** What is deployed. */
   shipped: { root: top, main: "src/edge/entry.mjs", build: "scripts/build.sh" },
   /** The same, where `/panic` panics. */
-  probe: { root: join(top, ".build/probe"), main: "src/edge/entry.mjs", build: "scripts/build.sh probe" },
+  probe: {
+    root: join(top, ".build/probe"),
+    main: "src/edge/entry.mjs",
+    build: "scripts/build.sh probe",
+  },
   /** What is deployed, behind an entry that counts calls to D1 and KV and makes them fail. */
   observed: { root: top, main: "tests/edge/support/observed-entry.mjs", build: "scripts/build.sh" },
 };
@@ -40,7 +54,8 @@ function loadMiniflare() {
   const started = [];
   childProcess.spawn = (command, ...rest) => {
     const child = spawn(command, ...rest);
-    if (String(command).includes("workerd")) started.push(Object.assign(child, { startedAt: performance.now() }));
+    if (String(command).includes("workerd"))
+      started.push(Object.assign(child, { startedAt: performance.now() }));
     return child;
   };
   const { Miniflare, Response, convertV4MiniflareOptions } = require("miniflare");
@@ -52,10 +67,22 @@ modulesOf(ENTRIES.shipped);
 
 function modulesOf({ root, main, more = [], build }) {
   const wasm = "build/index_bg.wasm";
-  if (!existsSync(join(root, wasm))) throw new Error(`${join(root, wasm)} is missing: run ${build} first`);
-  const built = readdirSync(join(root, "build"), { recursive: true }).filter((file) => /\.m?js$/.test(file));
-  const files = [main, ...more, "src/edge/entry.mjs", ...built.map((file) => join("build", file)), wasm];
-  const modules = [...new Set(files)].map((file) => ({ type: file === wasm ? "CompiledWasm" : "ESModule", path: join(root, file) }));
+  if (!existsSync(join(root, wasm)))
+    throw new Error(`${join(root, wasm)} is missing: run ${build} first`);
+  const built = readdirSync(join(root, "build"), { recursive: true }).filter((file) =>
+    /\.m?js$/.test(file),
+  );
+  const files = [
+    main,
+    ...more,
+    "src/edge/entry.mjs",
+    ...built.map((file) => join("build", file)),
+    wasm,
+  ];
+  const modules = [...new Set(files)].map((file) => ({
+    type: file === wasm ? "CompiledWasm" : "ESModule",
+    path: join(root, file),
+  }));
   return { modules, modulesRoot: root };
 }
 
@@ -69,7 +96,12 @@ function compatibilityDate() {
 /** The variables under [vars]: their values are on one line, and JSON has them as TOML does. */
 function variables() {
   const [, section] = /^\[vars\]\n((?:(?!\[).*\n)*)/m.exec(wranglerToml);
-  return Object.fromEntries([...section.matchAll(/^([A-Z0-9_]+) = (.+)$/gm)].map(([, name, value]) => [name, JSON.parse(value)]));
+  return Object.fromEntries(
+    [...section.matchAll(/^([A-Z0-9_]+) = (.+)$/gm)].map(([, name, value]) => [
+      name,
+      JSON.parse(value),
+    ]),
+  );
 }
 
 /** The migrations, in their order. */
@@ -80,7 +112,12 @@ export const migrations = readdirSync(join(top, "migrations"))
 
 /** Secrets and variables of a deployment; null unsets one. */
 export function deployment(changes = {}) {
-  const all = { ...variables(), MASTER_KEY: randomBytes(32).toString("base64"), ADMIN_PASSWORD, ...changes };
+  const all = {
+    ...variables(),
+    MASTER_KEY: randomBytes(32).toString("base64"),
+    ADMIN_PASSWORD,
+    ...changes,
+  };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
 }
 
@@ -106,22 +143,56 @@ export function stateFolder(test) {
  * front of the first isolate, at `url`; `https` is `{ key, cert }` of the certificate with which
  * `url` is served, at `port`; `onOutput` is told what workerd prints.
  */
-export async function startWorkerd({ isolates = [{}], folder, migrate = true, assets = false, https, port = 0, onOutput = () => {} } = {}) {
-  const directly = { compatibilityDate: compatibilityDate(), unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
-  const workers = isolates.map(({ entry = "shipped", bindings = deployment(), database = randomUUID(), namespace = database, outbound, ratelimits, analytics = false, cache = true, services = {} }, index) => ({
-    ...directly,
-    ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
-    name: `isolate-${index}`,
-    bindings,
-    d1Databases: { DB: database },
-    kvNamespaces: { KV: namespace },
-    cacheAPI: cache,
-    serviceBindings: mapped(services, ({ isolate, entrypoint }) => ({ name: `isolate-${isolate}`, entrypoint })),
-    ...(ratelimits && { ratelimits }),
-    ...(analytics && { analyticsEngineDatasets: { ANALYTICS: { dataset: "postern_decisions" } } }),
-    ...(outbound && { outboundService: answering(outbound) }),
-    ...(assets && index === 0 && { assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } } }),
-  }));
+export async function startWorkerd({
+  isolates = [{}],
+  folder,
+  migrate = true,
+  assets = false,
+  https,
+  port = 0,
+  onOutput = () => {},
+} = {}) {
+  const directly = {
+    compatibilityDate: compatibilityDate(),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+  const workers = isolates.map(
+    (
+      {
+        entry = "shipped",
+        bindings = deployment(),
+        database = randomUUID(),
+        namespace = database,
+        outbound,
+        ratelimits,
+        analytics = false,
+        cache = true,
+        services = {},
+      },
+      index,
+    ) => ({
+      ...directly,
+      ...(typeof entry === "string" ? modulesOf(ENTRIES[entry]) : entry),
+      name: `isolate-${index}`,
+      bindings,
+      d1Databases: { DB: database },
+      kvNamespaces: { KV: namespace },
+      cacheAPI: cache,
+      serviceBindings: mapped(services, ({ isolate, entrypoint }) => ({
+        name: `isolate-${isolate}`,
+        entrypoint,
+      })),
+      ...(ratelimits && { ratelimits }),
+      ...(analytics && {
+        analyticsEngineDatasets: { ANALYTICS: { dataset: "postern_decisions" } },
+      }),
+      ...(outbound && { outboundService: answering(outbound) }),
+      ...(assets &&
+        index === 0 && {
+          assets: { directory: join(top, "public"), routerConfig: { has_user_worker: true } },
+        }),
+    }),
+  );
   const before = children.length;
   let output = "";
   const print = ({ message }) => {
@@ -145,10 +216,16 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
     const url = String(await miniflare.ready);
     const [child] = children.slice(before);
     const tools = await toolsOf(miniflare);
-    const running = await Promise.all(workers.map((worker, index) => isolate(miniflare, worker, tools(index))));
+    const running = await Promise.all(
+      workers.map((worker, index) => isolate(miniflare, worker, tools(index))),
+    );
     if (migrate) {
       const fresh = new Map(running.map((one, index) => [workers[index].d1Databases.DB, one]));
-      await Promise.all([...fresh.values()].map((one) => one.tool("migrate", migrate === true ? migrations : migrate)));
+      await Promise.all(
+        [...fresh.values()].map((one) =>
+          one.tool("migrate", migrate === true ? migrations : migrate),
+        ),
+      );
     }
     /** SIGKILL, in the midst of whatever it is doing. */
     const kill = async () => {
@@ -164,7 +241,8 @@ export async function startWorkerd({ isolates = [{}], folder, migrate = true, as
   }
 }
 
-const mapped = (object, map) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(value)]));
+const mapped = (object, map) =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(value)]));
 
 /** A function that answers requests, as Miniflare wants it; where it has no answer, a failure. */
 function answering(outbound) {
@@ -176,7 +254,8 @@ function answering(outbound) {
 
 /** The Worker of tools.mjs, with the bindings of each isolate under its number. */
 function toolsFor(workers) {
-  const bound = (kind, value) => Object.fromEntries(workers.map((worker, index) => [`${kind}_${index}`, value(worker)]));
+  const bound = (kind, value) =>
+    Object.fromEntries(workers.map((worker, index) => [`${kind}_${index}`, value(worker)]));
   return {
     name: "tools",
     modules: [{ type: "ESModule", path: join(top, "tests/edge/support/tools.mjs") }],

@@ -41,9 +41,12 @@ export default function Application({ params }) {
 
 const factsOf = ({ accessKey, organization, authorizations, createdAt, modifiedAt }) => [
   [t("applications.accessKey"), html`<code>${accessKey}</code>`],
-  [t("applications.organization"), html`
+  [
+    t("applications.organization"),
+    html`
     <a href=${href(path`/organizations/${organization}`)}>${organization}</a>
-  `],
+  `,
+  ],
   [t("applications.authorizations"), authorizedTo({ authorizations })],
   [t("organizations.createdAt"), html`<${Time} at=${createdAt} />`],
   [t("app.modifiedAt"), html`<${Time} at=${modifiedAt} />`],
@@ -59,10 +62,10 @@ function Change({ found, set }) {
   const change = (some) => setForm((before) => ({ ...before, ...some }));
   const save = async () => {
     set(
-      await api.patch(
-        path`/v1/applications/${found.accessKey}`,
-        { ...form, name: form.name.trim() || null },
-      )
+      await api.patch(path`/v1/applications/${found.accessKey}`, {
+        ...form,
+        name: form.name.trim() || null,
+      }),
     );
     say(t("common.changed"));
   };
@@ -73,9 +76,7 @@ function Change({ found, set }) {
     const consequences = [
       ends && t("application.disableDead"),
       becomesShortcut && t("application.shortcutNothing"),
-    ].filter(
-      Boolean
-    );
+    ].filter(Boolean);
     return confirm({
       title: t("application.changeTitle"),
       consequences,
@@ -144,14 +145,17 @@ function Secret({ found, reload }) {
       <summary>${t("application.without")}</summary>
       <${Steps} label=${t("application.without")} steps=${steps} />
     </details>
-    ${made && html`
+    ${
+      made &&
+      html`
       <${Once}
         title=${t("application.replaced")}
         label=${t("applications.secret")}
         value=${made.secret}
         onClose=${stored}
       />
-    `}
+    `
+    }
   <//>`;
 }
 

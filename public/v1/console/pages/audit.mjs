@@ -23,9 +23,8 @@ import { ExportAudit } from "../parts/audit_export.mjs";
 const NAMES = ["actor", "action", "target", "from", "until"];
 
 /** The filters that the address has; moments are epoch milliseconds there. */
-const filtersOf = (query) => Object.fromEntries(
-  NAMES.filter((name) => query[name]).map((name) => [name, query[name]])
-);
+const filtersOf = (query) =>
+  Object.fromEntries(NAMES.filter((name) => query[name]).map((name) => [name, query[name]]));
 
 export default function Audit({ query }) {
   const filters = filtersOf(query);
@@ -61,11 +60,13 @@ function Filters({ filters }) {
     until: moment(filters.until),
   });
   const change = (name) => (value) => setForm((before) => ({ ...before, [name]: value }));
-  const action = useAction(
-    async () => go(
-      "/audit",
-      { ...form, actor: form.actor.trim(), action: form.action.trim(), target: form.target.trim() },
-    )
+  const action = useAction(async () =>
+    go("/audit", {
+      ...form,
+      actor: form.actor.trim(),
+      action: form.action.trim(),
+      target: form.target.trim(),
+    }),
   );
   const field = (name, more) => html`
     <${Field}
@@ -153,12 +154,15 @@ function Change({ event }) {
     >
       ${open ? t("audit.hide") : t("audit.showChange")}
     <//>
-    ${open && html`<div class="difference">
+    ${
+      open &&
+      html`<div class="difference">
       <${Difference} before=${before} after=${after} />
       <p class="faint">
         ${precisely(at)} · ${address ?? t("audit.noAddress")} · <code>${requestId}</code>
       </p>
-    </div>`}
+    </div>`
+    }
   `;
 }
 
@@ -172,29 +176,40 @@ function Difference({ before, after }) {
   if (rows.length === 0) return html`<p>${t("audit.nothing")}</p>`;
   return html`
     <dl class="changes">
-      ${shown.map(({ path, before: old, after: now, kind }) => html`<div key=${path} class=${kind}>
+      ${shown.map(
+        ({ path, before: old, after: now, kind }) => html`<div key=${path} class=${kind}>
         <dt>
           <span aria-hidden="true">${SIGNS[kind]}</span> <bdi dir="auto" class="code">
             ${path || t("audit.value")}
           </bdi> <${Badge}>${t(`audit.${kind}`)}<//>
         </dt>
-        ${old !== "" && html`
+        ${
+          old !== "" &&
+          html`
           <dd class="before">
             <span class="sr-only">
               ${t("audit.before")}
             </span> <del><${Text} value=${old} code /></del>
           </dd>
-        `}
-        ${now !== "" && kind !== "same" && html`
+        `
+        }
+        ${
+          now !== "" &&
+          kind !== "same" &&
+          html`
           <dd class="after">
             <span class="sr-only">
               ${t("audit.after")}
             </span> <ins><${Text} value=${now} code /></ins>
           </dd>
-        `}
-      </div>`)}
+        `
+        }
+      </div>`,
+      )}
     </dl>
-    ${same > 0 && html`
+    ${
+      same > 0 &&
+      html`
       <button
         type="button"
         class="link"
@@ -203,6 +218,7 @@ function Difference({ before, after }) {
       >
         ${all ? t("audit.hideSame") : t("audit.showSame", { n: same })}
       </button>
-    `}
+    `
+    }
   `;
 }

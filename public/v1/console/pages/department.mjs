@@ -41,7 +41,9 @@ export default function Department({ params: { id } }) {
   const remove = async () => {
     if (await deleteUnit({ at, kind: "department", name, goes: goes() })) go("/departments");
   };
-  const actions = department.data && html`
+  const actions =
+    department.data &&
+    html`
     <${Button} kind="secondary outline" onClick=${() => setEditing(true)}>
       ${t("department.edit")}
     <//>
@@ -58,18 +60,26 @@ export default function Department({ params: { id } }) {
     <${Loaded} of=${department}>${({ parentId }) => html`
       <${Section} title=${t("department.where")}>
         <${Facts}
-          facts=${
-            [[t("department.above"), parentId == null ? t("department.top") : html`
+          facts=${[
+            [
+              t("department.above"),
+              parentId == null
+                ? t("department.top")
+                : html`
               <${Named} kind="department" id=${parentId} />
-            `]]
-          }
+            `,
+            ],
+          ]}
         />
       <//>
       <${Members} at=${at} kind="department" id=${id} name=${name} />
     `}<//>
-    ${editing && html`
+    ${
+      editing &&
+      html`
       <${Edit} at=${at} department=${department} onClose=${() => setEditing(false)} />
-    `}
+    `
+    }
   <//>`;
 }
 
@@ -77,7 +87,7 @@ function Edit({ at, department, onClose }) {
   const { id, name: before, parentId } = department.data;
   const [name, setName] = useState(before ?? "");
   const [parent, setParent] = useState(
-    parentId == null ? null : { kind: "department", id: parentId, name: null }
+    parentId == null ? null : { kind: "department", id: parentId, name: null },
   );
   useEffect(() => {
     if (parentId != null) findById("department", parentId).then(setParent, () => {});

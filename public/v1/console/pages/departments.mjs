@@ -54,7 +54,9 @@ export default function Departments({ query }) {
         ${(data) => html`<${Tree} ...${data} onAdd=${(parent) => setMaking({ parent })} />`}
       <//>
     <//>
-    ${all.data?.more && html`
+    ${
+      all.data?.more &&
+      html`
       <${Section} title=${t("departments.search")}>
         <${SearchList}
           at="/v1/departments"
@@ -65,15 +67,19 @@ export default function Departments({ query }) {
           empty=${t("departments.empty")}
         />
       <//>
-    `}
-    ${making && html`
+    `
+    }
+    ${
+      making &&
+      html`
       <${NewUnit}
         at="/v1/departments"
         kind="department"
         parent=${making.parent}
         onClose=${closed}
       />
-    `}
+    `
+    }
   <//>`;
 }
 
@@ -107,9 +113,11 @@ function Tree({ items, more, onAdd }) {
 }
 
 const Level = ({ of, below, depth, onAdd }) => html`<ul class="tree">
-  ${of.map((one) => html`
+  ${of.map(
+    (one) => html`
     <${Branch} key=${one.id} one=${one} below=${below} depth=${depth} onAdd=${onAdd} />
-  `)}
+  `,
+  )}
 </ul>`;
 
 function Branch({ one, below, depth, onAdd }) {
@@ -118,8 +126,9 @@ function Branch({ one, below, depth, onAdd }) {
   const name = nameOf(one);
   return html`<li>
     <div class="branch">
-      ${children.length > 0
-        ? html`
+      ${
+        children.length > 0
+          ? html`
           <button
             type="button"
             class="twig"
@@ -130,7 +139,8 @@ function Branch({ one, below, depth, onAdd }) {
             ${open ? "▾" : "▸"}
           </button>
         `
-        : html`<span class="twig"></span>`}
+          : html`<span class="twig"></span>`
+      }
       <a href=${href(path`/departments/${one.id}`)}><${Text} value=${name} /></a>
       <span class="faint">${String(one.id)}</span>
       <button
@@ -142,8 +152,12 @@ function Branch({ one, below, depth, onAdd }) {
         +
       </button>
     </div>
-    ${open && children.length > 0 && html`
+    ${
+      open &&
+      children.length > 0 &&
+      html`
       <${Level} of=${children} below=${below} depth=${depth + 1} onAdd=${onAdd} />
-    `}
+    `
+    }
   </li>`;
 }

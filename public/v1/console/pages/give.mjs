@@ -11,7 +11,9 @@ export default function Give({ query }) {
   const [kind, id] = query.to?.split(":") ?? [];
   const to = ["user", "group", "department"].includes(kind) && id ? { kind, id } : undefined;
   return html`<${Page} title=${t("give.title")} intro=${t("give.intro")}>
-    ${given && html`
+    ${
+      given &&
+      html`
       <${Notice} kind="good">
         <p>
           ${t("give.done")} <${Named}
@@ -21,7 +23,8 @@ export default function Give({ query }) {
           /> → <${Named} kind="service" id=${given.service} />
         </p>
       <//>
-    `}
+    `
+    }
     <${Section} title=${t("give.what")}>
       <${GrantForm} draft="give" service=${query.service} to=${to} onDone=${setGiven} />
     <//>

@@ -36,7 +36,9 @@ export default function Group({ params: { id } }) {
   const remove = async () => {
     if (await deleteUnit({ at, kind: "group", name, goes: goes() })) go("/groups");
   };
-  const actions = group.data && html`
+  const actions =
+    group.data &&
+    html`
     <${Button} kind="secondary outline" onClick=${() => setRenaming(true)}>${t("unit.rename")}<//>
     <${Button} kind="danger outline" onClick=${remove}>${t("common.delete")}<//>
   `;

@@ -42,9 +42,14 @@ export default function Key({ params }) {
 const factsOf = ({ id, may, userId, createdBy, createdAt, expiresAt, lastUsedOn }) => [
   [t("key.id"), number(id)],
   [t("keys.mayTitle"), powers(may)],
-  [t("keys.user"), userId === null ? t("keys.nobody") : html`
+  [
+    t("keys.user"),
+    userId === null
+      ? t("keys.nobody")
+      : html`
     <a href=${href(path`/users/${userId}`)}>${userId}</a>
-  `],
+  `,
+  ],
   [t("key.createdBy"), html`<a href=${href(path`/users/${createdBy}`)}>${createdBy}</a>`],
   [t("key.createdAt"), html`<${Time} at=${createdAt} />`],
   [t("keys.expires"), html`<${Time} at=${expiresAt} none=${t("keys.never")} />`],
@@ -100,37 +105,51 @@ function Replacing({ of, reload }) {
       title: t("key.step1"),
       done: Boolean(old),
       children: html`<p>${t("key.step1Text")}</p>
-        ${!old && html`
+        ${
+          !old &&
+          html`
           <${Button} onClick=${() => second.run()} busy=${second.busy} disabled=${second.busy}>
             ${t("key.makeSecond")}
           <//>
-        `}
+        `
+        }
         <${ProblemNotice} problem=${second.problem} again=${second.again} />`,
     },
     {
       title: t("key.step2"),
       done: Boolean(old) && (handedOut || isUsed),
       children: html`<p>${t("key.step2Text")}</p>
-        ${old && !handedOut && !isUsed && html`
+        ${
+          old &&
+          !handedOut &&
+          !isUsed &&
+          html`
           <${Button} kind="secondary" small onClick=${() => setHandedOut(true)}>
             ${t("key.handedOut")}
-          <//>`}`,
+          <//>`
+        }`,
     },
     {
       title: t("key.step3"),
       done: isUsed,
       children: html`<p>${t("key.step3Text")}</p>
-        ${old && html`
-          <${Button} kind="secondary outline" small onClick=${reload}>${t("key.lookAgain")}<//>`}`,
+        ${
+          old &&
+          html`
+          <${Button} kind="secondary outline" small onClick=${reload}>${t("key.lookAgain")}<//>`
+        }`,
     },
     {
       title: t("key.step4"),
       done: false,
       children: html`<p>${t("key.step4Text")}</p>
-        ${old && html`
+        ${
+          old &&
+          html`
           <${Button} kind=${isUsed ? "danger" : "danger outline"} onClick=${remove}>
             ${t("key.removeOldOne", { prefix: old.prefix })}
-          <//>`}`,
+          <//>`
+        }`,
     },
   ];
   return html`
@@ -145,7 +164,9 @@ function Replacing({ of, reload }) {
     <${Section} title=${t("key.replace")} intro=${t("key.replaceIntro")}>
       <${Steps} label=${t("key.replace")} steps=${steps} />
     <//>
-    ${made && html`
+    ${
+      made &&
+      html`
       <${Once}
         title=${t("key.secondMade")}
         label=${t("keys.theKey")}
@@ -153,7 +174,8 @@ function Replacing({ of, reload }) {
         help=${t("key.secondHelp")}
         onClose=${stored}
       />
-    `}
+    `
+    }
   `;
 }
 

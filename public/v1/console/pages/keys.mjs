@@ -137,7 +137,8 @@ function NewKey({ onMade }) {
       />
     <//>
     ${
-      made && html`
+      made &&
+      html`
         <${Once}
           title=${t("keys.made")}
           label=${t("keys.theKey")}

@@ -36,23 +36,19 @@ export default function Organization({ params }) {
       actions=${of.data && html`<${Remove} id=${id} />`}>
     <${Loaded} of=${of}>${(found) => html`
       <${Facts}
-        facts=${
-          [
-            [t("organizations.id"), html`<code>${found.id}</code>`],
-            [t("organizations.createdAt"), html`<${Time} at=${found.createdAt} />`],
-          ]
-        }
+        facts=${[
+          [t("organizations.id"), html`<code>${found.id}</code>`],
+          [t("organizations.createdAt"), html`<${Time} at=${found.createdAt} />`],
+        ]}
       />
       <${Rename} key=${found.modifiedAt} found=${found} set=${of.set} />
       <${Section}
         title=${t("applications.title")}
-        actions=${
-          html`
+        actions=${html`
             <a role="button" href=${href("/applications", { do: "new", organization: id })}>
               ${t("applications.new")}
             </a>
-          `
-        }
+          `}
       >
         <${Table}
           caption=${t("applications.title")}

@@ -25,13 +25,11 @@ export default function Overview() {
   return html`
     <${Page}
       title=${t("overview.title")}
-      actions=${
-        html`
+      actions=${html`
           <${Button} kind="secondary outline" busy=${overview.loading} onClick=${overview.reload}>
             ${t("overview.reload")}
           <//>
-        `
-      }
+        `}
     >
     <${Tasks} />
     <${Loaded} of=${overview}>${(data) => html`
@@ -61,7 +59,10 @@ function Tasks() {
         label=${t("user.title")}
         kinds=${["user"]}
         value=${may}
-        onPick=${(user) => { setMay(user); toAccess(user); }}
+        onPick=${(user) => {
+          setMay(user);
+          toAccess(user);
+        }}
       />
     <//>
     <${Task} title=${t("task.secret")} text=${t("task.secretText")}>
@@ -77,7 +78,10 @@ function Tasks() {
         label=${t("user.title")}
         kinds=${["user"]}
         value=${out}
-        onPick=${(user) => { setOut(user); toDisconnect(user); }}
+        onPick=${(user) => {
+          setOut(user);
+          toDisconnect(user);
+        }}
       />
     <//>
   </section>`;
@@ -96,11 +100,14 @@ const State = ({ of }) => html`<${Badge} kind=${KINDS[of] ?? "plain"}>${t(`healt
 function Health({ of: { health, version, revision } }) {
   const causes = health.causes ?? [];
   return html`<${Section} title=${html`${t("health.title")} <${State} of=${health.status} />`}>
-    ${causes.length > 0 && html`
+    ${
+      causes.length > 0 &&
+      html`
       <ul class="causes">
         ${causes.map((cause) => html`<${Cause} key=${cause.kind} of=${cause} />`)}
       </ul>
-    `}
+    `
+    }
     <${Facts} facts=${[
       ["D1", html`<${State} of=${health.d1} />`],
       ["KV", html`<${State} of=${health.kv} />`],
@@ -115,9 +122,11 @@ function Health({ of: { health, version, revision } }) {
 
 const Cause = ({ of: { kind, count, names = [] } }) => html`<li>
   <strong>${has(`health.cause.${kind}`) ? t(`health.cause.${kind}`, { n: count }) : kind}</strong>
-  ${names.map((name, at) => html`
+  ${names.map(
+    (name, at) => html`
     <span key=${name}>${at > 0 ? ", " : " "}<${Text} value=${name} /></span>
-  `)}
+  `,
+  )}
   ${names.length < count && names.length > 0 && " …"}
 </li>`;
 
@@ -152,14 +161,16 @@ function Refusals({ of: { refusals = [], since } }) {
     <a role="button" class="secondary outline" href=${href("/token")}>${t("task.tokenGo")}</a>
   `;
   return html`<${Section} title=${t("refusals.title")} intro=${intro} actions=${actions}>
-    ${refusals.length === 0
-      ? html`<${Empty}>${t("refusals.none")}<//>`
-      : html`<${Table}
+    ${
+      refusals.length === 0
+        ? html`<${Empty}>${t("refusals.none")}<//>`
+        : html`<${Table}
           caption=${t("refusals.title")}
           columns=${columns}
           rows=${refusals}
           rowKey=${({ reason, dialect }) => `${dialect} ${reason}`}
-        />`}
+        />`
+    }
   <//>`;
 }
 
@@ -182,10 +193,12 @@ function Counts({ of }) {
   const shown = (what) => `${number(of[what])}${atLeast.includes(what) ? "+" : ""}`;
   return html`<${Section} title=${t("counts.title")}>
     <ul class="counts">
-      ${COUNTED.map(([what, to]) => html`<li key=${what}>
+      ${COUNTED.map(
+        ([what, to]) => html`<li key=${what}>
         <span class="count">${shown(what)}</span>
         ${to ? html`<a href=${href(to)}>${t(`counts.${what}`)}</a>` : t(`counts.${what}`)}
-      </li>`)}
+      </li>`,
+      )}
     </ul>
   <//>`;
 }

@@ -54,7 +54,8 @@ function Operations({ document, query }) {
       <${Dialects} tags=${document.tags} value=${tag} onInput=${setTag} disabled=${text !== ""} />
     </search>
     <p role="status" class="faint">${tn("reference.found", found.length)}</p>
-    ${dialects.map((dialect) => html`
+    ${dialects.map(
+      (dialect) => html`
       <${Dialect}
         key=${dialect.name}
         document=${document}
@@ -62,7 +63,8 @@ function Operations({ document, query }) {
         operations=${found.filter((one) => one.tag === dialect.name)}
         opened=${query.op}
       />
-    `)}
+    `,
+    )}
   `;
 }
 
@@ -76,9 +78,11 @@ const Dialects = ({ tags, value, onInput, disabled }) => html`
       disabled=${disabled}
     >
       <option value="" selected=${value === ""}>${t("reference.allDialects")}</option>
-      ${tags.map(({ name }) => html`
+      ${tags.map(
+        ({ name }) => html`
         <option key=${name} value=${name} selected=${name === value}>${name}</option>
-      `)}
+      `,
+      )}
     </select>
   </div>
 `;
@@ -87,9 +91,11 @@ const Dialect = ({ document, dialect: { name, description }, operations, opened 
   <section class="part" aria-labelledby=${`tag-${name}`}>
     <h2 id=${`tag-${name}`}>${name}</h2>
     <p class="intro" lang="en">${description}</p>
-    ${operations.map((one) => html`
+    ${operations.map(
+      (one) => html`
       <${Row} key=${one.id} document=${document} operation=${one} isOpened=${one.id === opened} />
-    `)}
+    `,
+    )}
   </section>
 `;
 

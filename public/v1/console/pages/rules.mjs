@@ -83,15 +83,20 @@ function Does({ rule }) {
 function Wants({ of }) {
   const { service, permission, groups, roles, scopes, apps, audience, any } = of;
   const items = [
-    permission && html`
-      ${t("rules.permission", { permission })} ${service !== null && html`
+    permission &&
+      html`
+      ${t("rules.permission", { permission })} ${
+        service !== null &&
+        html`
         <a href=${href(path`/services/${service}`)}>${t("rules.service", { service })}</a>
-      `}
-    `,
-    groups?.length > 0 && html`
-      ${t("rules.groups")} ${
-        groups.map((id) => html`<a key=${id} href=${href(path`/groups/${id}`)}>${id}</a> `)
+      `
       }
+    `,
+    groups?.length > 0 &&
+      html`
+      ${t("rules.groups")} ${groups.map(
+        (id) => html`<a key=${id} href=${href(path`/groups/${id}`)}>${id}</a> `,
+      )}
     `,
     roles?.length > 0 && t("rules.roles", { roles: list(roles) }),
     scopes?.length > 0 && t("rules.scopes", { scopes: list(scopes) }),
@@ -99,15 +104,25 @@ function Wants({ of }) {
     audience && t("rules.audience", { audience }),
   ].filter(Boolean);
   return html`
-    ${items.length > 0 && html`
+    ${
+      items.length > 0 &&
+      html`
       <ul class="plain">${items.map((item) => html`<li>${item}</li>`)}</ul>
-    `}
-    ${any?.length > 0 && html`
+    `
+    }
+    ${
+      any?.length > 0 &&
+      html`
       <p>${t("rules.any")}</p><ol>${any.map((one) => html`<li><${Wants} of=${one} /></li>`)}</ol>
-    `}
-    ${items.length === 0 && !any?.length && html`
+    `
+    }
+    ${
+      items.length === 0 &&
+      !any?.length &&
+      html`
       <span class="faint">${of.public ? t("rules.nobody") : t("rules.signedIn")}</span>
-    `}
+    `
+    }
   `;
 }
 
@@ -131,10 +146,12 @@ const Short = ({ verdict }) => html`
 `;
 
 function Tester() {
-  const [draft, change] = useDraft(
-    "rules.test",
-    { method: "GET", url: "", who: "nobody", user: null },
-  );
+  const [draft, change] = useDraft("rules.test", {
+    method: "GET",
+    url: "",
+    who: "nobody",
+    user: null,
+  });
   const [token, setToken] = useState("");
   const [outcome, setOutcome] = useState(null);
   const heading = useRef();
@@ -176,7 +193,9 @@ function Tester() {
         required
         hint=${t("rules.urlHint")}
       />
-      ${who === "user" && html`
+      ${
+        who === "user" &&
+        html`
         <${Combobox}
           name="username"
           label=${t("rules.user")}
@@ -185,8 +204,11 @@ function Tester() {
           onPick=${set("user")}
           required
         />
-      `}
-      ${who === "token" && html`
+      `
+      }
+      ${
+        who === "token" &&
+        html`
         <${Field}
           name="token"
           label=${t("token.token")}
@@ -195,9 +217,12 @@ function Tester() {
           rows=${3}
           required
         />
-      `}
+      `
+      }
     <//>
-    ${outcome && html`<div class="result">
+    ${
+      outcome &&
+      html`<div class="result">
       <h3 tabindex="-1" ref=${heading}>
         ${t(`rules.verdict.${outcome.verdict}`)} <${Short} verdict=${outcome.verdict} />
       </h3>
@@ -205,15 +230,22 @@ function Tester() {
         ${
           outcome.rule === null
             ? t("rules.noRule")
-            : outcome.rule === 0 ? t("rules.byPublic") : t("rules.byRule", { n: outcome.rule })
+            : outcome.rule === 0
+              ? t("rules.byPublic")
+              : t("rules.byRule", { n: outcome.rule })
         }
       </p>
       <p>
-        ${outcome.origin === null ? t("rules.nowhere") : html`
+        ${
+          outcome.origin === null
+            ? t("rules.nowhere")
+            : html`
           ${t("rules.toOrigin")} <${Text} value=${outcome.origin} code />
-        `}
+        `
+        }
       </p>
       <${Checks} checks=${outcome.checks} />
-    </div>`}
+    </div>`
+    }
   <//>`;
 }

@@ -29,10 +29,11 @@ export default function Service({ params: { id } }) {
   const at = path`/v1/services/${id}`;
   // An id may have grants before anybody registers it, so "not found" still shows them.
   const service = useLoad(
-    (signal) => api.get(at, {}, { signal }).catch((problem) => {
-      if (problem.status === 404) return { id, name: null, authEnabled: null };
-      throw problem;
-    }),
+    (signal) =>
+      api.get(at, {}, { signal }).catch((problem) => {
+        if (problem.status === 404) return { id, name: null, authEnabled: null };
+        throw problem;
+      }),
     [at],
   );
   const [renaming, setRenaming] = useState(false);
@@ -63,7 +64,9 @@ export default function Service({ params: { id } }) {
     say(t("common.deleted"));
     go("/services");
   };
-  const actions = registered && html`
+  const actions =
+    registered &&
+    html`
     <a role="button" class="secondary outline" href=${href("/may", { service: id })}>
       ${t("access.askOne")}
     </a>
@@ -73,7 +76,9 @@ export default function Service({ params: { id } }) {
     <//>
     <${Button} kind="danger outline" onClick=${remove}>${t("common.delete")}<//>
   `;
-  const intro = is && html`
+  const intro =
+    is &&
+    html`
     ${
       registered ? html`<${SwitchBadge} on=${is.authEnabled} />` : t("service.unregistered")
     } ${t("common.id")} ${id}
@@ -87,15 +92,22 @@ export default function Service({ params: { id } }) {
       actions=${actions}
     >
     <${Loaded} of=${service}>${() => html`
-      ${registered && !is.authEnabled && html`
+      ${
+        registered &&
+        !is.authEnabled &&
+        html`
         <${Notice} kind="warn"><p>${t("service.offNotice")}</p><//>
-      `}
+      `
+      }
       <${GrantMatrix} service=${id} />
       ${registered && html`<${ServiceApis} at=${at} />`}
     `}<//>
-    ${renaming && html`
+    ${
+      renaming &&
+      html`
       <${Rename} at=${at} service=${service} onClose=${() => setRenaming(false)} />
-    `}
+    `
+    }
   <//>`;
 }
 
@@ -104,9 +116,8 @@ async function whatGoes(at) {
     api.get(`${at}/grants`, { limit: MOST }),
     api.get(`${at}/apis`, { limit: MOST }),
   ]);
-  const count = (key, { items, next }) => (
-    next ? t(`${key}.more`, { n: items.length }) : tn(key, items.length)
-  );
+  const count = (key, { items, next }) =>
+    next ? t(`${key}.more`, { n: items.length }) : tn(key, items.length);
   return [count("service.goesGrants", grants), count("service.goesApis", apis)];
 }
 

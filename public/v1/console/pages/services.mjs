@@ -41,9 +41,12 @@ const columns = () => [
   {
     key: "creator",
     title: t("service.creator"),
-    cell: ({ creatorId }) => (creatorId == null ? "–" : html`
+    cell: ({ creatorId }) =>
+      creatorId == null
+        ? "–"
+        : html`
       <${Named} kind="user" id=${creatorId} />
-    `),
+    `,
   },
   { key: "id", title: t("common.id"), numeric: true, cell: ({ id }) => id },
   {

@@ -99,18 +99,25 @@ function Verdict({ token, explained, heading }) {
       ${accepted ? t("token.accepted") : t("token.refused")}
       <${Good} is=${accepted}>${t(`token.${verdict}Short`)}<//>
     </h2>
-    ${first && html`
+    ${
+      first &&
+      html`
       <p class="because">
         ${
           first.app ? t("token.because", { app: first.app }) : t("token.becauseToken")
         } <${Text} value=${first.check.detail} />
       </p>
-    `}
-    ${first?.check.fix && html`
+    `
+    }
+    ${
+      first?.check.fix &&
+      html`
       <p class="fix">${t("check.fix")} <${Text} value=${first.check.fix} /></p>
-    `}
+    `
+    }
     ${accepted && html`<${Revoke} token=${token} />`}
-    ${groups.map(({ app, checks: of, holds }) => html`
+    ${groups.map(
+      ({ app, checks: of, holds }) => html`
       <details
         key=${app}
         class="app-checks"
@@ -124,13 +131,20 @@ function Verdict({ token, explained, heading }) {
         ${" "}<${Good} is=${holds}>${holds ? t("check.allHeld") : t("check.someFailed")}<//>
       </summary>
       <${Checks} checks=${of} />
-      ${app !== null && html`
+      ${
+        app !== null &&
+        html`
         <p><a href=${href(path`/token-apps/${app}`)}>${t("token.toApp")}</a></p>
-      `}
-    </details>`)}
-    ${explained.permission && html`
+      `
+      }
+    </details>`,
+    )}
+    ${
+      explained.permission &&
+      html`
       <${PermissionAnswer} ...${explained} checks=${[]} username=${t("token.itsUser")} />
-    `}
+    `
+    }
     <${Said} token=${token} />
   </section>`;
 }

@@ -31,12 +31,15 @@ export default function TokenApp({ params }) {
       back=${{ to: "/token-apps", text: t("apps.title") }}
       actions=${of.data && html`<${Actions} app=${of.data} set=${of.set} />`}>
     <${Loaded} of=${of}>${(app) => html`
-      ${app.warnings?.length > 0 && html`
+      ${
+        app.warnings?.length > 0 &&
+        html`
         <${Notice} kind="warn">
           <p>${t("app.unwise")}</p>
           <ul>${app.warnings.map((text) => html`<li><${Text} value=${text} /></li>`)}</ul>
         <//>
-      `}
+      `
+      }
       <${Facts} facts=${main(app)} />
       <${FoundKeys} name=${name} app=${app} />
       <${Section} title=${t("app.all")}><${Facts} facts=${rest(app)} /><//>
@@ -95,9 +98,11 @@ const listed = (items) =>
   items?.length > 0
     ? html`
       <ul class="plain">
-        ${items.map((item) => html`
+        ${items.map(
+          (item) => html`
           <li><${Text} value=${item} code none=${t("app.withoutType")} /></li>
-        `)}
+        `,
+        )}
       </ul>
     `
     : html`<span class="faint">${t("app.default")}</span>`;
@@ -106,16 +111,21 @@ const mapped = (map) => {
   return pairs.length > 0
     ? html`
       <ul class="plain">
-        ${pairs.map(([from, to]) => html`
+        ${pairs.map(
+          ([from, to]) => html`
           <li><${Text} value=${from} code /> → <${Text} value=${to} code /></li>
-        `)}
+        `,
+        )}
       </ul>
     `
     : html`<span class="faint">${t("app.default")}</span>`;
 };
-const chosen = (name, value) => (value ? t(`appForm.${name}.${value}`) : html`
+const chosen = (name, value) =>
+  value
+    ? t(`appForm.${name}.${value}`)
+    : html`
   <span class="faint">${t("app.default")}</span>
-`);
+`;
 
 const main = (app) => [
   [t("apps.state"), html`<${State} of=${app} />`],
@@ -128,9 +138,10 @@ const main = (app) => [
 ];
 
 const rest = (app) => [
-  ...["username", "name", "email", "id", "groups", "roles"].map(
-    (claim) => [t(`appForm.claims.${claim}`), code(app.claims[claim])]
-  ),
+  ...["username", "name", "email", "id", "groups", "roles"].map((claim) => [
+    t(`appForm.claims.${claim}`),
+    code(app.claims[claim]),
+  ]),
   [t("appForm.discover"), yes(app.discover)],
   [t("appForm.types"), listed(app.types)],
   [t("appForm.authorizedParties"), listed(app.authorizedParties)],
@@ -175,9 +186,12 @@ const keyColumns = () => [
     title: t("app.kty"),
     cell: ({ kty, bytes }) => html`
       <${Text} value=${kty} code />
-      ${bytes !== undefined && html`
+      ${
+        bytes !== undefined &&
+        html`
         ${" "}<span class="faint">${t("app.secretLength", { n: bytes })}</span>
-      `}
+      `
+      }
     `,
   },
   { key: "alg", title: "alg", cell: ({ alg }) => html`<${Text} value=${alg} code />` },
@@ -206,11 +220,14 @@ export function FoundKeys({ name, app }) {
   `;
   return html`<${Section} title=${t("app.keys")} actions=${again}>
     <${Loaded} of=${of}>${({ keys, fetchedAt, error }) => html`
-      ${error && html`
+      ${
+        error &&
+        html`
         <${Notice} kind="bad">
           <p>${t("app.keysProblem")}</p><p class="detail"><${Text} value=${error} /></p>
         <//>
-      `}
+      `
+      }
       <${Table}
         caption=${t("app.keys")}
         columns=${keyColumns()}
@@ -218,9 +235,12 @@ export function FoundKeys({ name, app }) {
         rowKey=${(key) => keys.indexOf(key)}
         empty=${app.algorithm === "introspection" ? t("app.noKeysAsked") : t("app.noKeys")}
       />
-      ${fetchedAt && html`
+      ${
+        fetchedAt &&
+        html`
         <p class="faint">${t("app.fetchedAt")} <${Time} at=${fetchedAt} relative /></p>
-      `}
+      `
+      }
     `}<//>
   <//>`;
 }

@@ -34,9 +34,12 @@ export const State = ({ of }) => html`
   <${Badge} kind=${of.enabled ? "good" : "plain"}>
     ${of.enabled ? t("apps.enabled") : t("apps.disabled")}
   <//>
-  ${of.warnings?.length > 0 && html`
+  ${
+    of.warnings?.length > 0 &&
+    html`
     ${" "}<${Badge} kind="warn">${t("apps.warnings", { n: of.warnings.length })}<//>
-  `}
+  `
+  }
 `;
 
 /** What an app's tokens are verified with, in words. */

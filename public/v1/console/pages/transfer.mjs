@@ -25,7 +25,10 @@ import {
   startExport,
 } from "../parts/transfers.mjs";
 
-const FORMATS = [["ndjson", "NDJSON"], ["csv", "CSV"]];
+const FORMATS = [
+  ["ndjson", "NDJSON"],
+  ["csv", "CSV"],
+];
 
 export default function Transfer() {
   return html`
@@ -80,27 +83,36 @@ function Export() {
       onInput=${setSealed}
       disabled=${action.busy || stopped}
     />
-    ${at && html`
+    ${
+      at &&
+      html`
       <${Progress}
         label=${t("transfer.brought", { n: at.records, of: at.total || "?" })}
         value=${at.records}
         max=${Math.max(at.total, at.records, 1)}
       />
-    `}
+    `
+    }
     ${at?.waitMs > 0 && html`<p role="status">${t("transfer.waiting")}</p>`}
     <${ProblemNotice} problem=${action.problem} />
     <div class="row">
       <${Button} busy=${action.busy} disabled=${action.busy} onClick=${() => action.run()}>
         ${stopped ? t("transfer.goOn") : t("transfer.bringOut")}
       <//>
-      ${control && html`
+      ${
+        control &&
+        html`
         <${Button} kind="secondary outline" onClick=${() => control.abort()}>
           ${t("transfer.stop")}
         <//>
-      `}
-      ${stopped && html`
+      `
+      }
+      ${
+        stopped &&
+        html`
         <${Button} kind="secondary outline" onClick=${forget}>${t("transfer.forget")}<//>
-      `}
+      `
+      }
     </div>
   <//>`;
 }
@@ -157,10 +169,8 @@ function Import() {
     action.clear();
     if (picked && /\.csv$/i.test(picked.name)) setFormat("csv");
     setMark(
-      picked && bookmarkOf(
-        picked,
-        { ...options, format: /\.csv$/i.test(picked.name) ? "csv" : format },
-      )
+      picked &&
+        bookmarkOf(picked, { ...options, format: /\.csv$/i.test(picked.name) ? "csv" : format }),
     );
   };
   const anew = () => {
@@ -194,21 +204,28 @@ function Import() {
       onInput=${setSealed}
       disabled=${action.busy}
     />
-    ${mark && !action.busy && html`
+    ${
+      mark &&
+      !action.busy &&
+      html`
       <${Notice}>
         <p>
           ${t("transfer.mark", { n: mark.line })}
           ${" "}<button type="button" class="link" onClick=${anew}>${t("transfer.anew")}</button>
         </p>
       <//>
-    `}
-    ${at && html`
+    `
+    }
+    ${
+      at &&
+      html`
       <${Progress}
         label=${t("transfer.written", { n: at.records, percent: Math.floor(at.fraction * 100) })}
         value=${at.fraction}
         max=${1}
       />
-    `}
+    `
+    }
     ${at?.waitMs > 0 && html`<p role="status">${t("transfer.waiting")}</p>`}
     <${ProblemNotice} problem=${action.problem} />
     ${action.problem && html`<p>${t("transfer.correct")}</p>`}
@@ -217,21 +234,27 @@ function Import() {
       <${Button} busy=${action.busy} disabled=${action.busy || file === null} onClick=${ask}>
         ${mark ? t("transfer.goOn") : t("transfer.bringIn")}
       <//>
-      ${control && html`
+      ${
+        control &&
+        html`
         <${Button} kind="secondary outline" onClick=${() => control.abort()}>
           ${t("transfer.stop")}
         <//>
-      `}
+      `
+      }
     </div>
   <//>`;
 }
 
 const Done = ({ done }) => html`<${Notice} kind="good">
   <p>${t("transfer.imported", { n: number(done.records) })}</p>
-  ${done.withoutSecret.length > 0 && html`
+  ${
+    done.withoutSecret.length > 0 &&
+    html`
     <p>${t("transfer.withoutSecret")}</p>
     <ul>
       ${done.withoutSecret.map((name) => html`<li key=${name}><${Text} value=${name} /></li>`)}
     </ul>
-  `}
+  `
+  }
 <//>`;

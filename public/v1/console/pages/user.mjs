@@ -47,7 +47,9 @@ export default function User({ params: { id, tab = "profile" }, query }) {
   const current = tab === "profile" ? at : `${at}/${tab}`;
   const name = user.data?.username ?? `${t("kind.user")} ${id}`;
   const intro = user.data && html`<${Intro} user=${user.data} />`;
-  const actions = user.data && html`
+  const actions =
+    user.data &&
+    html`
     <${Button} kind="danger" onClick=${() => setAsking(true)}>${t("disconnect.verb")}<//>
     <${Button} kind="danger outline" onClick=${() => deleteUser(user.data)}>
       ${t("common.delete")}

@@ -84,7 +84,10 @@ function NewUser({ onClose }) {
   const set = (member) => (value) => change({ [member]: value });
   const action = useAction(async () => {
     const { roles, id, ...rest } = values;
-    const listed = roles.split(",").map((role) => role.trim()).filter(Boolean);
+    const listed = roles
+      .split(",")
+      .map((role) => role.trim())
+      .filter(Boolean);
     const body = { ...rest, password: password || null };
     if (listed.length > 0) body.roles = listed;
     if (id) body.id = id;

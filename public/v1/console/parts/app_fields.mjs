@@ -37,12 +37,10 @@ export function AppFields({ form, change, stored }) {
       label=${t(`appForm.${name}`)}
       value=${form[name]}
       onInput=${set(name)}
-      options=${
-        [
-          ["", t("appForm.default")],
-          ...values.map((value) => [value, t(`appForm.${name}.${value}`)])
-        ]
-      }
+      options=${[
+        ["", t("appForm.default")],
+        ...values.map((value) => [value, t(`appForm.${name}.${value}`)]),
+      ]}
     />
   `;
   return html`
@@ -81,17 +79,22 @@ export function AppFields({ form, change, stored }) {
       ${choice("speaksFor", ["own", "users", "everybody"])}
       ${choice("profile", ["follow", "once"])}
       ${lines("initialRoles")}
+      ${text("initialPassword", {
+        type: "password",
+        maxLength: 1024,
+        autocomplete: "new-password",
+      })}
       ${
-        text("initialPassword", { type: "password", maxLength: 1024, autocomplete: "new-password" })
-      }
-      ${stored?.hasInitialPassword && html`
+        stored?.hasInitialPassword &&
+        html`
         <${CheckField}
           name="dropPassword"
           label=${t("appForm.dropPassword")}
           value=${form.dropPassword}
           onInput=${set("dropPassword")}
         />
-      `}
+      `
+      }
     <//>
     <${Group} title=${t("appForm.group.groups")}>
       ${lines("roleMap")}${lines("groupMap")}${choice("groupsMode", ["request", "sync"])}
@@ -118,18 +121,13 @@ function Keys({ form, text, flag, stored }) {
     return html`
       ${text("introspectionEndpoint", { type: "url", required: true })}
       ${text("introspectionClientId", { required: true, maxLength: 256 })}
-      ${
-        text(
-          "secret",
-          {
-            label,
-            hint,
-            type: "password",
-            autocomplete: "new-password",
-            required: !stored?.hasSecret,
-          },
-        )
-      }
+      ${text("secret", {
+        label,
+        hint,
+        type: "password",
+        autocomplete: "new-password",
+        required: !stored?.hasSecret,
+      })}
       ${text("introspectionCacheS", { type: "number", min: 0, max: 60 })}`;
   }
   return html`${text("issuer", { required: form.discover })}${flag("discover")}

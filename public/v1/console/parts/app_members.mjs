@@ -22,11 +22,7 @@ const TEXTS = [
   "introspectionClientId",
   "tokenName",
 ];
-const OF_ENDPOINT = [
-  "introspectionEndpoint",
-  "introspectionClientId",
-  "introspectionCacheS",
-];
+const OF_ENDPOINT = ["introspectionEndpoint", "introspectionClientId", "introspectionCacheS"];
 const FLAGS = ["discover", "anyAudience"];
 const NUMBERS = ["expire", "introspectionCacheS"];
 
@@ -49,15 +45,17 @@ export const ALGORITHMS = [
 ];
 
 /** What an app is verified with: a shared secret, public keys, or an endpoint that is asked. */
-export const kindOf = ({ algorithm }) => (
-  algorithm === "introspection" ? "endpoint" : algorithm.startsWith("HS") ? "secret" : "keys"
-);
+export const kindOf = ({ algorithm }) =>
+  algorithm === "introspection" ? "endpoint" : algorithm.startsWith("HS") ? "secret" : "keys";
 
 /** An empty line in a list stands for tokens without a `typ`; in the form two quotes do. */
 const EMPTY = '""';
 const fromList = (items) => (items ?? []).map((item) => item || EMPTY).join("\n");
 const toList = (text) => {
-  const items = text.split("\n").map((one) => one.trim()).filter(Boolean);
+  const items = text
+    .split("\n")
+    .map((one) => one.trim())
+    .filter(Boolean);
   return items.length > 0 ? items.map((item) => (item === EMPTY ? "" : item)) : null;
 };
 
@@ -68,10 +66,13 @@ const fromMap = (map) =>
 
 /** Lines `value = what it gives`; the last equals sign counts, since values may hold some. */
 function toMap(text) {
-  const pairs = text.split("\n").filter((one) => one.trim()).map((one) => {
-    const at = one.lastIndexOf("=");
-    return at === -1 ? [one.trim(), ""] : [one.slice(0, at).trim(), one.slice(at + 1).trim()];
-  });
+  const pairs = text
+    .split("\n")
+    .filter((one) => one.trim())
+    .map((one) => {
+      const at = one.lastIndexOf("=");
+      return at === -1 ? [one.trim(), ""] : [one.slice(0, at).trim(), one.slice(at + 1).trim()];
+    });
   return pairs.length > 0 ? Object.fromEntries(pairs) : null;
 }
 
@@ -110,7 +111,7 @@ function membersOf(form) {
     createsUsers: form.createsUsers,
   };
   members.claims = Object.fromEntries(
-    CLAIMS.map((claim) => [claim, form[`claims.${claim}`].trim() || null])
+    CLAIMS.map((claim) => [claim, form[`claims.${claim}`].trim() || null]),
   );
   for (const name of LISTS) members[name] = toList(form[name]);
   for (const name of MAPS) members[name] = toMap(form[name]);
@@ -128,7 +129,7 @@ export function newBody(form) {
   const isSaid = ([name, value]) => value !== null && !(FLAGS.includes(name) && value === false);
   const body = Object.fromEntries(Object.entries(members).filter(isSaid));
   body.claims = Object.fromEntries(
-    Object.entries(body.claims).filter(([, value]) => value !== null)
+    Object.entries(body.claims).filter(([, value]) => value !== null),
   );
   return body;
 }

@@ -82,15 +82,21 @@ export function ExportAudit({ filters }) {
       <${Button} busy=${action.busy} disabled=${action.busy} onClick=${() => action.run()}>
         ${t("audit.bring")}
       <//>
-      ${action.busy && html`
+      ${
+        action.busy &&
+        html`
         <${Button} kind="secondary outline" onClick=${() => control.current.abort()}>
           ${t("common.cancel")}
         <//>
-      `}
+      `
+      }
     </div>
     ${action.busy && html`<p role="status">${t("audit.brought", { n: number(done) })}</p>`}
-    ${!control.current?.signal.aborted && html`
+    ${
+      !control.current?.signal.aborted &&
+      html`
       <${ProblemNotice} problem=${action.problem} again=${action.again} />
-    `}
+    `
+    }
   <//>`;
 }

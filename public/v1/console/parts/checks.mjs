@@ -11,7 +11,8 @@ const named = (check) => (has(`check.${check}`) ? t(`check.${check}`) : check);
  * @param {{checks: {check: string, held: boolean, detail: string, fix?: string | null}[]}} props
  */
 export const Checks = ({ checks }) => html`<ul class="checks-list">
-  ${checks.map(({ check, held, detail, fix }, at) => html`
+  ${checks.map(
+    ({ check, held, detail, fix }, at) => html`
     <li key=${at} class=${held ? "held" : "failed"}>
     <p>
       <${Badge} kind=${held ? "good" : "bad"}>
@@ -20,7 +21,8 @@ export const Checks = ({ checks }) => html`<ul class="checks-list">
     </p>
     <p><${Text} value=${detail} /></p>
     ${fix && html`<p class="fix">${t("check.fix")} <${Text} value=${fix} /></p>`}
-  </li>`)}
+  </li>`,
+  )}
 </ul>`;
 
 /**

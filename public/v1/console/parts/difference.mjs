@@ -31,9 +31,8 @@ function compare(path, before, after, rows) {
 }
 
 /** A member of an object itself: `constructor` is a name like any other. */
-const own = (object, name) => (
-  object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined
-);
+const own = (object, name) =>
+  object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 
 function kindOf(before, after, texts) {
   if (before === undefined) return "added";

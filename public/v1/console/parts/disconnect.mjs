@@ -38,10 +38,9 @@ export function Disconnect({ user, onClose }) {
     if (out === "disable") await api.patch(path`/v1/users/${user.id}`, { enabled: false });
     await api.delete(path`/v1/users/${user.id}/tokens`);
     onClose(
-      t(
-        out === "disable" ? "disconnect.doneDisabled" : "disconnect.doneRevoked",
-        { name: user.username },
-      )
+      t(out === "disable" ? "disconnect.doneDisabled" : "disconnect.doneRevoked", {
+        name: user.username,
+      }),
     );
   });
   const choice = (value, title, text) => html`<label class="choice">
@@ -61,13 +60,11 @@ export function Disconnect({ user, onClose }) {
     <${Form} action=${action} submit=${t("disconnect.verb")} onCancel=${() => onClose()} danger>
       <fieldset>
         <legend class="sr-only">${t("disconnect.how")}</legend>
-        ${
-          choice(
-            "disable",
-            t("disconnect.disable"),
-            user.enabled ? t("disconnect.disableText") : t("disconnect.isDisabled"),
-          )
-        }
+        ${choice(
+          "disable",
+          t("disconnect.disable"),
+          user.enabled ? t("disconnect.disableText") : t("disconnect.isDisabled"),
+        )}
         ${choice("revoke", t("disconnect.revoke"), t("disconnect.revokeText"))}
       </fieldset>
       <p><strong>${t("disconnect.goes")}</strong></p>
@@ -85,11 +82,7 @@ function WhatGoes({ of: { tokens, keys, more, stalenessS } }) {
     <li>${tn("disconnect.tokens", tokens)}</li>
     <li>${t("disconnect.appTokens")}</li>
     <li>
-      ${
-        keys.length === 0
-          ? t("disconnect.noKeys")
-          : `${t("disconnect.keys")} ${names}${others}`
-      }
+      ${keys.length === 0 ? t("disconnect.noKeys") : `${t("disconnect.keys")} ${names}${others}`}
     </li>
     <li>${t("disconnect.stays")}</li>
     ${stalenessS !== undefined && html`<li>${t("disconnect.when", { n: stalenessS })}</li>`}

@@ -7,11 +7,9 @@ import { PERMISSIONS } from "./permissions.mjs";
 
 /** The permissions of a grant, in the usual order. */
 export const Permissions = ({ of: { permissions } }) => html`<span class="badges">
-  ${
-    PERMISSIONS.filter((one) => permissions.includes(one)).map(
-      (one) => html`<${Badge} key=${one}>${t(`permission.${one}`)}<//> `
-    )
-  }
+  ${PERMISSIONS.filter((one) => permissions.includes(one)).map(
+    (one) => html`<${Badge} key=${one}>${t(`permission.${one}`)}<//> `,
+  )}
 </span>`;
 
 const KINDS_OF_STATE = { active: "good", scheduled: "warn", expired: "bad" };

@@ -63,7 +63,11 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
     done();
   });
   useEffect(() => {
-    if (to) findById(to.kind, to.id).then((found) => change({ to: found }), () => {});
+    if (to)
+      findById(to.kind, to.id).then(
+        (found) => change({ to: found }),
+        () => {},
+      );
   }, [to?.kind, to?.id]);
   const there = give.problem?.status === 409;
   const giving = there ? { ...give, problem: null } : give;
@@ -123,11 +127,14 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
         hint=${t("give.expiresAtHint")}
       />
     </div>
-    ${there && html`<div role="alert" class="notice warn">
+    ${
+      there &&
+      html`<div role="alert" class="notice warn">
       <p>${t("give.there")}</p>
       <${Button} kind="secondary outline" busy=${replace.busy} onClick=${() => replace.run()}>
         ${t("give.replace")}
       <//>
-    </div>`}
+    </div>`
+    }
   <//>`;
 }

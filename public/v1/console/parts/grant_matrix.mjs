@@ -27,11 +27,8 @@ import { GrantForm } from "./grant_form.mjs";
 import { Named } from "./names.mjs";
 import { ALWAYS, KINDS, PERMISSIONS, replaceGrants, takeBack } from "./permissions.mjs";
 
-const whoIs = ({
-  authObjectType,
-  authObjectId,
-  name,
-}) => name ?? `${t(`kind.${KINDS[authObjectType]}`)} ${authObjectId}`;
+const whoIs = ({ authObjectType, authObjectId, name }) =>
+  name ?? `${t(`kind.${KINDS[authObjectType]}`)} ${authObjectId}`;
 
 const sameAs = (grant, edit) =>
   PERMISSIONS.every((one) => grant.permissions.includes(one) === edit.permissions.includes(one)) &&
@@ -67,10 +64,9 @@ export function GrantMatrix({ service }) {
     const done = await confirm({
       title: t("matrix.takeBackAsk", { who: whoIs(grant) }),
       consequences: [
-        t(
-          "matrix.takeBackGoes",
-          { permissions: grant.permissions.map((one) => t(`permission.${one}`)).join(", ") },
-        ),
+        t("matrix.takeBackGoes", {
+          permissions: grant.permissions.map((one) => t(`permission.${one}`)).join(", "),
+        }),
       ],
       verb: t("matrix.takeBack"),
       act: () => takeBack(grant),
@@ -95,23 +91,28 @@ export function GrantMatrix({ service }) {
     <${ProblemNotice} problem=${pages.problem} again=${pages.reload} />
     ${pages.loading && !pages.items && html`<${Loading} />`}
     ${pages.items && items.length === 0 && html`<${Empty}>${t("matrix.empty")}<//>`}
-    ${items.length > 0 && html`<div class=${classes("table", pages.loading && "stale")}>
+    ${
+      items.length > 0 &&
+      html`<div class=${classes("table", pages.loading && "stale")}>
       <table class="matrix cards" role="table">
         <caption class="sr-only">${t("matrix.title")}</caption>
         <thead role="rowgroup"><tr role="row">
           <th role="columnheader" scope="col">${t("matrix.who")}</th>
-          ${PERMISSIONS.map((one) => html`
+          ${PERMISSIONS.map(
+            (one) => html`
             <th key=${one} role="columnheader" scope="col" class="cross">
               ${t(`permission.${one}`)}
             </th>
-          `)}
+          `,
+          )}
           <th role="columnheader" scope="col">${t("access.when")}</th>
           <th role="columnheader" scope="col">
             <span class="sr-only">${t("common.actions")}</span>
           </th>
         </tr></thead>
         <tbody role="rowgroup">
-          ${items.map((grant) => html`
+          ${items.map(
+            (grant) => html`
             <${Row}
               key=${grant.id}
               grant=${grant}
@@ -120,22 +121,32 @@ export function GrantMatrix({ service }) {
               onTime=${() => setTiming(grant)}
               onRemove=${() => remove(grant)}
             />
-          `)}
+          `,
+          )}
         </tbody>
       </table>
-    </div>`}
+    </div>`
+    }
     <${Pager} of=${pages} />
-    ${(count > 0 || save.problem) && html`<div class="unsaved">
+    ${
+      (count > 0 || save.problem) &&
+      html`<div class="unsaved">
       <p role="status">${tn("matrix.unsaved", count)}</p>
       <${ProblemNotice} problem=${save.problem} again=${save.again} />
       <div class="actions">
         <${Button} busy=${save.busy} onClick=${() => save.run()}>${t("matrix.save")}<//>
-        <${Button} kind="secondary outline" onClick=${() => { clear(); save.clear(); }}>
+        <${Button} kind="secondary outline" onClick=${() => {
+          clear();
+          save.clear();
+        }}>
           ${t("matrix.discard")}
         <//>
       </div>
-    </div>`}
-    ${adding && html`
+    </div>`
+    }
+    ${
+      adding &&
+      html`
       <${Dialog} title=${t("give.title")} onClose=${() => setAdding(false)} wide>
         <${GrantForm}
           draft=${`give.${service}`}
@@ -144,14 +155,21 @@ export function GrantMatrix({ service }) {
           onCancel=${() => setAdding(false)}
         />
       <//>
-    `}
-    ${timing && html`
+    `
+    }
+    ${
+      timing &&
+      html`
       <${Period}
         of=${{ ...timing, ...edits[timing.id] }}
-        onDone=${(some) => { edit(timing, some); setTiming(null); }}
+        onDone=${(some) => {
+          edit(timing, some);
+          setTiming(null);
+        }}
         onClose=${() => setTiming(null)}
       />
-    `}
+    `
+    }
   <//>`;
 }
 
@@ -160,9 +178,12 @@ function Row({ grant, edit, onEdit, onTime, onRemove }) {
   const now = edit ?? grant;
   const who = whoIs(grant);
   const kind = KINDS[authObjectType];
-  const turn = (one, on) => onEdit({
-    permissions: PERMISSIONS.filter((each) => (each === one ? on : now.permissions.includes(each))),
-  });
+  const turn = (one, on) =>
+    onEdit({
+      permissions: PERMISSIONS.filter((each) =>
+        each === one ? on : now.permissions.includes(each),
+      ),
+    });
   return html`<tr role="row" class=${classes(edit && "edited")}>
     <th role="rowheader" scope="row">
       <span>
@@ -174,7 +195,8 @@ function Row({ grant, edit, onEdit, onTime, onRemove }) {
       }
       </span>
     </th>
-    ${PERMISSIONS.map((one) => html`
+    ${PERMISSIONS.map(
+      (one) => html`
       <td key=${one} role="cell" class="cross" data-label=${t(`permission.${one}`)}>
       <input
         type="checkbox"
@@ -183,12 +205,15 @@ function Row({ grant, edit, onEdit, onTime, onRemove }) {
         disabled=${creator || ALWAYS.includes(one)}
         onInput=${(event) => turn(one, event.currentTarget.checked)}
       />
-    </td>`)}
+    </td>`,
+    )}
     <td role="cell" data-label=${t("access.when")}>
       <${GrantPeriod} of=${edit ? { ...edit, state: stateOf(edit) } : grant} />
     </td>
     <td role="cell">
-      ${!creator && html`<div class="actions">
+      ${
+        !creator &&
+        html`<div class="actions">
         <${Button}
           kind="secondary outline"
           small
@@ -205,7 +230,8 @@ function Row({ grant, edit, onEdit, onTime, onRemove }) {
         >
           ${t("matrix.takeBack")}
         <//>
-      </div>`}
+      </div>`
+      }
     </td>
   </tr>`;
 }

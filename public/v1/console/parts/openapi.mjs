@@ -13,8 +13,8 @@ const ONLY_ASK = [
 /** Every operation of a document, in its order. */
 export function operationsOf(document) {
   return Object.entries(document.paths).flatMap(([path, item]) =>
-    METHODS.filter((method) => item[method]).map(
-      (method) => described(document, path, method, item[method])
+    METHODS.filter((method) => item[method]).map((method) =>
+      described(document, path, method, item[method]),
     ),
   );
 }
@@ -64,7 +64,10 @@ function exampleOf({ example, examples }) {
 export function resolved(document, value) {
   const reference = value?.$ref;
   if (reference === undefined) return value;
-  return reference.slice(2).split("/").reduce((at, name) => at[name], document);
+  return reference
+    .slice(2)
+    .split("/")
+    .reduce((at, name) => at[name], document);
 }
 
 /** The operations that have all words of a text. */
@@ -137,9 +140,9 @@ function credentialOf({ schemes }) {
   if (names.includes("basic")) return ['-u "$USERNAME:$PASSWORD"'];
   if (names.includes("bearer")) return ['-H "Authorization: Bearer $TOKEN"'];
   if (names.includes("authToken")) return ['-H "X-Auth-Token: $TOKEN"'];
-  return names.filter((name) => name.startsWith("application")).map(
-    (name) => `-H "apim-${HEADERS[name]}"`
-  );
+  return names
+    .filter((name) => name.startsWith("application"))
+    .map((name) => `-H "apim-${HEADERS[name]}"`);
 }
 
 const HEADERS = {

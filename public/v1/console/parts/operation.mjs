@@ -11,11 +11,9 @@ import { Try } from "./try_operation.mjs";
 export const Prose = ({ text }) =>
   html`
     <span lang="en">
-      ${
-        text.split("`").map(
-          (part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part.replaceAll("**", ""))
-        )
-      }
+      ${text
+        .split("`")
+        .map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part.replaceAll("**", "")))}
     </span>
   `;
 
@@ -27,22 +25,30 @@ export function Operation({ document, operation }) {
   const line = curlOf(operation, location.origin, values, text);
   return html`<div class="operation-body">
     ${description && html`<p><${Prose} text=${description} /></p>`}
-    ${parameters.length > 0 && html`
+    ${
+      parameters.length > 0 &&
+      html`
       <h3>${t("reference.parameters")}</h3>
       <${Members}
         caption=${t("reference.parameters")}
         rows=${parameters.map((one) => parameterRow(document, one))}
       />
-    `}
-    ${body && html`
+    `
+    }
+    ${
+      body &&
+      html`
       <h3>${t("reference.body")} <code>${body.type}</code></h3>
       <${Body} document=${document} of=${body} />
-    `}
+    `
+    }
     <h3>${t("reference.answers")}</h3>
     <ul class="answers">
-      ${answers.map((answer) => html`
+      ${answers.map(
+        (answer) => html`
         <${Answer} key=${answer.status} document=${document} answer=${answer} />
-      `)}
+      `,
+      )}
     </ul>
     <h3>curl</h3>
     <p class="curl"><${Copy} value=${line} label=${t("reference.curl")} /></p>
@@ -103,14 +109,17 @@ function Body({ document, of }) {
   return html`
     ${of.description && html`<p><${Prose} text=${of.description} /></p>`}
     ${rows.length > 0 && html`<${Members} caption=${t("reference.members")} rows=${rows} />`}
-    ${of.example && html`
+    ${
+      of.example &&
+      html`
       <details class="example">
         <summary>${t("reference.example")}</summary>
         <pre dir="ltr" tabindex="0" aria-label=${t("reference.example")}>
           <code>${of.example}</code>
         </pre>
       </details>
-    `}
+    `
+    }
   `;
 }
 

@@ -18,12 +18,17 @@ export function PermissionAnswer({ permission, checks, verdict, username }) {
         <p class="answer-word">${t(allowed ? "may.yes" : "may.no")}</p>
         <p>${t(whyOf(permission, allowed), { name: username })}</p>
       </div>
-      ${permission?.apisOff > 0 && html`
+      ${
+        permission?.apisOff > 0 &&
+        html`
         <${Notice} kind="warn"><p>${t("may.apisOff", { n: permission.apisOff })}</p><//>
-      `}
+      `
+      }
       <${Checks} checks=${checks} />
     <//>
-    ${permission && html`<${Section} title=${t("may.grants")} intro=${t("may.grantsIntro")}>
+    ${
+      permission &&
+      html`<${Section} title=${t("may.grants")} intro=${t("may.grantsIntro")}>
       <${Table}
         caption=${t("may.grants")}
         columns=${columns(username)}
@@ -31,7 +36,8 @@ export function PermissionAnswer({ permission, checks, verdict, username }) {
         rowKey=${({ id }) => id}
         empty=${t("may.noGrants")}
       />
-    <//>`}
+    <//>`
+    }
   `;
 }
 
@@ -72,9 +78,11 @@ function Way({ grant, username }) {
   const steps = between.length > 0 ? between : kind === "user" ? [] : [{ id: authObjectId, name }];
   return html`<span class="way">
     <bdi dir="auto"><${Text} value=${username} /></bdi>
-    ${steps.map(({ id, name: called }) => html`
+    ${steps.map(
+      ({ id, name: called }) => html`
       <span key=${id}> → <${Named} kind=${kind} id=${id} name=${called ?? undefined} /></span>
-    `)}
+    `,
+    )}
     ${through && html` <span class="faint">${t(`through.${through}`)}</span>`}
     ${creator && html` <${Badge}>${t("matrix.creator")}<//>`}
   </span>`;

@@ -93,22 +93,25 @@ export function ServiceApis({ at }) {
     <${Section}
       title=${t("apis.title")}
       intro=${t("apis.intro")}
-      actions=${
-        html`
+      actions=${html`
           <${Button} kind="secondary outline" onClick=${() => setEditing({})}>${t("apis.add")}<//>
-        `
-      }
+        `}
     >
     <${Table}
       caption=${t("apis.title")}
       columns=${columns}
       rowKey=${({ id }) => id}
       of=${
-        turn.problem ? {
-          ...pages,
-          problem: turn.problem,
-          reload: () => { turn.clear(); pages.reload(); },
-        } : pages
+        turn.problem
+          ? {
+              ...pages,
+              problem: turn.problem,
+              reload: () => {
+                turn.clear();
+                pages.reload();
+              },
+            }
+          : pages
       }
       empty=${t("apis.none")}
     />
@@ -130,7 +133,9 @@ function Edit({ at, row, onClose }) {
   return html`
     <${Dialog} title=${t(isNew ? "apis.add" : "common.edit")} onClose=${() => onClose(false)}>
     <${Form} action=${save} submit=${t("common.save")} onCancel=${() => onClose(false)}>
-      ${isNew && html`
+      ${
+        isNew &&
+        html`
         <${Field}
           name="id"
           label=${t("common.id")}
@@ -141,7 +146,8 @@ function Edit({ at, row, onClose }) {
           autofocus
           hint=${t("apis.idHint")}
         />
-      `}
+      `
+      }
       <${Field}
         name="name"
         label=${t("common.name")}

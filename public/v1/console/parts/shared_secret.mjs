@@ -30,15 +30,20 @@ const twinName = (name) => `${name.slice(0, 59)}-next`;
 /** 48 random bytes are enough for HS512 as well, in letters that every configuration takes. */
 function randomSecret() {
   const bytes = crypto.getRandomValues(new Uint8Array(48));
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_");
 }
 
 export function SharedSecret({ app, reload }) {
   const name = twinName(app.name);
-  const twin = useLoad(async (signal) => {
-    const { items } = await api.get("/v1/token-apps", { search: name }, { signal });
-    return { app: items.find((one) => one.name === name) ?? null };
-  }, [name]);
+  const twin = useLoad(
+    async (signal) => {
+      const { items } = await api.get("/v1/token-apps", { search: name }, { signal });
+      return { app: items.find((one) => one.name === name) ?? null };
+    },
+    [name],
+  );
   return html`
     <${Loaded} of=${twin}>
       ${(found) => html`
@@ -88,29 +93,44 @@ function Replacing({ app, twin, reload }) {
       title: t("shared.step1"),
       done: Boolean(twin),
       children: html`<p>${t("shared.step1Text", { name })}</p>
-        ${!twin && html`<${Form} action=${make} submit=${t("shared.make", { name })}>
+        ${
+          !twin &&
+          html`<${Form} action=${make} submit=${t("shared.make", { name })}>
           ${field}
           <p>
             <${Button} kind="secondary outline" small onClick=${() => setSecret(randomSecret())}>
               ${t("shared.random")}
             <//>
           </p>
-          ${secret && html`
+          ${
+            secret &&
+            html`
             <p class="secret-once"><${Copy} value=${secret} label=${t("shared.newSecret")} /></p>
-          `}
-        <//>`}`,
+          `
+          }
+        <//>`
+        }`,
     },
     {
       title: t("shared.step2"),
       done: Boolean(twin) && (handedOut || checked),
       children: html`<p>${t("shared.step2Text")}</p>
-        ${twin && secret && html`
+        ${
+          twin &&
+          secret &&
+          html`
           <p class="secret-once"><${Copy} value=${secret} label=${t("shared.newSecret")} /></p>
-        `}
-        ${twin && !handedOut && !checked && html`
+        `
+        }
+        ${
+          twin &&
+          !handedOut &&
+          !checked &&
+          html`
           <${Button} kind="secondary" small onClick=${() => setHandedOut(true)}>
             ${t("shared.handedOut")}
-          <//>`}`,
+          <//>`
+        }`,
     },
     {
       title: t("shared.step3"),
@@ -124,12 +144,16 @@ function Replacing({ app, twin, reload }) {
       title: t("shared.step4"),
       children: html`
         <p>
-          ${t("replace.waitText", { n: app.expire })} ${
-            t("shared.step4Text", { name: app.name, twin: name })
-          }
+          ${t("replace.waitText", { n: app.expire })} ${t("shared.step4Text", {
+            name: app.name,
+            twin: name,
+          })}
         </p>
-        ${twin && html`${!secret && html`<p>${t("shared.typeAgain")}</p>`}${field}
-        <${Button} kind="danger" disabled=${!secret} onClick=${finish}>${t("shared.finish")}<//>`}`,
+        ${
+          twin &&
+          html`${!secret && html`<p>${t("shared.typeAgain")}</p>`}${field}
+        <${Button} kind="danger" disabled=${!secret} onClick=${finish}>${t("shared.finish")}<//>`
+        }`,
     },
   ];
   return html`
@@ -160,13 +184,16 @@ function TryToken({ name, onAccepted }) {
       required
     />
     <div role="status">
-      ${explained && html`
+      ${
+        explained &&
+        html`
         <p>
           <${Badge} kind=${failed ? "bad" : "good"}>
             ${failed ? t("token.refusedShort") : t("token.acceptedShort")}
           <//> ${failed && html`<${Text} value=${failed.detail} />`}
         </p>
-      `}
+      `
+      }
     </div>
   <//>`;
 }

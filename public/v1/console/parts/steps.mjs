@@ -11,7 +11,8 @@ import { classes, html } from "../lib.mjs";
 export function Steps({ label, steps }) {
   const current = steps.findIndex(({ done }) => !done);
   return html`<ol class="steps" aria-label=${label}>
-    ${steps.map(({ title, done, children }, at) => html`
+    ${steps.map(
+      ({ title, done, children }, at) => html`
       <li
         key=${at}
         class=${classes("step", done && "done", at === current && "current")}
@@ -19,6 +20,7 @@ export function Steps({ label, steps }) {
       >
       <h3>${title}${done && html` <span class="badge good">${t("steps.done")}</span>`}</h3>
       ${children}
-    </li>`)}
+    </li>`,
+    )}
   </ol>`;
 }

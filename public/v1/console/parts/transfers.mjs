@@ -16,11 +16,9 @@ const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 const pause = (ms, signal) =>
   new Promise((done, failed) => {
     const timer = setTimeout(done, ms);
-    signal.addEventListener(
-      "abort",
-      () => (clearTimeout(timer), failed(signal.reason)),
-      { once: true },
-    );
+    signal.addEventListener("abort", () => (clearTimeout(timer), failed(signal.reason)), {
+      once: true,
+    });
   });
 
 /** Tries until it succeeds, for as long as another attempt may help. */
@@ -38,13 +36,8 @@ async function patiently(act, signal, tellWaiting) {
 }
 
 /** What tells one file from another; of the file's content nothing is kept. */
-const nameOf = ({ name, size, lastModified }, { format, secrets }) => JSON.stringify([
-  name,
-  size,
-  lastModified,
-  format,
-  secrets,
-]);
+const nameOf = ({ name, size, lastModified }, { format, secrets }) =>
+  JSON.stringify([name, size, lastModified, format, secrets]);
 
 /** Where the import of a file stopped, or null. */
 export function bookmarkOf(file, options) {
@@ -67,11 +60,13 @@ export async function importFile(file, options, { signal, tell }) {
   for await (const request of requests(file, format, start)) {
     signal.throwIfAborted();
     const type = format === "csv" ? "text/csv" : "application/x-ndjson";
-    const act = () => api.raw(
-      "POST",
-      "/v1/import",
-      { query: { format, secrets }, body: request.body, type, signal },
-    );
+    const act = () =>
+      api.raw("POST", "/v1/import", {
+        query: { format, secrets },
+        body: request.body,
+        type,
+        signal,
+      });
     const fraction = start.offset / (file.size || 1);
     const waiting = (waitMs) => tell({ records, fraction, waitMs });
     const answer = await patiently(act, signal, waiting).catch((error) => {
@@ -128,15 +123,14 @@ export function startExport({ format, secrets }) {
 
   async function run({ signal, tell }) {
     const after = records() > 0 ? placeOf(format, last) : undefined;
-    const act = () => api.raw(
-      "GET",
-      "/v1/export",
-      { query: { format, secrets, after }, signal, patience: Infinity },
-    );
-    const answer = await patiently(
-      act,
-      signal,
-      (waitMs) => tell({ records: records(), total, waitMs }),
+    const act = () =>
+      api.raw("GET", "/v1/export", {
+        query: { format, secrets, after },
+        signal,
+        patience: Infinity,
+      });
+    const answer = await patiently(act, signal, (waitMs) =>
+      tell({ records: records(), total, waitMs }),
     );
     total = Number(answer.headers.get("x-postern-total")) || total;
     let rest = new Uint8Array(0);
@@ -177,10 +171,10 @@ function joined(first, second) {
 
 /** Gives a file to whoever reads the page, as a download. */
 export function download(blob, name) {
-  const link = Object.assign(
-    document.createElement("a"),
-    { href: URL.createObjectURL(blob), download: name },
-  );
+  const link = Object.assign(document.createElement("a"), {
+    href: URL.createObjectURL(blob),
+    download: name,
+  });
   document.body.append(link);
   link.click();
   link.remove();

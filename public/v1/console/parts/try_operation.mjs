@@ -21,10 +21,10 @@ export function Try({ operation, values, setValues, text, setText, signedIn }) {
   const { method, path, parameters, body, changes } = operation;
   const id = useId();
   const address = addressOf(operation, values);
-  const action = useAction(
-    async () => setAnswer(
-      await tried(method, address, body && text !== "" ? { body: text, type: body.type } : {})
-    )
+  const action = useAction(async () =>
+    setAnswer(
+      await tried(method, address, body && text !== "" ? { body: text, type: body.type } : {}),
+    ),
   );
   if (!isOpened(operation)) return html`<p class="faint">${t("try.otherCredential")}</p>`;
   if (!signedIn) return html`<p class="faint">${t("try.signIn")}</p>`;
@@ -37,26 +37,31 @@ export function Try({ operation, values, setValues, text, setText, signedIn }) {
     }
     setAnswer(null);
     if (!changes) action.run();
-    else confirm({
-      title: t("try.confirmTitle"),
-      text: html`<code>${method} ${address}</code>`,
-      consequences: [t("try.confirmReal")],
-      verb: t("try.send"),
-      danger: method === "DELETE",
-      act: async () => void (await action.run()),
-    });
+    else
+      confirm({
+        title: t("try.confirmTitle"),
+        text: html`<code>${method} ${address}</code>`,
+        consequences: [t("try.confirmReal")],
+        verb: t("try.send"),
+        danger: method === "DELETE",
+        act: async () => void (await action.run()),
+      });
   };
   return html`<details class="try"><summary>${t("try.title")}</summary>
     <form noValidate onSubmit=${submitted}>
       ${changes && html`<${Notice} kind="warn"><p>${t("try.changes")}</p><//>`}
-      ${parameters.filter((one) => one.in !== "header").map(({ name, required, schema }) => html`
+      ${parameters
+        .filter((one) => one.in !== "header")
+        .map(
+          ({ name, required, schema }) => html`
         <div class="field" key=${name}>
         <label for=${`${id}-${name}`}>
           <code>${name}</code>
           ${!required && html` <span class="faint">${t("common.optional")}</span>`}
         </label>
-        ${schema?.enum
-          ? html`
+        ${
+          schema?.enum
+            ? html`
             <select
               id=${`${id}-${name}`}
               name=${name}
@@ -67,16 +72,20 @@ export function Try({ operation, values, setValues, text, setText, signedIn }) {
               ${schema.enum.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}
             </select>
           `
-          : html`<input
+            : html`<input
               id=${`${id}-${name}`}
               name=${name}
               autocomplete="off"
               spellcheck=${false}
               value=${values[name] ?? ""}
               onInput=${(event) => setValues({ ...values, [name]: event.currentTarget.value })}
-            />`}
-      </div>`)}
-      ${body && html`<div class="field">
+            />`
+        }
+      </div>`,
+        )}
+      ${
+        body &&
+        html`<div class="field">
         <label for=${`${id}-body`}>${t("reference.body")} <code>${body.type}</code></label>
         <textarea
           id=${`${id}-body`}
@@ -89,7 +98,8 @@ export function Try({ operation, values, setValues, text, setText, signedIn }) {
           value=${text}
           onInput=${(event) => setText(event.currentTarget.value)}
         />
-      </div>`}
+      </div>`
+      }
       <div class="form-end">
         <${Button} type="submit" busy=${action.busy} disabled=${action.busy}>
           ${t("try.sendAs", { method, path })}
@@ -107,9 +117,12 @@ const Answer = ({ answer }) => html`
     ${answer.type && html` <code>${answer.type}</code>`}
     ${" "}<span class="faint">${t("try.took", { n: answer.ms })}</span>
   </p>
-  ${answer.timing && html`
+  ${
+    answer.timing &&
+    html`
     <p class="faint">Server-Timing: <${Text} value=${answer.timing} code /></p>
-  `}
+  `
+  }
   ${
     answer.text === ""
       ? html`<p class="faint">${t("try.empty")}</p>`
@@ -163,6 +176,5 @@ function pretty(text) {
   }
 }
 
-const raw = (_, value, context) => (
-  typeof value === "number" && JSON.rawJSON ? JSON.rawJSON(context.source) : value
-);
+const raw = (_, value, context) =>
+  typeof value === "number" && JSON.rawJSON ? JSON.rawJSON(context.source) : value;

@@ -101,10 +101,11 @@ export function Members({ at, kind, id, name }) {
  *   `parent` is a department above it
  */
 export function NewUnit({ at, kind, parent, onClose }) {
-  const [values, change, clear] = useDraft(
-    `${kind}.new`,
-    { name: "", id: "", parent: parent ?? null },
-  );
+  const [values, change, clear] = useDraft(`${kind}.new`, {
+    name: "",
+    id: "",
+    parent: parent ?? null,
+  });
   const make = useAction(async () => {
     const body = { name: values.name };
     if (values.id) body.id = values.id;
@@ -125,7 +126,9 @@ export function NewUnit({ at, kind, parent, onClose }) {
         maxLength=${256}
         autofocus
       />
-      ${kind === "department" && html`
+      ${
+        kind === "department" &&
+        html`
         <${Combobox}
           name="parentId"
           label=${t("department.above")}
@@ -134,7 +137,8 @@ export function NewUnit({ at, kind, parent, onClose }) {
           onPick=${(parent) => change({ parent })}
           hint=${t("department.aboveHint")}
         />
-      `}
+      `
+      }
       <${Field}
         name="id"
         label=${t("common.id")}

@@ -34,7 +34,10 @@ const asValues = ({ type, roles, name, email, phone, enabled, tokenApp }) => ({
 
 const asBody = ({ roles, app, ...rest }) => ({
   ...rest,
-  roles: roles.split(",").map((role) => role.trim()).filter(Boolean),
+  roles: roles
+    .split(",")
+    .map((role) => role.trim())
+    .filter(Boolean),
   tokenApp: app?.id ?? null,
 });
 
@@ -117,13 +120,11 @@ export function UserProfile({ user, onChange }) {
     <//>
     <${Section}
       title=${t("session.password")}
-      actions=${
-        html`
+      actions=${html`
           <${Button} kind="secondary outline" onClick=${() => setPasswordOpen(true)}>
             ${t("user.setPassword")}
           <//>
-        `
-      }
+        `}
     >
       <p>${t(user.hasPassword ? "user.hasPassword" : "user.hasNoPassword")}</p>
     <//>

@@ -135,21 +135,27 @@ export function Combobox(props) {
       onClick=${() => setOpen(true)}
       onBlur=${() => setOpen(false)}
     />
-    ${value && html`
+    ${
+      value &&
+      html`
       <button
         type="button"
         class="clear"
         aria-label=${t("combobox.clear")}
         onClick=${() => pick(null)}
       >×</button>
-    `}
+    `
+    }
     <div
       id=${`${id}-list`}
       role="listbox"
       aria-label=${t("combobox.results")}
       class=${classes("options", !shown && "hidden")}
     >
-      ${shown && options.map((option, index) => html`
+      ${
+        shown &&
+        options.map(
+          (option, index) => html`
         <${Option}
           key=${`${option.kind}:${option.id}`}
           id=${`${id}-${index}`}
@@ -157,7 +163,9 @@ export function Combobox(props) {
           current=${index === at}
           onPick=${pick}
         />
-      `)}
+      `,
+        )
+      }
     </div>
     <p class="sr-only" role="status">${words}</p>
     ${isOpen && !shown && html`<p class="option-note" aria-hidden="true">${words}</p>`}
@@ -186,7 +194,5 @@ const nameOf = ({ kind, id, name }) =>
 function inWords({ state, options, problem }) {
   if (state === "failed") return problem.words?.() || problem.detail || `${problem}`;
   if (state === "searching") return t("combobox.searching");
-  return options.length === 0
-    ? t("combobox.nothing")
-    : t("combobox.found", { n: options.length });
+  return options.length === 0 ? t("combobox.nothing") : t("combobox.found", { n: options.length });
 }

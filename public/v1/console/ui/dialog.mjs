@@ -80,10 +80,13 @@ const open = makeStore([]);
  */
 export function confirm(question) {
   return new Promise((resolve) => {
-    const entry = { question, close: (done) => {
-      open.set(open.get().filter((one) => one !== entry));
-      resolve(done);
-    } };
+    const entry = {
+      question,
+      close: (done) => {
+        open.set(open.get().filter((one) => one !== entry));
+        resolve(done);
+      },
+    };
     open.set([...open.get(), entry]);
   });
 }
@@ -112,7 +115,9 @@ function Confirmation({ question, close }) {
     <form onSubmit=${submitted}>
       ${text && html`<p>${text}</p>`}
       <${Consequences} of=${question.consequences} />
-      ${typed !== undefined && html`
+      ${
+        typed !== undefined &&
+        html`
         <label for=${typing}>
           ${t("confirm.type")} <bdi dir="auto" class="code">${typed}</bdi>
         </label>
@@ -121,7 +126,8 @@ function Confirmation({ question, close }) {
           autocomplete="off"
           value=${given}
           onInput=${(event) => setGiven(event.currentTarget.value)}
-        />`}
+        />`
+      }
       <${ProblemNotice} problem=${action.problem} again=${action.again} />
       <footer class="form-end">
         <button type="button" class="secondary outline" autofocus onClick=${() => close(false)}>

@@ -60,9 +60,11 @@ export function SelectField({ name, label, value, onInput, options, hint, ...res
   return html`<div class="field">
     <label for=${id}>${label}</label>
     <select ...${tied} value=${value} onInput=${input} ...${rest}>
-      ${options.map(([one, text]) => html`
+      ${options.map(
+        ([one, text]) => html`
         <option key=${one} value=${one} selected=${one === value}>${text}</option>
-      `)}
+      `,
+      )}
     </select>
     ${below}
   </div>`;
@@ -122,9 +124,11 @@ export function ChecksField({ name, legend, value, onInput, options, hint, locke
   return html`<fieldset class="field checks" aria-describedby=${tied["aria-describedby"]} id=${id}>
     <legend>${legend}</legend>
     <div class="checks-in">
-      ${options.map(([one, text]) => html`
+      ${options.map(
+        ([one, text]) => html`
         <label key=${one}><input type="checkbox" ...${control(one)} /> ${text}</label>
-      `)}
+      `,
+      )}
     </div>
     ${below}
   </fieldset>`;

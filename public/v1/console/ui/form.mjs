@@ -48,11 +48,14 @@ export function Form(props) {
         aria-busy=${busy ? "true" : undefined}
         disabled=${busy}
       >${submit}</button>
-      ${onCancel && html`
+      ${
+        onCancel &&
+        html`
         <button type="button" class="secondary outline" onClick=${onCancel}>
           ${t("common.cancel")}
         </button>
-      `}
+      `
+      }
     </div>
   </form>`;
 }

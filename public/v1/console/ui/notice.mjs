@@ -40,10 +40,14 @@ export function ProblemNotice({ problem, again }) {
     ${problem.detail && html`<p class="detail"><bdi dir="auto">${problem.detail}</bdi></p>`}
     ${problem.status === 403 && html`<${Whoever} />`}
     ${problem.errors?.length > 0 && html`<${WrongLines} errors=${problem.errors} />`}
-    ${again && (problem.passes || problem.status === 401) && html`
+    ${
+      again &&
+      (problem.passes || problem.status === 401) &&
+      html`
       <button type="button" class="small" disabled=${wait > 0} onClick=${again}>
       ${wait > 0 ? t("common.tryAgainIn", { n: wait }) : t("common.tryAgain")}
-    </button>`}
+    </button>`
+    }
   </div>`;
 }
 
@@ -68,11 +72,13 @@ function Whoever() {
 }
 
 const WrongLines = ({ errors }) => html`<ul class="wrong-lines">
-  ${errors.map(({ line, field, why }) => html`
+  ${errors.map(
+    ({ line, field, why }) => html`
     <li>
       <code>${line}</code> ${field && html`<code>${field}</code>`} <bdi dir="auto">${why}</bdi>
     </li>
-  `)}
+  `,
+  )}
 </ul>`;
 
 /**

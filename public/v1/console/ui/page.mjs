@@ -49,9 +49,11 @@ export function Section({ title, intro, actions, children, id }) {
  * @param {{label: string, tabs: {to: string, text: string}[], current: string}} props
  */
 export const Tabs = ({ label, tabs, current }) => html`<nav class="tabs" aria-label=${label}>
-  ${tabs.map(({ to, text }) => html`
+  ${tabs.map(
+    ({ to, text }) => html`
     <a key=${to} href=${href(to)} aria-current=${to === current ? "page" : undefined}>${text}</a>
-  `)}
+  `,
+  )}
 </nav>`;
 
 /**
@@ -59,9 +61,13 @@ export const Tabs = ({ label, tabs, current }) => html`<nav class="tabs" aria-la
  * @param {{facts: [string, any][]}} props rows without a value are left out
  */
 export const Facts = ({ facts }) => html`<dl class="facts">
-  ${facts.filter(([, value]) => value !== undefined && value !== false).map(([name, value]) => html`
+  ${facts
+    .filter(([, value]) => value !== undefined && value !== false)
+    .map(
+      ([name, value]) => html`
     <div key=${name}><dt>${name}</dt><dd>${value}</dd></div>
-  `)}
+  `,
+    )}
 </dl>`;
 
 /** A button that says that it works on something. */

@@ -30,10 +30,17 @@ export function Table({ caption, columns, rows = [], rowKey, of, empty, plain = 
   return html`
     ${of && html`<${ProblemNotice} problem=${of.problem} again=${of.reload} />`}
     ${waits && html`<${Loading} />`}
-    ${!waits && items.length === 0 && !of?.problem && html`
+    ${
+      !waits &&
+      items.length === 0 &&
+      !of?.problem &&
+      html`
       <${Empty}>${empty ?? t("common.none")}<//>
-    `}
-    ${items.length > 0 && html`<div class=${classes("table", of?.loading && "stale")}>
+    `
+    }
+    ${
+      items.length > 0 &&
+      html`<div class=${classes("table", of?.loading && "stale")}>
       <table
         role="table"
         class=${classes(!plain && "cards")}
@@ -41,15 +48,18 @@ export function Table({ caption, columns, rows = [], rowKey, of, empty, plain = 
       >
         <caption class="sr-only">${caption}</caption>
         <thead role="rowgroup">
-          <tr role="row">${columns.map((column) => html`
+          <tr role="row">${columns.map(
+            (column) => html`
             <${ColumnHead} key=${column.key} of=${column} />
-          `)}</tr>
+          `,
+          )}</tr>
         </thead>
         <tbody role="rowgroup">
           ${items.map((row) => html`<${Row} key=${rowKey(row)} row=${row} columns=${columns} />`)}
         </tbody>
       </table>
-    </div>`}
+    </div>`
+    }
     ${of?.page && html`<${Pager} of=${of} />`}
   `;
 }
