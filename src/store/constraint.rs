@@ -166,7 +166,8 @@ impl Constraint {
     }
 
     /// SQL that fails the batch if the condition holds. It inserts the constraint's name into the
-    /// table `refusals`, whose check of that name refuses the row. So the table is always empty.
+    /// table `refusals`, whose check or trigger for that name refuses the row. So the table is
+    /// always empty.
     pub(super) fn refuse_where(self, condition: &str) -> String {
         let name = Self::ALL
             .into_iter()
