@@ -226,7 +226,7 @@ pub fn select_by_token(hash: &HashedToken) -> Statement {
 }
 
 pub async fn find(cx: &Cx, access_key: &str) -> Result<Option<Application>> {
-    sql::query(cx, select(access_key)).await?.first().map(|row| application(cx, row)).transpose()
+    sql::first(cx, select(access_key), |row| application(cx, row)).await
 }
 
 /// Finds an application, and the hash of the access token that the signature obtained before:
@@ -259,11 +259,7 @@ pub async fn list(
     );
     let mut params = vec![after_key.into(), Param::Number(limit)];
     params.extend(organization_id.map(Param::from));
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .iter()
-        .map(|row| application(cx, row))
-        .collect()
+    sql::all(cx, Statement::new(sql, params), |row| application(cx, row)).await
 }
 
 pub(crate) fn application(cx: &Cx, row: &Row) -> Result<Application> {

@@ -189,7 +189,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Event>> {
     }
     params.push(Param::Number(filter.limit));
     let _ = write!(sql, " ORDER BY audit_events.id DESC LIMIT ?{}", params.len());
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(event).collect()
+    sql::all(cx, Statement::new(sql, params), event).await
 }
 
 fn event(row: &Row) -> Result<Event> {

@@ -709,7 +709,7 @@ pub async fn without_secret(
          LIMIT 100",
         [apps, applications, keys].map(|names| Value::Array(names).to_string().into()),
     );
-    sql::query(cx, statement).await?.iter().map(|row| Ok(row.text("what")?.to_owned())).collect()
+    sql::all(cx, statement, |row| Ok(row.text("what")?.to_owned())).await
 }
 
 /// Counts all records.
@@ -722,7 +722,7 @@ pub async fn count(cx: &Cx, with_secrets: bool) -> Result<i64> {
         }
     });
     let sql = format!("SELECT {} AS total", counts.collect::<Vec<_>>().join(" + "));
-    sql::query(cx, Statement::new(sql, [])).await?.first().map_or(Ok(0), |row| row.number("total"))
+    sql::total(cx, Statement::new(sql, [])).await
 }
 
 /// SQL for the rows of a kind in its table.
@@ -785,7 +785,7 @@ pub async fn page(
         rows_of(kind),
         params.len()
     );
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| record(kind, row)).collect()
+    sql::all(cx, Statement::new(sql, params), |row| record(kind, row)).await
 }
 
 fn record(kind: &'static Kind, row: &Row) -> Result<Record> {

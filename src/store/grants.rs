@@ -103,7 +103,7 @@ pub fn delete_of_service(service_id: i64) -> Statement {
 
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Grant>> {
     let sql = format!("SELECT {COLUMNS} FROM grants g WHERE g.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(grant).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id)]), grant).await
 }
 
 pub async fn find_to(
@@ -117,14 +117,14 @@ pub async fn find_to(
          WHERE g.service_id = ?1 AND g.object_type = ?2 AND g.object_id = ?3"
     );
     let params = [Param::Int64(service_id), object_type.name().into(), Param::Int64(object_id)];
-    sql::query(cx, Statement::new(sql, params)).await?.first().map(grant).transpose()
+    sql::first(cx, Statement::new(sql, params), grant).await
 }
 
 /// Finds a grant and the name of its object.
 pub async fn find_named(cx: &Cx, id: i64) -> Result<Option<Named>> {
     let sql =
         format!("SELECT {COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g WHERE g.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(named).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id)]), named).await
 }
 
 /// A grant, and the name of its object if it has one.

@@ -254,11 +254,7 @@ pub async fn list_expired(cx: &Cx, before: Millis, limit: i64) -> Result<Vec<Mac
         "SELECT {COLUMNS} FROM machine_keys k WHERE k.expires_at <= ?1
          ORDER BY k.expires_at LIMIT ?2"
     );
-    sql::query(cx, Statement::new(sql, [before.into(), Param::Number(limit)]))
-        .await?
-        .iter()
-        .map(key)
-        .collect()
+    sql::all(cx, Statement::new(sql, [before.into(), Param::Number(limit)]), key).await
 }
 
 /// Groups rows by key. Rows of one key are adjacent, one for each secret.

@@ -89,8 +89,8 @@ pub fn note_loss(service_id: i64, now: Millis) -> Statement {
 }
 
 pub async fn find(cx: &Cx, name: &ResourceName) -> Result<Option<i64>> {
-    let rows = sql::query(cx, select_services(std::slice::from_ref(name))).await?;
-    rows.first().map(|row| row.int64("service_id")).transpose()
+    let statement = select_services(std::slice::from_ref(name));
+    sql::first(cx, statement, |row| row.int64("service_id")).await
 }
 
 /// The names of a type and their services, by ascending name id.
@@ -102,12 +102,9 @@ pub async fn list(
 ) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT id, CAST(service_id AS TEXT) AS service_id FROM resource_names
         WHERE type = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    let rows = sql::query(
-        cx,
-        Statement::new(sql, [of.as_str().into(), after_id.into(), Param::Number(limit)]),
-    )
-    .await?;
-    rows.iter().map(|row| Ok((row.text("id")?.to_owned(), row.int64("service_id")?))).collect()
+    let statement =
+        Statement::new(sql, [of.as_str().into(), after_id.into(), Param::Number(limit)]);
+    sql::all(cx, statement, |row| Ok((row.text("id")?.to_owned(), row.int64("service_id")?))).await
 }
 
 /// Replaces the action names of a type.

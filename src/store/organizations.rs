@@ -45,7 +45,7 @@ pub fn delete(id: &OrganizationId) -> Statement {
 
 pub async fn find(cx: &Cx, id: &str) -> Result<Option<Organization>> {
     let sql = format!("SELECT {COLUMNS} FROM organizations WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [id.into()])).await?.first().map(organization).transpose()
+    sql::first(cx, Statement::new(sql, [id.into()]), organization).await
 }
 
 /// Organizations by ascending id, or by name if `beginning` selects by name.
@@ -65,7 +65,7 @@ pub async fn list(
             [after_id.into(), Param::Number(limit)],
         ),
     };
-    sql::query(cx, statement).await?.iter().map(organization).collect()
+    sql::all(cx, statement, organization).await
 }
 
 fn organization(row: &Row) -> Result<Organization> {

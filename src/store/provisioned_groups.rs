@@ -85,7 +85,7 @@ pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownGrou
          WHERE g.object_type = 'GROUP' AND {} ORDER BY p.group_id IS NULL, g.id LIMIT {MAX_FOUND}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(group).collect()
+    sql::all(cx, Statement::new(sql, params), group).await
 }
 
 /// Counts the provisioned groups that match all conditions.
@@ -102,10 +102,7 @@ pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
             conditions.join(" AND ")
         )
     };
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .first()
-        .map_or(Ok(0), |row| row.number("total"))
+    sql::total(cx, Statement::new(sql, params)).await
 }
 
 /// A page of the provisioned groups that match all conditions, by ascending id. It is read from the
@@ -133,11 +130,7 @@ pub async fn list(
          WHERE {condition} ORDER BY p.group_id {} LIMIT ?1 OFFSET ?2",
         if is_backward { "DESC" } else { "ASC" }
     );
-    let mut found: Vec<KnownGroup> = sql::query(cx, Statement::new(sql, params))
-        .await?
-        .iter()
-        .map(group)
-        .collect::<Result<_>>()?;
+    let mut found = sql::all(cx, Statement::new(sql, params), group).await?;
     found.sort_by_key(|group| group.id);
     Ok(found)
 }

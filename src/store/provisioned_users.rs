@@ -81,7 +81,7 @@ pub async fn find_all(cx: &Cx, conditions: &[Condition]) -> Result<Vec<KnownPers
          ORDER BY u.id LIMIT {MAX_FOUND}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(person).collect()
+    sql::all(cx, Statement::new(sql, params), person).await
 }
 
 /// Counts the provisioned users who match all conditions.
@@ -89,7 +89,7 @@ pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
     if conditions.is_empty() {
         let statement =
             Statement::new("SELECT total FROM provisioned_counts WHERE kind = 'user'", []);
-        return sql::query(cx, statement).await?.first().map_or(Ok(0), |row| row.number("total"));
+        return sql::total(cx, statement).await;
     }
     let mut params = Vec::new();
     let conditions: Vec<_> =
@@ -99,10 +99,7 @@ pub async fn count(cx: &Cx, conditions: &[Condition]) -> Result<i64> {
          WHERE {}",
         conditions.join(" AND ")
     );
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .first()
-        .map_or(Ok(0), |row| row.number("total"))
+    sql::total(cx, Statement::new(sql, params)).await
 }
 
 /// A page of the provisioned users who match all conditions, by ascending id. It is read from the
@@ -139,11 +136,7 @@ pub async fn list(
              ORDER BY p.user_id {order} LIMIT ?1 OFFSET ?2"
         )
     };
-    let mut found: Vec<KnownPerson> = sql::query(cx, Statement::new(sql, params))
-        .await?
-        .iter()
-        .map(person)
-        .collect::<Result<_>>()?;
+    let mut found = sql::all(cx, Statement::new(sql, params), person).await?;
     found.sort_by_key(|person| person.id);
     Ok(found)
 }
@@ -171,7 +164,7 @@ pub async fn groups_of(
             row.optional_text("name")?.map(str::to_owned),
         ))
     };
-    sql::query(cx, statement).await?.iter().map(read).collect()
+    sql::all(cx, statement, read).await
 }
 
 /// Adds the provider's data of a user who was created in the same batch.
@@ -274,7 +267,7 @@ pub async fn unfolded(cx: &Cx, limit: i64) -> Result<Vec<Unfolded>> {
             name: row.text("name")?.to_owned(),
         })
     };
-    sql::query(cx, statement).await?.iter().map(read).collect()
+    sql::all(cx, statement, read).await
 }
 
 #[derive(Debug)]

@@ -63,7 +63,7 @@ pub async fn list(
     after: Option<(UnitKind, i64)>,
     limit: i64,
 ) -> Result<Vec<Reached>> {
-    sql::query(cx, select(member, after, limit)).await?.iter().map(reached).collect()
+    sql::all(cx, select(member, after, limit), reached).await
 }
 
 pub fn reached(row: &Row) -> Result<Reached> {

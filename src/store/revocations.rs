@@ -1,3 +1,5 @@
+//! Revocations of tokens that have not expired yet.
+
 use crate::context::Cx;
 use crate::domain::feed::Place;
 use crate::domain::secret::HashedToken;
@@ -136,7 +138,7 @@ pub fn select_page(before: Option<i64>, limit: i64) -> Statement {
 }
 
 pub async fn list(cx: &Cx, before: Option<i64>, limit: i64) -> Result<Vec<Stored>> {
-    sql::query(cx, select_page(before, limit)).await?.iter().map(stored).collect()
+    sql::all(cx, select_page(before, limit), stored).await
 }
 
 fn stored(row: &Row) -> Result<Stored> {

@@ -113,14 +113,9 @@ impl SealedColumn {
             "SELECT {owner} AS owner, {column} AS stored FROM {table}
              WHERE {column}_key_id = ?1 AND {owner} > ?2 ORDER BY {owner} LIMIT ?3"
         );
-        let rows = sql::query(
-            cx,
-            Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)]),
-        )
-        .await?;
-        rows.iter()
-            .map(|row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned())))
-            .collect()
+        let statement = Statement::new(sql, [previous.into(), after.into(), Param::Number(limit)]);
+        let read = |row: &Row| Ok((row.text("owner")?.to_owned(), row.text("stored")?.to_owned()));
+        sql::all(cx, statement, read).await
     }
 
     /// Counts the values under the previous master key and under unknown keys, and names some

@@ -1,3 +1,5 @@
+//! Services and their APIs.
+
 use crate::context::Cx;
 use crate::domain::permissions::directory::{Api, Service};
 use crate::domain::permissions::permission::Permissions;
@@ -149,7 +151,7 @@ pub fn delete_api(service_id: i64, id: i64) -> Statement {
 
 pub async fn find(cx: &Cx, id: i64) -> Result<Option<Service>> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id)])).await?.first().map(service).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id)]), service).await
 }
 
 /// Services by ascending id, or by name if `beginning` selects by name.
@@ -170,7 +172,7 @@ pub async fn list(
             [Param::Int64(after_id.unwrap_or(i64::MIN)), Param::Number(limit)],
         ),
     };
-    sql::query(cx, statement).await?.iter().map(service).collect()
+    sql::all(cx, statement, service).await
 }
 
 /// The APIs of a service, by ascending id.
@@ -189,7 +191,7 @@ pub async fn list_apis(
         Param::Int64(after_id.unwrap_or(i64::MIN)),
         Param::Number(limit),
     ];
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(api).collect()
+    sql::all(cx, Statement::new(sql, params), api).await
 }
 
 /// Counts the APIs of a service whose switch is off, as `apis_off`.
@@ -203,7 +205,7 @@ pub fn count_apis_off(service_id: i64) -> Statement {
 pub async fn find_api(cx: &Cx, service_id: i64, id: i64) -> Result<Option<Api>> {
     let sql = format!("SELECT {API_COLUMNS} FROM service_apis WHERE service_id = ?1 AND id = ?2");
     let params = [Param::Int64(service_id), Param::Int64(id)];
-    sql::query(cx, Statement::new(sql, params)).await?.first().map(api).transpose()
+    sql::first(cx, Statement::new(sql, params), api).await
 }
 
 fn service(row: &Row) -> Result<Service> {

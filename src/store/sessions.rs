@@ -92,7 +92,7 @@ pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
          ORDER BY s.id DESC LIMIT 500"
     );
     let statement = Statement::new(sql, [Param::Int64(user_id.0), cx.now.into()]);
-    sql::query(cx, statement).await?.iter().map(session).collect()
+    sql::all(cx, statement, session).await
 }
 
 /// Tells whether the user has such a session and it has not expired.

@@ -15,6 +15,29 @@ pub async fn query(cx: &Cx, statement: Statement) -> Result<Vec<Row>> {
     Ok(results.pop().map(|result| result.rows).unwrap_or_default())
 }
 
+/// Runs one statement that only reads, and reads its first row, if there is one.
+pub(crate) async fn first<T>(
+    cx: &Cx,
+    statement: Statement,
+    read: impl FnOnce(&Row) -> Result<T>,
+) -> Result<Option<T>> {
+    query(cx, statement).await?.first().map(read).transpose()
+}
+
+/// Runs one statement that counts, and reads its column `total`.
+pub(crate) async fn total(cx: &Cx, statement: Statement) -> Result<i64> {
+    Ok(first(cx, statement, |row| row.number("total")).await?.unwrap_or_default())
+}
+
+/// Runs one statement that only reads, and reads each of its rows.
+pub(crate) async fn all<T>(
+    cx: &Cx,
+    statement: Statement,
+    read: impl FnMut(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    query(cx, statement).await?.iter().map(read).collect()
+}
+
 /// Returns all rows of a statement as one JSON text, which costs the Worker and D1 a fraction of
 /// what the rows cost one by one. `columns` are the statement's columns. The statement must order
 /// and limit its rows, and all of them together must stay below 2 MB, D1's limit for a text. Do not

@@ -1,3 +1,5 @@
+//! Token apps. Their secrets are sealed when written and opened when read.
+
 use serde_json::Value;
 
 use crate::context::Cx;
@@ -178,35 +180,27 @@ pub fn delete(name: &str) -> Statement {
 
 pub async fn find(cx: &Cx, name: &str) -> Result<Option<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps WHERE name = ?1");
-    sql::query(cx, Statement::new(sql, [name.into()]))
-        .await?
-        .first()
-        .map(|row| app(cx, row))
-        .transpose()
+    sql::first(cx, Statement::new(sql, [name.into()]), |row| app(cx, row)).await
 }
 
 /// The existing apps among these names.
 pub async fn find_all(cx: &Cx, names: &[String]) -> Result<Vec<TokenApp>> {
     let sql =
         format!("SELECT {COLUMNS} FROM token_apps WHERE name IN (SELECT value FROM json_each(?1))");
-    sql::query(cx, Statement::new(sql, [sql::stored_strings(names).into()]))
-        .await?
-        .iter()
-        .map(|row| app(cx, row))
-        .collect()
+    sql::all(cx, Statement::new(sql, [sql::stored_strings(names).into()]), |row| app(cx, row)).await
 }
 
 /// The apps whose name begins with a text, ignoring case, by name.
 pub async fn list_beginning(cx: &Cx, beginning: &str) -> Result<Vec<TokenApp>> {
     let page = Page { beginning, after: None, limit: i64::from(u32::MAX) };
     let statement = beginnings::TOKEN_APPS.select(cx, COLUMNS, page).await?;
-    sql::query(cx, statement).await?.iter().map(|row| app(cx, row)).collect()
+    sql::all(cx, statement, |row| app(cx, row)).await
 }
 
 /// All apps, by name.
 pub async fn list(cx: &Cx) -> Result<Vec<TokenApp>> {
     let sql = format!("SELECT {COLUMNS} FROM token_apps ORDER BY name");
-    sql::query(cx, Statement::new(sql, [])).await?.iter().map(|row| app(cx, row)).collect()
+    sql::all(cx, Statement::new(sql, []), |row| app(cx, row)).await
 }
 
 fn stored_name(row: &Row) -> Result<AppName> {

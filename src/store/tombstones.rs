@@ -65,16 +65,12 @@ pub fn free_id(username: &str) -> Statement {
 
 pub async fn find(cx: &Cx, username: &str) -> Result<Option<Tombstone>> {
     let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE username = ?1");
-    sql::query(cx, Statement::new(sql, [username.into()])).await?.first().map(tombstone).transpose()
+    sql::first(cx, Statement::new(sql, [username.into()]), tombstone).await
 }
 
 pub async fn of_id(cx: &Cx, id: UserId) -> Result<Option<Tombstone>> {
     let sql = format!("SELECT {COLUMNS} FROM tombstones WHERE id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
-        .await?
-        .first()
-        .map(tombstone)
-        .transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), tombstone).await
 }
 
 /// Tells whether the id belonged to a deleted user and was not freed.
@@ -86,17 +82,15 @@ pub async fn is_past(cx: &Cx, id: UserId) -> Result<bool> {
 /// Tells whether a token issued at that time means the deleted user who had a freed name.
 pub async fn is_of_former(cx: &Cx, username: &str, issued_at_s: i64) -> Result<bool> {
     let sql = "SELECT 1 AS found FROM freed_names WHERE username = ?1 AND deleted_at / 1000 >= ?2";
-    Ok(!sql::query(cx, Statement::new(sql, [username.into(), Param::Number(issued_at_s)]))
-        .await?
-        .is_empty())
+    let statement = Statement::new(sql, [username.into(), Param::Number(issued_at_s)]);
+    Ok(!sql::query(cx, statement).await?.is_empty())
 }
 
 /// Tombstones after a name, by ascending name.
 pub async fn list(cx: &Cx, after: &str, limit: i64) -> Result<Vec<Tombstone>> {
     let sql =
         format!("SELECT {COLUMNS} FROM tombstones WHERE username > ?1 ORDER BY username LIMIT ?2");
-    let rows = sql::query(cx, Statement::new(sql, [after.into(), Param::Number(limit)])).await?;
-    rows.iter().map(tombstone).collect()
+    sql::all(cx, Statement::new(sql, [after.into(), Param::Number(limit)]), tombstone).await
 }
 
 fn tombstone(row: &Row) -> Result<Tombstone> {

@@ -185,11 +185,7 @@ pub fn delete_memberships(user_id: i64) -> Statement {
 pub async fn find(cx: &Cx, kind: UnitKind, id: i64) -> Result<Option<Unit>> {
     let sql = format!("SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id = ?2");
     let params = [kind.object_type().name().into(), Param::Int64(id)];
-    sql::query(cx, Statement::new(sql, params))
-        .await?
-        .first()
-        .map(|row| unit(kind, row))
-        .transpose()
+    sql::first(cx, Statement::new(sql, params), |row| unit(kind, row)).await
 }
 
 /// Departments or groups by ascending id, or by name if `beginning` selects by name.
@@ -217,7 +213,7 @@ pub async fn list(
             ],
         ),
     };
-    sql::query(cx, statement).await?.iter().map(|row| unit(kind, row)).collect()
+    sql::all(cx, statement, |row| unit(kind, row)).await
 }
 
 /// The members of a department or group, by ascending id.
@@ -239,7 +235,7 @@ pub async fn list_members(
             Param::Number(limit),
         ],
     );
-    sql::query(cx, statement).await?.iter().map(|row| row.int64("user_id")).collect()
+    sql::all(cx, statement, |row| row.int64("user_id")).await
 }
 
 /// Tells whether the object of a grant is a registered user, department or group.

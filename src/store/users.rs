@@ -1,3 +1,5 @@
+//! Reads, updates and deletes users. `new_users` adds them.
+
 use crate::context::Cx;
 use crate::domain::identity::password::PasswordHash;
 use crate::domain::identity::user::{Profile, User, UserId, UserType, Username};
@@ -194,26 +196,18 @@ pub async fn find_with_password(
     id: UserId,
 ) -> Result<Option<(User, Option<PasswordHash>)>> {
     let sql = format!("SELECT {COLUMNS}, u.password FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
-        .await?
-        .first()
-        .map(with_password)
-        .transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), with_password).await
 }
 
 pub async fn find(cx: &Cx, id: UserId) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)])).await?.first().map(user).transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), user).await
 }
 
 /// Finds a user and counts the grants that name their id.
 pub async fn show(cx: &Cx, id: UserId) -> Result<Option<Shown>> {
     let sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id = ?1");
-    sql::query(cx, Statement::new(sql, [Param::Int64(id.0)]))
-        .await?
-        .first()
-        .map(of_shown)
-        .transpose()
+    sql::first(cx, Statement::new(sql, [Param::Int64(id.0)]), of_shown).await
 }
 
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
@@ -222,7 +216,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
             Page { beginning, after: filter.after_id.map(Param::Int64), limit: filter.limit };
         let statement =
             beginnings::USERS.select(cx, &format!("{COLUMNS}, {GRANTS_NAMING_ID}"), page).await?;
-        return sql::query(cx, statement).await?.iter().map(of_shown).collect();
+        return sql::all(cx, statement, of_shown).await;
     }
     let mut sql = format!("SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u WHERE u.id > ?1");
     let mut params =
@@ -232,7 +226,7 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
         sql.push_str(" AND u.username = ?3");
     }
     sql.push_str(" ORDER BY u.id LIMIT ?2");
-    sql::query(cx, Statement::new(sql, params)).await?.iter().map(of_shown).collect()
+    sql::all(cx, Statement::new(sql, params), of_shown).await
 }
 
 fn of_shown(row: &Row) -> Result<Shown> {
