@@ -205,7 +205,7 @@ fn a_report_is_logged_with_the_rule_and_never_with_the_query() {
     let lines = world.log.0.borrow().clone();
     assert_eq!(lines.len(), 2, "{lines:?}");
     let why = "GET /a/b: rule 1 of ORIGIN_RULES, which only reports, would have refused: \
-               user 2: rule 1 of ORIGIN_RULES wants something of the caller that does not hold: roles";
+               user 2: rule 1 of ORIGIN_RULES requires what the caller lacks: roles";
     assert!(lines[0].ends_with(why), "{lines:?}");
     assert!(lines[1].contains("GET /static/new/x: rule 2 of ORIGIN_RULES"), "{lines:?}");
     assert!(!lines.concat().contains(&jwt));
