@@ -32,7 +32,6 @@ pub struct SecretProof {
 #[derive(Debug)]
 pub struct SignedCall {
     pub token: PlainToken,
-    /// When the application calls.
     pub timestamp: Timestamp,
     /// See [`signed_call::signature`].
     pub signature: String,

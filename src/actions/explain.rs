@@ -278,7 +278,7 @@ async fn of_foreign_token(
     Ok(Found::Nobody)
 }
 
-/// Checks a machine key. A key stands for no user, so nobody is let in.
+/// Checks a machine key. A key is not a user, so nobody is let in.
 async fn of_key(cx: &Cx, explanation: &mut Explanation, key: &PlainToken) -> Result<Found> {
     match machine_keys::find(cx, None, key, Hints::default()).await {
         Ok(KeyCaller { key, .. }) => {

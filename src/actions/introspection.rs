@@ -48,8 +48,8 @@ struct Said {
 /// Describes a token, if it is valid and the caller may know about it. The answer never says why a
 /// token is not valid, because that would help somebody who tries out tokens.
 pub async fn introspect(cx: &Cx, by: &Caller, token: &PlainToken) -> Result<Option<Introspected>> {
-    // A machine key opens only Postern's own endpoints, so it is never active for others, whoever
-    // asks.
+    // A machine key opens only Postern's own endpoints. So introspection never calls one active,
+    // whoever asks.
     let Credential::Token(token) = Credential::of_token(token.clone()) else { return Ok(None) };
     let (UserCaller { user, proof }, said) =
         match authenticate::by_token(cx, &token, Hints::default(), said).await {

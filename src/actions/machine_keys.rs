@@ -234,7 +234,7 @@ pub async fn delete(cx: &Cx, by: &Caller, id: i64) -> Result<()> {
 }
 
 /// Deletes the key that is shown, and the keys that it created. Whoever has the key may do so. `by`
-/// is the caller who is signed in besides, if any.
+/// is the authenticated caller, if there is one.
 pub async fn delete_shown(cx: &Cx, by: Option<&Caller>, shown: &PlainToken) -> Result<()> {
     let KeyCaller { key, .. } = find(cx, None, shown, Hints::default()).await?;
     delete_found(cx, by.map_or_else(|| Actor::bracketed("holder of the key"), Caller::actor), &key)

@@ -19,7 +19,7 @@ const MAX_GROUPS: i64 = 20_000;
 
 #[derive(Debug)]
 pub struct Page {
-    /// By ascending id.
+    /// By ascending user id.
     pub users: Vec<KnownPerson>,
     /// The number of users on all pages.
     pub total: i64,

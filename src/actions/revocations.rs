@@ -24,8 +24,8 @@ use crate::store::revocations;
 pub use crate::store::revocations::Stored;
 use crate::store::{feed, token_apps};
 
-/// Revokes a token. Whoever has the token may do so. `by` is the caller who is signed in besides,
-/// if any. No user is created, and it does not matter whether the token's user would be let in.
+/// Revokes a token. Whoever has the token may do so. `by` is the authenticated caller, if there is
+/// one. No user is created, and it does not matter whether the token's user would be let in.
 pub async fn revoke_token(
     cx: &Cx,
     by: Option<&Caller>,

@@ -26,7 +26,6 @@ pub enum SubjectKind {
 /// The kind of the resources in the results.
 #[derive(Debug, Clone)]
 pub enum ResourceKind {
-    /// Services, by id.
     Services,
     /// Services, by their names of this type.
     Named(ResourceType),

@@ -45,8 +45,8 @@ pub async fn list(cx: &Cx, user_id: UserId) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// Revokes the token that is shown. Whoever has the token may do so. `by` is the caller who is
-/// signed in besides, if any.
+/// Revokes the token that is shown. Whoever has the token may do so. `by` is the authenticated
+/// caller, if there is one.
 pub async fn revoke_shown(cx: &Cx, by: Option<&Caller>, hash: HashedToken) -> Result<()> {
     let UserCaller { user, proof } = find(cx, hash, Hints::default()).await?;
     let by = by.map_or_else(|| Actor::from(&*user), Caller::actor);

@@ -47,7 +47,7 @@ pub enum InitialPasswordChange {
 pub enum Kept {
     /// Members of the policy. Everything else is replaced.
     Policy,
-    /// Everything.
+    /// Everything that the request does not mention.
     Everything,
 }
 

@@ -45,7 +45,6 @@ pub enum Looked {
     SignedToken,
     User,
     Session,
-    /// A machine key.
     Key,
     /// A user's permissions on a service.
     Standing,

@@ -68,7 +68,6 @@ struct Fetched<T> {
 #[derive(Debug, Clone, Copy)]
 pub struct WantedKey<'t> {
     pub algorithm: Algorithm,
-    /// The token's `kid`.
     pub name: Option<&'t str>,
     /// When the token came. A set that was asked for later has all keys that could have signed the
     /// token.

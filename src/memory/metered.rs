@@ -10,7 +10,6 @@ use crate::context::noted::Noted;
 use crate::memory::isolate::Memory;
 use crate::ports::{LocalFuture, Rows, Shared, Sql, SqlError, Statement, Timer};
 
-/// Where the numbers go.
 pub struct Meter {
     pub memory: Rc<Memory>,
     pub noted: Rc<Noted>,

@@ -87,7 +87,6 @@ pub struct News {
 /// The statements of one reading: those that bring memory up to date, and those for what is wanted.
 pub struct Plan {
     since: Option<Place>,
-    /// The request's time.
     now: Millis,
     /// Whether to run two more statements: one reads the apps that changed, one reads all
     /// revocations if the feed has a gap. Both cases are rare. So while memory is fresh, the

@@ -68,7 +68,6 @@ struct Entry {
     results: Vec<Vec<Map<String, Value>>>,
 }
 
-/// The kinds of entries.
 enum What<'w> {
     Window,
     Trust,

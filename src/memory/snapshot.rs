@@ -15,6 +15,7 @@ pub const MAX_USERS: usize = 10_000;
 /// What verification needs, as of one moment.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// When the content was last known to be true. This may be later than when it was written.
     pub taken_at: Millis,
     /// The newest revision of the change feed that the copy contains.
     pub revision: i64,
