@@ -341,12 +341,12 @@ fn what_nobody_could_take_back_is_refused() {
         (
             user(7, json!({ "validFrom": now.0 + 601_000 })),
             "validFrom",
-            "must not lie ahead: nobody could take it back",
+            "must not be in the future: nobody could undo it",
         ),
         (
             user(7, json!({ "followedAt": now.seconds() + 601 })),
             "followedAt",
-            "must not lie ahead: nobody could take it back",
+            "must not be in the future: nobody could undo it",
         ),
     ] {
         let (status, body) = import(&isolate, "ndjson", &line);
@@ -482,7 +482,7 @@ fn no_backup_brings_back_a_secret_of_a_key_that_was_removed() {
     let whys = body["errors"].as_array().into_iter().flatten().map(|error| error["why"].clone());
     assert_eq!(
         (status, whys.collect::<Vec<_>>()),
-        (400, vec![json!("was removed here, and never counts again: leave the line out"); 2])
+        (400, vec![json!("was removed here, and is never valid again: leave the line out"); 2])
     );
     over(&isolate);
 
@@ -568,7 +568,7 @@ fn a_secret_is_added_to_no_key_but_its_own() {
     let made =
         here.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["administration"] }));
     assert_eq!(json_of(&made)["id"], 1);
-    let why = "has a secret here: send the line of the key along, which tells whether it is the same key, or leave the line out";
+    let why = "is a key here, but may be another one: send the line of the key along, which shows whether it is the same, or leave the line out";
     refused(&secret, 1, "keyId", why);
     refused(&(lines_of(&lines, "key") + &secret), 1, "id", "is that of key \"ci\" here");
     // Into the Postern that it comes from, it is added again and again.
@@ -717,7 +717,7 @@ fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
     );
     let mut over = hers(503);
     over["createdAt"] = json!(1_500_000_000_000_i64);
-    let why = "is before the validFrom of its user, so that the key is over: leave the line out";
+    let why = "is before the validFrom of its user, so the key has ended: leave the line out";
     refused(&[over.clone(), user(true, 1_600_000_000_000)], 1, "createdAt", why);
     assert_eq!(
         import(&[key(501, json!({})), child(), hers(502 + 1), user(true, 1_600_000_000_000)]).0,
@@ -1307,7 +1307,8 @@ fn no_name_is_deleted_in_the_future() {
         let response = isolate.administer("POST", "/v1/import", &record);
         assert_eq!(response.status, 400, "{}", response.body);
         assert!(
-            response.body.contains("deletedAt") && response.body.contains("must not lie ahead"),
+            response.body.contains("deletedAt")
+                && response.body.contains("must not be in the future"),
             "{}",
             response.body
         );

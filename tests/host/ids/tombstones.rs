@@ -90,7 +90,7 @@ fn a_deleted_user_does_not_come_back_until_an_administrator_says_so() {
     let explained = json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": token })));
     assert!(
         explained["verdict"] == "refused"
-            && explained.to_string().contains("what was issued to the user then is over"),
+            && explained.to_string().contains("tokens issued to the user at that time are revoked"),
         "{explained}"
     );
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users WHERE username = 'alice'"), 0);
