@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_is_its_digits_and_counts_for_a_quarter_of_an_hour() {
+    fn a_timestamp_has_one_spelling_and_is_valid_for_a_quarter_of_an_hour() {
         for wrong in ["", "-1", "+1", "01", "1.5", "9223372036854775808", "1572574909697 "] {
             assert_eq!(Timestamp::parse(wrong), None, "{wrong:?}");
         }

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_type_among_roles_counts() {
+    fn the_highest_type_among_roles_is_used() {
         let roles = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             UserType::among(&roles(&["SYS_Reader", "SYS_Creator", "sales"])),

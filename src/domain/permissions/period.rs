@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_course_says_what_reading_again_would_say(
+        fn a_course_gives_the_value_that_reading_again_would_give(
             grants in proptest::collection::vec(some_grant(), 0..40),
             now in 0..60_i64,
         ) {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_changes_again_is_as_small_as_its_value() {
+    fn a_value_that_never_changes_is_stored_without_a_course() {
         let over = Period { starts_at: Some(Millis(1)), expires_at: Some(Millis(5)) };
         let begun = Period { starts_at: Some(Millis(1)), expires_at: None };
         let all = union(&[(Permissions::ALL, over), (Permissions::of_grant([]), begun)], Millis(5));

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_switch_spares_everything_but_grant_and_release() {
+    fn a_switch_that_is_off_allows_everything_but_grant_and_release() {
         let mut standing = Standing {
             switch: false,
             service_exists: true,
