@@ -653,7 +653,7 @@ pub static KINDS: [Kind; 24] = [
     },
     Kind {
         word: "chosenId",
-        about: "The last id of a kind that Postern chose.",
+        about: "The last id that Postern chose for a kind.",
         table: "id_counters",
         only: None,
         rows: Which::All,
