@@ -4,7 +4,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::domain::secret::Secret;
 use postern::domain::tokens::algorithm::Algorithm;
 use postern::domain::tokens::keys::Keys;
-use postern::domain::tokens::public_key_dress::public_key_dress;
+use postern::domain::tokens::public_key_recognition::recognize_public_key;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -225,7 +225,7 @@ proptest! {
     #[test]
     fn random_secrets_are_no_public_keys(bytes in proptest::collection::vec(any::<u8>(), 1..100), text in "[ -~]{1,64}") {
         for secret in [bytes.clone(), text.into_bytes(), hex(&bytes, "").into(), Base64::encode_string(&bytes).into()] {
-            prop_assert_eq!(public_key_dress(&secret), None, "{:?}", secret);
+            prop_assert_eq!(recognize_public_key(&secret), None, "{:?}", secret);
         }
     }
 }
@@ -243,7 +243,7 @@ fn passwords_that_mention_keys_are_secrets() {
         "keys",
         "RSA",
     ] {
-        assert_eq!(public_key_dress(secret.as_bytes()), None, "{secret}");
+        assert_eq!(recognize_public_key(secret.as_bytes()), None, "{secret}");
     }
     let keys = [
         "untrusted comment: minisign public key 1\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
@@ -251,7 +251,7 @@ fn passwords_that_mention_keys_are_secrets() {
         "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudp9ysqsq3qkgl",
     ];
     for key in keys {
-        assert!(public_key_dress(key.as_bytes()).is_some(), "{key}");
+        assert!(recognize_public_key(key.as_bytes()).is_some(), "{key}");
     }
 }
 
