@@ -21,8 +21,9 @@ pub(super) const GROUP: Group = Group {
     routes: &[Route::of("POST", "explain", &["/v1/explain"], handler!(explain))
         .summary("Tells why a token is accepted or refused, or what a user may do")
         .about(
-            "Every check is gone through for every token app that could take the token; none stops the others. It creates nobody, writes \
-             nothing, and the token is neither logged nor audited. Exactly one of `token` and `username` is asked about.",
+            "Every check is gone through for every token app that could take the token; none stops \
+             the others. It creates nobody, writes nothing, and the token is neither logged nor \
+             audited. Exactly one of `token` and `username` is asked about.",
         )
         .access(Access::Administrator)
         .writes(false)
@@ -37,20 +38,32 @@ request! {
         "app" app: Option<AppName> => "only this token app",
         "service" service: Option<i64> => "a service on which the user is to have a permission",
         "permission" permission: Option<Permission> => "which; together with service",
-    } example r#"{"token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl","service":7,"permission":"VIEW"}"#
+    } example r#"{
+        "token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+        "service":7,"permission":"VIEW"
+    }"#
 }
 
 answer! {
     struct Explained<'a> as "Explanation" {
-        "verdict" verdict: &'static str as Kind::OneOf(&["accepted", "refused"]) => "accepted: the token counts, and the user may what was asked",
+        "verdict" verdict: &'static str as Kind::OneOf(&["accepted", "refused"]) =>
+            "accepted: the token counts, and the user may what was asked",
         "checks" checks: Vec<OneCheck<'a>> => "in the order in which they were made",
-        "permission" permission: Option<Decision<'a>> => "what decides about the permission; null where none is asked about, or nobody is let in",
-    } example r#"{"verdict":"refused","checks":[{"app":"Keycloak","check":"audience","held":false,"detail":"the token has aud \"account\", the app wants one of [\"bi\"]","fix":"add the audience to audiences, if tokens for it are meant for this application"}],"permission":null}"#
+        "permission" permission: Option<Decision<'a>> =>
+            "what decides about the permission; null where none is asked about, or nobody is let \
+             in",
+    } example r#"{
+        "verdict":"refused","checks":[{"app":"Keycloak","check":"audience","held":false,
+        "detail":"the token has aud \"account\", the app wants one of [\"bi\"]",
+        "fix":"add the audience to audiences, if tokens for it are meant for this application"}],
+        "permission":null
+    }"#
 }
 
 answer! {
     struct OneCheck<'a> as "Check" {
-        "app" app: Option<&'a str> => "the token app; null where the check is about the token or the user alone",
+        "app" app: Option<&'a str> =>
+            "the token app; null where the check is about the token or the user alone",
         "check" check: &'static str => "its name",
         "held" held: bool => "whether it held",
         "detail" detail: &'a str => "what was found",
@@ -63,10 +76,13 @@ answer! {
         "service" service: i64 => "the service's id",
         "permission" permission: &'static str as PERMISSION => "the permission",
         "allowed" allowed: bool => "what a check answers",
-        "decidedBy" decided_by: &'static str as DECIDED_BY => "switch: authEnabled is off, which allows everything but GRANT and RELEASE",
+        "decidedBy" decided_by: &'static str as DECIDED_BY =>
+            "switch: authEnabled is off, which allows everything but GRANT and RELEASE",
         "authEnabled" switch: bool => "the service's authorization switch",
-        "apisOff" apis_off: i64 => "how many APIs of the service have their switch off, which decides nothing here",
-        "grants" grants: Vec<Reaching<'a>> => "the grants on the service that reach the user, by ascending id",
+        "apisOff" apis_off: i64 =>
+            "how many APIs of the service have their switch off, which decides nothing here",
+        "grants" grants: Vec<Reaching<'a>> =>
+            "the grants on the service that reach the user, by ascending id",
     }
 }
 
@@ -82,8 +98,10 @@ answer! {
         "state" state: &'static str as STATE => "whether it counts now",
         "startsAt" starts_at: Option<i64> as TIME => "epoch milliseconds",
         "expiresAt" expires_at: Option<i64> as TIME => "epoch milliseconds",
-        "through" through: Option<&'static str> as THROUGH => "why it reaches the user; null: it is given to them",
-        "path" path: Vec<OnTheWay<'a>> => "from the department that the user is in up to the one that it is given to",
+        "through" through: Option<&'static str> as THROUGH =>
+            "why it reaches the user; null: it is given to them",
+        "path" path: Vec<OnTheWay<'a>> =>
+            "from the department that the user is in up to the one that it is given to",
     }
 }
 
