@@ -176,15 +176,11 @@ async fn by_rules(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let (forwarded, redirects) = asked_by_path(call, 3);
     let matched =
         demand(cx, call.request, &forwarded).inspect_err(|error| note(cx, &forwarded, error))?;
-    let methods = || {
-        forwarded.methods().iter().map(|name| redaction::method(name)).collect::<Vec<_>>().join(",")
-    };
     let what = || {
-        format!(
-            "{} {}",
-            methods(),
-            forwarded.paths().map(redaction::path).collect::<Vec<_>>().join(",")
-        )
+        let methods: Vec<_> =
+            forwarded.methods().iter().map(|name| redaction::method(name)).collect();
+        let paths: Vec<_> = forwarded.paths().map(redaction::path).collect();
+        format!("{} {}", methods.join(","), paths.join(","))
     };
     if matched.demand == Demand::Nothing {
         rules::report_public(cx, &matched, &what());

@@ -120,9 +120,9 @@ answer! {
             "the last day (UTC) on which one of its secrets was used",
     } example r#"{
         "id":7,"name":"billing","may":["decisions"],"userId":null,"createdBy":1,
-        "prefix":"pst_8FzqLk","secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,
-        "lastUsedOn":"2026-11-27"}],"createdAt":1737599864898,"expiresAt":null,
-        "lastUsedOn":"2026-11-27"
+        "prefix":"pst_8FzqLk",
+        "secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":"2026-11-27"}],
+        "createdAt":1737599864898,"expiresAt":null,"lastUsedOn":"2026-11-27"
     }"#
 }
 
@@ -132,9 +132,9 @@ answer! {
         "key" key: &'a str => "the key; it is shown only once",
     } example r#"{
         "id":7,"name":"billing","may":["decisions"],"userId":null,"createdBy":1,
-        "prefix":"pst_8FzqLk","secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,
-        "lastUsedOn":null}],"createdAt":1737599864898,"expiresAt":null,"lastUsedOn":null,
-        "key":"pst_8FzqLk…"
+        "prefix":"pst_8FzqLk",
+        "secrets":[{"prefix":"pst_8FzqLk","createdAt":1737599864898,"lastUsedOn":null}],
+        "createdAt":1737599864898,"expiresAt":null,"lastUsedOn":null,"key":"pst_8FzqLk…"
     }"#
 }
 

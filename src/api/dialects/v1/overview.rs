@@ -67,11 +67,17 @@ answer! {
         "since" since: Option<i64> as Kind::Nullable(&Kind::TIME) =>
             "when that isolate started, epoch milliseconds",
     } example r#"{
-        "version":"0.1.0","revision":812,"health":{"status":"ok","version":"0.1.0","d1":"ok",
-        "kv":"ok","stalenessS":10,"sharedCache":"works"},"counts":{"users":2,"tokenApps":3,
-        "services":120,"grants":52411,"groups":40,"departments":12,"keys":7,"organizations":2,
-        "applications":5,"atLeast":[]},"refusals":[{"reason":"expired","dialect":"v1","count":3,
-        "lastAt":1737599864898}],"since":1737599800000
+        "version":"0.1.0","revision":812,
+        "health":{
+            "status":"ok","version":"0.1.0","d1":"ok","kv":"ok","stalenessS":10,
+            "sharedCache":"works"
+        },
+        "counts":{
+            "users":2,"tokenApps":3,"services":120,"grants":52411,"groups":40,"departments":12,
+            "keys":7,"organizations":2,"applications":5,"atLeast":[]
+        },
+        "refusals":[{"reason":"expired","dialect":"v1","count":3,"lastAt":1737599864898}],
+        "since":1737599800000
     }"#
 }
 

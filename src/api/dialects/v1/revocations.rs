@@ -1,3 +1,5 @@
+//! Revocations of tokens, and of keys.
+
 use super::paging::{self, page};
 use crate::actions::caller::{Caller, Hints};
 use crate::actions::revocations::{self, Stored};

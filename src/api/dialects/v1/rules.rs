@@ -68,9 +68,13 @@ answer! {
             "in the order in which they were made: first the credential, then the rules",
     } example r#"{
         "verdict":"refused","origin":"https://app.internal.example.com","rule":2,
-        "checks":[{"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},
-        {"check":"groups","held":false,
-        "detail":"rule 2 wants one of the groups [5]; it does not hold"}]
+        "checks":[
+            {"check":"user","held":true,"detail":"user 2 (\"alice\", SYS_Reader) is enabled"},
+            {
+                "check":"groups","held":false,
+                "detail":"rule 2 wants one of the groups [5]; it does not hold"
+            }
+        ]
     }"#
 }
 
@@ -92,9 +96,11 @@ answer! {
         "origins" origins: Vec<OneOrigin<'a>> => "the applications behind the gateway",
     } example r#"{
         "origins":[{"host":null,"path":"/","url":"https://app.internal.example.com","timeoutS":60}],
-        "rules":[{"number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,
-        "deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,"roles":null,
-        "scopes":null,"apps":null,"audience":null,"any":null}]
+        "rules":[{
+            "number":1,"host":null,"path":"/reports","methods":["GET"],"public":false,
+            "deny":false,"report":false,"service":7,"permission":"VIEW","groups":null,
+            "roles":null,"scopes":null,"apps":null,"audience":null,"any":null
+        }]
     }"#
 }
 

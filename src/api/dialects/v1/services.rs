@@ -1,3 +1,5 @@
+//! Services and their APIs.
+
 use super::paging::{self, page};
 use crate::actions::services;
 use crate::api::http::declare::{Change, Declared, Given, Line, Request, answer, request};

@@ -32,9 +32,11 @@ answer! {
         "keys" keys: Vec<Map<String, Value>> =>
             "the key that signs, and the previous one while `ORIGIN_ASSERTION_KEY_PREVIOUS` is set",
     } example r#"{
-        "keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-        "kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s","use":"sig","alg":"ES256"}]
+        "keys":[{
+            "kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+            "kid":"cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s","use":"sig","alg":"ES256"
+        }]
     }"#
 }
 

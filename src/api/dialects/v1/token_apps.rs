@@ -130,8 +130,11 @@ request! {
 
 const EXAMPLE: &str = r#"{
     "name":"Keycloak","algorithm":"RS256","issuer":"https://idp.example/realms/main",
-    "discover":true,"audiences":["bi"],"claims":{"username":"preferred_username","name":"name",
-    "email":"email","roles":"/realm_access/roles"},"roleMap":{"bi-authors":"SYS_Creator"}
+    "discover":true,"audiences":["bi"],
+    "claims":{
+        "username":"preferred_username","name":"name","email":"email","roles":"/realm_access/roles"
+    },
+    "roleMap":{"bi-authors":"SYS_Creator"}
 }"#;
 const NEW: Shape = Shape {
     name: "NewTokenApp",
@@ -291,9 +294,14 @@ answer! {
             "when the key set was fetched, epoch milliseconds",
         "error" error: Sometimes<String> => "why there are no keys, or why the key set is outdated",
     } example r#"{
-        "keys":[{"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true},{"kid":"old",
-        "kty":null,"alg":null,"use":null,"usable":false,
-        "why":"it must be a key for signatures: its \"use\" is another"}],"fetchedAt":1737599864898
+        "keys":[
+            {"kid":"2026-11","kty":"RSA","alg":"RS256","use":"sig","usable":true},
+            {
+                "kid":"old","kty":null,"alg":null,"use":null,"usable":false,
+                "why":"it must be a key for signatures: its \"use\" is another"
+            }
+        ],
+        "fetchedAt":1737599864898
     }"#
 }
 
@@ -319,11 +327,15 @@ answer! {
         then policy: All,
     } example r#"{
         "name":"Keycloak","enabled":true,"tokenName":"token","algorithm":"RS256","hasSecret":false,
-        "keys":[],"expire":86400,"claims":{"username":"preferred_username","name":"name",
-        "email":"email","id":null,"groups":null,"roles":"/realm_access/roles"},"createsUsers":true,
-        "initialRoles":[],"hasInitialPassword":false,"creatorId":1,"createdAt":1737599864898,
-        "modifiedAt":1737599864898,"issuer":"https://idp.example/realms/main","discover":true,
-        "audiences":["bi"],"speaksFor":"users"
+        "keys":[],"expire":86400,
+        "claims":{
+            "username":"preferred_username","name":"name","email":"email","id":null,"groups":null,
+            "roles":"/realm_access/roles"
+        },
+        "createsUsers":true,"initialRoles":[],"hasInitialPassword":false,"creatorId":1,
+        "createdAt":1737599864898,"modifiedAt":1737599864898,
+        "issuer":"https://idp.example/realms/main","discover":true,"audiences":["bi"],
+        "speaksFor":"users"
     }"#
 }
 

@@ -67,8 +67,12 @@ answer! {
              expire",
         "claims" claims: Sometimes<Map<String, Value>> => "the claims that the token app passes on",
     } example r#"{
-        "active":true,"kind":"jwt","app":"ERP","user":{"id":1,"username":"admin","name":"Ada",
-        "email":"ada@example.com","type":"SYS_Reader","roles":["SYS_Reader"]},"expiresAt":1737687504
+        "active":true,"kind":"jwt","app":"ERP",
+        "user":{
+            "id":1,"username":"admin","name":"Ada","email":"ada@example.com","type":"SYS_Reader",
+            "roles":["SYS_Reader"]
+        },
+        "expiresAt":1737687504
     }"#
 }
 
