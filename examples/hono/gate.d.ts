@@ -14,9 +14,9 @@ export type Answer<T> = ({ ok: true; headers?: Record<string, string> } & T) | F
 
 /** The entrypoint that a Worker binds. A call throws only when Postern itself breaks. */
 export interface Gate {
-  /** Tells whose a token is, as POST /v1/verify does. */
+  /** Verifies a token and tells whose it is, as POST /v1/verify does. */
   verify(question: TokenAsked): Promise<Answer<Verified>>;
-  /** Tells whether a token is good, in the words of RFC 7662; a refused one is no failure. */
+  /** Introspects a token as RFC 7662 describes; a refused token is not a failure. */
   introspect(question: TokenAsked): Promise<Answer<Introspected>>;
   /** Tells whether a user has a permission on a service, as GET /v1/check does. */
   check(question: CheckAsked): Promise<Answer<Checked>>;
@@ -34,15 +34,15 @@ export interface TokenAsked {
 export interface Verified {
   /** true */
   active: boolean;
-  /** what kind of credential it is */
+  /** the kind of credential */
   kind: "jwt" | "opaque" | "basic" | "key";
   /** the token app, for a jwt */
   app?: string;
-  /** whose it is; a key is no user, and has the member key in its place */
+  /** the user; a key for machines has the member key instead */
   user?: Identity;
   /** the key for machines */
   key?: ShownKey;
-  /** when it is over, epoch seconds; null for a password, and for a key that does not expire */
+  /** when it expires, epoch seconds; null for a password, and for a key that does not expire */
   expiresAt: number | null;
   /** the claims that the token app passes on */
   claims?: Record<string, unknown>;
@@ -55,9 +55,9 @@ export interface Identity {
   username: string;
   /** a name for people */
   name: string | null;
-  /** an address */
+  /** an email address */
   email: string | null;
-  /** what the user is */
+  /** the user type */
   type: "Administrator" | "SYS_Creator" | "SYS_Reader";
   /** roles */
   roles: Array<string>;
@@ -66,16 +66,16 @@ export interface Identity {
 export interface ShownKey {
   /** the key's id */
   id: number;
-  /** its name */
+  /** the key's name */
   name: string;
-  /** what it may */
+  /** its rights */
   may: Array<"decisions" | "provisioning" | "administration">;
-  /** the user for whom it speaks, and who limits it */
+  /** the user it acts for, whose rights limit it */
   userId: number | null;
 }
 
 export interface Introspected {
-  /** whether the token is good */
+  /** whether the token is valid */
   active: boolean;
   /** Bearer */
   token_type?: string;
@@ -85,9 +85,9 @@ export interface Introspected {
   username?: string;
   /** the token app, or postern for a token of its own */
   client_id?: string;
-  /** when it is over, epoch seconds */
+  /** when it expires, epoch seconds */
   exp?: number;
-  /** the claim scope, where the token app passes it on */
+  /** the claim scope, if the token app passes it on */
   scope?: string;
 }
 
@@ -109,14 +109,14 @@ export interface CheckAsked {
   user?: Int64;
   /** the user name, in place of the id */
   username?: string;
-  /** a token of the user, in place of the id; its groups count too */
+  /** a token of the user, in place of the id; the token's groups are taken into account */
   token?: string;
   /** the only token app that the token may belong to */
   app?: string;
 }
 
 export interface Checked {
-  /** the answer */
+  /** whether the user has the permission */
   allowed: boolean;
   /** the service's id */
   service: number;
@@ -171,9 +171,9 @@ export interface Problem {
   title: string;
   /** the HTTP status */
   status: number;
-  /** what is wrong */
+  /** what is wrong, in a sentence */
   detail: string;
-  /** 401: why the credential was refused; 403: why its user was; 429: which limit is reached */
+  /** 401: why the credential was refused; 403: why the caller was refused; 429: which limit was reached */
   reason?: "missing"
     | "bad_scheme"
     | "too_long"

@@ -106,7 +106,7 @@ fn it_counts_for_no_page_of_another_origin_not_even_to_read() {
             assert!(
                 json_of(&response)["detail"]
                     .as_str()
-                    .is_some_and(|detail| detail.contains("The console's cookie counts only"))
+                    .is_some_and(|detail| detail.contains("The console's cookie is valid only"))
             );
         }
     }
