@@ -277,7 +277,8 @@ fn int64_ids_keep_their_full_range() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.administer("POST", "/v1/users", &json!({ "username": "first" }));
-    let insert = "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9007199254740993, 'big', 'SYS_Reader', 0, 0)";
+    let insert = "INSERT INTO users (id, username, type, created_at, modified_at) \
+        VALUES (9007199254740993, 'big', 'SYS_Reader', 0, 0)";
     crate::support::block_on(
         isolate.cx().sql.batch(vec![postern::ports::Statement::new(insert, [])]),
     )

@@ -40,7 +40,8 @@ fn normal(sql: &str) -> String {
 }
 
 fn objects(connection: &Connection) -> BTreeMap<String, Object> {
-    let sql = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'";
+    let sql = "SELECT name, type, tbl_name, sql FROM sqlite_master \
+        WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'";
     let mut statement = connection.prepare(sql).expect("the catalogue");
     let rows = statement
         .query_map([], |row| {
@@ -175,13 +176,16 @@ fn judge(sql: &str) -> String {
 fn additions_are_accepted() {
     for sql in [
         "ALTER TABLE users ADD COLUMN locale TEXT",
-        "ALTER TABLE users ADD COLUMN locale TEXT NOT NULL DEFAULT 'en'; ALTER TABLE users ADD COLUMN zone TEXT",
+        "ALTER TABLE users ADD COLUMN locale TEXT NOT NULL DEFAULT 'en'; \
+         ALTER TABLE users ADD COLUMN zone TEXT",
         "ALTER TABLE users ADD COLUMN level INTEGER DEFAULT 1 CHECK (level > 0)",
         "ALTER TABLE memberships ADD COLUMN since INTEGER",
-        "CREATE TABLE passkeys (id TEXT PRIMARY KEY, user_id INTEGER NOT NULL); CREATE UNIQUE INDEX passkeys_by_user ON passkeys (user_id)",
+        "CREATE TABLE passkeys (id TEXT PRIMARY KEY, user_id INTEGER NOT NULL); \
+         CREATE UNIQUE INDEX passkeys_by_user ON passkeys (user_id)",
         "CREATE INDEX users_by_email ON users (email)",
         "DROP INDEX users_by_modified_at",
-        "CREATE TRIGGER users_touched AFTER UPDATE ON users BEGIN UPDATE grants SET creator = creator WHERE id = NEW.id; END",
+        "CREATE TRIGGER users_touched AFTER UPDATE ON users BEGIN \
+         UPDATE grants SET creator = creator WHERE id = NEW.id; END",
         "UPDATE users SET name = username WHERE name IS NULL",
     ] {
         assert_eq!(judge(sql), "", "{sql}");
@@ -202,14 +206,16 @@ fn what_the_last_release_could_not_run_on_is_refused() {
             "may refuse what the last release writes to users",
         ),
         (
-            "CREATE TRIGGER users_need_email BEFORE INSERT ON users WHEN NEW.email IS NULL BEGIN SELECT RAISE(ABORT, 'email'); END",
+            "CREATE TRIGGER users_need_email BEFORE INSERT ON users WHEN NEW.email IS NULL BEGIN \
+             SELECT RAISE(ABORT, 'email'); END",
             "may refuse what the last release writes to users",
         ),
         ("DROP INDEX grants_by_object", "the index grants_by_object is gone"),
         ("DROP TRIGGER grants_count_inserted", "the trigger grants_count_inserted is gone"),
         ("DELETE FROM sessions", "rows of sessions are gone"),
         (
-            "DROP TABLE sign_in_failures; CREATE TABLE sign_in_failures (scope TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL)",
+            "DROP TABLE sign_in_failures; \
+             CREATE TABLE sign_in_failures (scope TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL)",
             "the table sign_in_failures is another",
         ),
     ] {

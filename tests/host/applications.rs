@@ -26,15 +26,18 @@ impl Application {
         };
         create(&json!({ "organization": "o1", "accessKey": "target" }));
         Self {
-            secret: create(
-                &json!({ "organization": "o1", "accessKey": "console", "authorizeApplications": true }),
-            ),
+            secret: create(&json!({
+                "organization": "o1", "accessKey": "console", "authorizeApplications": true,
+            })),
         }
     }
 
     fn proof(&self, at: i64) -> Value {
         let timestamp = Timestamp::parse(&at.to_string()).expect("a time");
-        json!({ "appKey": "console", "timestamp": at, "encryption": encryption("console", &timestamp, &Secret::new(self.secret.as_str())) })
+        json!({
+            "appKey": "console", "timestamp": at,
+            "encryption": encryption("console", &timestamp, &Secret::new(self.secret.as_str())),
+        })
     }
 
     fn signed(&self, token: &str, at: i64, types: &[&str]) -> Request {
@@ -208,7 +211,10 @@ fn a_token_of_another_application_signs_nothing() {
     );
     let other = Secret::new(json_of(&response)["secret"].as_str().expect("a secret"));
     let timestamp = Timestamp::parse(&now(&world).to_string()).expect("a time");
-    let proof = json!({ "appKey": "other", "timestamp": now(&world), "encryption": encryption("other", &timestamp, &other) });
+    let proof = json!({
+        "appKey": "other", "timestamp": now(&world),
+        "encryption": encryption("other", &timestamp, &other),
+    });
     let (foreign, _) = token(&isolate.send(&ask(GET, &proof)));
     assert_eq!(
         isolate.send(&application.signed(&foreign, now(&world), &["USER"])).status,
@@ -349,7 +355,10 @@ fn secrets_tokens_and_passwords_are_sealed_and_sealed_anew() {
     let isolate = world.isolate();
     let application = Application::new(&isolate);
     let (key, _) = token(&isolate.send(&ask(GET, &application.proof(now(&world)))));
-    let node = json!({ "nodeSpec": "MEDIUM", "nodeCount": 1, "nodeName": "iserver", "password": "distinctive node password" });
+    let node = json!({
+        "nodeSpec": "MEDIUM", "nodeCount": 1, "nodeName": "iserver",
+        "password": "distinctive node password",
+    });
     assert_eq!(isolate.administer("POST", "/imanager/cloud/web/nodes/server", &node).status, 200);
     let dump = world.database.dump();
     for secret in [application.secret.as_str(), key.as_str(), "distinctive node password"] {

@@ -43,7 +43,10 @@ fn a_replaced_secret_of_a_token_app_shows_with_the_ids_of_both() {
         (
             "PUT",
             "/v1/token-apps/ERP",
-            json!({ "algorithm": "HS256", "claims": { "username": "loginname" }, "expire": 60, "secret": "abcd" }),
+            json!({
+                "algorithm": "HS256", "claims": { "username": "loginname" }, "expire": 60,
+                "secret": "abcd",
+            }),
             true,
         ),
     ];

@@ -43,7 +43,9 @@ impl<'a> Records<'a> {
         for (service, user, permission) in
             [(101, 2, "MODIFY"), (101, 3, "VIEW"), (102, 3, "MODIFY")]
         {
-            let grant = json!({ "authObjectType": "USER", "authObjectId": user, "permissions": [permission] });
+            let grant = json!({
+                "authObjectType": "USER", "authObjectId": user, "permissions": [permission],
+            });
             send("POST", &format!("/v1/services/{service}/grants"), &grant);
         }
         let key = send("POST", "/v1/keys", &json!({ "name": "pep", "may": ["decisions"] }));
@@ -217,7 +219,12 @@ fn a_name_that_is_given_moved_or_taken_away_counts_within_the_bound_elsewhere() 
 fn a_token_of_a_page_counts_for_its_search_only_and_cannot_be_made_up() {
     let world = World::new();
     let records = Records::new(world.isolate());
-    let search = |action: &str| json!({ "subject": { "type": "user" }, "action": { "name": action }, "resource": { "type": "record", "id": "record-1" } });
+    let search = |action: &str| {
+        json!({
+            "subject": { "type": "user" }, "action": { "name": action },
+            "resource": { "type": "record", "id": "record-1" },
+        })
+    };
     let first = records.ask("search/subject", &with(search("read"), "page", json!({ "limit": 1 })));
     let keys: Vec<_> = first.as_object().expect("an object").keys().cloned().collect();
     assert!(first["page"]["count"] == 1 && keys == ["page", "results"], "{first}");
@@ -247,7 +254,10 @@ fn a_token_of_a_page_counts_for_its_search_only_and_cannot_be_made_up() {
         400,
         "of another type"
     );
-    let actions = json!({ "subject": { "type": "user", "id": "alice" }, "resource": { "type": "record", "id": "record-1" } });
+    let actions = json!({
+        "subject": { "type": "user", "id": "alice" },
+        "resource": { "type": "record", "id": "record-1" },
+    });
     assert_eq!(
         records.refused("search/action", &with(actions, "page", page(&token))).0,
         400,
@@ -287,7 +297,10 @@ fn pages_neither_repeat_nor_skip_where_a_grant_goes_or_comes_between_them() {
             json!({ "authObjectType": "USER", "authObjectId": id, "permissions": ["VIEW"] });
         assert!(records.isolate.administer("POST", "/v1/services/101/grants", &grant).status < 300);
     }
-    let search = json!({ "subject": { "type": "user_id" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
+    let search = json!({
+        "subject": { "type": "user_id" }, "action": { "name": "read" },
+        "resource": { "type": "record", "id": "record-1" },
+    });
     let ids = |answer: &Value| -> Vec<i64> {
         let results = answer["results"].as_array().expect("results").iter();
         results
@@ -333,13 +346,23 @@ fn others_ask_about_themselves_and_with_grant_about_a_service() {
             (403, json!("only the user themselves or an administrator may do this"))
         );
     }
-    let batch = json!({ "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")] });
+    let batch = json!({
+        "evaluations": [question("alice", "read", "record-1"), question("bob", "read", "record-1")],
+    });
     let answers = json_of(&records.ask_as(&alice, "evaluations", &batch));
     assert_eq!(answers["evaluations"][0]["decision"], true);
     assert_eq!(answers["evaluations"][1]["context"]["error"]["status"], 403, "{answers}");
     assert_eq!(answers["evaluations"][1]["decision"], false);
-    let subjects = json!({ "subject": { "type": "user" }, "action": { "name": "read" }, "resource": { "type": "record", "id": "record-1" } });
-    let of = |name: &str| json!({ "subject": { "type": "user", "id": name }, "action": { "name": "read" }, "resource": { "type": "record" } });
+    let subjects = json!({
+        "subject": { "type": "user" }, "action": { "name": "read" },
+        "resource": { "type": "record", "id": "record-1" },
+    });
+    let of = |name: &str| {
+        json!({
+            "subject": { "type": "user", "id": name }, "action": { "name": "read" },
+            "resource": { "type": "record" },
+        })
+    };
     assert_eq!(status("search/subject", &subjects), 403);
     assert_eq!(
         [status("search/resource", &of("alice")), status("search/resource", &of("bob"))],
@@ -490,7 +513,9 @@ fn administrators_are_told_the_grants_that_decided_and_nobody_else_is() {
         of_admin("evaluation", &question("alice", "write", "record-1"))["context"]["via"].is_null()
     );
     // In a batch, each item has its own.
-    let items = json!([{ "subject": { "type": "user", "id": "alice" } }, { "context": {} }, { "resource": {} }]);
+    let items = json!([
+        { "subject": { "type": "user", "id": "alice" } }, { "context": {} }, { "resource": {} },
+    ]);
     let batch = with(explained(question("bob", "read", "record-1")), "evaluations", items);
     let answer = of_admin("evaluations", &batch);
     let vias = [0, 1, 2]
@@ -634,7 +659,11 @@ fn a_rule_about_a_host_wants_the_host() {
 fn what_is_unknown_is_denied_also_where_the_directory_is_strict() {
     let world = World::new();
     let records = Records::new(world.isolate_with(&[("DIRECTORY", Some("strict"))]));
-    let of = |subject: Value, resource: Value| json!({ "subject": subject, "action": { "name": "VIEW" }, "resource": resource });
+    let of = |subject: Value, resource: Value| {
+        json!({
+            "subject": subject, "action": { "name": "VIEW" }, "resource": resource,
+        })
+    };
     let alice = json!({ "type": "user", "id": "alice" });
     let record = json!({ "type": "record", "id": "record-1" });
     for (subject, resource, reason) in [

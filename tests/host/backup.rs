@@ -23,7 +23,8 @@ fn schema() -> BTreeMap<String, BTreeSet<String>> {
             .execute_batch(&std::fs::read_to_string(file).expect("a migration"))
             .expect("SQL");
     }
-    let sql = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c WHERE t.type = 'table'";
+    let sql = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c \
+        WHERE t.type = 'table'";
     let mut statement = connection.prepare(sql).expect("the schema");
     let mut schema = BTreeMap::<String, BTreeSet<String>>::new();
     let columns = statement
@@ -328,7 +329,9 @@ fn what_nobody_could_take_back_is_refused() {
     let world = World::new();
     let isolate = world.isolate();
     let user = |id: i64, more: Value| {
-        let mut line = json!({ "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true });
+        let mut line = json!({
+            "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true,
+        });
         line.as_object_mut()
             .expect("an object")
             .extend(more.as_object().cloned().unwrap_or_default());
@@ -367,7 +370,8 @@ fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_expo
     let isolate = world.isolate();
     let grant = |more: Value| {
         let mut line = json!({
-            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": 5, "permissions": ["TEST"],
+            "record": "grant", "serviceId": 7, "authObjectType": "USER", "authObjectId": 5,
+            "permissions": ["TEST"],
         });
         line.as_object_mut()
             .expect("an object")
@@ -376,10 +380,12 @@ fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_expo
     };
     let seconds = 1_795_792_109;
     let key = json!({
-        "record": "key", "id": 1, "name": "ci", "may": ["decisions"], "createdBy": 1, "createdAt": 1, "expiresAt": seconds,
+        "record": "key", "id": 1, "name": "ci", "may": ["decisions"], "createdBy": 1,
+        "createdAt": 1, "expiresAt": seconds,
     });
     let user = json!({
-        "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": seconds,
+        "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": true,
+        "validFrom": seconds,
     });
     for (line, field) in [
         (grant(json!({ "startsAt": seconds })), "startsAt"),
@@ -568,7 +574,8 @@ fn a_secret_is_added_to_no_key_but_its_own() {
     let made =
         here.administer("POST", "/v1/keys", &json!({ "name": "ci", "may": ["administration"] }));
     assert_eq!(json_of(&made)["id"], 1);
-    let why = "has a secret here: send the line of the key along, which tells whether it is the same key, or leave the line out";
+    let why = "has a secret here: send the line of the key along, which tells whether it is the \
+        same key, or leave the line out";
     refused(&secret, 1, "keyId", why);
     refused(&(lines_of(&lines, "key") + &secret), 1, "id", "is that of key \"ci\" here");
     // Into the Postern that it comes from, it is added again and again.
@@ -681,14 +688,21 @@ fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
     };
     let key = |id: i64, more: Value| {
         let mut line = json!({
-            "record": "key", "id": id, "name": format!("key{id}"), "may": ["decisions"], "createdBy": 1, "createdAt": 2_000_000_000_000_i64,
+            "record": "key", "id": id, "name": format!("key{id}"), "may": ["decisions"],
+            "createdBy": 1, "createdAt": 2_000_000_000_000_i64,
         });
         line.as_object_mut()
             .expect("an object")
             .extend(more.as_object().cloned().unwrap_or_default());
         line
     };
-    let user = |enabled: bool, valid_from: i64| json!({ "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader", "enabled": enabled, "validFrom": valid_from });
+    let user = |enabled: bool, valid_from: i64| {
+        json!({
+            "record": "user", "id": 7, "username": "alice", "type": "SYS_Reader",
+            "enabled": enabled,
+            "validFrom": valid_from,
+        })
+    };
     let child = || key(502, json!({ "parentId": 501 }));
     let hers = |id: i64| key(id, json!({ "userId": 7 }));
     let refused = |lines: &[Value], line: i64, field: &str, why: &str| {
@@ -724,7 +738,10 @@ fn a_key_whose_user_or_maker_is_not_here_is_named_with_what_is_missing() {
         200
     );
     assert_eq!(import(&[child()]).0, 200, "its maker is here");
-    let again = json!({ "record": "key", "id": 504, "name": "over", "may": ["decisions"], "createdBy": 1, "createdAt": 1, "userId": 7 });
+    let again = json!({
+        "record": "key", "id": 504, "name": "over", "may": ["decisions"], "createdBy": 1,
+        "createdAt": 1, "userId": 7,
+    });
     assert_eq!(import(&[again]), (400, 1, json!("createdAt"), json!(why)), "as the user is here");
     let disable = json!({ "enabled": false });
     assert_eq!(isolate.administer("PATCH", "/v1/users/7", &disable).status, 200);
@@ -1301,8 +1318,13 @@ fn no_name_is_deleted_in_the_future() {
     let world = World::new();
     let isolate = world.isolate();
     for record in [
-        json!({ "record": "freedName", "username": "boss", "deletedAt": 9_000_000_000_000_000_i64 }),
-        json!({ "record": "tombstone", "username": "boss", "id": 9, "deletedAt": 9_000_000_000_000_000_i64 }),
+        json!({
+            "record": "freedName", "username": "boss", "deletedAt": 9_000_000_000_000_000_i64,
+        }),
+        json!({
+            "record": "tombstone", "username": "boss", "id": 9,
+            "deletedAt": 9_000_000_000_000_000_i64,
+        }),
     ] {
         let response = isolate.administer("POST", "/v1/import", &record);
         assert_eq!(response.status, 400, "{}", response.body);

@@ -132,7 +132,13 @@ fn a_number_that_may_have_been_rounded_is_refused_wherever_it_is() {
     set_up(&isolate);
     for user in [(1_i64 << 53) - 1, -((1 << 53) - 1)] {
         assert_eq!(
-            ask(&isolate, "check", &json!({ "service": 1, "permission": "VIEW", "user": user }))["ok"],
+            ask(
+                &isolate,
+                "check",
+                &json!({
+                    "service": 1, "permission": "VIEW", "user": user,
+                })
+            )["ok"],
             json!(true)
         );
     }

@@ -27,7 +27,11 @@ fn requests(route: &Route, path: &str, number: usize) -> Vec<Request> {
         &json!({ "iss": long(89), "loginname": long(91), "exp": 4_000_000_000_i64 }).to_string(),
         b"abcd",
     );
-    let body = json!({ "username": long(92), "name": long(93), "token": token, "accessKey": long(94), "appId": long(95) }).to_string();
+    let body = json!({
+        "username": long(92), "name": long(93), "token": token, "accessKey": long(94),
+        "appId": long(95),
+    })
+    .to_string();
     let query = format!("app={}&name={}", long(96), long(97));
     let to = |path: &str, query: &str| {
         Request::new(route.method, &format!("{path}?{query}")).body(&body)

@@ -336,19 +336,27 @@ proptest! {
     fn the_parts_are_the_whole(steps in proptest::collection::vec((0..10_u8, 0..4_u8), 1..40)) {
         let world = World::new();
         let isolate = with_copy(&world);
-        let department = json_of(&isolate.administer("POST", "/v1/departments", &json!({ "name": "d" })))["id"].clone();
+        let department = json_of(&isolate.administer("POST", "/v1/departments", &json!({ "name": "d" })));
+        let department = department["id"].clone();
         for (step, which) in steps {
             world.pass(1);
             let name = format!("user {which}");
-            let id = || world.database.number(&format!("SELECT COALESCE((SELECT id FROM users WHERE username = '{name}'), 0)"));
+            let id = || world.database.number(&format!(
+                "SELECT COALESCE((SELECT id FROM users WHERE username = '{name}'), 0)"
+            ));
             match step {
                 0 | 1 => drop(isolate.administer("POST", "/v1/users", &json!({ "username": name }))),
                 2 => drop(isolate.administer("DELETE", &format!("/v1/users/{}", id()), &Value::Null)),
                 3 => set_enabled(&isolate, id(), which % 2 == 0),
                 4 => drop(isolate.verify(&isolate.token(&name))),
-                5 => isolate.register(&json!({ "name": format!("App {which}"), "enable": if id() > 0 { "1" } else { "0" } })),
+                5 => isolate.register(&json!({
+                    "name": format!("App {which}"), "enable": if id() > 0 { "1" } else { "0" },
+                })),
                 6 => drop(isolate.administer("DELETE", &format!("/v1/token-apps/App%20{which}"), &Value::Null)),
-                7 => drop(isolate.administer("POST", "/v1/revocations", &json!({ "token": isolate.token(&name) }))),
+                7 => {
+                    let token = json!({ "token": isolate.token(&name) });
+                    drop(isolate.administer("POST", "/v1/revocations", &token));
+                }
                 8 => drop(isolate.administer("PUT", &format!("/v1/departments/{department}/members/{}", id()), &Value::Null)),
                 _ => drop(renewed(&isolate)),
             }

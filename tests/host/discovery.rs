@@ -27,7 +27,9 @@ fn metadata(issuer: &str, jwks_uri: &str) -> String {
 }
 
 fn set(keys: &[(&Issuer, &str)]) -> String {
-    json!({ "keys": keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id }))).collect::<Vec<_>>() }).to_string()
+    json!({
+        "keys": keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id }))).collect::<Vec<_>>(),
+    }).to_string()
 }
 
 fn source(keys: &Keys) -> &KeySource {
@@ -164,7 +166,12 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
     let world = World::new();
     let isolate = world.isolate();
     let (ours, ec) = (Issuer::of(Algorithm::EdDsa), Issuer::of(Algorithm::Es256));
-    let keys = json!({ "keys": [ours.jwk(&json!({ "kid": "a", "alg": "Ed25519" })), ec.jwk(&json!({ "kid": "b" })), { "kid": "c", "kty": "future" }] });
+    let keys = json!({
+        "keys": [
+            ours.jwk(&json!({ "kid": "a", "alg": "Ed25519" })), ec.jwk(&json!({ "kid": "b" })),
+            { "kid": "c", "kty": "future" },
+        ],
+    });
     world.issuers.publish(JWKS, &keys.to_string(), None);
     for keys in
         [at(JWKS), Keys::parse(Algorithm::EdDsa, &Secret::new(keys.to_string())).expect("a set")]
@@ -194,7 +201,8 @@ fn registration_is_told_which_keys_count_and_why_others_do_not() {
 fn a_url_that_is_an_issuer_or_its_metadata_is_recognised() {
     let world = World::new();
     let expected = format!(
-        "register {JWKS:?}, where the issuer {ISSUER:?} has its keys, or the issuer itself with discover"
+        "register {JWKS:?}, where the issuer {ISSUER:?} has its keys, or the issuer itself with \
+         discover"
     );
     world.issuers.publish(PLACES[0], &metadata(ISSUER, JWKS), None);
     let report = inspect(&world.isolate(), &at(PLACES[0]));

@@ -7,7 +7,9 @@ use crate::support::{Isolate, Request, World, basic, json_of};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn app(isolate: &Isolate<'_>, name: &str, change: &Value) {
-    let mut body = json!({ "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    let mut body = json!({
+        "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" },
+    });
     for (member, value) in change.as_object().expect("an object") {
         body[member] = value.clone();
     }
@@ -47,7 +49,10 @@ fn every_check_is_told_and_none_stops_the_others() {
     app(
         &isolate,
         "A",
-        &json!({ "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"], "requiredScopes": ["x"] }),
+        &json!({
+            "audiences": ["a"], "issuer": "https://idp.example", "authorizedParties": ["web"],
+            "requiredScopes": ["x"],
+        }),
     );
     app(
         &isolate,
@@ -57,7 +62,10 @@ fn every_check_is_told_and_none_stops_the_others() {
     app(&isolate, "C", &json!({ "algorithm": "HS512", "secret": SECRET.repeat(2) }));
     let wrong = token(
         &isolate,
-        &json!({ "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000, "sub": "admin" }),
+        &json!({
+            "aud": "b", "iss": "https://evil.example", "azp": "other", "cnf": {}, "exp": 1_000,
+            "sub": "admin",
+        }),
     );
     let explanation = explain(&isolate, &json!({ "token": wrong }));
     assert_eq!(explanation["verdict"], "refused");

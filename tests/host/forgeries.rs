@@ -379,7 +379,8 @@ fn a_public_key_is_never_a_shared_secret() {
         "\t\n",
     ] {
         let body = json!({
-            "name": "ERP", "secret": secret, "expire": 60, "fieldmap": { "username": "u", "name": "n", "email": "e" },
+            "name": "ERP", "secret": secret, "expire": 60,
+            "fieldmap": { "username": "u", "name": "n", "email": "e" },
             "algorithm": "HS256", "enable": "1", "inituser": "1", "initroles": [],
         });
         let response =

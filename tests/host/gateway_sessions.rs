@@ -198,7 +198,9 @@ fn a_session_opens_the_gateway_and_questions_and_no_management() {
     let world = World::new();
     let isolate = gateway(&world, &[("LOGIN_URL", "password")]);
     let by_password = isolate.session_of_admin();
-    isolate.register(&json!({ "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"] }));
+    isolate.register(&json!({
+        "name": "Boss", "token_name": "boss", "secret": "boss", "initroles": ["Administrator"],
+    }));
     let sessions = [
         (by_password, ["user=1", "username=admin"]),
         (begin(&isolate, &isolate.token("alice")), ["user=2", "username=alice"]),
@@ -834,7 +836,9 @@ fn a_token_that_no_cookie_holds_opens_its_page_and_begins_nothing() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let begun = |note: usize| {
-        let claims = json!({ "loginname": "alice", "exp": world.now.get().seconds() + 600, "note": "x".repeat(note) });
+        let claims = json!({
+            "loginname": "alice", "exp": world.now.get().seconds() + 600, "note": "x".repeat(note),
+        });
         let token = crate::support::forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"abcd");
         let response = isolate.send(&navigation(&format!("/x?token={token}")));
         let length = response

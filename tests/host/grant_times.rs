@@ -217,7 +217,9 @@ fn the_scheduled_event_removes_what_expired_with_its_audit_entry() {
     let told = |index: usize| {
         (events["items"][index]["target"].clone(), events["items"][index]["before"].clone())
     };
-    let before = json!({ "permissions": ["VIEW", "TEST"], "startsAt": START.0 + 500, "expiresAt": START.0 + 1001 });
+    let before = json!({
+        "permissions": ["VIEW", "TEST"], "startsAt": START.0 + 500, "expiresAt": START.0 + 1001,
+    });
     assert_eq!(told(0), (json!("7/GROUP/1"), before), "{events}");
     assert_eq!(
         told(1),

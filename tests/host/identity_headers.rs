@@ -154,7 +154,10 @@ fn the_assertion_leaves_out_long_roles_too() {
     let roles: Vec<_> = map.keys().cloned().collect();
     let fieldmap =
         json!({ "username": "loginname", "name": "name", "email": "email", "roles": "roles" });
-    isolate.register(&json!({ "name": "many", "token_name": "many", "secret": "many", "fieldmap": fieldmap, "role_map": map }));
+    isolate.register(&json!({
+        "name": "many", "token_name": "many", "secret": "many", "fieldmap": fieldmap,
+        "role_map": map,
+    }));
     let mut claims = isolate.claims("many");
     claims.extend([
         ("roles".to_owned(), json!(roles)),

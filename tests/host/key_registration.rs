@@ -13,7 +13,8 @@ use crate::support::{Isolate, World, json_of};
 /// Registers the app ERP; the answer's status and message.
 pub fn try_register(isolate: &Isolate<'_>, algorithm: Algorithm, secret: &str) -> (u16, String) {
     let body = json!({
-        "name": "ERP", "secret": secret, "expire": 86400, "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
+        "name": "ERP", "secret": secret, "expire": 86400,
+        "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
         "algorithm": algorithm.name(), "enable": "1", "inituser": "1", "initroles": [],
     });
     let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);
@@ -57,8 +58,10 @@ fn keys_that_are_none_for_the_algorithm_are_refused_at_registration() {
     let [rsa, p256, p384, ed] = [Rs256, Es256, Es384, EdDsa].map(Issuer::of);
     let jwk = |issuer: &Issuer, more: Value| issuer.jwk(&more).to_string();
     let short = rsa_pem(1024);
-    let off_curve =
-        Issuer::of(Es256).jwk(&json!({ "x": Base64UrlUnpadded::encode_string(&[1; 32]), "y": Base64UrlUnpadded::encode_string(&[1; 32]) }));
+    let off_curve = Issuer::of(Es256).jwk(&json!({
+        "x": Base64UrlUnpadded::encode_string(&[1; 32]),
+        "y": Base64UrlUnpadded::encode_string(&[1; 32]),
+    }));
     let private = |kind: &str| format!("-----BEGIN {kind}-----\nMC4CAQA=\n-----END {kind}-----");
     let cases: Vec<(Algorithm, String, &str)> = vec![
         (Rs256, short, "must be an RSA key of at least 2048 bits (RFC 7518, 3.3), not 1024"),

@@ -243,7 +243,8 @@ fn private_and_unusable_keys_of_a_set_are_skipped() {
     let isolate = world.isolate();
     let [ours, private] = [(); 2].map(|()| issuer());
     let keys = json!({ "keys": [
-        null, { "kty": "future" }, private.jwk(&json!({ "kid": "p", "d": "AQ" })), { "kty": "oct", "k": "AQ", "kid": "1" },
+        null, { "kty": "future" }, private.jwk(&json!({ "kid": "p", "d": "AQ" })),
+        { "kty": "oct", "k": "AQ", "kid": "1" },
         ours.jwk(&json!({ "kid": "1", "x5c": ["not looked at"] })),
     ] });
     world.issuers.publish(URL, &keys.to_string(), None);

@@ -63,7 +63,10 @@ fn a_schema_that_lacks_the_newest_migration_is_degraded() {
     let kind = ["INDEX", "TRIGGER"]
         .into_iter()
         .find(|kind| newest.contains(&format!("CREATE {kind} {NEWEST_OBJECT} ")));
-    let kind = kind.expect("NEWEST_OBJECT in src/store/health.rs must be an index or a trigger that the newest migration creates");
+    let kind = kind.expect(
+        "NEWEST_OBJECT in src/store/health.rs must be an index or a trigger \
+        that the newest migration creates",
+    );
     world.database.execute(&format!("DROP {kind} {NEWEST_OBJECT}"));
     assert_eq!(
         causes(&isolate, ""),
@@ -90,7 +93,12 @@ fn a_wrong_master_key_is_told_and_only_administrators_hear_names() {
         causes(&wrong, ""),
         (503, json!("down"), json!([{ "kind": "secret_unopened", "count": 2 }]))
     );
-    let named = json!([{ "kind": "secret_unopened", "count": 2, "names": ["secret of token app CRM", "secret of token app ERP"] }]);
+    let named = json!([
+        {
+            "kind": "secret_unopened", "count": 2,
+            "names": ["secret of token app CRM", "secret of token app ERP"],
+        },
+    ]);
     assert_eq!(causes(&wrong, &admin()).2, named);
     wrong.register(&json!({ "name": "CRM" }));
     assert_eq!(
@@ -217,8 +225,10 @@ fn a_short_initial_password_is_taken_with_a_warning() {
     let isolate = world.isolate();
     let register = |password: &str| {
         let body = json!({
-            "name": "ERP", "secret": "a secret of more than 32 bytes, for once", "expire": 60, "algorithm": "HS256", "enable": "1", "inituser": "1",
-            "fieldmap": { "username": "u", "name": "n", "email": "e" }, "initroles": [], "initpwd": password,
+            "name": "ERP", "secret": "a secret of more than 32 bytes, for once", "expire": 60,
+            "algorithm": "HS256", "enable": "1", "inituser": "1",
+            "fieldmap": { "username": "u", "name": "n", "email": "e" }, "initroles": [],
+            "initpwd": password,
         });
         json_of(&isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body))["warnings"].clone()
     };

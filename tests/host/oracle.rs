@@ -210,7 +210,9 @@ impl Game<'_> {
             .iter()
             .position(|grant| grant.service == service && grant.object == object);
         let is_there = known.is_some_and(|index| !self.oracle.grants[index].is_over(now));
-        let mut body = json!({ "authObjectType": object.0, "authObjectId": object.1, "permissions": permissions });
+        let mut body = json!({
+            "authObjectType": object.0, "authObjectId": object.1, "permissions": permissions,
+        });
         let answer = if starts_at.is_none() && expires_at.is_none() {
             let path = format!("/api/v1/services/{service}/auth");
             self.send("POST", &path, &body, if is_there { 409 } else { 200 })["data"].clone()
@@ -332,7 +334,9 @@ impl Game<'_> {
             let (user, is_administrator, enabled) = self.oracle.users[index];
             let (service, permission) =
                 (self.dice.pick(&self.services), self.dice.pick(&PERMISSIONS));
-            let question = json!({ "username": format!("user {index}"), "service": service, "permission": permission });
+            let question = json!({
+                "username": format!("user {index}"), "service": service, "permission": permission,
+            });
             let told = self.send("POST", "/v1/explain", &question, 200);
             let allows = self.oracle.allows(user, service, permission);
             let mut agrees = told["verdict"] == if allows { "accepted" } else { "refused" };
@@ -416,7 +420,11 @@ impl Game<'_> {
         }
         let checks: Vec<_> = questions
             .iter()
-            .map(|(user, service, permission)| json!({ "user": user, "service": service, "permission": permission }))
+            .map(|(user, service, permission)| {
+                json!({
+                    "user": user, "service": service, "permission": permission,
+                })
+            })
             .collect();
         let isolate = if at_writer { &self.writer } else { &self.reader };
         let request = Request::new("POST", "/v1/check/batch")

@@ -321,7 +321,8 @@ fn no_spelling_is_read_as_what_a_rule_forbids_or_leaves_the_base() {
         assert_eq!(found, None, "{path} goes on as {sent}");
     }
     println!(
-        "of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and {went_on} went on"
+        "of {SPELLINGS} spellings {dangerous} are read by some server as what is forbidden, and \
+         {went_on} went on"
     );
     // Else the grammar would prove nothing.
     assert!(dangerous > SPELLINGS / 4 && went_on > SPELLINGS / 20, "{dangerous} {went_on}");

@@ -259,7 +259,8 @@ fn the_kid_chooses_among_the_keys_of_a_set() {
     let [a, b, nameless] = [(); 3].map(|()| Issuer::of(Algorithm::Es256));
     let other = Issuer::of(Algorithm::Es384);
     let set = json!({ "keys": [
-        other.jwk(&json!({ "kid": "a" })), a.jwk(&json!({ "kid": "a" })), b.jwk(&json!({ "kid": "b" })), nameless.jwk(&json!({})),
+        other.jwk(&json!({ "kid": "a" })), a.jwk(&json!({ "kid": "a" })),
+        b.jwk(&json!({ "kid": "b" })), nameless.jwk(&json!({})),
         { "kty": "future", "kid": "a" }, { "kty": "EC", "crv": "P-256", "kid": "a" }, "no key",
         a.jwk(&json!({ "kid": "enc", "use": "enc" })),
     ] });
@@ -327,7 +328,9 @@ fn at_most_512_keys_are_tried_on_one_token() {
     let stranger =
         Issuer::of(Algorithm::EdDsa).token(Algorithm::EdDsa, &json!({}), &claims(&isolate));
     for number in 0..8 {
-        isolate.register(&json!({ "name": format!("App {number}"), "algorithm": "EdDSA", "secret": many(&[&ours], 63) }));
+        isolate.register(&json!({
+            "name": format!("App {number}"), "algorithm": "EdDSA", "secret": many(&[&ours], 63),
+        }));
     }
     let before = world.signatures.verifications.get();
     refused(&isolate, &stranger, "bad_signature");

@@ -61,9 +61,10 @@ fn a_change_of_one_member_takes_back_no_change_of_another() {
             "/v1/users" => create_one(&json!({ "username": "alice", "type": "Administrator" })),
             "/v1/services" => create_one(&json!({ "name": "Orders", "authEnabled": false })),
             "/v1/applications" => {
-                create_one(
-                    &json!({ "accessKey": "key", "organization": "o", "name": "Console", "authorizeApplications": true }),
-                );
+                create_one(&json!({
+                    "accessKey": "key", "organization": "o", "name": "Console",
+                    "authorizeApplications": true,
+                }));
             }
             _ => {
                 create_one(&json!({ "name": "Company" }));

@@ -52,7 +52,8 @@ fn whoever_has_a_token_revokes_it_and_no_other() {
     revoked(&isolate, &one);
     assert_eq!(isolate.verify(&one), (401, "revoked".to_owned()), "at once");
     assert_eq!(isolate.verify(&other).0, 200);
-    let event = "SELECT actor || '|' || target || '|' || after FROM audit_events WHERE action = 'token.revoke'";
+    let event = "SELECT actor || '|' || target || '|' || after FROM audit_events \
+        WHERE action = 'token.revoke'";
     let written = world.database.text(event);
     assert!(written.starts_with("[holder of the token]|alice|{"), "{written}");
     assert_eq!(
@@ -313,7 +314,8 @@ fn the_list_is_paged_for_administrators_and_tells_no_token() {
     let first = json_of(&isolate.get("/v1/revocations?limit=1", &admin()))["items"][0].clone();
     let now = world.now.get().0;
     let expected = json!({
-        "id": 5, "kind": "token", "app": "ERP", "username": "alice", "jti": "j4", "revokedAt": now, "until": now + 1_200_000,
+        "id": 5, "kind": "token", "app": "ERP", "username": "alice", "jti": "j4", "revokedAt": now,
+        "until": now + 1_200_000,
     });
     assert_eq!(first, expected);
     assert_eq!(

@@ -450,16 +450,19 @@ fn the_tester_tells_why_and_writes_nothing() {
     let expected = json!({ "verdict": "refused", "origin": "http://origin.test", "rule": 1, "checks": [
         { "check": "user", "held": true, "detail": "user 2 (\"alice\", SYS_Reader) is enabled" },
         { "check": "groups", "held": false, "detail": "rule 1 wants one of the groups [5]; it does not hold" },
-        { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; it does not hold" },
-        { "check": "scopes", "held": false, "detail": "rule 2 asks for all of the scopes [\"bad\"]; it does not hold" },
-        { "check": "deny", "held": true, "detail": "rule 2 denies callers for whom all that it names holds, and this is none" },
+        { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; \
+            it does not hold" },
+        { "check": "scopes", "held": false, "detail": "rule 2 asks for all of the scopes \
+            [\"bad\"]; it does not hold" },
+        { "check": "deny", "held": true, "detail": "rule 2 denies callers for whom all that it \
+            names holds, and this is none" },
         { "check": "report", "held": true, "detail": "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES wants something \
           of the caller that does not hold: apps" },
     ]});
     assert_eq!(told, expected);
-    let denied = ask(
-        &json!({ "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })) }),
-    );
+    let denied = ask(&json!({
+        "method": "GET", "url": "/a", "token": token(&isolate, &json!({ "scope": "bad" })),
+    }));
     assert_eq!((&denied["verdict"], &denied["rule"]), (&json!("refused"), &json!(2)));
     // Whoever the token would create is judged as they would be, and is not created.
     isolate.administer(

@@ -42,7 +42,9 @@ fn made(isolate: &Isolate<'_>, path: &str, key: &str, body: &Value) -> i64 {
 }
 
 fn patch(operations: &Value) -> Value {
-    json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations,
+    })
 }
 
 fn members(ids: impl IntoIterator<Item = i64>) -> Value {
@@ -63,7 +65,8 @@ fn fill(world: &World, ids: std::ops::RangeInclusive<i64>) {
 
 fn members_of(world: &World, group: i64) -> BTreeSet<i64> {
     let sql = format!(
-        "SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships WHERE object_type = 'GROUP' AND object_id = {group}"
+        "SELECT COALESCE(group_concat(user_id, ','), '') FROM memberships \
+         WHERE object_type = 'GROUP' AND object_id = {group}"
     );
     world.database.text(&sql).split(',').filter_map(|id| id.parse().ok()).collect()
 }
@@ -219,12 +222,18 @@ fn what_changes_nothing_writes_nothing() {
     world.run_tasks();
     let before = world.database.dump();
     world.pass(1);
-    let user = patch(
-        &json!([{ "op": "replace", "value": { "active": true, "externalId": "x", "emails": [{ "value": "a@b" }] } }]),
-    );
+    let user = patch(&json!([
+        {
+            "op": "replace",
+            "value": { "active": true, "externalId": "x", "emails": [{ "value": "a@b" }] },
+        },
+    ]));
     assert_eq!(send(&isolate, "PATCH", &format!("{USERS}/{ada}"), &key, &user).status, 200);
     for operations in [
-        json!([{ "op": "add", "path": "members", "value": members([ada]) }, { "op": "remove", "path": "members[value eq \"77\"]" }]),
+        json!([
+            { "op": "add", "path": "members", "value": members([ada]) },
+            { "op": "remove", "path": "members[value eq \"77\"]" },
+        ]),
         json!([{ "op": "replace", "path": "members", "value": members([ada]) }]),
         json!([{ "op": "replace", "path": "displayName", "value": "Sales" }]),
     ] {
@@ -245,21 +254,24 @@ fn the_rules_hold_where_somebody_else_was_faster() {
             "POST",
             USERS,
             user("Bob"),
-            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            "INSERT INTO users (id, username, type, created_at, modified_at) \
+             VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
         (
             "POST",
             USERS,
             user("bob"),
-            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            "INSERT INTO users (id, username, type, created_at, modified_at) \
+             VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
         (
             "PUT",
             "/scim/v2/Users/2",
             user("Bob"),
-            "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
+            "INSERT INTO users (id, username, type, created_at, modified_at) \
+             VALUES (9, 'bob', 'SYS_Reader', 0, 0)",
             409,
         ),
         (
@@ -593,7 +605,9 @@ fn what_provisioning_keeps_is_imported_only_for_somebody_who_is_there() {
         assert_eq!(response.status, 409, "{}", response.body);
         assert!(response.body.contains(words), "{}", response.body);
     }
-    let user = json!({ "record": "user", "id": 70, "username": "carol", "type": "SYS_Reader", "enabled": true });
+    let user = json!({
+        "record": "user", "id": 70, "username": "carol", "type": "SYS_Reader", "enabled": true,
+    });
     let response = import(&[json!({ "record": "provisionedUser", "userId": 70 }), user]);
     assert_eq!(response.status, 200, "{}", response.body);
 }
@@ -636,11 +650,16 @@ fn brackets_of_a_filter_are_about_one_address() {
     let world = World::new();
     let isolate = world.isolate();
     let key = provisioner(&isolate);
-    let emails = json!([{ "value": "a@example.com", "type": "home", "primary": true }, { "value": "b@example.com", "type": "work" }]);
+    let emails = json!([
+        { "value": "a@example.com", "type": "home", "primary": true },
+        { "value": "b@example.com", "type": "work" },
+    ]);
     made(&isolate, USERS, &key, &json!({ "userName": "carol", "emails": emails }));
     let found = |filter: &str| {
         let request = Request::new("POST", &format!("{USERS}/.search")).authorization(&key);
-        let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter });
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter,
+        });
         let response = isolate
             .send(&request.header("content-type", "application/scim+json").body(&body.to_string()));
         (response.status, json_of(&response)["totalResults"].as_i64())

@@ -110,7 +110,8 @@ fn dresses(issuer: &Issuer) -> Vec<String> {
         format!("{name}-cert-v01@openssh.com {blob}"),
         blob.clone(),
         format!(
-            "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"alice\"\n{blob}\n---- END SSH2 PUBLIC KEY ----"
+            "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"alice\"\n{blob}\n\
+             ---- END SSH2 PUBLIC KEY ----"
         ),
         format!("PuTTY-User-Key-File-3: {name}\nEncryption: none\nPublic-Lines: 1\n{blob}\n"),
         format!(
@@ -246,7 +247,8 @@ fn passwords_that_mention_keys_are_secrets() {
         assert_eq!(public_key_dress(secret.as_bytes()), None, "{secret}");
     }
     let keys = [
-        "untrusted comment: minisign public key 1\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+        "untrusted comment: minisign public key 1\n\
+         RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
         "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
         "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudp9ysqsq3qkgl",
     ];
@@ -329,7 +331,8 @@ fn the_length_of_a_secret_is_that_of_its_bytes() {
     assert_eq!(try_register(&isolate, Algorithm::Hs256, &oct(&json!({}))).1, "success");
     // The text has 63 bytes, the secret 32: too few for HS384.
     let body = json!({
-        "name": "ERP", "secret": oct(&json!({})), "expire": 60, "fieldmap": { "username": "u", "name": "n", "email": "e" },
+        "name": "ERP", "secret": oct(&json!({})), "expire": 60,
+        "fieldmap": { "username": "u", "name": "n", "email": "e" },
         "algorithm": "HS384", "enable": "1", "inituser": "1", "initroles": [],
     });
     let response = isolate.administer("POST", "/plugin/datafor-modeler/api/token/update", &body);

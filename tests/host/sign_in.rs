@@ -553,7 +553,8 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
     assert_eq!(isolate.verify(&token).0, 403);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM users"), 1, "the administrator");
     let insert = format!(
-        "INSERT INTO users (username, type, created_at, modified_at) VALUES ('{hidden}', 'SYS_Reader', 0, 0)"
+        "INSERT INTO users (username, type, created_at, modified_at) \
+         VALUES ('{hidden}', 'SYS_Reader', 0, 0)"
     );
     let insert = postern::ports::Statement::new(insert, []);
     crate::support::block_on(isolate.cx().sql.batch(vec![insert]))
@@ -567,7 +568,9 @@ fn a_name_that_nobody_may_have_creates_no_administrator_and_stays_with_who_has_i
 fn a_deleted_first_administrator_does_not_come_back() {
     let world = World::new();
     let isolate = world.isolate();
-    let body = json!({ "username": "second", "type": "Administrator", "password": "correct horse second" });
+    let body = json!({
+        "username": "second", "type": "Administrator", "password": "correct horse second",
+    });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
     let delete = Request::new("DELETE", "/v1/users/1")
         .authorization(&basic("second", "correct horse second"));

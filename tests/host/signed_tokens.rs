@@ -159,7 +159,10 @@ fn a_remembered_token_is_dead_once_its_app_or_its_user_is() {
     dies(&json!({ "secret": ours.pem(), "enable": "0" }), "no_app");
     dies(&json!({ "secret": new.pem() }), "bad_signature");
     dies(
-        &json!({ "secret": ours.jwk(&json!({})).to_string(), "fieldmap": { "username": "sub", "name": "n", "email": "e" } }),
+        &json!({
+            "secret": ours.jwk(&json!({})).to_string(),
+            "fieldmap": { "username": "sub", "name": "n", "email": "e" },
+        }),
         "claim_missing",
     );
     dies(&json!({ "secret": "abcd", "algorithm": "HS256" }), "wrong_algorithm");

@@ -569,7 +569,8 @@ fn a_slow_reading_never_overwrites_a_newer_revision() {
     world.pass(11);
     let verify = Request::new("GET", "/v1/verify").authorization(&format!("Bearer {token}"));
     let mut body = json!({
-        "name": "ERP", "secret": "abcd", "expire": 86_400, "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
+        "name": "ERP", "secret": "abcd", "expire": 86_400,
+        "fieldmap": { "username": "loginname", "name": "name", "email": "email" },
         "algorithm": "HS256", "enable": "0", "inituser": "1", "initroles": [],
     });
     for enabled in ["0", "1", "0"] {

@@ -159,7 +159,9 @@ fn what_is_open_ends_with_its_grant() {
 #[test]
 fn a_route_of_a_dialect_that_the_origin_answers_ends_alike() {
     let nodes = |isolate: &Isolate<'_>| {
-        let body = json!({ "username": "carol", "password": "a long password", "type": "SYS_Creator", "roles": [] });
+        let body = json!({
+            "username": "carol", "password": "a long password", "type": "SYS_Creator", "roles": [],
+        });
         changed(isolate, "POST", "/v1/users", &body);
         Request::new("GET", "/imanager/cloud/web/nodes/server")
             .authorization(&basic("carol", "a long password"))

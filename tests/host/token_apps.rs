@@ -13,7 +13,9 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEYS: &str = "https://issuer.test/keys";
 
 fn create(isolate: &Isolate<'_>, members: &Value) -> Value {
-    let mut body = json!({ "name": "App", "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    let mut body = json!({
+        "name": "App", "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" },
+    });
     for (member, value) in members.as_object().expect("an object") {
         body[member] = value.clone();
     }
@@ -116,7 +118,9 @@ fn chosen_claims_go_to_the_origin_under_names_that_no_client_can_send() {
     let world = World::new();
     let isolate = world.isolate_with(&[("ORIGIN_URL", Some("http://origin.test"))]);
     create(&isolate, &json!({ "passClaims": ["tenant", "/nested/list", "absent", "long"] }));
-    let claims = json!({ "tenant": "blå, 100%", "nested": { "list": [1, "x"] }, "other": 1, "long": "x".repeat(4097) });
+    let claims = json!({
+        "tenant": "blå, 100%", "nested": { "list": [1, "x"] }, "other": 1, "long": "x".repeat(4097),
+    });
     let bearer = format!("Bearer {}", token(&isolate, &claims));
     let expected = [
         ("x-auth-claim-tenant", "bl%C3%A5%2C 100%25"),
@@ -173,7 +177,8 @@ fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
             .cloned()
             .collect();
         names.sort_unstable();
-        let expected = "algorithm createdDate creatorId enable expire fieldmap initroles inituser lastModifiedDate name secret token_name";
+        let expected = "algorithm createdDate creatorId enable expire fieldmap initroles inituser \
+            lastModifiedDate name secret token_name";
         assert_eq!(names.join(" "), expected);
         assert_eq!(
             app["fieldmap"],
@@ -181,11 +186,16 @@ fn the_bi_suites_dialect_shows_a_new_member_only_where_it_is_chosen() {
         );
     }
     let chosen = json!({
-        "issuer": "https://idp.example", "tenants": null, "audiences": ["a"], "types": ["JWT"], "authorized_parties": ["web"],
-        "required_scopes": ["x"], "speaks_for": "own", "bound_tokens": "ignore", "role_map": { "a": "b" }, "group_map": { "c": 5 },
+        "issuer": "https://idp.example", "tenants": null, "audiences": ["a"], "types": ["JWT"],
+        "authorized_parties": ["web"],
+        "required_scopes": ["x"], "speaks_for": "own", "bound_tokens": "ignore",
+        "role_map": { "a": "b" }, "group_map": { "c": 5 },
         "groups_mode": "sync", "profile": "once", "pass_claims": ["tenant"],
     });
-    let map = json!({ "username": "loginname", "name": "name", "email": "email", "id": "uid", "groups": "groups", "roles": "roles" });
+    let map = json!({
+        "username": "loginname", "name": "name", "email": "email", "id": "uid", "groups": "groups",
+        "roles": "roles",
+    });
     let mut all = chosen.clone();
     all["fieldmap"] = map.clone();
     isolate.register(&all);
@@ -225,7 +235,9 @@ fn answers_show_public_keys_by_their_ids_and_no_secret() {
         );
     }
     let (first, second) = (Issuer::of(Algorithm::Es256), Issuer::of(Algorithm::Es256));
-    let set = json!({ "keys": [first.jwk(&json!({ "kid": "a", "alg": "ES256" })), second.jwk(&json!({}))] });
+    let set = json!({
+        "keys": [first.jwk(&json!({ "kid": "a", "alg": "ES256" })), second.jwk(&json!({}))],
+    });
     let x = first.jwk(&json!({}))["x"].as_str().expect("a coordinate").to_owned();
     world.issuers.publish(KEYS, &set.to_string(), None);
     let registered =
@@ -290,7 +302,8 @@ fn the_problem_of_an_issuer_is_told_at_registration_in_the_log_and_in_an_explana
             (Some(1), &json!([]))
         );
         let body = json!({
-            "name": "BI", "secret": KEYS, "audiences": ["a"], "expire": 60, "algorithm": "EdDSA", "enable": "0", "inituser": "1",
+            "name": "BI", "secret": KEYS, "audiences": ["a"], "expire": 60, "algorithm": "EdDSA",
+            "enable": "0", "inituser": "1",
             "initroles": [], "fieldmap": { "username": "u", "name": "n", "email": "e" },
         });
         let by_bi =
@@ -371,7 +384,10 @@ fn an_explanation_names_the_key_that_signed_the_token() {
     world.issuers.publish(KEYS, &set.to_string(), None);
     let now = world.now.get().seconds();
     for secret in [set.to_string(), KEYS.to_owned()] {
-        let app = json!({ "algorithm": "EdDSA", "secret": secret, "anyAudience": true, "claims": { "username": "sub" } });
+        let app = json!({
+            "algorithm": "EdDSA", "secret": secret, "anyAudience": true,
+            "claims": { "username": "sub" },
+        });
         let method = if secret == KEYS { "PUT" } else { "POST" };
         let path = if secret == KEYS { "/v1/token-apps/App" } else { "/v1/token-apps" };
         let mut body = app;
@@ -399,7 +415,11 @@ fn an_explanation_names_the_key_that_signed_the_token() {
 fn a_secret_of_bytes_signs_and_a_public_key_is_none() {
     let world = World::new();
     let isolate = world.isolate();
-    let secret = json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS256", "use": "sig" }).to_string();
+    let secret = json!({
+        "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS256",
+        "use": "sig",
+    })
+    .to_string();
     let created = create(&isolate, &json!({ "secret": secret }));
     assert_eq!((&created["hasSecret"], created.get("warnings")), (&json!(true), None), "{created}");
     let bytes: Vec<u8> = (0..32).collect();
@@ -413,14 +433,37 @@ fn a_secret_of_bytes_signs_and_a_public_key_is_none() {
         "the text of the JWK is no secret"
     );
     for wrong in [
-        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS512" }).to_string(),
-        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "use": "enc" }).to_string(),
-        json!({ "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "key_ops": ["wrapKey"] }).to_string(),
+        json!({
+            "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "alg": "HS512",
+        })
+        .to_string(),
+        json!({
+            "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "use": "enc",
+        })
+        .to_string(),
+        json!({
+            "kty": "oct", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+            "key_ops": ["wrapKey"],
+        })
+        .to_string(),
         Issuer::of(Algorithm::Es256).jwk(&json!({})).to_string(),
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pT2m0Yw8m3lq3cM2iB1m7h2m0Yw8m3lq3cM2iB1m7 me@example.com".to_owned(),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pT2m0Yw8m3lq3cM2iB1m7h2m0Yw8m3lq3cM2iB1m7 \
+         me@example.com"
+            .to_owned(),
     ] {
-        let response = isolate.administer("PATCH", "/v1/token-apps/App", &json!({ "secret": wrong }));
-        assert_eq!((response.status, &json_of(&response)["field"]), (400, &json!("secret")), "{wrong}: {}", response.body);
+        let response = isolate.administer(
+            "PATCH",
+            "/v1/token-apps/App",
+            &json!({
+                "secret": wrong,
+            }),
+        );
+        assert_eq!(
+            (response.status, &json_of(&response)["field"]),
+            (400, &json!("secret")),
+            "{wrong}: {}",
+            response.body
+        );
     }
     assert_eq!(verify(&bytes).0, 200, "a refused change changes nothing");
 }

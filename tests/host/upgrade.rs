@@ -324,7 +324,10 @@ fn grants_of_a_release_never_end_and_new_ones_may() {
             && grant["expiresAt"].is_null()
             && grant["startsAt"].is_null()));
         let end = world.now.get().0 + 1000;
-        let body = json!({ "authObjectType": "USER", "authObjectId": 777, "permissions": ["TEST"], "expiresAt": end });
+        let body = json!({
+            "authObjectType": "USER", "authObjectId": 777, "permissions": ["TEST"],
+            "expiresAt": end,
+        });
         let token = fixture.text("/opaque/token");
         let request = Request::new("POST", "/v1/services/1/grants")
             .header("x-auth-token", token)
@@ -444,7 +447,8 @@ fn ids_that_a_release_has_given_or_named_are_not_chosen() {
     const NAMED: [(&str, &str); 4] = [
         (
             "users",
-            "SELECT id FROM users UNION SELECT object_id FROM grants WHERE object_type = 'USER' UNION SELECT user_id FROM memberships",
+            "SELECT id FROM users UNION SELECT object_id FROM grants \
+             WHERE object_type = 'USER' UNION SELECT user_id FROM memberships",
         ),
         (
             "groups",
@@ -456,7 +460,8 @@ fn ids_that_a_release_has_given_or_named_are_not_chosen() {
             "SELECT id FROM units WHERE object_type = 'DEPT' UNION SELECT object_id FROM grants WHERE object_type = 'DEPT'
              UNION SELECT object_id FROM memberships WHERE object_type = 'DEPT'",
         ),
-        ("services", "SELECT id FROM services UNION SELECT service_id FROM grants UNION SELECT service_id FROM service_apis"),
+        ("services", "SELECT id FROM services UNION SELECT service_id FROM grants UNION \
+            SELECT service_id FROM service_apis"),
     ];
     for fixture in fixtures() {
         let world = fixture.world();

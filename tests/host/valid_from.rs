@@ -8,7 +8,10 @@ use crate::support::{Isolate, Request, World, admin, forge, json_of};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn register(isolate: &Isolate<'_>) {
-    let body = json!({ "name": "A", "algorithm": "HS256", "secret": SECRET, "expire": 1000, "claims": { "username": "sub" } });
+    let body = json!({
+        "name": "A", "algorithm": "HS256", "secret": SECRET, "expire": 1000,
+        "claims": { "username": "sub" },
+    });
     assert_eq!(isolate.administer("POST", "/v1/token-apps", &body).status, 201);
 }
 
@@ -37,9 +40,10 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
     world.now.set(Millis(world.now.get().seconds() * 1000 + 300));
     let now = world.now.get().seconds();
     let same_second = token(&json!({ "sub": "alice", "iat": now, "exp": now + 600 }));
-    let with_fraction = token(
-        &json!({ "sub": "alice", "iat": f64::from(u32::try_from(now).expect("small")) + 0.9, "exp": now + 600 }),
-    );
+    let with_fraction = token(&json!({
+        "sub": "alice", "iat": f64::from(u32::try_from(now).expect("small")) + 0.9,
+        "exp": now + 600,
+    }));
     let without_iat = token(&json!({ "sub": "alice", "exp": now + 600 }));
     for isolate in [&isolate, &other] {
         for token in [&same_second, &with_fraction, &without_iat] {
@@ -56,8 +60,10 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
         let explanation =
             json_of(&isolate.administer("POST", "/v1/explain", &json!({ "token": old })));
         assert_eq!(explanation["verdict"], "refused", "{explanation}");
-        let names_iat =
-            explanation.to_string().contains("the token has no iat, so it counts as issued at its exp less the app's expire of 1000 s");
+        let names_iat = explanation.to_string().contains(
+            "the token has no iat, so it counts as issued at its \
+                exp less the app's expire of 1000 s",
+        );
         assert_eq!(names_iat, old == &without_iat, "{explanation}");
     }
     assert_eq!(verify(&isolate, &next).0, 200);

@@ -138,7 +138,10 @@ fn block(set: &BTreeMap<&str, &str>) -> String {
         text.push_str(&wrapped(&format!("Value: {what}. Default: {default}."), "# "));
         text.push_str(&format!("{line}\n\n"));
     }
-    text.push_str("# Secrets are never in this file. `make dev` writes them to .dev.vars; a deployment gets them by:\n#\n");
+    text.push_str(
+        "# Secrets are never in this file. `make dev` writes them to .dev.vars; a \
+        deployment gets them by:\n#\n",
+    );
     for Variable { name, about, .. } in VARIABLES.iter().filter(is_secret) {
         text.push_str(&format!(
             "#   scripts/run.sh wrangler secret put {name}\n{}",

@@ -85,7 +85,10 @@ fn who_is_signed_in_is_told_to_the_consoles_own_pages() {
     let ends_at = world.now.get().0 + 43_200_000;
     assert_eq!(
         session,
-        json!({ "signIn": "here", "user": { "id": 1, "username": "admin" }, "key": null, "expiresAt": ends_at })
+        json!({
+            "signIn": "here", "user": { "id": 1, "username": "admin" }, "key": null,
+            "expiresAt": ends_at,
+        })
     );
     let nobody = json!({ "signIn": "here", "user": null, "key": null, "expiresAt": null });
     assert_eq!(told(own_page("GET", SESSION)), nobody);

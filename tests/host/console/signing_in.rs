@@ -108,7 +108,10 @@ fn each_sign_in_is_in_the_audit_trail() {
     let key = make_key(&isolate, &json!({ "name": "ci", "may": ["administration"] }));
     signed_in(&isolate);
     signed_in_by(&isolate, &key);
-    let events = world.database.text("SELECT group_concat(actor || ' ' || target, ', ') FROM audit_events WHERE action = 'token.issue'");
+    let events = world.database.text(
+        "SELECT group_concat(actor || ' ' || target, ', ') \
+        FROM audit_events WHERE action = 'token.issue'",
+    );
     assert_eq!(events, "admin admin, [key 1 ci] ci");
     let trail = world
         .database

@@ -75,7 +75,8 @@ fn refuse_another_status(file: &Path, transcript: &Value) -> Result<(), String> 
     let is_state = file.parent().is_some_and(|folder| folder.ends_with("given"));
     match last {
         Some(last) if !is_state && named.as_ref() != Some(&last) => Err(format!(
-            "the last status is now {last}: if that is right, rename the file to {last}-… and run this again"
+            "the last status is now {last}: if that is right, rename the file to {last}-… and run \
+             this again"
         )),
         _ => Ok(()),
     }
@@ -313,12 +314,16 @@ mod tests {
         let expect = json!({
             "status": 200,
             "headers": { "location": "/v1/user/{{id}}", "allow": null },
-            "json": { "b": "<millis>", "a": "user {{id}} at <int>:<int>", "list": [{ "at": "<seconds>", "n": 1 }], "old": 1 },
+            "json": {
+                "b": "<millis>", "a": "user {{id}} at <int>:<int>",
+                "list": [{ "at": "<seconds>", "n": 1 }], "old": 1,
+            },
         });
         let mut response = answer(
             201,
             &json!({
-                "a": "account 71, 10:30", "b": 1_800_000_000_000_i64, "new": "00000000-0000-4000-8000-000000000000",
+                "a": "account 71, 10:30", "b": 1_800_000_000_000_i64,
+                "new": "00000000-0000-4000-8000-000000000000",
                 "list": [{ "n": 2, "at": 1_800_000_000 }, { "n": 3, "at": 1_800_000_001 }],
             }),
         );
@@ -328,7 +333,9 @@ mod tests {
         let wanted = json!({
             "status": 201,
             "headers": { "location": "/v1/users/{{id}}", "allow": null },
-            "json": { "b": "<millis>", "a": "account {{id}}, <int>:<int>", "list": list, "new": "<uuid>" },
+            "json": {
+                "b": "<millis>", "a": "account {{id}}, <int>:<int>", "list": list, "new": "<uuid>",
+            },
         });
         assert_eq!(new.to_string(), wanted.to_string());
     }

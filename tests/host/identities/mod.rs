@@ -13,7 +13,9 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Creates a token app by `/v1` with some members beside those that it must have.
 fn create(isolate: &Isolate<'_>, name: &str, change: &Value) -> Value {
-    let mut body = json!({ "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" } });
+    let mut body = json!({
+        "name": name, "algorithm": "HS256", "secret": SECRET, "claims": { "username": "sub" },
+    });
     for (member, value) in change.as_object().expect("an object") {
         body[member] = value.clone();
     }
@@ -445,9 +447,16 @@ fn a_key_set_lets_in_no_other_client() {
     create(
         &isolate,
         "BI",
-        &json!({ "algorithm": "ES256", "secret": "https://idp.example/keys", "audiences": ["bi"], "issuer": "https://idp.example" }),
+        &json!({
+            "algorithm": "ES256", "secret": "https://idp.example/keys", "audiences": ["bi"],
+            "issuer": "https://idp.example",
+        }),
     );
-    let claims = |aud: &str, iss: &str| json!({ "sub": "alice", "aud": aud, "iss": iss, "exp": now_s(&isolate) + 60 });
+    let claims = |aud: &str, iss: &str| {
+        json!({
+            "sub": "alice", "aud": aud, "iss": iss, "exp": now_s(&isolate) + 60,
+        })
+    };
     let sign = |claims: &Value| {
         issuer.token(postern::domain::tokens::algorithm::Algorithm::Es256, &json!({}), claims)
     };
@@ -476,7 +485,9 @@ proptest! {
         let isolate = world.isolate();
         create(&isolate, "App", &json!({ "claims": { "username": "sub", "roles": "roles" } }));
         for name in &names {
-            let token = token(&isolate, &json!({ "sub": name, "roles": roles, "type": "Administrator" }));
+            let token = token(&isolate, &json!({
+                "sub": name, "roles": roles, "type": "Administrator",
+            }));
             let response = isolate.get("/v1/verify", &format!("Bearer {token}"));
             let body = json_of(&response);
             prop_assert!(body["user"]["type"] != "Administrator" && body["user"]["type"] != "SYS_Creator", "{}", response.body);

@@ -43,7 +43,10 @@ fn an_app_that_speaks_for_its_own_takes_nobody_else() {
         create(
             isolate,
             "Other",
-            &json!({ "speaksFor": "own", "tokenName": "other", "secret": "another secret of thirty-two byte" }),
+            &json!({
+                "speaksFor": "own", "tokenName": "other",
+                "secret": "another secret of thirty-two byte",
+            }),
         );
     });
 }
@@ -101,7 +104,9 @@ fn a_claim_gives_a_type_only_by_a_map() {
                 "App",
                 &json!({ "roleMap": { "bi-authors": "SYS_Creator", "x": "y" } }),
             );
-            let claims = json!({ "sub": "bob", "realm_access": { "roles": ["bi-authors", "sales", "Administrator"] } });
+            let claims = json!({
+                "sub": "bob", "realm_access": { "roles": ["bi-authors", "sales", "Administrator"] },
+            });
             let user = verified(isolate, &token(isolate, &claims))["user"].clone();
             assert_eq!(
                 (&user["type"], &user["roles"]),
@@ -156,7 +161,12 @@ fn a_value_of_a_claim_is_a_role_where_its_name_may_be_one() {
 #[test]
 fn a_profile_follows_the_token_with_one_write() {
     with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
-        let told = |name: &str, roles: &[&str], seconds: i64| json!({ "name": name, "email": "a@example.com", "roles": roles, "iat": now_s(isolate) + seconds });
+        let told = |name: &str, roles: &[&str], seconds: i64| {
+            json!({
+                "name": name, "email": "a@example.com", "roles": roles,
+                "iat": now_s(isolate) + seconds,
+            })
+        };
         let user = |claims: &Value| verified(isolate, &token(isolate, claims))["user"].clone();
         let followed = "SELECT COUNT(*) FROM audit_events WHERE action = 'user.follow'";
         user(&told("Alice", &["a"], 0));
@@ -180,7 +190,10 @@ fn a_profile_follows_the_token_with_one_write() {
 #[test]
 fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
     with_app(
-        &json!({ "claims": { "username": "sub", "roles": "roles" }, "speaksFor": "everybody", "roleMap": { "authors": "SYS_Creator" } }),
+        &json!({
+            "claims": { "username": "sub", "roles": "roles" }, "speaksFor": "everybody",
+            "roleMap": { "authors": "SYS_Creator" },
+        }),
         |isolate| {
             let user = |claims: &Value| verified(isolate, &token(isolate, claims))["user"].clone();
             assert_eq!(user(&json!({ "sub": "admin", "roles": [] }))["type"], "Administrator");
@@ -217,7 +230,9 @@ fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
 fn a_token_from_before_the_one_that_created_its_user_changes_nothing() {
     with_app(&json!({ "claims": { "username": "sub", "roles": "roles" } }), |isolate| {
         let user = |name: &str, seconds: i64| {
-            let claims = json!({ "name": name, "email": name, "roles": [name], "iat": now_s(isolate) + seconds });
+            let claims = json!({
+                "name": name, "email": name, "roles": [name], "iat": now_s(isolate) + seconds,
+            });
             let user = verified(isolate, &token(isolate, &claims))["user"].clone();
             ["name", "email"]
                 .map(|member| user[member].clone())
@@ -282,7 +297,9 @@ fn grant_to_group(isolate: &Isolate<'_>, group: i64) {
 
 #[test]
 fn groups_of_a_token_count_for_its_request_only() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 } });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+    });
     with_app(&members, |isolate| {
         grant_to_group(isolate, 4);
         let of = |groups: Value| token(isolate, &json!({ "groups": groups }));
@@ -319,7 +336,10 @@ fn groups_of_a_token_count_for_its_request_only() {
 
 #[test]
 fn groups_of_a_token_become_memberships_where_the_app_says_so() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+        "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         grant_to_group(isolate, 4);
         let groups =
@@ -380,7 +400,9 @@ fn chosen_claims_are_passed_on() {
 #[test]
 fn groups_in_another_order_or_twice_are_the_same_groups() {
     let map = json!({ "ops": 4, "admins": 4, "dev": 5 });
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": map, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": map, "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         for groups in
             [json!(["ops", "dev"]), json!(["dev", "ops"]), json!(["dev", "admins", "ops", "dev"])]
@@ -397,7 +419,10 @@ fn groups_in_another_order_or_twice_are_the_same_groups() {
 /// memberships would stay for longer.
 #[test]
 fn an_older_token_brings_no_membership_back() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+        "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         let groups = || {
             isolate.world.database.number(
@@ -460,7 +485,8 @@ fn following_a_token_writes_nothing_back_that_changed_elsewhere() {
 #[test]
 fn roles_that_follow_name_no_type_above_the_users_own() {
     let members = json!({
-        "claims": { "username": "sub", "roles": "roles" }, "initialRoles": ["Administrator", "SYS_Creator", "staff"], "speaksFor": "users",
+        "claims": { "username": "sub", "roles": "roles" },
+        "initialRoles": ["Administrator", "SYS_Creator", "staff"], "speaksFor": "users",
     });
     with_app(&members, |isolate| {
         isolate.administer("POST", "/v1/users", &json!({ "username": "alice" }));
@@ -476,12 +502,18 @@ fn roles_that_follow_name_no_type_above_the_users_own() {
 /// Two tokens of one second, as an ID token and an access token are, do not say which is the newer.
 #[test]
 fn tokens_that_are_shown_in_turn_write_a_few_times_a_minute() {
-    let members = json!({ "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 }, "groupsMode": "sync" });
+    let members = json!({
+        "claims": { "username": "sub", "groups": "groups" }, "groupMap": { "ops": 4, "dev": 5 },
+        "groupsMode": "sync",
+    });
     with_app(&members, |isolate| {
         let one = token(isolate, &json!({ "name": "One", "groups": ["ops"] }));
         let other = token(isolate, &json!({ "name": "Other", "groups": ["dev"] }));
         let written = || {
-            isolate.world.database.number("SELECT COUNT(*) FROM audit_events WHERE action IN ('user.follow', 'user.sync_groups')")
+            isolate.world.database.number(
+                "SELECT COUNT(*) FROM audit_events \
+                WHERE action IN ('user.follow', 'user.sync_groups')",
+            )
         };
         let in_turn = || {
             let before = written();

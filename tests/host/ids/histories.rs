@@ -324,9 +324,13 @@ impl Game<'_> {
         let lines = [
             json!({ "record": "service", "id": service }),
             json!({ "record": "group", "id": group, "name": "x" }),
-            json!({ "record": "member", "authObjectType": "GROUP", "authObjectId": group, "userId": user }),
             json!({
-                "record": "grant", "serviceId": service, "authObjectType": "GROUP", "authObjectId": group,
+                "record": "member", "authObjectType": "GROUP", "authObjectId": group,
+                "userId": user,
+            }),
+            json!({
+                "record": "grant", "serviceId": service, "authObjectType": "GROUP",
+                "authObjectId": group,
                 "permissions": ["TEST"],
             }),
         ];
@@ -364,7 +368,11 @@ impl Game<'_> {
         if pairs.is_empty() {
             return;
         }
-        let question = |(user, service): &(i64, i64)| json!({ "service": service, "permission": "TEST", "user": user });
+        let question = |(user, service): &(i64, i64)| {
+            json!({
+                "service": service, "permission": "TEST", "user": user,
+            })
+        };
         let body = json!({ "checks": pairs.iter().map(question).collect::<Vec<_>>() });
         let (status, answers) = self.send("POST", "/v1/check/batch", &body.to_string());
         self.expect(status, 200);

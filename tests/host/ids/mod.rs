@@ -209,7 +209,9 @@ fn what_shows_a_user_tells_how_many_grants_name_the_id_already() {
 fn the_id_of_a_claim_is_given_or_refused_and_explained() {
     let world = World::new();
     let isolate = world.isolate();
-    isolate.register(&json!({ "fieldmap": { "username": "loginname", "name": "name", "email": "email", "id": "uid" } }));
+    isolate.register(&json!({
+        "fieldmap": { "username": "loginname", "name": "name", "email": "email", "id": "uid" },
+    }));
     grant(&isolate, "USER", 4711);
     let token = |username: &str, id: i64| {
         let mut claims = isolate.claims(username);

@@ -9,11 +9,16 @@ use crate::support::World;
 
 /// A column, the kind of id that it names, and a row that names the id 7.
 const NAMING: [(&str, &str, &str); 23] = [
-    ("users.id", "user", "users (id, username, type, created_at, modified_at) VALUES (7, 'x', 'SYS_Reader', 0, 0)"),
-    ("grants.object_id", "user", "grants (service_id, object_type, object_id, permissions, created_at) VALUES (1, 'USER', 7, 1, 0)"),
-    ("memberships.user_id", "user", "memberships (user_id, object_type, object_id) VALUES (7, 'GROUP', 1)"),
-    ("sessions.user_id", "user", "sessions (token_hash, cookie_hash, user_id, created_at, expires_at) VALUES ('x', 'y', 7, 0, 0)"),
-    ("services.creator_id", "user", "services (id, creator_id, created_at, modified_at) VALUES (1, 7, 0, 0)"),
+    ("users.id", "user", "users (id, username, type, created_at, modified_at) \
+        VALUES (7, 'x', 'SYS_Reader', 0, 0)"),
+    ("grants.object_id", "user", "grants (service_id, object_type, object_id, permissions, \
+        created_at) VALUES (1, 'USER', 7, 1, 0)"),
+    ("memberships.user_id", "user", "memberships (user_id, object_type, object_id) \
+        VALUES (7, 'GROUP', 1)"),
+    ("sessions.user_id", "user", "sessions (token_hash, cookie_hash, user_id, created_at, \
+        expires_at) VALUES ('x', 'y', 7, 0, 0)"),
+    ("services.creator_id", "user", "services (id, creator_id, created_at, modified_at) \
+        VALUES (1, 7, 0, 0)"),
     (
         "token_apps.creator_id",
         "user",
@@ -24,28 +29,39 @@ const NAMING: [(&str, &str, &str); 23] = [
     (
         "node_orders.creator_id",
         "user",
-        "node_orders (spec, count, name, description, physical_machine_name, creator_id, created_at) VALUES ('', 1, '', '', '', 7, 0)",
+        "node_orders (spec, count, name, description, physical_machine_name, creator_id, \
+         created_at) VALUES ('', 1, '', '', '', 7, 0)",
     ),
-    ("machine_keys.created_by", "user", "machine_keys (name, may, created_by, created_at) VALUES ('x', 1, 7, 0)"),
+    ("machine_keys.created_by", "user", "machine_keys (name, may, created_by, created_at) \
+        VALUES ('x', 1, 7, 0)"),
     (
         "tombstones.id",
         "user",
-        "users (id, username, type, created_at, modified_at) VALUES (7, 'x', 'SYS_Reader', 0, 0); DELETE FROM users WHERE id = 7",
+        "users (id, username, type, created_at, modified_at) \
+         VALUES (7, 'x', 'SYS_Reader', 0, 0); DELETE FROM users WHERE id = 7",
     ),
     ("past_ids.id", "user", "past_ids (kind, id) VALUES ('user', 7)"),
     ("past_ids.id", "group", "past_ids (kind, id) VALUES ('group', 7)"),
     ("units.id", "group", "units (object_type, id, created_at) VALUES ('GROUP', 7, 0)"),
-    ("grants.object_id", "group", "grants (service_id, object_type, object_id, permissions, created_at) VALUES (1, 'GROUP', 7, 1, 0)"),
-    ("memberships.object_id", "group", "memberships (user_id, object_type, object_id) VALUES (1, 'GROUP', 7)"),
+    ("grants.object_id", "group", "grants (service_id, object_type, object_id, permissions, \
+        created_at) VALUES (1, 'GROUP', 7, 1, 0)"),
+    ("memberships.object_id", "group", "memberships (user_id, object_type, object_id) \
+        VALUES (1, 'GROUP', 7)"),
     ("mapped_groups.group_id", "group", "mapped_groups (group_id, app) VALUES (7, 'x')"),
     ("units.id", "department", "units (object_type, id, created_at) VALUES ('DEPT', 7, 0)"),
-    ("units.parent_id", "department", "units (object_type, id, parent_id, created_at) VALUES ('DEPT', 99, 7, 0)"),
-    ("grants.object_id", "department", "grants (service_id, object_type, object_id, permissions, created_at) VALUES (1, 'DEPT', 7, 1, 0)"),
-    ("memberships.object_id", "department", "memberships (user_id, object_type, object_id) VALUES (1, 'DEPT', 7)"),
+    ("units.parent_id", "department", "units (object_type, id, parent_id, created_at) \
+        VALUES ('DEPT', 99, 7, 0)"),
+    ("grants.object_id", "department", "grants (service_id, object_type, object_id, permissions, \
+        created_at) VALUES (1, 'DEPT', 7, 1, 0)"),
+    ("memberships.object_id", "department", "memberships (user_id, object_type, object_id) \
+        VALUES (1, 'DEPT', 7)"),
     ("services.id", "service", "services (id, created_at, modified_at) VALUES (7, 0, 0)"),
-    ("grants.service_id", "service", "grants (service_id, object_type, object_id, permissions, created_at) VALUES (7, 'USER', 1, 1, 0)"),
-    ("resource_names.service_id", "service", "resource_names (type, id, service_id) VALUES ('record', 'x', 7)"),
-    ("service_apis.service_id", "service", "service_apis (service_id, id, created_at) VALUES (7, 1, 0)"),
+    ("grants.service_id", "service", "grants (service_id, object_type, object_id, permissions, \
+        created_at) VALUES (7, 'USER', 1, 1, 0)"),
+    ("resource_names.service_id", "service", "resource_names (type, id, service_id) \
+        VALUES ('record', 'x', 7)"),
+    ("service_apis.service_id", "service", "service_apis (service_id, id, created_at) \
+        VALUES (7, 1, 0)"),
 ];
 
 /// Columns that are called like ids and name none that Postern chooses.

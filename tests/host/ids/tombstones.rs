@@ -38,7 +38,10 @@ fn tokens_of_a_deleted_user_are_nobody_s_also_when_the_name_was_freed() {
                 assert_eq!(create(&isolate, "/v1/users", &json!({ "username": "alice" })).0, 201)
             }
             "import" => {
-                let line = json!({ "record": "user", "id": 9, "username": "alice", "type": "SYS_Reader", "enabled": true });
+                let line = json!({
+                    "record": "user", "id": 9, "username": "alice", "type": "SYS_Reader",
+                    "enabled": true,
+                });
                 assert_eq!(isolate.administer("POST", "/v1/import", &line).status, 200);
             }
             "scim" => assert_eq!(
@@ -244,7 +247,10 @@ fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
     isolate.register(&json!({}));
     let token = isolate.token("alice");
     assert_eq!(isolate.verify(&token).0, 200);
-    world.database.execute("DELETE FROM users WHERE username = 'alice'; INSERT INTO changes (kind, key, at) VALUES ('user', '2', 0)");
+    world.database.execute(
+        "DELETE FROM users WHERE username = 'alice'; \
+        INSERT INTO changes (kind, key, at) VALUES ('user', '2', 0)",
+    );
     world.pass(11);
     assert_eq!(isolate.verify(&token), (403, "user_deleted".to_owned()));
     let listed =
@@ -253,7 +259,10 @@ fn what_the_last_release_deletes_and_creates_is_a_tombstone_and_none() {
         (&listed()[0]["username"], &listed()[0]["deletedBy"]),
         (&json!("alice"), &json!(""))
     );
-    world.database.execute("INSERT INTO users (username, type, created_at, modified_at) VALUES ('alice', 'SYS_Reader', 0, 0)");
+    world.database.execute(
+        "INSERT INTO users (username, type, created_at, modified_at) \
+        VALUES ('alice', 'SYS_Reader', 0, 0)",
+    );
     assert_eq!(listed(), json!([]));
     assert_eq!(isolate.verify(&token), (200, "alice".to_owned()));
 }

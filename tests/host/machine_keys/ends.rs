@@ -41,7 +41,9 @@ fn no_credential_makes_a_key_that_outlives_it() {
     let of_session = make(&isolate, &in_session, &wish("by session", "administration"));
     let session_end = world.database.number("SELECT expires_at FROM sessions");
     assert_eq!(of_session["expiresAt"], json!(session_end));
-    let far = json!({ "name": "far by session", "may": ["decisions"], "expiresAt": now + 100 * 86_400_000 });
+    let far = json!({
+        "name": "far by session", "may": ["decisions"], "expiresAt": now + 100 * 86_400_000,
+    });
     assert_eq!(
         make(&isolate, &in_session, &far)["expiresAt"],
         json!(session_end),
@@ -190,7 +192,8 @@ fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     world.pass(5);
     let later = make(&isolate, &admin(), &for_alice("later"));
     let user = json!({
-        "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true, "validFrom": world.now.get().0,
+        "record": "user", "id": id, "username": "alice", "type": "SYS_Reader", "enabled": true,
+        "validFrom": world.now.get().0,
     });
     let import = |line: &Value| {
         isolate
@@ -203,7 +206,8 @@ fn whatever_moves_valid_from_deletes_the_keys_that_speak_for_the_user() {
     assert_eq!(names(), ["nobodys", "later"]);
     assert_eq!(status(&isolate, &bearer(&later)), 200);
     // The trigger refuses what nobody has looked for.
-    let over = "INSERT INTO machine_keys (name, may, user_id, created_by, created_at) VALUES ('over', 1, 2, 1, 5)";
+    let over = "INSERT INTO machine_keys (name, may, user_id, created_by, created_at) \
+        VALUES ('over', 1, 2, 1, 5)";
     let refused =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.database.execute(over)));
     assert!(refused.is_err());

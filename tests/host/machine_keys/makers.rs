@@ -163,7 +163,8 @@ fn a_key_whose_user_is_gone_or_disabled_is_refused_though_it_is_stored() {
         let key =
             bearer(&make(&isolate, &alice(&isolate, "SYS_Reader"), &wish("own", "decisions")));
         world.database.execute(&format!(
-            "DROP TRIGGER machine_keys_end_with_their_user; DROP TRIGGER machine_keys_end_when_their_user_is_disabled; {end}"
+            "DROP TRIGGER machine_keys_end_with_their_user; \
+             DROP TRIGGER machine_keys_end_when_their_user_is_disabled; {end}"
         ));
         let (code, why) = reason(&world.isolate().get("/v1/verify", &key));
         assert_eq!((code, why.as_str()), answer, "{end}");

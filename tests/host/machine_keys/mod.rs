@@ -207,7 +207,12 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
         (400, json!("user")),
         "a key is no user to ask about"
     );
-    let batch = json!({ "checks": [{ "service": 1, "permission": "TEST", "user": 2 }, { "service": 1, "permission": "GRANT", "user": 2 }] });
+    let batch = json!({
+        "checks": [
+            { "service": 1, "permission": "TEST", "user": 2 },
+            { "service": 1, "permission": "GRANT", "user": 2 },
+        ],
+    });
     let answers = json_of(&send(&isolate, "POST", "/v1/check/batch", &asks, &batch));
     assert_eq!(
         (&answers["results"][0]["allowed"], &answers["results"][1]["allowed"]),
@@ -308,7 +313,10 @@ fn what_a_key_makes_is_the_keys() {
         send(&isolate, "POST", "/v1/services", &administers, &json!({ "id": 7, "name": "Orders" }));
     assert_eq!((service.status, &json_of(&service)["creatorId"]), (201, &Value::Null));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM grants"), 0);
-    let app = json!({ "name": "CRM", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes", "claims": { "username": "sub" } });
+    let app = json!({
+        "name": "CRM", "algorithm": "HS256", "secret": "a secret of thirty-two bytes, yes",
+        "claims": { "username": "sub" },
+    });
     let app = send(&isolate, "POST", "/v1/token-apps", &administers, &app);
     assert_eq!((app.status, &json_of(&app)["creatorId"]), (201, &json!(1)), "{}", app.body);
     let user = send(&isolate, "POST", "/v1/users", &administers, &json!({ "username": "bob" }));

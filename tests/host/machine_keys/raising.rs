@@ -48,7 +48,10 @@ fn record(kind: &str) -> Value {
         "department" | "group" => json!({ "id": 1, "name": "Administrators" }),
         "member" => json!({ "authObjectType": "GROUP", "authObjectId": 1, "userId": 2 }),
         "grant" => {
-            json!({ "serviceId": 1, "authObjectType": "USER", "authObjectId": 2, "permissions": ["GRANT"], "creator": true })
+            json!({
+                "serviceId": 1, "authObjectType": "USER", "authObjectId": 2,
+                "permissions": ["GRANT"], "creator": true,
+            })
         }
         "resourceName" => json!({ "type": "record", "id": "record-1", "serviceId": 1 }),
         "actionName" => json!({ "type": "record", "name": "read", "permission": "VIEW" }),
@@ -94,23 +97,38 @@ fn an_import_by_a_key_with_provisioning_raises_nobody() {
     }
     // Whatever says who somebody is: an administrator may import each of these lines.
     let identities = [
-        json!({ "record": "user", "id": 2, "username": "alice", "type": "Administrator", "enabled": true }),
-        json!({ "record": "user", "id": 99, "username": "eve", "type": "SYS_Reader", "enabled": true }),
+        json!({
+            "record": "user", "id": 2, "username": "alice", "type": "Administrator",
+            "enabled": true,
+        }),
+        json!({
+            "record": "user", "id": 99, "username": "eve", "type": "SYS_Reader", "enabled": true,
+        }),
         json!({ "record": "tokenApp", "name": "X", "enabled": true, "algorithm": "HS256", "expire": 1, "usernameClaim": "sub",
             "createsUsers": true, "initialRoles": ["Administrator"] }),
         json!({ "record": "provisionedUser", "userId": 1 }),
         json!({ "record": "provisionedGroup", "groupId": 1 }),
         json!({ "record": "organization", "id": "o" }),
-        json!({ "record": "application", "accessKey": "a", "organizationId": "o", "enabled": true }),
-        json!({ "record": "nodeOrder", "id": 1, "spec": "S", "count": 1, "name": "n", "creatorId": 2 }),
-        json!({ "record": "key", "id": 99, "name": "k", "may": ["administration"], "createdBy": 1, "createdAt": 1 }),
+        json!({
+            "record": "application", "accessKey": "a", "organizationId": "o", "enabled": true,
+        }),
+        json!({
+            "record": "nodeOrder", "id": 1, "spec": "S", "count": 1, "name": "n", "creatorId": 2,
+        }),
+        json!({
+            "record": "key", "id": 99, "name": "k", "may": ["administration"], "createdBy": 1,
+            "createdAt": 1,
+        }),
         json!({ "record": "pastKeySecret", "digest": "00".repeat(32) }),
         json!({ "record": "chosenId", "kind": "user", "last": 9 }),
         json!({ "record": "pastId", "kind": "user", "id": 9 }),
         json!({ "record": "tombstone", "username": "bob", "id": 9 }),
         json!({ "record": "freedName", "username": "bob", "deletedAt": 1_700_000_000_000_i64 }),
         json!({ "record": "lastId", "table": "grants", "id": 9 }),
-        json!({ "record": "revocation", "kind": "jti", "digest": "00".repeat(32), "until": 1, "app": "X" }),
+        json!({
+            "record": "revocation", "kind": "jti", "digest": "00".repeat(32), "until": 1,
+            "app": "X",
+        }),
     ];
     for line in &identities {
         assert_eq!(import("ndjson", &line.to_string()), 400, "{line}");

@@ -107,7 +107,8 @@ fn a_doubled_credential_is_an_invalid_request_and_a_missing_grant_no_matter_of_t
         let token = token_with(isolate, &json!({}));
         let doubled = isolate.get(&format!("/v1/verify?token={token}&token={token}"), "");
         let expected = format!(
-            "{BEARER}, error=\"invalid_request\", error_description=\"token must not be there twice\""
+            "{BEARER}, error=\"invalid_request\", error_description=\"token must not be there \
+             twice\""
         );
         assert_eq!(
             (doubled.status, doubled.header("www-authenticate")),

@@ -24,7 +24,8 @@ fn says(world: &World, answer: &Value) {
 fn active(world: &World, change: &Value) -> Value {
     let now = world.now.get().seconds();
     let mut answer = json!({
-        "active": true, "token_type": "Bearer", "username": "alice", "iss": "https://idp.test", "aud": "gate",
+        "active": true, "token_type": "Bearer", "username": "alice", "iss": "https://idp.test",
+        "aud": "gate",
         "iat": now, "exp": now + 600,
     });
     for (name, value) in change.as_object().expect("an object") {
@@ -38,7 +39,8 @@ fn active(world: &World, change: &Value) -> Value {
 
 fn app(change: &Value) -> Value {
     let mut body = json!({
-        "name": "IdP", "algorithm": "introspection", "introspectionEndpoint": ENDPOINT, "introspectionClientId": "gate a+b",
+        "name": "IdP", "algorithm": "introspection", "introspectionEndpoint": ENDPOINT,
+        "introspectionClientId": "gate a+b",
         "secret": "p%ss w/\u{e4}", "audiences": ["gate"], "claims": { "username": "username" },
     });
     for (name, value) in change.as_object().expect("an object") {
@@ -119,7 +121,9 @@ fn a_token_is_good_as_its_issuer_says_and_is_asked_about_once_in_a_while() {
 
 #[test]
 fn whatever_else_is_answered_lets_nobody_in() {
-    let policy = json!({ "issuer": "https://idp.test", "requiredScopes": ["read"], "introspectionCacheS": 0 });
+    let policy = json!({
+        "issuer": "https://idp.test", "requiredScopes": ["read"], "introspectionCacheS": 0,
+    });
     with_app(&policy, |world, isolate| {
         let now = world.now.get().seconds();
         let good = json!({ "scope": "read" });
@@ -260,7 +264,9 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
         let revoked = token_with(isolate, &json!({ "n": 1 }));
         isolate.verify(&revoked);
         revoke(isolate, &admin(), &revoked);
-        let claims = json!({ "loginname": "bob", "iss": "https://jwt.test", "exp": world.now.get().seconds() + 60 });
+        let claims = json!({
+            "loginname": "bob", "iss": "https://jwt.test", "exp": world.now.get().seconds() + 60,
+        });
         let forged = forge(r#"{"alg":"HS256"}"#, &claims.to_string(), b"wrong");
         for (token, reason) in [
             (opaque.as_str(), 200),
@@ -309,9 +315,10 @@ fn no_token_of_postern_and_of_a_known_app_is_sent_anywhere() {
 #[test]
 fn a_token_that_names_an_issuer_goes_to_that_issuer_only() {
     with_app(&json!({ "issuer": "https://idp.test" }), |world, isolate| {
-        let other = app(
-            &json!({ "name": "Other", "issuer": "https://other.test", "introspectionEndpoint": "https://other.test/i" }),
-        );
+        let other = app(&json!({
+            "name": "Other", "issuer": "https://other.test",
+            "introspectionEndpoint": "https://other.test/i",
+        }));
         world.issuers.publish("https://other.test/i", r#"{"active":false}"#, None);
         assert_eq!(isolate.administer("POST", "/v1/token-apps", &other).status, 201);
         world.issuers.introspected.borrow_mut().clear();
@@ -594,18 +601,27 @@ fn a_kept_secret_goes_to_no_other_endpoint() {
         isolate.administer(
             "POST",
             "/v1/token-apps",
-            &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
+            &json!({
+                "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!",
+                "claims": { "username": "sub" },
+            }),
         );
         let evil = "https://evil.test/introspect";
         world.issuers.publish(evil, r#"{"active":false}"#, None);
-        let endpoint = json!({ "algorithm": "introspection", "introspectionEndpoint": evil, "introspectionClientId": "x", "anyAudience": true });
+        let endpoint = json!({
+            "algorithm": "introspection", "introspectionEndpoint": evil,
+            "introspectionClientId": "x", "anyAudience": true,
+        });
         for (name, change) in [
             ("ERP", endpoint),
             ("IdP", json!({ "introspectionEndpoint": evil })),
             ("IdP", json!({ "introspectionClientId": "another" })),
             (
                 "IdP",
-                json!({ "algorithm": "HS256", "introspectionEndpoint": null, "introspectionClientId": null }),
+                json!({
+                    "algorithm": "HS256", "introspectionEndpoint": null,
+                    "introspectionClientId": null,
+                }),
             ),
         ] {
             let response = isolate.administer("PATCH", &format!("/v1/token-apps/{name}"), &change);
@@ -759,7 +775,10 @@ fn an_import_sends_no_kept_secret_to_another_endpoint() {
         isolate.administer(
             "POST",
             "/v1/token-apps",
-            &json!({ "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!", "claims": { "username": "sub" } }),
+            &json!({
+                "name": "ERP", "algorithm": "HS256", "secret": "a shared secret of thirty-two b!",
+                "claims": { "username": "sub" },
+            }),
         );
         let exported = isolate.get("/v1/export?secrets=sealed", &admin()).body;
         let sealed =
@@ -771,9 +790,13 @@ fn an_import_sends_no_kept_secret_to_another_endpoint() {
         world.issuers.publish(evil, r#"{"active":false}"#, None);
         let line = |name: &str, endpoint: &str, secret: &Value| {
             json!({
-                "record": "tokenApp", "name": name, "enabled": true, "algorithm": "introspection", "expire": 3600,
+                "record": "tokenApp", "name": name, "enabled": true, "algorithm": "introspection",
+                "expire": 3600,
                 "usernameClaim": "username", "createsUsers": false, "secret": secret,
-                "policy": { "introspectionEndpoint": endpoint, "introspectionClientId": "gate a+b", "audiences": ["gate"] },
+                "policy": {
+                    "introspectionEndpoint": endpoint, "introspectionClientId": "gate a+b",
+                    "audiences": ["gate"],
+                },
             })
         };
         let import = |line: &Value| {

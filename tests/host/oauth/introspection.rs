@@ -15,10 +15,14 @@ fn a_token_of_an_app_is_told_with_what_it_says() {
     with_isolate(|world, isolate| {
         isolate.register(&json!({}));
         let now = world.now.get().seconds();
-        let more = json!({ "iat": now, "exp": now + 600, "iss": "https://idp.test", "aud": ["a", "b"], "scope": "x y", "scp": "z", "jti": 7 });
+        let more = json!({
+            "iat": now, "exp": now + 600, "iss": "https://idp.test", "aud": ["a", "b"],
+            "scope": "x y", "scp": "z", "jti": 7,
+        });
         let token = token_with(isolate, &more);
         let expected = json!({
-            "active": true, "token_type": "Bearer", "username": "alice", "sub": "2", "client_id": "ERP",
+            "active": true, "token_type": "Bearer", "username": "alice", "sub": "2",
+            "client_id": "ERP",
             "exp": now + 600, "iat": now, "aud": ["a", "b"], "scope": "x y z", "jti": "7",
         });
         assert_eq!(
@@ -26,7 +30,10 @@ fn a_token_of_an_app_is_told_with_what_it_says() {
             expected,
             "`sub` is Postern's, so `iss` is not the token's"
         );
-        let bare = json!({ "active": true, "token_type": "Bearer", "username": "alice", "sub": "2", "client_id": "ERP", "exp": now + 600 });
+        let bare = json!({
+            "active": true, "token_type": "Bearer", "username": "alice", "sub": "2",
+            "client_id": "ERP", "exp": now + 600,
+        });
         assert_eq!(
             introspect(isolate, &admin(), &token_with(isolate, &json!({}))),
             bare,

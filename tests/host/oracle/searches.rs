@@ -120,7 +120,9 @@ impl Searching<'_> {
         let (name, id) = users[self.game.dice.roll(users.len())].clone();
         let permission = self.game.dice.pick(&PERMISSIONS);
         let subject = json!({ "type": "user", "id": name });
-        let question = json!({ "subject": subject, "action": { "name": permission }, "resource": { "type": "service" } });
+        let question = json!({
+            "subject": subject, "action": { "name": permission }, "resource": { "type": "service" },
+        });
         let found = self.pages("resource", &question, "id");
         let registered = |service: &i64| {
             self.world
@@ -134,7 +136,9 @@ impl Searching<'_> {
         let expected = may.map(ToString::to_string).collect();
         self.compare(&question, &found, &expected, services.len());
 
-        let question = json!({ "subject": subject, "action": { "name": permission }, "resource": { "type": "record" } });
+        let question = json!({
+            "subject": subject, "action": { "name": permission }, "resource": { "type": "record" },
+        });
         let found = self.pages("resource", &question, "id");
         let may =
             NAMED.iter().filter(|(_, service)| self.game.oracle.allows(id, *service, permission));
@@ -146,7 +150,10 @@ impl Searching<'_> {
         let users = self.users();
         let (name, id) = users[self.game.dice.roll(users.len())].clone();
         let (record, service) = self.game.dice.pick(&NAMED);
-        let question = json!({ "subject": { "type": "identity", "id": name }, "resource": { "type": "record", "id": record } });
+        let question = json!({
+            "subject": { "type": "identity", "id": name },
+            "resource": { "type": "record", "id": record },
+        });
         let found = self.pages("action", &question, "name");
         let all = PERMISSIONS.into_iter().map(|name| (name, name)).chain(ACTIONS);
         let may = all.filter(|(_, permission)| self.game.oracle.allows(id, service, permission));

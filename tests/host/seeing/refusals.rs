@@ -50,7 +50,9 @@ fn a_refusal_is_one_line_with_what_is_known_of_the_caller() {
     isolate.register(&json!({}));
     assert_eq!(isolate.verify(&isolate.token("alice")).0, 200);
     let refused = |path: &str, status: u16, reason: &str, more: Value| {
-        let mut line = json!({ "method": "GET", "path": path, "status": status, "reason": reason, "dialect": "v1" });
+        let mut line = json!({
+            "method": "GET", "path": path, "status": status, "reason": reason, "dialect": "v1",
+        });
         line.as_object_mut()
             .expect("an object")
             .extend(more.as_object().cloned().unwrap_or_default());
