@@ -1,5 +1,5 @@
-//! Migrations only add: while a new release is being rolled out, and after it is rolled back, the
-//! Worker of the last one runs on the new schema.
+//! Migrations only add. The Worker of the last release runs on the new schema while a new release
+//! is rolled out, and after it is rolled back.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::upgrade::{Fixture, fixtures};
 
-/// A table, index or trigger, as SQLite's own catalogue has it.
+/// A table, index or trigger as in `sqlite_master`.
 #[derive(Debug, PartialEq)]
 struct Object {
     kind: String,
@@ -22,18 +22,18 @@ impl Object {
         self.kind == "index" && normal(&self.sql).starts_with("CREATE UNIQUE INDEX")
     }
 
-    /// It only makes some query faster, so the last release does without it.
+    /// A plain index only makes a query faster, so the last release works without it.
     fn is_plain_index(&self) -> bool {
         self.kind == "index" && !self.is_unique_index()
     }
 
-    /// Such a trigger may refuse what the last release writes.
+    /// A trigger with `RAISE` may refuse a write of the last release.
     fn may_refuse(&self) -> bool {
         self.kind == "trigger" && normal(&self.sql).contains("RAISE")
     }
 }
 
-/// SQL in upper case, without comments, with single spaces.
+/// SQL in upper case, with single spaces and without comments.
 fn normal(sql: &str) -> String {
     let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
     lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").to_uppercase()
@@ -57,19 +57,19 @@ fn count(connection: &Connection, table: &str) -> i64 {
         .unwrap_or(0)
 }
 
-/// Whether a table's definition has only got further columns: SQLite puts those in one place.
+/// Checks that a table's definition has only gained columns. SQLite inserts them in one place.
 fn has_only_grown(then: &str, now: &str) -> bool {
     let same = then.bytes().zip(now.bytes()).take_while(|(then, now)| then == now).count();
     let rest = &then.as_bytes()[same..];
     let Some(added) = now.as_bytes()[same..].strip_suffix(rest) else { return false };
     let added = normal(&String::from_utf8_lossy(added));
-    // Where a table ends with its primary key, the comma stands behind the column.
+    // If a table's definition ends with its primary key, the comma follows the new column.
     let is_of_columns = added.is_empty() || added.starts_with(',') || added.ends_with(',');
     is_of_columns
         && !["UNIQUE", "PRIMARY KEY", "FOREIGN KEY"].iter().any(|word| added.contains(word))
 }
 
-/// Why the Worker of a release could not run on its database after these migrations.
+/// Why the last release could not run on its database after these migrations.
 fn objections(release: &str, migrations: &[String]) -> Vec<String> {
     let connection = Connection::open_in_memory().expect("SQLite opens in memory");
     connection.execute_batch(release).expect("the database of a release");
@@ -97,7 +97,7 @@ fn objections(release: &str, migrations: &[String]) -> Vec<String> {
     found
 }
 
-/// What is no longer as it was, and what is new and may refuse the writes of the last release.
+/// Objects that are changed or gone, and new ones that may refuse writes of the last release.
 fn changed(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, then) in before.iter().filter(|(_, object)| !object.is_plain_index()) {
@@ -125,7 +125,7 @@ fn changed(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>) 
     found
 }
 
-/// The migrations that a release does not have.
+/// The migrations that are newer than a release.
 fn newer_than(fixture: &Fixture) -> Vec<String> {
     let mut files: Vec<_> = std::fs::read_dir("migrations")
         .expect("migrations")
@@ -150,7 +150,7 @@ fn migrations_that_a_release_does_not_have_only_add_to_its_schema() {
     }
 }
 
-/// Whoever has applied it would never get the change.
+/// A database that has already applied the migration would never get the change.
 #[test]
 fn a_released_migration_is_as_it_was_released() {
     for fixture in fixtures() {

@@ -1,4 +1,4 @@
-//! What each dialect says of each error: a generated table that is committed and compared.
+//! What each dialect answers to each error: a generated table that is committed and compared.
 
 use postern::api::dialects::DIALECTS;
 use postern::domain::permissions::permission::Permission;
@@ -73,7 +73,7 @@ fn errors() -> Vec<Error> {
     errors
 }
 
-/// The name of a variant, with what tells it from its like.
+/// A variant's name, with the values that distinguish it from others of the same variant.
 fn name(error: &Error) -> String {
     match error {
         Error::Unauthenticated(denied) => format!("Unauthenticated({denied:?})"),
@@ -118,7 +118,7 @@ fn the_table_of_errors_is_the_committed_one() {
     );
 }
 
-/// Clients show the first error: which one that is stays from release to release.
+/// Clients show the first error, so which one comes first must not change between releases.
 #[test]
 fn of_several_wrong_members_of_a_user_the_same_is_named_as_ever() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! What goes on to the origin, and as what. The way there and back is
-//! `tests/edge/gateway.test.mjs`'s.
+//! Requests that go on to the origin, and as whom. `tests/edge/gateway.test.mjs` tests the
+//! transport.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::api::http::message::{Forward, Response};
@@ -9,7 +9,7 @@ use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, basic, json
 
 const ORIGIN: &str = "http://origin.test:8080/base";
 
-/// The status of a host test for what went on.
+/// The status of the tests' answer to a request that went on.
 const PASSED: u16 = 299;
 
 fn gateway<'a>(world: &'a World, more: &[(&str, &str)]) -> Isolate<'a> {
@@ -53,7 +53,7 @@ fn sign_in(isolate: &Isolate<'_>) -> (String, String) {
     (response.body, cookie)
 }
 
-/// The session of alice, who has opened a page by a token in its URL.
+/// Begins a session for alice by a page with a token in its URL. Returns the session's value.
 fn begin(isolate: &Isolate<'_>) -> String {
     let page = Request::new("GET", &format!("/page?token={}", isolate.token("alice")))
         .header("sec-fetch-mode", "navigate");
@@ -142,7 +142,8 @@ fn each_kind_of_credential_is_taken_off_and_nothing_else() {
             "{sent}"
         );
     }
-    // Behind a comma it is no credential, and yet it does not go on: some servers take it for one.
+    // Behind a comma it is no credential for Postern. It is removed all the same, because some
+    // servers read it as a cookie.
     let sent = format!("a=1,2; b=3, postern={session}");
     assert_eq!(isolate.send(&Request::new("GET", "/x").header("cookie", &sent)).status, 401);
     let forward = passed(
@@ -176,7 +177,7 @@ fn no_token_is_in_the_url_or_the_referer_whatever_the_credential() {
         let text = format!("{forward:?}");
         assert!(!text.contains(&jwt) && !text.contains(&opaque), "{text}");
     }
-    // A parameter of the origin's own that is called so, and is no token of ours.
+    // This `token` parameter is the origin's own, because its value is not one of Postern's tokens.
     let forward = passed(&isolate, &Request::new("GET", "/static/reset?token=abc123"));
     assert!(forward.url.ends_with("/static/reset?token=abc123"));
 }
@@ -368,7 +369,8 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
 #[test]
 fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
     let world = World::new();
-    let rules = r#"[{"path": "/dav/own", "roles": ["SYS_Reader"]}, {"path": "/dav/all", "roles": ["ops"]}]"#;
+    let rules = r#"[{"path": "/dav/own", "roles": ["SYS_Reader"]},
+        {"path": "/dav/all", "roles": ["ops"]}]"#;
     let isolate = gateway(&world, &[("ORIGIN_RULES", rules)]);
     let bearer = format!("Bearer {}", isolate.token("alice"));
     let to = |destination: &str| {

@@ -1,5 +1,5 @@
-//! Sessions of the gateway: how they begin, what they open, and what ends them. In a browser they
-//! are `tests/all`'s.
+//! Sessions of the gateway: how they begin, what they permit, and what ends them. `tests/all` tests
+//! them in a browser.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn navigation(url: &str) -> Request {
         .header("sec-fetch-dest", "document")
 }
 
-/// The session of alice, who has opened a page by a token in its URL.
+/// Begins a session for alice by a page with a token in its URL.
 fn begin(isolate: &Isolate<'_>, token: &str) -> String {
     let response = isolate.send(&navigation(&format!("/page?token={token}")));
     assert_eq!(response.status, 303, "{}", response.body);
@@ -602,8 +602,8 @@ fn postern_s_own_page_signs_in_with_a_password_and_returns() {
     );
 }
 
-/// A page of `other.example.com` may set cookies for `app.example.com`, by `Domain=example.com`,
-/// but none whose name begins with `__Host-`.
+/// A page of `other.example.com` may set cookies for `app.example.com` with `Domain=example.com`,
+/// but no cookie whose name begins with `__Host-`.
 #[test]
 fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
     let world = World::new();
@@ -649,7 +649,7 @@ fn no_other_host_brings_its_session_in_by_the_value_of_another_cookie() {
     );
 }
 
-/// `Origin` and `Sec-Fetch-Site` as Chromium sends them with a form.
+/// The headers `Origin` and `Sec-Fetch-Site` are those that Chromium sends with a form.
 #[test]
 fn a_page_that_tells_nobody_its_url_may_send_a_form_to_its_own_origin_only() {
     let world = World::new();
@@ -683,7 +683,8 @@ fn a_page_that_tells_nobody_its_url_may_send_a_form_to_its_own_origin_only() {
     }
 }
 
-/// A page of `other.example.com` sends the session of `app.example.com` along, `SameSite` or not.
+/// A request from a page of `other.example.com` carries the session of `app.example.com`, also with
+/// `SameSite`.
 #[test]
 fn a_page_of_another_origin_reads_by_a_session_and_does_nothing_else() {
     let world = World::new();
@@ -738,11 +739,13 @@ fn with_more_apps_than_memory_holds_a_session_still_begins_with_the_token() {
     let world = World::new();
     gateway(&world, &[]);
     world.database.execute(
-        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm,
-           enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at)
+        "INSERT INTO token_apps (name, token_name, secret, secret_key_id, expire_s, claim_username,
+           claim_name, claim_email, algorithm, enabled, creates_users, initial_roles,
+           initial_password, creator_id, created_at, modified_at)
          WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1001)
-         SELECT 'A' || n, 't' || n, secret, secret_key_id, expire_s, claim_username, claim_name, claim_email, algorithm,
-           enabled, creates_users, initial_roles, initial_password, creator_id, created_at, modified_at
+         SELECT 'A' || n, 't' || n, secret, secret_key_id, expire_s, claim_username, claim_name,
+           claim_email, algorithm, enabled, creates_users, initial_roles, initial_password,
+           creator_id, created_at, modified_at
          FROM token_apps, numbers WHERE name = 'ERP'",
     );
     let isolate = world.isolate_with(&[
