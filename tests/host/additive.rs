@@ -215,7 +215,8 @@ fn what_the_last_release_could_not_run_on_is_refused() {
         ("DELETE FROM sessions", "rows of sessions are gone"),
         (
             "DROP TABLE sign_in_failures; \
-             CREATE TABLE sign_in_failures (scope TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL)",
+             CREATE TABLE sign_in_failures \
+             (scope TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL)",
             "the table sign_in_failures is another",
         ),
     ] {

@@ -27,9 +27,8 @@ fn metadata(issuer: &str, jwks_uri: &str) -> String {
 }
 
 fn set(keys: &[(&Issuer, &str)]) -> String {
-    json!({
-        "keys": keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id }))).collect::<Vec<_>>(),
-    }).to_string()
+    let jwks = keys.iter().map(|(issuer, id)| issuer.jwk(&json!({ "kid": id })));
+    json!({ "keys": jwks.collect::<Vec<_>>() }).to_string()
 }
 
 fn source(keys: &Keys) -> &KeySource {

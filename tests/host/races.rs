@@ -1,5 +1,5 @@
-//! Two administrators change the same thing at once: what one of them did not name stays as the
-//! other made it.
+//! Two administrators change the same thing at once. Members that one of them does not name stay as
+//! the other has set them.
 
 use serde_json::{Value, json};
 
@@ -71,8 +71,8 @@ fn a_change_of_one_member_takes_back_no_change_of_another() {
                 create_one(&json!({ "name": "Sales", "parentId": 1 }));
             }
         }
-        // The password is remembered then, so that the row is read in the first batch and written
-        // in the second.
+        // Now the isolate remembers the password, so the first batch reads the row and the second
+        // one writes it.
         assert_eq!(isolate.administer("GET", path, &Value::Null).status, 200);
         world.database.overtake(
             2,

@@ -1,5 +1,5 @@
-//! SCIM where transcripts do not reach: several at once, several isolates, the change feed, and
-//! what a rename must not bring along.
+//! SCIM beyond the transcripts: concurrent requests, several isolates, the change feed, and renamed
+//! users.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::support::{Isolate, Request, World, admin, all_at_once, block_on, json
 const USERS: &str = "/scim/v2/Users";
 const GROUPS: &str = "/scim/v2/Groups";
 
-/// A key that may provision, as bearer token.
+/// Makes a key that may provision. Returns its bearer token.
 fn provisioner(isolate: &Isolate<'_>) -> String {
     let made = isolate.administer(
         "POST",
@@ -51,11 +51,12 @@ fn members(ids: impl IntoIterator<Item = i64>) -> Value {
     ids.into_iter().map(|id| json!({ "value": id.to_string() })).collect()
 }
 
-/// Users with these ids, past all ports, whom a provider made.
+/// Inserts users with these ids directly into the database, as if a provider had made them.
 fn fill(world: &World, ids: std::ops::RangeInclusive<i64>) {
     world.database.execute(&format!(
         "WITH RECURSIVE c (n) AS (SELECT {0} UNION ALL SELECT n + 1 FROM c WHERE n < {1})
-         INSERT INTO users (id, username, type, created_at, modified_at) SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c;
+         INSERT INTO users (id, username, type, created_at, modified_at)
+           SELECT n, 'user ' || n, 'SYS_Reader', 0, 0 FROM c;
          WITH RECURSIVE c (n) AS (SELECT {0} UNION ALL SELECT n + 1 FROM c WHERE n < {1})
          INSERT INTO provisioned_users (user_id) SELECT n FROM c;",
         ids.start(),
@@ -96,7 +97,7 @@ fn two_changes_at_once_lose_no_member() {
     assert_eq!(members_of(&world, group), (11..=40).filter(|id| *id != 12).collect());
 }
 
-/// Another isolate has decided before, and hears of it from the feed.
+/// Another isolate has decided before, and reads the change from the feed.
 #[test]
 fn whoever_is_deprovisioned_is_refused_by_another_isolate_within_the_bound() {
     let world = World::new();
@@ -144,8 +145,8 @@ fn a_password_and_an_opaque_token_end_with_active() {
     assert_eq!(world.database.number("SELECT COUNT(*) FROM sessions"), 0);
 }
 
-/// Memberships decide at once in the isolate that changed them, and within the bound elsewhere,
-/// whether the feed has an entry for each user or one for all.
+/// A changed membership is in force at once in the isolate that wrote it, and within the bound
+/// elsewhere, whether the feed has an entry for each user or one for all.
 #[test]
 fn a_grant_to_a_group_counts_for_its_members_everywhere() {
     let world = World::new();
@@ -205,7 +206,7 @@ fn a_grant_to_a_group_counts_for_its_members_everywhere() {
     assert_eq!((may(&provider, 11), may(&provider, 12)), (false, true));
 }
 
-/// Entra repeats itself: nothing is written, but for the look at the feed.
+/// Entra repeats its requests. A repeated one reads the feed and writes nothing.
 #[test]
 fn what_changes_nothing_writes_nothing() {
     let world = World::new();
@@ -245,7 +246,7 @@ fn what_changes_nothing_writes_nothing() {
     assert_eq!(world.database.dump(), before);
 }
 
-/// Somebody else writes between the reading and the write.
+/// Another client writes between the reading and the write.
 #[test]
 fn the_rules_hold_where_somebody_else_was_faster() {
     let user = |name: &str| json!({ "userName": name });
@@ -315,7 +316,8 @@ fn the_rules_hold_where_somebody_else_was_faster() {
     }
 }
 
-/// A token names its user by name. Whoever gets a name by a rename gets no token of whoever had it.
+/// A token names its user by name. A user who gets a name by a rename must not get tokens of the
+/// name's earlier user.
 #[test]
 fn a_renamed_user_gets_no_token_that_was_issued_before() {
     let world = World::new();
@@ -345,8 +347,8 @@ fn a_renamed_user_gets_no_token_that_was_issued_before() {
     assert_eq!(isolate.verify(&signed("robert")), (200, "robert".to_owned()));
 }
 
-/// Whoever has another name leaves the old one as a deleted user does: a token that names it makes
-/// nobody, and counts for no later user.
+/// A renamed user leaves the old name like a deleted user. A token that names it creates nobody,
+/// and is not valid for a later user of the name.
 #[test]
 fn a_name_that_somebody_gave_up_takes_no_token_of_theirs_along() {
     let world = World::new();
@@ -437,7 +439,8 @@ fn long_lists_are_refused_before_anybody_goes_through_them() {
     assert_eq!(send(&isolate, "PATCH", &format!("{GROUPS}/{group}"), &key, &many).status, 400);
 }
 
-/// Names in other alphabets are compared in lower case and in one normal form, whoever wrote them.
+/// Names in other alphabets are compared in lower case and in one normal form, however they were
+/// written.
 #[test]
 fn names_differ_in_case_in_no_alphabet() {
     let world = World::new();
@@ -446,7 +449,8 @@ fn names_differ_in_case_in_no_alphabet() {
     let find = |path: &str, filter: &str| {
         let encoded =
             percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
-        json_of(&send(&isolate, "GET", &format!("{path}?filter={encoded}"), &key, &Value::Null))["totalResults"].clone()
+        let path = format!("{path}?filter={encoded}");
+        json_of(&send(&isolate, "GET", &path, &key, &Value::Null))["totalResults"].clone()
     };
     made(&isolate, USERS, &key, &json!({ "userName": "Åsa@Example.com" }));
     assert_eq!(isolate.administer("POST", "/v1/groups", &json!({ "name": "Führung" })).status, 201);
@@ -471,9 +475,10 @@ fn names_differ_in_case_in_no_alphabet() {
         (find(GROUPS, "displayName eq \"führung\""), find(GROUPS, "displayName eq \"ärzte\"")),
         (json!(0), json!(1))
     );
-    // What the last release writes, or an import, is folded by the scheduled event.
+    // The scheduled event folds names that the last release or an import has written.
     world.database.execute(
-        "INSERT INTO users (id, username, type, created_at, modified_at) VALUES (50, 'Öko', 'SYS_Reader', 0, 0), (51, 'ASCII', 'SYS_Reader', 0, 0);
+        "INSERT INTO users (id, username, type, created_at, modified_at)
+           VALUES (50, 'Öko', 'SYS_Reader', 0, 0), (51, 'ASCII', 'SYS_Reader', 0, 0);
          UPDATE units SET name = 'Übung' WHERE id = 1",
     );
     assert_eq!(
@@ -487,7 +492,8 @@ fn names_differ_in_case_in_no_alphabet() {
     );
 }
 
-/// A list with members ends where they are too many, and goes on behind its last group.
+/// A list with members ends where they become too many, and the next request continues after the
+/// last group.
 #[test]
 fn a_list_of_large_groups_comes_in_parts() {
     let world = World::new();
@@ -496,10 +502,11 @@ fn a_list_of_large_groups_comes_in_parts() {
     fill(&world, 11..=10_010);
     for group in 1..=4 {
         world.database.execute(&format!(
-            "INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', {group}, 'g{group}', 0);
+            "INSERT INTO units (object_type, id, name, created_at)
+               VALUES ('GROUP', {group}, 'g{group}', 0);
              INSERT INTO provisioned_groups (group_id, modified_at) VALUES ({group}, 0);
-             INSERT INTO memberships (user_id, object_type, object_id) SELECT user_id, 'GROUP', {group} FROM provisioned_users
-               WHERE user_id <= {}",
+             INSERT INTO memberships (user_id, object_type, object_id)
+               SELECT user_id, 'GROUP', {group} FROM provisioned_users WHERE user_id <= {}",
             if group == 2 { 10_010 } else { 5_010 }
         ));
     }
@@ -528,7 +535,7 @@ fn a_list_of_large_groups_comes_in_parts() {
     assert_eq!(bare["itemsPerPage"], json!(4));
 }
 
-/// Pages are the same from either end, and a deleted user is in none.
+/// Pages are the same from both ends of the list, and have no deleted user.
 #[test]
 fn pages_have_everybody_once() {
     let world = World::new();
@@ -557,7 +564,7 @@ fn pages_have_everybody_once() {
     }
 }
 
-/// Grants stay with whoever is adopted, and nobody who was not asked is.
+/// An adopted user keeps their grants. SCIM adopts only users whom the provider asks for.
 #[test]
 fn an_adopted_user_keeps_their_grants_and_a_deleted_one_leaves_none() {
     let world = World::new();
@@ -582,7 +589,7 @@ fn an_adopted_user_keeps_their_grants_and_a_deleted_one_leaves_none() {
         world.database.number("SELECT total FROM provisioned_counts WHERE kind = 'user'"),
         0
     );
-    // The next of that name is somebody else.
+    // The next user of that name is another user.
     assert_eq!(made(&isolate, USERS, &key, &json!({ "userName": "alice" })), 3);
 }
 
@@ -620,7 +627,8 @@ fn a_group_that_is_deleted_and_made_again_meanwhile_is_not_provisioning_s() {
     let group = made(&isolate, GROUPS, &key, &json!({ "displayName": "ops" }));
     let again = format!(
         "DELETE FROM units WHERE object_type = 'GROUP' AND id = {group};
-         INSERT INTO units (object_type, id, name, created_at) VALUES ('GROUP', {group}, 'local', 0);"
+         INSERT INTO units (object_type, id, name, created_at)
+           VALUES ('GROUP', {group}, 'local', 0);"
     );
     for operation in [
         json!({ "op": "replace", "path": "displayName", "value": "mine" }),

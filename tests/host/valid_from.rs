@@ -1,4 +1,5 @@
-//! What was issued to a user before their tokens were revoked is over, whoever issued it.
+//! Tokens that were issued to a user before a revocation of all their tokens are refused, whoever
+//! issued them.
 
 use postern::domain::time::Millis;
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ fn tokens_of_the_second_of_the_revocation_are_over_and_the_next_ones_count() {
     assert_eq!(verify(&isolate, &next).0, 200);
     world.pass(11);
     assert_eq!(verify(&other, &same_second), refused, "within the bound in every isolate");
-    // Without `iat`, a token counts when it can only have been issued since.
+    // A token without `iat` is valid only if it must have been issued after the revocation.
     let now = world.now.get().seconds();
     assert_eq!(verify(&isolate, &token(&json!({ "sub": "alice", "exp": now + 985 }))), refused);
     assert_eq!(verify(&isolate, &token(&json!({ "sub": "alice", "exp": now + 995 }))).0, 200);
@@ -95,7 +96,8 @@ fn a_session_from_before_is_over_and_one_of_the_same_second_after_it_counts() {
     let body = json!({ "username": "alice", "password": "correct horse alice" });
     assert_eq!(isolate.administer("POST", "/v1/users", &body).status, 201);
     let old = sign_in(&isolate, "correct horse alice");
-    // An older Worker, or one that was in the middle, adds its row after the revocation.
+    // An older Worker, or one that was in the middle of a request, inserts its row after the
+    // revocation.
     world.database.execute("CREATE TABLE kept AS SELECT * FROM sessions");
     assert_eq!(isolate.administer("DELETE", "/v1/users/2/tokens", &json!({})).status, 204);
     world.database.execute("INSERT INTO sessions SELECT * FROM kept");
@@ -104,7 +106,7 @@ fn a_session_from_before_is_over_and_one_of_the_same_second_after_it_counts() {
     assert_eq!(verify(&isolate, &sign_in(&isolate, "correct horse alice")).0, 200);
 }
 
-/// The old password was right a moment before it was changed: no session comes of it.
+/// The old password was right a moment before it was changed. The sign-in gets no session.
 #[test]
 fn a_sign_in_that_a_change_of_the_password_overtakes_gets_no_session() {
     for change in ["password_set_at = 5", "valid_from = 5000", "enabled = 0"] {

@@ -1,4 +1,4 @@
-//! Vectors of the standards, and of the products that issue the tokens.
+//! Test vectors of the standards, and of products that issue tokens.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::domain::secret::Secret;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::block_on;
 use crate::support::signatures::Native;
 
-/// RFC 7515, appendix A.1; its claims are the example of RFC 7519, 3.1.
+/// RFC 7515, appendix A.1. Its claims are the example of RFC 7519, 3.1.
 const RFC_7515_A1: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const RFC_7515_A1_KEY: &str =
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
@@ -78,7 +78,7 @@ fn rfc_7515_appendix_a_3_verifies_with_its_p_256_key() {
     assert!(IssuerKey::from_jwk(key.as_object().expect("an object")).is_err());
 }
 
-/// RFC 7519, 6.1: an unsecured token.
+/// The unsecured token of RFC 7519, 6.1.
 #[test]
 fn rfc_7519_section_6_1_is_refused() {
     let unsecured = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.";
@@ -103,8 +103,7 @@ fn the_documented_pair_verifies_at_signature_level() {
     );
 }
 
-/// RFC 4231, test case 2, for the three hashes: HMAC itself, through the tokens that are made of
-/// it.
+/// RFC 4231, test case 2, for the three hashes. HMAC is tested through the tokens that it signs.
 #[test]
 fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
     let claims =

@@ -1,4 +1,4 @@
-//! What ends or limits a session of the console.
+//! What ends a session of the console, and what limits it.
 
 use super::*;
 
@@ -69,7 +69,9 @@ fn signing_out_ends_copies_of_the_cookie_too() {
         }
         let over = answer(&isolate, &cookie);
         assert_eq!((over.status, over.header("x-postern-reason")), REVOKED_OF);
-        assert!(over.header("set-cookie").is_some_and(|set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")));
+        assert!(over.header("set-cookie").is_some_and(
+            |set| set.starts_with("postern-admin=; ") && set.contains("Max-Age=0")
+        ));
         assert!(
             over.body.contains("The session of the console is over: sign in again"),
             "{}",

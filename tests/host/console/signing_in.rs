@@ -1,4 +1,4 @@
-//! Who signs in, what limits guesses, and what is written down.
+//! Who may sign in to the console, what limits guesses, and what the audit trail records.
 
 use super::*;
 use crate::support::basic;
@@ -182,7 +182,7 @@ fn a_key_that_signed_in_may_no_more_than_it_may_elsewhere() {
     );
 }
 
-/// Somebody may have planted a session in the browser before, or have seen it.
+/// An attacker may have planted the old session in the browser, or have read it.
 #[test]
 fn signing_in_ends_the_session_that_was_shown_and_takes_none_over() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Token apps as administrators change them, and those of older releases.
+//! Token apps that administrators change, and token apps of older releases.
 
 use super::*;
 
@@ -206,13 +206,13 @@ fn an_app_of_an_older_release_can_be_disabled_before_its_audience_is_known() {
     );
 }
 
-/// Each would write back what the other has changed: an app that was disabled would be enabled
-/// again.
+/// Otherwise each request would write back what the other has changed, so a disabled app would be
+/// enabled again.
 #[test]
 fn of_two_changes_of_an_app_at_once_one_is_refused_and_none_is_lost() {
     let world = World::new();
     let isolate = world.isolate();
-    // While the issuer is asked for its keys, others may change the app.
+    // Other requests may change the app while its issuer is asked for its keys.
     create(
         &isolate,
         "App",

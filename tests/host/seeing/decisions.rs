@@ -1,11 +1,11 @@
-//! Decisions, as a deployment counts them that has a place for it.
+//! The decisions that a deployment with a binding for them counts.
 
 use postern::api::gate;
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN_PASSWORD, Isolate, Request, World, admin, block_on};
 
-/// What one request notes, without its time.
+/// The decisions that a request records, without their time.
 fn noted(isolate: &Isolate<'_>, request: &Request) -> Vec<Value> {
     isolate.world.decisions.0.borrow_mut().clear();
     drop(isolate.send(request));
