@@ -1,5 +1,5 @@
-// Counts what crosses from wasm to JavaScript. To be imported before the Worker, whose instance
-// then gets counted imports.
+// Counts the crossings from wasm to JavaScript. Must be imported before the Worker, so that its
+// wasm instance gets the counted imports.
 
 /** Crossings by the import's name, since they were last taken. */
 let crossings = {};
