@@ -1,4 +1,4 @@
-// What an operator does about a promise that `make smoke` has not seen kept.
+// What an operator can do about a promise that `make smoke` has not seen kept.
 
 const LOG = "the log of the Worker (scripts/run.sh wrangler tail)";
 const DEPLOY = "Deploy the version of this checkout: make deploy.";
@@ -22,7 +22,7 @@ export const WAYS_OUT = {
     "Turn its cache off for Postern's paths (docs/cdn.md).",
   version: DEPLOY,
   byHand: "Delete them by hand, below /v1/.",
-  /** Isolates that go on accepting. */
+  /** For isolates that still accept the token. */
   late: (boundS) =>
     `Isolates rely on what is older than ${boundS} s. Look at STALENESS_S of what is deployed, ` +
     "and whether something in between keeps answers.",
@@ -34,7 +34,7 @@ export const WAYS_OUT = {
         "a token is good. The rows above say which it is."
       : "Look whether this is the version of this checkout, and whether something in between " +
         "changes requests or answers (Authorization, x-postern-bookmark).",
-  /** Where /health does not say how it is. */
+  /** If /health does not report its state. */
   unconfigured({ status, json, text }) {
     const detail = json?.detail ?? text;
     if (status !== 503 || !detail.includes("not configured")) {
