@@ -423,7 +423,7 @@ fn every_answer_of_ours_is_strict_towards_browsers_and_asks_for_https_over_https
 }
 
 #[test]
-fn whoever_names_an_app_takes_no_other_credential() {
+fn a_request_that_names_an_app_uses_no_other_credential() {
     let world = World::new();
     let isolate = world.isolate_with(&[("LOGIN_URL", Some("password"))]);
     isolate.register(&json!({ "initroles": ["Administrator"] }));

@@ -332,7 +332,7 @@ fn pages_neither_repeat_nor_skip_where_a_grant_goes_or_comes_between_them() {
 }
 
 #[test]
-fn others_ask_about_themselves_and_with_grant_about_a_service() {
+fn users_may_ask_about_themselves_and_with_grant_about_a_service() {
     let world = World::new();
     let records = Records::new(world.isolate());
     let alice = basic("alice", PASSWORD);

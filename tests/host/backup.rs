@@ -427,7 +427,7 @@ fn seconds_are_refused_where_something_begins_or_ends_and_what_is_stored_is_expo
 
 /// A key names its user by id, so it would belong to another user who got this id.
 #[test]
-fn nobody_makes_way_who_has_a_key_or_made_one() {
+fn an_administrator_with_a_key_or_who_made_one_keeps_their_id() {
     for key in [
         json!({ "name": "own", "may": ["decisions"], "userId": 1 }),
         json!({ "name": "made", "may": ["decisions"] }),
@@ -817,7 +817,7 @@ fn the_first_administrator_of_an_empty_postern_makes_way_for_whoever_has_their_i
 }
 
 #[test]
-fn nobody_makes_way_whose_id_something_names_or_who_is_not_alone() {
+fn an_administrator_whose_id_is_named_or_who_is_not_alone_keeps_their_id() {
     let world = World::new();
     let isolate = world.isolate();
     assert_eq!(
@@ -924,7 +924,7 @@ fn a_key_with_provisioning_is_told_nothing_about_users_and_chooses_no_id() {
 
 /// No id would be left for the next record, so nothing could be created ever again.
 #[test]
-fn an_id_that_leaves_none_after_it_is_refused_where_postern_gives_ids() {
+fn the_greatest_id_is_refused_where_postern_chooses_the_next_one() {
     let world = World::new();
     let isolate = world.isolate();
     let greatest = i64::MAX;
@@ -1336,7 +1336,7 @@ fn whoever_signs_in_first_after_a_restore_or_before_it_gets_no_right_of_another(
 /// Tokens that are older than the deletion are refused, so a later user of the name could not sign
 /// in.
 #[test]
-fn no_name_is_deleted_in_the_future() {
+fn a_deletion_in_the_future_is_refused() {
     let world = World::new();
     let isolate = world.isolate();
     for record in [

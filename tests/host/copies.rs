@@ -119,7 +119,7 @@ fn the_record_serves_for_as_long_as_its_note_says_that_it_holds() {
 /// KV may return an old record. Meanwhile a user was disabled, and the note describes the record
 /// that has this change.
 #[test]
-fn a_note_makes_no_other_record_young() {
+fn a_note_renews_only_its_own_record() {
     let world = World::new();
     let isolate = with_copy(&world);
     let old = world.kv.values.borrow()[RECORD].clone();
@@ -235,7 +235,7 @@ fn a_change_of_what_the_copy_does_not_hold_is_noted_alone() {
 /// KV may return old changes, or lose them. The age of the record is then measured from its own
 /// time, and the age of old changes from theirs.
 #[test]
-fn a_note_makes_no_other_changes_young() {
+fn a_note_renews_only_its_own_changes() {
     let world = World::new();
     let isolate = with_copy(&world);
     let id = id_of(&world, "alice");
@@ -266,7 +266,7 @@ fn a_note_makes_no_other_changes_young() {
 /// A new record contains all changes, so the changes of the record before it must not be applied to
 /// it.
 #[test]
-fn changes_are_made_in_their_own_record_only() {
+fn changes_are_applied_to_their_own_record_only() {
     let world = World::new();
     let isolate = with_copy(&world);
     let id = id_of(&world, "alice");
@@ -334,7 +334,9 @@ proptest! {
     /// Whatever changes between two scheduled events, the record with its changes equals a record
     /// that is written anew.
     #[test]
-    fn the_parts_are_the_whole(steps in proptest::collection::vec((0..10_u8, 0..4_u8), 1..40)) {
+    fn the_record_with_its_changes_equals_a_new_record(
+        steps in proptest::collection::vec((0..10_u8, 0..4_u8), 1..40),
+    ) {
         let world = World::new();
         let isolate = with_copy(&world);
         let send = |method: &str, path: &str, body: &Value| isolate.administer(method, path, body);

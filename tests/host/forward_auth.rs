@@ -152,7 +152,7 @@ fn behind_the_dash_path_and_query_are_the_clients_and_nothing_in_them_configures
 }
 
 #[test]
-fn a_method_that_the_gateway_would_not_pass_is_none_to_the_rules() {
+fn a_method_that_the_gateway_refuses_is_refused_by_the_rules() {
     let world = World::new();
     let rules = r#"[{"path": "/ops", "roles": ["SYS_Reader"]},
         {"path": "/ops", "methods": ["DELETE"], "roles": ["ops"]}]"#;
@@ -224,7 +224,7 @@ fn a_query_with_a_comma_and_a_space_hides_no_method() {
 }
 
 #[test]
-fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
+fn the_rules_of_the_destination_of_a_copy_or_move_hold_too() {
     let world = World::new();
     let isolate = postern(&world);
     let bearer = format!("Bearer {}", isolate.token("bob"));
@@ -253,7 +253,7 @@ fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
 }
 
 #[test]
-fn no_preflight_is_a_yes_to_a_proxy() {
+fn no_preflight_is_admitted_to_a_proxy() {
     let world = World::new();
     let isolate = world.isolate_with(&[("CORS_ORIGINS", Some("https://app.example.com"))]);
     for form in FORMS.into_iter().chain([
@@ -506,7 +506,7 @@ fn rules_that_look_at_methods_look_at_those_that_the_client_tells_the_origin() {
 
 /// A client may send a `#`, which some servers read as a part of the path.
 #[test]
-fn what_is_behind_a_hash_sign_is_read_too() {
+fn what_follows_a_hash_sign_is_read_too() {
     let world = World::new();
     let isolate = postern(&world);
     let status = |url: &str| {

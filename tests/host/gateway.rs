@@ -94,7 +94,7 @@ fn a_verified_request_goes_on_with_who_calls_and_without_the_token() {
 }
 
 #[test]
-fn each_kind_of_credential_is_taken_off_and_nothing_else() {
+fn each_kind_of_credential_is_removed_and_nothing_else() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let (token, cookie) = sign_in(&isolate);
@@ -270,7 +270,7 @@ fn what_a_client_says_about_itself_never_arrives() {
 }
 
 #[test]
-fn headers_between_neighbours_end_here() {
+fn hop_by_hop_headers_are_not_forwarded() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let request = Request::new("GET", "/x")
@@ -307,7 +307,7 @@ fn headers_between_neighbours_end_here() {
 }
 
 #[test]
-fn a_wrong_credential_or_none_stays_outside() {
+fn a_request_without_a_valid_credential_is_refused() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let good = isolate.token("alice");
@@ -365,7 +365,7 @@ fn a_cookie_of_another_origin_may_read_and_no_more() {
 }
 
 #[test]
-fn the_rules_of_the_place_where_something_is_copied_or_moved_to_hold_too() {
+fn the_rules_of_the_destination_of_a_copy_or_move_hold_too() {
     let world = World::new();
     let rules = r#"[{"path": "/dav/own", "roles": ["SYS_Reader"]},
         {"path": "/dav/all", "roles": ["ops"]}]"#;

@@ -93,7 +93,7 @@ fn over_https_no_other_host_can_set_the_cookie_and_frames_of_others_get_one_of_t
 }
 
 #[test]
-fn only_a_navigation_begins_one() {
+fn only_a_navigation_begins_a_session() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     let url = format!("/page?token={}", isolate.token("alice"));
@@ -317,7 +317,7 @@ fn signing_out_ends_whatever_session_is_shown() {
 }
 
 #[test]
-fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
+fn an_ended_session_is_removed_and_blocks_no_other_credential() {
     let world = World::new();
     let isolate = gateway(&world, &[("TOKEN_COOKIES", "CF_Authorization")]);
     let session = begin(&isolate, &isolate.token("alice"));
@@ -350,7 +350,7 @@ fn an_old_session_is_taken_back_and_stands_in_nobodys_way() {
 }
 
 #[test]
-fn a_proxy_takes_an_old_session_back_under_the_name_that_its_client_has() {
+fn a_proxy_removes_an_ended_session_by_the_cookies_name_at_its_client() {
     let world = World::new();
     let isolate = gateway(&world, &[]);
     for (scheme, cookie) in [("https", "__Host-postern"), ("http", "postern")] {
@@ -970,7 +970,7 @@ fn a_session_that_was_revoked_is_refused_whatever_comes_after_it() {
 }
 
 #[test]
-fn of_two_sessions_over_https_the_one_goes_that_the_variable_sets_no_more() {
+fn of_two_sessions_over_https_the_one_of_the_old_setting_is_removed() {
     let world = World::new();
     for (samesite, end) in [("lax", "; SameSite=None; Partitioned"), ("none", "; SameSite=Lax")] {
         let isolate = gateway(&world, &[("SESSION_SAMESITE", samesite)]);

@@ -221,7 +221,7 @@ fn the_last_good_set_serves_for_a_day_while_the_issuer_does_not_answer() {
 }
 
 #[test]
-fn what_is_no_set_counts_as_no_answer() {
+fn an_answer_that_is_no_key_set_is_a_failure() {
     let world = World::new();
     let isolate = world.isolate();
     let ours = issuer();
@@ -449,7 +449,7 @@ fn when_a_fetch_is_lost_exactly_one_of_those_who_wait_starts_the_next() {
 }
 
 #[test]
-fn whoever_begins_a_fetch_need_not_live_to_see_its_end() {
+fn a_fetch_ends_also_if_its_request_was_dropped() {
     let (world, token) = cold(Millis(300));
     let isolate = world.isolate();
     let request =

@@ -122,7 +122,7 @@ fn words_stay_where_they_belong() {
 }
 
 #[test]
-fn no_files_go_in_circles() {
+fn no_files_name_each_other_in_a_circle() {
     let circles = circles(&graph());
     assert!(circles.is_empty(), "{circles:#?}");
 }

@@ -59,7 +59,7 @@ fn a_default_port_may_be_there_or_not() {
 }
 
 #[test]
-fn below_a_path_of_the_origin_both_forms_are_told() {
+fn below_a_path_of_the_origin_both_forms_are_rewritten() {
     let below = "https://app.internal/base/app";
     for (said, told) in [
         ("https://app.internal/base/app/login", "/login"),

@@ -329,7 +329,7 @@ fn no_spelling_is_read_as_what_a_rule_forbids_or_leaves_the_base() {
 }
 
 #[test]
-fn the_models_find_a_gate_that_compares_the_path_as_it_is() {
+fn the_models_find_the_fault_of_a_gate_that_compares_raw_paths() {
     let naive = |path: &str| !path.starts_with("/reports");
     for (name, model) in MODELS {
         let found = spellings().take(SPELLINGS).find(|path| {

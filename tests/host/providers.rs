@@ -192,7 +192,7 @@ fn tokens_that_look_alike_are_told_apart() {
 }
 
 #[test]
-fn no_provider_gets_these_through() {
+fn these_tokens_are_refused_for_every_provider() {
     for_all(|provider| {
         let claims = &provider.file["app"]["claims"];
         let username = claims["username"].as_str().expect("a name");

@@ -442,7 +442,7 @@ fn long_lists_are_refused_before_anybody_goes_through_them() {
 /// Names in other alphabets are compared in lower case and in one normal form, however they were
 /// written.
 #[test]
-fn names_differ_in_case_in_no_alphabet() {
+fn names_are_compared_without_case_in_every_alphabet() {
     let world = World::new();
     let isolate = world.isolate();
     let key = provisioner(&isolate);

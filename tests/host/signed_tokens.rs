@@ -339,7 +339,7 @@ fn signer(tokens: &SignedTokens, text: &str) -> Option<KeyId> {
 }
 
 #[test]
-fn so_many_tokens_are_remembered_and_no_more() {
+fn the_number_of_remembered_tokens_is_bounded() {
     let tokens = SignedTokens::default();
     let text = |number| numbered(number, 0);
     for number in 0..=KEPT_TOKENS {
@@ -354,7 +354,7 @@ fn so_many_tokens_are_remembered_and_no_more() {
 }
 
 #[test]
-fn so_many_bytes_are_remembered_and_no_more() {
+fn the_bytes_of_remembered_tokens_are_bounded() {
     let tokens = SignedTokens::default();
     let text = |number| numbered(number, 5_000);
     let too_many = KEPT_BYTES / 5_000 + 1;
@@ -377,7 +377,7 @@ fn so_many_bytes_are_remembered_and_no_more() {
 }
 
 #[test]
-fn one_that_is_noted_again_takes_its_place_once() {
+fn a_token_that_is_noted_again_is_counted_once() {
     let tokens = SignedTokens::default();
     let (small, large) = (numbered(0, 0), numbered(0, 5_000));
     for text in

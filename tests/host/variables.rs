@@ -287,7 +287,9 @@ proptest! {
     }
 
     #[test]
-    fn any_names_are_ours_or_are_not(names in prop::collection::vec(".{0,40}|[A-Z_]{0,24}", 0..8)) {
+    fn each_unknown_name_is_accepted_or_named_as_misspelled(
+        names in prop::collection::vec(".{0,40}|[A-Z_]{0,24}", 0..8),
+    ) {
         let mut bindings = required();
         let new = names.into_iter().filter(|name| !required().contains_key(name));
         bindings.extend(new.map(|name| (name, Value::Null)));

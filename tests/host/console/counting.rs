@@ -65,7 +65,7 @@ fn the_cookie_opens_all_of_management_to_the_consoles_own_pages_and_nothing_else
 }
 
 #[test]
-fn it_counts_for_no_page_of_another_origin_not_even_to_read() {
+fn the_cookie_is_refused_for_pages_of_other_origins_even_to_read() {
     let world = World::new();
     let isolate = world.isolate_with(&[
         ("CORS_ORIGINS", Some("https://app.test")),
@@ -220,7 +220,7 @@ impl Kinds {
 
 /// Each kind of credential is sent in each place of another kind.
 #[test]
-fn none_of_these_sessions_is_one_of_another_kind() {
+fn no_session_is_accepted_as_one_of_another_kind() {
     let world = World::new();
     let variables = [
         ("ORIGIN_URL", Some("http://origin.test")),

@@ -180,7 +180,7 @@ fn an_app_that_is_named_takes_no_token_of_another_issuer() {
 }
 
 #[test]
-fn an_audience_is_compared_whole() {
+fn an_audience_is_compared_as_a_whole() {
     cases(
         &json!({ "audiences": ["bi", "reports"] }),
         &[

@@ -188,7 +188,7 @@ fn a_profile_follows_the_token_with_one_write() {
 }
 
 #[test]
-fn a_type_that_was_given_by_hand_stays_unless_the_map_has_it() {
+fn a_type_that_an_administrator_gave_stays_unless_the_map_has_it() {
     with_app(
         &json!({
             "claims": { "username": "sub", "roles": "roles" }, "speaksFor": "everybody",

@@ -139,7 +139,7 @@ fn an_id_that_no_tombstone_names_is_freed_as_the_error_says() {
 
 /// The issuer's tokens for the deleted user may still be valid, but they do not mean the new user.
 #[test]
-fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
+fn earlier_tokens_do_not_name_a_new_user_of_a_deleted_name() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
@@ -181,7 +181,7 @@ fn whoever_is_made_under_a_deleted_name_is_not_whom_earlier_tokens_name() {
 
 /// The isolate that remembers the deleted user still has their name for the id.
 #[test]
-fn whoever_gets_a_freed_id_is_nobody_whom_the_deleted_name_names() {
+fn the_deleted_name_does_not_name_the_new_user_of_a_freed_id() {
     let world = World::new();
     let (isolate, other) = (world.isolate(), world.isolate());
     isolate.register(&json!({}));

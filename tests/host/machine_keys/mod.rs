@@ -225,7 +225,7 @@ fn a_key_with_decisions_asks_about_everybody_and_changes_nothing() {
 }
 
 #[test]
-fn a_key_is_no_user_for_the_gateway_and_for_proxies() {
+fn the_gateway_and_proxies_refuse_a_key() {
     let world = World::new();
     let isolate = world
         .isolate_with(&[("ORIGIN_URL", Some("https://app.example")), ("ORIGIN_NODES", Some("1"))]);

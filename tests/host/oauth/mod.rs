@@ -103,7 +103,7 @@ fn metadata_name_what_there_is_and_nothing_that_is_empty() {
 }
 
 #[test]
-fn a_failure_is_one_of_oauth() {
+fn failures_have_the_form_of_oauth() {
     with_isolate(|world, isolate| {
         let failure = |response: &Response| {
             (response.status, json_of(response)["error"].as_str().unwrap_or_default().to_owned())

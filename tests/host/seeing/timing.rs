@@ -46,7 +46,7 @@ fn an_administrator_is_told_where_the_time_went() {
 
 /// The durations would tell others what Postern knows, and what it had to look up.
 #[test]
-fn nobody_else_is_told_and_no_other_dialect_tells() {
+fn only_administrators_are_told_and_only_by_v1() {
     let world = World::new();
     let isolate = world.isolate();
     isolate.register(&json!({}));
