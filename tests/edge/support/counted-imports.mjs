@@ -20,7 +20,8 @@ function counted(name, value) {
   };
 }
 
-WebAssembly.Instance = (module, imports) => {
+// biome-ignore lint/complexity/useArrowFunction: `new` calls it, which no arrow function allows
+WebAssembly.Instance = function (module, imports) {
   const entries = (group) =>
     Object.entries(group).map(([name, value]) => [name, counted(name, value)]);
   return new Instance(
