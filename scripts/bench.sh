@@ -12,7 +12,7 @@
 . scripts/lib/programs.sh
 
 [ -r /proc/self/stat ] ||
-  die 'the processor'\''s time of a process is read from /proc, which this system has not'
+  die 'this needs /proc to read the CPU time of a process, and this system has none'
 if ! has wrk; then
   say 'installing wrk, which makes the load'
   install_wrk() {

@@ -159,7 +159,7 @@ describe("make smoke", { concurrency: 3 }, () => {
     assert.equal(seen, "STALENESS_S is 60, and you said 2");
     assert.match(wayOut, /^Set STALENESS_S = 2 in wrangler\.toml/);
     assert.match(row(run, "revoked token").seen, /^after \d\.\d s still 200; the bound is 2 s$/);
-    assert.match(row(run, "revoked token").wayOut, /^Isolates rely on what is older than 2 s/);
+    assert.match(row(run, "revoked token").wayOut, /^Isolates use data that is older than 2 s/);
     assert.deepEqual(await stateOf(isolates[0]), before);
   });
 
@@ -374,7 +374,7 @@ describe("make smoke", { concurrency: 3 }, () => {
     const page = { status: 200, headers, body: "<h1>Welcome</h1>" };
     const other = await smoke(await proxy(test, () => page));
     expectFailed(other, "It answers");
-    assert.match(row(other, "It answers").wayOut, /^Look whether URL leads to Postern/);
+    assert.match(row(other, "It answers").wayOut, /^Check that URL leads to Postern/);
 
     const nobody = await smoke("http://127.0.0.1:1");
     expectFailed(nobody, "It answers");

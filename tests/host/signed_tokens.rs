@@ -126,7 +126,7 @@ fn a_hit_never_extends_a_lifetime() {
     accepted(&isolate, &token);
     world.pass(1);
     refused(&isolate, &token, "expired");
-    // The cached token also expires when the app gets a shorter lifetime.
+    // A cached token does not outlast a shorter lifetime that its app gets.
     let now = world.now.get().seconds();
     let issued = ours.token(
         Algorithm::EdDsa,
@@ -439,7 +439,7 @@ fn the_whole_token_decides_and_not_where_it_was_found() {
     let (_, signature) = text.rsplit_once('.').expect("dots");
     let (signed, _) = other.rsplit_once('.').expect("dots");
     assert_eq!(signer(&tokens, &format!("{signed}.{signature}")), None);
-    // From now on, another key signs the token.
+    // From now on, the cache names another key as the signer.
     note(&tokens, &text, [2; 32]);
     assert_eq!(signer(&tokens, &text), Some([2; 32]));
 }
