@@ -263,7 +263,7 @@ async fn of_foreign_token(
                     Err((
                         problem,
                         "repair the endpoint, or correct its URL, client id or secret \
-                                   in the app",
+                         in the app",
                     )),
                 );
                 return Ok(Found::Nobody);
