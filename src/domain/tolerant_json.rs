@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for Tolerant {
         while let Some(name) = members.next_key::<String>()? {
             match members.next_value_seed(inner)? {
                 Ok(_) if object.contains_key(&name) => {
-                    problem = problem.or(Some(format!("has the member {name:?} twice")))
+                    problem = problem.or(Some(format!("has the member {name:?} twice")));
                 }
                 Ok(value) => drop(object.insert(name, value)),
                 Err(why) => problem = problem.or(Some(why)),

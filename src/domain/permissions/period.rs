@@ -130,7 +130,7 @@ pub fn union(grants: &[(Permissions, Period)], now: Millis) -> InTime<Permission
             Phase::After => continue,
             Phase::Within => counts.change(*permissions, true),
             Phase::Before => {
-                events.extend(period.starts_at.map(|start| (start, true, *permissions)))
+                events.extend(period.starts_at.map(|start| (start, true, *permissions)));
             }
         }
         events.extend(period.expires_at.map(|end| (end, false, *permissions)));
