@@ -51,7 +51,7 @@ export function typesOf({ components: { schemas }, "x-gate": operations }) {
   };
   const methods = Object.entries(operations).map(([method, { summary, question, answer }]) => {
     const [asked, answered] = [declare(question.title, question), declare(answer.title, answer)];
-    return `  /** ${summary}. */\n  ${method}(question: ${asked}): Promise<Answer<${answered}>>;\n`;
+    return `${comment(`${summary}.`)}  ${method}(question: ${asked}): Promise<Answer<${answered}>>;\n`;
   });
   name(`${REFERENCE}Problem`);
   const about =
@@ -62,11 +62,24 @@ export function typesOf({ components: { schemas }, "x-gate": operations }) {
 
 function members({ properties, required = [] }, name) {
   const line = ([key, schema]) => {
-    const about = schema.description ? `  /** ${schema.description} */\n` : "";
+    const about = schema.description ? comment(schema.description) : "";
     const text = `  ${key}${required.includes(key) ? "" : "?"}: ${typeOf(schema, name)};\n`;
     return `${about}${text.length > 100 ? text.replaceAll(" | ", "\n    | ") : text}`;
   };
   return Object.entries(properties).map(line).join("");
+}
+
+/** A comment before a member, of lines of at most 100 columns. */
+function comment(text) {
+  const short = `  /** ${text} */\n`;
+  if (short.length <= 101) return short;
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const line = `${lines.at(-1) ?? ""} ${word}`;
+    if (lines.length > 0 && `   *${line}`.length <= 100) lines[lines.length - 1] = line;
+    else lines.push(` ${word}`);
+  }
+  return `  /**\n${lines.map((line) => `   *${line}\n`).join("")}   */\n`;
 }
 
 const PRIMITIVES = {

@@ -177,7 +177,10 @@ export interface Problem {
   status: number;
   /** what is wrong, in a sentence */
   detail: string;
-  /** 401: why the credential was refused; 403: why the caller was refused; 429: which limit was reached */
+  /**
+   * 401: why the credential was refused; 403: why the caller was refused; 429: which limit was
+   * reached
+   */
   reason?: "missing"
     | "bad_scheme"
     | "too_long"
