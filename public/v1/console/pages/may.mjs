@@ -1,4 +1,4 @@
-// "May X do Y on Z, and why?"
+// Whether somebody has a permission on a service, and why.
 
 import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
@@ -20,9 +20,9 @@ export default function May({ query }) {
   });
   useEffect(() => {
     if (query.service) findById("service", query.service).then(setService, () => {});
-    // A link that has the whole question asks it.
-    const { user: who, service: what, permission: which } = query;
-    if (who && what && which) ask.run(who, what, which);
+    // A link that names both asks at once.
+    const { user: who, service: what } = query;
+    if (who && what) ask.run(who, what, permission);
   }, []);
   const submit = () => {
     go("/may", { user: user.name, service: service.id, permission }, { replace: true });

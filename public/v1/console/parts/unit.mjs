@@ -4,7 +4,7 @@ import { api } from "../api.mjs";
 import { useDraft } from "../draft.mjs";
 import { t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
-import { href, path } from "../router.mjs";
+import { path } from "../router.mjs";
 import {
   Button,
   Combobox,
@@ -19,12 +19,16 @@ import {
   usePages,
 } from "../ui.mjs";
 import { Named } from "./names.mjs";
+import { objectOf } from "./permissions.mjs";
+
+/** So many are counted of what goes with one. */
+const MOST = 500;
 
 /**
  * Who is in it, with ways in and out.
- * @param {{at: string, kind: "group" | "department", id: any, name: string}} props
+ * @param {{at: string, name: string}} props
  */
-export function Members({ at, kind, id, name }) {
+export function Members({ at, name }) {
   const pages = usePages((page, signal) => api.get(`${at}/members`, page, { signal }), [at]);
   const [picked, setPicked] = useState(null);
   const add = useAction(async () => {
@@ -68,12 +72,7 @@ export function Members({ at, kind, id, name }) {
       `,
     },
   ];
-  const actions = html`
-    <a role="button" class="secondary outline" href=${href("/give", { to: `${kind}:${id}` })}>
-      ${t("give.title")}
-    </a>
-  `;
-  return html`<${Section} title=${t("members.title")} actions=${actions}>
+  return html`<${Section} title=${t("members.title")}>
     <${Form} action=${add} submit=${t("common.add")} compact>
       <${Combobox}
         name="userId"
@@ -151,15 +150,29 @@ export function NewUnit({ at, kind, parent, onClose }) {
   <//>`;
 }
 
+async function whatGoes({ at, kind, id }) {
+  const [members, grants] = await Promise.all([
+    api.get(`${at}/members`, { limit: MOST }),
+    api.get("/v1/grants", { ...objectOf({ kind, id }), limit: MOST }),
+  ]);
+  const count = ({ items, next }) => (next ? `${items.length}+` : items.length);
+  const goes = [
+    t("unit.goesMembers", { n: count(members) }),
+    t("unit.goesGrants", { n: count(grants) }),
+  ];
+  return kind === "department" ? [...goes, t("department.goesNoneBelow")] : goes;
+}
+
 /**
  * Asks and deletes a group or department.
- * @param {{at: string, kind: string, name: string, goes: Promise<any[]>}} what
+ * @param {{at: string, kind: "group" | "department", id: any, name: string}} unit
  * @returns {Promise<boolean>}
  */
-export async function deleteUnit({ at, kind, name, goes }) {
+export async function deleteUnit(unit) {
+  const { at, kind, name } = unit;
   const done = await confirm({
     title: t(`${kind}.deleteAsk`, { name }),
-    consequences: goes,
+    consequences: whatGoes(unit),
     verb: t("common.delete"),
     act: () => api.delete(at),
   });
