@@ -4,7 +4,7 @@ import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
 import { html, useEffect, useState } from "../lib.mjs";
 import { Named, forgetName } from "../parts/names.mjs";
-import { Members, deleteUnit } from "../parts/unit.mjs";
+import { Members, UnitName, deleteUnit } from "../parts/unit.mjs";
 import { UnitAccess } from "../parts/unit_access.mjs";
 import { go, path } from "../router.mjs";
 import {
@@ -12,7 +12,6 @@ import {
   Combobox,
   Dialog,
   Facts,
-  Field,
   Form,
   Loaded,
   Page,
@@ -93,15 +92,7 @@ function Edit({ at, department, onClose }) {
   return html`<${Dialog} title=${t("department.edit")} onClose=${onClose}>
     <p>${t("department.moveGoes")}</p>
     <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${name}
-        onInput=${setName}
-        required
-        maxLength=${256}
-        autofocus
-      />
+      <${UnitName} value=${name} onInput=${setName} />
       <${Combobox}
         name="parentId"
         label=${t("department.above")}

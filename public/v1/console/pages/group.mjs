@@ -3,22 +3,10 @@
 import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
-import { forgetName } from "../parts/names.mjs";
-import { Members, deleteUnit } from "../parts/unit.mjs";
+import { Members, Rename, deleteUnit } from "../parts/unit.mjs";
 import { UnitAccess } from "../parts/unit_access.mjs";
 import { go, path } from "../router.mjs";
-import {
-  Button,
-  Dialog,
-  Field,
-  Form,
-  Loaded,
-  Page,
-  Text,
-  say,
-  useAction,
-  useLoad,
-} from "../ui.mjs";
+import { Button, Loaded, Page, Text, useLoad } from "../ui.mjs";
 
 export default function Group({ params: { id } }) {
   const at = path`/v1/groups/${id}`;
@@ -48,29 +36,6 @@ export default function Group({ params: { id } }) {
         <${Members} at=${at} name=${name} />
       `}
     <//>
-    ${renaming && html`<${Rename} at=${at} group=${group} onClose=${() => setRenaming(false)} />`}
-  <//>`;
-}
-
-function Rename({ at, group, onClose }) {
-  const [name, setName] = useState(group.data.name ?? "");
-  const save = useAction(async () => {
-    group.set(await api.patch(at, { name }));
-    forgetName("group", group.data.id);
-    say(t("common.changed"));
-    onClose();
-  });
-  return html`<${Dialog} title=${t("unit.rename")} onClose=${onClose}>
-    <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${name}
-        onInput=${setName}
-        required
-        maxLength=${256}
-        autofocus
-      />
-    <//>
+    ${renaming && html`<${Rename} at=${at} kind="group" of=${group} onClose=${() => setRenaming(false)} />`}
   <//>`;
 }

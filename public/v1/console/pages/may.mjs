@@ -4,9 +4,9 @@ import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
 import { html, useEffect, useState } from "../lib.mjs";
 import { PermissionAnswer } from "../parts/permission_answer.mjs";
-import { permissionOptions } from "../parts/permissions.mjs";
+import { PermissionField, ServiceField } from "../parts/permission_fields.mjs";
 import { go } from "../router.mjs";
-import { Combobox, Form, Page, Section, SelectField, findById, useAction } from "../ui.mjs";
+import { Combobox, Form, Page, Section, findById, useAction } from "../ui.mjs";
 
 export default function May({ query }) {
   const [user, setUser] = useState(query.user ? { kind: "user", id: "", name: query.user } : null);
@@ -41,21 +41,12 @@ export default function May({ query }) {
             required
             anyName
           />
-          <${SelectField}
-            name="permission"
-            label=${t("may.permission")}
-            value=${permission}
-            onInput=${setPermission}
-            options=${permissionOptions()}
-          />
-          <${Combobox}
-            name="service"
+          <${PermissionField} value=${permission} onInput=${setPermission} />
+          <${ServiceField}
             label=${t("may.service")}
-            kinds=${["service"]}
             value=${service}
             onPick=${setService}
             required
-            unregistered
           />
         </div>
       <//>

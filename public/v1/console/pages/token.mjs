@@ -13,7 +13,6 @@ import {
   Form,
   Page,
   Section,
-  SelectField,
   Text,
   confirm,
   say,
@@ -23,7 +22,7 @@ import { Checks } from "../parts/checks.mjs";
 import { bare, readToken } from "../parts/jwt.mjs";
 import { byApp, firstFailed, nearest } from "../parts/nearest.mjs";
 import { PermissionAnswer } from "../parts/permission_answer.mjs";
-import { permissionOptions } from "../parts/permissions.mjs";
+import { PermissionField, ServiceField } from "../parts/permission_fields.mjs";
 
 export default function Token() {
   const [text, setText] = useState("");
@@ -67,21 +66,8 @@ export default function Token() {
       />
       <details class="fields">
         <summary>${t("token.ask")}</summary>
-        <${Combobox}
-          name="service"
-          label=${t("token.service")}
-          kinds=${["service"]}
-          value=${service}
-          onPick=${setService}
-          unregistered
-        />
-        <${SelectField}
-          name="permission"
-          label=${t("may.permission")}
-          value=${permission}
-          onInput=${setPermission}
-          options=${permissionOptions()}
-        />
+        <${ServiceField} label=${t("token.service")} value=${service} onPick=${setService} />
+        <${PermissionField} value=${permission} onInput=${setPermission} />
       </details>
     <//>
     ${result && html`<${Verdict} ...${result} heading=${heading} />`}

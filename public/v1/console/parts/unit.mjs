@@ -1,4 +1,4 @@
-// What groups and departments have in common: a name, members, an end.
+// What groups, departments and services have in common: a name, members, an end.
 
 import { api } from "../api.mjs";
 import { useDraft } from "../draft.mjs";
@@ -18,7 +18,7 @@ import {
   useAction,
   usePages,
 } from "../ui.mjs";
-import { Named } from "./names.mjs";
+import { Named, forgetName } from "./names.mjs";
 import { objectOf } from "./permissions.mjs";
 
 /** So many are counted of what goes with one. */
@@ -95,6 +95,53 @@ export function Members({ at, name }) {
 }
 
 /**
+ * A dialog that gives another name.
+ * @param {{
+ *   at: string, kind: "group" | "service",
+ *   of: ReturnType<typeof import("../ui.mjs").useLoad>, onClose: () => void,
+ * }} props `of` is what was loaded from `at`
+ */
+export function Rename({ at, kind, of, onClose }) {
+  const [name, setName] = useState(of.data.name ?? "");
+  const save = useAction(async () => {
+    of.set(await api.patch(at, { name }));
+    forgetName(kind, of.data.id);
+    say(t("common.changed"));
+    onClose();
+  });
+  return html`<${Dialog} title=${t("unit.rename")} onClose=${onClose}>
+    <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
+      <${UnitName} value=${name} onInput=${setName} />
+    <//>
+  <//>`;
+}
+
+/** The field for a name in a dialog. */
+export const UnitName = ({ value, onInput }) => html`
+  <${Field}
+    name="name"
+    label=${t("common.name")}
+    value=${value}
+    onInput=${onInput}
+    required
+    maxLength=${256}
+    autofocus
+  />
+`;
+
+/** The field for an id that is chosen where it stays empty. */
+export const UnitId = ({ value, onInput }) => html`
+  <${Field}
+    name="id"
+    label=${t("common.id")}
+    value=${value}
+    onInput=${onInput}
+    pattern="[0-9]{1,19}"
+    hint=${t("unit.idHint")}
+  />
+`;
+
+/**
  * A dialog that makes one.
  * @param {{at: string, kind: string, parent?: any, onClose: (made?: any) => void}} props
  *   `parent` is a department above it
@@ -116,15 +163,7 @@ export function NewUnit({ at, kind, parent, onClose }) {
   });
   return html`<${Dialog} title=${t(`${kind}.create`)} onClose=${() => onClose()}>
     <${Form} action=${make} submit=${t("common.create")} onCancel=${() => onClose()}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${values.name}
-        onInput=${(name) => change({ name })}
-        required
-        maxLength=${256}
-        autofocus
-      />
+      <${UnitName} value=${values.name} onInput=${(name) => change({ name })} />
       ${
         kind === "department" &&
         html`
@@ -138,14 +177,7 @@ export function NewUnit({ at, kind, parent, onClose }) {
         />
       `
       }
-      <${Field}
-        name="id"
-        label=${t("common.id")}
-        value=${values.id}
-        onInput=${(id) => change({ id })}
-        pattern="[0-9]{1,19}"
-        hint=${t("unit.idHint")}
-      />
+      <${UnitId} value=${values.id} onInput=${(id) => change({ id })} />
     <//>
   <//>`;
 }
