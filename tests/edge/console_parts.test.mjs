@@ -46,7 +46,14 @@ const FILES = [
   ["ndjson", ""],
 ];
 
-test("the console cuts a file of records into the same requests as the command line", async (test) => {
+/** The lines of a file that are records, in CSV those of its head too. */
+const contentOf = (text) =>
+  text
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/)
+    .filter((line) => line.trim());
+
+test("a file of records is cut into whole records, by the console and by the command line alike", async (test) => {
   const path = join(stateFolder(test), "records");
   for (const [format, text] of FILES) {
     writeFileSync(path, text);
@@ -59,6 +66,13 @@ test("the console cuts a file of records into the same requests as the command l
         end,
       });
       assert.deepEqual(found.map(comparable), expected.map(comparable));
+      for (const { body } of found) assert.ok(body.length <= maxBytes, `${body.length}`);
+      const bodies = found.map(({ body }) => contentOf(Buffer.from(body).toString()));
+      const [head] = contentOf(text);
+      const heads = format === "csv" ? bodies.map((lines) => lines.shift()) : [];
+      assert.ok(heads.every((line) => line === head));
+      const records = contentOf(text).slice(format === "csv" ? 1 : 0);
+      assert.deepEqual(bodies.flat(), records, "every record is in one request, in its order");
       const [first] = found;
       if (!first) continue;
       const rest = await all(requests(new Blob([text]), format, first.end, maxBytes));
