@@ -63,6 +63,11 @@ pub async fn list(
     services::list(cx, beginning, after_id, limit).await
 }
 
+/// Those services of some ids that are there, by ascending id.
+pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Service>> {
+    services::list_by_ids(cx, ids).await
+}
+
 /// Changes a service.
 pub async fn update(
     cx: &Cx,

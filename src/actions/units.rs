@@ -64,6 +64,11 @@ pub async fn list(
     units::list(cx, kind, beginning, after_id, limit).await
 }
 
+/// Those departments or groups of some ids that are there, by ascending id.
+pub async fn list_by_ids(cx: &Cx, kind: UnitKind, ids: &[i64]) -> Result<Vec<Unit>> {
+    units::list_by_ids(cx, kind, ids).await
+}
+
 /// Changes a department or group. A department cannot come to lie below itself.
 pub async fn update(
     cx: &Cx,

@@ -73,6 +73,11 @@ async fn shown(cx: &Cx, id: UserId) -> Result<Shown> {
     users::show(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
 }
 
+/// Those users of some ids that are there, by ascending id.
+pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Shown>> {
+    users::list_by_ids(cx, ids).await
+}
+
 /// Users by ascending id.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     users::list(cx, filter).await

@@ -216,6 +216,16 @@ pub async fn list(
     sql::query(cx, statement).await?.iter().map(|row| unit(kind, row)).collect()
 }
 
+/// Those of some ids, by ascending id.
+pub async fn list_by_ids(cx: &Cx, kind: UnitKind, ids: &[i64]) -> Result<Vec<Unit>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
+         ORDER BY units.id"
+    );
+    let params = [kind.object_type().name().into(), Param::from(sql::stored_ids(ids))];
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(|row| unit(kind, row)).collect()
+}
+
 /// Who is in a department or group, by ascending id of the user.
 pub async fn list_members(
     cx: &Cx,

@@ -268,6 +268,15 @@ async function searches(ask, url, size, key) {
 /** Each user is shown with how many grants name their id, of which a hundred are counted. */
 async function users(ask, size) {
   const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
+  const some = page.items.map(({ id }) => id).join(",");
+  // The ids are rows of a text, which are sorted.
+  await ask("users, by ids", `/v1/users?ids=${some}`, PAGE * 105 + BESIDES);
+  for (const [kind, path] of [
+    ["groups", "/v1/groups"],
+    ["departments", "/v1/departments"],
+    ["services", "/v1/services"],
+  ])
+    await ask(`${kind}, by ids`, `${path}?ids=1,2,3,4,5,999999`, 6 * 5 + BESIDES);
   await ask("a user", `/v1/users/${page.items[0].id}`, 102 + BESIDES);
 }
 

@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 
 const DEFAULT_LIMIT: i64 = 50;
 
+/// How many are asked for by id at most: as many as a page that somebody reads has names.
+const MAX_IDS: usize = 100;
+
 /// No name is longer.
 const MAX_SEARCH: usize = 128;
 
@@ -26,8 +29,14 @@ pub(super) const SEARCH: Field = optional(
     Kind::text(1, MAX_SEARCH),
     "only those whose name begins with this, in whatever case; in order of name",
 );
-/// The query of a list that has no filters but the beginning of a name.
-pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, LIMIT, CURSOR];
+/// Which ones, in place of a page.
+pub(super) const IDS: Field = optional(
+    "ids",
+    Kind::text(1, MAX_IDS * 21),
+    "only these, whether they are there or not: at most 100 ids with commas between them, in place of search, limit and cursor",
+);
+/// The query of a list that has no filters but the beginning of a name, and ids.
+pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, IDS, LIMIT, CURSOR];
 /// The same, where ids are text.
 pub(super) const NAMED_TEXT_QUERY: &[Field] = &[SEARCH, LIMIT, TEXT_CURSOR];
 /// The query of a list that has no filters.
@@ -86,6 +95,21 @@ pub(super) fn search<'a>(call: &'a Call<'_>) -> Result<Option<&'a str>> {
     Ok(search)
 }
 
+/// The ids that are asked for, in place of a page.
+pub(super) fn ids(call: &Call<'_>) -> Result<Option<Vec<i64>>> {
+    let Some(text) = call.query.one(IDS.name)? else { return Ok(None) };
+    for other in [SEARCH.name, LIMIT.name, CURSOR.name] {
+        if call.query.one(other)?.is_some() {
+            return Err(Error::invalid(other, "must not be there beside ids"));
+        }
+    }
+    let ids: Option<Vec<i64>> = text.split(',').map(|id| id.parse().ok()).collect();
+    let is_few = |ids: &Vec<i64>| ids.len() <= MAX_IDS;
+    let wrong =
+        || Error::invalid(IDS.name, format!("must be 1 to {MAX_IDS} ids with commas between them"));
+    ids.filter(is_few).ok_or_else(wrong).map(Some)
+}
+
 /// How many items are asked for.
 fn limit(call: &Call<'_>) -> Result<i64> {
     Ok(call.query.declared_integer(&LIMIT)?.unwrap_or(DEFAULT_LIMIT))
@@ -95,6 +119,14 @@ fn limit(call: &Call<'_>) -> Result<i64> {
 struct Page<A> {
     items: Vec<A>,
     next: Option<String>,
+}
+
+/// All items that were asked for by their ids, as the only page.
+pub(super) fn answer_all<'f, T, A: Serialize>(
+    found: &'f [T],
+    item: impl Fn(&'f T) -> A,
+) -> Response {
+    Response::json(200, &Page { items: found.iter().map(item).collect(), next: None })
 }
 
 /// A page of at most `limit` items, of which one more was read to see whether there is a next page.
