@@ -58,6 +58,21 @@ test("the pages of a group and of a department show what each may, and what goes
   check();
 });
 
+test("the names of all members are asked for together, also of those who are not there", async (test) => {
+  const { id } = await postern.ask("POST", "/v1/groups", { name: "Many" });
+  for (const user of [100, 101, 102, 103, 999_999])
+    await postern.ask("PUT", `/v1/groups/${id}/members/${user}`);
+  const { page, requests, check } = await opened(test, "#/");
+  requests.splice(0);
+  await open(page, `#/groups/${id}`);
+  await page.getByRole("link", { name: "alice", exact: true }).waitFor();
+  await page.getByRole("link", { name: "dave", exact: true }).waitFor();
+  await page.getByRole("link", { name: "user 999999", exact: true }).waitFor();
+  const asked = requests.filter(({ path }) => path.startsWith("/v1/users")).map(({ path }) => path);
+  assert.deepEqual(asked, ["/v1/users?ids=100%2C101%2C102%2C103%2C999999"]);
+  check();
+});
+
 test("before a grant is replaced, what is granted now stands beside what it will be", async (test) => {
   const { page, t, press, check } = await opened(test, "#/give?to=user:102&service=1", {
     allowed: failures(409),

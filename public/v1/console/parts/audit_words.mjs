@@ -97,7 +97,7 @@ const KINDS_OF_OBJECT = { USER: "user", GROUP: "group", DEPT: "department" };
 export function targetsOf({ action, target, before, after }) {
   const [noun, verb] = action.split(".");
   const [first, second, third] = target.split("/");
-  if (![first, third ?? "1"].every((id) => /^\d+$/.test(id))) return [];
+  if (![first, third ?? "1"].every((id) => /^\d{1,18}$/.test(id))) return [];
   const name = after?.name ?? before?.name;
   if (noun === "grant" && third) {
     return [
