@@ -36,6 +36,8 @@ pub const NOT_BLANK_OR_EMPTY: &str =
 pub const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// What the ids of organizations and the access keys of applications are made of.
 pub const PLAIN_ID: &str = "^[A-Za-z0-9_.:-]+$";
+/// At most a hundred ids with commas between them.
+pub const IDS: &str = "^-?[0-9]{1,19}(,-?[0-9]{1,19}){0,99}$";
 /// What types of resources are made of.
 pub const PLAIN_TYPE: &str = "^[A-Za-z0-9_.-]+$";
 /// What the names of token apps are made of.

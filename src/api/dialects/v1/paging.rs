@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::api::http::message::Response;
+use crate::api::http::patterns;
 use crate::api::http::route::Call;
 use crate::api::http::shape::{Field, Kind, optional, required};
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ pub(super) const SEARCH: Field = optional(
 /// Which ones, in place of a page.
 pub(super) const IDS: Field = optional(
     "ids",
-    Kind::text(1, MAX_IDS * 21),
+    Kind::matching(1, MAX_IDS * 21, patterns::IDS),
     "only these, whether they are there or not: at most 100 ids with commas between them, in place of search, limit and cursor",
 );
 /// The query of a list that has no filters but the beginning of a name, and ids.
