@@ -132,6 +132,7 @@ const UNITS = [
 /** How far a moment is away: "3 minutes ago". @param {number} at epoch milliseconds */
 export function away(at, now = Date.now()) {
   const by = format("away", (tag) => new Intl.RelativeTimeFormat(tag, { numeric: "auto" }));
-  const [unit, size] = UNITS.find(([, each]) => Math.abs(at - now) >= each) ?? UNITS.at(-1);
+  // One and a half hours are 90 minutes, and neither one hour nor two.
+  const [unit, size] = UNITS.find(([, each]) => Math.abs(at - now) >= 2 * each) ?? UNITS.at(-1);
   return by.format(Math.round((at - now) / size), unit);
 }

@@ -184,7 +184,7 @@ function Replacing({ of, reload }) {
 /** What is known of the use of both secrets. Of what is not `good`, the sentence says what is missing. */
 function usesOf({ newest, old, isUsed, rests }) {
   const ofNew = { key: newest.lastUsedOn === null ? "newUnused" : "newUsed", good: isUsed };
-  if (old.lastUsedOn === null) return [ofNew, { key: "oldUnused", good: isUsed }];
+  if (old.lastUsedOn === null) return [ofNew, { key: "oldUnused", good: isUsed || null }];
   if (!isUsed) return [ofNew, { key: "oldLast", good: null }];
   return [ofNew, { key: rests ? "oldRests" : "oldAlso", good: rests }];
 }

@@ -87,7 +87,7 @@ function Verdict({ token, explained, heading }) {
       <${Good} is=${accepted}>${t(`token.${verdict}Short`)}<//>
     </h2>
     <${Lifetime} token=${token} accepted=${accepted} />
-    ${near.length > 0 && html`<${Because} near=${near} groups=${groups} />`}
+    ${near.length > 0 && html`<${Because} token=${token} near=${near} groups=${groups} />`}
     ${accepted && html`<${Revoke} token=${token} />`}
     ${groups.map(
       ({ app, checks: of, holds }) => html`
@@ -143,7 +143,7 @@ function Lifetime({ token, accepted }) {
 const MOST_NAMED = 5;
 
 /** Why the token is refused, in the fewest words; every check is below. */
-function Because({ near, groups }) {
+function Because({ token, near, groups }) {
   const [first] = near;
   const { check, detail, fix } = firstFailed(first);
   const others = groups.filter(({ app }) => app !== null).length > near.length;
@@ -168,13 +168,11 @@ function Because({ near, groups }) {
   const asked = groups
     .filter((one) => one.checks.some((each) => each.check === "introspection"))
     .map(({ app }) => app);
-  const isNone = check === "form";
+  const isNone = check === "form" && !readToken(token);
   return html`
     ${isNone && html`<p class="because">${t("token.becauseNone")}</p>`}
     ${isNone && asked.length > 0 && html`<p>${t("token.asked", { apps: list(asked) })}</p>`}
-    <p class=${classes(isNone ? "detail" : "because")}>
-      ${!isNone && because(first, check)} <${Text} value=${detail} />
-    </p>
+    ${!isNone && html`<p class="because">${because(first, check)} <${Text} value=${detail} /></p>`}
     ${help(fix)}
     ${first.app !== null && others && html`<p>${t("token.others")}</p>`}
   `;
@@ -182,7 +180,8 @@ function Because({ near, groups }) {
 
 function because({ app }, check) {
   if (app !== null) return t("token.because", { app });
-  return t(check === "permission" ? "token.becausePermission" : "token.becauseToken");
+  const key = { form: "becauseForm", permission: "becausePermission" }[check] ?? "becauseToken";
+  return t(`token.${key}`);
 }
 
 /** What the token says of itself. */
