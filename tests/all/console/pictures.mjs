@@ -47,7 +47,7 @@ async function takeAll(postern) {
     await page.getByLabel(t("token.token"), { exact: true }).fill(sign(SECRET, claims));
     await page.getByRole("button", { name: t("token.submit") }).click();
     await page.locator(".result").waitFor();
-    await page.locator(".result h2").evaluate((heading) => {
+    await page.locator("#verdict").evaluate((heading) => {
       scrollTo(0, heading.getBoundingClientRect().top + scrollY - 330);
     });
   });
@@ -68,6 +68,12 @@ async function fill(postern) {
   await postern.ask("POST", "/v1/token-apps", app);
   await postern.ask("POST", "/v1/token-apps", { ...app, name: "Shop", secret: `${SECRET}-shop` });
   await postern.ask("PATCH", "/v1/token-apps/Shop", { audiences: ["bi"] });
+  await postern.ask("POST", "/v1/services/1/grants", {
+    authObjectType: "GROUP",
+    authObjectId: 1,
+    permissions: ["MODIFY", "TEST"],
+    expiresAt: (nowInSeconds() + 40 * 24 * 3600) * 1000,
+  });
   const { id, key } = await postern.ask("POST", "/v1/keys", {
     name: "billing",
     may: ["decisions"],
