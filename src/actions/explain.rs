@@ -88,6 +88,14 @@ impl Explanation {
         });
         held
     }
+
+    /// Says before the checks from a place on that a text is no token of a known form.
+    fn is_no_token(&mut self, at: usize, why: &str, fix: &str) {
+        self.add(None, "form", Err((format!("{NO_TOKEN}; {why}"), fix)));
+        if let Some(said) = self.checks.pop() {
+            self.checks.insert(at, said);
+        }
+    }
 }
 
 pub async fn explain(cx: &Cx, asked: &Asked) -> Result<Explanation> {
@@ -215,8 +223,13 @@ async fn of_opaque_token(
     }
 }
 
+/// Says that a text is no token of a known form.
+const NO_TOKEN: &str = "this is no JSON Web Token, which has three parts with dots between them, \
+                        and no token or key of Postern";
+
 /// A token that neither Postern nor a key knows may be known to an app's introspection endpoint.
-/// Each endpoint is asked now; the cache is not used.
+/// Each endpoint is asked now; the cache is not used. The first check is about the form of the text,
+/// because most of what is pasted here is no token.
 async fn of_foreign_token(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -232,13 +245,28 @@ async fn of_foreign_token(
         .filter(is_asked)
         .collect();
     asked.sort_by_key(|app| token_app::rank(app));
+    let first = explanation.checks.len();
+    let shown = Shown::opaque(token.expose());
+    if !shown.may_be_shown() {
+        let why = "no token has white space or characters beyond ASCII";
+        explanation.is_no_token(first, why, "copy the whole token, and nothing else");
+        return Ok(Found::Nobody);
+    }
     if asked.is_empty() {
-        return of_opaque_token(cx, explanation, token).await;
+        let why = "no token app has an introspection endpoint to ask about it";
+        let fix = "copy the whole token; if its issuer makes tokens that only it can read, register its introspection endpoint";
+        explanation.is_no_token(first, why, fix);
+        return Ok(Found::Nobody);
     }
     for app in asked.into_iter().take(introspected_tokens::MAX_ASKED) {
-        let said = match introspected_tokens::ask_now(cx, app, Shown::opaque(token.expose())).await
-        {
+        let said = match introspected_tokens::ask_now(cx, app, shown).await {
             Ok(Some(said)) => {
+                explanation.add(
+                    None,
+                    "form",
+                    Ok("no JSON Web Token: an introspection endpoint says what it means"
+                        .to_owned()),
+                );
                 explanation.add(
                     Some(app),
                     "introspection",
@@ -266,6 +294,10 @@ async fn of_foreign_token(
                          in the app",
                     )),
                 );
+                let why = "only an introspection endpoint could know it, and one cannot be asked";
+                let fix =
+                    "copy the whole token, or mend the endpoint if its issuer makes such tokens";
+                explanation.is_no_token(first, why, fix);
                 return Ok(Found::Nobody);
             }
         };
@@ -275,6 +307,8 @@ async fn of_foreign_token(
         let held = checked(cx, explanation, app, &claims).await?;
         return if held { user_of(cx, explanation, app, &claims).await } else { Ok(Found::Nobody) };
     }
+    let why = "the introspection endpoints of token apps were asked, and none knows it";
+    explanation.is_no_token(first, why, "copy the whole token, or get a new one from its issuer");
     Ok(Found::Nobody)
 }
 
@@ -326,8 +360,8 @@ async fn of_token(
                 None,
                 "form",
                 Err((
-                    denied.to_string(),
-                    "the token must be a JWS in compact form, as its issuer made it",
+                    format!("this is no JSON Web Token that can be read: {denied}"),
+                    "copy the whole token: it must be a JWS in compact form, as its issuer made it",
                 )),
             );
             return Ok(Found::Nobody);

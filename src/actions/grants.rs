@@ -228,6 +228,18 @@ pub async fn list_of_service(
     grants::list_of_service(cx, service_id, after_id, limit).await
 }
 
+/// The grants to a user, a department or a group itself, on one service or on all of them, by
+/// ascending id, for administrators.
+pub async fn list_of_object(
+    cx: &Cx,
+    object: (ObjectType, i64),
+    service_id: Option<i64>,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<NamedGrant>> {
+    grants::list_of_object(cx, object, service_id, after_id, limit).await
+}
+
 /// Lists the grants that apply to a user, by ascending id: their own, and those of their
 /// departments and groups.
 pub async fn list_of_user(

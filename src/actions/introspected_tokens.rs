@@ -226,6 +226,10 @@ fn sentence(problem: &FetchProblem) -> String {
         FetchProblem::Forbidden(status) => {
             format!("the endpoint refuses the client id and secret: status {status}")
         }
+        // The platform's words for a host that is not there.
+        FetchProblem::Unreachable(why) if why.starts_with("internal error") => {
+            "the endpoint cannot be reached: is its host name right?".to_owned()
+        }
         FetchProblem::Unreachable(why) => format!("the endpoint cannot be reached: {why}"),
         other => other.to_string(),
     }

@@ -62,6 +62,11 @@ pub async fn list(
     services::list(cx, beginning, after_id, limit).await
 }
 
+/// The services with these ids, by ascending id. Ids that do not exist are left out.
+pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Service>> {
+    services::list_by_ids(cx, ids).await
+}
+
 pub async fn update(
     cx: &Cx,
     by: &Caller,

@@ -64,6 +64,11 @@ pub async fn list(
     units::list(cx, kind, beginning, after_id, limit).await
 }
 
+/// The departments or groups with these ids, by ascending id. Ids that do not exist are left out.
+pub async fn list_by_ids(cx: &Cx, kind: UnitKind, ids: &[i64]) -> Result<Vec<Unit>> {
+    units::list_by_ids(cx, kind, ids).await
+}
+
 /// Changes a department or group. A department cannot be moved below itself.
 pub async fn update(
     cx: &Cx,

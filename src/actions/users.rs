@@ -72,6 +72,11 @@ async fn shown(cx: &Cx, id: UserId) -> Result<Shown> {
     users::show(cx, id).await?.ok_or_else(|| Error::not_found("user", id.0))
 }
 
+/// The users with these ids, by ascending id. Ids that do not exist are left out.
+pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Shown>> {
+    users::list_by_ids(cx, ids).await
+}
+
 /// Lists users by ascending id.
 pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     users::list(cx, filter).await

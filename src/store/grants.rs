@@ -154,6 +154,32 @@ pub async fn list_of_service(
     sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
 }
 
+/// The grants to an object, on one service or on all of them, by ascending id.
+pub async fn list_of_object(
+    cx: &Cx,
+    (object_type, object_id): (ObjectType, i64),
+    service_id: Option<i64>,
+    after_id: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Named>> {
+    let (index, on_service) = match service_id {
+        Some(_) => ("grants_by_object", "AND g.service_id = CAST(?5 AS INTEGER)"),
+        None => ("grants_of_object", ""),
+    };
+    let sql = format!(
+        "SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g INDEXED BY {index}
+         WHERE g.object_type = ?1 AND g.object_id = CAST(?2 AS INTEGER) AND g.id > CAST(?3 AS INTEGER) {on_service} ORDER BY g.id LIMIT ?4"
+    );
+    let mut params = vec![
+        object_type.name().into(),
+        Param::Int64(object_id),
+        Param::Int64(after_id.unwrap_or(i64::MIN)),
+        Param::Number(limit),
+    ];
+    params.extend(service_id.map(Param::Int64));
+    sql::query_packed(cx, &NAMES, Statement::new(sql, params)).await?.iter().map(named).collect()
+}
+
 /// The grants that reach a user, by ascending id. At most `limit` rows are read for each object
 /// that has them.
 pub async fn list_of_user(

@@ -175,6 +175,16 @@ pub async fn list(
     sql::all(cx, statement, service).await
 }
 
+/// The rows with these ids, by ascending id. Ids that do not exist are left out.
+pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Service>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM services
+         WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) ORDER BY services.id"
+    );
+    let params = [Param::from(sql::stored_ids(ids))];
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(service).collect()
+}
+
 /// The APIs of a service, by ascending id.
 pub async fn list_apis(
     cx: &Cx,

@@ -138,6 +138,11 @@ pub(crate) fn strings(text: &str) -> Result<Vec<String>> {
         .map_err(|error| Error::internal(format!("a stored list is unreadable: {error}")))
 }
 
+/// Ids as a list of strings, which `json_each` reads: a number of JSON may be no int64.
+pub(crate) fn stored_ids(ids: &[i64]) -> String {
+    stored_strings(&ids.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
 pub(crate) fn stored_strings(list: &[String]) -> String {
     serde_json::json!(list).to_string()
 }

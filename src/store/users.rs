@@ -229,6 +229,16 @@ pub async fn list(cx: &Cx, filter: &Filter) -> Result<Vec<Shown>> {
     sql::all(cx, Statement::new(sql, params), of_shown).await
 }
 
+/// The rows with these ids, by ascending id. Ids that do not exist are left out.
+pub async fn list_by_ids(cx: &Cx, ids: &[i64]) -> Result<Vec<Shown>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, {GRANTS_NAMING_ID} FROM users u
+         WHERE u.id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) ORDER BY u.id"
+    );
+    let params = [Param::from(sql::stored_ids(ids))];
+    sql::query(cx, Statement::new(sql, params)).await?.iter().map(of_shown).collect()
+}
+
 fn of_shown(row: &Row) -> Result<Shown> {
     Ok(Shown { user: user(row)?, grants_naming_id: row.number("grants_naming_id")? })
 }

@@ -1,7 +1,7 @@
 // Parts of the console that need no browser: how it cuts, compares, reads and writes files.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -14,6 +14,7 @@ const { difference } = await part("difference");
 const { addressOf, curlOf, membersOf, operationsOf, search } = await part("openapi");
 const { changedBody, formOf, newBody, twinBody } = await part("app_members");
 const { bare, readToken } = await part("jwt");
+const { byApp, firstFailed, nearest } = await part("nearest");
 
 const document = JSON.parse(readFileSync(join(top, "public/v1/openapi.json")));
 
@@ -26,8 +27,6 @@ async function all(generator) {
 const secret = (key, number) =>
   `{"record":"keySecret","keyId":${key},"prefix":"pst_${number}","hash":"x"}`;
 
-const ROWS = Array.from({ length: 300 }, (_, at) => `user,${at},"line\n""two"" of ${at}"`);
-
 /** Files that are hard to cut, with their format. */
 const FILES = [
   [
@@ -39,12 +38,22 @@ const FILES = [
   ],
   ["ndjson", '\ufeff{"a":1}\r\n\r\n   \n{"b":2}\r\n'],
   ["ndjson", [secret(1, 1), secret(2, 1), secret(2, 2), secret(3, 1), secret(3, 2)].join("\n")],
-  ["csv", `record,id,name\r\n${ROWS.join("\r\n")}\r\n`],
+  [
+    "csv",
+    `record,id,name\r\n${Array.from({ length: 300 }, (_, at) => `user,${at},"line\n""two"" of ${at}"`).join("\r\n")}\r\n`,
+  ],
   ["csv", "\n\nrecord,id\nuser,1\n"],
   ["ndjson", ""],
 ];
 
-test("the console cuts a file into the same requests as the command line", async (test) => {
+/** The lines of a file that are records, in CSV those of its head too. */
+const contentOf = (text) =>
+  text
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/)
+    .filter((line) => line.trim());
+
+test("the console and the command line cut a file into the same whole records", async (test) => {
   const path = join(stateFolder(test), "records");
   for (const [format, text] of FILES) {
     writeFileSync(path, text);
@@ -57,6 +66,13 @@ test("the console cuts a file into the same requests as the command line", async
         end,
       });
       assert.deepEqual(found.map(comparable), expected.map(comparable));
+      for (const { body } of found) assert.ok(body.length <= maxBytes, `${body.length}`);
+      const bodies = found.map(({ body }) => contentOf(Buffer.from(body).toString()));
+      const [head] = contentOf(text);
+      const heads = format === "csv" ? bodies.map((lines) => lines.shift()) : [];
+      assert.ok(heads.every((line) => line === head));
+      const records = contentOf(text).slice(format === "csv" ? 1 : 0);
+      assert.deepEqual(bodies.flat(), records, "every record is in one request, in its order");
       const [first] = found;
       if (!first) continue;
       const rest = await all(requests(new Blob([text]), format, first.end, maxBytes));
@@ -79,8 +95,7 @@ test("a line that no request can carry is named", async () => {
 
 test("where an export stands is told without what is long or sealed, and with all digits", () => {
   const line =
-    '{"record":"user","id":9223372036854775807,"username":"a",' +
-    '"password":"v1.0123abcd.sealed","roles":["x"]}';
+    '{"record":"user","id":9223372036854775807,"username":"a","password":"v1.0123abcd.sealed","roles":["x"]}';
   assert.equal(
     placeOf("ndjson", line),
     '{"record":"user","id":"9223372036854775807","username":"a"}',
@@ -88,7 +103,7 @@ test("where an export stands is told without what is long or sealed, and with al
   assert.equal(placeOf("csv", 'user,1,"a,""b""",v1.0123abcd.sealed'), 'user,1,"a,""b""",');
 });
 
-test("a change is shown member by member, also for names that each object inherits", () => {
+test("a change is shown member by member, also of members with names that objects have by birth", () => {
   const before = { name: "a", policy: { audiences: ["x"], issuer: "i" }, constructor: 1 };
   const after = { name: "b", policy: { audiences: ["x"], discover: true } };
   assert.deepEqual(difference(before, after), [
@@ -188,7 +203,7 @@ test("a token app's form that is not changed changes nothing, and one member cha
   });
 });
 
-test("a new token app has what was filled in, and a copy has all but the secret", () => {
+test("a new token app has what was filled in, and a twin has all of the first one but the secret", () => {
   const form = {
     ...formOf(),
     name: " A ",
@@ -234,4 +249,149 @@ test("a token is found in what people paste", () => {
   assert.equal(bare("0123456789abcdef0123456789abcdef"), "0123456789abcdef0123456789abcdef");
   assert.equal(readToken(jwt).claims, '{\n  "sub": "alice"\n}');
   for (const none of ["x", "a.b.c", "pst_abc", ""]) assert.equal(readToken(none), null);
+});
+
+const seconds = (at) => Math.floor(at / 1000);
+const jwtOf = (claims) =>
+  ['{"alg":"HS256"}', JSON.stringify(claims), "x"]
+    .map((text) => Buffer.from(text).toString("base64url"))
+    .join(".");
+
+test("when a token begins and ends is read, also where that is no moment", () => {
+  const at = Date.UTC(2026, 0, 2);
+  assert.deepEqual(readToken(jwtOf({ exp: seconds(at), nbf: seconds(at) })).times, {
+    begins: at,
+    expires: at,
+    hasEnd: true,
+  });
+  assert.deepEqual(readToken(jwtOf({})).times, { begins: null, expires: null, hasEnd: false });
+  for (const exp of ["soon", 1e300, {}, true])
+    assert.deepEqual(readToken(jwtOf({ exp })).times, {
+      begins: null,
+      expires: null,
+      hasEnd: true,
+    });
+  assert.deepEqual(readToken(jwtOf(null)).times, { begins: null, expires: null, hasEnd: false });
+});
+
+/** Checks of an app, of which those in capitals fail. */
+const checksOf = (app, ...names) =>
+  names.map((name) => ({ app, check: name.toLowerCase(), held: name !== name.toUpperCase() }));
+
+test("the app that came nearest to accepting a token is named, and no app where several did alike", () => {
+  const of = (...apps) => nearest(byApp(apps.flat())).map(({ app }) => app);
+  const form = checksOf(null, "form");
+  const unsigned = (app) => checksOf(app, "enabled", "algorithm", "SIGNATURE");
+  const other = checksOf("other", "enabled", "ALGORITHM");
+  assert.deepEqual(of(form, unsigned("A"), unsigned("B"), other), ["A", "B"], "a tie");
+  const signed = (app, ...more) => checksOf(app, "enabled", "algorithm", "signature", ...more);
+  assert.deepEqual(
+    of(form, unsigned("A"), signed("B", "LIFETIME", "ISSUER", "AUDIENCE", "BINDING"), other),
+    ["B"],
+    "a signature that holds counts before anything else",
+  );
+  assert.deepEqual(
+    of(form, signed("A", "LIFETIME", "AUDIENCE"), signed("B", "LIFETIME", "audience")),
+    ["B"],
+    "then the fewest failures",
+  );
+  assert.deepEqual(of(form, other, unsigned("A")), ["A"]);
+  assert.deepEqual(of(checksOf(null, "FORM"), checksOf("A", "INTROSPECTION")), [null]);
+  assert.deepEqual(of(checksOf(null, "form", "PERMISSION"), signed("A"), unsigned("B")), [null]);
+  assert.deepEqual(of(form, signed("A")), [], "nothing failed");
+  assert.equal(firstFailed({ checks: signed("A", "LIFETIME", "AUDIENCE") }).check, "lifetime");
+});
+
+const { ruleOf } = await import(pathToFileURL(join(top, "public/v1/console/rules.mjs")));
+const english = JSON.parse(readFileSync(join(top, "public/v1/console/texts/en.json")));
+
+test("common rules of the API have words of the console, with their numbers", () => {
+  for (const [detail, key, values = {}] of [
+    ["name is required", "rule.required"],
+    ['there is a user "alice" already', "rule.exists"],
+    ["there is no group 7", "rule.notThere"],
+    ["expire must be a whole number from 1 to 100", "rule.number", { min: "1", max: "100" }],
+    ["id must be an int64", "rule.whole"],
+    ["name must have 1 to 64 characters", "rule.length", { min: "1", max: "64" }],
+    ["expiresAt must be in the future, in epoch milliseconds: now is 5", "rule.past"],
+    ["expiresAt must be later than startsAt", "rule.endBeforeStart"],
+    ["type must be one of A, B or C", "rule.words", { words: "A, B or C" }],
+  ]) {
+    assert.deepEqual(ruleOf(detail), { key, values }, detail);
+    assert.ok(key in english, key);
+  }
+  for (const none of [undefined, "", "it is complicated"]) assert.equal(ruleOf(none), null);
+});
+
+test("every reason for a refusal has words of the console", () => {
+  const page = readFileSync(join(top, "docs/reference/reasons.md"), "utf8");
+  const reasons = [...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, reason]) => reason);
+  assert.ok(reasons.length > 40, `${reasons.length}`);
+  for (const reason of reasons) assert.ok(`refusal.${reason}` in english, reason);
+});
+
+const { ACTIONS, targetsOf } = await part("audit_words");
+const { momentOf } = await part("difference");
+
+/** The texts of the source, without what is only for its tests. */
+const sources = () =>
+  readdirSync(join(top, "src"), { recursive: true })
+    .filter((file) => file.endsWith(".rs"))
+    .map((file) => readFileSync(join(top, "src", file), "utf8").split("#[cfg(test)]")[0]);
+
+test("every action that the source writes into the audit trail has words, and no other", () => {
+  const nouns = new Set(ACTIONS.map((action) => action.split(".")[0]));
+  const written = new Set();
+  for (const text of sources()) {
+    for (const [, action] of text.matchAll(/["']([a-z_]+\.[a-z_]+)["']/g)) {
+      // Columns are named likewise, but their tables are plurals.
+      if (nouns.has(action.split(".")[0])) written.add(action);
+    }
+    // A noun that is new is found where a deed is made.
+    for (const [call] of text.matchAll(/(?:\bdeed\w*\(|Deed::new\()[^;]{0,300}/g)) {
+      for (const [, action] of call.matchAll(/"([a-z_]+\.[a-z_]+)"/g)) written.add(action);
+    }
+  }
+  assert.deepEqual([...written].sort(), [...ACTIONS].sort());
+  for (const action of ACTIONS) assert.ok(`action.${action}` in english, action);
+});
+
+test("what an action was done to is found in its target", () => {
+  const of = (action, target, more) =>
+    targetsOf({ action, target, before: null, after: null, ...more });
+  assert.deepEqual(of("grant.create", "7/DEPT/2"), [
+    { kind: "service", id: "7" },
+    { kind: "department", id: "2" },
+  ]);
+  assert.deepEqual(of("group.add_member", "3/100"), [
+    { kind: "group", id: "3" },
+    { kind: "user", id: "100" },
+  ]);
+  assert.deepEqual(of("group.update", "3", { after: { name: "Analysts" } }), [
+    { kind: "group", id: "3", name: "Analysts", isGone: false },
+  ]);
+  assert.deepEqual(of("service.delete", "7"), [
+    { kind: "service", id: "7", name: null, isGone: true },
+  ]);
+  for (const [action, target] of [
+    ["user.update", "bob"],
+    ["user.update", "7"],
+    ["token.revoke", "bob/3"],
+    ["directory.import", "5 records"],
+    ["grant.create", "x/USER/../y"],
+  ])
+    assert.deepEqual(of(action, target), [], `${action} ${target}`);
+});
+
+test("moments in the audit trail are shown as moments, and other numbers are not", () => {
+  assert.equal(momentOf("expiresAt", "1737599864898"), 1737599864898);
+  assert.equal(momentOf("policy.lastAt", "1737599864898"), 1737599864898);
+  assert.equal(momentOf("until", "1737599864898"), 1737599864898);
+  for (const [path, text] of [
+    ["id", "1737599864898"],
+    ["expiresAt", '"1737599864898"'],
+    ["expiresAt", "60"],
+    ["format", "1737599864898"],
+  ])
+    assert.equal(momentOf(path, text), null, path);
 });

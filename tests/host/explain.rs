@@ -183,6 +183,21 @@ fn a_permission_is_explained_for_a_token_and_for_a_user() {
 }
 
 #[test]
+fn a_text_that_is_no_token_is_said_to_be_none() {
+    let world = World::new();
+    let isolate = world.isolate();
+    app(&isolate, "A", &json!({}));
+    for junk in ["hello", "0123456789abcdef", "two words", "naïve", "a.b", "not.a.token", "...."] {
+        let explanation = explain(&isolate, &json!({ "token": junk }));
+        assert_eq!(failed(&explanation), ["-/form"], "{junk}");
+        let check = &explanation["checks"][0];
+        let detail = check["detail"].as_str().unwrap_or_default();
+        assert!(detail.starts_with("this is no JSON Web Token"), "{junk}: {detail}");
+        assert!(check["fix"].as_str().is_some_and(|fix| fix.contains("whole token")), "{junk}");
+    }
+}
+
+#[test]
 fn an_explanation_says_how_far_off_the_clock_is() {
     let world = World::new();
     let isolate = world.isolate();

@@ -189,6 +189,28 @@ async function whoMayWhat(ask, size) {
     page,
   );
   await ask("grants on a service, behind the last page", ofService(`&cursor=${far}`), BESIDES);
+  for (const [type, id] of [
+    ["GROUP", 1],
+    ["DEPT", 1],
+    ["USER", userId(0)],
+  ]) {
+    const path = `/v1/grants?authObjectType=${type}&authObjectId=${id}&limit=${PAGE}`;
+    const { items } = await ask("grants to an object, first page", path, 4 * (PAGE + 1) + BESIDES);
+    if (
+      items.some(
+        ({ authObjectType, authObjectId }) => authObjectType !== type || authObjectId !== id,
+      )
+    )
+      throw new Error(`${path} has grants to others`);
+    const service = items[0]?.serviceId ?? 1;
+    await ask("grant to an object on a service", `${path}&serviceId=${service}`, 4 + BESIDES);
+    const behind = items[Math.floor(items.length / 2)]?.id ?? 0;
+    await ask(
+      "grants to an object, a later page",
+      `${path}&cursor=${behind}`,
+      4 * (PAGE + 1) + BESIDES,
+    );
+  }
   for (let number = 1; number <= CHECKS; number += 1) {
     const index = (number * 7919 + 9) % size.users;
     const objects = 1 + reach(index, size).size;
@@ -264,6 +286,15 @@ async function searches(ask, url, size, key) {
  */
 async function users(ask, size) {
   const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
+  const some = page.items.map(({ id }) => id).join(",");
+  // The ids are rows of a text, which are sorted.
+  await ask("users, by ids", `/v1/users?ids=${some}`, PAGE * 105 + BESIDES);
+  for (const [kind, path] of [
+    ["groups", "/v1/groups"],
+    ["departments", "/v1/departments"],
+    ["services", "/v1/services"],
+  ])
+    await ask(`${kind}, by ids`, `${path}?ids=1,2,3,4,5,999999`, 6 * 5 + BESIDES);
   await ask("a user", `/v1/users/${page.items[0].id}`, 102 + BESIDES);
 }
 

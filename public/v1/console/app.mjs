@@ -146,8 +146,7 @@ function Theme() {
     const next = event.currentTarget.value;
     setTheme(next);
     choices.write("theme", next === "system" ? null : next);
-    if (next === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
+    dispatchEvent(new CustomEvent("postern:theme", { detail: next }));
   };
   return html`<label class="tool">
     <span class="sr-only">${t("shell.theme")}</span>

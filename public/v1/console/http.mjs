@@ -1,6 +1,7 @@
 // One request to the API of the same origin, and what went wrong in words.
 
 import { has, t } from "./i18n.mjs";
+import { ruleOf } from "./rules.mjs";
 
 /** Longer than the Worker takes for anything; an import sends 1 MiB over a slow line. */
 const PATIENCE_MS = 60_000;
@@ -25,10 +26,18 @@ export class Problem extends Error {
 
   /** What happened and what helps, in the language that is shown. */
   words() {
-    const { status, reason } = this;
-    if (reason && has(`reason.${reason}`)) return t(`reason.${reason}`);
+    const { status } = this;
+    if (this.precise()) return this.precise();
     if (has(`status.${status}`)) return t(`status.${status}`);
     return status >= 500 ? t("status.500") : "";
+  }
+
+  /** The same, where it says as much as `detail`, which is English; else null. */
+  precise() {
+    const { reason, detail } = this;
+    for (const key of [`reason.${reason}`, `refusal.${reason}`]) if (has(key)) return t(key);
+    const rule = ruleOf(detail);
+    return rule && t(rule.key, rule.values);
   }
 }
 

@@ -95,12 +95,35 @@ export const precisely = (at) =>
     (tag) => new Intl.DateTimeFormat(tag, { dateStyle: "full", timeStyle: "long" }),
   ).format(at);
 
+const DAY_MS = 86_400_000;
+
+/**
+ * A day of UTC, and how far away it is: "yesterday (Nov 27, 2026)".
+ * @param {string} text as the API has it: 2026-11-27
+ */
+export function day(text, now = Date.now()) {
+  const at = Date.parse(text);
+  const days = Math.round((at - Math.floor(now / DAY_MS) * DAY_MS) / DAY_MS);
+  const by = format("day", (tag) => [
+    new Intl.RelativeTimeFormat(tag, { numeric: "auto" }),
+    new Intl.DateTimeFormat(tag, { dateStyle: "medium", timeZone: "UTC" }),
+  ]);
+  return t("common.day", { away: by[0].format(days, "day"), date: by[1].format(at) });
+}
+
+/** When the next day of UTC begins, as epoch milliseconds. */
+export const nextDay = (now = Date.now()) => (Math.floor(now / DAY_MS) + 1) * DAY_MS;
+
 /** A list in words: "a, b, and c". @param {string[]} items */
 export const list = (items) =>
   format("list", (tag) => new Intl.ListFormat(tag, { type: "conjunction" })).format(items);
 
+/** Several of which one is meant, in words: "a, b, or c". @param {string[]} items */
+export const oneOf = (items) =>
+  format("oneOf", (tag) => new Intl.ListFormat(tag, { type: "disjunction" })).format(items);
+
 const UNITS = [
-  ["day", 86_400_000],
+  ["day", DAY_MS],
   ["hour", 3_600_000],
   ["minute", 60_000],
   ["second", 1000],
@@ -109,6 +132,7 @@ const UNITS = [
 /** How far a moment is away: "3 minutes ago". @param {number} at epoch milliseconds */
 export function away(at, now = Date.now()) {
   const by = format("away", (tag) => new Intl.RelativeTimeFormat(tag, { numeric: "auto" }));
-  const [unit, size] = UNITS.find(([, each]) => Math.abs(at - now) >= each) ?? UNITS.at(-1);
+  // One and a half hours are 90 minutes, and neither one hour nor two.
+  const [unit, size] = UNITS.find(([, each]) => Math.abs(at - now) >= 2 * each) ?? UNITS.at(-1);
   return by.format(Math.round((at - now) / size), unit);
 }

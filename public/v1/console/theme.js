@@ -1,12 +1,24 @@
-// Sets the theme before anything is painted, so that a reload does not flash.
+// Sets the theme before anything is painted, so that a reload does not flash, and again when the
+// system's theme or the choice changes.
 (() => {
-  const kept = (name) => {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const kept = () => {
     try {
-      return JSON.parse(localStorage.getItem(`postern.${name}`));
+      return JSON.parse(localStorage.getItem("postern.theme"));
     } catch {
       return null;
     }
   };
-  const theme = kept("theme");
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  let chosen = kept();
+  const show = () => {
+    const system = dark.matches ? "dark" : "light";
+    const theme = chosen === "light" || chosen === "dark" ? chosen : system;
+    document.documentElement.dataset.theme = theme;
+  };
+  dark.addEventListener("change", show);
+  addEventListener("postern:theme", ({ detail }) => {
+    chosen = detail;
+    show();
+  });
+  show();
 })();

@@ -79,6 +79,28 @@ async function photograph(page, route, scheme, width) {
   });
 }
 
+test("the theme follows the system until one is chosen, which stays", async (test) => {
+  const tab = await openWatched(test, browser);
+  const { page, t } = tab;
+  const expectTheme = (theme) =>
+    page.waitForFunction((wanted) => {
+      const { backgroundColor } = getComputedStyle(document.documentElement);
+      const isDark = /^rgb\(\d{1,2},/.test(backgroundColor);
+      return document.documentElement.dataset.theme === wanted && isDark === (wanted === "dark");
+    }, theme);
+  await page.goto(`${postern.url}v1/console/`);
+  await expectTheme("light");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expectTheme("dark");
+  await page.getByLabel(t("shell.theme")).selectOption("light");
+  await expectTheme("light");
+  await page.reload();
+  await expectTheme("light");
+  await page.getByLabel(t("shell.theme")).selectOption("system");
+  await expectTheme("dark");
+  tab.check();
+});
+
 test("names with markup, quotes, other directions and great length are shown as the text that they are", async (test) => {
   const tab = await openWatched(test, browser);
   const { page } = tab;

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { startBrowser } from "../support/browser.mjs";
-import { NASTY, fill } from "./filled.mjs";
+import { sign } from "../../edge/support/client.mjs";
+import { NASTY, SECRET, fill } from "./filled.mjs";
 import { tokenOf, verified } from "./deeds.mjs";
 import { expectSound, openPage } from "./opened.mjs";
 import { open, openWatched, startConsole } from "./support.mjs";
@@ -28,7 +29,7 @@ test("the audit trail is filtered, shows what was changed, and is brought out", 
   const { page, t, press, check } = await opened(test, "#/audit");
   await page.getByText(t("audit.filter"), { exact: true }).click();
   await page.getByLabel(t("audit.target")).fill("bob");
-  await page.getByLabel(t("audit.action")).fill("user.update");
+  await page.getByLabel(t("audit.action")).selectOption("user.update");
   await press("audit.show");
   await page.waitForFunction(() => location.hash.includes("target=bob"));
   const rows = page.locator("main tbody tr");
@@ -99,6 +100,89 @@ test("a token is revoked from the page that explains it, and listed", async (tes
   assert.equal(await verified(postern, token), 401);
   await open(page, "#/revocations");
   await page.getByRole("cell", { name: "carol" }).waitFor();
+  check();
+});
+
+test("of several token apps that could take a token none is called the one, and that it has expired is said first", async (test) => {
+  const second = {
+    name: "Twin",
+    algorithm: "HS256",
+    secret: `${SECRET}2`,
+    claims: { username: "sub" },
+  };
+  await postern.ask("POST", "/v1/token-apps", second);
+  const { page, t, press, check } = await opened(test, "#/token");
+  const asked = async (token) => {
+    await page.getByLabel(t("token.token"), { exact: true }).fill(token);
+    await press("token.submit");
+    await page.locator(".result").waitFor();
+    return page.locator(".result").innerText();
+  };
+  const expired = sign("a secret of neither app at all!!", { sub: "alice", exp: 1_700_000_000 });
+  const told = await asked(expired);
+  assert.ok(told.includes(t("token.tied")), told);
+  assert.match(told.split(t("token.tied"))[0], /expired .* ago: .*2023/);
+  await expectSound(page);
+  const ofTwin = await asked(sign(`${SECRET}2`, { sub: "alice", exp: 1_700_000_000 }));
+  assert.ok(ofTwin.includes(t("token.because", { app: "Twin" })), ofTwin);
+  assert.ok(ofTwin.includes(t("token.others")), ofTwin);
+  await postern.ask("DELETE", "/v1/token-apps/Twin");
+  check();
+});
+
+test("a text that is no token is said to be none", async (test) => {
+  const { page, t, press, check } = await opened(test, "#/token", { language: "zh" });
+  for (const junk of ["hello", "two words", "a.b.c", "naïve"]) {
+    await page.getByLabel(t("token.token"), { exact: true }).fill(junk);
+    await press("token.submit");
+    await page.getByText(t("token.becauseNone")).waitFor();
+    assert.equal(await page.getByText(t("token.because", { app: "ERP" })).count(), 0, junk);
+  }
+  const [, claims] = tokenOf("alice").split(".");
+  const header = Buffer.from('{"alg":"none"}').toString("base64url");
+  await page.getByLabel(t("token.token"), { exact: true }).fill(`${header}.${claims}.x`);
+  await press("token.submit");
+  await page.getByText(t("token.becauseForm")).waitFor();
+  assert.equal(await page.getByText(t("token.becauseNone")).count(), 0, "it is a JSON Web Token");
+  await expectSound(page);
+  check();
+});
+
+test("replacing a key's secret says of both secrets when they were used, and what is missing", async (test) => {
+  const key = await postern.ask("POST", "/v1/keys", { name: "nightly", may: ["decisions"] });
+  const both = await postern.ask("POST", `/v1/keys/${key.id}/secret`);
+  const { page, t, press, check } = await opened(test, "#/");
+  const day = (ago) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  let uses = [null, null];
+  await page.route(`**/v1/keys/${key.id}`, async (route) => {
+    const [first, second] = both.secrets;
+    const secrets = [first, second].map((one, at) => ({ ...one, lastUsedOn: uses[at] }));
+    await route.fulfill({ json: { ...both, key: undefined, secrets } });
+  });
+  await open(page, `#/keys/${key.id}`);
+  await page.getByText(t("key.createdBy"), { exact: true }).waitFor();
+  await page.getByRole("link", { name: "admin", exact: true }).waitFor();
+  const step = page.locator(".steps > .step").nth(2);
+  const said = async (now) => {
+    uses = now;
+    const answered = page.waitForResponse(`**/v1/keys/${key.id}`);
+    await press("key.lookAgain");
+    await answered;
+    await page.waitForTimeout(100);
+    return step.innerText();
+  };
+  const [fresh, old] = [both.secrets[0].prefix, key.prefix];
+  const unused = await said([null, day(1)]);
+  assert.ok(unused.includes(t("key.newUnused", { prefix: fresh })), unused);
+  assert.match(unused, new RegExp(`old secret ${old}… was last used yesterday`));
+  const bothUsed = await said([day(0), day(0)]);
+  assert.match(bothUsed, new RegExp(`new secret ${fresh}… is in use: .* today`));
+  assert.match(bothUsed, /Missing: a day .* The old secret .* was still used today/);
+  assert.ok(!bothUsed.includes(t("steps.done")), bothUsed);
+  await expectSound(page);
+  const rests = await said([day(0), day(3)]);
+  assert.match(rests, /no longer used: the last time was 3 days ago/);
+  assert.ok(!rests.includes("Missing") && rests.includes(t("steps.done")), rests);
   check();
 });
 

@@ -538,7 +538,11 @@ fn an_explanation_asks_the_endpoint_and_names_what_does_not_hold() {
                 .map(|check| check["check"].clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(failed(&explain()), ["introspection"]);
+        let unknown = explain();
+        assert_eq!(failed(&unknown), ["form", "introspection"]);
+        let said = unknown["checks"][0]["detail"].as_str().unwrap_or_default();
+        assert!(said.starts_with("this is no JSON Web Token"), "{unknown}");
+        assert!(said.ends_with("none knows it"), "{unknown}");
         says(world, &active(world, &json!({ "aud": "other" })));
         assert_eq!(failed(&explain()), ["audience"]);
         says(world, &active(world, &json!({})));
@@ -554,7 +558,12 @@ fn an_explanation_asks_the_endpoint_and_names_what_does_not_hold() {
             "it creates nobody"
         );
         world.issuers.fail(ENDPOINT, FetchProblem::TimedOut);
-        assert_eq!(failed(&explain()), ["introspection"]);
+        assert_eq!(failed(&explain()), ["form", "introspection"]);
+        world
+            .issuers
+            .fail(ENDPOINT, FetchProblem::Unreachable("internal error; reference = x".to_owned()));
+        let unreachable = explain();
+        assert!(!unreachable.to_string().contains("internal error"), "{unreachable}");
     });
 }
 

@@ -1,7 +1,7 @@
 // Who did what, from where, and how it was before and after.
 
 import { api } from "../api.mjs";
-import { precisely, t } from "../i18n.mjs";
+import { language, precisely, t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
 import { go, href } from "../router.mjs";
 import {
@@ -11,14 +11,17 @@ import {
   Form,
   MomentField,
   Page,
+  SelectField,
   Table,
   Text,
   Time,
   useAction,
   usePages,
 } from "../ui.mjs";
-import { difference } from "../parts/difference.mjs";
+import { ACTIONS, actionWords, actorWords, targetsOf } from "../parts/audit_words.mjs";
+import { difference, momentOf } from "../parts/difference.mjs";
 import { ExportAudit } from "../parts/audit_export.mjs";
+import { Named } from "../parts/names.mjs";
 
 const NAMES = ["actor", "action", "target", "from", "until"];
 
@@ -38,6 +41,7 @@ export default function Audit({ query }) {
   </a>`;
   const actions = text !== "{}" && all;
   return html`<${Page} title=${t("audit.title")} intro=${t("audit.intro")} actions=${actions}>
+    <${Days} filters=${filters} />
     <${Filters} key=${text} filters=${filters} />
     <${Table}
       caption=${t("audit.title")}
@@ -48,6 +52,40 @@ export default function Audit({ query }) {
     />
     <${ExportAudit} filters=${filters} />
   <//>`;
+}
+
+/** Days that are often asked for, as filters of the address. */
+function daysOf(now = new Date()) {
+  const midnight = (ago) =>
+    `${new Date(now.getFullYear(), now.getMonth(), now.getDate() - ago).getTime()}`;
+  return {
+    today: { from: midnight(0) },
+    yesterday: { from: midnight(1), until: midnight(0) },
+    lastWeek: { from: midnight(6) },
+  };
+}
+
+function Days({ filters }) {
+  const { from, until, ...others } = filters;
+  return html`<nav class="days" aria-label=${t("audit.days")}>
+    ${Object.entries(daysOf()).map(
+      ([name, day]) => html`
+      <a
+        key=${name}
+        href=${href("/audit", { ...others, ...day })}
+        aria-current=${from === day.from && until === day.until ? "true" : undefined}
+      >${t(`audit.day.${name}`)}</a>
+    `,
+    )}
+  </nav>`;
+}
+
+/** All actions in the order of their words; one that is filtered by is among them in any case. */
+function actionOptions(chosen) {
+  const all = new Set(chosen ? [...ACTIONS, chosen] : ACTIONS);
+  const options = [...all].map((action) => [action, actionWords(action)]);
+  options.sort(([, one], [, other]) => one.localeCompare(other, language.get()));
+  return [["", t("audit.anyAction")], ...options];
 }
 
 function Filters({ filters }) {
@@ -64,7 +102,6 @@ function Filters({ filters }) {
     go("/audit", {
       ...form,
       actor: form.actor.trim(),
-      action: form.action.trim(),
       target: form.target.trim(),
     }),
   );
@@ -82,7 +119,13 @@ function Filters({ filters }) {
     <${Form} action=${action} submit=${t("audit.show")}>
       <div class="grid">
         ${field("actor")}
-        ${field("action", { placeholder: "token_app.update", hint: t("audit.actionHint") })}
+        <${SelectField}
+          name="action"
+          label=${t("audit.action")}
+          value=${form.action}
+          onInput=${change("action")}
+          options=${actionOptions(form.action)}
+        />
         ${field("target")}
       </div>
       <div class="grid">
@@ -110,24 +153,26 @@ const columns = (filters) => [
   {
     key: "actor",
     title: t("audit.actor"),
-    cell: ({ actor }) => html`<${Filter} filters=${filters} name="actor" value=${actor} />`,
+    cell: (event) => html`<${Actor} event=${event} filters=${filters} />`,
   },
   {
     key: "action",
     title: t("audit.action"),
-    cell: ({ action }) => html`<${Filter} filters=${filters} name="action" value=${action} code />`,
+    cell: ({ action }) => html`
+      <${Filter} filters=${filters} name="action" value=${action} words=${actionWords(action)} />
+    `,
   },
   {
     key: "target",
     title: t("audit.target"),
-    cell: ({ target }) => html`<${Filter} filters=${filters} name="target" value=${target} />`,
+    cell: (event) => html`<${Target} event=${event} filters=${filters} />`,
   },
   { key: "change", title: t("audit.change"), cell: (event) => html`<${Change} event=${event} />` },
 ];
 
 /** A value that shows what else has it. */
-function Filter({ filters, name, value, code }) {
-  const text = html`<${Text} value=${value} code=${code} />`;
+function Filter({ filters, name, value, words = value }) {
+  const text = html`<${Text} value=${words} />`;
   if (filters[name] === value || value.length > 200) return text;
   return html`
     <button
@@ -136,9 +181,37 @@ function Filter({ filters, name, value, code }) {
       title=${t("audit.only")}
       onClick=${() => go("/audit", { ...filters, [name]: value })}
     >
-      <${Text} value=${value} code=${code} />
+      ${text}
     </button>
   `;
+}
+
+/** Who did it. Nobody has proved to be the user whose name was tried. */
+function Actor({ event: { actor, action }, filters }) {
+  const of = html`
+    <${Filter} filters=${filters} name="actor" value=${actor} words=${actorWords(actor)} />
+  `;
+  return action === "sign_in.fail" ? html`<span>${t("audit.triedAs")} ${of}</span>` : of;
+}
+
+/** To what it was done: by name where that has a page. */
+function Target({ event, filters }) {
+  const targets = targetsOf(event);
+  const of = html`
+    <${Filter} filters=${filters} name="target" value=${event.target}
+      words=${event.action === "sign_in.fail" ? actorWords(event.target) : event.target} />
+  `;
+  if (targets.length === 0) return of;
+  return html`<span>
+    ${targets.map(
+      ({ kind, id, name, isGone }, at) => html`
+      <span key=${kind}>
+        ${at > 0 && " → "}
+        <${Named} kind=${kind} id=${id} name=${name} link=${!isGone} />
+      </span>
+    `,
+    )} <span class="faint">${of}</span>
+  </span>`;
 }
 
 /** What was changed, and where the request came from. */
@@ -166,6 +239,12 @@ function Change({ event }) {
   `;
 }
 
+/** A value of a member, and a moment as one. */
+function Value({ path, value }) {
+  const at = momentOf(path, value);
+  return at === null ? html`<${Text} value=${value} code />` : html`<span>${precisely(at)}</span>`;
+}
+
 const SIGNS = { added: "+", removed: "−", changed: "±", same: "=" };
 
 function Difference({ before, after }) {
@@ -189,7 +268,7 @@ function Difference({ before, after }) {
           <dd class="before">
             <span class="sr-only">
               ${t("audit.before")}
-            </span> <del><${Text} value=${old} code /></del>
+            </span> <del><${Value} path=${path} value=${old} /></del>
           </dd>
         `
         }
@@ -200,7 +279,7 @@ function Difference({ before, after }) {
           <dd class="after">
             <span class="sr-only">
               ${t("audit.after")}
-            </span> <ins><${Text} value=${now} code /></ins>
+            </span> <ins><${Value} path=${path} value=${now} /></ins>
           </dd>
         `
         }

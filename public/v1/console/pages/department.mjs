@@ -1,17 +1,17 @@
-// A department: its name, where it lies, and its members.
+// A department: its name, where it lies, what it may, and its members.
 
 import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
 import { html, useEffect, useState } from "../lib.mjs";
 import { Named, forgetName } from "../parts/names.mjs";
-import { Members, deleteUnit } from "../parts/unit.mjs";
+import { Members, UnitName, deleteUnit } from "../parts/unit.mjs";
+import { UnitAccess } from "../parts/unit_access.mjs";
 import { go, path } from "../router.mjs";
 import {
   Button,
   Combobox,
   Dialog,
   Facts,
-  Field,
   Form,
   Loaded,
   Page,
@@ -23,23 +23,13 @@ import {
   useLoad,
 } from "../ui.mjs";
 
-const MOST = 500;
-
 export default function Department({ params: { id } }) {
   const at = path`/v1/departments/${id}`;
   const department = useLoad((signal) => api.get(at, {}, { signal }), [at]);
   const [editing, setEditing] = useState(false);
   const name = department.data?.name ?? `${t("kind.department")} ${id}`;
-  const goes = async () => {
-    const { items, next } = await api.get(`${at}/members`, { limit: MOST });
-    return [
-      t("unit.goesMembers", { n: next ? `${items.length}+` : items.length }),
-      t("unit.goesGrants"),
-      t("department.goesNoneBelow"),
-    ];
-  };
   const remove = async () => {
-    if (await deleteUnit({ at, kind: "department", name, goes: goes() })) go("/departments");
+    if (await deleteUnit({ at, kind: "department", id, name })) go("/departments");
   };
   const actions =
     department.data &&
@@ -72,7 +62,8 @@ export default function Department({ params: { id } }) {
           ]}
         />
       <//>
-      <${Members} at=${at} kind="department" id=${id} name=${name} />
+      <${UnitAccess} kind="department" id=${id} />
+      <${Members} at=${at} name=${name} />
     `}<//>
     ${
       editing &&
@@ -101,15 +92,7 @@ function Edit({ at, department, onClose }) {
   return html`<${Dialog} title=${t("department.edit")} onClose=${onClose}>
     <p>${t("department.moveGoes")}</p>
     <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${name}
-        onInput=${setName}
-        required
-        maxLength=${256}
-        autofocus
-      />
+      <${UnitName} value=${name} onInput=${setName} />
       <${Combobox}
         name="parentId"
         label=${t("department.above")}

@@ -1,40 +1,20 @@
-// A group: its name and its members.
+// A group: its name, what it may, and its members.
 
 import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
-import { forgetName } from "../parts/names.mjs";
-import { Members, deleteUnit } from "../parts/unit.mjs";
+import { Members, Rename, deleteUnit } from "../parts/unit.mjs";
+import { UnitAccess } from "../parts/unit_access.mjs";
 import { go, path } from "../router.mjs";
-import {
-  Button,
-  Dialog,
-  Field,
-  Form,
-  Loaded,
-  Page,
-  Text,
-  say,
-  useAction,
-  useLoad,
-} from "../ui.mjs";
-
-const MOST = 500;
+import { Button, Loaded, Page, Text, useLoad } from "../ui.mjs";
 
 export default function Group({ params: { id } }) {
   const at = path`/v1/groups/${id}`;
   const group = useLoad((signal) => api.get(at, {}, { signal }), [at]);
   const [renaming, setRenaming] = useState(false);
   const name = group.data?.name ?? `${t("kind.group")} ${id}`;
-  const goes = async () => {
-    const { items, next } = await api.get(`${at}/members`, { limit: MOST });
-    return [
-      t("unit.goesMembers", { n: next ? `${items.length}+` : items.length }),
-      t("unit.goesGrants"),
-    ];
-  };
   const remove = async () => {
-    if (await deleteUnit({ at, kind: "group", name, goes: goes() })) go("/groups");
+    if (await deleteUnit({ at, kind: "group", id, name })) go("/groups");
   };
   const actions =
     group.data &&
@@ -51,31 +31,11 @@ export default function Group({ params: { id } }) {
       actions=${actions}
     >
     <${Loaded} of=${group}>
-      ${() => html`<${Members} at=${at} kind="group" id=${id} name=${name} />`}
+      ${() => html`
+        <${UnitAccess} kind="group" id=${id} />
+        <${Members} at=${at} name=${name} />
+      `}
     <//>
-    ${renaming && html`<${Rename} at=${at} group=${group} onClose=${() => setRenaming(false)} />`}
-  <//>`;
-}
-
-function Rename({ at, group, onClose }) {
-  const [name, setName] = useState(group.data.name ?? "");
-  const save = useAction(async () => {
-    group.set(await api.patch(at, { name }));
-    forgetName("group", group.data.id);
-    say(t("common.changed"));
-    onClose();
-  });
-  return html`<${Dialog} title=${t("unit.rename")} onClose=${onClose}>
-    <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${name}
-        onInput=${setName}
-        required
-        maxLength=${256}
-        autofocus
-      />
-    <//>
+    ${renaming && html`<${Rename} at=${at} kind="group" of=${group} onClose=${() => setRenaming(false)} />`}
   <//>`;
 }

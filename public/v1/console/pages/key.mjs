@@ -1,17 +1,17 @@
 // One key for machines, and how its secret is replaced without an outage.
 
 import { api } from "../api.mjs";
-import { number, t } from "../i18n.mjs";
+import { day, moment, nextDay, number, t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
-import { go, href, path } from "../router.mjs";
+import { go, path } from "../router.mjs";
 import {
+  Badge,
   Button,
   Facts,
   Loaded,
   Page,
   Section,
   Table,
-  Text,
   Time,
   confirm,
   say,
@@ -19,9 +19,10 @@ import {
   useLoad,
   ProblemNotice,
 } from "../ui.mjs";
+import { Named } from "../parts/names.mjs";
 import { Once } from "../parts/once.mjs";
 import { Steps } from "../parts/steps.mjs";
-import { lastUse, powers } from "./keys.mjs";
+import { lastUse, powers, speaksFor } from "./keys.mjs";
 
 export default function Key({ params }) {
   const of = useLoad((signal) => api.get(path`/v1/keys/${params.id}`, {}, { signal }), [params.id]);
@@ -42,15 +43,8 @@ export default function Key({ params }) {
 const factsOf = ({ id, may, userId, createdBy, createdAt, expiresAt, lastUsedOn }) => [
   [t("key.id"), number(id)],
   [t("keys.mayTitle"), powers(may)],
-  [
-    t("keys.user"),
-    userId === null
-      ? t("keys.nobody")
-      : html`
-    <a href=${href(path`/users/${userId}`)}>${userId}</a>
-  `,
-  ],
-  [t("key.createdBy"), html`<a href=${href(path`/users/${createdBy}`)}>${createdBy}</a>`],
+  [t("keys.user"), speaksFor({ userId })],
+  [t("key.createdBy"), html`<${Named} kind="user" id=${createdBy} />`],
   [t("key.createdAt"), html`<${Time} at=${createdAt} />`],
   [t("keys.expires"), html`<${Time} at=${expiresAt} none=${t("keys.never")} />`],
   [t("keys.lastUsed"), lastUse(lastUsedOn)],
@@ -88,7 +82,7 @@ function Replacing({ of, reload }) {
       consequences: [
         old.lastUsedOn === null
           ? t("key.oldNeverUsed")
-          : t("key.oldUsedOn", { day: old.lastUsedOn }),
+          : t("key.oldUsedOn", { day: day(old.lastUsedOn) }),
         ...(newest.lastUsedOn === null ? [t("key.newNeverUsed")] : []),
       ],
       verb: t("key.removeOld"),
@@ -100,6 +94,7 @@ function Replacing({ of, reload }) {
     reload();
   };
   const isUsed = Boolean(old && newest.lastUsedOn);
+  const rests = isUsed && (old.lastUsedOn === null || old.lastUsedOn < newest.lastUsedOn);
   const steps = [
     {
       title: t("key.step1"),
@@ -131,11 +126,18 @@ function Replacing({ of, reload }) {
     },
     {
       title: t("key.step3"),
-      done: isUsed,
+      done: rests,
       children: html`<p>${t("key.step3Text")}</p>
         ${
           old &&
           html`
+          <div role="status"><ul class="plain">
+            ${usesOf({ newest, old, isUsed, rests }).map(
+              ({ key, good }) => html`
+              <li key=${key}><${Use} name=${key} good=${good} of=${{ newest, old }} /></li>
+            `,
+            )}
+          </ul></div>
           <${Button} kind="secondary outline" small onClick=${reload}>${t("key.lookAgain")}<//>`
         }`,
     },
@@ -146,7 +148,7 @@ function Replacing({ of, reload }) {
         ${
           old &&
           html`
-          <${Button} kind=${isUsed ? "danger" : "danger outline"} onClick=${remove}>
+          <${Button} kind=${rests ? "danger" : "danger outline"} onClick=${remove}>
             ${t("key.removeOldOne", { prefix: old.prefix })}
           <//>`
         }`,
@@ -156,7 +158,7 @@ function Replacing({ of, reload }) {
     <${Section} title=${t("key.secrets")}>
       <${Table}
         caption=${t("key.secrets")}
-        columns=${secretColumns()}
+        columns=${secretColumns(of.secrets)}
         rows=${of.secrets}
         rowKey=${({ prefix }) => prefix}
       />
@@ -179,12 +181,37 @@ function Replacing({ of, reload }) {
   `;
 }
 
-const secretColumns = () => [
+/** What is known of the use of both secrets. Of what is not `good`, the sentence says what is missing. */
+function usesOf({ newest, old, isUsed, rests }) {
+  const ofNew = { key: newest.lastUsedOn === null ? "newUnused" : "newUsed", good: isUsed };
+  if (old.lastUsedOn === null) return [ofNew, { key: "oldUnused", good: isUsed || null }];
+  if (!isUsed) return [ofNew, { key: "oldLast", good: null }];
+  return [ofNew, { key: rests ? "oldRests" : "oldAlso", good: rests }];
+}
+
+function Use({ name, good, of }) {
+  const { prefix, lastUsedOn } = name.startsWith("new") ? of.newest : of.old;
+  const values = { prefix, day: lastUsedOn === null ? "" : day(lastUsedOn) };
+  return html`
+    ${good !== null && html`<span aria-hidden="true">${good ? "✓ " : "○ "}</span>`}
+    ${t(`key.${name}`, { ...values, next: moment(nextDay()) })}
+  `;
+}
+
+const secretColumns = (secrets) => [
   {
     key: "prefix",
     title: t("keys.beginsWith"),
     header: true,
-    cell: ({ prefix }) => html`<code>${prefix}</code>`,
+    cell: (secret) => html`
+      <code>${secret.prefix}</code>
+      ${
+        secrets.length > 1 &&
+        html`
+        ${" "}<${Badge}>${t(secret === secrets[0] ? "key.isNew" : "key.isOld")}<//>
+      `
+      }
+    `,
   },
   {
     key: "made",
@@ -194,6 +221,6 @@ const secretColumns = () => [
   {
     key: "used",
     title: t("keys.lastUsed"),
-    cell: ({ lastUsedOn }) => html`<${Text} value=${lastUsedOn} none=${t("keys.neverUsed")} />`,
+    cell: ({ lastUsedOn }) => lastUse(lastUsedOn),
   },
 ];

@@ -2,7 +2,7 @@
 
 import { api } from "../api.mjs";
 import { useDraft } from "../draft.mjs";
-import { t } from "../i18n.mjs";
+import { day, t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
 import { go, href, path } from "../router.mjs";
 import {
@@ -15,11 +15,11 @@ import {
   Page,
   Section,
   Table,
-  Text,
   Time,
   useAction,
   usePages,
 } from "../ui.mjs";
+import { Named } from "../parts/names.mjs";
 import { Once } from "../parts/once.mjs";
 
 const MAY = ["decisions", "provisioning", "administration"];
@@ -31,8 +31,8 @@ export const powers = (may) =>
     return html`<${Badge} key=${one} kind=${kind}>${t(`keys.may.${one}`)}<//> `;
   });
 
-/** The last day of use, which is UTC's. */
-export const lastUse = (day) => html`<${Text} value=${day} none=${t("keys.neverUsed")} />`;
+/** The last day of use. */
+export const lastUse = (on) => (on === null ? t("keys.neverUsed") : day(on));
 
 function named({ id, name }) {
   const to = href(path`/keys/${id}`);
@@ -40,11 +40,8 @@ function named({ id, name }) {
 }
 
 /** The user for whom a key speaks. */
-export function speaksFor({ userId }) {
-  if (userId === null) return t("keys.nobody");
-  const to = href(path`/users/${userId}`);
-  return html`<a href=${to}>${userId}</a>`;
-}
+export const speaksFor = ({ userId }) =>
+  userId === null ? t("keys.nobody") : html`<${Named} kind="user" id=${userId} />`;
 
 const beginning = ({ prefix, secrets }) => html`
   <code>${prefix}</code>

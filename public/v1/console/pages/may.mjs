@@ -1,12 +1,12 @@
-// "May X do Y on Z, and why?"
+// Whether somebody has a permission on a service, and why.
 
 import { api } from "../api.mjs";
 import { t } from "../i18n.mjs";
 import { html, useEffect, useState } from "../lib.mjs";
 import { PermissionAnswer } from "../parts/permission_answer.mjs";
-import { permissionOptions } from "../parts/permissions.mjs";
+import { PermissionField, ServiceField } from "../parts/permission_fields.mjs";
 import { go } from "../router.mjs";
-import { Combobox, Form, Page, Section, SelectField, findById, useAction } from "../ui.mjs";
+import { Combobox, Form, Page, Section, findById, useAction } from "../ui.mjs";
 
 export default function May({ query }) {
   const [user, setUser] = useState(query.user ? { kind: "user", id: "", name: query.user } : null);
@@ -20,9 +20,9 @@ export default function May({ query }) {
   });
   useEffect(() => {
     if (query.service) findById("service", query.service).then(setService, () => {});
-    // A link that has the whole question asks it.
-    const { user: who, service: what, permission: which } = query;
-    if (who && what && which) ask.run(who, what, which);
+    // A link that names both asks at once.
+    const { user: who, service: what } = query;
+    if (who && what) ask.run(who, what, permission);
   }, []);
   const submit = () => {
     go("/may", { user: user.name, service: service.id, permission }, { replace: true });
@@ -41,21 +41,12 @@ export default function May({ query }) {
             required
             anyName
           />
-          <${SelectField}
-            name="permission"
-            label=${t("may.permission")}
-            value=${permission}
-            onInput=${setPermission}
-            options=${permissionOptions()}
-          />
-          <${Combobox}
-            name="service"
+          <${PermissionField} value=${permission} onInput=${setPermission} />
+          <${ServiceField}
             label=${t("may.service")}
-            kinds=${["service"]}
             value=${service}
             onPick=${setService}
             required
-            unregistered
           />
         </div>
       <//>

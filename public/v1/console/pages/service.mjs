@@ -4,24 +4,11 @@ import { api } from "../api.mjs";
 import { t, tn } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
 import { GrantMatrix } from "../parts/grant_matrix.mjs";
-import { forgetName } from "../parts/names.mjs";
 import { ServiceApis } from "../parts/service_apis.mjs";
+import { Rename } from "../parts/unit.mjs";
 import { go, href, path } from "../router.mjs";
 import { SwitchBadge } from "./services.mjs";
-import {
-  Button,
-  Dialog,
-  Field,
-  Form,
-  Loaded,
-  Notice,
-  Page,
-  Text,
-  confirm,
-  say,
-  useAction,
-  useLoad,
-} from "../ui.mjs";
+import { Button, Loaded, Notice, Page, Text, confirm, say, useLoad } from "../ui.mjs";
 
 const MOST = 500;
 
@@ -105,7 +92,7 @@ export default function Service({ params: { id } }) {
     ${
       renaming &&
       html`
-      <${Rename} at=${at} service=${service} onClose=${() => setRenaming(false)} />
+      <${Rename} at=${at} kind="service" of=${service} onClose=${() => setRenaming(false)} />
     `
     }
   <//>`;
@@ -119,27 +106,4 @@ async function whatGoes(at) {
   const count = (key, { items, next }) =>
     next ? t(`${key}.more`, { n: items.length }) : tn(key, items.length);
   return [count("service.goesGrants", grants), count("service.goesApis", apis)];
-}
-
-function Rename({ at, service, onClose }) {
-  const [name, setName] = useState(service.data.name ?? "");
-  const save = useAction(async () => {
-    service.set(await api.patch(at, { name }));
-    forgetName("service", service.data.id);
-    say(t("common.changed"));
-    onClose();
-  });
-  return html`<${Dialog} title=${t("unit.rename")} onClose=${onClose}>
-    <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${name}
-        onInput=${setName}
-        required
-        maxLength=${256}
-        autofocus
-      />
-    <//>
-  <//>`;
 }

@@ -6,13 +6,13 @@ import { t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
 import { Named } from "../parts/names.mjs";
 import { SearchList } from "../parts/search_list.mjs";
+import { UnitId, UnitName } from "../parts/unit.mjs";
 import { go, href, path } from "../router.mjs";
 import {
   Badge,
   Button,
   CheckField,
   Dialog,
-  Field,
   Form,
   Page,
   Section,
@@ -95,23 +95,8 @@ function NewService({ onClose }) {
   return html`<${Dialog} title=${t("service.create")} onClose=${onClose}>
     <p>${t("service.createGoes")}</p>
     <${Form} action=${make} submit=${t("common.create")} onCancel=${onClose}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${values.name}
-        onInput=${(name) => change({ name })}
-        required
-        maxLength=${256}
-        autofocus
-      />
-      <${Field}
-        name="id"
-        label=${t("common.id")}
-        value=${values.id}
-        onInput=${(id) => change({ id })}
-        pattern="[0-9]{1,19}"
-        hint=${t("unit.idHint")}
-      />
+      <${UnitName} value=${values.name} onInput=${(name) => change({ name })} />
+      <${UnitId} value=${values.id} onInput=${(id) => change({ id })} />
       <${CheckField}
         name="authEnabled"
         label=${t("service.switch")}

@@ -2,8 +2,8 @@
 // address, no draft and no storage.
 
 import { api } from "../api.mjs";
-import { t } from "../i18n.mjs";
-import { html, useEffect, useRef, useState } from "../lib.mjs";
+import { away, list, precisely, t } from "../i18n.mjs";
+import { classes, html, useEffect, useRef, useState } from "../lib.mjs";
 import { href, path } from "../router.mjs";
 import {
   Badge,
@@ -13,16 +13,16 @@ import {
   Form,
   Page,
   Section,
-  SelectField,
   Text,
   confirm,
   say,
   useAction,
 } from "../ui.mjs";
-import { Checks, byApp } from "../parts/checks.mjs";
+import { Checks } from "../parts/checks.mjs";
 import { bare, readToken } from "../parts/jwt.mjs";
+import { byApp, firstFailed, nearest } from "../parts/nearest.mjs";
 import { PermissionAnswer } from "../parts/permission_answer.mjs";
-import { permissionOptions } from "../parts/permissions.mjs";
+import { PermissionField, ServiceField } from "../parts/permission_fields.mjs";
 
 export default function Token() {
   const [text, setText] = useState("");
@@ -66,21 +66,8 @@ export default function Token() {
       />
       <details class="fields">
         <summary>${t("token.ask")}</summary>
-        <${Combobox}
-          name="service"
-          label=${t("token.service")}
-          kinds=${["service"]}
-          value=${service}
-          onPick=${setService}
-          unregistered
-        />
-        <${SelectField}
-          name="permission"
-          label=${t("may.permission")}
-          value=${permission}
-          onInput=${setPermission}
-          options=${permissionOptions()}
-        />
+        <${ServiceField} label=${t("token.service")} value=${service} onPick=${setService} />
+        <${PermissionField} value=${permission} onInput=${setPermission} />
       </details>
     <//>
     ${result && html`<${Verdict} ...${result} heading=${heading} />`}
@@ -93,35 +80,21 @@ function Verdict({ token, explained, heading }) {
   const { verdict, checks } = explained;
   const accepted = verdict === "accepted";
   const groups = byApp(checks);
-  const first = accepted ? undefined : nearest(groups);
+  const near = accepted ? [] : nearest(groups);
   return html`<section class="part result" aria-labelledby="verdict">
     <h2 id="verdict" tabindex="-1" ref=${heading}>
       ${accepted ? t("token.accepted") : t("token.refused")}
       <${Good} is=${accepted}>${t(`token.${verdict}Short`)}<//>
     </h2>
-    ${
-      first &&
-      html`
-      <p class="because">
-        ${
-          first.app ? t("token.because", { app: first.app }) : t("token.becauseToken")
-        } <${Text} value=${first.check.detail} />
-      </p>
-    `
-    }
-    ${
-      first?.check.fix &&
-      html`
-      <p class="fix">${t("check.fix")} <${Text} value=${first.check.fix} /></p>
-    `
-    }
+    <${Lifetime} token=${token} accepted=${accepted} />
+    ${near.length > 0 && html`<${Because} token=${token} near=${near} groups=${groups} />`}
     ${accepted && html`<${Revoke} token=${token} />`}
     ${groups.map(
       ({ app, checks: of, holds }) => html`
       <details
         key=${app}
         class="app-checks"
-        open=${groups.length < 4 || first?.app === app || holds}
+        open=${groups.length < 4 || near.some((one) => one.app === app) || holds}
       >
       <summary>
         <span>
@@ -149,18 +122,67 @@ function Verdict({ token, explained, heading }) {
   </section>`;
 }
 
-/**
- * The check that failed in the app that came furthest: that is the app that the token is meant
- * for.
- */
-function nearest(groups) {
-  const failed = groups.filter(({ holds }) => !holds);
-  const best = failed.sort((one, other) => held(other.checks) - held(one.checks))[0];
-  const check = best?.checks.find((one) => !one.held);
-  return check && { app: best.app, check };
+/** When the token ends by its own words: that no app verifies its signature hides this elsewhere. */
+function Lifetime({ token, accepted }) {
+  const times = readToken(token)?.times;
+  if (!times) return null;
+  const { begins, expires, hasEnd } = times;
+  const is = (key, at) => t(`token.${key}`, { away: away(at), at: precisely(at) });
+  const over = expires !== null && expires <= Date.now();
+  const words = [
+    begins !== null && begins > Date.now() && is("begins", begins),
+    expires !== null && is(over ? "expired" : "expires", expires),
+    !hasEnd && t("token.endless"),
+  ].filter(Boolean);
+  return html`<p class=${classes("lifetime", over && !accepted && "because")}>
+    ${words.join(" ")}
+  </p>`;
 }
 
-const held = (checks) => checks.filter((one) => one.held).length;
+/** How many equally near apps are named above; all of them are listed below. */
+const MOST_NAMED = 5;
+
+/** Why the token is refused, in the fewest words; every check is below. */
+function Because({ token, near, groups }) {
+  const [first] = near;
+  const { check, detail, fix } = firstFailed(first);
+  const others = groups.filter(({ app }) => app !== null).length > near.length;
+  const help = (text) =>
+    text && html`<p class="fix">${t("check.fix")} <${Text} value=${text} /></p>`;
+  if (near.length > 1) {
+    return html`
+      <p class="because">${t("token.tied")}</p>
+      <ul>
+        ${near.slice(0, MOST_NAMED).map(
+          (one) => html`
+          <li key=${one.app}>
+            <bdi dir="auto">${one.app}</bdi>: <${Text} value=${firstFailed(one).detail} />
+          </li>
+        `,
+        )}
+      </ul>
+      ${near.every((one) => firstFailed(one).fix === fix) && help(fix)}
+      ${(others || near.length > MOST_NAMED) && html`<p>${t("token.others")}</p>`}
+    `;
+  }
+  const asked = groups
+    .filter((one) => one.checks.some((each) => each.check === "introspection"))
+    .map(({ app }) => app);
+  const isNone = check === "form" && !readToken(token);
+  return html`
+    ${isNone && html`<p class="because">${t("token.becauseNone")}</p>`}
+    ${isNone && asked.length > 0 && html`<p>${t("token.asked", { apps: list(asked) })}</p>`}
+    ${!isNone && html`<p class="because">${because(first, check)} <${Text} value=${detail} /></p>`}
+    ${help(fix)}
+    ${first.app !== null && others && html`<p>${t("token.others")}</p>`}
+  `;
+}
+
+function because({ app }, check) {
+  if (app !== null) return t("token.because", { app });
+  const key = { form: "becauseForm", permission: "becausePermission" }[check] ?? "becauseToken";
+  return t(`token.${key}`);
+}
 
 /** What the token says of itself. */
 function Said({ token }) {

@@ -21,6 +21,7 @@ import {
   useLoad,
   ProblemNotice,
 } from "../ui.mjs";
+import { Named } from "../parts/names.mjs";
 import { State, verifiedBy } from "./token_apps.mjs";
 
 export default function TokenApp({ params }) {
@@ -169,7 +170,7 @@ const rest = (app) => [
     t("appForm.introspectionCacheS"),
     app.algorithm === "introspection" && code(app.introspectionCacheS),
   ],
-  [t("app.creator"), html`<a href=${href(path`/users/${app.creatorId}`)}>${app.creatorId}</a>`],
+  [t("app.creator"), html`<${Named} kind="user" id=${app.creatorId} />`],
   [t("app.createdAt"), html`<${Time} at=${app.createdAt} />`],
   [t("app.modifiedAt"), html`<${Time} at=${app.modifiedAt} />`],
 ];

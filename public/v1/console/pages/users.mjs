@@ -5,22 +5,10 @@ import { useDraft } from "../draft.mjs";
 import { t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
 import { SearchList } from "../parts/search_list.mjs";
-import { UserBadges, typeOptions } from "../parts/user_badges.mjs";
+import { UserBadges } from "../parts/user_badges.mjs";
+import { UserEnabled, UserTexts, UserType, rolesOf } from "../parts/user_fields.mjs";
 import { go, href, path } from "../router.mjs";
-import {
-  Button,
-  CheckField,
-  Dialog,
-  Field,
-  Form,
-  Page,
-  Section,
-  SelectField,
-  Text,
-  Time,
-  say,
-  useAction,
-} from "../ui.mjs";
+import { Button, Dialog, Field, Form, Page, Section, Text, Time, say, useAction } from "../ui.mjs";
 
 const columns = () => [
   {
@@ -84,10 +72,7 @@ function NewUser({ onClose }) {
   const set = (member) => (value) => change({ [member]: value });
   const action = useAction(async () => {
     const { roles, id, ...rest } = values;
-    const listed = roles
-      .split(",")
-      .map((role) => role.trim())
-      .filter(Boolean);
+    const listed = rolesOf(roles);
     const body = { ...rest, password: password || null };
     if (listed.length > 0) body.roles = listed;
     if (id) body.id = id;
@@ -117,43 +102,10 @@ function NewUser({ onClose }) {
         maxLength=${1024}
         hint=${t("users.passwordHint")}
       />
-      <${SelectField}
-        name="type"
-        label=${t("users.type")}
-        value=${values.type}
-        onInput=${set("type")}
-        options=${typeOptions()}
-      />
+      <${UserType} values=${values} set=${set} />
       <details>
         <summary>${t("users.moreFields")}</summary>
-        <${Field}
-          name="name"
-          label=${t("users.name")}
-          value=${values.name}
-          onInput=${set("name")}
-          maxLength=${256}
-        />
-        <${Field}
-          name="email"
-          label=${t("users.email")}
-          value=${values.email}
-          onInput=${set("email")}
-          maxLength=${256}
-        />
-        <${Field}
-          name="phone"
-          label=${t("users.phone")}
-          value=${values.phone}
-          onInput=${set("phone")}
-          maxLength=${256}
-        />
-        <${Field}
-          name="roles"
-          label=${t("users.roles")}
-          value=${values.roles}
-          onInput=${set("roles")}
-          hint=${t("users.rolesHint")}
-        />
+        <${UserTexts} names=${["name", "email", "phone", "roles"]} values=${values} set=${set} />
         <${Field}
           name="id"
           label=${t("common.id")}
@@ -162,13 +114,7 @@ function NewUser({ onClose }) {
           pattern="[0-9]{1,19}"
           hint=${t("users.idHint")}
         />
-        <${CheckField}
-          name="enabled"
-          label=${t("users.enabled")}
-          value=${values.enabled}
-          onInput=${set("enabled")}
-          switch
-        />
+        <${UserEnabled} values=${values} set=${set} />
       </details>
     <//>
   <//>`;

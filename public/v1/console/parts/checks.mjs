@@ -24,13 +24,3 @@ export const Checks = ({ checks }) => html`<ul class="checks-list">
   </li>`,
   )}
 </ul>`;
-
-/**
- * The checks of each token app together, in the order of the first of each; those of none under
- * null.
- */
-export function byApp(checks) {
-  const groups = new Map();
-  for (const check of checks) groups.set(check.app, [...(groups.get(check.app) ?? []), check]);
-  return [...groups].map(([app, of]) => ({ app, checks: of, holds: of.every(({ held }) => held) }));
-}

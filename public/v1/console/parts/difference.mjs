@@ -34,6 +34,16 @@ function compare(path, before, after, rows) {
 const own = (object, name) =>
   object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 
+/**
+ * The moment that a value is, as epoch milliseconds; null where it is none. The audit trail writes
+ * moments as numbers, in members whose names end with At, or are `until`.
+ * @param {string} path @param {string} text both of a row
+ */
+export function momentOf(path, text) {
+  const isNamed = /(?:[a-z]At|_at|(?:^|\.)(?:until|validFrom|valid_from))$/.test(path);
+  return isNamed && /^\d{12,14}$/.test(text) ? Number(text) : null;
+}
+
 function kindOf(before, after, texts) {
   if (before === undefined) return "added";
   if (after === undefined) return "removed";

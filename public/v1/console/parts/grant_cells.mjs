@@ -3,6 +3,7 @@
 import { t } from "../i18n.mjs";
 import { html } from "../lib.mjs";
 import { Badge, Time } from "../ui.mjs";
+import { Named } from "./names.mjs";
 import { PERMISSIONS } from "./permissions.mjs";
 
 /** The permissions of a grant, in the usual order. */
@@ -20,3 +21,27 @@ export const GrantPeriod = ({ of: { state, startsAt, expiresAt } }) => html`<spa
   ${state === "scheduled" && html` ${t("grantState.from")} <${Time} at=${startsAt} />`}
   ${expiresAt != null && html` ${t("grantState.until")} <${Time} at=${expiresAt} />`}
 </span>`;
+
+/** Columns of tables of grants. */
+export const serviceColumn = () => ({
+  key: "service",
+  title: t("service.title"),
+  header: true,
+  cell: ({ serviceId }) => html`<${Named} kind="service" id=${serviceId} />`,
+});
+export const permissionsColumn = () => ({
+  key: "permissions",
+  title: t("give.permissions"),
+  cell: (grant) => html`<${Permissions} of=${grant} />`,
+});
+export const periodColumn = () => ({
+  key: "period",
+  title: t("access.when"),
+  cell: (grant) => html`<${GrantPeriod} of=${grant} />`,
+});
+
+/** How a grant stands that the API has not answered yet. */
+export function stateOf({ startsAt, expiresAt }, now = Date.now()) {
+  if (expiresAt != null && expiresAt <= now) return "expired";
+  return startsAt != null && startsAt > now ? "scheduled" : "active";
+}

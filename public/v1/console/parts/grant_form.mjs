@@ -8,16 +8,21 @@ import {
   ChecksField,
   Combobox,
   Form,
-  MomentField,
+  Loaded,
+  PeriodFields,
+  Table,
   findById,
   say,
   useAction,
+  useLoad,
 } from "../ui.mjs";
+import { periodColumn, permissionsColumn, stateOf } from "./grant_cells.mjs";
 import { Named } from "./names.mjs";
 import {
   ALWAYS,
-  OBJECT_TYPES,
   addGrant,
+  grantTo,
+  objectOf,
   permissionOptions,
   replaceGrants,
 } from "./permissions.mjs";
@@ -49,16 +54,8 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
   });
   const replace = useAction(async () => {
     const { permissions, startsAt, expiresAt } = values;
-    const authObjectType = OBJECT_TYPES[values.to.kind];
     await replaceGrants([
-      {
-        serviceId: of,
-        authObjectType,
-        authObjectId: values.to.id,
-        permissions,
-        startsAt,
-        expiresAt,
-      },
+      { serviceId: of, ...objectOf(values.to), permissions, startsAt, expiresAt },
     ]);
     done();
   });
@@ -69,7 +66,10 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
         () => {},
       );
   }, [to?.kind, to?.id]);
-  const there = give.problem?.status === 409;
+  // Another choice is another question.
+  const asked = `${values.to?.kind} ${values.to?.id} ${of}`;
+  useEffect(() => give.clear(), [asked]);
+  const there = give.problem?.status === 409 && values.to;
   const giving = there ? { ...give, problem: null } : give;
   const action = replace.problem || replace.busy ? replace : giving;
   return html`
@@ -111,30 +111,53 @@ export function GrantForm({ draft, service, to, onDone, onCancel }) {
       onInput=${(permissions) => change({ permissions })}
       hint=${t("give.viewAlways")}
     />
-    <div class="columns">
-      <${MomentField}
-        name="startsAt"
-        label=${t("give.startsAt")}
-        value=${values.startsAt}
-        onInput=${(startsAt) => change({ startsAt })}
-        hint=${t("give.startsAtHint")}
-      />
-      <${MomentField}
-        name="expiresAt"
-        label=${t("give.expiresAt")}
-        value=${values.expiresAt}
-        onInput=${(expiresAt) => change({ expiresAt })}
-        hint=${t("give.expiresAtHint")}
-      />
-    </div>
-    ${
-      there &&
-      html`<div role="alert" class="notice warn">
-      <p>${t("give.there")}</p>
-      <${Button} kind="secondary outline" busy=${replace.busy} onClick=${() => replace.run()}>
-        ${t("give.replace")}
-      <//>
-    </div>`
-    }
+    <${PeriodFields} value=${values} onInput=${change} />
+    ${there && html`<${There} service=${of} to=${values.to} wanted=${values} replace=${replace} />`}
   <//>`;
+}
+
+/** What is granted already, beside what would stand in its place. */
+function There({ service, to, wanted, replace }) {
+  const of = useLoad(() => grantTo(service, to), [service, to.kind, to.id]);
+  const comparison = ({ permissions, startsAt, expiresAt }) => {
+    const { state } = of.data;
+    const then = { permissions: [...ALWAYS, ...wanted.permissions], state: stateOf(wanted) };
+    return [
+      { key: "now", permissions, state, startsAt, expiresAt },
+      { key: "then", startsAt: wanted.startsAt, expiresAt: wanted.expiresAt, ...then },
+    ];
+  };
+  const columns = [
+    {
+      key: "which",
+      title: t("give.which"),
+      hidden: true,
+      header: true,
+      cell: ({ key }) => t(`give.${key}`),
+    },
+    permissionsColumn(),
+    periodColumn(),
+  ];
+  return html`<div role="alert" class="notice warn">
+    <${Loaded} of=${of}>${(grant) =>
+      grant?.creator
+        ? html`<p>${t("give.creatorStays")}</p>`
+        : html`
+        <p>${t("give.there")}</p>
+        ${
+          grant &&
+          html`
+          <${Table}
+            caption=${t("give.there")}
+            columns=${columns}
+            rows=${comparison(grant)}
+            rowKey=${({ key }) => key}
+          />
+        `
+        }
+        <${Button} kind="secondary outline" busy=${replace.busy} onClick=${() => replace.run()}>
+          ${t("give.replace")}
+        <//>
+      `}<//>
+  </div>`;
 }

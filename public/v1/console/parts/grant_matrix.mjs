@@ -13,8 +13,8 @@ import {
   Empty,
   Form,
   Loading,
-  MomentField,
   Pager,
+  PeriodFields,
   ProblemNotice,
   Section,
   confirm,
@@ -22,7 +22,7 @@ import {
   useAction,
   usePages,
 } from "../ui.mjs";
-import { GrantPeriod } from "./grant_cells.mjs";
+import { GrantPeriod, stateOf } from "./grant_cells.mjs";
 import { GrantForm } from "./grant_form.mjs";
 import { Named } from "./names.mjs";
 import { ALWAYS, KINDS, PERMISSIONS, replaceGrants, takeBack } from "./permissions.mjs";
@@ -236,31 +236,12 @@ function Row({ grant, edit, onEdit, onTime, onRemove }) {
   </tr>`;
 }
 
-function stateOf({ startsAt, expiresAt }, now = Date.now()) {
-  if (expiresAt != null && expiresAt <= now) return "expired";
-  return startsAt != null && startsAt > now ? "scheduled" : "active";
-}
-
 function Period({ of, onDone, onClose }) {
-  const [startsAt, setStartsAt] = useState(of.startsAt);
-  const [expiresAt, setExpiresAt] = useState(of.expiresAt);
-  const done = useAction(async () => onDone({ startsAt, expiresAt }));
+  const [period, setPeriod] = useState({ startsAt: of.startsAt, expiresAt: of.expiresAt });
+  const done = useAction(async () => onDone(period));
   return html`<${Dialog} title=${t("matrix.timeOf", { who: whoIs(of) })} onClose=${onClose}>
     <${Form} action=${done} submit=${t("matrix.take")} onCancel=${onClose}>
-      <${MomentField}
-        name="startsAt"
-        label=${t("give.startsAt")}
-        value=${startsAt}
-        onInput=${setStartsAt}
-        hint=${t("give.startsAtHint")}
-      />
-      <${MomentField}
-        name="expiresAt"
-        label=${t("give.expiresAt")}
-        value=${expiresAt}
-        onInput=${setExpiresAt}
-        hint=${t("give.expiresAtHint")}
-      />
+      <${PeriodFields} value=${period} onInput=${(some) => setPeriod({ ...period, ...some })} />
     <//>
   <//>`;
 }

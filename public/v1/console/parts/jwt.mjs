@@ -11,20 +11,32 @@ export function bare(text) {
   return ofLink?.[0] ?? one;
 }
 
-/** `{ header, claims }` as texts of JSON, or null for what is none. */
+/** `{ header, claims }` as texts of JSON, and the `times` of the claims, or null for what is none. */
 export function readToken(text) {
   const [header, claims, signature] = text.split(".");
   if (signature === undefined) return null;
   try {
-    return { header: pretty(header), claims: pretty(claims) };
+    const said = parsed(claims);
+    return { header: pretty(parsed(header)), claims: pretty(said), times: timesOf(said) };
   } catch {
     return null;
   }
 }
 
-function pretty(part) {
+const pretty = (value) => JSON.stringify(value, null, 2);
+
+function parsed(part) {
   const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"));
   const bytes = Uint8Array.from(binary, (one) => one.charCodeAt(0));
-  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  return JSON.stringify(JSON.parse(text), null, 2);
+  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+}
+
+/** The last moment that a date can be, as epoch milliseconds. */
+const LAST = 8.64e15;
+
+/** When a token says that it begins and ends, as epoch milliseconds; null where it does not. */
+function timesOf(claims) {
+  const moment = (seconds) =>
+    typeof seconds === "number" && Math.abs(seconds * 1000) <= LAST ? seconds * 1000 : null;
+  return { begins: moment(claims?.nbf), expires: moment(claims?.exp), hasEnd: claims?.exp != null };
 }

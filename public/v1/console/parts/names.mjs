@@ -1,38 +1,44 @@
-// The API answers ids where a list would need names. This finds them, a few at a time, once each.
+// The API answers ids where a list would need names. This finds all names of a page together.
 
-import { findById } from "../ui/search.mjs";
+import { namesOf } from "../ui/search.mjs";
 import { html, useEffect, useState } from "../lib.mjs";
 import { t } from "../i18n.mjs";
 import { href, path } from "../router.mjs";
 import { Text } from "../ui.mjs";
 
-/** So many requests for names run at a time. */
-const AT_ONCE = 4;
+/** So many names are asked for in one request. */
+const MOST = 100;
 /** A name that changed elsewhere shows after so long. */
 const KEPT_MS = 30_000;
 
 const known = new Map();
-const queue = [];
-let running = 0;
+/** Those of each kind that somebody waits for. */
+const waiting = new Map();
 
 function nameOf(kind, id) {
   const key = `${kind}:${id}`;
   const there = known.get(key);
   if (there && there.until > Date.now()) return there.found;
-  const found = new Promise((resolve) => queue.push({ kind, id, resolve }));
+  const found = new Promise((resolve) => {
+    // What is rendered together is asked for together.
+    if (!waiting.has(kind)) setTimeout(() => ask(kind));
+    waiting.set(kind, [...(waiting.get(kind) ?? []), { id: `${id}`, resolve }]);
+  });
   known.set(key, { found, until: Date.now() + KEPT_MS });
-  work();
   return found;
 }
 
-async function work() {
-  if (running >= AT_ONCE || queue.length === 0) return;
-  running += 1;
-  const { kind, id, resolve } = queue.shift();
-  // A name that cannot be read is no reason to hide the list: the id is shown then.
-  resolve(await findById(kind, id).catch(() => ({ kind, id, name: null })));
-  running -= 1;
-  work();
+function ask(kind) {
+  const all = waiting.get(kind);
+  waiting.delete(kind);
+  for (let at = 0; at < all.length; at += MOST) tell(kind, all.slice(at, at + MOST));
+}
+
+async function tell(kind, some) {
+  const ids = some.map(({ id }) => id);
+  // Names that cannot be read are no reason to hide a list: ids are shown then.
+  const names = await namesOf(kind, ids).catch(() => new Map());
+  for (const { id, resolve } of some) resolve(names.get(id) ?? null);
 }
 
 /** Forgets a name that was changed here. */
@@ -59,7 +65,7 @@ export function Named({ kind, id, name, link = true }) {
   useEffect(() => {
     let here = true;
     setFound(name);
-    if (name === undefined) nameOf(kind, id).then((one) => here && setFound(one.name));
+    if (name === undefined) nameOf(kind, id).then((one) => here && setFound(one));
     return () => (here = false);
   }, [kind, id, name]);
   const text = found

@@ -5,7 +5,7 @@ import { t } from "../i18n.mjs";
 import { classes, html } from "../lib.mjs";
 import { Badge, Notice, Section, Table, Text } from "../ui.mjs";
 import { Checks } from "./checks.mjs";
-import { GrantPeriod, Permissions } from "./grant_cells.mjs";
+import { periodColumn, permissionsColumn } from "./grant_cells.mjs";
 import { Named } from "./names.mjs";
 import { KINDS } from "./permissions.mjs";
 
@@ -56,12 +56,8 @@ const columns = (username) => [
     header: true,
     cell: (grant) => html`<${Way} grant=${grant} username=${username} />`,
   },
-  {
-    key: "permissions",
-    title: t("give.permissions"),
-    cell: (grant) => html`<${Permissions} of=${grant} />`,
-  },
-  { key: "when", title: t("access.when"), cell: (grant) => html`<${GrantPeriod} of=${grant} />` },
+  permissionsColumn(),
+  periodColumn(),
   {
     key: "gives",
     title: t("may.gives"),

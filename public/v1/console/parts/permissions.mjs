@@ -24,20 +24,29 @@ export const ALWAYS = ["VIEW"];
 export const permissionOptions = () => PERMISSIONS.map((one) => [one, t(`permission.${one}`)]);
 
 /** What the API calls those to whom something is granted. */
-export const OBJECT_TYPES = { user: "USER", group: "GROUP", department: "DEPT" };
+const OBJECT_TYPES = { user: "USER", group: "GROUP", department: "DEPT" };
 export const KINDS = { USER: "user", GROUP: "group", DEPT: "department" };
 
-const body = (to, permissions, startsAt, expiresAt) => ({
-  authObjectType: OBJECT_TYPES[to.kind],
-  authObjectId: to.id,
-  permissions,
-  startsAt,
-  expiresAt,
+/** Somebody to whom something is granted, as the API names them. */
+export const objectOf = ({ kind, id }) => ({
+  authObjectType: OBJECT_TYPES[kind],
+  authObjectId: id,
 });
 
 /** Grants what was not granted before. */
 export const addGrant = (service, to, { permissions, startsAt, expiresAt }) =>
-  api.post(path`/v1/services/${service}/grants`, body(to, permissions, startsAt, expiresAt));
+  api.post(path`/v1/services/${service}/grants`, {
+    ...objectOf(to),
+    permissions,
+    startsAt,
+    expiresAt,
+  });
+
+/** What is granted to somebody on a service, or null. */
+export async function grantTo(service, to) {
+  const { items } = await api.get("/v1/grants", { ...objectOf(to), serviceId: service });
+  return items[0] ?? null;
+}
 
 /**
  * Replaces grants, all of them or none, so that nobody is without them in between. A record of the

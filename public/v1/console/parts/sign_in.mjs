@@ -22,7 +22,11 @@ function SignInForm({ onCancel }) {
     action.clear();
   };
   return html`
-    <${Form} action=${action} submit=${t("session.signIn")} onCancel=${onCancel}>
+    <${Form}
+      action=${{ ...action, again: undefined }}
+      submit=${t("session.signIn")}
+      onCancel=${onCancel}
+    >
       ${
         way === "key"
           ? html`

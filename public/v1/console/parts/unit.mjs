@@ -1,10 +1,10 @@
-// What groups and departments have in common: a name, members, an end.
+// What groups, departments and services have in common: a name, members, an end.
 
 import { api } from "../api.mjs";
 import { useDraft } from "../draft.mjs";
 import { t } from "../i18n.mjs";
 import { html, useState } from "../lib.mjs";
-import { href, path } from "../router.mjs";
+import { path } from "../router.mjs";
 import {
   Button,
   Combobox,
@@ -18,13 +18,17 @@ import {
   useAction,
   usePages,
 } from "../ui.mjs";
-import { Named } from "./names.mjs";
+import { Named, forgetName } from "./names.mjs";
+import { objectOf } from "./permissions.mjs";
+
+/** So many are counted of what goes with one. */
+const MOST = 500;
 
 /**
  * Who is in it, with ways in and out.
- * @param {{at: string, kind: "group" | "department", id: any, name: string}} props
+ * @param {{at: string, name: string}} props
  */
-export function Members({ at, kind, id, name }) {
+export function Members({ at, name }) {
   const pages = usePages((page, signal) => api.get(`${at}/members`, page, { signal }), [at]);
   const [picked, setPicked] = useState(null);
   const add = useAction(async () => {
@@ -68,12 +72,7 @@ export function Members({ at, kind, id, name }) {
       `,
     },
   ];
-  const actions = html`
-    <a role="button" class="secondary outline" href=${href("/give", { to: `${kind}:${id}` })}>
-      ${t("give.title")}
-    </a>
-  `;
-  return html`<${Section} title=${t("members.title")} actions=${actions}>
+  return html`<${Section} title=${t("members.title")}>
     <${Form} action=${add} submit=${t("common.add")} compact>
       <${Combobox}
         name="userId"
@@ -94,6 +93,53 @@ export function Members({ at, kind, id, name }) {
     />
   <//>`;
 }
+
+/**
+ * A dialog that gives another name.
+ * @param {{
+ *   at: string, kind: "group" | "service",
+ *   of: ReturnType<typeof import("../ui.mjs").useLoad>, onClose: () => void,
+ * }} props `of` is what was loaded from `at`
+ */
+export function Rename({ at, kind, of, onClose }) {
+  const [name, setName] = useState(of.data.name ?? "");
+  const save = useAction(async () => {
+    of.set(await api.patch(at, { name }));
+    forgetName(kind, of.data.id);
+    say(t("common.changed"));
+    onClose();
+  });
+  return html`<${Dialog} title=${t("unit.rename")} onClose=${onClose}>
+    <${Form} action=${save} submit=${t("common.save")} onCancel=${onClose}>
+      <${UnitName} value=${name} onInput=${setName} />
+    <//>
+  <//>`;
+}
+
+/** The field for a name in a dialog. */
+export const UnitName = ({ value, onInput }) => html`
+  <${Field}
+    name="name"
+    label=${t("common.name")}
+    value=${value}
+    onInput=${onInput}
+    required
+    maxLength=${256}
+    autofocus
+  />
+`;
+
+/** The field for an id that is chosen where it stays empty. */
+export const UnitId = ({ value, onInput }) => html`
+  <${Field}
+    name="id"
+    label=${t("common.id")}
+    value=${value}
+    onInput=${onInput}
+    pattern="[0-9]{1,19}"
+    hint=${t("unit.idHint")}
+  />
+`;
 
 /**
  * A dialog that makes one.
@@ -117,15 +163,7 @@ export function NewUnit({ at, kind, parent, onClose }) {
   });
   return html`<${Dialog} title=${t(`${kind}.create`)} onClose=${() => onClose()}>
     <${Form} action=${make} submit=${t("common.create")} onCancel=${() => onClose()}>
-      <${Field}
-        name="name"
-        label=${t("common.name")}
-        value=${values.name}
-        onInput=${(name) => change({ name })}
-        required
-        maxLength=${256}
-        autofocus
-      />
+      <${UnitName} value=${values.name} onInput=${(name) => change({ name })} />
       ${
         kind === "department" &&
         html`
@@ -139,27 +177,34 @@ export function NewUnit({ at, kind, parent, onClose }) {
         />
       `
       }
-      <${Field}
-        name="id"
-        label=${t("common.id")}
-        value=${values.id}
-        onInput=${(id) => change({ id })}
-        pattern="[0-9]{1,19}"
-        hint=${t("unit.idHint")}
-      />
+      <${UnitId} value=${values.id} onInput=${(id) => change({ id })} />
     <//>
   <//>`;
 }
 
+async function whatGoes({ at, kind, id }) {
+  const [members, grants] = await Promise.all([
+    api.get(`${at}/members`, { limit: MOST }),
+    api.get("/v1/grants", { ...objectOf({ kind, id }), limit: MOST }),
+  ]);
+  const count = ({ items, next }) => (next ? `${items.length}+` : items.length);
+  const goes = [
+    t("unit.goesMembers", { n: count(members) }),
+    t("unit.goesGrants", { n: count(grants) }),
+  ];
+  return kind === "department" ? [...goes, t("department.goesNoneBelow")] : goes;
+}
+
 /**
  * Asks and deletes a group or department.
- * @param {{at: string, kind: string, name: string, goes: Promise<any[]>}} what
+ * @param {{at: string, kind: "group" | "department", id: any, name: string}} unit
  * @returns {Promise<boolean>}
  */
-export async function deleteUnit({ at, kind, name, goes }) {
+export async function deleteUnit(unit) {
+  const { at, kind, name } = unit;
   const done = await confirm({
     title: t(`${kind}.deleteAsk`, { name }),
-    consequences: goes,
+    consequences: whatGoes(unit),
     verb: t("common.delete"),
     act: () => api.delete(at),
   });

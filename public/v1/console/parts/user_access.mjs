@@ -6,34 +6,21 @@ import { html } from "../lib.mjs";
 import { href, path } from "../router.mjs";
 import { Notice, Section, Table, usePages } from "../ui.mjs";
 import { Named } from "./names.mjs";
-import { GrantPeriod, Permissions } from "./grant_cells.mjs";
+import { periodColumn, permissionsColumn, serviceColumn } from "./grant_cells.mjs";
 import { KINDS } from "./permissions.mjs";
 
 export function UserAccess({ user, changed }) {
   const at = path`/v1/users/${user.id}/grants`;
   const pages = usePages((page, signal) => api.get(at, page, { signal }), [user.id, changed]);
   const columns = [
-    {
-      key: "service",
-      title: t("service.title"),
-      header: true,
-      cell: ({ serviceId }) => html`<${Named} kind="service" id=${serviceId} />`,
-    },
-    {
-      key: "permissions",
-      title: t("give.permissions"),
-      cell: (grant) => html`<${Permissions} of=${grant} />`,
-    },
+    serviceColumn(),
+    permissionsColumn(),
     {
       key: "from",
       title: t("access.from"),
       cell: (grant) => html`<${From} grant=${grant} user=${user} />`,
     },
-    {
-      key: "period",
-      title: t("access.when"),
-      cell: (grant) => html`<${GrantPeriod} of=${grant} />`,
-    },
+    periodColumn(),
     {
       key: "ask",
       title: t("may.title"),

@@ -7,20 +7,18 @@ import { useDraft } from "../draft.mjs";
 import { path } from "../router.mjs";
 import {
   Button,
-  CheckField,
   Combobox,
   Dialog,
   Facts,
   Field,
   Form,
   Section,
-  SelectField,
   Text,
   Time,
   say,
   useAction,
 } from "../ui.mjs";
-import { typeOptions } from "./user_badges.mjs";
+import { UserEnabled, UserTexts, UserType, rolesOf } from "./user_fields.mjs";
 
 const asValues = ({ type, roles, name, email, phone, enabled, tokenApp }) => ({
   type,
@@ -34,10 +32,7 @@ const asValues = ({ type, roles, name, email, phone, enabled, tokenApp }) => ({
 
 const asBody = ({ roles, app, ...rest }) => ({
   ...rest,
-  roles: roles
-    .split(",")
-    .map((role) => role.trim())
-    .filter(Boolean),
+  roles: rolesOf(roles),
   tokenApp: app?.id ?? null,
 });
 
@@ -64,40 +59,11 @@ export function UserProfile({ user, onChange }) {
     <${Section} title=${t("user.profile")}>
       <${Form} action=${save} submit=${t("common.save")}>
         <div class="columns">
-          <${SelectField}
-            name="type"
-            label=${t("users.type")}
-            value=${values.type}
-            onInput=${set("type")}
-            options=${typeOptions()}
-          />
-          <${Field}
-            name="roles"
-            label=${t("users.roles")}
-            value=${values.roles}
-            onInput=${set("roles")}
-            hint=${t("users.rolesHint")}
-          />
-          <${Field}
-            name="name"
-            label=${t("users.name")}
-            value=${values.name}
-            onInput=${set("name")}
-            maxLength=${256}
-          />
-          <${Field}
-            name="email"
-            label=${t("users.email")}
-            value=${values.email}
-            onInput=${set("email")}
-            maxLength=${256}
-          />
-          <${Field}
-            name="phone"
-            label=${t("users.phone")}
-            value=${values.phone}
-            onInput=${set("phone")}
-            maxLength=${256}
+          <${UserType} values=${values} set=${set} />
+          <${UserTexts}
+            names=${["roles", "name", "email", "phone"]}
+            values=${values}
+            set=${set}
           />
           <${Combobox}
             name="tokenApp"
@@ -108,14 +74,7 @@ export function UserProfile({ user, onChange }) {
             hint=${t("users.tokenAppHint")}
           />
         </div>
-        <${CheckField}
-          name="enabled"
-          label=${t("users.enabled")}
-          value=${values.enabled}
-          onInput=${set("enabled")}
-          hint=${t("users.enabledHint")}
-          switch
-        />
+        <${UserEnabled} values=${values} set=${set} />
       <//>
     <//>
     <${Section}

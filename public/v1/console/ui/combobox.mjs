@@ -1,6 +1,6 @@
 // A field that finds a user, group, department, service … while one types.
 
-import { t } from "../i18n.mjs";
+import { oneOf, t } from "../i18n.mjs";
 import { classes, html, useEffect, useRef, useState } from "../lib.mjs";
 import { useTied } from "./form.mjs";
 import { asTyped, findOf, strangers } from "./search.mjs";
@@ -111,7 +111,7 @@ export function Combobox(props) {
     if (value) onPick(null);
     setOpen(true);
   };
-  const words = isOpen ? inWords({ state, options, problem }) : "";
+  const words = isOpen ? inWords({ state, options, problem, kinds, text }) : "";
   const shown = isOpen && options.length > 0;
   return html`<div class="field combobox">
     <label for=${id}>${label}</label>
@@ -191,8 +191,10 @@ const Option = ({ id, option, current, onPick }) => html`<div
 const nameOf = ({ kind, id, name }) =>
   name ?? t("combobox.unnamed", { kind: t(`kind.${kind}`), id: `${id}` });
 
-function inWords({ state, options, problem }) {
+function inWords({ state, options, problem, kinds, text }) {
   if (state === "failed") return problem.words?.() || problem.detail || `${problem}`;
   if (state === "searching") return t("combobox.searching");
-  return options.length === 0 ? t("combobox.nothing") : t("combobox.found", { n: options.length });
+  if (options.length > 0) return t("combobox.found", { n: options.length });
+  const names = oneOf(kinds.map((kind) => t(`kind.${kind}`)));
+  return t("combobox.nothing", { kinds: names, text: text.trim() });
 }

@@ -1,7 +1,7 @@
 // The fields of forms. Each has a label, and may have a hint and an error.
 
 import { t } from "../i18n.mjs";
-import { html } from "../lib.mjs";
+import { html, useEffect, useRef } from "../lib.mjs";
 import { useTied } from "./form.mjs";
 
 const Optional = () => html` <span class="faint">${t("common.optional")}</span>`;
@@ -142,10 +142,13 @@ export function ChecksField({ name, legend, value, onInput, options, hint, locke
  *   value: number | null,
  *   onInput: (at: number | null) => void,
  *   hint?: any,
- * }} props moments are epoch milliseconds
+ *   broken?: string,
+ * }} props moments are epoch milliseconds; `broken` is the rule that the moment breaks, in words
  */
-export function MomentField({ name, label, value, onInput, hint, ...rest }) {
+export function MomentField({ name, label, value, onInput, hint, broken = "", ...rest }) {
   const { id, tied, below } = useTied(name, hint);
+  const field = useRef();
+  useEffect(() => field.current.setCustomValidity(broken), [broken]);
   const input = (event) => {
     const at = new Date(event.currentTarget.value).getTime();
     onInput(Number.isNaN(at) ? null : at);
@@ -153,8 +156,37 @@ export function MomentField({ name, label, value, onInput, hint, ...rest }) {
   const control = { ...tied, value: local(value), onInput: input, ...rest };
   return html`<div class="field">
     <label for=${id}>${label}<${Optional} /></label>
-    <input type="datetime-local" ...${control} />
+    <input ref=${field} type="datetime-local" ...${control} />
     ${below}
+  </div>`;
+}
+
+/**
+ * From when until when something counts.
+ * @param {{
+ *   value: {startsAt: number | null, expiresAt: number | null},
+ *   onInput: (some: {startsAt?: number | null, expiresAt?: number | null}) => void,
+ * }} props
+ */
+export function PeriodFields({ value: { startsAt, expiresAt }, onInput }) {
+  const isBefore = startsAt != null && expiresAt != null && expiresAt <= startsAt;
+  const isPast = expiresAt != null && expiresAt <= Date.now();
+  return html`<div class="columns">
+    <${MomentField}
+      name="startsAt"
+      label=${t("give.startsAt")}
+      value=${startsAt}
+      onInput=${(at) => onInput({ startsAt: at })}
+      hint=${t("give.startsAtHint")}
+    />
+    <${MomentField}
+      name="expiresAt"
+      label=${t("give.expiresAt")}
+      value=${expiresAt}
+      onInput=${(at) => onInput({ expiresAt: at })}
+      hint=${t("give.expiresAtHint")}
+      broken=${isPast ? t("rule.past") : isBefore ? t("rule.endBeforeStart") : ""}
+    />
   </div>`;
 }
 

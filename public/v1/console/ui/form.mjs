@@ -1,9 +1,9 @@
 // Forms. An error names its field and the rule, is read out with the field, and takes the focus.
 
-import { number, t } from "../i18n.mjs";
+import { language, number, t } from "../i18n.mjs";
 import { classes, createContext, html } from "../lib.mjs";
 import { useContext, useEffect, useId, useRef, useState } from "../lib.mjs";
-import { ProblemNotice } from "./notice.mjs";
+import { Detail, ProblemNotice } from "./notice.mjs";
 
 const Within = createContext({ wrong: {} });
 
@@ -24,7 +24,7 @@ export function Form(props) {
   const [broken, setBroken] = useState({});
   const form = useRef();
   const { problem, busy } = action;
-  const wrong = problem?.field ? { ...broken, [problem.field]: problem.detail } : broken;
+  const wrong = problem?.field ? { ...broken, [problem.field]: problem } : broken;
   useEffect(() => {
     if (problem?.field) reveal(fieldOf(form.current, problem.field));
   }, [problem]);
@@ -90,6 +90,15 @@ function ruleOf(element) {
 
 const numberOf = (text) => (Number.isNaN(Number(text)) ? text : number(Number(text)));
 
+/** A rule that was broken: the form's own in words, or what the API says. */
+function Rule({ of }) {
+  if (typeof of === "string") return html`<bdi dir="auto">${of}</bdi>`;
+  // English has no better words than the API's own, which name the member.
+  if (language.get() === "en") return html`<bdi dir="auto">${of.detail}</bdi>`;
+  const words = of.words();
+  return html`${words} <${Detail} of=${of} words=${words} />`;
+}
+
 /** The props by which a control is tied to its label, its hint and its error. */
 export function useTied(name, hint) {
   const id = useId();
@@ -103,7 +112,7 @@ export function useTied(name, hint) {
   };
   const below = html`
     ${hint && html`<small id=${`${id}-hint`}>${hint}</small>`}
-    ${rule && html`<small id=${`${id}-rule`} class="rule"><bdi dir="auto">${rule}</bdi></small>`}
+    ${rule && html`<small id=${`${id}-rule`} class="rule"><${Rule} of=${rule} /></small>`}
   `;
   return { id, tied, below };
 }

@@ -1,10 +1,11 @@
 // What people are told: results, problems, that something loads, that there is nothing.
 
-import { t } from "../i18n.mjs";
+import { language, t } from "../i18n.mjs";
 import { classes, html, makeStore, useEffect, useState, useStore } from "../lib.mjs";
 import { session } from "../session.mjs";
 
 const SHOWN_MS = 6000;
+const READ_MS = 1000;
 const said = makeStore(null);
 
 /**
@@ -19,8 +20,15 @@ export function Said() {
   const now = useStore(said);
   useEffect(() => {
     if (!now) return undefined;
-    const timer = setTimeout(() => said.set(null), SHOWN_MS);
-    return () => clearTimeout(timer);
+    const end = () => said.set(null);
+    const timer = setTimeout(end, SHOWN_MS);
+    // What was done often leads to another page at once; whoever goes on later has read it.
+    const left = () => Date.now() - now.at > READ_MS && end();
+    addEventListener("hashchange", left);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("hashchange", left);
+    };
   }, [now]);
   return html`<div role="status" aria-live="polite" class="said">
     ${now && html`<p class=${classes("toast", now.bad && "bad")} key=${now.at}>${now.text}</p>`}
@@ -37,7 +45,7 @@ export function ProblemNotice({ problem, again }) {
   const words = problem.words();
   return html`<div role="alert" class="notice bad">
     ${words && html`<p>${words}</p>`}
-    ${problem.detail && html`<p class="detail"><bdi dir="auto">${problem.detail}</bdi></p>`}
+    <${Detail} of=${problem} words=${words} />
     ${problem.status === 403 && html`<${Whoever} />`}
     ${problem.errors?.length > 0 && html`<${WrongLines} errors=${problem.errors} />`}
     ${
@@ -49,6 +57,21 @@ export function ProblemNotice({ problem, again }) {
     </button>`
     }
   </div>`;
+}
+
+/**
+ * What the API said itself, which is English. It is folded where the words above say as much.
+ * @param {{of: import("../http.mjs").Problem, words: string}} props
+ */
+export function Detail({ of, words }) {
+  if (!of.detail || of.detail === words) return null;
+  const text = html`<p class="detail"><bdi dir="auto" lang="en">${of.detail}</bdi></p>`;
+  const precise = of.precise() !== null;
+  if (!words || (!precise && language.get() === "en")) return text;
+  return html`<details class="detail" open=${!precise}>
+    <summary>${t("problem.detail")}</summary>
+    ${text}
+  </details>`;
 }
 
 /** The seconds until a moment, counted down. */

@@ -73,6 +73,18 @@ export async function findById(kind, id) {
   }
 }
 
+/**
+ * The names of those of a kind that are there, by their ids as texts.
+ * @param {Kind} kind
+ * @param {string[]} ids at most 100
+ * @returns {Promise<Map<string, string | null>>}
+ */
+export async function namesOf(kind, ids) {
+  const { at, name } = LISTS[kind];
+  const { items } = await api.get(at, { ids: ids.join(",") });
+  return new Map(items.map((item) => [`${item.id}`, name(item) ?? null]));
+}
+
 /** A text as an id that nobody registered, for each kind where it is none of those listed. */
 export function strangers(kinds, text, listed) {
   if (!/^[1-9]\d{0,18}$/.test(text)) return [];

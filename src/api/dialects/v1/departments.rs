@@ -129,6 +129,10 @@ request! {
 }
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    if let Some(ids) = paging::ids(call)? {
+        let found = units::list_by_ids(cx, UnitKind::Department, &ids).await?;
+        return Ok(paging::answer_all(&found, DepartmentAnswer::of));
+    }
     let (limit, after_id) = paging::asked(call)?;
     let found =
         units::list(cx, UnitKind::Department, paging::search(call)?, after_id, limit + 1).await?;

@@ -63,6 +63,15 @@ pub(super) const GROUP: Group = Group {
             .query(paging::QUERY)
             .refuses(&[404])
             .answers(Answer::json(200, &GRANTS)),
+        Route::get("list_object_grants", &["/v1/grants"], handler!(list_of_object))
+            .summary("Lists the grants to a user, a department or a group by ascending id")
+            .about(
+                "Only what is given to the object itself: what reaches a user through others is at /v1/users/{id}/grants. Expired grants are \
+                 listed until they are removed. An object that nothing is granted to has an empty list, also where nobody registered it.",
+            )
+            .access(Access::Administrator)
+            .query(OF_OBJECT)
+            .answers(Answer::json(200, &GRANTS)),
         Route::get("list_user_grants", &["/v1/users/{id}/grants"], handler!(list_of_user))
             .summary(
                 "Lists the grants that reach a user, directly or through departments and groups, \
@@ -96,6 +105,12 @@ const TO_WHOM: &[Field] = &[
     optional("authObjectId", Kind::INT64, "the object's id"),
     optional("username", Kind::TEXT, "the user name, in place of both"),
 ];
+
+const TO_TYPE: Field =
+    required("authObjectType", OBJECT_TYPE, "to whom: a user, a department or a group");
+const TO_ID: Field = required("authObjectId", Kind::INT64, "to which");
+const ON_SERVICE: Field = optional("serviceId", Kind::INT64, "only on this service");
+const OF_OBJECT: &[Field] = &[TO_TYPE, TO_ID, ON_SERVICE, paging::LIMIT, paging::CURSOR];
 
 request! {
     struct GrantTerms as "GrantTerms" {
@@ -283,6 +298,18 @@ async fn list_of_service(cx: &Cx, call: &Call<'_>) -> Result<Response> {
     let found =
         grants::list_of_service(cx, call.caller()?, call.int64(ID.name)?, after_id, limit + 1)
             .await?;
+    Ok(paging::answer(&found, limit, |found| Grant::of(found, cx.now), |(grant, _)| grant.id))
+}
+
+async fn list_of_object(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    let (limit, after_id) = paging::asked(call)?;
+    let object_type = ObjectType::parse(call.query.required(TO_TYPE.name)?)
+        .map_err(|why| Error::invalid(TO_TYPE.name, why))?;
+    let object_id =
+        call.query.declared_integer(&TO_ID)?.ok_or_else(|| Error::missing(TO_ID.name))?;
+    let service_id = call.query.declared_integer(&ON_SERVICE)?;
+    let object = (object_type, object_id);
+    let found = grants::list_of_object(cx, object, service_id, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, |found| Grant::of(found, cx.now), |(grant, _)| grant.id))
 }
 

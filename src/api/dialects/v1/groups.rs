@@ -115,6 +115,10 @@ request! {
 }
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    if let Some(ids) = paging::ids(call)? {
+        let found = units::list_by_ids(cx, UnitKind::Group, &ids).await?;
+        return Ok(paging::answer_all(&found, GroupAnswer::of));
+    }
     let (limit, after_id) = paging::asked(call)?;
     let found =
         units::list(cx, UnitKind::Group, paging::search(call)?, after_id, limit + 1).await?;

@@ -3,11 +3,15 @@
 use serde::Serialize;
 
 use crate::api::http::message::Response;
+use crate::api::http::patterns;
 use crate::api::http::route::Call;
 use crate::api::http::shape::{Field, Kind, optional, required};
 use crate::error::{Error, Result};
 
 const DEFAULT_LIMIT: i64 = 50;
+
+/// A page of the console shows no more names than that.
+const MAX_IDS: usize = 100;
 
 /// In characters. No stored name is longer.
 const MAX_SEARCH: usize = 128;
@@ -22,6 +26,13 @@ pub(super) const SEARCH: Field = optional(
     Kind::text(1, MAX_SEARCH),
     "only those whose name begins with this, ignoring case; ordered by name",
 );
+pub(super) const IDS: Field = optional(
+    "ids",
+    Kind::matching(1, MAX_IDS * 21, patterns::IDS),
+    "only those with one of these ids: at most 100, with commas between them; in place of search, \
+     limit and cursor",
+);
+pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, IDS, LIMIT, CURSOR];
 pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, LIMIT, CURSOR];
 pub(super) const NAMED_TEXT_QUERY: &[Field] = &[SEARCH, LIMIT, TEXT_CURSOR];
 pub(super) const QUERY: &[Field] = &[LIMIT, CURSOR];
@@ -77,6 +88,21 @@ pub(super) fn search<'a>(call: &'a Call<'_>) -> Result<Option<&'a str>> {
     Ok(search)
 }
 
+/// The ids of the query; `None` if it asks for a page. Fails if both are asked for.
+pub(super) fn ids(call: &Call<'_>) -> Result<Option<Vec<i64>>> {
+    let Some(text) = call.query.one(IDS.name)? else { return Ok(None) };
+    for other in [SEARCH.name, LIMIT.name, CURSOR.name] {
+        if call.query.one(other)?.is_some() {
+            return Err(Error::invalid(other, "must not be there beside ids"));
+        }
+    }
+    let ids: Option<Vec<i64>> = text.split(',').map(|id| id.parse().ok()).collect();
+    let is_few = |ids: &Vec<i64>| ids.len() <= MAX_IDS;
+    let wrong =
+        || Error::invalid(IDS.name, format!("must be 1 to {MAX_IDS} ids with commas between them"));
+    ids.filter(is_few).ok_or_else(wrong).map(Some)
+}
+
 fn limit(call: &Call<'_>) -> Result<i64> {
     Ok(call.query.declared_integer(&LIMIT)?.unwrap_or(DEFAULT_LIMIT))
 }
@@ -85,6 +111,14 @@ fn limit(call: &Call<'_>) -> Result<i64> {
 struct Page<A> {
     items: Vec<A>,
     next: Option<String>,
+}
+
+/// A page of all items that were asked for by their ids. There is no next page.
+pub(super) fn answer_all<'f, T, A: Serialize>(
+    found: &'f [T],
+    item: impl Fn(&'f T) -> A,
+) -> Response {
+    Response::json(200, &Page { items: found.iter().map(item).collect(), next: None })
 }
 
 /// A page of at most `limit` items. The caller reads one more than `limit`: it shows whether there

@@ -141,6 +141,10 @@ request! {
 }
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
+    if let Some(ids) = paging::ids(call)? {
+        let found = services::list_by_ids(cx, &ids).await?;
+        return Ok(paging::answer_all(&found, Service::of));
+    }
     let (limit, after_id) = paging::asked(call)?;
     let found = services::list(cx, paging::search(call)?, after_id, limit + 1).await?;
     Ok(paging::answer(&found, limit, Service::of, |service| service.id))

@@ -20,6 +20,7 @@ pub(super) const ID: Field = required("id", Kind::INT64, "the user's id");
 const LIST_QUERY: &[Field] = &[
     optional("username", Kind::TEXT, "only the user of this name"),
     paging::SEARCH,
+    paging::IDS,
     paging::LIMIT,
     paging::CURSOR,
 ];
@@ -212,8 +213,15 @@ request! {
 }
 
 async fn list(cx: &Cx, call: &Call<'_>) -> Result<Response> {
-    let (limit, after_id) = paging::asked(call)?;
     let username = call.query.one("username")?.map(str::to_owned);
+    if let Some(ids) = paging::ids(call)? {
+        if username.is_some() {
+            return Err(Error::invalid("username", "must not be there beside ids"));
+        }
+        let found = users::list_by_ids(cx, &ids).await?;
+        return Ok(paging::answer_all(&found, User::of));
+    }
+    let (limit, after_id) = paging::asked(call)?;
     let beginning = paging::search(call)?.map(str::to_owned);
     if beginning.is_some() && username.is_some() {
         return Err(Error::invalid(
