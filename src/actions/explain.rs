@@ -228,8 +228,8 @@ const NO_TOKEN: &str = "this is no JSON Web Token, which has three parts with do
                         and no token or key of Postern";
 
 /// A token that neither Postern nor a key knows may be known to an app's introspection endpoint.
-/// Each endpoint is asked now; the cache is not used. The first check is about the form of the text,
-/// because most of what is pasted here is no token.
+/// Each endpoint is asked now; the cache is not used. The first check is about the form of the
+/// text, because most of what is pasted here is no token.
 async fn of_foreign_token(
     cx: &Cx,
     explanation: &mut Explanation,
@@ -254,7 +254,8 @@ async fn of_foreign_token(
     }
     if asked.is_empty() {
         let why = "no token app has an introspection endpoint to ask about it";
-        let fix = "copy the whole token; if its issuer makes tokens that only it can read, register its introspection endpoint";
+        let fix = "copy the whole token; if its issuer makes tokens that only it can read, \
+                   register its introspection endpoint";
         explanation.is_no_token(first, why, fix);
         return Ok(Found::Nobody);
     }

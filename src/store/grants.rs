@@ -168,7 +168,8 @@ pub async fn list_of_object(
     };
     let sql = format!(
         "SELECT {PACKED_COLUMNS}, {OBJECT_NAME} AS object_name FROM grants g INDEXED BY {index}
-         WHERE g.object_type = ?1 AND g.object_id = CAST(?2 AS INTEGER) AND g.id > CAST(?3 AS INTEGER) {on_service} ORDER BY g.id LIMIT ?4"
+         WHERE g.object_type = ?1 AND g.object_id = CAST(?2 AS INTEGER)
+           AND g.id > CAST(?3 AS INTEGER) {on_service} ORDER BY g.id LIMIT ?4"
     );
     let mut params = vec![
         object_type.name().into(),

@@ -219,7 +219,8 @@ pub async fn list(
 /// The rows with these ids, by ascending id. Ids that do not exist are left out.
 pub async fn list_by_ids(cx: &Cx, kind: UnitKind, ids: &[i64]) -> Result<Vec<Unit>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM units WHERE object_type = ?1 AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
+        "SELECT {COLUMNS} FROM units WHERE object_type = ?1
+         AND id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
          ORDER BY units.id"
     );
     let params = [kind.object_type().name().into(), Param::from(sql::stored_ids(ids))];

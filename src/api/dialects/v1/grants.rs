@@ -66,8 +66,9 @@ pub(super) const GROUP: Group = Group {
         Route::get("list_object_grants", &["/v1/grants"], handler!(list_of_object))
             .summary("Lists the grants to a user, a department or a group by ascending id")
             .about(
-                "Only what is given to the object itself: what reaches a user through others is at /v1/users/{id}/grants. Expired grants are \
-                 listed until they are removed. An object that nothing is granted to has an empty list, also where nobody registered it.",
+                "Only grants to the object itself. /v1/users/{id}/grants also lists those that a \
+                 user has through departments and groups. Expired grants are listed until they \
+                 are removed. An object without grants has an empty list, registered or not.",
             )
             .access(Access::Administrator)
             .query(OF_OBJECT)

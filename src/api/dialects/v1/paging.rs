@@ -33,7 +33,6 @@ pub(super) const IDS: Field = optional(
      limit and cursor",
 );
 pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, IDS, LIMIT, CURSOR];
-pub(super) const NAMED_QUERY: &[Field] = &[SEARCH, LIMIT, CURSOR];
 pub(super) const NAMED_TEXT_QUERY: &[Field] = &[SEARCH, LIMIT, TEXT_CURSOR];
 pub(super) const QUERY: &[Field] = &[LIMIT, CURSOR];
 pub(super) const TEXT_QUERY: &[Field] = &[LIMIT, TEXT_CURSOR];
