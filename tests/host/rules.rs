@@ -452,7 +452,7 @@ fn the_tester_tells_why_and_writes_nothing() {
         { "check": "groups", "held": false, "detail": "rule 1 wants one of the groups [5]; it does not hold" },
         { "check": "roles", "held": false, "detail": "rule 1 wants one of the roles [\"sales\"]; it does not hold" },
         { "check": "scopes", "held": false, "detail": "rule 2 asks for all of the scopes [\"bad\"]; it does not hold" },
-        { "check": "deny", "held": true, "detail": "rule 2 denies callers for whom all its conditions hold, and they do not all hold here" },
+        { "check": "deny", "held": true, "detail": "rule 2 denies callers who meet all its conditions; this one does not" },
         { "check": "report", "held": true, "detail": "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES wants something \
           of the caller that does not hold: apps" },
     ]});
