@@ -138,8 +138,7 @@ fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Vec<Check> {
             Ok(false) => (
                 true,
                 format!(
-                    "rule {number} denies callers for whom all its conditions hold, and they do \
-                     not all hold here"
+                    "rule {number} denies callers who meet all its conditions; this one does not"
                 ),
             ),
             Err(error) => (

@@ -455,8 +455,7 @@ fn the_tester_tells_why_and_writes_nothing() {
             "check": check, "held": held, "detail": detail,
         })
     };
-    let denies = "rule 2 denies callers for whom all its conditions hold, and they do \
-        not all hold here";
+    let denies = "rule 2 denies callers who meet all its conditions; this one does not";
     let reports = "rule 3, which only reports, would have refused: rule 3 of ORIGIN_RULES \
         requires what the caller lacks: apps";
     let expected = json!({
