@@ -288,7 +288,7 @@ async fn elsewhere(cx: &Cx, request: &dyn Inbound) -> Result<Handled> {
     }
 }
 
-/// The origin that answers this route of a dialect, if ORIGIN_NODES=1 says so.
+/// The origin that answers this route of a dialect, if `ORIGIN_NODES=1` says so.
 fn origin_of<'c>(cx: &'c Cx, route: &Route, request: &dyn Inbound) -> Result<Option<&'c Origin>> {
     if route.may_be_of_origin && cx.config.origins.takes_nodes {
         gateway::origin(cx, request)

@@ -399,7 +399,7 @@ fn collect_of(dialect: &Dialect, route: &Route, schemas: &mut BTreeMap<&'static 
     let objects = if dialect.refuses_undeclared { Objects::Closed } else { Objects::Open };
     match &route.body {
         Some(Body::Members(shape) | Body::OptionalMembers(shape)) => {
-            collect(shape, objects, schemas)
+            collect(shape, objects, schemas);
         }
         Some(Body::Array { kind, .. }) => collect_kind(kind, objects, schemas),
         Some(Body::Texts(_)) | None => {}

@@ -38,7 +38,7 @@ pub fn collect_kind(kind: &Kind, objects: Objects, schemas: &mut BTreeMap<&'stat
         Kind::Nullable(inner) | Kind::MapOf(inner) => collect_kind(inner, objects, schemas),
         Kind::AnyOf(kinds) => kinds.iter().for_each(|kind| collect_kind(kind, objects, schemas)),
         Kind::Digits { min: i64::MIN, max: i64::MAX } => {
-            drop(schemas.insert(INT64, digits(i64::MIN, i64::MAX)))
+            drop(schemas.insert(INT64, digits(i64::MIN, i64::MAX)));
         }
         Kind::Digits { .. }
         | Kind::Text(_)

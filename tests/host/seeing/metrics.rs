@@ -75,7 +75,11 @@ fn numbers(isolate: &Isolate<'_>) -> Numbers {
     let answer = isolate.get("/v1/metrics", &admin());
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(answer.body.starts_with("# The counters are those of one isolate"), "{}", answer.body);
+    assert!(
+        answer.body.starts_with("# The counters belong to the isolate that answered."),
+        "{}",
+        answer.body
+    );
     parse(&answer.body)
 }
 

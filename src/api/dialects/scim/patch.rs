@@ -283,7 +283,9 @@ impl Person {
                 // An address cannot exist without its value.
                 None | Some("value") => list.retain(|email| !(holds(email) && is_named(email))),
                 Some("type") => {
-                    list.iter_mut().filter(|email| holds(email)).for_each(|email| email.kind = None)
+                    list.iter_mut()
+                        .filter(|email| holds(email))
+                        .for_each(|email| email.kind = None);
                 }
                 Some("primary") => list
                     .iter_mut()
@@ -353,7 +355,7 @@ fn described(which: Option<&Expression>) -> Email {
             ("type", Test::Equals(kind)) => email.kind = Some(kind.clone()),
             ("value", Test::Equals(value)) => email.value.clone_from(value),
             ("primary", Test::Equals(word)) => {
-                email.primary = Some(word.eq_ignore_ascii_case("true"))
+                email.primary = Some(word.eq_ignore_ascii_case("true"));
             }
             _ => {}
         }
@@ -472,7 +474,7 @@ impl GroupChange {
                 ));
             }
             (None, Verb::Remove) if operation.value.is_null() => {
-                self.members = MemberChange::All(BTreeSet::new())
+                self.members = MemberChange::All(BTreeSet::new());
             }
             (None, Verb::Remove) => self.members.remove(members(operation.value)?),
             (None, Verb::Add) => self.members.add(members(operation.value)?),

@@ -180,18 +180,18 @@ fn conditions(filter: &[Term]) -> Result<Option<Vec<Condition>>> {
                 }
             }
             ("emails" | "emails.value", Test::Equals(email)) => {
-                conditions.push(Condition::Email(email.clone()))
+                conditions.push(Condition::Email(email.clone()));
             }
             ("active", Test::Equals(word)) if word.eq_ignore_ascii_case("true") => {
-                conditions.push(Condition::Active(true))
+                conditions.push(Condition::Active(true));
             }
             ("active", Test::Equals(word)) if word.eq_ignore_ascii_case("false") => {
-                conditions.push(Condition::Active(false))
+                conditions.push(Condition::Active(false));
             }
             ("username" | "id" | "active", Test::Present) => {}
             ("externalid", Test::Present) => conditions.push(Condition::HasExternalId),
             ("emails" | "emails.value", Test::Present) if which.is_none() => {
-                conditions.push(Condition::HasEmail)
+                conditions.push(Condition::HasEmail);
             }
             _ => {
                 return Err(filter::invalid(

@@ -59,7 +59,7 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
-/// Refuses, unless the deployment sets LOGIN_URL to `password`.
+/// Refuses, unless the deployment sets `LOGIN_URL` to `password`.
 fn is_wanted(cx: &Cx, call: &Call<'_>) -> Result<()> {
     is_on_its_host(cx, call)?;
     if cx.config.browsers.login == Some(Login::Password) {
