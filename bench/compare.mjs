@@ -24,7 +24,7 @@ const CONNECTIONS = 16;
 const SECRET = "a shared secret of thirty-two b!";
 const USERS = 100;
 /** So many more than Postern remembers that it knows nothing any more of a token that comes again. */
-const TOKENS = 40_000;
+const TOKENS = 20_000;
 /** For how long an isolate tries the data centre's cache before it knows that it keeps nothing. */
 const UNTIL_INERT_MS = 25_000;
 
@@ -224,14 +224,20 @@ async function run(name) {
   const measured = { ...CASES[name] };
   const list = measured.list && (await measured.list());
   if (list) measured.list = () => list;
-  const rows = [];
-  for (const subject of subjects) {
-    if (subject.peer && !measured.peers) continue;
-    const asked = [];
-    for (const one of subject.processes)
-      asked.push({ one, at: 0, ...(await requestsFor(one, measured, subject, measured.peers)) });
-    rows.push({ subject, asked, results: [], lacks: asked.find(({ lacks }) => lacks)?.lacks });
-  }
+  const ready = async (subject, one) => ({
+    one,
+    at: 0,
+    ...(await requestsFor(one, measured, subject, measured.peers)),
+  });
+  const rows = await Promise.all(
+    subjects
+      .filter(({ peer }) => !peer || measured.peers)
+      .map(async (subject) => {
+        const asked = await Promise.all(subject.processes.map((one) => ready(subject, one)));
+        const lacks = asked.find(({ lacks }) => lacks)?.lacks;
+        return { subject, asked, results: [], lacks };
+      }),
+  );
   const load = async (asked, refused, seconds) => {
     const start = asked.at % asked.requests.count;
     const options = { seconds, connections: CONNECTIONS, start, refused };
