@@ -20,7 +20,9 @@ function counted(name, value) {
   };
 }
 
-WebAssembly.Instance = (module, imports) => {
+// Called with `new`, which an arrow function refuses.
+// biome-ignore lint/complexity/useArrowFunction: it is a constructor
+WebAssembly.Instance = function (module, imports) {
   const entries = (group) =>
     Object.entries(group).map(([name, value]) => [name, counted(name, value)]);
   return new Instance(
