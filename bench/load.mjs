@@ -86,3 +86,15 @@ export const median = (values) => {
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
+
+/**
+ * The standard error of what is computed from all rounds, from what it is without each of them
+ * (jackknife). One round shows none.
+ */
+export function spread(values) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(
+    ((values.length - 1) / values.length) *
+      values.reduce((sum, value) => sum + (value - mean) ** 2, 0),
+  );
+}

@@ -18,7 +18,7 @@ import { createRequire } from "node:module";
 import { top } from "../tests/edge/support/workerd.mjs";
 import * as cases from "./cases.mjs";
 import { gates } from "./gates/main.mjs";
-import { measure, median } from "./load.mjs";
+import { measure, median, spread } from "./load.mjs";
 import { figure, markdown } from "./table.mjs";
 import { end } from "./subjects.mjs";
 
@@ -85,15 +85,6 @@ async function run({
       };
     });
   return { rows: rowsWithout(), without: results[0].map((_, round) => rowsWithout(round)) };
-}
-
-/** The standard error of what is computed from all rounds, from what it is without each of them (jackknife); one round shows none. */
-function spread(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(
-    ((values.length - 1) / values.length) *
-      values.reduce((sum, value) => sum + (value - mean) ** 2, 0),
-  );
 }
 
 function table(rows) {

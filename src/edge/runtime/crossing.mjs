@@ -70,28 +70,6 @@ export function setCookies(headers) {
   return headers.getSetCookie();
 }
 
-/** A promise and what fulfils it. It is handed over and not kept here: after a panic, this module outlives the wasm instance. */
-export function promised() {
-  return Promise.withResolvers();
-}
-
-/**
- * Lets WebCrypto check a signature; `done` is told the ticket with true, false, or the error's
- * text, and answers whoever waits for it. The bytes are copied before this returns.
- */
-export function verify(subtle, how, key, signature, message, ticket, done) {
-  const say = (outcome) => {
-    try {
-      done(ticket, outcome);
-    } catch (error) {
-      reportError(error);
-    }
-  };
-  subtle
-    .verify(how, key, signature, message)
-    .then(say, (error) => say(String(error?.message ?? error)));
-}
-
 // The key of an entry must be a URL of the Worker's own host: with another one the platform would
 // look that host up.
 const urlOf = (name) => `https://${name}`;

@@ -8,5 +8,4 @@ pub(super) mod log;
 pub(super) mod panics;
 pub(super) mod request;
 pub(super) mod streams;
-pub(super) mod tickets;
 pub(super) mod variables;
