@@ -5,6 +5,7 @@
 
 [ $# -gt 0 ] || { echo 'usage: scripts/run.sh COMMAND…' >&2; exit 2; }
 asked_for_ci=${CI:-}
+# shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 load_env
 # With a user in front of it, wrangler may ask, as for a secret.

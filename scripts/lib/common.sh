@@ -1,5 +1,6 @@
 # For the scripts beside it: sourced, never run. Leaves the working directory at the top of the
-# checkout. shellcheck shell=bash
+# checkout.
+# shellcheck shell=bash
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -73,3 +73,11 @@ install_from_pypi() {
   fi
   cp tests/all/requirements.txt "$folder/.postern-requirements.txt"
 }
+
+# Debian's package of shellcheck is older, and finds less.
+# The variables of a library are those of whoever sources it.
+check_scripts() {
+  local shellcheck=$programs/python/bin/shellcheck
+  "$shellcheck" .ci/run scripts/*.sh scripts/release/*.sh &&
+    "$shellcheck" -e SC2034,SC2154 scripts/lib/*.sh
+}

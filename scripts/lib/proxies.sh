@@ -3,7 +3,8 @@
 #
 # Of a package only the program is taken, into the cache. Installed, it would be started, now and at
 # each start of the machine, and would want root. tests/all/support/proxies.mjs looks in the same
-# places. shellcheck shell=bash
+# places.
+# shellcheck shell=bash
 
 proxies=$cache/proxies
 

@@ -87,7 +87,12 @@ async function exported(postern, folder, name = "exported.ndjson") {
 
 /** Runs it until the proxy hangs, and kills it there. */
 async function killWhereItHangs(target, start) {
-  const hung = new Promise((done) => (target.hung = () => (done(), true)));
+  const hung = new Promise((done) => {
+    target.hung = () => {
+      done();
+      return true;
+    };
+  });
   const running = start();
   await Promise.race([
     hung,

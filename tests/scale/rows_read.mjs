@@ -49,7 +49,7 @@ export async function measure(url, size, { token, keys }) {
   await whoMayWhat(ask, size);
   await searches(ask, url, size, keys[0]);
   await filters(ask, size);
-  await users(ask, size);
+  await users(ask);
   await names(ask);
   await overview(ask, size);
   await creations(ask, size);
@@ -244,7 +244,7 @@ async function searches(ask, url, size, key) {
 }
 
 /** Each user is shown with how many grants name their id, of which a hundred are counted. */
-async function users(ask, size) {
+async function users(ask) {
   const page = await ask("users, a page", `/v1/users?limit=${PAGE}`, (PAGE + 1) * 102 + BESIDES);
   await ask("a user", `/v1/users/${page.items[0].id}`, 102 + BESIDES);
 }

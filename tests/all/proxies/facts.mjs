@@ -33,7 +33,7 @@ const MOST = {
   /** Which other statuses than 200 are a yes. Postern answers none of them. */
   takes: [201, 204, 206],
   /** What arrives of a URL with a token in its query. */
-  url: (sent, without) => without,
+  url: (_sent, without) => without,
   /** The status of a request for a path, and what arrives of the path. */
   path: (path) => [200, path],
   /** The answer to a client without a credential that names forwarded URLs as hop by hop. */
@@ -45,20 +45,20 @@ const MOST = {
 };
 
 /** A URL without double slashes and dots in its path, whose escapes are read by `decoded`. */
-function cleaned(url, decoded = (escape) => escape) {
+function cleaned(url, decoded = (escaped) => escaped) {
   const [path, ...query] = url.split("?");
   const plain = path.replaceAll(/%[\da-f]{2}/gi, decoded).replaceAll(/\/+/g, "/");
   return [new URL(`http://app${plain}`).pathname, ...query].join("?");
 }
 
 /** An escape, or the character where nobody needs one for it. */
-function needed(escape) {
-  const character = String.fromCharCode(parseInt(escape.slice(1), 16));
-  return /[\w.~-]/.test(character) ? character : escape;
+function needed(escaped) {
+  const character = String.fromCharCode(parseInt(escaped.slice(1), 16));
+  return /[\w.~-]/.test(character) ? character : escaped;
 }
 
 const ofEnvoy = (url) => cleaned(url, needed);
-const ofTraefik = (url) => cleaned(url, (escape) => needed(escape.toUpperCase()));
+const ofTraefik = (url) => cleaned(url, (escaped) => needed(escaped.toUpperCase()));
 const hasEscapedSlash = (path) => /%2f/i.test(path);
 
 const CADDY = {
@@ -66,7 +66,7 @@ const CADDY = {
   // forward_auth passes on all headers of the client.
   passesAll: true,
   // What takes the token out also writes the path anew, without double slashes and dots.
-  url: (sent, without) => cleaned(without),
+  url: (_sent, without) => cleaned(without),
 };
 
 export const FACTS = {
@@ -118,7 +118,7 @@ export const FACTS = {
     failed: 503,
     other: (status) => (status >= 500 ? 503 : status),
     takes: [],
-    url: (sent, without) => ofEnvoy(without),
+    url: (_sent, without) => ofEnvoy(without),
     // It asks about, and passes on, the path as its routes read it, and takes no escaped slash.
     path: (path) => (hasEscapedSlash(path) ? [400, undefined] : [200, ofEnvoy(path)]),
     nominated: 400,
