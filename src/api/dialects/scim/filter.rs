@@ -5,22 +5,22 @@ use super::wire::broken;
 use crate::error::{Error, Result};
 
 /// Terms that must all hold.
-pub(super) type Expression = Vec<Term>;
+pub type Expression = Vec<Term>;
 
 /// A condition on an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Term {
+pub struct Term {
     /// The attribute in lower case, and its part behind a dot.
-    pub(super) name: String,
+    pub name: String,
     /// What its values must be that are looked at.
-    pub(super) which: Option<Expression>,
+    pub which: Option<Expression>,
     /// What it must be.
-    pub(super) test: Test,
+    pub test: Test,
 }
 
 /// What an attribute must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Test {
+pub enum Test {
     /// This; a boolean or a number is its text.
     Equals(String),
     /// There.
@@ -31,7 +31,7 @@ pub(super) enum Test {
 const MAX_TERMS: usize = 10;
 
 /// Reads a filter.
-pub(super) fn parse(text: &str) -> Result<Expression> {
+pub fn parse(text: &str) -> Result<Expression> {
     let mut reader = Reader::new(text);
     let expression = reader.expression(false).map_err(|why| invalid(why.0))?;
     if reader.is_at_end() { Ok(expression) } else { Err(invalid("has something behind its end")) }
@@ -44,37 +44,37 @@ pub(super) fn invalid(why: &str) -> Error {
 
 /// Why a text is no filter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable(&'static str);
+pub struct Unreadable(&'static str);
 
 type Read<T> = std::result::Result<T, Unreadable>;
 
 /// An attribute, all names in lower case.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Attribute {
+pub struct Attribute {
     /// Its name.
-    pub(super) name: String,
+    pub name: String,
     /// Which of its values; `None` for all.
-    pub(super) which: Option<Expression>,
+    pub which: Option<Expression>,
     /// Which part of them.
-    pub(super) part: Option<String>,
+    pub part: Option<String>,
 }
 
 /// Reads a text from its beginning.
-pub(super) struct Reader<'t> {
+pub struct Reader<'t> {
     rest: &'t str,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub fn new(text: &'t str) -> Self {
         Self { rest: text.trim() }
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// An attribute with its filter and its part.
-    pub(super) fn attribute(&mut self) -> Read<Attribute> {
+    pub fn attribute(&mut self) -> Read<Attribute> {
         self.attribute_in(false)
     }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// Where an operation changes something.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Path {
+pub enum Path {
     /// An attribute of the resource.
     Attribute(Attribute),
     /// The whole resource, by the URN of its schema.
@@ -19,7 +19,7 @@ pub(super) enum Path {
 
 impl Path {
     /// Reads a path.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let invalid = || broken("invalidPath", "path", format!("cannot be read: {}", shown(text)));
         let Some(rest) = without_urn(text) else {
