@@ -94,12 +94,9 @@ pub fn claims(data: &[u8]) {
     let signed = format!("{header}.{claims}");
     let signature = hmac_sha256(SECRET, signed.as_bytes());
     let text = format!("{signed}.{}", Base64UrlUnpadded::encode_string(&signature));
-    let token = match UnverifiedToken::parse(&text) {
-        Ok(token) => token,
-        Err(_) => {
-            assert!(json::parse_object(data).is_err(), "claims are refused for their JSON only");
-            return;
-        }
+    let Ok(token) = UnverifiedToken::parse(&text) else {
+        assert!(json::parse_object(data).is_err(), "claims are refused for their JSON only");
+        return;
     };
     let object = json::parse_object(data).expect("claims are an object");
     assert!(token.verify(Algorithm::Hs256, &Secret::new("another secret")).is_none());
@@ -308,7 +305,7 @@ pub fn records(data: &[u8]) {
     }
 }
 
-/// JSON. The strict reader reads what serde_json reads, and the others read what it does.
+/// JSON. The strict reader reads what `serde_json` reads, and the others read what it does.
 pub fn json(data: &[u8]) {
     let tolerant = tolerant_json::list_in(data, "keys");
     let Ok(value) = json::parse(data) else {
@@ -333,8 +330,8 @@ pub fn json(data: &[u8]) {
     json::merge_patch(&mut merged, object);
 }
 
-/// Whether a number in it may come back as the number beside it: serde_json reads fractions fast, and
-/// not to the last bit.
+/// Whether a number in it may come back as the number beside it: `serde_json` reads fractions fast,
+/// and not to the last bit.
 fn has_fraction(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64(),

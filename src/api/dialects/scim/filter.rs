@@ -44,7 +44,7 @@ pub(super) fn invalid(why: &str) -> Error {
 
 /// Why a text is no filter.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unreadable(&'static str);
+pub(super) struct Unreadable(&'static str);
 
 type Read<T> = std::result::Result<T, Unreadable>;
 
@@ -60,21 +60,21 @@ pub struct Attribute {
 }
 
 /// Reads a text from its beginning.
-pub struct Reader<'t> {
+pub(super) struct Reader<'t> {
     rest: &'t str,
 }
 
 impl<'t> Reader<'t> {
-    pub fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         Self { rest: text.trim() }
     }
 
-    pub fn is_at_end(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// An attribute with its filter and its part.
-    pub fn attribute(&mut self) -> Read<Attribute> {
+    pub(super) fn attribute(&mut self) -> Read<Attribute> {
         self.attribute_in(false)
     }
 
